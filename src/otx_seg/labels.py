@@ -1,0 +1,52 @@
+"""The labels of a data set or a model: their names, their order and their colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+IGNORE_INDEX = 255
+"""Mask value that every loss and metric leaves out."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Label names in index order, with one RGB colour (0-255 each) per label.
+
+    Attributes:
+        names: ``names[i]`` is the label of mask value ``i``.
+        colors: ``colors[i]`` is the RGB colour label ``i`` has in colour masks and overlays.
+        background: index of the label that the macro scores leave out, or None if there is none.
+    """
+
+    names: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]
+    background: int | None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def foreground(self) -> tuple[int, ...]:
+        """The indices the headline scores average over."""
+        return tuple(index for index in range(len(self.names)) if index != self.background)
+
+
+def background_index(names: tuple[str, ...]) -> int | None:
+    """The index of the label called background (any case), or None."""
+    lowered = [name.lower() for name in names]
+    return lowered.index("background") if "background" in lowered else None
+
+
+def default_colors(count: int) -> tuple[tuple[int, int, int], ...]:
+    """The colour map of the Pascal VOC development kit, first `count` entries: black, then well-spread hues.
+
+    The three lowest bits of an index are spread over the highest bits of red, green and blue, and so on.
+    """
+    colors = []
+    for index in range(count):
+        channels = [0, 0, 0]
+        for bit in range(8):
+            for channel in range(3):
+                channels[channel] |= ((index >> (3 * bit + channel)) & 1) << (7 - bit)
+        colors.append((channels[0], channels[1], channels[2]))
+    return tuple(colors)
