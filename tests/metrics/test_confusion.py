@@ -1,0 +1,107 @@
+"""Scores against numbers worked out by hand, and the counting against torchmetrics."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+from otx_seg.labels import Labels, default_colors
+from otx_seg.metrics.confusion import Scores, confusion_matrix, scores
+
+
+def make_labels(*names: str, background: int | None = 0) -> Labels:
+    return Labels(names, default_colors(len(names)), background)
+
+
+# Truth and prediction of two rows of six pixels. Label "rust" (3) occurs in neither; three pixels are ignored.
+TARGET = torch.tensor([[0, 0, 0, 1, 1, 255], [2, 2, 2, 2, 255, 255]], dtype=torch.uint8)
+PREDICTION = torch.tensor([[0, 0, 1, 1, 0, 3], [2, 2, 2, 1, 0, 2]], dtype=torch.uint8)
+LABELS = make_labels("background", "dent", "scratch", "rust")
+
+
+def test_counts_worked_out_by_hand() -> None:
+    expected = [[2, 1, 0, 0], [1, 1, 0, 0], [0, 1, 3, 0], [0, 0, 0, 0]]
+    assert confusion_matrix(PREDICTION, TARGET, 4).tolist() == expected
+
+
+def test_scores_worked_out_by_hand() -> None:
+    result = scores(confusion_matrix(PREDICTION, TARGET, 4), LABELS)
+    # background: I=2 T=3 P=3; dent: I=1 T=2 P=3; scratch: I=3 T=4 P=3
+    assert {name: score.dice for name, score in result.per_label.items()} == pytest.approx(
+        {"background": 4 / 6, "dent": 2 / 5, "scratch": 6 / 7}
+    )
+    assert {name: score.iou for name, score in result.per_label.items()} == pytest.approx(
+        {"background": 2 / 4, "dent": 1 / 4, "scratch": 3 / 4}
+    )
+    assert result.dice_average == pytest.approx((2 / 5 + 6 / 7) / 2)
+    assert result.m_dice == pytest.approx((4 / 6 + 2 / 5 + 6 / 7) / 3)
+    assert result.m_iou == pytest.approx(0.5)
+    assert result.pixel_accuracy == pytest.approx(6 / 9)
+    assert result.absent == ("rust",)
+    assert (result.per_label["dent"].pixels_true, result.per_label["dent"].pixels_predicted) == (2, 3)
+
+
+def test_a_label_only_predicted_counts_as_zero() -> None:
+    result = scores(torch.tensor([[5, 5], [0, 0]]), make_labels("background", "dent"))
+    assert result.per_label["dent"].dice == 0.0
+    assert result.dice_average == 0.0
+    assert result.absent == ()
+
+
+def test_only_background_gives_zero_and_lists_the_rest() -> None:
+    result = scores(torch.tensor([[9, 0], [0, 0]]), make_labels("background", "dent"))
+    assert (result.dice_average, result.m_dice, result.pixel_accuracy) == (0.0, 1.0, 1.0)
+    assert result.absent == ("dent",)
+
+
+def test_without_background_every_label_enters_the_average() -> None:
+    result = scores(torch.tensor([[4, 0], [4, 4]]), make_labels("sky", "road", background=None))
+    assert result.dice_average == pytest.approx((8 / 12 + 8 / 12) / 2)
+    assert result.dice_average == result.m_dice
+
+
+def test_everything_ignored() -> None:
+    ignored = torch.full((2, 3), 255, dtype=torch.uint8)
+    result = scores(confusion_matrix(torch.zeros_like(ignored), ignored, 4), LABELS)
+    assert result == Scores(0.0, 0.0, 0.0, 0.0, {}, LABELS.names)
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int32, torch.int64])
+@pytest.mark.parametrize("classes", [1, 2, 11, 255])
+def test_counts_agree_with_torchmetrics(kind: torch.dtype, classes: int) -> None:
+    generator = torch.Generator().manual_seed(classes)
+    prediction = torch.randint(0, classes, (3, 20, 30), generator=generator).to(kind)
+    target = torch.randint(0, classes, (3, 20, 30), generator=generator)
+    target[torch.rand(target.shape, generator=generator) < 0.2] = 255
+    if classes == 1:  # torchmetrics wants two classes
+        expected = torch.tensor([[int((target == 0).sum())]])
+    else:
+        expected = multiclass_confusion_matrix(prediction.long(), target, classes, ignore_index=255)
+    assert torch.equal(confusion_matrix(prediction, target.to(kind), classes), expected)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "target", "message"),
+    [
+        (torch.tensor([0, 1]), torch.tensor([0, 7]), "target contains the value 7"),
+        (torch.tensor([0, 1]), torch.tensor([0, 300]), "target contains the value 300"),
+        (torch.tensor([0, 5]), torch.tensor([0, 1]), "prediction contains the value 5"),
+        (torch.tensor([0, 1, 1]), torch.tensor([0, 1]), "differ in shape"),
+    ],
+)
+def test_values_that_are_no_label_are_refused(prediction: torch.Tensor, target: torch.Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        confusion_matrix(prediction, target, 3)
+
+
+def test_a_matrix_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not fit 4 labels"):
+        scores(torch.zeros(3, 3, dtype=torch.int64), LABELS)
+
+
+def test_json_keys() -> None:
+    written = scores(confusion_matrix(PREDICTION, TARGET, 4), LABELS).as_json()
+    assert list(written) == ["Dice Average", "mDice", "mIoU", "aAcc", "per_label", "absent_labels"]
+    assert list(written["per_label"]["dent"]) == ["dice", "iou", "pixels_true", "pixels_predicted"]
+    assert written["absent_labels"] == ["rust"]
