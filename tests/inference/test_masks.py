@@ -1,0 +1,84 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+
+from otx_seg.inference import masks
+from otx_seg.inference.masks import PLAIN_ARGMAX, PostProcessing, mask_at
+
+
+def random_probabilities(classes: int, height: int, width: int, seed: int = 0) -> np.ndarray:
+    # Whole 64ths: interpolation by the shares below is exact in float32, so that no rounding decides a pixel.
+    values = np.random.default_rng(seed).integers(0, 64, (classes, height, width))
+    return (values / 64).astype(np.float32)
+
+
+def by_cv2(probabilities: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    planes = [cv2.resize(plane, size[::-1], interpolation=cv2.INTER_LINEAR) for plane in probabilities]
+    return np.stack(planes).argmax(axis=0)
+
+
+def by_torch(probabilities: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    batch = torch.from_numpy(probabilities)[None]
+    resized = torch.nn.functional.interpolate(batch, size=size, mode="bilinear", align_corners=False)
+    return resized[0].argmax(dim=0).numpy()
+
+
+@pytest.mark.parametrize("size", [(32, 64), (16, 16), (64, 16), (4, 8)])
+def test_equals_cv2_and_torch_where_the_arithmetic_is_exact(size: tuple[int, int]) -> None:
+    probabilities = random_probabilities(5, 16, 16)
+    mask = mask_at(probabilities, size)
+    assert mask.dtype == np.uint8
+    assert_array_equal(mask, by_cv2(probabilities, size))
+    assert_array_equal(mask, by_torch(probabilities, size))
+
+
+def test_differs_from_cv2_and_torch_by_rounding_alone() -> None:
+    probabilities = np.random.default_rng(2).random((12, 50, 70), np.float32)
+    mask = mask_at(probabilities, (333, 259))
+    assert (mask == by_cv2(probabilities, (333, 259))).mean() > 0.9995
+    assert (mask == by_torch(probabilities, (333, 259))).mean() > 0.9995
+
+
+def test_bands_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    probabilities = np.random.default_rng(1).random((7, 37, 53), np.float32)
+    whole = mask_at(probabilities, (211, 167))
+    for rows in (1, 2, 13, 210):
+        monkeypatch.setattr(masks, "_PIXELS_AT_ONCE", rows * 167)
+        assert_array_equal(mask_at(probabilities, (211, 167)), whole)
+
+
+def test_of_equal_probabilities_the_lowest_label_wins() -> None:
+    assert_array_equal(mask_at(np.full((3, 2, 2), 0.25, np.float32), (5, 4)), np.zeros((5, 4)))
+
+
+def test_a_single_pixel_and_a_single_label() -> None:
+    assert_array_equal(mask_at(np.array([[[0.2]], [[0.8]]], np.float32), (3, 2)), np.ones((3, 2)))
+    assert_array_equal(mask_at(np.ones((1, 4, 4), np.float32), (8, 8)), np.zeros((8, 8)))
+
+
+def test_values_by_hand() -> None:
+    # Label 1 falls 1, 0 along the row: at four pixels 1, 0.75, 0.25, 0; label 0 is 0.5 everywhere.
+    probabilities = np.array([[[0.5, 0.5]], [[1.0, 0.0]]], np.float32)
+    assert_array_equal(mask_at(probabilities, (1, 4)), [[1, 1, 0, 0]])
+
+
+def test_soft_threshold_leaves_label_0_where_nothing_is_likely() -> None:
+    probabilities = np.array([[[0.3, 0.2]], [[0.4, 0.1]], [[0.3, 0.7]]], np.float32)
+    assert_array_equal(mask_at(probabilities, (1, 2)), [[1, 2]])
+    assert_array_equal(mask_at(probabilities, (1, 2), PostProcessing(0.5, 1)), [[0, 2]])
+    assert_array_equal(mask_at(probabilities, (1, 2), PostProcessing(0.5, -1)), [[1, 2]])
+
+
+def test_blur_removes_a_lone_pixel() -> None:
+    one = np.zeros((5, 5), np.float32)
+    one[2, 2] = 1
+    probabilities = np.stack([1 - one, one])
+    assert mask_at(probabilities, (5, 5)).sum() == 1
+    assert mask_at(probabilities, (5, 5), PostProcessing(0.0, 3)).sum() == 0
+
+
+def test_plain_argmax_does_not_copy() -> None:
+    probabilities = random_probabilities(2, 4, 4)
+    assert PLAIN_ARGMAX.apply(probabilities) is probabilities
