@@ -1,0 +1,157 @@
+"""Every hyper-parameter a run has: its type, range, default and meaning.
+
+A parameter is one field here and nowhere else: `otx find --template`, the options after `params`, the checks
+of a template file and the resolved template of a run are all made from these classes. The names are those of
+OpenVINO Training Extensions 1.x, so that scripts written for it keep working; what it has and this version
+cannot do yet is refused with the reason when anything but the inactive value is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+SIZE_STEP = 32
+"""Input sizes are multiples of the coarsest stride of the networks, in pixels."""
+
+_SIZE = re.compile(r"([1-9]\d*)x([1-9]\d*)")
+
+
+def _inactive(value: Any, reason: str) -> Any:
+    """A field that only takes `value` in this version; `reason` is told to whoever asks for another."""
+    return Field(default=value, description=reason, json_schema_extra={"inactive": True})
+
+
+class Group(BaseModel):
+    """A named group of parameters: immutable, without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _refuse_inactive(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[info.field_name or ""]
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and extra.get("inactive") and value != field.default:
+            raise ValueError(f"only {field.default!r} is possible: {field.description}")
+        return value
+
+
+class LearningParameters(Group):
+    """How a network is trained."""
+
+    batch_size: int = Field(8, ge=1, le=512, description="images per optimisation step and process")
+    inference_batch_size: int = Field(1, ge=1, le=512, description="images per forward pass of `otx eval`")
+    unlabeled_batch_size: int = _inactive(5, "semi-supervised training is not part of this version")
+    learning_rate: float = Field(1e-3, ge=1e-7, le=0.1, description="learning rate after the warm-up")
+    learning_rate_schedule: Literal["poly", "plateau", "constant"] = Field(
+        "poly",
+        description="how the rate falls: poly over the run's length (epochs or max_minutes, whichever ends first), "
+        "plateau when the validation Dice stalls, or not at all",
+    )
+    learning_rate_warmup_iters: int = Field(100, ge=0, le=10_000, description="steps of linear warm-up")
+    num_iters: int = Field(300, ge=1, le=100_000, description="epochs at most (the name is historical)")
+    max_minutes: float = Field(0.0, ge=0, le=100_000, description="end the training after this time; 0: no limit")
+    num_workers: int = Field(2, ge=0, le=32, description="processes that load training images; 0: none")
+    auto_num_workers: bool = Field(False, description="choose num_workers from the CPU cores instead")
+    enable_early_stopping: bool = Field(True, description="stop when the validation Dice no longer improves")
+    early_stop_start: int = Field(3, ge=0, le=1000, description="first epoch at which early stopping may act")
+    early_stop_patience: int = Field(5, ge=0, le=1000, description="validations without improvement before stopping")
+    early_stop_iteration_patience: int = Field(
+        0, ge=0, le=100_000, description="steps without improvement that must have passed as well before stopping"
+    )
+    use_adaptive_interval: bool = Field(
+        True, description="validate small data sets every few epochs instead of after each, by their steps per epoch"
+    )
+    ema_keep: float = Field(
+        0.0, ge=0, lt=1, description="share of the weights' moving average kept at each step; 0: no average"
+    )
+    auto_adapt_batch_size: Literal["None", "Safe", "Full"] = Field(
+        "Safe", description="when memory runs out: None stops, Safe halves the batch; Full is not part of this version"
+    )
+    input_size: str = Field(
+        "512x512", description=f"HEIGHTxWIDTH the network sees, in pixels, multiples of {SIZE_STEP} from 64 to 2048"
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="arithmetic of the training step; auto: bf16 where the device computes it faster, else fp32"
+    )
+    pretrained: str = Field(
+        "auto",
+        description="backbone weights to start from: auto (cache, download, else random with a warning), required, "
+        "none, or the path of a file",
+    )
+    use_otx_adapter: bool = Field(
+        False, description="send masks through the polygon round trip of OTX 1.x, to compare with its figures"
+    )
+    enable_supcon: bool = _inactive(False, "supervised contrastive training is not part of this version")
+
+    @field_validator("input_size")
+    @classmethod
+    def _check_input_size(cls, value: str) -> str:
+        match = _SIZE.fullmatch(value)
+        if not match:
+            raise ValueError(f"{value!r} is not HEIGHTxWIDTH, such as 512x512")
+        for side in map(int, match.groups()):
+            if side % SIZE_STEP or not 64 <= side <= 2048:
+                raise ValueError(f"{side} is no multiple of {SIZE_STEP} from 64 to 2048")
+        return value
+
+    @field_validator("auto_adapt_batch_size")
+    @classmethod
+    def _check_adaption(cls, value: str) -> str:
+        if value == "Full":
+            raise ValueError("Full is not part of this version; known: None, Safe")
+        return value
+
+
+class PostProcessing(Group):
+    """What the exported model tells its runtime about turning probabilities into a mask."""
+
+    soft_threshold: float = Field(
+        0.0, ge=0, le=1, description="probabilities below this count as background; 0: plain argmax"
+    )
+    blur_strength: int = Field(1, ge=1, le=25, description="side of the box blur of the probabilities; 1: none")
+    confidence_threshold: float = _inactive(0.35, "semantic segmentation has no such threshold; see soft_threshold")
+    result_based_confidence_threshold: bool = _inactive(True, "semantic segmentation has no such threshold")
+
+
+class AlgoBackend(Group):
+    """Which algorithm trains, and how data is cached."""
+
+    train_type: Literal["Incremental", "Semisupervised", "Selfsupervised"] = _inactive(
+        "Incremental", "the other training types are not part of this version"
+    )
+    mem_cache_size: int = _inactive(0, "the memory cache is not part of this version")
+    storage_cache_scheme: str = _inactive("NONE", "the storage cache is not part of this version")
+
+
+class PotParameters(Group):
+    """Post-training quantisation."""
+
+    preset: Literal["Performance", "Mixed"] = Field(
+        "Performance", description="Performance: symmetric activations; Mixed: asymmetric ones, slower, more accurate"
+    )
+    stat_subset_size: int = Field(300, ge=1, le=10_000, description="training images that calibrate the ranges")
+
+
+class NncfOptimization(Group):
+    """What quantisation must and may do."""
+
+    maximal_accuracy_degradation: float = Field(
+        1.0, ge=0, le=100, description="Dice points quantisation may cost; a larger loss is reported with a warning"
+    )
+    enable_quantization: bool = _inactive(True, "an optimisation without quantisation does nothing")
+    enable_pruning: bool = _inactive(False, "pruning is not part of this version")
+    pruning_supported: bool = _inactive(False, "pruning is not part of this version")
+
+
+class HyperParameters(Group):
+    """All groups of parameters."""
+
+    learning_parameters: LearningParameters = LearningParameters()
+    postprocessing: PostProcessing = PostProcessing()
+    algo_backend: AlgoBackend = AlgoBackend()
+    pot_parameters: PotParameters = PotParameters()
+    nncf_optimization: NncfOptimization = NncfOptimization()

@@ -1,0 +1,94 @@
+"""Finds template files and reads who they are, quickly: neither pydantic nor torch is imported here.
+
+`otx find` and shell completion need the names of all templates in a few milliseconds; reading a template
+completely, with validation, is `otx_seg.template.load`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from otx_seg.catalogue import nearest
+from otx_seg.errors import UsageError
+
+_YamlLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class TemplateSummary:
+    """What a listing shows of a template.
+
+    Attributes:
+        gigaflops: multiply-adds of one 512x512 image with 2 labels, in billions.
+        parameter_count: weights of the network with 2 labels.
+        size_mb: those weights as float32, in units of 10^6 bytes.
+    """
+
+    name: str
+    id: str
+    category: str
+    default: bool
+    summary: str
+    gigaflops: float
+    parameter_count: int
+    size_mb: float
+    path: Path
+
+
+def templates_folder() -> Path:
+    """The folder of shipped templates: inside the installed package, or the checkout's for an editable install."""
+    installed = Path(__file__).parents[1] / "templates"
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "templates"
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping a YAML file holds.
+
+    Raises:
+        UsageError: the file is missing, is no YAML, or holds no mapping.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_YamlLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: is not valid YAML ({error})") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: a template is a mapping of keys to values, this is {type(content).__name__}")
+    return content
+
+
+def find_templates() -> list[TemplateSummary]:
+    """All shipped templates, smallest network first."""
+    found = []
+    for path in sorted(templates_folder().glob("*.yaml")):
+        content = read_yaml(path)
+        fields = {name: content[name] for name in TemplateSummary.__dataclass_fields__ if name != "path"}
+        found.append(TemplateSummary(path=path, **fields))
+    return sorted(found, key=lambda template: template.gigaflops)
+
+
+def find_template_file(name: str | Path) -> Path:
+    """The file of the template that a name, an id (both in any case) or a path stands for.
+
+    Raises:
+        UsageError: nothing fits; the message names the nearest known template.
+    """
+    if isinstance(name, Path) or name.lower().endswith((".yaml", ".yml")):
+        if not Path(name).is_file():
+            raise UsageError(f"{name}: there is no such template file")
+        return Path(name)
+    summaries = find_templates()
+    for summary in summaries:
+        if name.lower() in (summary.name.lower(), summary.id.lower()):
+            return summary.path
+    raise UsageError(f"unknown template {name!r}; {nearest(name, [summary.name for summary in summaries])}")
+
+
+def default_template() -> str:
+    """The name of the template that is used when none is given."""
+    return next(summary.name for summary in find_templates() if summary.default)

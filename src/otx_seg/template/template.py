@@ -1,0 +1,230 @@
+"""A template: one YAML file that binds a network to the hyper-parameters it trains well with."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from otx_seg.catalogue import nearest
+from otx_seg.errors import UsageError
+from otx_seg.template.hyper_parameters import HyperParameters
+from otx_seg.template.listing import find_template_file, read_yaml
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Pretrained(_Section):
+    """Where the published weights of the backbone are."""
+
+    url: str
+    sha256: str | None = None
+
+
+class Schedule(_Section):
+    """The shape of the learning-rate curve; `learning_parameters` hold its height and length."""
+
+    warmup_start: float = Field(1 / 3, ge=0, le=1, description="share of the learning rate at the first step")
+    poly_power: float = Field(0.9, gt=0, le=10, description="exponent of the polynomial decay")
+    minimum_learning_rate: float = Field(1e-6, ge=0, description="rate the decay ends at")
+    plateau_factor: float = Field(0.1, gt=0, lt=1, description="what a stalled score multiplies the rate with")
+    plateau_patience: int = Field(5, ge=0, description="validations without improvement before that")
+
+
+class Quantization(_Section):
+    """What post-training quantisation leaves in floating point, and how it estimates ranges."""
+
+    ignored_patterns: tuple[str, ...] = Field((), description="regular expressions of node names left unquantised")
+    ignored_types: tuple[str, ...] = Field((), description="operation types left unquantised")
+    range_quantile: float = Field(0.0, ge=0, lt=0.5, description="share of outliers cut from the ranges; 0: none")
+
+
+_TRAIN_PIPELINE: tuple[dict[str, Any], ...] = (
+    {
+        "type": "RandomView",
+        "scale_range": [0.5, 2.0],
+        "single_label_limit": 0.75,
+        "flip_probability": 0.5,
+        "rotation_degrees": 10.0,
+        "rotation_probability": 0.3,
+    },
+    {
+        "type": "MaskedPhotometric",
+        "probability": 0.5,
+        "brightness": 32.0,
+        "contrast": [0.5, 1.5],
+        "saturation": [0.5, 1.5],
+        "hue": 18.0,
+    },
+)
+
+
+class Template(_Section):
+    """A complete, validated description of how a model is made.
+
+    Attributes:
+        model: the argument of MMSegmentation's ``MODELS.build``, with 2 classes as a placeholder.
+        train_pipeline: classes of `otx_seg.transforms` with their arguments, in order; sizes are supplied by the run.
+        losses: classes of `otx_seg.losses` with a ``weight`` each; their weighted sum is minimised.
+        optimizer: a class of ``torch.optim`` with its arguments but the learning rate; parameters whose name
+            contains one of ``undecayed`` get no weight decay.
+        gradient_clip_norm: gradients are scaled down to this L2 norm; None: never.
+    """
+
+    name: str
+    id: str
+    category: Literal["SPEED", "BALANCE", "ACCURACY", "OTHER"]
+    default: bool = False
+    summary: str
+    gigaflops: float
+    parameter_count: int
+    size_mb: float
+    model: dict[str, Any]
+    pretrained: Pretrained
+    train_pipeline: tuple[dict[str, Any], ...] = _TRAIN_PIPELINE
+    losses: tuple[dict[str, Any], ...] = ({"type": "CrossEntropy", "weight": 1.0},)
+    optimizer: dict[str, Any]
+    schedule: Schedule = Schedule()
+    gradient_clip_norm: float | None = Field(None, gt=0)
+    quantization: Quantization = Quantization()
+    hyper_parameters: HyperParameters = HyperParameters()
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) in pixels of what the network sees."""
+        height, width = self.hyper_parameters.learning_parameters.input_size.split("x")
+        return int(height), int(width)
+
+    def override(self, values: dict[str, Any]) -> Template:
+        """The template with some hyper-parameters replaced.
+
+        Args:
+            values: ``{"group.name": value}``; texts are converted to the parameter's type.
+
+        Raises:
+            UsageError: an unknown name (with the nearest known one), a wrong type or a value out of range.
+        """
+        groups = self.hyper_parameters.model_dump()
+        known = [f"{group}.{name}" for group, parameters in groups.items() for name in parameters]
+        for dotted, value in values.items():
+            if dotted not in known:
+                raise UsageError(f"unknown parameter {dotted!r}; {nearest(dotted, known)}")
+            group, name = dotted.split(".")
+            groups[group][name] = value
+        try:
+            changed = HyperParameters.model_validate(groups)
+        except ValidationError as error:
+            raise UsageError(_explain(error, HyperParameters)) from error
+        return self.model_copy(update={"hyper_parameters": changed})
+
+    def as_yaml(self) -> str:
+        """The template as a file that `load` reads back to an equal template, every default written out."""
+        return yaml.safe_dump(self.as_dict(), sort_keys=False, allow_unicode=True, width=120)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The template as plain values (no tuples, no objects)."""
+        return self.model_dump(mode="json")
+
+
+def load(name: str | Path) -> Template:
+    """Read the template that a name, an id or a path stands for.
+
+    Raises:
+        UsageError: unknown name; a file that is no template: unknown keys, wrong types, values out of range.
+    """
+    path = find_template_file(name)
+    return from_dict(read_yaml(path), str(path))
+
+
+def from_dict(content: dict[str, Any], where: str) -> Template:
+    """Validate a template given as plain values; `where` names its origin in messages.
+
+    Raises:
+        UsageError: as for `load`.
+    """
+    _refuse_numbers_as_text(content, where)
+    try:
+        # JSON mode: lists stand for tuples, but texts do not stand for numbers.
+        return Template.model_validate_json(_as_json(content, where), strict=True)
+    except ValidationError as error:
+        raise UsageError(f"{where}: {_explain(error, Template)}") from error
+
+
+def _as_json(content: dict[str, Any], where: str) -> str:
+    import json
+
+    try:
+        return json.dumps(content)
+    except TypeError as error:
+        raise UsageError(f"{where}: holds a value that is neither text, number, list nor mapping ({error})") from error
+
+
+_NUMBER_AS_TEXT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+
+
+def _refuse_numbers_as_text(value: Any, where: str, key: str = "") -> None:
+    """YAML 1.1 takes 6e-5 for text; handing that to an optimiser fails far away, or worse, does not."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _refuse_numbers_as_text(item, where, f"{key}.{name}".lstrip("."))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            _refuse_numbers_as_text(item, where, f"{key}[{index}]")
+    elif isinstance(value, str) and _NUMBER_AS_TEXT.fullmatch(value):
+        mantissa, exponent = re.split("[eE]", value)
+        sign = exponent if exponent[0] in "+-" else f"+{exponent}"
+        fixed = f"{mantissa if '.' in mantissa else mantissa + '.0'}e{sign}"
+        raise UsageError(f"{where}: {key}: YAML reads {value} as text; write {fixed}")
+
+
+def _explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """One line for the first problem: key, what is wrong, what is possible."""
+    problem = error.errors()[0]
+    location = [str(part) for part in problem["loc"]]
+    key = ".".join(location)
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key!r}; {nearest(location[-1], _keys_beside(model, location))}"
+    if problem["type"] == "missing":
+        return f"the key {key!r} is missing"
+    field = _field(model, location)
+    message = problem["msg"].removeprefix("Value error, ")
+    limits = describe_range(field) if field is not None else ""
+    possible = f" (possible: {limits})" if limits else ""
+    return f"{key}: {problem['input']!r} is not usable: {message}{possible}"
+
+
+def _keys_beside(model: type[BaseModel], location: list[str]) -> list[str]:
+    for part in location[:-1]:
+        annotation = model.model_fields[part].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    return list(model.model_fields)
+
+
+def _field(model: type[BaseModel], location: list[str]) -> Any:
+    for part in location[:-1]:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return None
+        model = annotation
+    return model.model_fields.get(location[-1])
+
+
+def describe_range(field: Any) -> str:
+    """The values a field of a schema class can take, such as ``1 to 512`` or ``Performance | Mixed``."""
+    options = getattr(field.annotation, "__args__", ())
+    if getattr(field.annotation, "__origin__", None) is Literal:
+        return " | ".join(map(str, options))
+    if field.annotation is bool:
+        return "True | False"
+    limits = {name: getattr(item, name) for item in field.metadata for name in ("ge", "gt", "le", "lt") if hasattr(item, name)}
+    if not limits:
+        return ""
+    low = limits.get("ge", f"above {limits['gt']}" if "gt" in limits else "any")
+    high = limits.get("le", f"below {limits['lt']}" if "lt" in limits else "any")
+    return f"{low} to {high}"

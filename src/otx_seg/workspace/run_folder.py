@@ -1,0 +1,134 @@
+"""The folder a command writes to, and the name of every file in it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from otx_seg.errors import OtxError, UsageError
+
+WORKSPACE = Path("otx-workspace-SEGMENTATION")
+LATEST = "latest_trained_model"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names the files of one run; nothing is created by asking for a name."""
+
+    path: Path
+
+    @property
+    def template(self) -> Path:
+        """The resolved template, written before training starts."""
+        return self.path / "template.yaml"
+
+    @property
+    def weights(self) -> Path:
+        """The best network of a training run."""
+        return self.path / "models" / "weights.pth"
+
+    @property
+    def label_schema(self) -> Path:
+        return self.path / "models" / "label_schema.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        """All that a resumed training needs."""
+        return self.path / "logs" / "checkpoint" / "state.pth"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object per line: training losses and validation scores."""
+        return self.path / "logs" / "metrics.jsonl"
+
+    @property
+    def curves(self) -> Path:
+        return self.path / "logs" / "curves.png"
+
+    @property
+    def log(self) -> Path:
+        """Messages and tracebacks."""
+        return self.path / "logs" / "otx.log"
+
+    @property
+    def data(self) -> Path:
+        """The data roots and the files of each subset of a training run."""
+        return self.path / "data.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "cli_report.log"
+
+    @property
+    def performance(self) -> Path:
+        return self.path / "performance.json"
+
+
+def open_run(output: Path | None, verb: str, products: tuple[str, ...], overwrite: bool) -> RunFolder:
+    """Choose and create the folder a command writes to.
+
+    Args:
+        output: the folder asked for, or None for a new one in the workspace below the current folder.
+        verb: name of the command, part of a new folder's name.
+        products: names of files and folders whose presence means that `output` already holds such a result.
+        overwrite: replace such a result.
+
+    Raises:
+        UsageError: `output` already holds a result and `overwrite` is False, or is a file.
+        OtxError: the folder cannot be written to.
+    """
+    if output is None:
+        output = _new_folder(WORKSPACE / "outputs", verb)
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{output}: --output names a file; name a folder")
+    held = [name for name in products if (output / name).exists()]
+    if held and not overwrite:
+        raise UsageError(
+            f"{output}: already holds a result ({held[0]}); choose another --output, or allow replacing it "
+            "with --overwrite"
+        )
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        probe = output / f".write-test-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OtxError(f"{output}: cannot write there ({error.strerror}); choose another --output") from error
+    return RunFolder(output)
+
+
+def _new_folder(parent: Path, verb: str) -> Path:
+    stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
+    candidate = parent / f"{stamp}_{verb}"
+    number = 2
+    while candidate.exists():
+        candidate = parent / f"{stamp}_{verb}_{number}"
+        number += 1
+    return candidate
+
+
+def point_latest(run: RunFolder) -> None:
+    """Let the workspace's `latest_trained_model` point to this run: a link, or a text file where links are refused.
+
+    A run outside a workspace's `outputs` folder leaves no pointer.
+    """
+    outputs = run.path.parent
+    if outputs.name != "outputs" or outputs.parent.name != WORKSPACE.name:
+        return
+    pointer = outputs / LATEST
+    pointer.unlink(missing_ok=True)
+    try:
+        pointer.symlink_to(run.path.name, target_is_directory=True)
+    except OSError:
+        pointer.write_text(run.path.name, encoding="utf-8")
+
+
+def latest_weights() -> Path | None:
+    """The weights of the last training run of the workspace below the current folder, if there are any."""
+    pointer = WORKSPACE / "outputs" / LATEST
+    if pointer.is_file():
+        pointer = pointer.parent / pointer.read_text(encoding="utf-8").strip()
+    weights = RunFolder(pointer).weights
+    return weights if weights.is_file() else None

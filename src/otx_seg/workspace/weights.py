@@ -1,0 +1,112 @@
+"""`weights.pth`: a trained network with all that is needed to use it.
+
+The file holds tensors and plain values only and is always read with ``weights_only=True``: a file that would
+run code when loaded is refused, without a way around it.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from otx_seg.errors import UsageError
+from otx_seg.labels import Labels, background_index, default_colors
+from otx_seg.template import Template, from_dict
+from otx_seg.workspace.atomic import write_tensors
+from otx_seg.workspace.label_schema import labels_from_plain, labels_to_plain
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """What `weights.pth` holds.
+
+    Attributes:
+        state_dict: the network's ``backbone.*`` and ``decode_head.*`` tensors, float32.
+        template: the template it was trained with, or None for a file written by OTX 1.x, which keeps none.
+        input_size: (height, width) in pixels of the network's input.
+        origin: how training began ("random initialisation", or which weights it started from).
+    """
+
+    state_dict: dict[str, Tensor]
+    labels: Labels
+    template: Template | None
+    input_size: tuple[int, int]
+    origin: str
+
+
+def write_weights(
+    path: Path, state_dict: dict[str, Tensor], labels: Labels, template: Template, origin: str
+) -> None:
+    """Write a trained network atomically; see `WeightsFile` for the arguments.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    content = {
+        "model": {"state_dict": {key: value.detach().cpu().clone() for key, value in state_dict.items()}},
+        "labels": labels_to_plain(labels),
+        "template": template.as_dict(),
+        "input_size": list(template.input_size),
+        "origin": origin,
+        "version": VERSION,
+    }
+    write_tensors(path, content)
+
+
+def read_tensors(path: Path) -> Any:
+    """The content of a file of tensors and plain values.
+
+    Raises:
+        UsageError: missing, no such file format, damaged, or it would run code when loaded.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such weights file")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UsageError(
+            f"{path}: refused: it holds objects other than tensors and plain values, and loading those could run "
+            "code. If you trust the file, save its tensors alone with torch.save and try again."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
+        raise UsageError(f"{path}: is not a checkpoint, or is damaged") from error
+
+
+def read_weights(path: Path) -> WeightsFile:
+    """Read a file written by `write_weights` or by OTX 1.x.
+
+    Raises:
+        UsageError: the file is no such checkpoint; the message says why.
+    """
+    content = read_tensors(path)
+    try:
+        state_dict = content["model"]["state_dict"]
+        classes = state_dict["decode_head.conv_seg.weight"].shape[0]
+        if "version" not in content:
+            return _from_otx_1(content, state_dict, classes)
+        labels = labels_from_plain(content["labels"])
+        template = from_dict(content["template"], str(path))
+        height, width = content["input_size"]
+        origin = str(content["origin"])
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise UsageError(f"{path}: is a checkpoint, but not one of a segmentation model ({error})") from error
+    if classes != len(labels):
+        raise UsageError(f"{path}: has {classes} outputs but names {len(labels)} labels")
+    return WeightsFile(state_dict, labels, template, (height, width), origin)
+
+
+def _from_otx_1(content: dict[str, Any], state_dict: dict[str, Tensor], classes: int) -> WeightsFile:
+    """OTX 1.x names its labels without the background, which is always output 0."""
+    names = tuple(content["labels"])
+    if classes == len(names) + 1:
+        names = ("background", *names)
+    size = content.get("input_size") or (544, 544)
+    labels = Labels(names, default_colors(len(names)), background_index(names))
+    return WeightsFile(state_dict, labels, None, (int(size[0]), int(size[1])), "a checkpoint of OTX 1.x")
