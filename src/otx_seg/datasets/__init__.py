@@ -1,0 +1,21 @@
+"""Data sets: folders of images and masks to samples, splits, checks and batches."""
+
+from otx_seg.datasets.folder import open_folder
+from otx_seg.datasets.images import images_in, read_image
+from otx_seg.datasets.masks import read_mask
+from otx_seg.datasets.polygon_round_trip import polygon_round_trip
+from otx_seg.datasets.samples import Sample, Subset
+from otx_seg.datasets.split import TrainingData, open_test, open_training
+
+__all__ = [
+    "Sample",
+    "Subset",
+    "TrainingData",
+    "images_in",
+    "open_folder",
+    "open_test",
+    "open_training",
+    "polygon_round_trip",
+    "read_image",
+    "read_mask",
+]

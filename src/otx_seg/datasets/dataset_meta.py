@@ -1,0 +1,144 @@
+"""Reading ``dataset_meta.json``: the labels of a data set and their colours.
+
+The file is checked here, entry by entry, because Datumaro's reader takes what it finds; what the entries mean is
+then left to that reader.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from otx_seg.datasets.images import read_bytes
+from otx_seg.datasets.masks import MAX_LABELS, MaskCode
+from otx_seg.errors import DataError
+from otx_seg.labels import Labels, background_index, default_colors
+
+META_FILE = "dataset_meta.json"
+
+_EXAMPLE = '{"label_map": {"0": "background", "1": "cat"}, "segmentation_colors": [[0, 0, 0], [255, 0, 0]]}'
+
+
+def read_dataset_meta(path: Path) -> tuple[Labels, MaskCode]:
+    """The labels of a data set, in its order, and what the values and colours of its masks mean.
+
+    Labels without a colour get one for overlays from `default_colors`, but no mask colour. The background is
+    the label ``background_label`` gives the number of, else the one called background, else there is none.
+
+    Args:
+        path: a ``dataset_meta.json``.
+
+    Raises:
+        DataError: the file is missing, broken, or holds no usable set of at least two labels.
+    """
+    content = _read_json(path)
+    names = _label_names(content, path)
+    _check_names(names, path)
+    _check_colors(content.get("segmentation_colors"), names, path)
+    code = _mask_code(path, names)
+    shown = [color or fallback for color, fallback in zip(code.colors, default_colors(len(names)), strict=True)]
+    return Labels(names, tuple(shown), _background(content, names, path)), code
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise DataError(f"{path}: the file is missing; it names the labels, for example {_EXAMPLE}")
+
+    def refuse_duplicates(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in result:
+                raise DataError(f"{path}: the key {key!r} stands there twice")
+            result[key] = value
+        return result
+
+    try:
+        # utf-8-sig: editors of one operating system write a byte order mark
+        content = json.loads(read_bytes(path).decode("utf-8-sig"), object_pairs_hook=refuse_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not valid JSON ({error}); it should look like {_EXAMPLE}") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: a JSON object is expected, for example {_EXAMPLE}")
+    return content
+
+
+def _label_names(content: dict[str, Any], path: Path) -> tuple[str, ...]:
+    listed, mapped = content.get("labels"), content.get("label_map")
+    if listed is not None and not (isinstance(listed, list) and all(isinstance(name, str) for name in listed)):
+        raise DataError(f"{path}: labels should be a list of names")
+    if mapped is None:
+        if listed is None:
+            raise DataError(f"{path}: no label_map; it should look like {_EXAMPLE}")
+        return tuple(listed)
+    names = _names_by_index(mapped, path)
+    if listed is not None and tuple(listed) != names:
+        raise DataError(f"{path}: labels {listed} and label_map {list(names)} differ; remove one of them")
+    return names
+
+
+def _names_by_index(mapped: Any, path: Path) -> tuple[str, ...]:
+    if not isinstance(mapped, dict) or not all(isinstance(name, str) for name in mapped.values()):
+        raise DataError(f'{path}: label_map should map mask values to names, for example {{"0": "background"}}')
+    by_index: dict[int, str] = {}
+    for key, name in mapped.items():
+        # Only the plain spelling: int() would also take " 1", "1_0" and other scripts' digits.
+        if not (key.isascii() and key.isdigit() and str(int(key)) == key):
+            raise DataError(f"{path}: label_map key {key!r} is no whole number; keys are the mask values 0, 1, 2, ...")
+        by_index[int(key)] = name
+    missing = sorted(set(range(len(by_index))) - set(by_index))
+    if missing:
+        raise DataError(
+            f"{path}: label_map has {len(by_index)} labels but none for mask value {missing[0]}; number the labels "
+            "from 0 without gaps"
+        )
+    return tuple(by_index[index] for index in range(len(by_index)))
+
+
+def _check_names(names: tuple[str, ...], path: Path) -> None:
+    for name in names:
+        if not name.strip() or not name.isprintable():
+            raise DataError(f"{path}: {name!r} is no usable label name")
+        if "/" in name or "\\" in name or name in (".", ".."):
+            raise DataError(f"{path}: label name {name!r} is a path; names may not contain / or \\")
+        if names.count(name) > 1:
+            raise DataError(f"{path}: the label {name!r} occurs {names.count(name)} times; give each its own name")
+    if len(names) < 2:
+        only = f"only the label {names[0]!r}" if names else "no label"
+        raise DataError(f"{path}: {only}; a network needs at least two to tell apart: add, say, 'background'")
+    if len(names) > MAX_LABELS:
+        raise DataError(f"{path}: {len(names)} labels; at most {MAX_LABELS} are possible")
+
+
+def _check_colors(colors: Any, names: tuple[str, ...], path: Path) -> None:
+    if colors is None or colors == []:
+        return
+    if not isinstance(colors, list) or len(colors) != len(names):
+        raise DataError(f"{path}: segmentation_colors should be a list of {len(names)} colours, one for each label")
+    for index, color in enumerate(colors):
+        if color is not None and not _is_color(color):
+            raise DataError(f"{path}: segmentation_colors[{index}] is {color!r}; a colour is [red, green, blue], 0-255")
+        if color is not None and color in colors[:index]:
+            first = names[colors.index(color)]
+            raise DataError(f"{path}: the labels {first!r} and {names[index]!r} have the same colour {color}")
+
+
+def _is_color(color: Any) -> bool:
+    return isinstance(color, list) and len(color) == 3 and all(type(part) is int and 0 <= part <= 255 for part in color)
+
+
+def _mask_code(path: Path, names: tuple[str, ...]) -> MaskCode:
+    from datumaro.util.meta_file_util import parse_meta_file  # slow to import
+
+    color_of = parse_meta_file(str(path))
+    return MaskCode(names, tuple(color_of[name] for name in names))
+
+
+def _background(content: dict[str, Any], names: tuple[str, ...], path: Path) -> int | None:
+    number = content.get("background_label")
+    if number is None:
+        return background_index(names)
+    if str(number) not in [str(index) for index in range(len(names))]:
+        raise DataError(f"{path}: background_label is {number!r}; it should be a label's number, 0-{len(names) - 1}")
+    return int(number)

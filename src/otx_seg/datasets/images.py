@@ -1,0 +1,212 @@
+"""Reading image files that may be large, odd, damaged or hostile.
+
+What a file is, is judged by its first bytes, never by its suffix. The header is read first, with Pillow's class
+for just that format, so that no other decoder of Pillow can be reached and nothing is allocated for an image
+that claims too many pixels. Ordinary JPEG and PNG files are then decoded by OpenCV, which is about twice as fast
+as Pillow into an array; all else by Pillow.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import BmpImagePlugin, ImageFile, ImageOps, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+
+from otx_seg.errors import DataError
+
+MAX_PIXELS = 500_000_000
+"""An image whose header claims more pixels is refused before anything is decoded."""
+
+IMAGE_SUFFIXES = frozenset((".bmp", ".dib", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
+"""Lower-case suffixes of the files that are taken for images."""
+
+# What Pillow's format classes raise on files that are not what they say: found by reading the classes, and the
+# same list that its own open() expects, plus what truncated and bit-flipped files gave.
+UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError),
+    *(struct.error, zlib.error),
+)
+
+_EXIF_ORIENTATION = 0x0112
+_SIXTEEN_BIT_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        DataError: it is missing, may not be read, or is empty.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    if not content:
+        raise DataError(f"{path}: the file is empty")
+    return content
+
+
+def open_header(content: bytes, path: str | Path) -> ImageFile.ImageFile:
+    """The image in `content` with its header read and nothing decoded yet.
+
+    Args:
+        content: the whole file.
+        path: the file's name for messages.
+
+    Raises:
+        DataError: no supported image format, a damaged header, or more than `MAX_PIXELS` pixels.
+    """
+    image_class = _image_class(content)
+    if image_class is None:
+        raise DataError(f"{path}: not an image (its content is neither JPEG, PNG, BMP, TIFF nor WebP)")
+    try:
+        image = image_class(io.BytesIO(content))
+    except UNREADABLE as error:
+        raise DataError(f"{path}: the image's header is damaged ({error})") from error
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise DataError(
+            f"{path}: the header claims {width} x {height} pixels, more than the {MAX_PIXELS // 1_000_000} million "
+            "that are read; cut the image into tiles"
+        )
+    return image
+
+
+def _image_class(content: bytes) -> type[ImageFile.ImageFile] | None:
+    if content.startswith(b"\xff\xd8\xff"):
+        return JpegImagePlugin.JpegImageFile
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return PngImagePlugin.PngImageFile
+    if content.startswith(b"BM"):
+        return BmpImagePlugin.BmpImageFile
+    if content.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return TiffImagePlugin.TiffImageFile
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        return WebPImagePlugin.WebPImageFile
+    return None
+
+
+def read_image(path: str | Path) -> NDArray[np.uint8]:
+    """An image as viewers show it: EXIF rotation applied, alpha dropped, grey repeated, 16 bit scaled to 8.
+
+    16-bit values map linearly, 0-65535 to 0-255, the same for every image: the low byte is dropped.
+
+    Args:
+        path: a JPEG, PNG, BMP, TIFF or WebP file.
+
+    Returns:
+        uint8 (H, W, 3), RGB.
+
+    Raises:
+        DataError: no image, truncated or damaged, too many pixels, or samples of more than 16 bits.
+    """
+    content = read_bytes(path)
+    return decode_image(content, open_header(content, path), path)
+
+
+def decode_image(content: bytes, image: ImageFile.ImageFile, path: str | Path) -> NDArray[np.uint8]:
+    """uint8 (H, W, 3) RGB of the file `content` whose header is `image`; see `read_image`."""
+    if image.format not in ("JPEG", "MPO") and (image.format != "PNG" or b"eXIf" in content):
+        return _as_rgb(_load(image, path), path)
+    if not _ends_properly(content, image.format):
+        # Some decoders fill the rest of a truncated image with grey and say nothing; Pillow raises. A file that
+        # merely has something after its end passes.
+        _load(open_header(content, path), path)
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise DataError(f"{path}: the image is damaged; it cannot be decoded")
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
+
+
+def _ends_properly(content: bytes, file_format: str) -> bool:
+    return (b"IEND" in content[-16:]) if file_format == "PNG" else (b"\xff\xd9" in content[-16:])
+
+
+def _load(image: ImageFile.ImageFile, path: str | Path) -> ImageFile.ImageFile:
+    try:
+        image.load()
+    except UNREADABLE as error:
+        raise DataError(f"{path}: the image is truncated or damaged ({error})") from error
+    return image
+
+
+def _as_rgb(image: ImageFile.ImageFile, path: str | Path) -> NDArray[np.uint8]:
+    shown = ImageOps.exif_transpose(image)
+    if shown.mode in _SIXTEEN_BIT_GREY:
+        grey = (np.asarray(shown) >> 8).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if shown.mode in ("I", "F"):
+        raise DataError(f"{path}: 32-bit samples; save the image with 8 or 16 bits per channel")
+    return np.array(shown.convert("RGB"))
+
+
+def verify_image(path: str | Path) -> tuple[int, int]:
+    """Check that the whole image can be decoded, as cheaply as its format allows.
+
+    A JPEG is decoded at an eighth of its size, which reads all of its stream; the chunks of a PNG are checked by
+    their checksums without decoding; the rare formats are decoded.
+
+    Returns:
+        (height, width) in pixels of the image `read_image` gives.
+
+    Raises:
+        DataError: as `read_image`.
+    """
+    content = read_bytes(path)
+    image = open_header(content, path)
+    if image.format == "PNG" and b"eXIf" not in content:
+        width, height = image.size
+        verify_png(content, path)
+        return height, width
+    if image.format in ("JPEG", "MPO"):
+        width, height = image.size
+        turned = image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
+        image.draft("L", (1, 1))
+        _load(image, path)
+        return (width, height) if turned else (height, width)
+    pixels = _as_rgb(_load(image, path), path)
+    return pixels.shape[0], pixels.shape[1]
+
+
+def verify_png(content: bytes, path: str | Path) -> None:
+    """Check every chunk of a PNG file against its checksum, and that none is missing at the end.
+
+    Raises:
+        DataError: the file is truncated or damaged.
+    """
+    try:
+        PngImagePlugin.PngImageFile(io.BytesIO(content)).verify()
+    except UNREADABLE as error:
+        raise DataError(f"{path}: the image is truncated or damaged ({error})") from error
+
+
+def images_in(path: Path) -> list[Path]:
+    """The image files at `path`: the file itself, or all in the folder and below, sorted.
+
+    Hidden files and folders are passed over; links are followed.
+
+    Raises:
+        DataError: `path` does not exist, or no image is there.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise DataError(f"{path}: no such file or folder; give an image or a folder of images")
+    found = []
+    for folder, subfolders, files in os.walk(path):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        found += [
+            Path(folder, name)
+            for name in files
+            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
+        ]
+    if not found:
+        raise DataError(f"{path}: no images in this folder (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
+    return sorted(found)

@@ -1,0 +1,210 @@
+"""Decoding mask files to label indices, pixel-exact.
+
+How a file is to be read is decided for each file by itself, because real data sets mix the kinds:
+
+* grey: the values are label indices; 255 is ignored. Values that are no index but all of them a grey label
+  colour of the data set (black and white masks, say) are read as colours.
+* palette: the palette numbers are label indices; 255 is ignored. A palette that holds nothing but label colours
+  is read by its colours: image programs write such files from colour masks, with numbers in any order.
+* colour: by the data set's colours (`segmentation_colors`). White is ignored unless it is a label's colour.
+  A file with equal channels and no label colour is a grey mask saved as RGB.
+
+Alpha is dropped. An EXIF rotation in a mask is not applied.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ImageFile
+
+from otx_seg.datasets.images import UNREADABLE, open_header, read_bytes
+from otx_seg.errors import DataError
+from otx_seg.labels import IGNORE_INDEX
+
+MAX_LABELS = 254
+"""A mask is uint8: 255 is ignored and 254 marks a colour without label while a file is being decoded."""
+
+Color = tuple[int, int, int]
+_UNKNOWN = 254
+_WHITE = (255, 255, 255)
+_SHOWN = 5  # wrong values or colours named in a message; enough to see the pattern
+_PNG_BIT_DEPTH, _PNG_COLOR_TYPE = 24, 25  # byte positions in a PNG file
+_PNG_GREY, _PNG_RGB = 0, 2
+
+
+class MaskCode(NamedTuple):
+    """What the pixels of a data set's masks mean.
+
+    Attributes:
+        names: label names in index order.
+        colors: the RGB colour of each label in colour masks; None for a label that has none.
+    """
+
+    names: tuple[str, ...]
+    colors: tuple[Color | None, ...]
+
+    @property
+    def index_of_color(self) -> dict[Color, int]:
+        """The label index of every colour that means one."""
+        return {color: index for index, color in enumerate(self.colors) if color is not None}
+
+
+class _Raw(NamedTuple):
+    """A mask file as stored: (H, W) values, (H, W) palette numbers, or (H, W, 3) in OpenCV's order, blue first."""
+
+    pixels: NDArray
+    palette: NDArray[np.uint8] | None  # (N, 3) RGB
+
+
+def read_mask(path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
+    """The label index of every pixel.
+
+    Args:
+        path: a mask file in a format that images come in.
+        code: the data set's labels and colours.
+
+    Returns:
+        uint8 (H, W): 0 to len(code.names) - 1, or 255 for ignored.
+
+    Raises:
+        DataError: unreadable file, or a value or colour that is no label.
+    """
+    return decode_mask(read_bytes(path), path, code)
+
+
+def decode_mask(content: bytes, path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
+    """As `read_mask`, from the content of the file."""
+    raw = _decode(content, open_header(content, path), path)
+    if raw.pixels.ndim == 3:
+        return _from_colors(raw.pixels, path, code)
+    if raw.palette is not None and _only_label_colors(raw.palette, code):
+        return _from_colors(raw.palette[:, ::-1][raw.pixels], path, code)
+    return _from_values(raw, path, code)
+
+
+def _decode(content: bytes, image: ImageFile.ImageFile, path: str | Path) -> _Raw:
+    if image.format == "PNG" and content[_PNG_BIT_DEPTH] == 8 and content[_PNG_COLOR_TYPE] in (_PNG_GREY, _PNG_RGB):
+        pixels = None
+        if b"IEND" in content[-16:]:  # without its end the file is truncated, which OpenCV may not report
+            pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        if pixels is not None and (pixels.ndim == 2 or pixels.shape[2] == 3):
+            return _Raw(pixels, None)
+    try:
+        image.load()
+    except UNREADABLE as error:
+        raise DataError(f"{path}: the mask is truncated or damaged ({error})") from error
+    return _from_pillow(image, content, path)
+
+
+def _from_pillow(image: ImageFile.ImageFile, content: bytes, path: str | Path) -> _Raw:
+    if image.mode == "P":
+        palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        return _Raw(np.asarray(image), palette)
+    if image.mode in ("1", "L", "LA"):
+        grey = np.asarray(image.getchannel(0)).astype(np.uint8)
+        return _Raw(grey // _grey_step(image, content), None)
+    if image.mode in ("RGB", "RGBA"):
+        if image.format == "PNG" and content[_PNG_BIT_DEPTH] == 16:
+            raise DataError(f"{path}: a colour mask with 16 bits per channel; save it with 8")
+        return _Raw(np.ascontiguousarray(np.asarray(image)[:, :, 2::-1]), None)
+    if image.mode.startswith("I"):
+        return _Raw(np.asarray(image), None)
+    raise DataError(f"{path}: a mask of pixel type {image.mode}; save it as 8-bit grey, palette or RGB PNG")
+
+
+def _grey_step(image: ImageFile.ImageFile, content: bytes) -> int:
+    """What one step of the stored value adds to the decoded one: 2- and 4-bit grey is stretched to 0-255."""
+    if image.format == "PNG" and image.mode == "L" and content[_PNG_BIT_DEPTH] < 8:
+        return 255 // (2 ** content[_PNG_BIT_DEPTH] - 1)
+    return 1
+
+
+def _from_values(raw: _Raw, path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
+    values = raw.pixels
+    if values.size and values.min() >= 0 and values.max() < len(code.names):
+        return values.astype(np.uint8, copy=False)
+    present = [int(value) for value in np.unique(values)]
+    by_color = _grey_or_palette_colors(present, raw.palette, code)
+    if by_color is not None:
+        table = np.full(256, _UNKNOWN, np.uint8)
+        table[present] = by_color
+        return table[values]
+    wrong = [value for value in present if not 0 <= value < len(code.names) and value != IGNORE_INDEX]
+    if wrong:
+        raise DataError(_wrong_values(wrong, values, path, code))
+    return values.astype(np.uint8, copy=False)
+
+
+def _grey_or_palette_colors(present: list[int], palette: NDArray | None, code: MaskCode) -> list[int] | None:
+    """The label of each value in `present` if every one of them stands for a label colour, else None."""
+    known = code.index_of_color
+    if present and (present[0] < 0 or present[-1] > 255):
+        return None
+    colors = [(value,) * 3 if palette is None else tuple(palette[value].tolist()) for value in present]
+    found = [known[color] for color in colors if color in known]
+    return found if len(found) == len(present) else None
+
+
+def _only_label_colors(palette: NDArray[np.uint8], code: MaskCode) -> bool:
+    known = code.index_of_color
+    return bool(known) and all(tuple(color) in known for color in palette.tolist())
+
+
+@lru_cache(maxsize=4)
+def _color_table(code: MaskCode) -> NDArray[np.uint8]:
+    """uint8 (2**24,): 254 XOR the label, for every colour R * 65536 + G * 256 + B.
+
+    Stored this way, no label is 0, and the 16 MB stay untouched pages but for the few around the colours in use.
+    """
+    table = np.zeros(1 << 24, np.uint8)
+    for (red, green, blue), index in {_WHITE: IGNORE_INDEX, **code.index_of_color}.items():
+        table[red << 16 | green << 8 | blue] = index ^ _UNKNOWN
+    return table
+
+
+def _from_colors(pixels: NDArray[np.uint8], path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
+    # A fourth channel makes one 32-bit number of each pixel: cheaper than shifting three channels together.
+    number = cv2.cvtColor(pixels, cv2.COLOR_BGR2BGRA).view(np.int32)[:, :, 0]
+    number &= 0xFFFFFF
+    labels = np.take(_color_table(code), number)
+    labels ^= _UNKNOWN
+    if not (labels == _UNKNOWN).any():
+        return labels
+    grey = pixels[:, :, 0]
+    if (pixels == grey[:, :, None]).all():
+        return _from_values(_Raw(grey, None), path, code)
+    raise DataError(_wrong_colors(number[labels == _UNKNOWN], path, code))
+
+
+def _wrong_values(wrong: list[int], values: NDArray, path: str | Path, code: MaskCode) -> str:
+    shown = ", ".join(f"{value} ({int((values == value).sum())} pixels)" for value in wrong[:_SHOWN])
+    more = f" and {len(wrong) - _SHOWN} more values" if len(wrong) > _SHOWN else ""
+    text = f"{path}: mask value {shown}{more} is no label; allowed are {_allowed_values(code)}; "
+    return text + _advice(path)
+
+
+def _allowed_values(code: MaskCode) -> str:
+    names = ", ".join(f"{index} {name}" for index, name in enumerate(code.names))
+    return f"{names} and {IGNORE_INDEX} (ignored)"
+
+
+def _wrong_colors(numbers: NDArray[np.int32], path: str | Path, code: MaskCode) -> str:
+    found, counts = np.unique(numbers, return_counts=True)
+    most = np.argsort(-counts, kind="stable")[:_SHOWN]
+    shown = ", ".join(f"({found[i] >> 16}, {found[i] >> 8 & 255}, {found[i] & 255}) ({counts[i]} pixels)" for i in most)
+    more = f" and {len(found) - _SHOWN} more colours" if len(found) > _SHOWN else ""
+    known = ", ".join(f"{color} {code.names[index]}" for color, index in code.index_of_color.items())
+    allowed = f"allowed are {known} and {_WHITE} (ignored)" if known else "the data set has no segmentation_colors"
+    return f"{path}: mask colour {shown}{more} is no label; {allowed}; {_advice(path)}"
+
+
+def _advice(path: str | Path) -> str:
+    if Path(path).suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif"):
+        return "JPEG changes the values of a mask: save masks as PNG"
+    return "correct the mask or add the label to dataset_meta.json"

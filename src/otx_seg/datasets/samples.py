@@ -1,0 +1,82 @@
+"""One image with its mask, and a set of them with everything needed to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otx_seg.datasets.images import read_image
+from otx_seg.datasets.masks import MaskCode, read_mask
+from otx_seg.datasets.polygon_round_trip import polygon_round_trip
+from otx_seg.labels import Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """An image file and its mask file.
+
+    Only the names are kept for each sample; the two folders are shared, so that long paths cost nothing.
+
+    Attributes:
+        name: path of the image relative to the images folder, with suffix, parts separated by ``/``.
+        mask_name: path of the mask relative to the masks folder.
+        images_folder: the folder `name` is relative to.
+        masks_folder: the folder `mask_name` is relative to.
+    """
+
+    name: str
+    mask_name: str
+    images_folder: str
+    masks_folder: str
+
+    @property
+    def image(self) -> str:
+        """Path of the image file."""
+        return f"{self.images_folder}/{self.name}"
+
+    @property
+    def mask(self) -> str:
+        """Path of the mask file."""
+        return f"{self.masks_folder}/{self.mask_name}"
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Images with masks that are used together: the training images, say. Nothing is decoded until it is read.
+
+    Attributes:
+        root: the folder that holds ``images/`` and ``masks/``.
+        labels: the labels of the data set, in its order.
+        samples: sorted by name.
+        unmatched: one message for each image without mask and each mask without image; these are left out.
+        mask_code: what values and colours in the masks mean.
+        use_polygons: whether masks go through polygons and back, as the original toolkit did.
+    """
+
+    root: Path
+    labels: Labels
+    samples: tuple[Sample, ...]
+    unmatched: tuple[str, ...]
+    mask_code: MaskCode
+    use_polygons: bool = False
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def read_image(self, sample: Sample) -> NDArray[np.uint8]:
+        """The image of a sample, uint8 (H, W, 3) RGB. Raises DataError naming the file."""
+        return read_image(sample.image)
+
+    def read_mask(self, sample: Sample) -> NDArray[np.uint8]:
+        """The label of every pixel, uint8 (H, W), 255 for ignored. Raises DataError naming the file."""
+        mask = read_mask(sample.mask, self.mask_code)
+        return polygon_round_trip(mask, self.labels) if self.use_polygons else mask
+
+    def without(self, names: Collection[str]) -> Subset:
+        """The subset without the samples of these names."""
+        left_out = set(names)
+        return replace(self, samples=tuple(sample for sample in self.samples if sample.name not in left_out))

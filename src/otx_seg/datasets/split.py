@@ -1,0 +1,120 @@
+"""Which images are trained on, validated on and tested on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otx_seg.datasets.folder import DEFAULT_SUBSET, find_subsets, open_subset
+from otx_seg.datasets.samples import Subset
+from otx_seg.errors import DataError
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Attributes:
+    train: the images to train on.
+    val: the images to validate on; same labels as `train`.
+    split: one sentence on where `val` came from, for people.
+    """
+
+    train: Subset
+    val: Subset
+    split: str
+
+
+def open_training(train_root: Path, val_root: Path | None, seed: int, val_share: float = 0.2) -> TrainingData:
+    """The images to train on and to validate on.
+
+    1. Trained on is the subset train of `train_root`, else the images directly in it, else its only subset.
+    2. Validated on is the subset val of `val_root`, else the images directly in it, else its only subset.
+    3. Without `val_root`: the subset val of `train_root` if there is one,
+    4. else `val_share` of the training images, at least one, chosen by `seed` and taken from them.
+
+    Args:
+        train_root: the folder of the training data.
+        val_root: the folder of the validation data, or None.
+        seed: decides the random choice; equal seeds and files give equal choices.
+        val_share: the share of the images that a random choice takes, in (0, 1).
+
+    Raises:
+        DataError: unusable data (see `open_folder`), labels that differ, or a single image that cannot be split.
+    """
+    train_name, train = _choose(train_root, ("train", DEFAULT_SUBSET), "train on")
+    if val_root is not None:
+        val_name, val = _choose(val_root, ("val", DEFAULT_SUBSET), "validate on")
+        split = f"validation: {len(val)} images of {_place(val_root, val_name)}, as given"
+        if val.root.resolve() == train.root.resolve():
+            split += "; these are the training images too, so the scores will be too good"
+    elif train_name != "val" and "val" in find_subsets(train_root):
+        _, val = _choose(train_root, ("val",), "validate on")
+        split = f"validation: {len(val)} images of the subset {val.root.name} in {train_root}"
+    else:
+        return _split_at_random(train, train_root, seed, val_share)
+    check_same_labels(train, val)
+    return TrainingData(train, val, split)
+
+
+def open_test(root: Path) -> Subset:
+    """The images to evaluate on: the subset test of `root`, else val, else those directly in it, else its only one.
+
+    Raises:
+        DataError: unusable data (see `open_folder`), or several subsets none of which is meant for testing.
+    """
+    return _choose(root, ("test", "val", DEFAULT_SUBSET), "evaluate on")[1]
+
+
+def _choose(root: Path, wanted: tuple[str, ...], purpose: str) -> tuple[str, Subset]:
+    folders = find_subsets(root)
+    for name in (*wanted, *(folders if len(folders) == 1 else ())):
+        if name in folders:
+            return name, open_subset(root, folders[name])
+    known = ", ".join(folder.name for folder in folders.values())
+    raise DataError(f"{root}: which subset to {purpose}? Found {known}, expected {' or '.join(wanted)}; give its path")
+
+
+def _place(root: Path, subset: str) -> str:
+    return str(root) if subset == DEFAULT_SUBSET else f"the subset {subset} in {root}"
+
+
+def _split_at_random(subset: Subset, root: Path, seed: int, val_share: float) -> TrainingData:
+    count = len(subset)
+    if count < 2:
+        raise DataError(
+            f"{root}: a single image cannot be split into training and validation; give --val-data-roots or more images"
+        )
+    taken = min(max(1, round(val_share * count)), count - 1)
+    chosen = np.zeros(count, bool)
+    chosen[np.random.default_rng(seed).permutation(count)[:taken]] = True
+    split = f"validation: {taken} of the {count} images of {root}, chosen at random by seed {seed}"
+    return TrainingData(_part(subset, ~chosen), _part(subset, chosen), split)
+
+
+def _part(subset: Subset, chosen: NDArray[np.bool_]) -> Subset:
+    samples = tuple(sample for sample, keep in zip(subset.samples, chosen, strict=True) if keep)
+    return replace(subset, samples=samples)
+
+
+def check_same_labels(train: Subset, val: Subset) -> None:
+    """Refuse two subsets whose mask values do not mean the same.
+
+    Raises:
+        DataError: naming the labels that differ.
+    """
+    ours, theirs = train.labels.names, val.labels.names
+    if ours == theirs and train.labels.background == val.labels.background:
+        return
+    only_train = [name for name in ours if name not in theirs]
+    only_val = [name for name in theirs if name not in ours]
+    if only_train or only_val:
+        parts = [f"only in {train.root}: {', '.join(only_train)}"] if only_train else []
+        parts += [f"only in {val.root}: {', '.join(only_val)}"] if only_val else []
+        difference = "; ".join(parts)
+    elif ours != theirs:
+        difference = f"the order is {', '.join(ours)} in {train.root} and {', '.join(theirs)} in {val.root}"
+    else:
+        difference = "they name another background label"
+    raise DataError(f"the labels of the training and the validation data differ: {difference}; make them equal")
