@@ -1,0 +1,8 @@
+"""The networks: what mmseg lacks, and how a template becomes a network.
+
+Importing this package makes `import mmseg.models` work on mmcv-lite, so every module in here may import mmseg.
+"""
+
+from otx_seg.models.mmcv_ops import ensure_ops
+
+ensure_ops()

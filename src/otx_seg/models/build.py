@@ -1,0 +1,126 @@
+"""From a template to a network: mmseg's registry, with the door to arbitrary imports closed."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import importlib
+import io
+import logging
+import pkgutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mmengine.registry
+import mmseg.models  # noqa: F401  fills the registry
+from mmengine.logging import MMLogger
+from mmseg.models.segmentors import EncoderDecoder
+from mmseg.registry import MODELS
+
+import otx_seg.models
+import otx_seg.template
+from otx_seg.catalogue import nearest
+from otx_seg.errors import UsageError
+from otx_seg.template import Template
+
+_OURS = "otx_seg."
+_REGISTRIES = (MODELS, mmengine.registry.MODELS, mmengine.registry.WEIGHT_INITIALIZERS)
+_FORBIDDEN_KEYS = {
+    "_scope_": "templates use mmseg's registry only",
+    "pretrained": "weights to start from are named by learning_parameters.pretrained and pretrained.url",
+    "checkpoint": "weights to start from are named by learning_parameters.pretrained and pretrained.url",
+}
+
+
+def build_model(template: str | Path | Template, num_classes: int) -> EncoderDecoder:
+    """Build the network of a template with freshly initialised weights. Nothing is downloaded.
+
+    Args:
+        template: name, id or path of a template, or a template that has been read.
+        num_classes: number of labels, background included; at least 2.
+
+    Returns:
+        mmseg's EncoderDecoder with `.backbone` and `.decode_head`;
+        ``net.decode_head(net.backbone(x))`` takes normalised images (B, 3, H, W) to logits (B, num_classes, h, w).
+
+    Raises:
+        UsageError: unknown template, fewer than 2 labels, or a `model:` that cannot be built.
+    """
+    if not isinstance(template, Template):
+        template = otx_seg.template.load(template)
+    if num_classes < 2:
+        raise UsageError(f"a network needs at least 2 labels to tell apart, got {num_classes}")
+    _register_ours()
+    where = f"template {template.name}"
+    model = copy.deepcopy(template.model)
+    check_types(model, where)
+    for part in ("backbone", "decode_head"):
+        if not isinstance(model.get(part), dict):
+            raise UsageError(f"{where}: model.{part} has to be a mapping with a type")
+    model["decode_head"]["num_classes"] = num_classes
+    return _build(model, where)
+
+
+def check_types(model: dict[str, Any], where: str) -> None:
+    """Refuse what mmseg's registry must not be asked for, before anything of `model` is looked up.
+
+    A dotted type makes mmengine import that name, whatever it is, so only those of this package are let through.
+
+    Args:
+        model: the `model:` part of a template.
+        where: its origin, for messages.
+
+    Raises:
+        UsageError: a dotted type outside ``otx_seg.``, a type no registry knows, or a key that loads weights.
+    """
+    known = [name for registry in _REGISTRIES for name in registry.module_dict]
+    for key, value in _entries(model, "model"):
+        name = key.rsplit(".", 1)[-1]
+        if name in _FORBIDDEN_KEYS and value is not None:
+            raise UsageError(f"{where}: {key}: {value!r} is not possible here; {_FORBIDDEN_KEYS[name]}")
+        if name != "type":
+            continue
+        if not isinstance(value, str):
+            raise UsageError(f"{where}: {key}: a type is the name of a class, not {value!r}")
+        if "." in value and not value.startswith(_OURS):
+            raise UsageError(
+                f"{where}: {key}: {value!r} is not allowed; a type is a plain class name, or starts with {_OURS!r}"
+            )
+        if "." not in value and value not in known:
+            raise UsageError(f"{where}: {key}: unknown type {value!r}; {nearest(value, known)}")
+
+
+def _entries(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every (dotted key, value) of nested mappings and lists."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield f"{path}.{key}", item
+            yield from _entries(item, f"{path}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _entries(item, f"{path}.{index}")
+
+
+def _register_ours() -> None:
+    """Import every module of this package, so that its classes enter the registry."""
+    for module in pkgutil.iter_modules(otx_seg.models.__path__):
+        importlib.import_module(f"{otx_seg.models.__name__}.{module.name}")
+
+
+def _build(model: dict[str, Any], where: str) -> EncoderDecoder:
+    # mmengine reports the origin of every single weight at INFO, on the screen.
+    MMLogger.get_current_instance().setLevel(logging.WARNING)
+    with mmengine.registry.DefaultScope.overwrite_default_scope("mmseg"), warnings.catch_warnings():
+        # Advice on mmseg's own losses and thresholds, which are not used here.
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            network = MODELS.build(model)
+        except (TypeError, ValueError, AssertionError, KeyError) as error:
+            raise UsageError(f"{where}: the network of `model:` cannot be built: {error}") from error
+        if not isinstance(network, EncoderDecoder):
+            raise UsageError(f"{where}: model.type: {model['type']!r} is no EncoderDecoder")
+        with contextlib.redirect_stdout(io.StringIO()):  # MSCAN prints here
+            network.init_weights()
+    return network

@@ -1,0 +1,41 @@
+"""How large a network is and how much it computes."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from mmseg.models.segmentors import EncoderDecoder
+from torch.utils.flop_counter import FlopCounterMode
+
+_BYTES_PER_WEIGHT = 4
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """Attributes:
+    gigaflops: multiply-adds of convolutions and matrix products for one image, in billions.
+    parameters: number of weights, fixed bases included, statistics of batch norms not.
+    size_mb: these weights as float32, in units of 10^6 bytes.
+    """
+
+    gigaflops: float
+    parameters: int
+    size_mb: float
+
+
+def measure(network: EncoderDecoder, size: int = 512) -> Complexity:
+    """Count the work of one square image, from the input to the logits before they are resized.
+
+    Args:
+        network: as `build_model` returns it; it is not changed.
+        size: side of the image, in pixels.
+    """
+    shapes_only = copy.deepcopy(network).to("meta").eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        shapes_only.decode_head(shapes_only.backbone(torch.empty(1, 3, size, size, device="meta")))
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    weights = sum(value.numel() for key, value in network.state_dict().items() if not key.endswith(statistics))
+    # The counter takes a multiply-add for two operations; the field, and the original, for one.
+    return Complexity(counter.get_total_flops() / 2e9, weights, weights * _BYTES_PER_WEIGHT / 1e6)

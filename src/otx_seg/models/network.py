@@ -1,0 +1,58 @@
+"""What is trained and what is shipped: plain images in, scores for every pixel out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as functional
+from mmseg.models.segmentors import EncoderDecoder
+from torch import Tensor, nn
+
+
+class SegmentationNetwork(nn.Module):
+    """A network with its normalisation in front and its logits brought to the size of the image."""
+
+    def __init__(self, network: EncoderDecoder, mean: Sequence[float], std: Sequence[float]) -> None:
+        """
+        Args:
+            network: with `.backbone` and `.decode_head`, for normalised images.
+            mean, std: of the red, green and blue channel, in grey values 0-255.
+        """
+        super().__init__()
+        self.network = network
+        self.mean: Tensor
+        self.scale: Tensor
+        # Not persistent: a state dict holds what was learned, the template says how images are normalised.
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("scale", 1 / torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """
+        Args:
+            images: (B, 3, H, W) RGB, uint8 or floating point, 0-255.
+
+        Returns:
+            Logits (B, K, H, W), floating point, resized bilinearly to the image.
+        """
+        normalised = (images.to(self.mean.dtype) - self.mean) * self.scale
+        logits = self.network.decode_head(self.network.backbone(normalised))
+        return functional.interpolate(logits, size=images.shape[-2:], mode="bilinear", align_corners=False)
+
+
+class Deployable(nn.Module):
+    """What is exported: a segmentation network that ends in probabilities."""
+
+    def __init__(self, network: SegmentationNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """
+        Args:
+            images: (B, 3, H, W) RGB, 0-255.
+
+        Returns:
+            Probabilities (B, K, H, W), summing to 1 over K.
+        """
+        return self.network(images).softmax(dim=1)
