@@ -6,3 +6,7 @@ Importing this package makes `import mmseg.models` work on mmcv-lite, so every m
 from otx_seg.models.mmcv_ops import ensure_ops
 
 ensure_ops()
+
+from otx_seg.models.build import build_model  # noqa: E402  needs the line above
+
+__all__ = ["build_model", "ensure_ops"]

@@ -13,19 +13,27 @@ from torch import Tensor, nn
 class SegmentationNetwork(nn.Module):
     """A network with its normalisation in front and its logits brought to the size of the image."""
 
-    def __init__(self, network: EncoderDecoder, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(
+        self, network: EncoderDecoder, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+    ) -> None:
         """
         Args:
             network: with `.backbone` and `.decode_head`, for normalised images.
-            mean, std: of the red, green and blue channel, in grey values 0-255.
+            mean, std: of the red, green and blue channel, in grey values 0-255; by default those of the network's
+                `data_preprocessor`.
         """
         super().__init__()
         self.network = network
         self.mean: Tensor
         self.scale: Tensor
         # Not persistent: a state dict holds what was learned, the template says how images are normalised.
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("scale", 1 / torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", self._channels(network, "mean", mean), persistent=False)
+        self.register_buffer("scale", 1 / self._channels(network, "std", std), persistent=False)
+
+    @staticmethod
+    def _channels(network: EncoderDecoder, name: str, values: Sequence[float] | None) -> Tensor:
+        chosen = getattr(network.data_preprocessor, name) if values is None else torch.tensor(values)
+        return chosen.detach().clone().float().view(1, 3, 1, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """
