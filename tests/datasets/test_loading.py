@@ -1,0 +1,262 @@
+"""Batches: which samples, in which order, with which pixels, and what happens when a worker fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from otx_seg.datasets import Subset, open_folder
+from otx_seg.datasets.loading import (
+    EpochSampler,
+    EvaluationImages,
+    TrainingImages,
+    evaluation_loader,
+    training_loader,
+)
+from otx_seg.errors import DataError, OtxError
+from otx_seg.transforms.pipeline import build_pipeline
+
+PIPELINE = build_pipeline(
+    [
+        {
+            "type": "RandomView",
+            "scale_range": [0.5, 2.0],
+            "single_label_limit": 0.75,
+            "flip_probability": 0.5,
+            "rotation_degrees": 10,
+            "rotation_probability": 0.5,
+        }
+    ],
+    (24, 32),
+    "test",
+)
+COUNT = 7
+
+
+@pytest.fixture
+def subset(tmp_path: Path) -> Subset:
+    """Seven images of noise, 40x50 pixels, the last one 20x30."""
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "dataset_meta.json").write_text(json.dumps({"label_map": {"0": "background", "1": "dent"}}))
+    rng = np.random.default_rng(0)
+    for index in range(COUNT):
+        shape = (20, 30) if index == COUNT - 1 else (40, 50)
+        cv2.imwrite(str(tmp_path / f"images/{index}.png"), rng.integers(0, 256, (*shape, 3), np.uint8))
+        cv2.imwrite(str(tmp_path / f"masks/{index}.png"), rng.integers(0, 2, shape, np.uint8))
+    return open_folder(tmp_path)["default"]
+
+
+def deal(length: int, batch_size: int, world_size: int, epoch: int = 0) -> list[list[list[tuple[int, int, int]]]]:
+    """The batches of every rank."""
+    dealt = []
+    for rank in range(world_size):
+        sampler = EpochSampler(length, batch_size, 42, rank, world_size)
+        sampler.set_epoch(epoch)
+        dealt.append(list(sampler))
+        assert len(sampler) == len(dealt[-1])
+    return dealt
+
+
+# ------------------------------------------------------------------ the order
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 4, 8])
+def test_every_sample_once_in_equal_numbers_of_steps(batch_size: int, world_size: int) -> None:
+    for length in range(world_size, 40):
+        ranks = deal(length, batch_size, world_size)
+        assert len({len(batches) for batches in ranks}) == 1
+        sizes = [len(batch) for batches in ranks for batch in batches]
+        assert max(sizes) <= batch_size
+        assert max(sizes) - min(sizes) <= 1
+        assert min(sizes) >= min(2, batch_size, length // world_size)
+        used = [index for batches in ranks for batch in batches for _, _, index in batch]
+        assert len(used) == len(set(used))
+        left_out = length - len(used)
+        assert left_out == 0 or (batch_size <= 3 and left_out < 2 * world_size)
+
+
+def test_one_process_leaves_out_a_sample_only_rather_than_a_batch_of_one() -> None:
+    assert [len(batch) for batch in deal(5, 2, 1)[0]] == [2, 2]
+    assert [len(batch) for batch in deal(9, 8, 1)[0]] == [4, 5]
+    assert [len(batch) for batch in deal(18, 8, 1)[0]] == [6, 6, 6]
+    assert [len(batch) for batch in deal(3, 8, 1)[0]] == [3]
+    assert [len(batch) for batch in deal(1, 8, 1)[0]] == [1]
+
+
+def test_positions_count_through_the_epoch_and_epochs_differ() -> None:
+    first, second = (deal(20, 8, 1, epoch)[0] for epoch in (0, 1))
+    for epoch, batches in enumerate((first, second)):
+        keys = [key for batch in batches for key in batch]
+        assert [key[:2] for key in keys] == [(epoch, position) for position in range(20)]
+    orders = [[index for batch in batches for _, _, index in batch] for batches in (first, second)]
+    assert orders[0] != orders[1]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(20))
+    assert deal(20, 8, 1)[0] == first
+
+
+def test_two_ranks_together_follow_the_order_of_one() -> None:
+    together = deal(20, 8, 1)[0]
+    apart = deal(20, 4, 2)
+    assert [a + b for a, b in zip(*apart, strict=True)] == together
+
+
+def test_starting_in_the_middle_gives_the_rest_of_the_epoch() -> None:
+    sampler = EpochSampler(20, 4, 42, 0, 1)
+    sampler.set_epoch(3)
+    whole = list(sampler)
+    sampler.set_epoch(3, 2)
+    assert list(sampler) == whole[2:]
+    assert len(sampler) == 5
+
+
+def test_fewer_samples_than_processes_are_refused() -> None:
+    with pytest.raises(DataError, match="1 training images for 2 processes"):
+        EpochSampler(1, 4, 42, 0, 2)
+
+
+# ------------------------------------------------------------------ the pixels
+
+
+def test_a_training_sample_follows_from_its_key(subset: Subset) -> None:
+    images = TrainingImages(subset, PIPELINE, 42)
+    first, again, other = images[(1, 4, 2)], images[(1, 4, 2)], images[(1, 5, 2)]
+    assert first["image"].shape == (3, 24, 32)
+    assert first["mask"].shape == (24, 32)
+    assert first["image"].dtype == first["mask"].dtype == torch.uint8
+    assert first["image"].is_contiguous()
+    assert first["file"] == "2.png"
+    assert torch.equal(first["image"], again["image"])
+    assert torch.equal(first["mask"], again["mask"])
+    assert not torch.equal(first["image"], other["image"])
+
+
+def test_channels_become_planes(subset: Subset) -> None:
+    def still(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        return image, mask
+
+    sample = TrainingImages(subset, still, 42)[(0, 0, 3)]
+    stored = cv2.imread(subset.samples[3].image)[:, :, ::-1]
+    assert np.array_equal(sample["image"].numpy().transpose(1, 2, 0), stored)
+
+
+def test_an_evaluation_sample_is_squashed_but_its_mask_is_not(subset: Subset) -> None:
+    sample = EvaluationImages(subset, (16, 20))[6]
+    stored = cv2.imread(subset.samples[6].image)[:, :, ::-1]
+    expected = cv2.resize(stored, (20, 16), interpolation=cv2.INTER_LINEAR)
+    assert np.array_equal(sample["image"].numpy().transpose(1, 2, 0), expected)
+    assert np.array_equal(sample["mask"].numpy(), cv2.imread(subset.samples[6].mask, cv2.IMREAD_UNCHANGED))
+    assert sample["index"] == 6
+
+
+# ------------------------------------------------------------------ the batches
+
+
+def take(loader: Any, epoch: int, start: int = 0) -> list[dict[str, Any]]:
+    loader.batch_sampler.set_epoch(epoch, start)
+    return [batch["labelled"] for batch in loader]
+
+
+def same(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> bool:
+    return len(first) == len(second) and all(
+        torch.equal(a["image"], b["image"]) and torch.equal(a["mask"], b["mask"]) and a["files"] == b["files"]
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def test_batches_depend_neither_on_workers_nor_on_where_a_run_resumes(subset: Subset) -> None:
+    alone, pair = (training_loader(subset, PIPELINE, 3, workers, 42) for workers in (0, 2))
+    expected = [take(alone, epoch) for epoch in range(2)]
+    assert [batch["image"].shape for batch in expected[0]] == [(2, 3, 24, 32), (2, 3, 24, 32), (3, 3, 24, 32)]
+    assert sorted(name for batch in expected[0] for name in batch["files"]) == [f"{i}.png" for i in range(COUNT)]
+    for epoch in range(2):  # the same workers serve both epochs
+        assert same(take(pair, epoch), expected[epoch])
+    assert not same(*expected)
+    assert same(take(pair, 1, start=2), expected[1][2:])
+
+
+def test_an_epoch_left_early_does_not_leak_into_the_next(subset: Subset) -> None:
+    loader = training_loader(subset, PIPELINE, 2, 2, 42)
+    expected = take(loader, 1)
+    loader.batch_sampler.set_epoch(0)
+    next(iter(loader))
+    assert same(take(loader, 1), expected)
+
+
+def test_loading_leaves_the_global_random_numbers_alone(subset: Subset) -> None:
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    take(training_loader(subset, PIPELINE, 2, 0, 42), 0)
+    list(evaluation_loader(subset, (16, 20), 2, 0))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_evaluation_batches_keep_order_and_sizes(subset: Subset, workers: int) -> None:
+    batches = list(evaluation_loader(subset, (16, 20), 4, workers))
+    assert [batch["image"].shape for batch in batches] == [(4, 3, 16, 20), (3, 3, 16, 20)]
+    assert [index for batch in batches for index in batch["index"]] == list(range(COUNT))
+    assert [tuple(mask.shape) for batch in batches for mask in batch["mask"]] == [(40, 50)] * 6 + [(20, 30)]
+
+
+def test_two_ranks_evaluate_every_sample_once(subset: Subset) -> None:
+    loaders = [evaluation_loader(subset, (16, 20), 2, 0, rank, 2) for rank in range(2)]
+    assert [[i for batch in loader for i in batch["index"]] for loader in loaders] == [[0, 2, 4, 6], [1, 3, 5]]
+
+
+# ------------------------------------------------------------------ failures
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_file_is_named_and_nothing_else_is_said(subset: Subset, workers: int) -> None:
+    broken = Path(subset.samples[4].image)
+    broken.write_bytes(broken.read_bytes()[:200])
+    with pytest.raises(DataError) as training:
+        take(training_loader(subset, PIPELINE, 2, workers, 42), 0)
+    with pytest.raises(DataError) as evaluation:
+        list(evaluation_loader(subset, (16, 20), 2, workers))
+    with pytest.raises(DataError) as direct:
+        subset.read_image(subset.samples[4])
+    assert str(training.value) == str(evaluation.value) == str(direct.value)
+    assert "4.png" in str(direct.value)
+
+
+def die(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return image, mask
+
+
+def test_a_killed_worker_is_reported_with_what_to_set(subset: Subset) -> None:
+    with pytest.raises(OtxError, match=r"DataLoader worker \(pid.*learning_parameters\.num_workers=0"):
+        take(training_loader(subset, die, 2, 1, 42), 0)
+
+
+def stumble(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    raise RuntimeError("a programming error")
+
+
+def test_a_programming_error_in_a_worker_keeps_its_traceback(subset: Subset) -> None:
+    with pytest.raises(RuntimeError, match=r"(?s)Traceback.*a programming error"):
+        take(training_loader(subset, stumble, 2, 1, 42), 0)
+
+
+def test_leaving_with_workers_at_work_is_silent(subset: Subset) -> None:
+    code = (
+        "import sys; from pathlib import Path; from otx_seg.datasets import open_folder\n"
+        "from otx_seg.datasets.loading import evaluation_loader\n"
+        f"loader = evaluation_loader(open_folder(Path({str(subset.root)!r}))['default'], (16, 20), 1, 2)\n"
+        "batches = iter(loader); next(batches); sys.exit(3)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
