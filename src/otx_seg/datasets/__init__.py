@@ -5,10 +5,12 @@ from otx_seg.datasets.images import images_in, read_image
 from otx_seg.datasets.masks import read_mask
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
 from otx_seg.datasets.samples import Sample, Subset
+from otx_seg.datasets.scan import ScanReport, require_two_labels, scan, sound_samples
 from otx_seg.datasets.split import TrainingData, open_test, open_training
 
 __all__ = [
     "Sample",
+    "ScanReport",
     "Subset",
     "TrainingData",
     "images_in",
@@ -18,4 +20,7 @@ __all__ = [
     "polygon_round_trip",
     "read_image",
     "read_mask",
+    "require_two_labels",
+    "scan",
+    "sound_samples",
 ]

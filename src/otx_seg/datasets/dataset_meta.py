@@ -15,6 +15,7 @@ from otx_seg.datasets.images import read_bytes
 from otx_seg.datasets.masks import MAX_LABELS, MaskCode
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels, background_index, default_colors
+from otx_seg.telemetry import switch_off
 
 META_FILE = "dataset_meta.json"
 
@@ -55,8 +56,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         return result
 
     try:
-        # utf-8-sig: editors of one operating system write a byte order mark
-        content = json.loads(read_bytes(path).decode("utf-8-sig"), object_pairs_hook=refuse_duplicates)
+        content = json.loads(read_bytes(path).decode(), object_pairs_hook=refuse_duplicates)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not valid JSON ({error}); it should look like {_EXAMPLE}") from error
     if not isinstance(content, dict):
@@ -129,9 +129,13 @@ def _is_color(color: Any) -> bool:
 
 
 def _mask_code(path: Path, names: tuple[str, ...]) -> MaskCode:
+    switch_off()
     from datumaro.util.meta_file_util import parse_meta_file  # slow to import
 
-    color_of = parse_meta_file(str(path))
+    try:
+        color_of = parse_meta_file(str(path))
+    except ValueError as error:  # its JSON reader is stricter than Python's: no NaN, no half surrogate pairs
+        raise DataError(f"{path}: not valid JSON ({error})") from error
     return MaskCode(names, tuple(color_of[name] for name in names))
 
 

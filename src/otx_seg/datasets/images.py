@@ -17,12 +17,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import BmpImagePlugin, ImageFile, ImageOps, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL import (
+    BmpImagePlugin,
+    Image,
+    ImageFile,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from otx_seg.errors import DataError
 
 MAX_PIXELS = 500_000_000
-"""An image whose header claims more pixels is refused before anything is decoded."""
+"""An image whose header claims more pixels is refused before anything is decoded (TIFF: Pillow's own 179 million)."""
 
 IMAGE_SUFFIXES = frozenset((".bmp", ".dib", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
 """Lower-case suffixes of the files that are taken for images."""
@@ -31,7 +40,7 @@ IMAGE_SUFFIXES = frozenset((".bmp", ".dib", ".jfif", ".jpe", ".jpeg", ".jpg", ".
 # same list that its own open() expects, plus what truncated and bit-flipped files gave.
 UNREADABLE = (
     *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError),
-    *(struct.error, zlib.error),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
 )
 
 _EXIF_ORIENTATION = 0x0112
@@ -119,10 +128,18 @@ def decode_image(content: bytes, image: ImageFile.ImageFile, path: str | Path) -
         # Some decoders fill the rest of a truncated image with grey and say nothing; Pillow raises. A file that
         # merely has something after its end passes.
         _load(open_header(content, path), path)
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    pixels = imdecode(content, cv2.IMREAD_COLOR)
     if pixels is None:
         raise DataError(f"{path}: the image is damaged; it cannot be decoded")
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
+
+
+def imdecode(content: bytes, flags: int) -> NDArray | None:
+    """What OpenCV decodes from the content of a file, or None where it cannot."""
+    try:
+        return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error:  # raised for a side longer than OpenCV's limit; None for all other faults
+        return None
 
 
 def _ends_properly(content: bytes, file_format: str) -> bool:
@@ -137,8 +154,15 @@ def _load(image: ImageFile.ImageFile, path: str | Path) -> ImageFile.ImageFile:
     return image
 
 
+def _upright(image: ImageFile.ImageFile) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except UNREADABLE:  # garbage in place of EXIF data; viewers show such an image as it is stored
+        return image
+
+
 def _as_rgb(image: ImageFile.ImageFile, path: str | Path) -> NDArray[np.uint8]:
-    shown = ImageOps.exif_transpose(image)
+    shown = _upright(image)
     if shown.mode in _SIXTEEN_BIT_GREY:
         grey = (np.asarray(shown) >> 8).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)
@@ -167,12 +191,19 @@ def verify_image(path: str | Path) -> tuple[int, int]:
         return height, width
     if image.format in ("JPEG", "MPO"):
         width, height = image.size
-        turned = image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
+        turned = _orientation(image) in (5, 6, 7, 8)
         image.draft("L", (1, 1))
         _load(image, path)
         return (width, height) if turned else (height, width)
     pixels = _as_rgb(_load(image, path), path)
     return pixels.shape[0], pixels.shape[1]
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    try:
+        return image.getexif().get(_EXIF_ORIENTATION, 1)
+    except UNREADABLE:
+        return 1
 
 
 def verify_png(content: bytes, path: str | Path) -> None:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFile
 
-from otx_seg.datasets.images import UNREADABLE, open_header, read_bytes
+from otx_seg.datasets.images import UNREADABLE, imdecode, open_header, read_bytes, verify_png
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX
 
@@ -36,6 +36,10 @@ _WHITE = (255, 255, 255)
 _SHOWN = 5  # wrong values or colours named in a message; enough to see the pattern
 _PNG_BIT_DEPTH, _PNG_COLOR_TYPE = 24, 25  # byte positions in a PNG file
 _PNG_GREY, _PNG_RGB = 0, 2
+
+
+class MaskContentError(DataError):
+    """A mask file that is sound but cannot be this data set's: a value or colour that is no label, say."""
 
 
 class MaskCode(NamedTuple):
@@ -73,9 +77,21 @@ def read_mask(path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
         uint8 (H, W): 0 to len(code.names) - 1, or 255 for ignored.
 
     Raises:
-        DataError: unreadable file, or a value or colour that is no label.
+        MaskContentError: a value or colour that is no label, or a kind of pixel that masks cannot have.
+        DataError: the file cannot be read or is damaged.
     """
     return decode_mask(read_bytes(path), path, code)
+
+
+def verify_mask_file(path: str | Path) -> None:
+    """Check a PNG file's checksums, which decoders pass over; other formats are checked by decoding them.
+
+    Raises:
+        DataError: the file cannot be read or is damaged.
+    """
+    content = read_bytes(path)
+    if open_header(content, path).format == "PNG":
+        verify_png(content, path)
 
 
 def decode_mask(content: bytes, path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
@@ -83,7 +99,7 @@ def decode_mask(content: bytes, path: str | Path, code: MaskCode) -> NDArray[np.
     raw = _decode(content, open_header(content, path), path)
     if raw.pixels.ndim == 3:
         return _from_colors(raw.pixels, path, code)
-    if raw.palette is not None and _only_label_colors(raw.palette, code):
+    if raw.palette is not None and _only_label_colors(raw, code):
         return _from_colors(raw.palette[:, ::-1][raw.pixels], path, code)
     return _from_values(raw, path, code)
 
@@ -92,7 +108,7 @@ def _decode(content: bytes, image: ImageFile.ImageFile, path: str | Path) -> _Ra
     if image.format == "PNG" and content[_PNG_BIT_DEPTH] == 8 and content[_PNG_COLOR_TYPE] in (_PNG_GREY, _PNG_RGB):
         pixels = None
         if b"IEND" in content[-16:]:  # without its end the file is truncated, which OpenCV may not report
-            pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+            pixels = imdecode(content, cv2.IMREAD_UNCHANGED)
         if pixels is not None and (pixels.ndim == 2 or pixels.shape[2] == 3):
             return _Raw(pixels, None)
     try:
@@ -105,17 +121,19 @@ def _decode(content: bytes, image: ImageFile.ImageFile, path: str | Path) -> _Ra
 def _from_pillow(image: ImageFile.ImageFile, content: bytes, path: str | Path) -> _Raw:
     if image.mode == "P":
         palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
-        return _Raw(np.asarray(image), palette)
+        # Writers fill the palette up with black; only the first black of such a tail can be meant.
+        other = np.flatnonzero(palette.any(axis=1))
+        return _Raw(np.asarray(image), palette[: other[-1] + 2 if len(other) else 1])
     if image.mode in ("1", "L", "LA"):
         grey = np.asarray(image.getchannel(0)).astype(np.uint8)
         return _Raw(grey // _grey_step(image, content), None)
     if image.mode in ("RGB", "RGBA"):
         if image.format == "PNG" and content[_PNG_BIT_DEPTH] == 16:
-            raise DataError(f"{path}: a colour mask with 16 bits per channel; save it with 8")
+            raise MaskContentError(f"{path}: a colour mask with 16 bits per channel; save it with 8")
         return _Raw(np.ascontiguousarray(np.asarray(image)[:, :, 2::-1]), None)
     if image.mode.startswith("I"):
         return _Raw(np.asarray(image), None)
-    raise DataError(f"{path}: a mask of pixel type {image.mode}; save it as 8-bit grey, palette or RGB PNG")
+    raise MaskContentError(f"{path}: a mask of pixel type {image.mode}; save it as 8-bit grey, palette or RGB PNG")
 
 
 def _grey_step(image: ImageFile.ImageFile, content: bytes) -> int:
@@ -127,7 +145,12 @@ def _grey_step(image: ImageFile.ImageFile, content: bytes) -> int:
 
 def _from_values(raw: _Raw, path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
     values = raw.pixels
-    if values.size and values.min() >= 0 and values.max() < len(code.names):
+    if values.min() >= 0 and values.max() < len(code.names):
+        if raw.palette is None and values.max() == 0 and _black_is_ambiguous(code):
+            raise MaskContentError(
+                f"{path}: an all-black grey mask; is it label 0, {code.names[0]}, or the label that is black in "
+                "segmentation_colors? Save the mask as RGB, or remove segmentation_colors from dataset_meta.json"
+            )
         return values.astype(np.uint8, copy=False)
     present = [int(value) for value in np.unique(values)]
     by_color = _grey_or_palette_colors(present, raw.palette, code)
@@ -137,23 +160,32 @@ def _from_values(raw: _Raw, path: str | Path, code: MaskCode) -> NDArray[np.uint
         return table[values]
     wrong = [value for value in present if not 0 <= value < len(code.names) and value != IGNORE_INDEX]
     if wrong:
-        raise DataError(_wrong_values(wrong, values, path, code))
+        raise MaskContentError(_wrong_values(wrong, values, path, code))
     return values.astype(np.uint8, copy=False)
+
+
+def _black_is_ambiguous(code: MaskCode) -> bool:
+    """Whether grey masks may hold colours, and 0 as a colour is another label than 0 as an index."""
+    known = code.index_of_color
+    return known.get((0, 0, 0), 0) != 0 and all(len(set(color)) == 1 for color in known)
 
 
 def _grey_or_palette_colors(present: list[int], palette: NDArray | None, code: MaskCode) -> list[int] | None:
     """The label of each value in `present` if every one of them stands for a label colour, else None."""
     known = code.index_of_color
-    if present and (present[0] < 0 or present[-1] > 255):
+    if present[0] < 0 or present[-1] >= (256 if palette is None else len(palette)):
         return None
     colors = [(value,) * 3 if palette is None else tuple(palette[value].tolist()) for value in present]
     found = [known[color] for color in colors if color in known]
     return found if len(found) == len(present) else None
 
 
-def _only_label_colors(palette: NDArray[np.uint8], code: MaskCode) -> bool:
+def _only_label_colors(raw: _Raw, code: MaskCode) -> bool:
+    """Whether a palette holds label colours and nothing else, and all of the pixels' numbers."""
     known = code.index_of_color
-    return bool(known) and all(tuple(color) in known for color in palette.tolist())
+    if raw.palette is None or not known or raw.pixels.max() >= len(raw.palette):
+        return False
+    return all(tuple(color) in known for color in raw.palette.tolist())
 
 
 @lru_cache(maxsize=4)
@@ -179,7 +211,7 @@ def _from_colors(pixels: NDArray[np.uint8], path: str | Path, code: MaskCode) ->
     grey = pixels[:, :, 0]
     if (pixels == grey[:, :, None]).all():
         return _from_values(_Raw(grey, None), path, code)
-    raise DataError(_wrong_colors(number[labels == _UNKNOWN], path, code))
+    raise MaskContentError(_wrong_colors(number[labels == _UNKNOWN], path, code))
 
 
 def _wrong_values(wrong: list[int], values: NDArray, path: str | Path, code: MaskCode) -> str:

@@ -80,3 +80,7 @@ class Subset:
         """The subset without the samples of these names."""
         left_out = set(names)
         return replace(self, samples=tuple(sample for sample in self.samples if sample.name not in left_out))
+
+    def through_polygons(self) -> Subset:
+        """The subset whose masks go through `polygon_round_trip`."""
+        return replace(self, use_polygons=True)

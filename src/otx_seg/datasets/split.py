@@ -26,7 +26,9 @@ class TrainingData:
     split: str
 
 
-def open_training(train_root: Path, val_root: Path | None, seed: int, val_share: float = 0.2) -> TrainingData:
+def open_training(
+    train_root: Path, val_root: Path | None, seed: int, val_share: float = 0.2, use_polygons: bool = False
+) -> TrainingData:
     """The images to train on and to validate on.
 
     1. Trained on is the subset train of `train_root`, else the images directly in it, else its only subset.
@@ -39,18 +41,19 @@ def open_training(train_root: Path, val_root: Path | None, seed: int, val_share:
         val_root: the folder of the validation data, or None.
         seed: decides the random choice; equal seeds and files give equal choices.
         val_share: the share of the images that a random choice takes, in (0, 1).
+        use_polygons: send the masks through `polygon_round_trip`.
 
     Raises:
         DataError: unusable data (see `open_folder`), labels that differ, or a single image that cannot be split.
     """
-    train_name, train = _choose(train_root, ("train", DEFAULT_SUBSET), "train on")
+    train_name, train = _choose(train_root, ("train", DEFAULT_SUBSET), "train on", use_polygons)
     if val_root is not None:
-        val_name, val = _choose(val_root, ("val", DEFAULT_SUBSET), "validate on")
+        val_name, val = _choose(val_root, ("val", DEFAULT_SUBSET), "validate on", use_polygons)
         split = f"validation: {len(val)} images of {_place(val_root, val_name)}, as given"
         if val.root.resolve() == train.root.resolve():
             split += "; these are the training images too, so the scores will be too good"
     elif train_name != "val" and "val" in find_subsets(train_root):
-        _, val = _choose(train_root, ("val",), "validate on")
+        _, val = _choose(train_root, ("val",), "validate on", use_polygons)
         split = f"validation: {len(val)} images of the subset {val.root.name} in {train_root}"
     else:
         return _split_at_random(train, train_root, seed, val_share)
@@ -58,20 +61,21 @@ def open_training(train_root: Path, val_root: Path | None, seed: int, val_share:
     return TrainingData(train, val, split)
 
 
-def open_test(root: Path) -> Subset:
+def open_test(root: Path, use_polygons: bool = False) -> Subset:
     """The images to evaluate on: the subset test of `root`, else val, else those directly in it, else its only one.
 
     Raises:
         DataError: unusable data (see `open_folder`), or several subsets none of which is meant for testing.
     """
-    return _choose(root, ("test", "val", DEFAULT_SUBSET), "evaluate on")[1]
+    return _choose(root, ("test", "val", DEFAULT_SUBSET), "evaluate on", use_polygons)[1]
 
 
-def _choose(root: Path, wanted: tuple[str, ...], purpose: str) -> tuple[str, Subset]:
+def _choose(root: Path, wanted: tuple[str, ...], purpose: str, use_polygons: bool) -> tuple[str, Subset]:
     folders = find_subsets(root)
     for name in (*wanted, *(folders if len(folders) == 1 else ())):
         if name in folders:
-            return name, open_subset(root, folders[name])
+            subset = open_subset(root, folders[name])
+            return name, subset.through_polygons() if use_polygons else subset
     known = ", ".join(folder.name for folder in folders.values())
     raise DataError(f"{root}: which subset to {purpose}? Found {known}, expected {' or '.join(wanted)}; give its path")
 

@@ -1,0 +1,150 @@
+"""Looking at every file of a subset once, before hours are spent on it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from otx_seg.datasets.images import verify_image
+from otx_seg.datasets.masks import MaskContentError, verify_mask_file
+from otx_seg.datasets.samples import Sample, Subset
+from otx_seg.errors import DataError
+from otx_seg.labels import IGNORE_INDEX
+
+_LISTED = 5  # faults named in a message
+
+
+@dataclass(frozen=True)
+class ScanReport:
+    """What a subset holds.
+
+    Attributes:
+        images: number of sound samples; the figures below are about these.
+        pixels_per_label: number of pixels of each label, in index order.
+        ignored_pixels: number of pixels that no label claims (255).
+        sizes: ((height, width) in pixels, number of images), the most frequent size first.
+        broken: (name, reason) of each sample whose image or mask cannot be decoded.
+    """
+
+    images: int
+    pixels_per_label: tuple[int, ...]
+    ignored_pixels: int
+    sizes: tuple[tuple[tuple[int, int], int], ...]
+    broken: tuple[tuple[str, str], ...]
+
+    @property
+    def share_per_label(self) -> tuple[float, ...]:
+        """Share of each label among the pixels that have one, 0-1; all 0 when none has."""
+        total = max(1, sum(self.pixels_per_label))
+        return tuple(pixels / total for pixels in self.pixels_per_label)
+
+
+class _Finding(NamedTuple):
+    pixels: tuple[int, ...]  # of each label, then of 255
+    size: tuple[int, int]
+    fault: str | None  # the mask contradicts the data set: the user has to decide
+    damage: str | None  # a file cannot be decoded: the sample can be left out
+
+
+def scan(subset: Subset, progress: Callable[[int], None] | None = None, threads: int | None = None) -> ScanReport:
+    """Read every file of a subset to its end, check it and count the pixels of each label.
+
+    Files that cannot be decoded are listed in the report (see `sound_samples`); a mask that contradicts the data
+    set is an error, because leaving it out would hide a mistake that touches the other masks too.
+
+    Args:
+        subset: the samples.
+        progress: called in the caller's thread with the number of samples done so far, after each one.
+        threads: number of threads that decode; None for one per CPU.
+
+    Raises:
+        DataError: masks with values or colours that are no label, or of another size than their image.
+    """
+    findings: list[_Finding] = []
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        for finding in pool.map(partial(_check, subset), subset.samples):
+            findings.append(finding)
+            if progress is not None:
+                progress(len(findings))
+    faults = [finding.fault for finding in findings if finding.fault]
+    if faults:
+        raise DataError(_summary(faults, subset))
+    return _report(subset, findings)
+
+
+def _check(subset: Subset, sample: Sample) -> _Finding:
+    nothing = ((0,) * (len(subset.labels) + 1), (0, 0))
+    try:
+        size = verify_image(sample.image)
+        verify_mask_file(sample.mask)
+        mask = subset.read_mask(sample)
+    except MaskContentError as error:
+        return _Finding(*nothing, fault=str(error), damage=None)
+    except DataError as error:
+        return _Finding(*nothing, fault=None, damage=str(error))
+    if mask.shape != size:
+        return _Finding(*nothing, fault=_wrong_size(sample, mask.shape, size), damage=None)
+    pixels = np.bincount(mask.reshape(-1), minlength=IGNORE_INDEX + 1)
+    counted = (*pixels[: len(subset.labels)].tolist(), int(pixels[IGNORE_INDEX]))
+    return _Finding(counted, size, fault=None, damage=None)
+
+
+def _wrong_size(sample: Sample, mask: tuple[int, ...], image: tuple[int, int]) -> str:
+    turned = "; rotation by EXIF counts for the image, not for the mask" if mask == image[::-1] else ""
+    return (
+        f"{sample.mask}: the mask has {mask[1]} x {mask[0]} pixels, its image {sample.name} has "
+        f"{image[1]} x {image[0]}; save the mask at the image's size{turned}"
+    )
+
+
+def _summary(faults: list[str], subset: Subset) -> str:
+    if len(faults) == 1:
+        return faults[0]
+    more = [f"and {len(faults) - _LISTED} more"] if len(faults) > _LISTED else []
+    heading = f"{subset.root}: {len(faults)} of {len(subset)} masks cannot be used"
+    return "\n  ".join([heading, *faults[:_LISTED], *more])
+
+
+def _report(subset: Subset, findings: list[_Finding]) -> ScanReport:
+    sound = [finding for finding in findings if not finding.damage]
+    pixels = [sum(column) for column in zip(*(finding.pixels for finding in findings), strict=True)]
+    sizes = Counter(finding.size for finding in sound)
+    broken = [
+        (sample.name, finding.damage)
+        for sample, finding in zip(subset.samples, findings, strict=True)
+        if finding.damage
+    ]
+    return ScanReport(len(sound), tuple(pixels[:-1]), pixels[-1], tuple(sizes.most_common()), tuple(broken))
+
+
+def sound_samples(subset: Subset, report: ScanReport) -> Subset:
+    """The subset without the samples that cannot be decoded.
+
+    Raises:
+        DataError: none is left.
+    """
+    if not report.images:
+        raise DataError(f"{subset.root}: none of the {len(subset)} images can be used; first: {report.broken[0][1]}")
+    return subset.without([name for name, _ in report.broken])
+
+
+def require_two_labels(subset: Subset, report: ScanReport) -> None:
+    """Refuse to train where there is nothing to tell apart.
+
+    Raises:
+        DataError: fewer than two labels occur in the masks.
+    """
+    present = [name for name, pixels in zip(subset.labels.names, report.pixels_per_label, strict=True) if pixels]
+    if len(present) < 2:
+        found = f"only the label {present[0]!r} occurs" if present else "every pixel is ignored"
+        raise DataError(
+            f"{subset.root}: {found} in the masks of {report.images} images; there is nothing to learn: check that the "
+            "masks hold label numbers or colours of dataset_meta.json"
+        )

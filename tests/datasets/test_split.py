@@ -1,0 +1,165 @@
+import json
+
+import pytest
+
+from otx_seg.datasets.split import open_test, open_training
+from otx_seg.errors import DataError
+
+
+def names(subset):
+    return [sample.name.removesuffix(".png") for sample in subset.samples]
+
+
+def meta(*labels, **more):
+    return {"label_map": {str(index): name for index, name in enumerate(labels)}, **more}
+
+
+@pytest.fixture
+def two_roots(dataset, tmp_path):
+    """Two data sets of one layout each, as many users have them."""
+
+    def write(train_meta, val_meta):
+        dataset(["a", "b"], "A", train_meta)
+        return dataset(["c"], "B", val_meta) / "A", tmp_path / "data" / "B"
+
+    return write
+
+
+def test_a_given_validation_root(two_roots):
+    train_root, val_root = two_roots(meta("background", "x", "y"), meta("background", "x", "y"))
+    data = open_training(train_root, val_root, seed=0)
+    assert (names(data.train), names(data.val)) == (["a", "b"], ["c"])
+    assert data.split == f"validation: 1 images of {val_root}, as given"
+
+
+def test_the_right_subset_of_each_root_is_used(dataset):
+    dataset(["a"], "train")
+    dataset(["b"], "val")
+    root = dataset(["c"], "test")
+    data = open_training(root, root, seed=0)
+    assert (names(data.train), names(data.val)) == (["a"], ["b"])
+    assert data.split == f"validation: 1 images of the subset val in {root}, as given"
+    assert names(open_test(root)) == ["c"]
+
+
+@pytest.mark.parametrize("folder", ["val", "valid", "validation"])
+def test_a_validation_subset_in_the_training_data(dataset, folder):
+    dataset(["a", "b"], "train")
+    root = dataset(["c"], folder)
+    data = open_training(root, None, seed=0)
+    assert (names(data.train), names(data.val)) == (["a", "b"], ["c"])
+    assert data.split == f"validation: 1 images of the subset {folder} in {root}"
+
+
+def test_images_in_the_root_with_a_validation_folder(dataset):
+    dataset(["a", "b"])
+    data = open_training(dataset(["c"], "val"), None, seed=0)
+    assert (names(data.train), names(data.val)) == (["a", "b"], ["c"])
+
+
+def test_a_random_fifth_by_seed(dataset):
+    root = dataset([f"{i:02d}" for i in range(20)])
+    data = open_training(root, None, seed=3)
+    assert (len(data.train), len(data.val)) == (16, 4)
+    assert sorted(names(data.train) + names(data.val)) == [f"{i:02d}" for i in range(20)]
+    assert names(data.train) == sorted(names(data.train))
+    assert data.split == f"validation: 4 of the 20 images of {root}, chosen at random by seed 3"
+    assert names(open_training(root, None, seed=3).val) == names(data.val)
+    assert len({tuple(names(open_training(root, None, seed=seed).val)) for seed in range(5)}) == 5
+    assert len(open_training(root, None, seed=3, val_share=0.5).val) == 10
+
+
+@pytest.mark.parametrize("share", [0.01, 0.2, 0.99])
+def test_each_side_of_a_split_has_an_image(dataset, share):
+    data = open_training(dataset(["a", "b"]), None, seed=0, val_share=share)
+    assert (len(data.train), len(data.val)) == (1, 1)
+
+
+def test_a_single_image(dataset, two_roots):
+    root = dataset(["a"])
+    with pytest.raises(DataError, match=r"a single image cannot be split .*give --val-data-roots"):
+        open_training(root, None, seed=0)
+    data = open_training(root, root, seed=0)
+    assert names(data.train) == names(data.val) == ["a"]
+    assert data.split.endswith("as given; these are the training images too, so the scores will be too good")
+
+
+def test_a_broken_test_folder_does_not_stop_training(dataset):
+    dataset(["a", "b"], "train")
+    root = dataset(["c"], "val")
+    (root / "test" / "images").mkdir(parents=True)
+    assert len(open_training(root, None, seed=0).val) == 1
+    with pytest.raises(DataError, match=r"test/dataset_meta\.json|dataset_meta\.json: the file is missing"):
+        open_test(root)
+
+
+@pytest.mark.parametrize(
+    ("train_meta", "val_meta", "difference"),
+    [
+        (meta("background", "x", "y"), meta("background", "x"), r"only in .*A: y"),
+        (meta("background", "x"), meta("background", "x", "y", "z"), r"only in .*B: y, z"),
+        (meta("background", "x"), meta("background", "X"), r"only in .*A: x; only in .*B: X"),
+        (meta("x", "y"), meta("y", "x"), r"the order is x, y in .*A and y, x in .*B"),
+        (meta("x", "y"), meta("x", "y", background_label="0"), "they name another background label"),
+    ],
+)
+def test_labels_that_differ(two_roots, train_meta, val_meta, difference):
+    train_root, val_root = two_roots(train_meta, val_meta)
+    with pytest.raises(DataError, match=f"labels of the training and the validation data differ: {difference}"):
+        open_training(train_root, val_root, seed=0)
+
+
+def test_labels_that_differ_between_subset_folders(dataset):
+    dataset(["a"], "train", meta("x", "y"))
+    with pytest.raises(DataError, match="differ"):
+        open_training(dataset(["b"], "val", meta("x", "z")), None, seed=0)
+
+
+def test_colours_may_differ(two_roots):
+    with_colors = meta("background", "x", segmentation_colors=[[0, 0, 0], [9, 9, 9]])
+    train_root, val_root = two_roots(meta("background", "x"), with_colors)
+    data = open_training(train_root, val_root, seed=0)
+    assert data.train.mask_code.colors == (None, None)
+    assert data.val.mask_code.colors == ((0, 0, 0), (9, 9, 9))
+
+
+def test_a_single_subset_of_any_name(dataset):
+    root = dataset(["a", "b"], "2024-05")
+    assert len(open_training(root, None, seed=0).train) == 1
+    assert names(open_test(root)) == ["a", "b"]
+
+
+def test_subsets_of_unknown_purpose(dataset):
+    dataset(["a"], "monday")
+    root = dataset(["b"], "tuesday")
+    with pytest.raises(DataError, match=r"which subset to train on.* Found monday, tuesday, expected train or"):
+        open_training(root, None, seed=0)
+    with pytest.raises(DataError, match="which subset to evaluate on"):
+        open_test(root)
+
+
+def test_the_test_images_fall_back_to_validation(dataset):
+    dataset(["a"], "train")
+    root = dataset(["b"], "valid")
+    assert names(open_test(root)) == ["b"]
+
+
+def test_no_background_label_is_needed(dataset):
+    data = open_training(dataset(["a", "b"], meta=meta("x", "y", "z")), None, seed=0)
+    assert data.train.labels.names == ("x", "y", "z")
+    assert data.train.labels.background is None
+
+
+def test_the_polygon_option_reaches_both_parts(dataset):
+    root = dataset(["a", "b"])
+    assert not open_training(root, None, seed=0).train.use_polygons
+    data = open_training(root, None, seed=0, use_polygons=True)
+    assert data.train.use_polygons
+    assert data.val.use_polygons
+    assert open_test(root, use_polygons=True).use_polygons
+
+
+def test_camvid(camvid):
+    data = open_training(camvid, None, seed=0)
+    assert (len(data.train), len(data.val)) == (367, 101)
+    assert json.dumps(names(data.val)[:1]) == '["0016E5_07959.jpg"]'
