@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as functional
 from mmcv.cnn import ConvModule, DepthwiseSeparableConvModule
 from torch import Tensor, nn
+
+from otx_seg.models.resampling import resize_bilinear
 
 _NORM = {"type": "BN"}
 
@@ -48,7 +49,7 @@ class IterativeAggregator(nn.Module):
 
     def merge(self, branch: Tensor, coarser: Tensor) -> Tensor:
         """(B, C, H, W) and (B, C, h, w) -> (B, C, H, W)."""
-        coarser = functional.interpolate(coarser, size=branch.shape[-2:], mode="bilinear", align_corners=True)
+        coarser = resize_bilinear(coarser, branch.shape[-2:], align_corners=True)
         return spatial_norm(branch) + spatial_norm(coarser) if self.norm_before_merge else branch + coarser
 
     def forward(self, branches: Sequence[Tensor]) -> Tensor:

@@ -16,6 +16,8 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from otx_seg.models.resampling import pool_to, resize_nearest
+
 _NORM = {"type": "BN"}
 _SIGMOID = {"type": "Sigmoid"}
 
@@ -89,15 +91,6 @@ class SpatialWeighting(nn.Module):
         return x * self.conv2(self.conv1(x.mean((2, 3), keepdim=True)))
 
 
-def _pool_to(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Mean over equal cells, (B, C, H, W) -> (B, C, *size)."""
-    height, width = int(x.shape[2]), int(x.shape[3])
-    if height % size[0] == 0 and width % size[1] == 0:
-        # The same numbers as adaptive pooling, several times faster, and exportable to ONNX.
-        return functional.avg_pool2d(x, (height // size[0], width // size[1]))
-    return functional.adaptive_avg_pool2d(x, size)
-
-
 class CrossResolutionWeighting(nn.Module):
     """Gates for every channel and cell of the coarsest grid, computed from all resolutions (paper, equation 2)."""
 
@@ -111,9 +104,9 @@ class CrossResolutionWeighting(nn.Module):
     def forward(self, branches: Sequence[Tensor]) -> list[Tensor]:
         """[(B, C_i, H_i, W_i), ...], finest first -> the same shapes."""
         coarsest = (int(branches[-1].shape[2]), int(branches[-1].shape[3]))
-        pooled = [_pool_to(x, coarsest) for x in branches[:-1]]
+        pooled = [pool_to(x, coarsest) for x in branches[:-1]]
         gates = self.conv2(self.conv1(torch.cat([*pooled, branches[-1]], dim=1))).split(self.channels, dim=1)
-        gated = [x * functional.interpolate(g, x.shape[-2:]) for x, g in zip(branches[:-1], gates, strict=False)]
+        gated = [x * resize_nearest(g, x.shape[-2:]) for x, g in zip(branches[:-1], gates, strict=False)]
         return [*gated, branches[-1] * gates[-1]]
 
 
@@ -177,7 +170,7 @@ class LiteHRModule(nn.Module):
             parts = [route(x) for route, x in zip(cast(nn.ModuleList, routes), sources, strict=True)]
             total = parts[0] * 2
             for source, part in enumerate(parts[1:], start=1):
-                total += functional.interpolate(part, total.shape[-2:]) if source > target else part
+                total += resize_nearest(part, total.shape[-2:]) if source > target else part
             if target == 0:
                 sources[0] = total
             # In place where nothing else reads the sum.

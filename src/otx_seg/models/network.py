@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as functional
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
+
+from otx_seg.models.resampling import resize_bilinear
 
 
 class SegmentationNetwork(nn.Module):
@@ -45,7 +46,7 @@ class SegmentationNetwork(nn.Module):
         """
         normalised = (images.to(self.mean.dtype) - self.mean) * self.scale
         logits = self.network.decode_head(self.network.backbone(normalised))
-        return functional.interpolate(logits, size=images.shape[-2:], mode="bilinear", align_corners=False)
+        return resize_bilinear(logits, images.shape[-2:], align_corners=False)
 
 
 class Deployable(nn.Module):
