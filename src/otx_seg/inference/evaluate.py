@@ -1,0 +1,142 @@
+"""How well a model does on labelled images: the one implementation behind training, `otx eval` and quantisation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from otx_seg.datasets import Subset
+from otx_seg.datasets.loading import evaluation_loader
+from otx_seg.errors import DataError, UsageError
+from otx_seg.inference.masks import mask_at
+from otx_seg.inference.predictor import Predictor
+from otx_seg.metrics.confusion import Scores, confusion_matrix, scores
+
+_MASK_THREADS = 2
+"""Threads that turn probabilities into masks while the network works on the next batch."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The outcome of `evaluate`.
+
+    Attributes:
+        scores: over all pixels of all images at their original size.
+        seconds_per_image: mean time of the network alone, from uint8 images of its input size in main memory to
+            probabilities in main memory; the first batch, which warms up, does not count unless it is the only one.
+        images: number of images.
+    """
+
+    scores: Scores
+    seconds_per_image: float
+    images: int
+
+
+def evaluate(
+    predictor: Predictor,
+    subset: Subset,
+    batch_size: int = 1,
+    workers: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Evaluation:
+    """Score a model on a subset.
+
+    Args:
+        predictor: the model; its labels are those of the subset, in the same order.
+        subset: images with masks.
+        batch_size: images the network gets at once. Exported models work image by image whatever it is.
+        workers: processes that decode images; 0: none.
+        progress: called with the number of images done so far.
+
+    Raises:
+        UsageError: the labels differ.
+        DataError: the subset is empty, or an image or mask cannot be read.
+    """
+    stopwatch = _Stopwatch(predictor)
+    confusion = confusion_of(stopwatch, subset, range(len(subset)), batch_size, workers, progress)
+    return Evaluation(scores(confusion, predictor.labels), stopwatch.seconds_per_image(), len(subset))
+
+
+def confusion_of(
+    predictor: Predictor,
+    subset: Subset,
+    indices: Sequence[int],
+    batch_size: int,
+    workers: int,
+    progress: Callable[[int], None] | None = None,
+) -> Tensor:
+    """The confusion matrix of a model on some samples of a subset; matrices of several processes can be added.
+
+    Args:
+        indices: positions in ``subset.samples``; none is possible.
+        predictor, subset, batch_size, workers, progress: see `evaluate`.
+
+    Returns:
+        int64 (K, K), rows truth, columns prediction, pixels at the original size of the images.
+
+    Raises:
+        UsageError, DataError: see `evaluate`.
+    """
+    _check(predictor, subset)
+    chosen = replace(subset, samples=tuple(subset.samples[index] for index in indices))
+    total = torch.zeros(len(predictor.labels), len(predictor.labels), dtype=torch.int64)
+    if not chosen.samples:
+        return total
+
+    def count(probabilities: NDArray[np.float32], mask: Tensor) -> Tensor:
+        found = mask_at(probabilities, (mask.shape[0], mask.shape[1]), predictor.post_processing)
+        return confusion_matrix(torch.from_numpy(found), mask, len(predictor.labels))
+
+    done = 0
+    under_way: list[Future[Tensor]] = []
+    with ThreadPoolExecutor(_MASK_THREADS) as pool:
+        for batch in evaluation_loader(chosen, predictor.input_size, batch_size, workers):
+            probabilities = predictor.probabilities(batch["image"])
+            # One batch of probabilities waits at most: at large inputs they are the bulk of the memory.
+            total += sum(future.result() for future in under_way)
+            under_way = [pool.submit(count, *pair) for pair in zip(probabilities, batch["mask"], strict=True)]
+            done += len(probabilities)
+            if progress is not None:
+                progress(done)
+        total += sum(future.result() for future in under_way)
+    return total
+
+
+def _check(predictor: Predictor, subset: Subset) -> None:
+    if not subset.samples:
+        raise DataError(f"{subset.root}: has no images to evaluate on")
+    if predictor.labels.names != subset.labels.names:
+        raise UsageError(
+            f"{subset.root}: its labels ({', '.join(subset.labels.names)}) are not those of the model "
+            f"({', '.join(predictor.labels.names)}); evaluate on data with the same labels in the same order"
+        )
+
+
+class _Stopwatch:
+    """A `Predictor` that measures another one."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self.kind = predictor.kind
+        self.labels = predictor.labels
+        self.input_size = predictor.input_size
+        self.template_name = predictor.template_name
+        self.post_processing = predictor.post_processing
+        self._calls: list[tuple[int, float]] = []
+
+    def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
+        start = time.perf_counter()
+        result = self._predictor.probabilities(images)
+        self._calls.append((len(images), time.perf_counter() - start))
+        return result
+
+    def seconds_per_image(self) -> float:
+        warm = self._calls[1:] or self._calls
+        return sum(seconds for _, seconds in warm) / sum(images for images, _ in warm)

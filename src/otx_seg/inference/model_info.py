@@ -1,0 +1,94 @@
+"""What an exported model carries about itself: the names OpenVINO Model API reads, and what this toolkit adds.
+
+In an IR these are the entries of ``rt_info/model_info``, in an ONNX file the metadata ``model_info NAME``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from otx_seg.errors import UsageError
+from otx_seg.inference.masks import PLAIN_ARGMAX, PostProcessing
+from otx_seg.labels import Labels
+from otx_seg.workspace.label_schema import labels_from_plain, labels_to_plain, read_label_schema
+
+SECTION = "model_info"
+LABEL_SCHEMA = "label_schema.json"
+"""Name of the file with the labels beside an exported model."""
+
+_LABELS = "otx_labels"
+_TEMPLATE = "otx_template"
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """The labels of a model, the template it was made from, and how its probabilities become a mask.
+
+    Attributes:
+        template: the resolved template as plain values, or None if the file does not tell.
+    """
+
+    labels: Labels
+    template: dict[str, Any] | None
+    post_processing: PostProcessing
+
+    @property
+    def template_name(self) -> str | None:
+        """The template's name, or None if the file does not tell."""
+        return None if self.template is None else str(self.template.get("name"))
+
+    def entries(self) -> dict[str, str]:
+        """What is written into the model, by the names Model API knows, ours beginning with ``otx_``."""
+        entries = {
+            "model_type": "Segmentation",
+            # Model API counts labels from mask value 1 on, and splits the text at blanks.
+            "labels": " ".join("_".join(name.split()) for name in self.labels.names[1:]),
+            "soft_threshold": str(self.post_processing.soft_threshold),
+            "blur_strength": str(self.post_processing.blur_strength),
+            "resize_type": "standard",
+            "reverse_input_channels": "False",
+            _LABELS: json.dumps(labels_to_plain(self.labels), ensure_ascii=False),
+        }
+        if self.template is not None:
+            entries[_TEMPLATE] = json.dumps(self.template, ensure_ascii=False)
+        return entries
+
+
+def read_model_info(entry: Callable[[str], str | None], path: Path) -> ModelInfo:
+    """Gather what a model file carries; the labels come from `label_schema.json` beside it if it carries none.
+
+    Args:
+        entry: gives the text of a `model_info` entry, or None.
+        path: the model file.
+
+    Raises:
+        UsageError: there are no labels in the file nor beside it, or an entry is damaged.
+    """
+    try:
+        template = entry(_TEMPLATE)
+        return ModelInfo(
+            labels=_labels(entry(_LABELS), path),
+            template=None if template is None else dict(json.loads(template)),
+            post_processing=PostProcessing(
+                float(entry("soft_threshold") or PLAIN_ARGMAX.soft_threshold),
+                int(entry("blur_strength") or PLAIN_ARGMAX.blur_strength),
+            ),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: its {SECTION} is damaged ({error}); export the model again") from error
+
+
+def _labels(text: str | None, path: Path) -> Labels:
+    if text is not None:
+        return labels_from_plain(json.loads(text))
+    schema = path.parent / LABEL_SCHEMA
+    if schema.is_file():
+        return read_label_schema(schema)
+    raise UsageError(
+        f"{path}: the names of its labels are neither in it ({SECTION}/{_LABELS}) nor in a {LABEL_SCHEMA} beside it. "
+        "Was it made by another tool? Export it with `otx export`, or put its label_schema.json beside it."
+    )

@@ -1,0 +1,51 @@
+"""An ONNX model as a `Predictor`, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
+
+from otx_seg.errors import UsageError
+from otx_seg.inference.graph_shape import check_shapes
+from otx_seg.inference.model_info import SECTION, read_model_info
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class OnnxPredictor:
+    """Runs an ONNX model on the CPU, image by image."""
+
+    kind: Literal["onnx"] = "onnx"
+
+    def __init__(self, path: Path) -> None:
+        """
+        Args:
+            path: a model written by this toolkit's `export`.
+
+        Raises:
+            UsageError: no such model, another shape than an image to label probabilities, or no labels.
+        """
+        try:
+            self._session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        except (Fail, InvalidGraph, InvalidProtobuf) as error:
+            raise UsageError(f"{path}: is no ONNX model, or is damaged") from error
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        info = read_model_info(lambda name: metadata.get(f"{SECTION} {name}"), path)
+        self.labels = info.labels
+        self.template_name = info.template_name
+        self.post_processing = info.post_processing
+        inputs = [port.shape for port in self._session.get_inputs()]
+        outputs = [port.shape for port in self._session.get_outputs()]
+        self.input_size = check_shapes(inputs, outputs, len(self.labels), path)
+        self._input_name = self._session.get_inputs()[0].name
+
+    def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
+        """See `Predictor.probabilities`."""
+        batch = np.asarray(images, dtype=np.float32)
+        return np.concatenate([self._session.run(None, {self._input_name: image[None]})[0] for image in batch])

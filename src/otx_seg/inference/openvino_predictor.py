@@ -1,0 +1,73 @@
+"""An OpenVINO IR as a `Predictor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from otx_seg.errors import UsageError
+from otx_seg.inference.graph_shape import check_shapes
+from otx_seg.inference.model_info import SECTION, read_model_info
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def read_ir(path: Path) -> Any:
+    """The ``openvino.Model`` of an IR.
+
+    Raises:
+        UsageError: the ``.bin`` is missing beside the ``.xml``, or the files are no IR.
+    """
+    binary = path.with_suffix(".bin")
+    if not binary.is_file():
+        raise UsageError(f"{binary}: missing; an IR is two files, keep it beside {path.name}")
+    with path.open("rb") as file:
+        # OpenVINO tries any other file as a model of every framework it knows, and prints what each makes of it.
+        looks_like_ir = b"<net" in file.read(1000)
+    if not looks_like_ir:
+        raise UsageError(f"{path}: is no OpenVINO model")
+    try:
+        return openvino.Core().read_model(path)
+    except RuntimeError as error:
+        raise UsageError(f"{path}: is damaged, or does not fit its {binary.name}") from error
+
+
+class OpenVinoPredictor:
+    """Runs an IR on the CPU, image by image, every core working on the same image."""
+
+    kind: Literal["openvino"] = "openvino"
+
+    def __init__(self, path: Path) -> None:
+        """
+        Args:
+            path: an IR written by this toolkit's `export` or `quantize`.
+
+        Raises:
+            UsageError: no such model, another shape than an image to label probabilities, or no labels.
+        """
+        model = read_ir(path)
+
+        def entry(name: str) -> str | None:
+            place = [SECTION, name]
+            return str(model.get_rt_info(place).astype(str)) if model.has_rt_info(place) else None
+
+        info = read_model_info(entry, path)
+        self.labels = info.labels
+        self.template_name = info.template_name
+        self.post_processing = info.post_processing
+        inputs = [list(port.partial_shape.get_min_shape()) for port in model.inputs if port.partial_shape.is_static]
+        outputs = [list(port.partial_shape.get_min_shape()) for port in model.outputs if port.partial_shape.is_static]
+        self.input_size = check_shapes(inputs, outputs, len(self.labels), path)
+        # Without this OpenVINO computes in bfloat16 where the processor can: scores would depend on the machine.
+        self._compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
+        """See `Predictor.probabilities`."""
+        batch = np.asarray(images, dtype=np.float32)
+        # The result of a call is the request's own memory, overwritten by the next one.
+        return np.concatenate([self._compiled(image[None])[0].copy() for image in batch])

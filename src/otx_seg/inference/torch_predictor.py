@@ -1,0 +1,92 @@
+"""A network in PyTorch as a `Predictor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from otx_seg.errors import UsageError
+from otx_seg.inference.masks import PLAIN_ARGMAX, PostProcessing
+from otx_seg.labels import Labels
+from otx_seg.models.build import build_model
+from otx_seg.models.network import SegmentationNetwork
+from otx_seg.template import Template
+from otx_seg.workspace.weights import WeightsFile, read_weights
+
+
+class TorchPredictor:
+    """Runs a network where its parameters are, in the precision they have."""
+
+    kind: Literal["torch"] = "torch"
+
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        labels: Labels,
+        input_size: tuple[int, int],
+        template: Template | None = None,
+    ) -> None:
+        """
+        Args:
+            network: is switched to evaluation mode whenever it is used; who trains on switches it back.
+            labels, input_size: see `Predictor`.
+            template: what the network was made from; it says what happens to the probabilities. None: nothing.
+        """
+        self.network = network
+        self.labels = labels
+        self.input_size = input_size
+        self.template = template
+        self.template_name = None if template is None else template.name
+        self.post_processing = PLAIN_ARGMAX if template is None else _post_processing(template)
+
+    @torch.inference_mode()
+    def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
+        """See `Predictor.probabilities`."""
+        if self.network.training:
+            self.network.eval()
+        device = next(self.network.parameters()).device
+        batch = torch.as_tensor(images).to(device, non_blocking=True)
+        result: NDArray[np.float32] = torch.softmax(self.network(batch).float(), dim=1).cpu().numpy()
+        return result
+
+
+def open_checkpoint(path: Path, template: Template | None = None, device: str | None = None) -> TorchPredictor:
+    """Open `weights.pth`.
+
+    Args:
+        path: a checkpoint of this toolkit or of OTX 1.x.
+        template: for a checkpoint that does not name its template, the one it was made from.
+        device: such as ``cpu`` or ``cuda:1``; None: the first GPU if there is one, else the CPU.
+
+    Raises:
+        UsageError: no such checkpoint, or its tensors are not those of the template's network.
+    """
+    weights = read_weights(path)
+    made_from = weights.template or template
+    if made_from is None:
+        raise UsageError(f"{path}: does not tell which template it was made from; name it")
+    network = _network(weights, made_from, path)
+    network.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return TorchPredictor(network, weights.labels, weights.input_size, made_from)
+
+
+def _post_processing(template: Template) -> PostProcessing:
+    settings = template.hyper_parameters.postprocessing
+    return PostProcessing(settings.soft_threshold, settings.blur_strength)
+
+
+def _network(weights: WeightsFile, template: Template, path: Path) -> SegmentationNetwork:
+    bare = build_model(template, len(weights.labels))
+    try:
+        bare.load_state_dict(weights.state_dict)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1:2]
+        raise UsageError(
+            f"{path}: its tensors are not those of the template {template.name} ({''.join(first).strip()})"
+        ) from error
+    return SegmentationNetwork(bare)

@@ -1,0 +1,126 @@
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from otx_seg.datasets import Subset
+from otx_seg.errors import DataError, UsageError
+from otx_seg.inference.evaluate import confusion_of, evaluate
+from otx_seg.inference.masks import PostProcessing
+from otx_seg.inference.predictor import Predictor, load_predictor
+from otx_seg.labels import Labels, default_colors
+from otx_seg.metrics.confusion import confusion_matrix
+
+PIXELS = 4 * 60 * 100
+
+
+@pytest.fixture(scope="module")
+def predictor(tiny_weights: Path) -> Predictor:
+    return load_predictor(tiny_weights, device="cpu")
+
+
+def test_a_network_that_drew_the_masks_is_right_on_nearly_every_pixel(predictor: Predictor, tiny_data: Subset) -> None:
+    found = evaluate(predictor, tiny_data, batch_size=3)
+    assert found.images == 4
+    assert found.scores.absent == ()
+    # Pixels between two labels are decided by rounding, and interpolation is rounded in another order here.
+    assert found.scores.pixel_accuracy > 0.9995
+    assert found.scores.dice_average > 0.999
+    assert sum(score.pixels_true for score in found.scores.per_label.values()) == PIXELS
+    assert found.seconds_per_image > 0
+
+
+@pytest.mark.parametrize("kind", ["tiny_ir", "tiny_onnx"])
+def test_exported_models_score_as_the_network(
+    kind: str, predictor: Predictor, tiny_data: Subset, request: pytest.FixtureRequest
+) -> None:
+    exported = load_predictor(request.getfixturevalue(kind))
+    difference = evaluate(exported, tiny_data).scores.dice_average - evaluate(predictor, tiny_data).scores.dice_average
+    assert abs(difference) < 0.001
+
+
+def test_batches_and_workers_change_nothing(predictor: Predictor, tiny_data: Subset) -> None:
+    expected = confusion_of(predictor, tiny_data, range(4), batch_size=1, workers=0)
+    assert int(expected.sum()) == PIXELS
+    assert torch.equal(confusion_of(predictor, tiny_data, range(4), batch_size=4, workers=2), expected)
+
+
+def test_parts_add_up(predictor: Predictor, tiny_data: Subset) -> None:
+    whole = confusion_of(predictor, tiny_data, range(4), 2, 0)
+    parts = [confusion_of(predictor, tiny_data, indices, 2, 0) for indices in ([0, 2], [3, 1], [])]
+    assert torch.equal(parts[0] + parts[1], whole)
+    assert int(parts[2].sum()) == 0
+
+
+def test_progress(predictor: Predictor, tiny_data: Subset) -> None:
+    done: list[int] = []
+    evaluate(predictor, tiny_data, batch_size=3, progress=done.append)
+    assert done == [3, 4]
+
+
+class Constant:
+    """A model that gives every pixel the same probabilities."""
+
+    kind = "torch"
+    input_size = (4, 4)
+    template_name = None
+
+    def __init__(self, labels: Labels, probabilities: list[float], post_processing: PostProcessing) -> None:
+        self.labels, self.post_processing = labels, post_processing
+        self._planes = np.array(probabilities, np.float32)[None, :, None, None]
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        return np.tile(self._planes, (len(images), 1, 4, 4))
+
+
+def test_scores_by_hand_with_ignored_pixels(tiny_data: Subset, tmp_path: Path) -> None:
+    # One image of 2 x 5 pixels: 4 of label 1, 2 of label 2, 1 of label 0, 3 ignored; the model says 1 everywhere.
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "0.png"), np.zeros((2, 5, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "masks" / "0.png"), np.array([[1, 1, 1, 1, 0], [2, 2, 255, 255, 255]], np.uint8))
+    sample = replace(
+        tiny_data.samples[0],
+        **{"images_folder": str(tmp_path / "images"), "masks_folder": str(tmp_path / "masks")},
+        **{"name": "0.png", "mask_name": "0.png"},
+    )
+    subset = replace(tiny_data, samples=(sample,))
+    found = evaluate(Constant(subset.labels, [0.1, 0.4, 0.3, 0.2], PostProcessing(0.0, 1)), subset).scores
+    assert found.per_label["red brick"].dice == pytest.approx(2 * 4 / (4 + 7))
+    assert found.per_label["pole"].dice == 0
+    assert found.absent == ("sky",)
+    assert found.dice_average == pytest.approx((8 / 11 + 0) / 2)
+    assert found.m_dice == pytest.approx((8 / 11 + 0 + 0) / 3)
+    assert found.pixel_accuracy == pytest.approx(4 / 7)
+    # Below a threshold of 0.5 every pixel is label 0.
+    found = evaluate(Constant(subset.labels, [0.1, 0.4, 0.3, 0.2], PostProcessing(0.5, 1)), subset).scores
+    assert found.pixel_accuracy == pytest.approx(1 / 7)
+
+
+def test_labels_in_another_order_are_refused(predictor: Predictor, tiny_data: Subset) -> None:
+    names = ("background", "pole", "red brick", "sky")
+    other = replace(tiny_data, labels=Labels(names, default_colors(4), 0))
+    with pytest.raises(UsageError, match=r"labels \(background, pole, red brick, sky\) are not those of the model"):
+        evaluate(predictor, other)
+
+
+def test_no_images(predictor: Predictor, tiny_data: Subset) -> None:
+    with pytest.raises(DataError, match="has no images to evaluate on"):
+        evaluate(predictor, replace(tiny_data, samples=()))
+
+
+def test_an_unreadable_image_is_named(predictor: Predictor, tiny_data: Subset) -> None:
+    broken = replace(tiny_data.samples[0], name="missing.png")
+    with pytest.raises(DataError, match=r"missing\.png"):
+        confusion_of(predictor, replace(tiny_data, samples=(broken,)), [0], 1, 0)
+
+
+def test_confusion_has_truth_in_rows(tiny_data: Subset) -> None:
+    model = Constant(tiny_data.labels, [0.0, 0.0, 1.0, 0.0], PostProcessing(0.0, 1))
+    found = confusion_of(model, tiny_data, [1], 1, 0)
+    mask = torch.from_numpy(tiny_data.read_mask(tiny_data.samples[1]))
+    assert torch.equal(found, confusion_matrix(torch.full_like(mask, 2), mask, 4))
+    assert found[:, 2].sum() == 6000

@@ -1,0 +1,106 @@
+import errno
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from otx_seg.deployment.agreement import drawn_images
+from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.inference import predict
+from otx_seg.inference.masks import mask_at
+from otx_seg.inference.network_input import network_input
+from otx_seg.inference.overlay import overlay
+from otx_seg.inference.predict import predict_images, predict_mask
+from otx_seg.inference.predictor import Predictor, load_predictor
+from otx_seg.labels import Labels
+
+
+@pytest.fixture(scope="module")
+def predictor(tiny_ir: Path) -> Predictor:
+    return load_predictor(tiny_ir)
+
+
+def save(path: Path, image: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), image[:, :, ::-1])
+    return path
+
+
+IMAGE = drawn_images((50, 70))[0]
+
+
+def test_an_image(predictor: Predictor, tmp_path: Path) -> None:
+    source = save(tmp_path / "in" / "Straße 1.PNG", IMAGE)
+    found = predict_images(predictor, source, tmp_path / "out")
+    assert found.unreadable == ()
+    assert [prediction.image for prediction in found.written] == [source]
+    mask = cv2.imread(str(tmp_path / "out" / "Straße 1.png"), cv2.IMREAD_UNCHANGED)
+    assert mask.dtype == np.uint8
+    assert mask.shape == (50, 70)
+    assert_array_equal(mask, mask_at(predictor.probabilities(network_input(IMAGE, (64, 64)))[0], (50, 70)))
+    drawn = cv2.imread(str(tmp_path / "out" / "overlays" / "Straße 1.jpg"))[:, :, ::-1]
+    expected = overlay(IMAGE, mask, predictor.labels).astype(int)
+    assert np.abs(drawn.astype(int) - expected).mean() < 12  # JPEG
+
+
+def test_a_folder_with_nested_and_colliding_names(predictor: Predictor, tmp_path: Path) -> None:
+    for name in ("a.png", "a.jpg", "A.bmp", "sub/b.jpg", "sub/c.tar.png", "a.jpg.png"):
+        save(tmp_path / "in" / name, IMAGE)
+    seen: list[tuple[int, int]] = []
+    found = predict_images(predictor, tmp_path / "in", tmp_path / "out", lambda done, of: seen.append((done, of)))
+    masks = {prediction.mask.relative_to(tmp_path / "out").as_posix() for prediction in found.written}
+    assert masks == {"a.png.png", "a.jpg.png", "A.bmp.png", "a.jpg.png_2.png", "sub/b.png", "sub/c.tar.png"}
+    overlays = {prediction.overlay.relative_to(tmp_path / "out").as_posix() for prediction in found.written}
+    assert {"overlays/sub/b.jpg", "overlays/A.bmp.jpg"} < overlays
+    assert len(overlays) == 6
+    assert all(prediction.mask.is_file() and prediction.overlay.is_file() for prediction in found.written)
+    assert seen == [(number, 6) for number in range(1, 7)]
+
+
+def test_inputs_are_never_overwritten(predictor: Predictor, tmp_path: Path) -> None:
+    source = save(tmp_path / "a.png", IMAGE)
+    before = source.read_bytes()
+    with pytest.raises(UsageError, match=r"a\.png: is one of the images and would be overwritten"):
+        predict_images(predictor, tmp_path, tmp_path)
+    assert source.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    save(tmp_path / "x" / "overlays" / "b.jpg", IMAGE)
+    save(tmp_path / "x" / "b.bmp", IMAGE)
+    with pytest.raises(UsageError, match=r"b\.jpg: is one of the images"):
+        predict_images(predictor, tmp_path / "x", tmp_path / "x")
+
+
+def test_unreadable_images_are_listed_and_the_rest_is_done(predictor: Predictor, tmp_path: Path) -> None:
+    save(tmp_path / "in" / "good.png", IMAGE)
+    (tmp_path / "in" / "text.png").write_text("no image")
+    found = predict_images(predictor, tmp_path / "in", tmp_path / "out")
+    assert [prediction.mask.name for prediction in found.written] == ["good.png"]
+    ((path, reason),) = found.unreadable
+    assert path.name == "text.png"
+    assert "not an image" in reason
+    (tmp_path / "in" / "good.png").unlink()
+    with pytest.raises(DataError, match="none of 1 images could be read"):
+        predict_images(predictor, tmp_path / "in", tmp_path / "out")
+
+
+def test_a_full_disk(predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(predict, "write_atomic", refuse)
+    with pytest.raises(OtxError, match=r"a\.png: cannot be written \(No space left on device\)"):
+        predict_images(predictor, save(tmp_path / "a.png", IMAGE), tmp_path / "out")
+
+
+def test_masks_have_the_image_s_size(predictor: Predictor) -> None:
+    for size in ((1, 1), (3, 200), (130, 64)):
+        assert predict_mask(predictor, np.zeros((*size, 3), np.uint8)).shape == size
+
+
+def test_overlay_by_hand() -> None:
+    labels = Labels(("ground", "background", "tree"), ((0, 0, 0), (9, 9, 9), (0, 200, 100)), background=1)
+    image = np.full((1, 4, 3), 100, np.uint8)
+    drawn = overlay(image, np.array([[0, 1, 2, 255]], np.uint8), labels)
+    assert drawn.tolist() == [[[50, 50, 50], [100, 100, 100], [50, 150, 100], [100, 100, 100]]]

@@ -1,0 +1,146 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import openvino
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+from otx_seg import template
+from otx_seg.deployment.agreement import drawn_images
+from otx_seg.errors import UsageError
+from otx_seg.inference.network_input import network_input
+from otx_seg.inference.predictor import Predictor, load_predictor
+from otx_seg.labels import Labels, default_colors
+from otx_seg.models.network import SegmentationNetwork
+from otx_seg.workspace.label_schema import write_label_schema
+
+
+@pytest.fixture(scope="module")
+def predictors(tiny_weights: Path, tiny_ir: Path, tiny_onnx: Path) -> list[Predictor]:
+    return [load_predictor(tiny_weights, device="cpu"), load_predictor(tiny_ir), load_predictor(tiny_onnx)]
+
+
+@pytest.fixture(scope="module")
+def batch() -> np.ndarray:
+    return np.concatenate([network_input(image, (64, 64)) for image in drawn_images((48, 80))])
+
+
+def test_all_three_tell_what_they_are(predictors: list[Predictor]) -> None:
+    assert [predictor.kind for predictor in predictors] == ["torch", "openvino", "onnx"]
+    for predictor in predictors:
+        assert predictor.labels.names == ("background", "red brick", "pole", "sky")
+        assert predictor.labels.colors == default_colors(4)
+        assert predictor.labels.background == 0
+        assert predictor.input_size == (64, 64)
+        assert predictor.template_name == "Lite-HRNet-s-mod2"
+        assert predictor.post_processing.soft_threshold == 0
+        assert predictor.post_processing.blur_strength == 1
+
+
+def test_all_three_give_the_network_s_probabilities(
+    predictors: list[Predictor], batch: np.ndarray, tiny_network: SegmentationNetwork
+) -> None:
+    with torch.no_grad():
+        expected = tiny_network(torch.from_numpy(batch)).softmax(dim=1).numpy()
+    assert len(np.unique(expected.argmax(axis=1))) == 4  # else the comparison would say little
+    for predictor in predictors:
+        probabilities = predictor.probabilities(batch)
+        assert probabilities.dtype == np.float32
+        assert probabilities.shape == (4, 4, 64, 64)
+        assert_allclose(probabilities, expected, atol=1e-4)
+        assert_allclose(predictor.probabilities(torch.from_numpy(batch)), probabilities, atol=1e-6)
+
+
+def test_a_result_is_not_overwritten_by_the_next_call(predictors: list[Predictor], batch: np.ndarray) -> None:
+    for predictor in predictors:
+        first = predictor.probabilities(batch[:1])
+        kept = first.copy()
+        predictor.probabilities(batch[1:2])
+        assert_allclose(first, kept, atol=0)
+
+
+def test_torch_is_switched_to_evaluation_mode(tiny_weights: Path, batch: np.ndarray) -> None:
+    predictor = load_predictor(tiny_weights, device="cpu")
+    expected = predictor.probabilities(batch)
+    predictor.network.train()
+    assert_allclose(predictor.probabilities(batch), expected, atol=0)
+
+
+def test_naming_the_template(tiny_ir: Path) -> None:
+    assert load_predictor(tiny_ir, template.load("Lite-HRNet-s-mod2")).kind == "openvino"
+    with pytest.raises(UsageError, match=r"made from the template Lite-HRNet-s-mod2, not from SegNext-t"):
+        load_predictor(tiny_ir, template.load("SegNext-t"))
+
+
+def test_naming_another_template_for_a_checkpoint(tiny_weights: Path) -> None:
+    with pytest.raises(UsageError, match=r"made from the template Lite-HRNet-s-mod2, not from Lite-HRNet-18"):
+        load_predictor(tiny_weights, template.load("Lite-HRNet-18"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("weights.pt", r"weights end in \.pth, \.xml, \.onnx, not in '\.pt'"),
+        ("weights", r"not in 'nothing'"),
+        ("missing.pth", "there is no such file"),
+        ("text.pth", "is not a checkpoint, or is damaged"),
+        ("text.onnx", "is no ONNX model, or is damaged"),
+        ("text.xml", "is no OpenVINO model"),
+    ],
+)
+def test_files_that_are_no_weights(name: str, message: str, tmp_path: Path) -> None:
+    if name != "missing.pth":
+        (tmp_path / name).write_text("hello")
+    (tmp_path / "text.bin").write_text("hello")
+    with pytest.raises(UsageError, match=message):
+        load_predictor(tmp_path / name)
+
+
+def test_an_ir_without_its_second_file(tiny_ir: Path, tmp_path: Path) -> None:
+    shutil.copy(tiny_ir, tmp_path / "model.xml")
+    with pytest.raises(UsageError, match=r"model\.bin: missing"):
+        load_predictor(tmp_path / "model.xml")
+
+
+def test_an_ir_with_another_one_s_second_file(tiny_ir: Path, tmp_path: Path) -> None:
+    shutil.copy(tiny_ir, tmp_path / "model.xml")
+    (tmp_path / "model.bin").write_bytes(b"short")
+    with pytest.raises(UsageError, match=r"damaged, or does not fit its model\.bin"):
+        load_predictor(tmp_path / "model.xml")
+
+
+def foreign_ir(folder: Path, shape: tuple[int, ...]) -> Path:
+    """An IR of another tool: identity on an image."""
+    opset = openvino.opset13
+    image = opset.parameter(shape, np.float32, name="image")
+    openvino.save_model(openvino.Model([opset.relu(image)], [image], "foreign"), folder / "foreign.xml")
+    return folder / "foreign.xml"
+
+
+def test_labels_beside_an_ir_of_another_tool(tmp_path: Path) -> None:
+    path = foreign_ir(tmp_path, (1, 3, 8, 8))
+    with pytest.raises(UsageError, match=r"names of its labels are neither in it \(model_info/otx_labels\)"):
+        load_predictor(path)
+    write_label_schema(tmp_path / "label_schema.json", Labels(("a", "b", "c"), default_colors(3), None))
+    predictor = load_predictor(path)
+    assert predictor.labels.names == ("a", "b", "c")
+    assert predictor.template_name is None
+
+
+def test_a_graph_that_is_no_segmentation(tmp_path: Path) -> None:
+    write_label_schema(tmp_path / "label_schema.json", Labels(("a", "b"), default_colors(2), None))
+    with pytest.raises(UsageError, match=r"takes \(1, 3, 8, 8\) and gives \(1, 3, 8, 8\).*gives \(1, 2, H, W\)"):
+        load_predictor(foreign_ir(tmp_path, (1, 3, 8, 8)))
+    with pytest.raises(UsageError, match=r"takes \(5, 7\) and gives \(5, 7\)"):
+        load_predictor(foreign_ir(tmp_path, (5, 7)))
+
+
+def test_damaged_metadata(tiny_onnx: Path, tmp_path: Path) -> None:
+    model = onnx.load(tiny_onnx)
+    next(item for item in model.metadata_props if item.key == "model_info otx_labels").value = "[}"
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(UsageError, match="its model_info is damaged"):
+        load_predictor(tmp_path / "model.onnx")
