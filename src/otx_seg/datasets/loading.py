@@ -158,11 +158,16 @@ class _Readable(Dataset[Any]):
 class _Loader(DataLoader[Any]):
     """A DataLoader that fails in words meant for users."""
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # only its class is more general
         try:
             for batch in super().__iter__():
                 if isinstance(batch, DataError):
-                    raise batch
+                    try:
+                        raise batch
+                    finally:
+                        # A name for it here would make a cycle through its traceback; workers whose loader ends in
+                        # the cycle collector, instead of at once, are waited for in vain for 5 seconds.
+                        del batch
                 yield batch
         except (OSError, RuntimeError) as error:
             if self.num_workers == 0 or not _is_about_workers(error):
