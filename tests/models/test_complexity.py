@@ -1,0 +1,26 @@
+import pytest
+import torch
+from torch import nn
+
+import otx_seg.template
+from otx_seg.models import build_model
+from otx_seg.models.complexity import measure
+
+
+def test_a_network_counted_by_hand() -> None:
+    network = nn.Module()
+    network.backbone = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(8))
+    network.decode_head = nn.Conv2d(8, 2, 1)
+    complexity = measure(network, size=32)  # type: ignore[arg-type]
+    assert complexity.gigaflops * 1e9 == pytest.approx(16 * 16 * (8 * 3 * 9 + 8 * 2))
+    assert complexity.parameters == 8 * 3 * 9 + 2 * 8 + 8 * 2 + 2
+    assert complexity.size_mb * 1e6 == pytest.approx(4 * complexity.parameters)
+    assert next(network.parameters()).device == torch.device("cpu")
+
+
+@pytest.mark.parametrize("summary", otx_seg.template.find_templates(), ids=lambda summary: summary.name)
+def test_the_templates_state_what_is_measured(summary: otx_seg.template.TemplateSummary) -> None:
+    complexity = measure(build_model(summary.name, 2))
+    assert summary.gigaflops == pytest.approx(complexity.gigaflops, abs=0.005)
+    assert summary.parameter_count == complexity.parameters
+    assert summary.size_mb == pytest.approx(complexity.size_mb, abs=0.005)

@@ -1,0 +1,57 @@
+import pytest
+import torch
+import torch.nn.functional as functional
+
+from otx_seg.models.resampling import pool_to, resize_bilinear, resize_nearest
+
+
+@pytest.mark.parametrize("size", [(8, 12), (16, 6), (4, 6), (9, 7), (2, 3)])
+def test_nearest_equals_torch(size: tuple[int, int]) -> None:
+    x = torch.randn(2, 3, 4, 6)
+    assert torch.equal(resize_nearest(x, size), functional.interpolate(x, size))
+
+
+@pytest.mark.parametrize("align_corners", [True, False])
+@pytest.mark.parametrize("size", [(8, 12), (9, 7), (4, 6), (3, 2), (1, 1)])
+def test_bilinear_equals_torch(size: tuple[int, int], align_corners: bool) -> None:
+    x = torch.randn(2, 3, 4, 6, requires_grad=True)
+    ours = resize_bilinear(x, size, align_corners)
+    theirs = functional.interpolate(x, size, mode="bilinear", align_corners=align_corners)
+    torch.testing.assert_close(ours, theirs)
+    probe = torch.randn(2, 3, *size)
+    for mine, reference in zip(torch.autograd.grad(ours, x, probe), torch.autograd.grad(theirs, x, probe), strict=True):
+        torch.testing.assert_close(mine, reference)
+
+
+@pytest.mark.parametrize("size", [(2, 3), (4, 6), (3, 4), (1, 1)])
+def test_pooling_equals_torch(size: tuple[int, int]) -> None:
+    x = torch.randn(2, 3, 4, 6)
+    torch.testing.assert_close(pool_to(x, size), functional.adaptive_avg_pool2d(x, size))
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_exported_graphs_hold_the_ordinary_operators() -> None:
+    def both(x: torch.Tensor) -> torch.Tensor:
+        return resize_bilinear(resize_nearest(x, (8, 12)), (16, 24), align_corners=False)
+
+    x = torch.randn(1, 2, 4, 6)
+    traced = torch.jit.trace(both, x)
+    operators = {node.kind() for node in traced.graph.nodes()}
+    assert {"aten::upsample_nearest2d", "aten::upsample_bilinear2d"} <= operators
+    torch.testing.assert_close(traced(x), both(x))
+
+
+def test_mixed_precision_is_not_done_by_half_precision_matrices() -> None:
+    x = torch.randn(1, 2, 4, 6)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        resized = resize_bilinear(x, (8, 12), align_corners=False)
+    assert resized.dtype == torch.float32
+    torch.testing.assert_close(resized, resize_bilinear(x, (8, 12), align_corners=False))
+
+
+def test_weights_made_in_inference_mode_can_be_trained_with() -> None:
+    x = torch.randn(1, 2, 5, 7)
+    with torch.inference_mode():
+        resize_bilinear(x, (11, 13), align_corners=False)
+    resize_bilinear(x.requires_grad_(), (11, 13), align_corners=False).sum().backward()
