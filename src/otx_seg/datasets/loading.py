@@ -6,6 +6,8 @@ neither on the number of workers, nor on which of them read a sample, nor on whe
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -25,6 +27,8 @@ Key = tuple[int, int, int]
 """(epoch, position in the epoch's order, index of the sample)."""
 
 _WORKER_TROUBLE = ("DataLoader worker (pid", "shared memory", "open files")  # in PyTorch's messages
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 class TrainingImages(Dataset[dict[str, Any]]):
@@ -278,6 +282,9 @@ def evaluation_loader(
 
 
 def _open(dataset: Dataset[dict[str, Any]], workers: int, **settings: Any) -> DataLoader[Any]:
+    # A forked worker inherits OpenCV's thread pool without its threads, and waits for them for ever. The pool must be
+    # gone before the fork; the workers are the parallelism, so nothing is lost.
+    cv2.setNumThreads(0)
     return _Loader(
         _Readable(dataset),
         num_workers=workers,
@@ -291,8 +298,20 @@ def _open(dataset: Dataset[dict[str, Any]], workers: int, **settings: Any) -> Da
 
 
 def _start_worker(_: int) -> None:
-    # The workers are the parallelism: threads of their own would only compete with the training step.
-    cv2.setNumThreads(1)
+    # Threads of a worker's own would only compete with the training step.
     torch.set_num_threads(1)
+    _keep_memory()
     # Ctrl-C reaches the whole process group, but only the main process knows how to end a run: it saves first.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _keep_memory() -> None:
+    """Let the C library reuse the memory of one image for the next, where it can be told to (glibc).
+
+    By default it returns large blocks to the system, which then clears every page of every new image: on CamVid that
+    took longer than decoding.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 128 << 20)

@@ -1,0 +1,62 @@
+"""`otx find`: what can be trained."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from otx_seg.template import find_templates
+
+
+@click.command("find")
+@click.option("--template", metavar="NAME", help="Show every parameter of this template (name, id or path).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(template: str | None, as_json: bool) -> None:
+    """List the templates, or show one with all its parameters.
+
+    GFLOPs are billions of multiply-adds for one 512x512 image; MB are 10^6 bytes of float32 weights.
+    """
+    click.echo(_one(template, as_json) if template is not None else _all(as_json))
+
+
+def _all(as_json: bool) -> str:
+    columns = ("name", "id", "category", "gigaflops", "parameter_count", "size_mb")
+    found = find_templates()
+    if as_json:
+        return json.dumps(
+            [{column: getattr(item, column) for column in (*columns, "default", "summary")} for item in found], indent=2
+        )
+    rows = [("NAME", "ID", "CATEGORY", "GFLOPs", "PARAMETERS", "MB")]
+    for item in found:
+        name = f"{item.name} (default)" if item.default else item.name
+        numbers = (f"{item.gigaflops:.2f}", f"{item.parameter_count:,}", f"{item.size_mb:.2f}")
+        rows.append((name, item.id, item.category, *numbers))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(columns))]
+    lines = []
+    for row in rows:
+        texts = [cell.ljust(width) for cell, width in zip(row[:3], widths[:3], strict=True)]
+        numbers_right = [cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True)]
+        lines.append("  ".join(texts + numbers_right).rstrip())
+    return "\n".join(lines)
+
+
+def _one(name: str, as_json: bool) -> str:
+    from otx_seg.cli.parameters import describe_parameters
+    from otx_seg.template import list_parameters, load
+
+    template = load(name)
+    parameters = list_parameters(template)
+    if as_json:
+        described = {**template.as_dict(), "parameters": [parameter.as_json() for parameter in parameters]}
+        return json.dumps(described, indent=2)
+    lines = [
+        f"{template.name} ({template.id})",
+        template.summary,
+        f"{template.category}; {template.gigaflops:.2f} GFLOPs, {template.parameter_count:,} parameters, "
+        f"{template.size_mb:.2f} MB",
+        "",
+    ]
+    return "\n".join(lines) + describe_parameters(
+        parameters, "Parameters, set with `params --NAME VALUE` behind a command's other arguments:"
+    )

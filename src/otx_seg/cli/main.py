@@ -1,0 +1,108 @@
+"""The command `otx`: chooses the verb, and turns every failure into one clear message and an exit code.
+
+Only click is imported here; a verb's own imports happen when it runs, so that `otx --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import logging
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+from otx_seg.errors import OtxError
+
+VERBS = {
+    "quickstart": "draw a small data set and run the whole job on it",
+    "find": "list the templates, or show one in full",
+    "train": "train a network on a folder of images and masks",
+    "eval": "measure a model on a labelled data set",
+    "predict": "write the masks of images",
+    "export": "turn trained weights into an OpenVINO or ONNX model",
+    "optimize": "quantise an OpenVINO model to INT8",
+}
+"""The verbs in the order of work, each in a module of this package, with its line in the overview."""
+
+_STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+class _Verbs(click.Group):
+    """Imports a verb's module when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"otx_seg.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs, in the order of work"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from otx_seg.catalogue import nearest
+
+            raise click.UsageError(f"there is no verb {args[0]!r}; {nearest(args[0], list(VERBS))}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="otx-seg")
+def cli() -> None:
+    """From a folder of images and masks to a segmentation model that runs on an edge CPU.
+
+    Begin with `otx quickstart`, or with your own data: `otx train --train-data-roots FOLDER`.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed while working, 2 wrong usage, 3 unusable data."""
+    try:
+        cli.main(arguments, standalone_mode=False)
+        sys.exit(0)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted", 1)
+    except OtxError as error:
+        _fail(str(error), error.exit_code)
+    except OSError as error:
+        if error.errno not in _STORAGE_ERRORS:
+            _fail_unexpectedly(error)
+        _fail(
+            f"cannot write {error.filename or 'a file'}: {error.strerror}; what was finished before is unharmed. "
+            "Free space or choose another --output, then run the command again",
+            1,
+        )
+    except Exception as error:
+        _fail_unexpectedly(error)
+
+
+def _fail(message: str, exit_code: int) -> None:
+    # Messages may hold a user's path in any encoding; one that cannot be shown must not become a second error.
+    encoding = sys.stderr.encoding or "utf-8"
+    click.echo(f"Error: {message}".encode(encoding, "backslashreplace").decode(encoding), err=True)
+    logging.shutdown()
+    sys.exit(exit_code)
+
+
+def _fail_unexpectedly(error: Exception) -> None:
+    """For what no one foresaw: the traceback goes to a file, its place to the screen."""
+    file = Path(tempfile.mkstemp(prefix="otx-", suffix=".log")[1])
+    file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    text = (str(error) or type(error).__name__).splitlines()[0]
+    _fail(f"this should not have happened: {type(error).__name__}: {text}. Details: {file}", 1)

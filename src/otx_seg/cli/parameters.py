@@ -1,0 +1,90 @@
+"""The part of a command line after the word `params`: hyper-parameters as ``--group.name VALUE``.
+
+They are made from the template's schema: whatever has a field there can be set here, nothing is hidden.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from otx_seg.errors import UsageError
+
+WORD = "params"
+
+
+class ParametersCommand(click.Command):
+    """A command whose arguments may end in ``params --group.name VALUE ...``.
+
+    What follows the word is parsed into a dictionary and handed to the command as its argument `parameters`;
+    ``params --help`` lists what there is, with the values of the template named on the command line.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        before, after = _split(args)
+        if after is not None and any(word in ("-h", "--help") for word in after):
+            click.echo(_list_parameters(_template_named(before)))
+            ctx.exit()
+        rest = super().parse_args(ctx, before)
+        ctx.params["parameters"] = parse_parameters(after or [])
+        return rest
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Hyper-parameters"):
+            formatter.write_text("params --group.name VALUE ...  behind all other arguments;")
+            formatter.write_text(f"`{ctx.command_path} [TEMPLATE] params --help` lists them.")
+
+
+def _split(args: list[str]) -> tuple[list[str], list[str] | None]:
+    """What stands before and after the word `params`, which is not taken for one behind an option that wants a value."""
+    for index, word in enumerate(args):
+        follows = args[index + 1] if index + 1 < len(args) else ""
+        if word == WORD and (not follows or follows.startswith("-")):
+            return args[:index], args[index + 1 :]
+    return args, None
+
+
+def parse_parameters(words: list[str]) -> dict[str, str]:
+    """Parse ``--group.name VALUE`` and ``--group.name=VALUE``.
+
+    Raises:
+        UsageError: a word that is neither a name nor a value, a name without a value, or one given twice.
+    """
+    values: dict[str, str] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--"):
+            raise UsageError(f"params: {word!r} stands where a --group.name is expected")
+        name, equals, value = word[2:].partition("=")
+        if not equals:
+            if not rest or (rest[0].startswith("--")):
+                raise UsageError(f"params: --{name} needs a value")
+            value = rest.pop(0)
+        if name in values:
+            raise UsageError(f"params: --{name} is given twice")
+        values[name] = value
+    return values
+
+
+def _template_named(args: list[str]) -> str | None:
+    """The TEMPLATE among the arguments before `params`: a first word that is no option."""
+    return args[0] if args and not args[0].startswith("-") else None
+
+
+def _list_parameters(template: str | None) -> str:
+    from otx_seg import template as templates
+
+    chosen = templates.load(template or templates.default_template())
+    return describe_parameters(templates.list_parameters(chosen), f"Hyper-parameters and their values in {chosen.name}:")
+
+
+def describe_parameters(parameters: list[Any], heading: str) -> str:
+    """All parameters with value, type, range and meaning, as text."""
+    lines = [heading, ""]
+    for parameter in parameters:
+        possible = f", {parameter.possible}" if parameter.possible else ""
+        lines.append(f"  --{parameter.name}  [{parameter.value}]  {parameter.kind}{possible}")
+        lines.append(f"      {parameter.meaning}")
+    return "\n".join(lines)

@@ -1,0 +1,55 @@
+"""The terminal: results on stdout, progress and messages on stderr."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from otx_seg.workspace.logs import ROOT
+
+results = Console()
+messages = Console(stderr=True, highlight=False)
+
+
+class _ScreenHandler(logging.Handler):
+    """Shows messages above any running progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "yellow" if record.levelno >= logging.WARNING else None
+        prefix = "Warning: " if record.levelno >= logging.WARNING else ""
+        messages.print(prefix + record.getMessage(), style=style, markup=False, soft_wrap=True)
+
+
+def prepare_screen() -> None:
+    """Show the toolkit's own messages, and keep what its libraries chat about off the screen."""
+    logger = logging.getLogger(ROOT)
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, _ScreenHandler) for handler in logger.handlers):
+        logger.addHandler(_ScreenHandler())
+    warnings.filterwarnings("ignore")
+
+
+@contextmanager
+def counting(text: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """A bar that counts: call the yielded function with the number done, and optionally the total."""
+    progress = Progress(
+        TextColumn(text),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=messages,
+        disable=not messages.is_terminal,
+        transient=True,
+    )
+    with progress:
+        task = progress.add_task(text, total=total)
+
+        def advance(done: int, of: int | None = total) -> None:
+            progress.update(task, completed=done, total=of)
+
+        yield advance

@@ -1,0 +1,44 @@
+"""`otx train`: a trained network from a folder of images and masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from otx_seg.cli.parameters import ParametersCommand
+
+
+@click.command("train", cls=ParametersCommand)
+@click.argument("template", required=False)
+@click.option("--train-data-roots", metavar="FOLDER", help="Training data: images/, masks/ and dataset_meta.json.")
+@click.option(
+    "--val-data-roots",
+    metavar="FOLDER",
+    help="Validation data; without it a subset called val in the training data, else a random 20 % of it.",
+)
+@click.option("--load-weights", metavar="FILE", help="Start from these weights; labels are matched by name.")
+@click.option("--resume-from", metavar="RUN", help="Go on with an interrupted run: its folder or its checkpoint file.")
+@click.option("-o", "--output", metavar="FOLDER", help="Folder of the run; without it a new one in the workspace.")
+@click.option("--overwrite", is_flag=True, help="Replace a result that the output folder already holds.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number (default 42).")
+@click.option("--deterministic", is_flag=True, help="Only deterministic GPU kernels, slower; a CPU always is.")
+def command(**arguments: Any) -> None:
+    """Train a network on labelled images and keep the one that scores best on the validation data.
+
+    TEMPLATE is a name or id that `otx find` lists, or the path of a template file.
+    """
+    from otx_seg.cli.screen import messages, prepare_screen, results
+
+    prepare_screen()
+    from otx_seg.report.progress import TrainingDisplay, format_duration
+    from otx_seg.report.tables import scores_table
+    from otx_seg.verbs.train import train
+
+    train_root, val_root = arguments.pop("train_data_roots"), arguments.pop("val_data_roots")
+    with TrainingDisplay(messages) as display:
+        result = train(train_root, val_root, watcher=display, **arguments)
+    results.print(scores_table(result.scores, f"best epoch: {result.epoch} of {result.epochs}"))
+    results.print(f"Trained for {format_duration(result.elapsed_s)}, {result.steps} steps: {result.reason}.")
+    results.print(f"Weights: {result.weights}", soft_wrap=True)
+    results.print(f"Next: otx export --load-weights {result.weights} --output exported", soft_wrap=True)

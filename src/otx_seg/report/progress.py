@@ -1,0 +1,93 @@
+"""The progress display of a training."""
+
+from __future__ import annotations
+
+import logging
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from otx_seg.training.watcher import StepReport, ValidationReport
+
+logger = logging.getLogger(__name__)
+
+FIRST_ESTIMATE_STEPS = 10
+"""Steps after which the expected duration is told: enough to see past the slow first ones."""
+
+
+def format_duration(seconds: float) -> str:
+    """Seconds as h:mm:ss or m:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class TrainingDisplay:
+    """A bar with loss, learning rate, best Dice and time left on a terminal; a line per validation elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self.live = console.is_terminal
+        self.progress = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("loss {task.fields[loss]:.3f}"),
+            TextColumn("rate {task.fields[rate]:.1e}"),
+            TextColumn("best Dice {task.fields[best]}"),
+            TextColumn("{task.fields[left]} left"),
+            console=console,
+            disable=not self.live,
+        )
+        self.task: TaskID | None = None
+        self.best = "-"
+        self.steps_seen = 0
+        self.first: StepReport | None = None
+
+    def __enter__(self) -> TrainingDisplay:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.progress.stop()
+
+    def on_step(self, report: StepReport) -> None:
+        """Move the bar."""
+        self.first = self.first or report
+        self.steps_seen += 1
+        left = self._seconds_left(report)
+        fields = {
+            "epoch": report.epoch,
+            "loss": report.loss,
+            "rate": report.learning_rate,
+            "best": self.best,
+            "left": format_duration(left) if left is not None else "?",
+        }
+        if self.task is None:
+            self.task = self.progress.add_task("training", total=1.0, **fields)
+        self.progress.update(self.task, completed=report.progress, **fields)
+        if self.steps_seen == FIRST_ESTIMATE_STEPS and left is not None:
+            logger.info("expected duration: at most %s", format_duration(report.elapsed_s + left))
+
+    def on_validation(self, report: ValidationReport) -> None:
+        """Tell the score."""
+        self.best = f"{report.best:.4f}"
+        logger.info(
+            "epoch %d, step %d: validation Dice %.4f, mIoU %.4f (best Dice %.4f) after %s",
+            report.epoch,
+            report.step,
+            report.scores.dice_average,
+            report.scores.m_iou,
+            report.best,
+            format_duration(report.elapsed_s),
+        )
+
+    def _seconds_left(self, report: StepReport) -> float | None:
+        """By the pace since this process began: a resumed training may run on another machine."""
+        assert self.first is not None
+        passed = report.progress - self.first.progress
+        if passed <= 0:
+            return None
+        return (report.elapsed_s - self.first.elapsed_s) / passed * (1.0 - report.progress)

@@ -1,0 +1,45 @@
+"""Scores as tables for the terminal and for text files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from otx_seg.metrics.confusion import Scores
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> Table:
+    """A table whose first column is text and whose other columns are aligned to the right."""
+    made = Table(title=title, title_justify="left", header_style="bold")
+    for number, heading in enumerate(headings):
+        made.add_column(heading, justify="left" if number == 0 else "right", overflow="fold")
+    for row in rows:
+        made.add_row(*map(str, row))
+    return made
+
+
+def scores_table(scores: Scores, title: str | None = None) -> Table:
+    """One row per label, absent ones included, then the averages."""
+    rows: list[tuple[object, ...]] = [
+        (name, f"{score.dice:.4f}", f"{score.iou:.4f}", f"{score.pixels_true:,}")
+        for name, score in scores.per_label.items()
+    ]
+    rows += [(name, "absent", "absent", "0") for name in scores.absent]
+    made = table(("label", "Dice", "IoU", "pixels"), rows, title)
+    made.add_section()
+    made.add_row("average over labels (without background)", f"{scores.dice_average:.4f}", "", "")
+    made.add_row("average with background", f"{scores.m_dice:.4f}", f"{scores.m_iou:.4f}", "")
+    made.add_row("pixel accuracy", f"{scores.pixel_accuracy:.4f}", "", "")
+    return made
+
+
+def as_text(*renderables: object) -> str:
+    """What rich would print, as plain text 100 columns wide."""
+    console = Console(file=io.StringIO(), width=100, color_system=None)
+    for renderable in renderables:
+        console.print(renderable)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()

@@ -1,0 +1,70 @@
+"""Reading the state a training left behind, and refusing to go on with another template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from otx_seg.errors import UsageError
+from otx_seg.template import Template, from_dict
+from otx_seg.workspace.run_folder import RunFolder
+from otx_seg.workspace.weights import read_tensors
+
+_FREE = {"num_workers", "auto_num_workers", "inference_batch_size"}
+"""Parameters a resumed run may change, since the result does not depend on them."""
+
+
+def find_checkpoint(path: Path) -> Path:
+    """The checkpoint file that `path`, a file or the folder of a run, stands for.
+
+    Raises:
+        UsageError: there is none.
+    """
+    checkpoint = RunFolder(path).checkpoint if path.is_dir() else path
+    if not checkpoint.is_file():
+        raise UsageError(f"{path}: holds no checkpoint to go on from ({checkpoint} is missing)")
+    return checkpoint
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The state in a checkpoint file.
+
+    Raises:
+        UsageError: it is no checkpoint of a training.
+    """
+    state = read_tensors(path)
+    if not isinstance(state, dict) or not {"position", "algorithm", "optimizer", "template"} <= state.keys():
+        hint = " (weights are continued with --load-weights)" if isinstance(state, dict) and "model" in state else ""
+        raise UsageError(f"{path}: is not the checkpoint of a training{hint}")
+    return state
+
+
+def template_of(state: dict[str, Any], path: Path) -> Template:
+    """The resolved template a checkpoint was made with."""
+    return from_dict(state["template"], str(path))
+
+
+def refuse_other_template(of_run: Template, asked: Template) -> None:
+    """
+    Raises:
+        UsageError: the templates differ in something that changes the result; the message says in what.
+    """
+    differences = _differences(of_run.as_dict(), asked.as_dict())
+    if differences:
+        key, before, now = differences[0]
+        more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
+        raise UsageError(
+            f"the run to go on with has {key} = {before!r}, now {now!r} is asked for{more}; leave it as it was, or "
+            "start a new training from its weights with --load-weights"
+        )
+
+
+def _differences(before: Any, now: Any, key: str = "") -> list[tuple[str, Any, Any]]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        names = [name for name in {**before, **now} if name not in _FREE]
+        return [
+            found
+            for name in names
+            for found in _differences(before.get(name), now.get(name), f"{key}.{name}".lstrip("."))
+        ]
+    return [] if before == now else [(key, before, now)]

@@ -1,0 +1,391 @@
+"""The training loop: optimise, schedule, validate, save, resume, stop."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from otx_seg.algorithms import Algorithm
+from otx_seg.datasets import TrainingData
+from otx_seg.datasets.loading import training_loader
+from otx_seg.errors import OtxError
+from otx_seg.inference.evaluate import confusion_of
+from otx_seg.inference.torch_predictor import TorchPredictor
+from otx_seg.metrics.confusion import Scores, scores
+from otx_seg.template import Template
+from otx_seg.training.devices import choose_workers, start_accelerator
+from otx_seg.training.journal import Journal
+from otx_seg.training.memory import is_out_of_memory
+from otx_seg.training.optimizer import build_optimizer
+from otx_seg.training.schedule import LearningRate
+from otx_seg.training.state import Position, random_state, restore_random_state
+from otx_seg.training.stopping import EarlyStopping, StopRequest
+from otx_seg.training.watcher import StepReport, ValidationReport, Watcher
+from otx_seg.training.weight_average import WeightAverage
+from otx_seg.transforms.pipeline import build_pipeline
+from otx_seg.workspace.atomic import write_tensors
+from otx_seg.workspace.run_folder import RunFolder
+from otx_seg.workspace.weights import write_weights
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT_INTERVAL_S = 60.0
+JOURNAL_INTERVAL = 10
+VALIDATION_SHARE = 0.05
+"""Under a time budget, validations take at most about this share of the time."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a training ended.
+
+    Attributes:
+        weights: the file with the best network.
+        scores: its validation scores.
+        epoch: finished epochs when it was saved.
+        reason: why the training ended.
+    """
+
+    weights: Path
+    scores: Scores
+    epoch: int
+    epochs: int
+    steps: int
+    elapsed_s: float
+    reason: str
+
+
+class Training:
+    """One training run of an algorithm on one data set.
+
+    Args:
+        algorithm: an `Algorithm` that is an ``nn.Module``.
+        data: training and validation subsets.
+        template: the resolved template; every number comes from it.
+        run: the folder results go to.
+        seed: of the data order and the augmentations (the weights are initialised by the caller).
+        origin: how the weights began, recorded in `weights.pth`.
+        watcher: receives reports on the main process.
+    """
+
+    def __init__(
+        self,
+        algorithm: Algorithm,
+        data: TrainingData,
+        template: Template,
+        run: RunFolder,
+        seed: int,
+        origin: str,
+        watcher: Watcher,
+    ) -> None:
+        self.parameters = template.hyper_parameters.learning_parameters
+        self.data, self.template, self.run, self.seed, self.origin = data, template, run, seed, origin
+        self.watcher = watcher
+        self.accelerator = start_accelerator(self.parameters.precision)
+        self.algorithm: Any = algorithm
+        self.model, self.optimizer = self._prepare(algorithm)
+        self.average = WeightAverage(algorithm.deployable(), self.parameters.ema_keep)
+        self.workers = choose_workers(self.parameters, self.accelerator.num_processes)
+        self.pipeline = build_pipeline(
+            list(template.train_pipeline), template.input_size, f"template {template.name}: train_pipeline"
+        )
+        self.position = Position(batch_size=self.parameters.batch_size)
+        self.loader = self._open_loader()
+        warmup_steps = min(self.parameters.learning_rate_warmup_iters, self.total_steps // 2)
+        self.learning_rate = LearningRate(template, warmup_steps)
+        self.early_stopping = EarlyStopping(template, warmup_steps)
+        self.journal = Journal(run.metrics)
+        self.best_confusion: Tensor | None = None
+        self.validation_s = 0.0
+        self._started = time.monotonic()
+        self._saved = time.monotonic()
+        self._validated = time.monotonic()
+        self._unchecked: list[tuple[int, Tensor, list[str]]] = []
+
+    # ------------------------------------------------------------------ setting up
+
+    def _prepare(self, algorithm: Any) -> tuple[nn.Module, torch.optim.Optimizer]:
+        if self.accelerator.num_processes > 1 and self.accelerator.device.type == "cuda":
+            algorithm = nn.SyncBatchNorm.convert_sync_batchnorm(algorithm)
+        algorithm.to(self.accelerator.device)
+        return self.accelerator.prepare(algorithm, build_optimizer(algorithm, self.template))  # type: ignore[no-any-return]
+
+    def _open_loader(self) -> Any:
+        return training_loader(
+            self.data.train,
+            self.pipeline,
+            self.position.batch_size,
+            self.workers,
+            self.seed,
+            rank=self.accelerator.process_index,
+            world_size=self.accelerator.num_processes,
+        )
+
+    @property
+    def total_steps(self) -> int:
+        """Optimisation steps if neither time nor early stopping ends the run sooner."""
+        return len(self.loader) * self.parameters.num_iters
+
+    @property
+    def elapsed_s(self) -> float:
+        return self.position.elapsed_s + time.monotonic() - self._started
+
+    def _progress(self) -> float:
+        """Share of the run that has passed, 0 to 1, equal on all processes."""
+        by_steps = (self.position.epoch + self.position.batch / len(self.loader)) / self.parameters.num_iters
+        if self.parameters.max_minutes == 0:
+            return min(by_steps, 1.0)
+        # The last validation belongs to the budget too.
+        budget_s = max(self.parameters.max_minutes * 60 - self.validation_s, 1.0)
+        return min(max(by_steps, self._largest(self.elapsed_s / budget_s)), 1.0)
+
+    def _largest(self, value: float) -> float:
+        """The largest of the processes' values, so that all decide alike."""
+        if self.accelerator.num_processes == 1:
+            return value
+        gathered: Tensor = self.accelerator.gather(torch.tensor([value], device=self.accelerator.device))
+        return float(gathered.max())
+
+    # ------------------------------------------------------------------ the loop
+
+    def fit(self) -> TrainResult:
+        """Train to the end.
+
+        Raises:
+            OtxError: interrupted by a signal (the state is saved), the loss is not finite, memory ran out, or the
+                disk is full.
+            DataError: an image or a mask cannot be read.
+        """
+        reason = ""
+        with StopRequest() as stop_request:
+            while not reason:
+                try:
+                    reason = self._epoch(stop_request)
+                except Exception as error:
+                    if not is_out_of_memory(error) or not self._halve_batch():
+                        raise
+        assert self.best_confusion is not None
+        return TrainResult(
+            weights=self.run.weights,
+            scores=scores(self.best_confusion, self.data.train.labels),
+            epoch=self.position.best_epoch,
+            epochs=self.position.epoch,
+            steps=self.position.step,
+            elapsed_s=self.elapsed_s,
+            reason=reason,
+        )
+
+    def _epoch(self, stop_request: StopRequest) -> str:
+        """Train to the end of the present epoch; the reason to end the run, or an empty text."""
+        position, progress = self.position, self._progress()
+        self.loader.batch_sampler.set_epoch(position.epoch, position.batch)
+        batches = len(self.loader)
+        self.model.train()
+        for batch in self.loader if progress < 1.0 else ():
+            self._step(batch, progress)
+            position.step += 1
+            position.batch += 1
+            progress = self._progress()
+            if self._largest(float(stop_request.signal_name is not None)):
+                self._save_checkpoint()
+                raise OtxError(
+                    f"interrupted by {stop_request.signal_name or 'another process'} after {position.step} steps; "
+                    f"everything is saved. Go on with: otx train --resume-from {self.run.path}"
+                )
+            if progress >= 1.0:
+                break
+            if time.monotonic() - self._saved > CHECKPOINT_INTERVAL_S and self.accelerator.is_main_process:
+                self._save_checkpoint()
+        if position.batch >= batches:
+            position.epoch, position.batch = position.epoch + 1, 0
+        if progress < 1.0 and not self._validation_due():
+            return ""
+        stalled = self._validate()
+        if progress >= 1.0:
+            by_time = position.epoch < self.parameters.num_iters
+            return "the time budget is used up" if by_time else f"{self.parameters.num_iters} epochs are done"
+        return f"no better score in {self.early_stopping.stalled} validations" if stalled else ""
+
+    def _step(self, batch: dict[str, Any], progress: float) -> None:
+        rate = self.learning_rate.at(self.position.step, progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        device = self.accelerator.device
+        for view in batch.values():
+            view["image"] = view["image"].to(device, non_blocking=True)
+            view["mask"] = view["mask"].to(device, non_blocking=True)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = self.model(batch)
+        self._note_loss(losses["loss"].detach(), batch)
+        self.accelerator.backward(losses["loss"])
+        if self.template.gradient_clip_norm is not None:
+            self.accelerator.clip_grad_norm_(self.model.parameters(), self.template.gradient_clip_norm)
+        self.optimizer.step()
+        self.algorithm.after_step()
+        if self.parameters.ema_keep > 0:
+            self.average.update()
+        if self.accelerator.is_main_process:
+            self._report_step(losses, rate, progress)
+
+    def _report_step(self, losses: dict[str, Tensor], rate: float, progress: float) -> None:
+        step = self.position.step + 1
+        # Reading a loss waits for the device; on a GPU that is worth it only every few steps.
+        if self.accelerator.device.type != "cpu" and step % JOURNAL_INTERVAL:
+            return
+        loss = float(losses["loss"])
+        epoch = self.position.epoch + 1
+        self.watcher.on_step(StepReport(step, self.total_steps, epoch, progress, loss, rate, self.elapsed_s))
+        if step % JOURNAL_INTERVAL == 0:
+            values = {name: float(value) for name, value in losses.items()}
+            self.journal.append({"step": step, "epoch": epoch, "learning_rate": rate, **values})
+
+    # ------------------------------------------------------------------ bad luck
+
+    def _note_loss(self, loss: Tensor, batch: dict[str, Any]) -> None:
+        files = [name for view in batch.values() for name in view["files"]]
+        self._unchecked.append((self.position.step + 1, loss, files))
+        if self.accelerator.device.type == "cpu" or len(self._unchecked) >= JOURNAL_INTERVAL:
+            self._check_losses()
+
+    def _check_losses(self) -> None:
+        for step, loss, files in self._unchecked:
+            if not math.isfinite(float(loss)):
+                kept = f"the state before it is in {self.run.checkpoint}" if self.run.checkpoint.exists() else ""
+                raise OtxError(
+                    f"the loss became {float(loss)} at step {step} with the files {', '.join(files)}; {kept or 'nothing was saved yet'}. "
+                    "Lower learning_parameters.learning_rate, or use learning_parameters.precision=fp32."
+                )
+        self._unchecked.clear()
+
+    def _halve_batch(self) -> bool:
+        """Restart the present epoch with half the batch; False where that is not possible or not wanted."""
+        position = self.position
+        if (
+            self.parameters.auto_adapt_batch_size == "None"
+            or position.batch_size == 1
+            or self.accelerator.num_processes > 1
+        ):
+            return False
+        self.optimizer.zero_grad(set_to_none=True)
+        self._unchecked.clear()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        position.batch_size //= 2
+        position.batch = 0
+        self.loader = self._open_loader()
+        logger.warning(
+            "memory ran out: going on with batches of %d from the start of epoch %d; the learning rate stays as it is",
+            position.batch_size,
+            position.epoch + 1,
+        )
+        return True
+
+    # ------------------------------------------------------------------ validation
+
+    def _validation_due(self) -> bool:
+        if self.parameters.max_minutes > 0:
+            # Bound to the clock as everything is under a time budget.
+            since_s = self._largest(time.monotonic() - self._validated)
+            return since_s * VALIDATION_SHARE >= self._largest(self.validation_s)
+        interval = 1
+        if self.parameters.use_adaptive_interval:
+            # OTX 1.x: five epochs for a few steps each, one from about a hundred steps on.
+            interval = max(round(math.exp(-0.025 * len(self.loader)) * 5), 1)
+        return self.position.epoch - self.position.validated_epoch >= interval
+
+    def _validate(self) -> bool:
+        """Score the network, keep it if it is the best, save everything; True when training should stop."""
+        self._check_losses()
+        started = time.monotonic()
+        position = self.position
+        network = self.deployable()
+        confusion = self._confusion(network)
+        result = scores(confusion, self.data.val.labels)
+        position.validated_epoch = position.epoch
+        stalled = self.early_stopping.observe(position.epoch, position.step, result.dice_average)
+        self.learning_rate.observe(position.step, result.dice_average)
+        if result.dice_average > position.best_score or self.best_confusion is None:
+            position.best_score, position.best_epoch = result.dice_average, position.epoch
+            self.best_confusion = confusion
+            if self.accelerator.is_main_process:
+                write_weights(
+                    self.run.weights, network.network.state_dict(), self.data.train.labels, self.template, self.origin
+                )
+        if self.accelerator.is_main_process:
+            self.watcher.on_validation(
+                ValidationReport(position.step, position.epoch, result, position.best_score, self.elapsed_s)
+            )
+            self.journal.append({"step": position.step, "epoch": position.epoch, **result.as_json()})
+            self._save_checkpoint()
+        self.model.train()
+        self.validation_s = time.monotonic() - started
+        self._validated = time.monotonic()
+        return stalled
+
+    def deployable(self) -> Any:
+        """The network to evaluate and save: the averaged one where an average is kept."""
+        return self.average.module if self.parameters.ema_keep > 0 else self.algorithm.deployable()
+
+    def _confusion(self, network: nn.Module) -> Tensor:
+        """Confusion matrix (K, K) of the validation data; each process works on its share of the images."""
+        rank, world_size = self.accelerator.process_index, self.accelerator.num_processes
+        if world_size > 1:
+            # Without synchronised BatchNorm the running statistics differ a little from process to process.
+            for buffer in network.buffers():
+                torch.distributed.broadcast(buffer, src=0)
+        predictor = TorchPredictor(network, self.data.val.labels, self.template.input_size)
+        indices = list(range(rank, len(self.data.val.samples), world_size))
+        confusion = confusion_of(predictor, self.data.val, indices, self.parameters.batch_size, self.workers)
+        if world_size > 1:
+            confusion = self.accelerator.reduce(confusion.to(self.accelerator.device), reduction="sum").cpu()
+        return confusion
+
+    # ------------------------------------------------------------------ saving and resuming
+
+    def _save_checkpoint(self) -> None:
+        """Write all that `resume` needs, atomically."""
+        self._check_losses()
+        if not self.accelerator.is_main_process:
+            return
+        position = self.position.as_dict() | {"elapsed_s": self.elapsed_s}
+        state = {
+            "position": position,
+            "algorithm": self.accelerator.unwrap_model(self.model).state_dict(),
+            "average": self.average.averaged.state_dict() if self.parameters.ema_keep > 0 else {},
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler is not None else {},
+            "learning_rate": self.learning_rate.state_dict(),
+            "early_stopping": self.early_stopping.state_dict(),
+            "best_confusion": self.best_confusion,
+            "random": random_state(),
+            "template": self.template.as_dict(),
+            "origin": self.origin,
+        }
+        write_tensors(self.run.checkpoint, state)
+        self._saved = time.monotonic()
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint that `_save_checkpoint` wrote."""
+        self.position = Position(**state["position"])
+        if self.position.batch_size != self.parameters.batch_size:
+            self.loader = self._open_loader()
+        self.accelerator.unwrap_model(self.model).load_state_dict(state["algorithm"])
+        if state["average"]:
+            self.average.averaged.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if state["scaler"] and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.learning_rate.load_state_dict(state["learning_rate"])
+        self.early_stopping.load_state_dict(state["early_stopping"])
+        self.best_confusion = state["best_confusion"]
+        self.journal.rewind(self.position.step)
+        restore_random_state(state["random"])
+        self._started = time.monotonic()

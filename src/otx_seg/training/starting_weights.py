@@ -1,0 +1,60 @@
+"""Weights of another model as the beginning of a training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from otx_seg.errors import UsageError
+from otx_seg.labels import Labels
+from otx_seg.template import Template
+from otx_seg.workspace.weights import read_weights
+
+_CLASSIFIER = ("decode_head.conv_seg.weight", "decode_head.conv_seg.bias")
+
+
+def load_starting_weights(network: nn.Module, path: Path, labels: Labels, template: Template) -> str:
+    """Load `weights.pth` into a network, mapping the rows of its classifier by label name.
+
+    Args:
+        network: MMSegmentation network with as many outputs as there are `labels`.
+
+    Returns:
+        What was taken over: which labels were kept and which are new.
+
+    Raises:
+        UsageError: the file is no checkpoint, or is of another network.
+    """
+    weights = read_weights(path)
+    if weights.template is not None and weights.template.model != template.model:
+        raise UsageError(
+            f"{path}: was made from the template {weights.template.name}, whose network is not that of "
+            f"{template.name}; name the template of the weights, or train without --load-weights"
+        )
+    own = network.state_dict()
+    missing = [key for key in own if key not in weights.state_dict and not key.endswith("num_batches_tracked")]
+    foreign = [key for key, value in weights.state_dict.items() if key in own and not _fits(key, value, own[key])]
+    if missing or foreign:
+        raise UsageError(f"{path}: does not fit the network of {template.name} (first at {(missing or foreign)[0]})")
+    for key in _CLASSIFIER:
+        weights.state_dict[key] = _map_rows(weights.state_dict[key], weights.labels, own[key], labels)
+    network.load_state_dict({key: value for key, value in weights.state_dict.items() if key in own}, strict=False)
+    kept = [name for name in labels.names if name in weights.labels.names]
+    new = [name for name in labels.names if name not in weights.labels.names]
+    text = f"weights of {path}: labels kept: {', '.join(kept) or 'none'}"
+    return f"{text}; new: {', '.join(new)}" if new else text
+
+
+def _fits(key: str, value: Tensor, own: Tensor) -> bool:
+    return value.shape[1:] == own.shape[1:] if key in _CLASSIFIER else value.shape == own.shape
+
+
+def _map_rows(rows: Tensor, old: Labels, own: Tensor, new: Labels) -> Tensor:
+    """The old row of each label that is known by name; the network's own initialisation for the others."""
+    mapped = own.clone()
+    for index, name in enumerate(new.names):
+        if name in old.names:
+            mapped[index] = rows[old.names.index(name)].to(torch.float32)
+    return mapped

@@ -1,0 +1,60 @@
+"""The state of a training: what must be known to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+
+@dataclass
+class Position:
+    """Where a training stands, and its best score so far.
+
+    Attributes:
+        epoch: finished epochs.
+        batch: finished batches of the present epoch.
+        step: finished optimisation steps.
+        batch_size: images per step and process; smaller than the template's after memory ran out.
+        elapsed_s: seconds of training, earlier parts of a resumed run included.
+        validated_epoch: epochs that were finished at the last validation.
+        best_score: best validation Dice, -1 before the first validation.
+    """
+
+    batch_size: int
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    elapsed_s: float = 0.0
+    validated_epoch: int = 0
+    best_score: float = -1.0
+    best_epoch: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def random_state() -> dict[str, Any]:
+    """The state of every random generator of this process, as tensors and plain values."""
+    version, values, gauss = random.getstate()
+    algorithm, keys, position, has_gauss, cached = np.random.get_state()
+    return {
+        "python": [version, list(values), gauss],
+        "numpy": [algorithm, torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, cached],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def restore_random_state(state: dict[str, Any]) -> None:
+    """Put back what `random_state` returned; CUDA generators only where their number is the same."""
+    version, values, gauss = state["python"]
+    random.setstate((version, tuple(values), gauss))
+    algorithm, keys, position, has_gauss, cached = state["numpy"]
+    np.random.set_state((algorithm, keys.numpy().astype(np.uint32), position, has_gauss, cached))
+    torch.set_rng_state(state["torch"])
+    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])

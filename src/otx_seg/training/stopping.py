@@ -1,0 +1,79 @@
+"""When a training is over before its time."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import Any
+
+from otx_seg.template import Template
+
+
+class EarlyStopping:
+    """Counts validations and steps since the best score.
+
+    Stops when both patiences are used up: counting validations alone ends the training of a small data set, with
+    its few steps per epoch, before it has learned anything.
+    """
+
+    def __init__(self, template: Template, warmup_steps: int) -> None:
+        parameters = template.hyper_parameters.learning_parameters
+        # A time budget is a request to use that time: the decay of the learning rate is fitted to it.
+        self.enabled = parameters.enable_early_stopping and parameters.max_minutes == 0
+        self.start_epoch = parameters.early_stop_start
+        self.patience = parameters.early_stop_patience
+        self.step_patience = parameters.early_stop_iteration_patience
+        self.warmup_steps = warmup_steps
+        self.best_score = float("-inf")
+        self.best_step = 0
+        self.stalled = 0
+
+    def observe(self, epoch: int, step: int, score: float) -> bool:
+        """Take note of a validation score; True when training should stop.
+
+        Args:
+            epoch: finished epochs.
+            step: finished steps.
+            score: validation score, higher is better.
+        """
+        if score > self.best_score:
+            self.best_score, self.best_step, self.stalled = score, step, 0
+            return False
+        if epoch < self.start_epoch or step < self.warmup_steps:
+            return False
+        self.stalled += 1
+        return self.enabled and self.stalled >= self.patience and step - self.best_step >= self.step_patience
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best_score": self.best_score, "best_step": self.best_step, "stalled": self.stalled}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.best_score, self.best_step, self.stalled = state["best_score"], state["best_step"], state["stalled"]
+
+
+class StopRequest:
+    """Within this context SIGINT and SIGTERM only set `signal_name`; a second one acts at once.
+
+    The loop looks at it between two steps, so that a training is never interrupted half way through one.
+    """
+
+    def __init__(self) -> None:
+        self.signal_name: str | None = None
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> StopRequest:
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._note)
+        except ValueError:
+            pass  # not in the main thread: the program that embeds the training owns the signals
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        name = signal.Signals(number)
+        self.signal_name = name.name
+        signal.signal(name, self._previous[name])
