@@ -66,7 +66,7 @@ class Constant:
 
     kind = "torch"
     input_size = (4, 4)
-    template_name = None
+    template = None
 
     def __init__(self, labels: Labels, probabilities: list[float], post_processing: PostProcessing) -> None:
         self.labels, self.post_processing = labels, post_processing

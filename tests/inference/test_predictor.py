@@ -35,7 +35,8 @@ def test_all_three_tell_what_they_are(predictors: list[Predictor]) -> None:
         assert predictor.labels.colors == default_colors(4)
         assert predictor.labels.background == 0
         assert predictor.input_size == (64, 64)
-        assert predictor.template_name == "Lite-HRNet-s-mod2"
+        assert predictor.template is not None
+        assert predictor.template.name == "Lite-HRNet-s-mod2"
         assert predictor.post_processing.soft_threshold == 0
         assert predictor.post_processing.blur_strength == 1
 
@@ -127,7 +128,7 @@ def test_labels_beside_an_ir_of_another_tool(tmp_path: Path) -> None:
     write_label_schema(tmp_path / "label_schema.json", Labels(("a", "b", "c"), default_colors(3), None))
     predictor = load_predictor(path)
     assert predictor.labels.names == ("a", "b", "c")
-    assert predictor.template_name is None
+    assert predictor.template is None
 
 
 def test_a_graph_that_is_no_segmentation(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ class _Stopwatch:
         self.kind = predictor.kind
         self.labels = predictor.labels
         self.input_size = predictor.input_size
-        self.template_name = predictor.template_name
+        self.template = predictor.template
         self.post_processing = predictor.post_processing
         self._calls: list[tuple[int, float]] = []
 

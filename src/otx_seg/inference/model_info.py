@@ -9,11 +9,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from otx_seg.errors import UsageError
 from otx_seg.inference.masks import PLAIN_ARGMAX, PostProcessing
 from otx_seg.labels import Labels
+from otx_seg.template import Template, from_dict
 from otx_seg.workspace.label_schema import labels_from_plain, labels_to_plain, read_label_schema
 
 SECTION = "model_info"
@@ -29,17 +29,12 @@ class ModelInfo:
     """The labels of a model, the template it was made from, and how its probabilities become a mask.
 
     Attributes:
-        template: the resolved template as plain values, or None if the file does not tell.
+        template: the resolved template, or None if the file does not tell.
     """
 
     labels: Labels
-    template: dict[str, Any] | None
+    template: Template | None
     post_processing: PostProcessing
-
-    @property
-    def template_name(self) -> str | None:
-        """The template's name, or None if the file does not tell."""
-        return None if self.template is None else str(self.template.get("name"))
 
     def entries(self) -> dict[str, str]:
         """What is written into the model, by the names Model API knows, ours beginning with ``otx_``."""
@@ -54,7 +49,7 @@ class ModelInfo:
             _LABELS: json.dumps(labels_to_plain(self.labels), ensure_ascii=False),
         }
         if self.template is not None:
-            entries[_TEMPLATE] = json.dumps(self.template, ensure_ascii=False)
+            entries[_TEMPLATE] = json.dumps(self.template.as_dict(), ensure_ascii=False)
         return entries
 
 
@@ -72,7 +67,7 @@ def read_model_info(entry: Callable[[str], str | None], path: Path) -> ModelInfo
         template = entry(_TEMPLATE)
         return ModelInfo(
             labels=_labels(entry(_LABELS), path),
-            template=None if template is None else dict(json.loads(template)),
+            template=None if template is None else from_dict(json.loads(template), str(path)),
             post_processing=PostProcessing(
                 float(entry("soft_threshold") or PLAIN_ARGMAX.soft_threshold),
                 int(entry("blur_strength") or PLAIN_ARGMAX.blur_strength),

@@ -38,7 +38,7 @@ class OnnxPredictor:
         metadata = self._session.get_modelmeta().custom_metadata_map
         info = read_model_info(lambda name: metadata.get(f"{SECTION} {name}"), path)
         self.labels = info.labels
-        self.template_name = info.template_name
+        self.template = info.template
         self.post_processing = info.post_processing
         inputs = [port.shape for port in self._session.get_inputs()]
         outputs = [port.shape for port in self._session.get_outputs()]

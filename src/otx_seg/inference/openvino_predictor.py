@@ -58,7 +58,7 @@ class OpenVinoPredictor:
 
         info = read_model_info(entry, path)
         self.labels = info.labels
-        self.template_name = info.template_name
+        self.template = info.template
         self.post_processing = info.post_processing
         inputs = [list(port.partial_shape.get_min_shape()) for port in model.inputs if port.partial_shape.is_static]
         outputs = [list(port.partial_shape.get_min_shape()) for port in model.outputs if port.partial_shape.is_static]

@@ -27,7 +27,7 @@ class Predictor(Protocol):
         kind: the program that runs it.
         labels: the K labels, in the order of the model's outputs.
         input_size: (height, width) in pixels of the images it takes.
-        template_name: the template it was made from, or None if the weights do not tell.
+        template: the resolved template it was made from, or None if the weights do not tell.
         post_processing: what `mask_at` is to do with its probabilities.
     """
 
@@ -41,7 +41,7 @@ class Predictor(Protocol):
     def input_size(self) -> tuple[int, int]: ...
 
     @property
-    def template_name(self) -> str | None: ...
+    def template(self) -> Template | None: ...
 
     @property
     def post_processing(self) -> PostProcessing: ...
@@ -78,10 +78,10 @@ def load_predictor(weights: Path, template: Template | None = None, device: str 
     if not weights.is_file():
         raise UsageError(f"{weights}: there is no such file")
     predictor = opener(weights, template, device)
-    made_from = predictor.template_name
-    if template is not None and made_from not in (None, template.name):
+    made_from = predictor.template
+    if template is not None and made_from is not None and made_from.name != template.name:
         raise UsageError(
-            f"{weights}: was made from the template {made_from}, not from {template.name}; leave the template out"
+            f"{weights}: was made from the template {made_from.name}, not from {template.name}; leave the template out"
         )
     return predictor
 

@@ -41,7 +41,6 @@ class TorchPredictor:
         self.labels = labels
         self.input_size = input_size
         self.template = template
-        self.template_name = None if template is None else template.name
         self.post_processing = PLAIN_ARGMAX if template is None else _post_processing(template)
 
     @torch.inference_mode()

@@ -35,6 +35,7 @@ from otx_seg.workspace.run_folder import RunFolder, open_run, point_latest
 logger = logging.getLogger(__name__)
 
 DEFAULT_SEED = 42
+_LISTED_PATHS = 8  # images that `otx export` compares on
 _PRODUCTS = ("template.yaml", "models", "logs")
 
 
@@ -207,6 +208,7 @@ def _describe_data(plan: _Plan, data: TrainingData) -> dict[str, Any]:
         "split": data.split,
         "train": [sample.name for sample in data.train.samples],
         "val": [sample.name for sample in data.val.samples],
+        "val_images": [str(Path(sample.image).resolve()) for sample in data.val.samples[:_LISTED_PATHS]],
     }
 
 

@@ -1,0 +1,31 @@
+"""From a folder of images and masks to a segmentation model that runs on an edge CPU.
+
+The names below are what the verbs of the command line call. Each is imported when it is first used, so that
+``import otx_seg`` is quick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from otx_seg.models import build_model
+    from otx_seg.template import find_templates
+    from otx_seg.verbs.evaluate import evaluate
+    from otx_seg.verbs.export import export
+    from otx_seg.verbs.optimize import optimize
+    from otx_seg.verbs.predict import predict
+    from otx_seg.verbs.train import train
+
+__all__ = ["build_model", "evaluate", "export", "find_templates", "optimize", "predict", "train"]
+
+_HOMES = {name: f"otx_seg.verbs.{name}" for name in ("evaluate", "export", "optimize", "predict", "train")}
+_HOMES |= {"build_model": "otx_seg.models", "find_templates": "otx_seg.template"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'otx_seg' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

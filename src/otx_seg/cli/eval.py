@@ -1,0 +1,37 @@
+"""`otx eval`: a model measured on labelled images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from otx_seg.cli.options import output_options, weights_option
+from otx_seg.cli.parameters import ParametersCommand
+
+
+@click.command("eval", cls=ParametersCommand)
+@click.argument("template", required=False)
+@click.option("--test-data-roots", metavar="FOLDER", required=True, help="Labelled data to measure on.")
+@weights_option(".pth, .xml or .onnx")
+@output_options
+@click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
+def command(as_json: bool, **arguments: Any) -> None:
+    """Measure a model on labelled images: Dice and IoU of each label and their averages.
+
+    TEMPLATE is read from the weights; naming it makes the command check it.
+    """
+    from otx_seg.cli.screen import counting, prepare_screen, results
+
+    prepare_screen()
+    from otx_seg.report.tables import scores_table
+    from otx_seg.verbs.evaluate import evaluate
+
+    with counting("evaluating") as advance:
+        result = evaluate(arguments.pop("test_data_roots"), progress=advance, **arguments)
+    if as_json:
+        scores = {**result.scores.as_json(), "avg_time_per_image": result.seconds_per_image}
+        results.print_json(data=scores)
+        return
+    results.print(scores_table(result.scores, f"{result.images} images"))
+    results.print(f"{1000 * result.seconds_per_image:.1f} ms per image in the network")

@@ -1,0 +1,42 @@
+"""`otx export`: trained weights as a model for other programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from otx_seg.cli.options import output_options, weights_option
+
+
+@click.command("export")
+@click.argument("template", required=False)
+@weights_option("weights.pth")
+@click.option(
+    "--export-type", type=click.Choice(["openvino", "onnx"]), default="openvino", show_default=True, help="Format."
+)
+@click.option("--half-precision", is_flag=True, help="Store the weights as 16-bit floats (OpenVINO only).")
+@click.option(
+    "--compare-on", metavar="PATH", help="Images to compare with the network on; without it validation images."
+)
+@output_options
+def command(**arguments: Any) -> None:
+    """Write trained weights as an OpenVINO or ONNX model, and check that it computes the same.
+
+    The model takes an RGB image of values 0-255 and gives the probability of each label at each pixel. TEMPLATE is
+    needed only for weights of OpenVINO Training Extensions 1.x.
+    """
+    from otx_seg.cli.screen import prepare_screen, results
+
+    prepare_screen()
+    from otx_seg.verbs.export import export
+
+    result = export(arguments.pop("load_weights"), **arguments)
+    compared = f"{result.images} images" if result.images else "drawn images, as no real ones were given"
+    results.print(f"Model: {result.model}", soft_wrap=True)
+    results.print(f"It agrees with the network on {100 * result.agreement:.3f} % of the pixels of {compared}.")
+    if result.model.suffix == ".xml":
+        results.print(
+            f"Next: otx optimize --load-weights {result.model} --train-data-roots FOLDER --output optimized",
+            soft_wrap=True,
+        )

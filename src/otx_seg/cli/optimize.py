@@ -1,0 +1,49 @@
+"""`otx optimize`: an INT8 model from a floating-point one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from otx_seg.cli.options import output_options
+from otx_seg.cli.parameters import ParametersCommand
+
+
+@click.command("optimize", cls=ParametersCommand)
+@click.argument("template", required=False)
+@click.option("--load-weights", metavar="FILE", required=True, help="The .xml that `otx export` wrote.")
+@click.option("--train-data-roots", metavar="FOLDER", required=True, help="Images that calibrate the value ranges.")
+@click.option("--val-data-roots", metavar="FOLDER", help="Labelled data to compare on; else as in `otx train`.")
+@output_options
+def command(**arguments: Any) -> None:
+    """Quantise an OpenVINO model to INT8 and show what that costs and brings."""
+    from otx_seg.cli.screen import counting, prepare_screen, results
+
+    prepare_screen()
+    from otx_seg.report.tables import table
+    from otx_seg.verbs.optimize import optimize
+
+    with counting("quantising") as advance:
+        result = optimize(
+            arguments.pop("load_weights"),
+            arguments.pop("train_data_roots"),
+            arguments.pop("val_data_roots"),
+            progress=lambda stage, done, total: advance(done, total),
+            **arguments,
+        )
+    rows = [
+        (
+            name,
+            f"{evaluation.scores.dice_average:.4f}",
+            f"{evaluation.scores.m_iou:.4f}",
+            f"{size / 1e6:.2f}",
+            f"{1000 * evaluation.seconds_per_image:.1f}",
+        )
+        for name, evaluation, size in (
+            ("before", result.before, result.size_before),
+            ("INT8", result.after, result.size_after),
+        )
+    ]
+    results.print(table(("model", "Dice", "mIoU", "MB", "ms per image"), rows))
+    results.print(f"Model: {result.model}", soft_wrap=True)

@@ -1,0 +1,52 @@
+"""`otx eval`: how good a model is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from otx_seg.datasets import open_test
+from otx_seg.inference.evaluate import Evaluation
+from otx_seg.inference.evaluate import evaluate as evaluate_predictor
+from otx_seg.verbs.weights import choose_weights, open_model
+from otx_seg.workspace.atomic import write_json
+from otx_seg.workspace.logs import log_to
+from otx_seg.workspace.run_folder import open_run
+
+
+def evaluate(
+    test_data_roots: str | Path,
+    *,
+    load_weights: str | Path | None = None,
+    template: str | Path | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    parameters: dict[str, Any] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Evaluation:
+    """Score a model on labelled images and write ``<run>/performance.json``.
+
+    Args:
+        test_data_roots: labelled images; the subset called test if there are subsets, else the one called val.
+        load_weights: a ``.pth``, ``.xml`` or ``.onnx``; None: the last training run of the workspace.
+        template: the template the weights are expected to be made from; it is read from them.
+        output, overwrite: see `train`.
+        parameters: ``{"group.name": value}``: ``learning_parameters.inference_batch_size``, ``num_workers`` and
+            ``use_otx_adapter`` matter here.
+        progress: called with the number of images done so far.
+
+    Raises:
+        UsageError: unusable weights, or labels that are not those of the data.
+        DataError: the data cannot be used.
+    """
+    predictor, made_from = open_model(choose_weights(load_weights), template, parameters)
+    settings = made_from.hyper_parameters.learning_parameters
+    subset = open_test(Path(test_data_roots), use_polygons=settings.use_otx_adapter)
+    run = open_run(Path(output) if output is not None else None, "eval", ("performance.json",), overwrite)
+    with log_to(run.log):
+        result = evaluate_predictor(
+            predictor, subset, settings.inference_batch_size, settings.num_workers, progress
+        )
+        write_json(run.performance, {**result.scores.as_json(), "avg_time_per_image": result.seconds_per_image})
+    return result

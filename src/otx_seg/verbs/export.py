@@ -1,0 +1,78 @@
+"""`otx export`: from trained weights to a model that other programs run."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otx_seg import template as templates
+from otx_seg.datasets import images_in, read_image
+from otx_seg.deployment.export import Exported, ExportType
+from otx_seg.deployment.export import export as export_weights
+from otx_seg.errors import DataError
+from otx_seg.verbs.weights import choose_weights
+from otx_seg.workspace.logs import log_to
+from otx_seg.workspace.run_folder import RunFolder, open_run
+
+logger = logging.getLogger(__name__)
+
+_PRODUCTS = ("openvino.xml", "openvino.bin", "model.onnx")
+_COMPARED_IMAGES = 8
+
+
+def export(
+    load_weights: str | Path | None = None,
+    *,
+    export_type: ExportType = "openvino",
+    half_precision: bool = False,
+    template: str | Path | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    compare_on: str | Path | None = None,
+) -> Exported:
+    """Write `weights.pth` as an OpenVINO IR or an ONNX file, and check that it computes the same.
+
+    Args:
+        load_weights: a ``.pth``; None: the last training run of the workspace.
+        export_type: ``openvino`` or ``onnx``.
+        half_precision: store the parameters of an IR as 16-bit floats.
+        template: for a checkpoint of OTX 1.x, which does not name its own.
+        output, overwrite: see `train`.
+        compare_on: image or folder of images on which the exported model is compared with the network; None: the
+            validation images of the training run, if they are still there.
+
+    Raises:
+        UsageError: unusable weights, or half precision with ONNX.
+        OtxError: the exported model disagrees with the network on more than 0.1 % of the pixels.
+    """
+    weights = choose_weights(load_weights)
+    images = _images_to_compare(weights, Path(compare_on) if compare_on is not None else None)
+    run = open_run(Path(output) if output is not None else None, "export", _PRODUCTS, overwrite)
+    named = templates.load(template) if template is not None else None
+    with log_to(run.log):
+        return export_weights(weights, run.path, export_type, half_precision, images, named)
+
+
+def _images_to_compare(weights: Path, compare_on: Path | None) -> list[NDArray[np.uint8]]:
+    paths = images_in(compare_on) if compare_on is not None else _validation_images(weights)
+    images = []
+    for path in paths[:_COMPARED_IMAGES]:
+        try:
+            images.append(read_image(path))
+        except DataError as error:
+            logger.warning("not compared on: %s", error)
+    return images
+
+
+def _validation_images(weights: Path) -> list[Path]:
+    """The validation images the weights' run recorded, as far as they still exist."""
+    recorded = RunFolder(weights.parent.parent).data
+    if not recorded.is_file():
+        return []
+    data: dict[str, Any] = json.loads(recorded.read_text(encoding="utf-8"))
+    return [Path(path) for path in data["val_images"] if Path(path).is_file()]

@@ -1,0 +1,83 @@
+"""`otx optimize`: from a floating-point model to an INT8 one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from otx_seg.datasets import open_training
+from otx_seg.deployment.quantize import Quantized, Recipe, quantize
+from otx_seg.errors import UsageError
+from otx_seg.template import Template
+from otx_seg.verbs.weights import open_model
+from otx_seg.workspace.logs import log_to
+from otx_seg.workspace.run_folder import open_run
+
+logger = logging.getLogger(__name__)
+
+_SEED = 42
+_PRODUCTS = ("ptq",)
+
+
+def optimize(
+    load_weights: str | Path,
+    train_data_roots: str | Path,
+    val_data_roots: str | Path | None = None,
+    *,
+    template: str | Path | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    parameters: dict[str, Any] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Quantized:
+    """Quantise an exported model with images it was trained on, and measure what that costs and brings.
+
+    Writes the INT8 model and ``ptq_performance.json`` to ``<run>/ptq``.
+
+    Args:
+        load_weights: the ``.xml`` that `export` wrote.
+        train_data_roots: images that calibrate the ranges.
+        val_data_roots: labelled images to compare on; None: as in `train`.
+        template: the template the model is expected to be made from; it is read from the model.
+        output, overwrite: see `train`.
+        parameters: ``{"group.name": value}``: ``pot_parameters`` and ``nncf_optimization`` matter here.
+        progress: called with the name of a stage, and the numbers of images done and to do in it.
+
+    Raises:
+        UsageError: no IR, one that is quantised already, or an unknown parameter.
+        DataError: the data cannot be used.
+    """
+    weights = Path(load_weights)
+    if weights.suffix.lower() != ".xml":
+        raise UsageError(f"{weights}: quantisation works on an OpenVINO model; give the .xml that `otx export` writes")
+    _, made_from = open_model(weights, template, parameters)
+    val_root = Path(val_data_roots) if val_data_roots is not None else None
+    data = open_training(Path(train_data_roots), val_root, _SEED)
+    run = open_run(Path(output) if output is not None else None, "optimize", _PRODUCTS, overwrite)
+    with log_to(run.log):
+        workers = made_from.hyper_parameters.learning_parameters.num_workers
+        result = quantize(
+            weights, data.train, data.val, run.path / "ptq", _recipe(made_from), _SEED, workers, progress
+        )
+        limit = made_from.hyper_parameters.nncf_optimization.maximal_accuracy_degradation
+        if 100 * result.dice_loss > limit:
+            logger.warning(
+                "quantisation cost %.2f Dice points, more than the %.2f of "
+                "nncf_optimization.maximal_accuracy_degradation; try pot_parameters.preset=Mixed",
+                100 * result.dice_loss,
+                limit,
+            )
+    return result
+
+
+def _recipe(template: Template) -> Recipe:
+    settings, fixed = template.hyper_parameters.pot_parameters, template.quantization
+    return Recipe(
+        preset=settings.preset,
+        subset_size=settings.stat_subset_size,
+        ignored_patterns=fixed.ignored_patterns,
+        ignored_types=fixed.ignored_types,
+        range_quantile=fixed.range_quantile,
+    )

@@ -1,0 +1,46 @@
+"""Which model a verb works on, and the template it was made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from otx_seg import template as templates
+from otx_seg.errors import UsageError
+from otx_seg.inference.predictor import Predictor, load_predictor
+from otx_seg.template import Template
+from otx_seg.workspace.run_folder import latest_weights
+
+
+def choose_weights(load_weights: str | Path | None) -> Path:
+    """The weights named, or those of the last training run of the workspace in the current folder.
+
+    Raises:
+        UsageError: none are named and there is no such run.
+    """
+    if load_weights is not None:
+        return Path(load_weights)
+    latest = latest_weights()
+    if latest is None:
+        raise UsageError("--load-weights is missing, and there is no training run in this folder's workspace")
+    return latest
+
+
+def open_model(
+    weights: Path, template: str | Path | None, parameters: dict[str, Any] | None
+) -> tuple[Predictor, Template]:
+    """A model that is ready to run, and its template with `parameters` replaced.
+
+    Args:
+        template: name, id or path of the template the model is expected to be made from; None: whatever it is.
+        parameters: ``{"group.name": value}``.
+
+    Raises:
+        UsageError: no such model, another template than expected, none that is known, or an unknown parameter.
+    """
+    named = templates.load(template) if template is not None else None
+    predictor = load_predictor(weights, named)
+    made_from = predictor.template or named
+    if made_from is None:
+        raise UsageError(f"{weights}: does not tell which template it was made from; name it")
+    return predictor, made_from.override(parameters or {})
