@@ -1,3 +1,4 @@
+import pytest
 import torch
 import torch.nn.functional as functional
 
@@ -8,6 +9,14 @@ def test_interleave_is_concatenation_and_shuffle() -> None:
     first = torch.tensor([0.0, 1.0, 2.0]).view(1, 3, 1, 1)
     second = torch.tensor([10.0, 11.0, 12.0]).view(1, 3, 1, 1)
     assert interleave(first, second).flatten().tolist() == [0, 10, 1, 11, 2, 12]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_interleave_is_one_operator_in_an_exported_graph() -> None:
+    first, second = torch.randn(2, 4, 3, 5), torch.randn(2, 4, 3, 5)
+    traced = torch.jit.trace(interleave, (first, second))
+    assert "aten::channel_shuffle" in {node.kind() for node in traced.graph.nodes()}
+    assert torch.equal(traced(first, second), interleave(first, second))
 
 
 def test_fuse_counts_branch_0_twice_and_passes_its_sum_on() -> None:

@@ -14,9 +14,13 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 
+def exporting() -> bool:
+    """Whether the forward pass is being recorded as a graph, for an exporter or a compiler."""
+    return torch.jit.is_tracing() or torch.compiler.is_compiling()
+
+
 def _fast(x: Tensor) -> bool:
-    exporting = torch.jit.is_tracing() or torch.compiler.is_compiling()
-    return x.device.type == "cpu" and not exporting and not torch.is_autocast_enabled("cpu")
+    return x.device.type == "cpu" and not exporting() and not torch.is_autocast_enabled("cpu")
 
 
 def pool_to(x: Tensor, size: tuple[int, int]) -> Tensor:
