@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ class Supervised(nn.Module):
         losses: ``(weight, loss)`` pairs; a loss takes logits (B, K, H, W) and a mask (B, H, W).
     """
 
-    views: ClassVar[tuple[str, ...]] = ("labelled",)
+    views: tuple[str, ...] = ("labelled",)
 
     def __init__(self, network: SegmentationNetwork, losses: Sequence[tuple[float, nn.Module]]) -> None:
         super().__init__()

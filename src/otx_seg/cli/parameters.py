@@ -77,7 +77,9 @@ def _list_parameters(template: str | None) -> str:
     from otx_seg import template as templates
 
     chosen = templates.load(template or templates.default_template())
-    return describe_parameters(templates.list_parameters(chosen), f"Hyper-parameters and their values in {chosen.name}:")
+    return describe_parameters(
+        templates.list_parameters(chosen), f"Hyper-parameters and their values in {chosen.name}:"
+    )
 
 
 def describe_parameters(parameters: list[Any], heading: str) -> str:

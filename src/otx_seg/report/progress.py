@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -58,7 +59,7 @@ class TrainingDisplay:
         self.first = self.first or report
         self.steps_seen += 1
         left = self._seconds_left(report)
-        fields = {
+        fields: dict[str, Any] = {
             "epoch": report.epoch,
             "loss": report.loss,
             "rate": report.learning_rate,

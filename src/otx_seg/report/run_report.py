@@ -25,4 +25,6 @@ def write_report(path: Path, sections: dict[str, str]) -> None:
         ]
     )
     parts = {"Environment": environment, **sections}
-    write_text(path, "\n".join(f"{heading}\n{'-' * len(heading)}\n{text.rstrip()}\n" for heading, text in parts.items()))
+    write_text(
+        path, "\n".join(f"{heading}\n{'-' * len(heading)}\n{text.rstrip()}\n" for heading, text in parts.items())
+    )

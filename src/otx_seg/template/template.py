@@ -222,7 +222,9 @@ def describe_range(field: Any) -> str:
         return " | ".join(map(str, options))
     if field.annotation is bool:
         return "True | False"
-    limits = {name: getattr(item, name) for item in field.metadata for name in ("ge", "gt", "le", "lt") if hasattr(item, name)}
+    limits = {
+        name: getattr(item, name) for item in field.metadata for name in ("ge", "gt", "le", "lt") if hasattr(item, name)
+    }
     if not limits:
         return ""
     low = limits.get("ge", f"above {limits['gt']}" if "gt" in limits else "any")

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 
 from otx_seg.algorithms import Algorithm
 from otx_seg.datasets import TrainingData
 from otx_seg.datasets.loading import training_loader
 from otx_seg.errors import OtxError
-from otx_seg.inference.evaluate import confusion_of
-from otx_seg.inference.torch_predictor import TorchPredictor
 from otx_seg.metrics.confusion import Scores, scores
+from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template
 from otx_seg.training.devices import choose_workers, start_accelerator
 from otx_seg.training.journal import Journal
+from otx_seg.training.loss_guard import LossGuard
 from otx_seg.training.memory import is_out_of_memory
 from otx_seg.training.optimizer import build_optimizer
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.state import Position, random_state, restore_random_state
 from otx_seg.training.stopping import EarlyStopping, StopRequest
+from otx_seg.training.validation import ValidationPace, confusion_on_all_processes
 from otx_seg.training.watcher import StepReport, ValidationReport, Watcher
 from otx_seg.training.weight_average import WeightAverage
 from otx_seg.transforms.pipeline import build_pipeline
@@ -39,8 +38,7 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINT_INTERVAL_S = 60.0
 JOURNAL_INTERVAL = 10
-VALIDATION_SHARE = 0.05
-"""Under a time budget, validations take at most about this share of the time."""
+"""Steps between two lines of `metrics.jsonl`, and between two looks at the loss on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +102,11 @@ class Training:
         self.early_stopping = EarlyStopping(template, warmup_steps)
         self.journal = Journal(run.metrics)
         self.best_confusion: Tensor | None = None
-        self.validation_s = 0.0
+        self.validation_pace = ValidationPace(self.parameters)
+        interval = 1 if self.accelerator.device.type == "cpu" else JOURNAL_INTERVAL
+        self.loss_guard = LossGuard(interval, run.checkpoint)
         self._started = time.monotonic()
         self._saved = time.monotonic()
-        self._validated = time.monotonic()
-        self._unchecked: list[tuple[int, Tensor, list[str]]] = []
 
     # ------------------------------------------------------------------ setting up
 
@@ -144,7 +142,7 @@ class Training:
         if self.parameters.max_minutes == 0:
             return min(by_steps, 1.0)
         # The last validation belongs to the budget too.
-        budget_s = max(self.parameters.max_minutes * 60 - self.validation_s, 1.0)
+        budget_s = max(self.parameters.max_minutes * 60 - self.validation_pace.duration_s, 1.0)
         return min(max(by_steps, self._largest(self.elapsed_s / budget_s)), 1.0)
 
     def _largest(self, value: float) -> float:
@@ -224,7 +222,8 @@ class Training:
             view["mask"] = view["mask"].to(device, non_blocking=True)
         self.optimizer.zero_grad(set_to_none=True)
         losses = self.model(batch)
-        self._note_loss(losses["loss"].detach(), batch)
+        files = [name for view in batch.values() for name in view["files"]]
+        self.loss_guard.note(self.position.step + 1, losses["loss"], files)
         self.accelerator.backward(losses["loss"])
         if self.template.gradient_clip_norm is not None:
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.template.gradient_clip_norm)
@@ -249,22 +248,6 @@ class Training:
 
     # ------------------------------------------------------------------ bad luck
 
-    def _note_loss(self, loss: Tensor, batch: dict[str, Any]) -> None:
-        files = [name for view in batch.values() for name in view["files"]]
-        self._unchecked.append((self.position.step + 1, loss, files))
-        if self.accelerator.device.type == "cpu" or len(self._unchecked) >= JOURNAL_INTERVAL:
-            self._check_losses()
-
-    def _check_losses(self) -> None:
-        for step, loss, files in self._unchecked:
-            if not math.isfinite(float(loss)):
-                kept = f"the state before it is in {self.run.checkpoint}" if self.run.checkpoint.exists() else ""
-                raise OtxError(
-                    f"the loss became {float(loss)} at step {step} with the files {', '.join(files)}; {kept or 'nothing was saved yet'}. "
-                    "Lower learning_parameters.learning_rate, or use learning_parameters.precision=fp32."
-                )
-        self._unchecked.clear()
-
     def _halve_batch(self) -> bool:
         """Restart the present epoch with half the batch; False where that is not possible or not wanted."""
         position = self.position
@@ -275,7 +258,7 @@ class Training:
         ):
             return False
         self.optimizer.zero_grad(set_to_none=True)
-        self._unchecked.clear()
+        self.loss_guard.forget()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         position.batch_size //= 2
@@ -291,23 +274,23 @@ class Training:
     # ------------------------------------------------------------------ validation
 
     def _validation_due(self) -> bool:
-        if self.parameters.max_minutes > 0:
-            # Bound to the clock as everything is under a time budget.
-            since_s = self._largest(time.monotonic() - self._validated)
-            return since_s * VALIDATION_SHARE >= self._largest(self.validation_s)
-        interval = 1
-        if self.parameters.use_adaptive_interval:
-            # OTX 1.x: five epochs for a few steps each, one from about a hundred steps on.
-            interval = max(round(math.exp(-0.025 * len(self.loader)) * 5), 1)
-        return self.position.epoch - self.position.validated_epoch >= interval
+        since = self.position.epoch - self.position.validated_epoch
+        return bool(self._largest(float(self.validation_pace.is_due(since, len(self.loader)))))
 
     def _validate(self) -> bool:
         """Score the network, keep it if it is the best, save everything; True when training should stop."""
-        self._check_losses()
+        self.loss_guard.check()
         started = time.monotonic()
         position = self.position
         network = self.deployable()
-        confusion = self._confusion(network)
+        confusion = confusion_on_all_processes(
+            network,
+            self.data.val,
+            self.template.input_size,
+            self.parameters.batch_size,
+            self.workers,
+            self.accelerator,
+        )
         result = scores(confusion, self.data.val.labels)
         position.validated_epoch = position.epoch
         stalled = self.early_stopping.observe(position.epoch, position.step, result.dice_average)
@@ -326,33 +309,20 @@ class Training:
             self.journal.append({"step": position.step, "epoch": position.epoch, **result.as_json()})
             self._save_checkpoint()
         self.model.train()
-        self.validation_s = time.monotonic() - started
-        self._validated = time.monotonic()
+        self.validation_pace.note(started)
         return stalled
 
-    def deployable(self) -> Any:
+    def deployable(self) -> SegmentationNetwork:
         """The network to evaluate and save: the averaged one where an average is kept."""
-        return self.average.module if self.parameters.ema_keep > 0 else self.algorithm.deployable()
-
-    def _confusion(self, network: nn.Module) -> Tensor:
-        """Confusion matrix (K, K) of the validation data; each process works on its share of the images."""
-        rank, world_size = self.accelerator.process_index, self.accelerator.num_processes
-        if world_size > 1:
-            # Without synchronised BatchNorm the running statistics differ a little from process to process.
-            for buffer in network.buffers():
-                torch.distributed.broadcast(buffer, src=0)
-        predictor = TorchPredictor(network, self.data.val.labels, self.template.input_size)
-        indices = list(range(rank, len(self.data.val.samples), world_size))
-        confusion = confusion_of(predictor, self.data.val, indices, self.parameters.batch_size, self.workers)
-        if world_size > 1:
-            confusion = self.accelerator.reduce(confusion.to(self.accelerator.device), reduction="sum").cpu()
-        return confusion
+        network = self.average.module if self.parameters.ema_keep > 0 else self.algorithm.deployable()
+        assert isinstance(network, SegmentationNetwork)
+        return network
 
     # ------------------------------------------------------------------ saving and resuming
 
     def _save_checkpoint(self) -> None:
         """Write all that `resume` needs, atomically."""
-        self._check_losses()
+        self.loss_guard.check()
         if not self.accelerator.is_main_process:
             return
         position = self.position.as_dict() | {"elapsed_s": self.elapsed_s}

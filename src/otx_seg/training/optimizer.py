@@ -40,8 +40,10 @@ def build_optimizer(algorithm: nn.Module, template: Template) -> torch.optim.Opt
 
 def _groups(algorithm: nn.Module, undecayed: tuple[str, ...]) -> list[dict[str, Any]]:
     """All parameters in one group, or those whose name contains a text of `undecayed` in a second, undecayed one."""
-    decayed, kept = [], []
+    decayed: list[nn.Parameter] = []
+    kept: list[nn.Parameter] = []
     for name, parameter in algorithm.named_parameters():
         if parameter.requires_grad:
             (kept if any(text in name for text in undecayed) else decayed).append(parameter)
-    return [{"params": decayed}] + ([{"params": kept, "weight_decay": 0.0}] if kept else [])
+    groups: list[dict[str, Any]] = [{"params": decayed}]
+    return [*groups, {"params": kept, "weight_decay": 0.0}] if kept else groups

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -23,13 +25,13 @@ class WeightAverage:
         self.keep = keep
         self.averaged = AveragedModel(network, multi_avg_fn=self._blend, use_buffers=True)
 
-    def _blend(self, averaged: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
+    def _blend(self, averaged: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
         step = int(updates)
         keep = min(self.keep, (1 + step) / (10 + step))
         if averaged[0].is_floating_point():
-            torch._foreach_lerp_(averaged, current, 1.0 - keep)
+            torch._foreach_lerp_(list(averaged), list(current), 1.0 - keep)
         else:
-            torch._foreach_copy_(averaged, current)
+            torch._foreach_copy_(list(averaged), list(current))
 
     @torch.no_grad()
     def update(self) -> None:

@@ -45,8 +45,6 @@ def evaluate(
     subset = open_test(Path(test_data_roots), use_polygons=settings.use_otx_adapter)
     run = open_run(Path(output) if output is not None else None, "eval", ("performance.json",), overwrite)
     with log_to(run.log):
-        result = evaluate_predictor(
-            predictor, subset, settings.inference_batch_size, settings.num_workers, progress
-        )
+        result = evaluate_predictor(predictor, subset, settings.inference_batch_size, settings.num_workers, progress)
         write_json(run.performance, {**result.scores.as_json(), "avg_time_per_image": result.seconds_per_image})
     return result

@@ -75,4 +75,4 @@ def _validation_images(weights: Path) -> list[Path]:
     if not recorded.is_file():
         return []
     data: dict[str, Any] = json.loads(recorded.read_text(encoding="utf-8"))
-    return [Path(path) for path in data["val_images"] if Path(path).is_file()]
+    return [Path(path) for path in data.get("val_images", []) if Path(path).is_file()]

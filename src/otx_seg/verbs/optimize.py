@@ -58,9 +58,7 @@ def optimize(
     run = open_run(Path(output) if output is not None else None, "optimize", _PRODUCTS, overwrite)
     with log_to(run.log):
         workers = made_from.hyper_parameters.learning_parameters.num_workers
-        result = quantize(
-            weights, data.train, data.val, run.path / "ptq", _recipe(made_from), _SEED, workers, progress
-        )
+        result = quantize(weights, data.train, data.val, run.path / "ptq", _recipe(made_from), _SEED, workers, progress)
         limit = made_from.hyper_parameters.nncf_optimization.maximal_accuracy_degradation
         if 100 * result.dice_loss > limit:
             logger.warning(

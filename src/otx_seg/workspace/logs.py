@@ -25,7 +25,9 @@ def log_to(path: Path) -> Iterator[None]:
         yield
     except BaseException as error:
         # To the file alone: the terminal gets one line from the command.
-        handler.emit(root.makeRecord(ROOT, logging.ERROR, "", 0, "ended by", (), (type(error), error, error.__traceback__)))
+        handler.emit(
+            root.makeRecord(ROOT, logging.ERROR, "", 0, "ended by", (), (type(error), error, error.__traceback__))
+        )
         raise
     finally:
         root.removeHandler(handler)

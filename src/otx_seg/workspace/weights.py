@@ -41,9 +41,7 @@ class WeightsFile:
     origin: str
 
 
-def write_weights(
-    path: Path, state_dict: dict[str, Tensor], labels: Labels, template: Template, origin: str
-) -> None:
+def write_weights(path: Path, state_dict: dict[str, Tensor], labels: Labels, template: Template, origin: str) -> None:
     """Write a trained network atomically; see `WeightsFile` for the arguments.
 
     Raises:

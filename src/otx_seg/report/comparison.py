@@ -1,0 +1,49 @@
+"""A picture of images, their true masks and what a model makes of them, side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from otx_seg.datasets import open_test
+from otx_seg.inference.overlay import overlay
+from otx_seg.inference.predict import predict_mask
+from otx_seg.inference.predictor import load_predictor
+
+_IMAGES = 4
+
+
+def draw_comparison(weights: Path, data_root: Path, picture: Path) -> None:
+    """Draw some images of a labelled data set into a PNG: image, truth, prediction, with a legend.
+
+    Args:
+        weights: any model `load_predictor` opens.
+        data_root: labelled images with the model's labels.
+        picture: the PNG to write.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    predictor = load_predictor(weights)
+    subset = open_test(data_root)
+    step = max(1, len(subset) // _IMAGES)
+    samples = subset.samples[::step][:_IMAGES]
+    figure = Figure(figsize=(2.6 * len(samples), 8.2), layout="constrained")
+    axes = figure.subplots(3, len(samples), squeeze=False)
+    for column, sample in enumerate(samples):
+        image, truth = subset.read_image(sample), subset.read_mask(sample)
+        shown = (
+            image,
+            overlay(image, truth, subset.labels),
+            overlay(image, predict_mask(predictor, image), subset.labels),
+        )
+        for row, (pixels, name) in enumerate(zip(shown, ("image", "truth", "prediction"), strict=True)):
+            axes[row][column].imshow(pixels)
+            axes[row][column].set(xticks=[], yticks=[])
+            if column == 0:
+                axes[row][column].set_ylabel(name)
+    patches = [
+        Patch(color="#%02x%02x%02x" % subset.labels.colors[index], label=subset.labels.names[index])
+        for index in subset.labels.foreground
+    ]
+    figure.legend(handles=patches, loc="outside lower center", ncols=6, frameon=False)
+    figure.savefig(picture, dpi=90)
