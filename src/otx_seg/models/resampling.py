@@ -7,6 +7,7 @@ precision get the ordinary operators, which their runtimes know.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -32,19 +33,19 @@ def pool_to(x: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.adaptive_avg_pool2d(x, size)
 
 
-def resize_nearest(x: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_nearest(x: Tensor, size: Sequence[int]) -> Tensor:
     """Nearest-neighbour resizing, (B, C, H, W) -> (B, C, *size)."""
     rows, columns = size[0] // x.shape[2], size[1] // x.shape[3]
     if not _fast(x) or (rows * x.shape[2], columns * x.shape[3]) != tuple(size):
-        return functional.interpolate(x, size)
+        return functional.interpolate(x, tuple(size))
     widened = torch.stack([x] * columns, dim=4).flatten(3)
     return torch.stack([widened] * rows, dim=3).flatten(2, 3)
 
 
-def resize_bilinear(x: Tensor, size: tuple[int, int], align_corners: bool) -> Tensor:
+def resize_bilinear(x: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:
     """Bilinear resizing, (B, C, H, W) -> (B, C, *size); see `torch.nn.functional.interpolate` for `align_corners`."""
     if not _fast(x):
-        return functional.interpolate(x, size, mode="bilinear", align_corners=align_corners)
+        return functional.interpolate(x, tuple(size), mode="bilinear", align_corners=align_corners)
     rows = _weights(x.shape[2], size[0], align_corners, x.dtype)
     columns = _weights(x.shape[3], size[1], align_corners, x.dtype)
     return rows @ (x @ columns.T)
