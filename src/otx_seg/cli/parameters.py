@@ -37,7 +37,7 @@ class ParametersCommand(click.Command):
 
 
 def _split(args: list[str]) -> tuple[list[str], list[str] | None]:
-    """What stands before and after the word `params`, which is not taken for one behind an option that wants a value."""
+    """What stands before and after the word `params`, unless that is itself the value of an option."""
     for index, word in enumerate(args):
         follows = args[index + 1] if index + 1 < len(args) else ""
         if word == WORD and (not follows or follows.startswith("-")):

@@ -42,7 +42,7 @@ def draw_comparison(weights: Path, data_root: Path, picture: Path) -> None:
             if column == 0:
                 axes[row][column].set_ylabel(name)
     patches = [
-        Patch(color="#%02x%02x%02x" % subset.labels.colors[index], label=subset.labels.names[index])
+        Patch(color="#{:02x}{:02x}{:02x}".format(*subset.labels.colors[index]), label=subset.labels.names[index])
         for index in subset.labels.foreground
     ]
     figure.legend(handles=patches, loc="outside lower center", ncols=6, frameon=False)

@@ -1,0 +1,96 @@
+"""A small network with its exports and a data set it is right on, made once for all tests that want a real model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from otx_seg import template
+from otx_seg.datasets import Subset, open_folder
+from otx_seg.deployment.agreement import drawn_images
+from otx_seg.deployment.export import export
+from otx_seg.labels import Labels, default_colors
+from otx_seg.models.build import build_model
+from otx_seg.models.network import SegmentationNetwork
+from otx_seg.workspace.weights import read_weights, write_weights
+
+NAMES = ("background", "red brick", "pole", "sky")
+SIZE = (64, 64)
+
+
+@torch.no_grad()
+def make_lively(network: SegmentationNetwork) -> None:
+    """Give a new network weights with which its answers depend on the image and use every label."""
+    torch.manual_seed(7)
+    for parameter in network.parameters():
+        if parameter.ndim >= 2:
+            nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+    images = torch.from_numpy(np.stack(drawn_images(SIZE))).permute(0, 3, 1, 2)
+    for _ in range(20):  # the running statistics of the norms
+        network.train()(images)
+    head = network.network.decode_head.conv_seg
+    logits = network.eval()(images)
+    head.weight /= logits.std()
+    head.bias.copy_(-logits.mean(dim=(0, 2, 3)) / logits.std())
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`weights.pth` of Lite-HRNet-s-mod2 for images of 64 x 64 pixels and four labels."""
+    chosen = template.load("Lite-HRNet-s-mod2").override({"learning_parameters.input_size": "64x64"})
+    network = build_model(chosen, len(NAMES))
+    make_lively(SegmentationNetwork(network))
+    labels = Labels(NAMES, default_colors(len(NAMES)), background=0)
+    path = tmp_path_factory.mktemp("trained") / "weights.pth"
+    write_weights(path, network.state_dict(), labels, chosen, "random numbers")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_network(tiny_weights: Path) -> SegmentationNetwork:
+    """The network of `tiny_weights`, in evaluation mode."""
+    weights = read_weights(tiny_weights)
+    network = build_model("Lite-HRNet-s-mod2", len(NAMES))
+    network.load_state_dict(weights.state_dict)
+    return SegmentationNetwork(network).eval()
+
+
+@pytest.fixture(scope="session")
+def tiny_ir(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The IR of `tiny_weights`."""
+    return export(tiny_weights, tmp_path_factory.mktemp("exported_ir")).model
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ONNX model of `tiny_weights`."""
+    return export(tiny_weights, tmp_path_factory.mktemp("exported_onnx"), "onnx").model
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tiny_network: SegmentationNetwork, tmp_path_factory: pytest.TempPathFactory) -> Subset:
+    """Four images of 60 x 100 pixels whose masks are what `tiny_network` says, worked out with torch alone."""
+    root = tmp_path_factory.mktemp("data")
+    (root / "images").mkdir()
+    (root / "masks").mkdir()
+    for number, image in enumerate(drawn_images((60, 100))):
+        cv2.imwrite(str(root / "images" / f"{number}.png"), image[:, :, ::-1])
+        cv2.imwrite(str(root / "masks" / f"{number}.png"), _mask_by_torch(tiny_network, image))
+    meta = {"label_map": {str(index): name for index, name in enumerate(NAMES)}}
+    (root / "dataset_meta.json").write_text(json.dumps(meta))
+    return open_folder(root)["default"]
+
+
+@torch.no_grad()
+def _mask_by_torch(network: SegmentationNetwork, image: np.ndarray) -> np.ndarray:
+    resized = cv2.resize(image, SIZE[::-1], interpolation=cv2.INTER_LINEAR)
+    logits = network(torch.from_numpy(resized).permute(2, 0, 1)[None])
+    probabilities = logits.softmax(dim=1)
+    enlarged = nn.functional.interpolate(probabilities, image.shape[:2], mode="bilinear", align_corners=False)
+    return enlarged[0].argmax(dim=0).numpy().astype(np.uint8)

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Builds the wheel, installs it into a new environment away from the checkout, and uses it there.
+# usage: wheel.sh SCRATCH_FOLDER
+set -euo pipefail
+scratch=$(mkdir -p "$1" && cd "$1" && pwd)/wheel
+rm -rf "$scratch" && mkdir -p "$scratch"
+
+python -m build --wheel --outdir "$scratch/dist" .
+python -m venv "$scratch/venv"
+"$scratch/venv/bin/pip" install --quiet "$scratch"/dist/*.whl
+
+cd "$scratch"
+otx="$scratch/venv/bin/otx"
+"$otx" --version
+"$otx" find
+"$otx" find | grep -q "Lite-HRNet-18-mod2 (default)"
+"$scratch/venv/bin/python" -c "import cv2; print('cv2', cv2.__version__)"
+"$scratch/venv/bin/python" - <<'PYTHON'
+from pathlib import Path
+
+from otx_seg.datasets.synthetic import draw_dataset
+
+draw_dataset(Path("data"), images=5, size=64, seed=0)
+PYTHON
+"$otx" train Lite-HRNet-s-mod2 --train-data-roots data/train --val-data-roots data/val --output run params \
+    --learning_parameters.num_iters 1 --learning_parameters.input_size 64x64 --learning_parameters.num_workers 0 \
+    --learning_parameters.pretrained none
+test -s run/models/weights.pth
+"$otx" export --load-weights run/models/weights.pth --output exported
+"$otx" predict --input data/val/images --load-weights exported/openvino.xml --output masks
+echo "the installed wheel works"
