@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -260,3 +261,21 @@ def test_leaving_with_workers_at_work_is_silent(subset: Subset) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
+
+
+def count_page_faults(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A pipeline that does nothing but make and drop large arrays, and reports what that cost in the mask."""
+    resource = pytest.importorskip("resource")
+    for _ in range(3):
+        np.ones((1000, 1000))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        np.ones((1000, 1000))
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    return image[:1, :1], np.full((1, 1), min(faults, 255), np.uint8)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep memory")
+def test_workers_reuse_the_memory_of_images(subset: Subset) -> None:
+    batch = take(training_loader(subset, count_page_faults, 2, 1, 42), 0)[0]
+    assert batch["mask"].max() < 50  # each array is 8 MB, 1953 pages
