@@ -141,11 +141,6 @@ def test_evaluation_batches_keep_order_and_sizes(subset: Subset, workers: int) -
     assert [tuple(mask.shape) for batch in batches for mask in batch["mask"]] == [(40, 50)] * 6 + [(20, 30)]
 
 
-def test_two_ranks_evaluate_every_sample_once(subset: Subset) -> None:
-    loaders = [evaluation_loader(subset, (16, 20), 2, 0, rank, 2) for rank in range(2)]
-    assert [[i for batch in loader for i in batch["index"]] for loader in loaders] == [[0, 2, 4, 6], [1, 3, 5]]
-
-
 # ------------------------------------------------------------------ failures
 
 

@@ -197,32 +197,20 @@ def training_loader(
     return _open(TrainingImages(subset, pipeline, seed), workers, batch_sampler=sampler, collate_fn=collate_training)
 
 
-def evaluation_loader(
-    subset: Subset,
-    size: tuple[int, int],
-    batch_size: int,
-    workers: int,
-    rank: int = 0,
-    world_size: int = 1,
-) -> DataLoader[Any]:
-    """Batches of a subset in its order; with several processes, rank r gets the samples r, r + world_size, ...
+def evaluation_loader(subset: Subset, size: tuple[int, int], batch_size: int, workers: int) -> DataLoader[Any]:
+    """Batches of a subset in its order.
 
     Args:
         subset: the samples.
         size: (h, w), the input size in pixels.
         batch_size: samples per batch; the last batch may be smaller.
         workers: processes that read; 0 does it in this one.
-        rank: which process this is.
-        world_size: number of processes that evaluate together.
 
     Returns:
         a DataLoader of `collate_evaluation`'s batches. Iterating raises DataError naming a file that cannot be read,
         and OtxError when the workers die.
     """
-    indices = range(rank, len(subset.samples), world_size)
-    return _open(
-        EvaluationImages(subset, size), workers, sampler=indices, batch_size=batch_size, collate_fn=collate_evaluation
-    )
+    return _open(EvaluationImages(subset, size), workers, batch_size=batch_size, collate_fn=collate_evaluation)
 
 
 def _open(dataset: Dataset[dict[str, Any]], workers: int, **settings: Any) -> DataLoader[Any]:
