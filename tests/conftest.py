@@ -13,6 +13,7 @@ from torch import nn
 
 from otx_seg import template
 from otx_seg.datasets import Subset, open_folder
+from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.deployment.agreement import drawn_images
 from otx_seg.deployment.export import export
 from otx_seg.labels import Labels, default_colors
@@ -94,3 +95,11 @@ def _mask_by_torch(network: SegmentationNetwork, image: np.ndarray) -> np.ndarra
     probabilities = logits.softmax(dim=1)
     enlarged = nn.functional.interpolate(probabilities, image.shape[:2], mode="bilinear", align_corners=False)
     return enlarged[0].argmax(dim=0).numpy().astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with ``train`` (8 images) and ``val`` (2 images) of 64 x 64 pixels."""
+    folder = tmp_path_factory.mktemp("drawn")
+    draw_dataset(folder, images=10, size=64, seed=3)
+    return folder

@@ -210,7 +210,9 @@ def evaluation_loader(subset: Subset, size: tuple[int, int], batch_size: int, wo
         a DataLoader of `collate_evaluation`'s batches. Iterating raises DataError naming a file that cannot be read,
         and OtxError when the workers die.
     """
-    return _open(EvaluationImages(subset, size), workers, batch_size=batch_size, collate_fn=collate_evaluation)
+    images = EvaluationImages(subset, size)
+    in_order = range(len(images))
+    return _open(images, workers, sampler=in_order, batch_size=batch_size, collate_fn=collate_evaluation)
 
 
 def _open(dataset: Dataset[dict[str, Any]], workers: int, **settings: Any) -> DataLoader[Any]:

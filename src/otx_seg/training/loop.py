@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +13,7 @@ from otx_seg.algorithms import Algorithm
 from otx_seg.datasets import TrainingData
 from otx_seg.datasets.loading import training_loader
 from otx_seg.errors import OtxError
-from otx_seg.metrics.confusion import Scores, scores
+from otx_seg.metrics.confusion import scores
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template
 from otx_seg.training.devices import choose_workers, start_accelerator
@@ -24,10 +22,10 @@ from otx_seg.training.loss_guard import LossGuard
 from otx_seg.training.memory import is_out_of_memory
 from otx_seg.training.optimizer import build_optimizer
 from otx_seg.training.schedule import LearningRate
-from otx_seg.training.state import Position, random_state, restore_random_state
+from otx_seg.training.state import Position, collect_state, restore_state
 from otx_seg.training.stopping import EarlyStopping, StopRequest
 from otx_seg.training.validation import ValidationPace, confusion_on_all_processes
-from otx_seg.training.watcher import StepReport, ValidationReport, Watcher
+from otx_seg.training.watcher import StepReport, TrainResult, ValidationReport, Watcher
 from otx_seg.training.weight_average import WeightAverage
 from otx_seg.transforms.pipeline import build_pipeline
 from otx_seg.workspace.atomic import write_tensors
@@ -39,26 +37,6 @@ logger = logging.getLogger(__name__)
 CHECKPOINT_INTERVAL_S = 60.0
 JOURNAL_INTERVAL = 10
 """Steps between two lines of `metrics.jsonl`, and between two looks at the loss on a GPU."""
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """How a training ended.
-
-    Attributes:
-        weights: the file with the best network.
-        scores: its validation scores.
-        epoch: finished epochs when it was saved.
-        reason: why the training ended.
-    """
-
-    weights: Path
-    scores: Scores
-    epoch: int
-    epochs: int
-    steps: int
-    elapsed_s: float
-    reason: str
 
 
 class Training:
@@ -117,15 +95,9 @@ class Training:
         return self.accelerator.prepare(algorithm, build_optimizer(algorithm, self.template))  # type: ignore[no-any-return]
 
     def _open_loader(self) -> Any:
-        return training_loader(
-            self.data.train,
-            self.pipeline,
-            self.position.batch_size,
-            self.workers,
-            self.seed,
-            rank=self.accelerator.process_index,
-            world_size=self.accelerator.num_processes,
-        )
+        rank, world_size = self.accelerator.process_index, self.accelerator.num_processes
+        size = self.position.batch_size
+        return training_loader(self.data.train, self.pipeline, size, self.workers, self.seed, rank, world_size)
 
     @property
     def total_steps(self) -> int:
@@ -171,14 +143,9 @@ class Training:
                     if not is_out_of_memory(error) or not self._halve_batch():
                         raise
         assert self.best_confusion is not None
+        best, position = scores(self.best_confusion, self.data.train.labels), self.position
         return TrainResult(
-            weights=self.run.weights,
-            scores=scores(self.best_confusion, self.data.train.labels),
-            epoch=self.position.best_epoch,
-            epochs=self.position.epoch,
-            steps=self.position.step,
-            elapsed_s=self.elapsed_s,
-            reason=reason,
+            self.run.weights, best, position.best_epoch, position.epoch, position.step, self.elapsed_s, reason
         )
 
     def _epoch(self, stop_request: StopRequest) -> str:
@@ -200,7 +167,7 @@ class Training:
                 )
             if progress >= 1.0:
                 break
-            if time.monotonic() - self._saved > CHECKPOINT_INTERVAL_S and self.accelerator.is_main_process:
+            if time.monotonic() - self._saved > CHECKPOINT_INTERVAL_S:
                 self._save_checkpoint()
         if position.batch >= batches:
             position.epoch, position.batch = position.epoch + 1, 0
@@ -284,12 +251,7 @@ class Training:
         position = self.position
         network = self.deployable()
         confusion = confusion_on_all_processes(
-            network,
-            self.data.val,
-            self.template.input_size,
-            self.parameters.batch_size,
-            self.workers,
-            self.accelerator,
+            network, self.data.val, self.template, position.batch_size, self.workers, self.accelerator
         )
         result = scores(confusion, self.data.val.labels)
         position.validated_epoch = position.epoch
@@ -323,39 +285,14 @@ class Training:
     def _save_checkpoint(self) -> None:
         """Write all that `resume` needs, atomically."""
         self.loss_guard.check()
-        if not self.accelerator.is_main_process:
-            return
-        position = self.position.as_dict() | {"elapsed_s": self.elapsed_s}
-        state = {
-            "position": position,
-            "algorithm": self.accelerator.unwrap_model(self.model).state_dict(),
-            "average": self.average.averaged.state_dict() if self.parameters.ema_keep > 0 else {},
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler is not None else {},
-            "learning_rate": self.learning_rate.state_dict(),
-            "early_stopping": self.early_stopping.state_dict(),
-            "best_confusion": self.best_confusion,
-            "random": random_state(),
-            "template": self.template.as_dict(),
-            "origin": self.origin,
-        }
-        write_tensors(self.run.checkpoint, state)
-        self._saved = time.monotonic()
+        if self.accelerator.is_main_process:
+            write_tensors(self.run.checkpoint, collect_state(self))
+            self._saved = time.monotonic()
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint that `_save_checkpoint` wrote."""
-        self.position = Position(**state["position"])
+        """Go on from a checkpoint of an earlier process."""
+        restore_state(self, state)
         if self.position.batch_size != self.parameters.batch_size:
             self.loader = self._open_loader()
-        self.accelerator.unwrap_model(self.model).load_state_dict(state["algorithm"])
-        if state["average"]:
-            self.average.averaged.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if state["scaler"] and self.accelerator.scaler is not None:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
-        self.learning_rate.load_state_dict(state["learning_rate"])
-        self.early_stopping.load_state_dict(state["early_stopping"])
-        self.best_confusion = state["best_confusion"]
         self.journal.rewind(self.position.step)
-        restore_random_state(state["random"])
         self._started = time.monotonic()

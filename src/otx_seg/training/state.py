@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+
+if TYPE_CHECKING:
+    from otx_seg.training.loop import Training
 
 
 @dataclass
@@ -33,8 +36,41 @@ class Position:
     best_score: float = -1.0
     best_epoch: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+
+def collect_state(training: Training) -> dict[str, Any]:
+    """The state of a training as tensors and plain values; the template is in it to refuse going on with another."""
+    return {
+        **{name: part.state_dict() for name, part in _parts(training).items()},
+        "position": {**asdict(training.position), "elapsed_s": training.elapsed_s},
+        "best_confusion": training.best_confusion,
+        "random": random_state(),
+        "template": training.template.as_dict(),
+        "origin": training.origin,
+    }
+
+
+def restore_state(training: Training, state: dict[str, Any]) -> None:
+    """Put back what `collect_state` returned, into a training of the same template."""
+    for name, part in _parts(training).items():
+        part.load_state_dict(state[name])
+    training.position = Position(**state["position"])
+    training.best_confusion = state["best_confusion"]
+    restore_random_state(state["random"])
+
+
+def _parts(training: Training) -> dict[str, Any]:
+    """Everything with a state of its own, by its name in the checkpoint."""
+    parts: dict[str, Any] = {
+        "algorithm": training.algorithm,
+        "optimizer": training.optimizer,
+        "learning_rate": training.learning_rate,
+        "early_stopping": training.early_stopping,
+    }
+    if training.parameters.ema_keep > 0:
+        parts["average"] = training.average.averaged
+    if training.accelerator.scaler is not None:
+        parts["scaler"] = training.accelerator.scaler
+    return parts
 
 
 def random_state() -> dict[str, Any]:

@@ -13,6 +13,7 @@ from otx_seg.datasets import Subset
 from otx_seg.inference.evaluate import confusion_of
 from otx_seg.inference.torch_predictor import TorchPredictor
 from otx_seg.models.network import SegmentationNetwork
+from otx_seg.template import Template
 from otx_seg.template.hyper_parameters import LearningParameters
 
 SHARE_OF_BUDGET = 0.05
@@ -50,7 +51,7 @@ class ValidationPace:
 def confusion_on_all_processes(
     network: SegmentationNetwork,
     subset: Subset,
-    input_size: tuple[int, int],
+    template: Template,
     batch_size: int,
     workers: int,
     accelerator: Accelerator,
@@ -61,7 +62,7 @@ def confusion_on_all_processes(
         # Without synchronised BatchNorm the running statistics differ a little from process to process.
         for buffer in network.buffers():
             torch.distributed.broadcast(buffer, src=0)
-    predictor = TorchPredictor(network, subset.labels, input_size)
+    predictor = TorchPredictor(network, subset.labels, template.input_size, template)
     indices = range(rank, len(subset), world_size)
     confusion = confusion_of(predictor, subset, indices, batch_size, workers)
     if world_size > 1:

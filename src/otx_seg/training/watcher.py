@@ -1,8 +1,9 @@
-"""What a training tells the outside while it runs."""
+"""What a training tells the outside while it runs, and when it has ended."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from otx_seg.metrics.confusion import Scores
@@ -37,6 +38,26 @@ class ValidationReport:
     scores: Scores
     best: float
     elapsed_s: float
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a training ended.
+
+    Attributes:
+        weights: the file with the best network.
+        scores: its validation scores.
+        epoch: finished epochs when it was saved.
+        reason: why the training ended.
+    """
+
+    weights: Path
+    scores: Scores
+    epoch: int
+    epochs: int
+    steps: int
+    elapsed_s: float
+    reason: str
 
 
 class Watcher(Protocol):

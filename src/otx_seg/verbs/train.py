@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils import set_seed
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, set_seed
 
 from otx_seg import algorithms
 from otx_seg import template as templates
@@ -24,12 +26,12 @@ from otx_seg.report.tables import as_text, scores_table
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint, refuse_other_template, template_of
 from otx_seg.training.devices import describe_device
-from otx_seg.training.loop import Training, TrainResult
+from otx_seg.training.loop import Training
 from otx_seg.training.starting_weights import load_starting_weights
-from otx_seg.training.watcher import SilentWatcher, Watcher
+from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
 from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.label_schema import write_label_schema
-from otx_seg.workspace.logs import log_to
+from otx_seg.workspace.logs import ROOT, log_to
 from otx_seg.workspace.run_folder import RunFolder, open_run, point_latest
 
 logger = logging.getLogger(__name__)
@@ -89,13 +91,16 @@ def train(
         OtxError: the training failed or was interrupted; the message says how to go on.
     """
     plan = _plan(train_data_roots, val_data_roots, template, resume_from, seed, parameters, load_weights)
-    run = _open_run(plan, output, overwrite)
-    with log_to(run.log):
+    processes = PartialState()
+    # The main process alone chooses and writes; the others of a torchrun job are told.
+    run = _open_run(plan, output, overwrite) if processes.is_main_process else None
+    run = broadcast_object_list([run])[0]
+    with log_to(run.log) if processes.is_main_process else _only_warnings():
         data = _checked(_open_data(plan), scan_progress)
-        if plan.state is None:
-            _write_plan(run, plan, data)
-        else:
+        if plan.state is not None:
             _refuse_other_data(plan, data)
+        elif processes.is_main_process:
+            _write_plan(run, plan, data)
         _make_deterministic(plan.seed, deterministic)
         algorithm = algorithms.build(plan.template, data.train.labels)
         origin = _initial_weights(algorithm, data, plan, load_weights)
@@ -104,9 +109,19 @@ def train(
             training.resume(plan.state)
         _announce(plan, data, run, origin)
         result = training.fit()
-        if training.accelerator.is_main_process:
+        if processes.is_main_process:
             _finish(run, plan, data, origin, result)
     return result
+
+
+@contextmanager
+def _only_warnings() -> Iterator[None]:
+    """Keep what the main process says already off the screen."""
+    root = logging.getLogger(ROOT)
+    level = root.level
+    root.setLevel(logging.WARNING)
+    yield
+    root.setLevel(level)
 
 
 def _plan(

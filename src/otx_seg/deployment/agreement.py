@@ -1,0 +1,55 @@
+"""Whether an exported model says what the network it was made from says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from otx_seg.inference.network_input import network_input
+from otx_seg.inference.predictor import Predictor
+
+REQUIRED_AGREEMENT = 0.999
+"""Share of the pixels that have to get the same label from an exported model as from its network."""
+
+_ROUNDING = 1e-5
+"""Labels whose probabilities differ by less are equally right: the order of a sum decides between them."""
+
+
+def agreement(network: Predictor, exported: Predictor, images: Sequence[NDArray[np.uint8]]) -> float:
+    """The share of pixels, at input size, whose label from `exported` is as probable in `network` as its own.
+
+    Args:
+        network: the original.
+        exported: a model with the same labels and input size.
+        images: uint8 RGB (H, W, 3), of any sizes.
+    """
+    shares = []
+    for image in images:
+        batch = network_input(image, network.input_size)
+        original = network.probabilities(batch)
+        chosen = exported.probabilities(batch).argmax(axis=1)[:, None]
+        lost = original.max(axis=1) - np.take_along_axis(original, chosen, axis=1)[:, 0]
+        shares.append(float((lost < _ROUNDING).mean()))
+    return sum(shares) / len(shares)
+
+
+def drawn_images(size: tuple[int, int]) -> list[NDArray[np.uint8]]:
+    """Images to compare on when there are no real ones: coloured clouds, coarse to fine.
+
+    Args:
+        size: (height, width) in pixels.
+
+    Returns:
+        uint8 RGB (H, W, 3) each; the same at every call.
+    """
+    rng = np.random.default_rng(0)
+    height, width = size
+    images = []
+    for cells in (3, 6, 12, 24):
+        coarse = rng.integers(0, 256, (cells, cells, 3)).astype(np.float32)
+        clouds = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        images.append(np.clip(clouds + rng.normal(0, 8, clouds.shape), 0, 255).astype(np.uint8))
+    return images

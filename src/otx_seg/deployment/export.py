@@ -1,0 +1,162 @@
+"""A trained network as an OpenVINO IR or an ONNX file, checked against the network before it is handed over."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnx
+import openvino
+import torch
+from numpy.typing import NDArray
+from openvino.passes import ConstantFolding, Manager
+from torch import nn
+
+from otx_seg.deployment.agreement import REQUIRED_AGREEMENT, agreement, drawn_images
+from otx_seg.deployment.files import IR_XML, ONNX, written_whole
+from otx_seg.deployment.fuse import fold_batch_norm
+from otx_seg.errors import OtxError, UsageError
+from otx_seg.inference.model_info import LABEL_SCHEMA, SECTION, ModelInfo
+from otx_seg.inference.predictor import load_predictor
+from otx_seg.inference.torch_predictor import TorchPredictor, open_checkpoint
+from otx_seg.models.network import Deployable
+from otx_seg.template import Template
+from otx_seg.workspace.label_schema import write_label_schema
+
+ExportType = Literal["openvino", "onnx"]
+
+INPUT, OUTPUT = "image", "output"
+"""Names of the graph's input and output."""
+
+_OPSET = 17  # ONNX; the newest that torch's tracing exporter writes, read by every runtime since 2022
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The outcome of `export`.
+
+    Attributes:
+        model: the ``.xml`` or ``.onnx``.
+        agreement: share of pixels, 0..1, on which it agrees with the network it was made from.
+        images: number of images this was measured on; 0: on drawn ones, since no real ones were given.
+    """
+
+    model: Path
+    agreement: float
+    images: int
+
+
+def export(
+    weights: Path,
+    output: Path,
+    export_type: ExportType = "openvino",
+    half_precision: bool = False,
+    images: Sequence[NDArray[np.uint8]] = (),
+    template: Template | None = None,
+) -> Exported:
+    """Write a trained network as a graph that other programs run.
+
+    The graph takes one RGB image (1, 3, H, W), values 0-255, of the size the network was trained for, and gives the
+    probability of each label at each pixel, (1, K, H, W). What it carries about itself lets OpenVINO Model API load
+    it without settings. `output` gets ``openvino.xml`` and ``openvino.bin``, or ``model.onnx``, and
+    ``label_schema.json``; if anything fails it gets nothing.
+
+    Args:
+        weights: `weights.pth`.
+        half_precision: store the parameters of an IR as 16-bit floats.
+        images: uint8 RGB (H, W, 3) on which the graph is compared with the network; none: drawn ones.
+        template: see `open_checkpoint`.
+
+    Raises:
+        UsageError: no such checkpoint, or half precision was asked for with ONNX.
+        OtxError: the graph and the network disagree on more than 0.1 % of the pixels, the network cannot be
+            converted, or the files cannot be written.
+    """
+    if export_type == "onnx" and half_precision:
+        raise UsageError(
+            "half precision is not possible with ONNX: on a CPU, ONNX Runtime would convert every value to and fro, "
+            "slower and less exact than in FP32; leave --half-precision out, or export to openvino"
+        )
+    predictor = open_checkpoint(weights, template, "cpu")
+    with written_whole(output) as folder:
+        write_label_schema(folder / LABEL_SCHEMA, predictor.labels)
+        if export_type == "onnx":
+            model = _write_onnx(predictor, folder / ONNX)
+        else:
+            model = _write_ir(predictor, folder / IR_XML, half_precision)
+        compared = list(images) or drawn_images(predictor.input_size)
+        share = agreement(predictor, load_predictor(model), compared)
+        if share < REQUIRED_AGREEMENT:
+            raise OtxError(
+                f"{weights}: the exported model agrees with the network on {share:.2%} of the pixels only, "
+                f"{REQUIRED_AGREEMENT:.1%} are required; nothing was written"
+            )
+    return Exported(output / model.name, share, len(images))
+
+
+def _write_ir(predictor: TorchPredictor, path: Path, half_precision: bool) -> Path:
+    example = torch.zeros(1, 3, *predictor.input_size)
+    with _quiet():
+        model = openvino.convert_model(_graph(predictor), example_input=example, input=[list(example.shape)])
+    model = _without_shape_arithmetic(model, path)
+    model.inputs[0].get_node().set_friendly_name(INPUT)
+    model.inputs[0].get_tensor().set_names({INPUT})
+    model.outputs[0].get_tensor().set_names({OUTPUT})
+    for name, value in _info(predictor).entries().items():
+        model.set_rt_info(value, [SECTION, name])
+    openvino.save_model(model, path, compress_to_fp16=half_precision)
+    return path
+
+
+def _without_shape_arithmetic(model: openvino.Model, path: Path) -> openvino.Model:
+    """The model with all that is computed from its fixed shapes as constants.
+
+    The converter marks these nodes to be left alone; the marks are gone from a model that was written and read.
+    """
+    openvino.save_model(model, path, compress_to_fp16=False)
+    read = openvino.Core().read_model(path.read_bytes(), path.with_suffix(".bin").read_bytes())
+    passes = Manager()
+    passes.register_pass(ConstantFolding())
+    passes.run_passes(read)
+    return read
+
+
+def _write_onnx(predictor: TorchPredictor, path: Path) -> Path:
+    example = torch.zeros(1, 3, *predictor.input_size)
+    with _quiet():
+        # The other exporter of torch needs a package of its own and is many times slower.
+        torch.onnx.export(
+            _graph(predictor),
+            (example,),
+            path,
+            dynamo=False,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            opset_version=_OPSET,
+        )
+    model = onnx.load(path)
+    entries = _info(predictor).entries()
+    onnx.helper.set_model_props(model, {f"{SECTION} {name}": value for name, value in entries.items()})
+    onnx.save(model, path)
+    return path
+
+
+def _graph(predictor: TorchPredictor) -> nn.Module:
+    return Deployable(fold_batch_norm(predictor.network)).eval()
+
+
+def _info(predictor: TorchPredictor) -> ModelInfo:
+    return ModelInfo(predictor.labels, predictor.template, predictor.post_processing)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the advice that tracing gives on shapes becoming constants, which is what is wanted."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,42 @@
+"""Trainings that take a second, on the fixture `drawn_data`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from otx_seg.training.watcher import TrainResult
+from otx_seg.verbs.train import train
+from otx_seg.workspace.weights import read_weights
+
+PARAMETERS = {
+    "learning_parameters.input_size": "64x64",
+    "learning_parameters.batch_size": 3,
+    "learning_parameters.num_iters": 3,
+    "learning_parameters.num_workers": 0,
+    "learning_parameters.pretrained": "none",
+    "learning_parameters.use_adaptive_interval": False,
+    "learning_parameters.learning_rate_warmup_iters": 2,
+    "learning_parameters.ema_keep": 0.5,
+}
+
+
+def train_briefly(data: Path, output: Path, **arguments: Any) -> TrainResult:
+    """Train Lite-HRNet-s for three epochs of three steps."""
+    parameters = {**PARAMETERS, **arguments.pop("parameters", {})}
+    if "resume_from" not in arguments:
+        arguments = {"template": "Lite-HRNet-s-mod2", "parameters": parameters, **arguments}
+    return train(data / "train", data / "val", output=output, **arguments)
+
+
+def weights_of(run: Path) -> dict[str, torch.Tensor]:
+    """The tensors in the `weights.pth` of a run."""
+    return read_weights(run / "models" / "weights.pth").state_dict
+
+
+def same_weights(first: Path, second: Path) -> bool:
+    """Whether two runs ended with the same weights, bit for bit."""
+    one, other = weights_of(first), weights_of(second)
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)

@@ -1,0 +1,308 @@
+"""Everything a user can get wrong: the exit code, one clear message, nothing lost, no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+from brief_training import PARAMETERS
+
+from otx_seg.datasets.synthetic import draw_dataset
+from otx_seg.template import find_template_file
+
+PARAMS = ["params", *(f"--{name}={value}" for name, value in PARAMETERS.items() if "num_iters" not in name)]
+PARAMS.append("--learning_parameters.num_iters=1")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data set of its own for each test to damage: ``train`` with 4 and ``val`` with 1 image of 64 x 64 pixels."""
+    draw_dataset(tmp_path / "data", images=5, size=64, seed=1)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def train(otx: Any, data: Path) -> Any:
+    """Train on the damaged data; gives the outcome."""
+
+    def call(*arguments: object, roots: Path | None = None) -> Any:
+        root = roots or data / "train"
+        return otx(
+            "train",
+            "Lite-HRNet-s-mod2",
+            "--train-data-roots",
+            root,
+            "--val-data-roots",
+            data / "val",
+            *arguments,
+            *PARAMS,
+        )
+
+    return call
+
+
+def edit_meta(folder: Path, **changes: object) -> None:
+    path = folder / "dataset_meta.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def refused(outcome: Any, code: int, *texts: str) -> None:
+    assert outcome.code == code, outcome.err
+    message = outcome.message
+    assert message.count("Error:") == 1
+    for text in texts:
+        assert text in message, f"{text!r} is not in: {message}"
+
+
+# ---------------------------------------------------------------------- folders and files
+
+
+def test_missing_folder(train: Any, tmp_path: Path) -> None:
+    refused(train(roots=tmp_path / "nowhere"), 3, "nowhere")
+
+
+def test_no_training_data_named(otx: Any) -> None:
+    refused(otx("train"), 2, "--train-data-roots is missing")
+
+
+def test_no_images(train: Any, data: Path) -> None:
+    for path in (data / "train" / "images").iterdir():
+        path.unlink()
+    refused(train(), 3, "images")
+
+
+def test_an_image_without_mask_and_a_mask_without_image_are_listed_and_skipped(train: Any, data: Path) -> None:
+    (data / "train" / "masks" / "0000.png").unlink()
+    (data / "train" / "images" / "0001.jpg").unlink()
+    outcome = train()
+    assert outcome.code == 0, outcome.err
+    assert "0000.jpg" in outcome.message
+    assert "0001.png" in outcome.message
+    assert "training data: 2 images" in outcome.message
+
+
+def test_nothing_is_left(train: Any, data: Path) -> None:
+    for path in (data / "train" / "masks").iterdir():
+        path.unlink()
+    refused(train(), 3, "mask")
+
+
+def test_a_broken_image_is_listed_and_skipped(train: Any, data: Path) -> None:
+    whole = data / "train" / "images" / "0000.jpg"
+    whole.write_bytes(whole.read_bytes()[:600])
+    (data / "train" / "images" / "0001.jpg").write_text("this is no image")
+    outcome = train()
+    assert outcome.code == 0, outcome.err
+    assert "0000.jpg" in outcome.message
+    assert "0001.jpg" in outcome.message
+    assert "training data: 2 images" in outcome.message
+
+
+def test_an_image_bomb(train: Any, data: Path) -> None:
+    import struct
+    import zlib
+
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (data / "train" / "images" / "0000.jpg").unlink()
+    (data / "train" / "images" / "0000.png").write_bytes(png)
+    outcome = train()
+    assert outcome.code == 0, outcome.err
+    assert "0000.png" in outcome.message
+    assert "training data: 3 images" in outcome.message
+
+
+# ---------------------------------------------------------------------- masks and labels
+
+
+def test_a_mask_of_another_size(train: Any, data: Path) -> None:
+    cv2.imwrite(str(data / "train" / "masks" / "0002.png"), np.zeros((64, 32), np.uint8))
+    refused(train(), 3, "0002.png")
+
+
+def test_a_value_that_is_no_label(train: Any, data: Path) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[0, 0] = 77
+    cv2.imwrite(str(data / "train" / "masks" / "0002.png"), mask)
+    refused(train(), 3, "0002.png", "77", "0")
+
+
+def test_a_colour_that_is_no_label(train: Any, data: Path) -> None:
+    mask = np.zeros((64, 64, 3), np.uint8)
+    mask[5, 5] = (3, 2, 1)
+    cv2.imwrite(str(data / "train" / "masks" / "0002.png"), mask)
+    refused(train(), 3, "0002.png", "(1, 2, 3)")
+
+
+def test_only_one_label_occurs(train: Any, data: Path) -> None:
+    for path in (data / "train" / "masks").iterdir():
+        cv2.imwrite(str(path), np.zeros((64, 64), np.uint8))
+    refused(train(), 3, "background")
+
+
+def test_one_image_only(otx: Any, data: Path) -> None:
+    for name in ("0001", "0002", "0003"):
+        (data / "train" / "images" / f"{name}.jpg").unlink()
+        (data / "train" / "masks" / f"{name}.png").unlink()
+    refused(otx("train", "Lite-HRNet-s-mod2", "--train-data-roots", data / "train", *PARAMS), 3, "--val-data-roots")
+
+
+def test_one_image_only_with_validation_data_trains(train: Any, data: Path) -> None:
+    for name in ("0001", "0002", "0003"):
+        (data / "train" / "images" / f"{name}.jpg").unlink()
+        (data / "train" / "masks" / f"{name}.png").unlink()
+    assert train().code == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("{", "dataset_meta.json"),
+        ('{"label_map": {"0": "a", "1": "a"}}', "a"),
+        ('{"label_map": {"0": "a", "1": "../../b"}}', "../../b"),
+        ('{"label_map": {"0": "a", "0": "b"}}', "dataset_meta.json"),
+        ("{}", "label_map"),
+    ],
+)
+def test_a_broken_meta_file(train: Any, data: Path, content: str, text: str) -> None:
+    (data / "train" / "dataset_meta.json").write_text(content)
+    refused(train(), 3, text)
+
+
+def test_a_missing_meta_file(train: Any, data: Path) -> None:
+    (data / "train" / "dataset_meta.json").unlink()
+    refused(train(), 3, "dataset_meta.json")
+
+
+def test_label_sets_that_differ_between_training_and_validation(train: Any, data: Path) -> None:
+    names = ["background", "button", "plate", "wedge", "gear", "spoon"]
+    edit_meta(data / "val", label_map={str(index): name for index, name in enumerate(names)})
+    refused(train(), 3, "spoon", "washer")
+
+
+# ---------------------------------------------------------------------- parameters and templates
+
+
+def test_a_batch_larger_than_the_data(otx: Any, data: Path) -> None:
+    words = [word for word in PARAMS if "batch_size" not in word] + ["--learning_parameters.batch_size=64"]
+    outcome = otx("train", "Lite-HRNet-s-mod2", "--train-data-roots", data, *words)
+    assert outcome.code == 0, outcome.err
+
+
+def a_template(tmp_path: Path, **changes: object) -> Path:
+    content = yaml.safe_load(find_template_file("Lite-HRNet-s-mod2").read_text())
+    path = tmp_path / "template.yaml"
+    path.write_text(yaml.safe_dump({**content, **changes}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"lossess": []}, "did you mean 'losses'"),
+        ({"gigaflops": "many"}, "gigaflops"),
+        ({"losses": [{"type": "CrossEntropi", "weight": 1.0}]}, "did you mean 'CrossEntropy'"),
+        ({"losses": [{"type": "CrossEntropy"}]}, "needs a number as weight"),
+        ({"train_pipeline": [{"type": "os.system"}]}, "os.system"),
+        ({"optimizer": {"type": "Adamm"}}, "did you mean"),
+    ],
+)
+def test_a_template_that_is_wrong(otx: Any, data: Path, tmp_path: Path, changes: dict[str, object], text: str) -> None:
+    refused(otx("train", a_template(tmp_path, **changes), "--train-data-roots", data, *PARAMS), 2, text)
+
+
+def test_a_template_that_would_run_something(otx: Any, data: Path, tmp_path: Path) -> None:
+    content = yaml.safe_load(find_template_file("Lite-HRNet-s-mod2").read_text())
+    marker = tmp_path / "executed"
+    backbone = {"type": "subprocess.check_output", "args": ["touch", str(marker)]}
+    path = a_template(tmp_path, model={**content["model"], "backbone": backbone})
+    refused(otx("train", path, "--train-data-roots", data, *PARAMS), 2, "subprocess.check_output")
+    assert not marker.exists()
+
+
+# ---------------------------------------------------------------------- weights
+
+
+def test_weights_that_are_no_checkpoint(otx: Any, data: Path, tmp_path: Path, tiny_weights: Path) -> None:
+    (tmp_path / "weights.pth").write_text("hello")
+    evaluate = ("eval", "--test-data-roots", data, "--load-weights")
+    refused(otx(*evaluate, tmp_path / "weights.pth"), 2, "weights.pth")
+    refused(otx(*evaluate, tmp_path / "missing.pth"), 2, "missing.pth")
+    refused(otx(*evaluate, tmp_path / "weights.txt"), 2, ".pth")
+    # labels that are not those of the data, and a template that is not that of the weights
+    refused(otx(*evaluate, tiny_weights), 2, "red brick", "washer")
+    refused(otx("eval", "SegNext-t", *evaluate[1:], tiny_weights), 2, "Lite-HRNet-s-mod2", "SegNext-t")
+    words = ["--load-weights", tiny_weights, *PARAMS]
+    refused(otx("train", "SegNext-t", "--train-data-roots", data, *words), 2, "Lite-HRNet-s-mod2", "SegNext-t")
+
+
+class Malicious:
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (os.mkdir, (self.path,))
+
+
+@pytest.mark.parametrize("verb", ["train", "resume", "eval", "export"])
+def test_weights_that_would_run_code(otx: Any, data: Path, tmp_path: Path, verb: str) -> None:
+    evil = tmp_path / "evil.pth"
+    torch.save({"model": {"state_dict": Malicious(str(tmp_path / "executed"))}}, evil)
+    arguments: dict[str, tuple[object, ...]] = {
+        "train": ("train", "Lite-HRNet-s-mod2", "--train-data-roots", data, "--load-weights", evil, *PARAMS),
+        "resume": ("train", "--resume-from", evil),
+        "eval": ("eval", "--test-data-roots", data, "--load-weights", evil),
+        "export": ("export", "--load-weights", evil),
+    }
+    refused(otx(*arguments[verb]), 2, "could run code")
+    assert not (tmp_path / "executed").exists()
+
+
+# ---------------------------------------------------------------------- places that cannot be written
+
+
+def test_a_full_disk(data: Path, tmp_path: Path) -> None:
+    # No file may grow beyond 64 KB: the template and the logs fit, the checkpoint does not.
+    code = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "from otx_seg.cli.main import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))\n"
+        "main(sys.argv[1:])\n"
+    )
+    run = tmp_path / "run"
+    words = ["train", "Lite-HRNet-s-mod2", "--train-data-roots", str(data), "-o", str(run), *PARAMS]
+    result = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "cannot write" in result.stderr
+    assert not [path for path in run.rglob("*.pth*") if path.name.startswith(".")]
+
+
+def test_an_output_that_cannot_be_written(train: Any) -> None:
+    refused(train("--output", "/proc/otx"), 1, "/proc/otx", "--output")
+
+
+def test_a_read_only_data_folder_is_enough(train: Any, data: Path, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in data.rglob("*")}
+    for path in [data, *data.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        assert train("--output", tmp_path / "run").code == 0
+    finally:
+        for path in [data, *data.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    # Root may write anywhere, so that nothing changed is what counts.
+    assert {path: path.stat().st_mtime_ns for path in data.rglob("*")} == before
+    shutil.rmtree(data)

@@ -1,0 +1,46 @@
+"""What stands behind the word `params`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from otx_seg.cli.parameters import parse_parameters
+from otx_seg.errors import UsageError
+from otx_seg.template import list_parameters, load
+
+
+def test_both_forms() -> None:
+    words = ["--a.b", "1", "--c.d=x=y", "--e.f", "-3"]
+    assert parse_parameters(words) == {"a.b": "1", "c.d": "x=y", "e.f": "-3"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a.b", "1"], r"'a.b' stands where a --group.name is expected"),
+        (["--a.b"], r"--a.b needs a value"),
+        (["--a.b", "--c.d", "1"], r"--a.b needs a value"),
+        (["--a.b", "1", "--a.b=2"], r"--a.b is given twice"),
+    ],
+)
+def test_what_cannot_be_parsed(words: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_parameters(words)
+
+
+def test_help_lists_every_parameter_with_the_values_of_the_template(otx: Any) -> None:
+    shown = otx("train", "SegNext-t", "params", "--help").out
+    for parameter in list_parameters(load("SegNext-t")):
+        assert f"--{parameter.name}  [{parameter.value}]" in shown
+    assert "Lite-HRNet-18-mod2" in otx("train", "params", "--help").out
+
+
+def test_a_wrong_name_gets_the_nearest_and_a_wrong_value_the_range(otx: Any) -> None:
+    outcome = otx("train", "--train-data-roots", "x", "params", "--learning_parameters.batchsize=4")
+    assert outcome.code == 2
+    assert "did you mean 'learning_parameters.batch_size'" in outcome.message
+    outcome = otx("train", "--train-data-roots", "x", "params", "--learning_parameters.batch_size", "0")
+    assert outcome.code == 2
+    assert "1 to 512" in outcome.message

@@ -1,0 +1,160 @@
+"""What holds for the code as a whole: layers, light imports, names, reachability."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from torch import nn
+
+import otx_seg
+from otx_seg import catalogue
+from otx_seg.template import find_template_file, find_templates
+
+SOURCE = Path(otx_seg.__file__).parent
+LAYERS = [
+    "metrics",
+    "losses",
+    "transforms",
+    "template",
+    "workspace",
+    "datasets",
+    "models",
+    "inference",
+    "algorithms",
+    "training",
+    "deployment",
+    "report",
+    "verbs",
+    "cli",
+]
+LEAVES = ("errors", "labels", "catalogue", "telemetry")
+
+
+def imported_parts(path: Path) -> set[str]:
+    """The packages and modules directly below otx_seg that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        found |= {name.split(".")[1] for name in names if name.startswith("otx_seg.")}
+    return found
+
+
+def test_every_package_is_a_layer() -> None:
+    packages = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()}
+    assert packages == set(LAYERS)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_imports_only_from_its_left(layer: str) -> None:
+    allowed = {*LAYERS[: LAYERS.index(layer) + 1], *LEAVES}
+    for path in (SOURCE / layer).rglob("*.py"):
+        above = (imported_parts(path) & set(LAYERS)) - allowed
+        assert not above, f"{path.relative_to(SOURCE)} imports {above}"
+
+
+@pytest.mark.parametrize("leaf", LEAVES)
+def test_leaves_import_no_layer(leaf: str) -> None:
+    assert not imported_parts(SOURCE / f"{leaf}.py") & set(LAYERS)
+
+
+def seconds(*command: str) -> float:
+    """The shortest of several runs of Python with these arguments."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, *command], check=True, capture_output=True)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["find"], ["train", "--help"]])
+def test_the_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom otx_seg.cli.main import main\n"
+        f"try: main({arguments})\nexcept SystemExit: pass\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(ast.literal_eval(result.stderr.strip().splitlines()[-1]))
+    assert not loaded & {"torch", "numpy", "cv2", "mmseg", "datumaro", "openvino", "nncf", "pydantic", "rich"}
+
+
+@pytest.mark.parametrize("verb", ["--help", "find"])
+def test_the_light_commands_are_quick(verb: str) -> None:
+    assert seconds("-m", "otx_seg", verb) <= 3 * seconds("-c", "import click")
+
+
+def types_in(value: object) -> set[str]:
+    """Every ``type`` named anywhere in a template."""
+    if isinstance(value, dict):
+        named = {value["type"]} if isinstance(value.get("type"), str) else set()
+        return named.union(*(types_in(item) for item in value.values()))
+    if isinstance(value, (list, tuple)):
+        return set().union(*(types_in(item) for item in value))
+    return set()
+
+
+def test_every_building_block_is_reachable_from_a_template() -> None:
+    from otx_seg.template import load
+
+    named = set()
+    for summary in find_templates():
+        named |= types_in(load(summary.name).as_dict())
+    assert named
+    for package in ("losses", "transforms"):
+        blocks = {
+            name
+            for name, cls in catalogue.classes(f"otx_seg.{package}").items()
+            if issubclass(cls, nn.Module) or package == "transforms"
+        }
+        assert blocks, package
+        assert blocks <= named, f"{blocks - named} of {package} can be reached from no template"
+
+
+def test_every_registered_network_part_is_reachable_from_a_template() -> None:
+    from mmseg.registry import MODELS  # after otx_seg.models, which makes it importable
+
+    import otx_seg.models
+
+    named = set().union(*(types_in(yaml.safe_load(summary.path.read_text())) for summary in find_templates()))
+    ours = {name for name, cls in MODELS.module_dict.items() if cls.__module__.startswith("otx_seg.")}
+    assert ours
+    assert ours <= named
+    assert otx_seg.models
+
+
+def test_public_names() -> None:
+    assert otx_seg.__all__ == ["build_model", "evaluate", "export", "find_templates", "optimize", "predict", "train"]
+    for name in otx_seg.__all__:
+        assert getattr(otx_seg, name).__doc__
+    with pytest.raises(AttributeError, match=r"no attribute 'learn'"):
+        _ = otx_seg.learn
+
+
+def test_every_module_says_what_it_is_and_stays_small() -> None:
+    modules = [info.name for info in pkgutil.walk_packages([str(SOURCE)], "otx_seg.") if "__main__" not in info.name]
+    assert len(modules) > 50
+    for name in modules:
+        module = importlib.import_module(name)
+        assert module.__file__
+        lines = Path(module.__file__).read_text(encoding="utf-8").count("\n")
+        assert lines <= 300, f"{name} has {lines} lines"
+        if lines:
+            assert module.__doc__, f"{name} has no docstring"
+
+
+def test_the_template_files_are_those_listed() -> None:
+    for summary in find_templates():
+        assert find_template_file(summary.name) == summary.path

@@ -1,0 +1,218 @@
+"""The loop: repeatable, resumable bit for bit, and honest about bad luck."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from brief_training import PARAMETERS, same_weights, train_briefly
+
+from otx_seg.algorithms.supervised import Supervised
+from otx_seg.errors import OtxError, UsageError
+from otx_seg.training.journal import read_journal
+from otx_seg.training.watcher import SilentWatcher, StepReport, ValidationReport
+
+
+class CrashAt(SilentWatcher):
+    """Fails at a step, as a bug or a lost disk would."""
+
+    class CrashError(Exception):
+        pass
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step(self, report: StepReport) -> None:
+        if report.step == self.step:
+            raise self.CrashError
+
+
+class Recorder(SilentWatcher):
+    def __init__(self) -> None:
+        self.steps: list[StepReport] = []
+        self.validations: list[ValidationReport] = []
+
+    def on_step(self, report: StepReport) -> None:
+        self.steps.append(report)
+
+    def on_validation(self, report: ValidationReport) -> None:
+        self.validations.append(report)
+
+
+@pytest.fixture(scope="module")
+def finished(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An uninterrupted run."""
+    run = tmp_path_factory.mktemp("runs") / "finished"
+    train_briefly(drawn_data, run)
+    return run
+
+
+def test_a_run_leaves_what_the_documentation_lists(finished: Path) -> None:
+    files = "models/weights.pth models/label_schema.json logs/checkpoint/state.pth logs/metrics.jsonl logs/curves.png"
+    for name in (*files.split(), "logs/otx.log", "template.yaml", "data.json", "cli_report.log"):
+        assert (finished / name).stat().st_size > 0, name
+    report = (finished / "cli_report.log").read_text()
+    assert "random weights" in report
+    assert "washer" in report
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
+    drawn_data: Path, finished: Path, tmp_path: Path
+) -> None:
+    # Worker processes must not matter either.
+    train_briefly(drawn_data, tmp_path / "same", parameters={"learning_parameters.num_workers": 2})
+    train_briefly(drawn_data, tmp_path / "other", seed=1)
+    assert same_weights(tmp_path / "same", finished)
+    assert not same_weights(tmp_path / "other", finished)
+
+
+@pytest.mark.parametrize("step", [4, 5, 9])
+def test_a_crashed_run_goes_on_as_if_nothing_had_happened(
+    drawn_data: Path, finished: Path, tmp_path: Path, step: int
+) -> None:
+    with pytest.raises(CrashAt.CrashError):
+        train_briefly(drawn_data, tmp_path / "run", watcher=CrashAt(step))
+    result = train_briefly(drawn_data, tmp_path / "run", resume_from=tmp_path / "run")
+    assert same_weights(tmp_path / "run", finished)
+    assert result.steps == 9
+    steps = [entry["step"] for entry in read_journal(tmp_path / "run" / "logs" / "metrics.jsonl")]
+    assert steps == sorted(set(steps))
+
+
+def test_a_signal_in_the_middle_of_an_epoch_saves_everything(drawn_data: Path, finished: Path, tmp_path: Path) -> None:
+    class Interrupt(SilentWatcher):
+        def on_step(self, report: StepReport) -> None:
+            if report.step == 5:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(OtxError, match=r"interrupted by SIGINT after 5 steps.*otx train --resume-from .*run"):
+        train_briefly(drawn_data, tmp_path / "run", watcher=Interrupt())
+    recorder = Recorder()
+    train_briefly(drawn_data, tmp_path / "moved", resume_from=tmp_path / "run", watcher=recorder)
+    assert recorder.steps[0].step == 6
+    assert same_weights(tmp_path / "moved", finished)
+
+
+def test_killed_at_random_moments(drawn_data: Path, finished: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    base = [sys.executable, "-m", "otx_seg", "train"]
+    roots = ["--train-data-roots", str(drawn_data / "train"), "--val-data-roots", str(drawn_data / "val")]
+    fresh = [*base, "Lite-HRNet-s-mod2", *roots, "--output", str(run), "--overwrite", "params"]
+    fresh += [f"--{name}={value}" for name, value in PARAMETERS.items()]
+    chance = random.Random(0)
+    for _ in range(2):
+        resumable = (run / "logs" / "checkpoint" / "state.pth").exists()
+        command = [*base, "--resume-from", str(run)] if resumable else fresh
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            journal = run / "logs" / "metrics.jsonl"
+            deadline = time.monotonic() + 60
+            while not journal.exists() and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(chance.uniform(0.0, 0.4))
+            process.kill()
+    command = [*base, "--resume-from", str(run)] if (run / "logs/checkpoint/state.pth").exists() else fresh
+    subprocess.run(command, check=True, capture_output=True)
+    assert same_weights(run, finished)
+
+
+def test_resuming_with_another_template_or_other_data_is_refused(
+    drawn_data: Path, finished: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=r"batch_size = 3, now 4 is asked for"):
+        _resume(finished, parameters={"learning_parameters.batch_size": 4})
+    with pytest.raises(UsageError, match=r"model.*SegNext|name = 'Lite-HRNet-s-mod2'"):
+        _resume(finished, template="SegNext-t")
+    with pytest.raises(UsageError, match=r"the train files are not those the run began with"):
+        _resume(finished, train_data_roots=drawn_data / "val")
+    with pytest.raises(UsageError, match=r"holds no checkpoint"):
+        _resume(tmp_path)
+    with pytest.raises(UsageError, match=r"continued with --load-weights"):
+        _resume(finished / "models" / "weights.pth")
+
+
+def _resume(run: Path, **arguments: object) -> None:
+    from otx_seg.verbs.train import train
+
+    train(resume_from=run, **arguments)  # type: ignore[arg-type]
+
+
+def test_a_finished_run_stays_as_it_is(drawn_data: Path, tmp_path: Path, finished: Path) -> None:
+    train_briefly(drawn_data, tmp_path / "again", resume_from=finished)
+    assert same_weights(tmp_path / "again", finished)
+
+
+def test_memory_running_out_halves_the_batch(
+    drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    step = Supervised.training_step
+
+    def greedy(self: Supervised, batch: dict[str, dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+        if len(batch["labelled"]["image"]) > 2:
+            torch.empty(1 << 50, dtype=torch.uint8)
+        return step(self, batch)
+
+    monkeypatch.setattr(Supervised, "forward", greedy)
+    parameters = {"learning_parameters.batch_size": 4, "learning_parameters.num_iters": 1}
+    with caplog.at_level(logging.INFO, "otx_seg"):
+        result = train_briefly(drawn_data, tmp_path / "run", parameters=parameters)
+    assert "going on with batches of 2 from the start of epoch 1; the learning rate stays" in caplog.text
+    assert result.steps == 4
+    with pytest.raises(RuntimeError, match=r"allocate"):
+        train_briefly(
+            drawn_data,
+            tmp_path / "stubborn",
+            parameters={**parameters, "learning_parameters.auto_adapt_batch_size": "None"},
+        )
+
+
+def test_a_loss_that_is_no_number_stops_the_run(drawn_data: Path, tmp_path: Path) -> None:
+    class Poison(SilentWatcher):
+        model: torch.nn.Module | None = None
+
+        def on_step(self, report: StepReport) -> None:
+            if report.step == 5 and self.model is not None:
+                with torch.no_grad():
+                    next(self.model.parameters()).fill_(float("nan"))
+
+    poison = Poison()
+    built = Supervised.__init__
+
+    def remember(self: Supervised, *args: object) -> None:
+        built(self, *args)  # type: ignore[arg-type]
+        poison.model = self
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Supervised, "__init__", remember)
+        with pytest.raises(OtxError, match=r"became nan at step 6, with the images 00.*; the state before it is in"):
+            train_briefly(drawn_data, tmp_path / "run", watcher=poison)
+    state = torch.load(tmp_path / "run" / "logs" / "checkpoint" / "state.pth", weights_only=True)
+    assert all(value.isfinite().all() for value in state["algorithm"].values())
+
+
+def test_a_time_budget_ends_the_run_cleanly(drawn_data: Path, tmp_path: Path) -> None:
+    recorder = Recorder()
+    parameters = {"learning_parameters.max_minutes": 0.05, "learning_parameters.num_iters": 100_000}
+    result = train_briefly(drawn_data, tmp_path / "run", parameters=parameters, watcher=recorder)
+    assert result.reason == "the time budget is used up"
+    assert 2.0 < result.elapsed_s < 10.0
+    assert recorder.steps[-1].learning_rate < recorder.steps[len(recorder.steps) // 2].learning_rate
+
+
+def test_the_best_weights_are_kept(drawn_data: Path, tmp_path: Path) -> None:
+    recorder = Recorder()
+    result = train_briefly(drawn_data, tmp_path / "run", watcher=recorder)
+    best = max(report.scores.dice_average for report in recorder.validations)
+    assert result.scores.dice_average == best == recorder.validations[-1].best
+    lines = (tmp_path / "run" / "logs" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["Dice Average"] for line in lines] == [
+        report.scores.dice_average for report in recorder.validations
+    ]

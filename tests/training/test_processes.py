@@ -1,0 +1,64 @@
+"""Two processes under torchrun on the CPU: equal weights, each sample once, the score of one process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from brief_training import PARAMETERS
+
+from otx_seg.datasets import open_folder
+from otx_seg.inference.evaluate import evaluate
+from otx_seg.inference.predictor import load_predictor
+
+SCRIPT = """
+import json, os, sys
+import torch
+from otx_seg import train
+from otx_seg.algorithms.supervised import Supervised
+
+data, output, parameters = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+rank = os.environ["RANK"]
+kept, files = [], []
+build, step = Supervised.__init__, Supervised.training_step
+
+def remember(self, *arguments):
+    build(self, *arguments)
+    kept.append(self)
+
+def note(self, batch):
+    files.append(batch["labelled"]["files"])
+    return step(self, batch)
+
+Supervised.__init__, Supervised.forward = remember, note
+train(data + "/train", data + "/val", template="Lite-HRNet-s-mod2", output=output, parameters=parameters)
+torch.save({"parameters": [p.detach() for p in kept[0].parameters()], "files": files}, f"{output}/rank{rank}.pth")
+"""
+
+
+def test_two_processes_train_one_network(drawn_data: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    run = tmp_path / "run"
+    parameters = {**PARAMETERS, "learning_parameters.batch_size": 2, "learning_parameters.num_iters": 2}
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    command = [*launcher, str(script), str(drawn_data), str(run), json.dumps(parameters)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+
+    first, second = (torch.load(run / f"rank{rank}.pth", weights_only=True) for rank in (0, 1))
+    assert all(torch.equal(a, b) for a, b in zip(first["parameters"], second["parameters"], strict=True))
+
+    everything = sorted(sample.name for sample in open_folder(drawn_data)["train"].samples)
+    for epoch in range(2):
+        steps = slice(2 * epoch, 2 * epoch + 2)
+        seen = [name for rank in (first, second) for batch in rank["files"][steps] for name in batch]
+        assert sorted(seen) == everything
+
+    recorded = [json.loads(line) for line in (run / "logs" / "metrics.jsonl").read_text().splitlines()]
+    best = max(entry["Dice Average"] for entry in recorded if "Dice Average" in entry)
+    alone = evaluate(load_predictor(run / "models" / "weights.pth"), open_folder(drawn_data)["val"])
+    assert alone.scores.dice_average == best

@@ -1,0 +1,51 @@
+"""Learning rates worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from otx_seg.template import load
+from otx_seg.template.template import Schedule
+from otx_seg.training.schedule import LearningRate
+
+
+def rate(kind: str, warmup_steps: int = 0, **schedule: float) -> LearningRate:
+    template = load("Lite-HRNet-s-mod2").override(
+        {"learning_parameters.learning_rate": 0.01, "learning_parameters.learning_rate_schedule": kind}
+    )
+    defaults = {"warmup_start": 0.5, "poly_power": 2.0, "minimum_learning_rate": 1e-6, "plateau_factor": 0.1}
+    schedule_section = Schedule(**{**defaults, "plateau_patience": 1, **schedule})
+    return LearningRate(template.model_copy(update={"schedule": schedule_section}), warmup_steps)
+
+
+def test_poly_decay_ends_with_the_run() -> None:
+    learning_rate = rate("poly")
+    assert learning_rate.at(0, 0.0) == pytest.approx(0.01)
+    assert learning_rate.at(7, 0.5) == pytest.approx(0.01 * 0.25)
+    assert learning_rate.at(9, 1.0) == pytest.approx(1e-6)
+
+
+def test_warmup_is_linear_and_then_over() -> None:
+    learning_rate = rate("constant", warmup_steps=10)
+    assert learning_rate.at(0, 0.0) == pytest.approx(0.005)
+    assert learning_rate.at(5, 0.0) == pytest.approx(0.0075)
+    assert learning_rate.at(10, 0.0) == pytest.approx(0.01)
+
+
+def test_plateau_falls_after_more_than_patience_validations_without_improvement() -> None:
+    learning_rate = rate("plateau")
+    for score in (0.5, 0.5, 0.4):  # an equal score counts as improvement
+        learning_rate.observe(100, score)
+    assert learning_rate.at(100, 0.9) == pytest.approx(0.01)
+    learning_rate.observe(100, 0.4)
+    assert learning_rate.at(100, 0.9) == pytest.approx(0.001)
+    restored = rate("plateau")
+    restored.load_state_dict(learning_rate.state_dict())
+    assert restored.at(100, 0.9) == learning_rate.at(100, 0.9)
+
+
+def test_scores_during_warmup_do_not_count() -> None:
+    learning_rate = rate("plateau", warmup_steps=50)
+    for _ in range(9):
+        learning_rate.observe(20, 0.0)
+    assert learning_rate.at(60, 0.0) == pytest.approx(0.01)

@@ -1,0 +1,49 @@
+"""Weights of another model as a beginning: rows by label name, other networks refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from otx_seg.errors import UsageError
+from otx_seg.labels import Labels, default_colors
+from otx_seg.models import build_model
+from otx_seg.template import load
+from otx_seg.training.starting_weights import load_starting_weights
+from otx_seg.workspace.weights import read_weights
+
+
+def labels(*names: str) -> Labels:
+    return Labels(names, default_colors(len(names)), None)
+
+
+def test_rows_follow_their_labels(tiny_weights: Path) -> None:
+    template = load("Lite-HRNet-s-mod2")
+    network = build_model(template, 3)
+    own = network.decode_head.conv_seg.weight.detach().clone()
+    text = load_starting_weights(network, tiny_weights, labels("sky", "new one", "background"), template)
+    assert "labels kept: sky, background; new: new one" in text
+    before = read_weights(tiny_weights)  # background, red brick, pole, sky
+    rows = network.decode_head.conv_seg.weight
+    assert torch.equal(rows[0], before.state_dict["decode_head.conv_seg.weight"][3])
+    assert torch.equal(rows[1], own[1])
+    assert torch.equal(rows[2], before.state_dict["decode_head.conv_seg.weight"][0])
+    key = "backbone.stem.conv1.conv.weight"
+    assert torch.equal(network.state_dict()[key], before.state_dict[key])
+
+
+def test_another_network_is_refused(tiny_weights: Path) -> None:
+    template = load("Lite-HRNet-18")
+    with pytest.raises(UsageError, match=r"made from the template Lite-HRNet-s-mod2, whose network is not that of"):
+        load_starting_weights(build_model(template, 2), tiny_weights, labels("a", "b"), template)
+
+
+def test_a_checkpoint_with_other_tensors_is_refused(tiny_weights: Path, tmp_path: Path) -> None:
+    template = load("Lite-HRNet-s-mod2")
+    content = torch.load(tiny_weights, weights_only=True)
+    del content["model"]["state_dict"]["backbone.stem.conv1.conv.weight"]
+    torch.save(content, tmp_path / "weights.pth")
+    with pytest.raises(UsageError, match=r"does not fit the network .*backbone.stem.conv1.conv.weight"):
+        load_starting_weights(build_model(template, 2), tmp_path / "weights.pth", labels("a", "b"), template)

@@ -1,0 +1,76 @@
+"""Early stopping counts validations and steps; signals are noted, not obeyed at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from otx_seg.template import load
+from otx_seg.training.stopping import EarlyStopping, StopRequest
+
+
+def stopping(**parameters: float) -> EarlyStopping:
+    values = {"early_stop_start": 2, "early_stop_patience": 2, "early_stop_iteration_patience": 0, **parameters}
+    template = load("Lite-HRNet-s-mod2")
+    return EarlyStopping(template.override({f"learning_parameters.{k}": v for k, v in values.items()}), warmup_steps=5)
+
+
+def test_stops_after_patience_validations_without_improvement() -> None:
+    early = stopping()
+    assert [early.observe(epoch, 10 * epoch, score) for epoch, score in enumerate((0.1, 0.2, 0.2, 0.1), 1)] == [
+        False,
+        False,
+        False,
+        True,
+    ]
+
+
+def test_steps_without_improvement_are_needed_as_well() -> None:
+    early = stopping(early_stop_iteration_patience=100)
+    early.observe(1, 10, 0.5)
+    assert not any(early.observe(epoch, 10 * epoch, 0.1) for epoch in range(2, 11))
+    assert early.observe(11, 110, 0.1)
+
+
+def test_never_before_the_start_epoch_or_within_the_warmup() -> None:
+    early = stopping(early_stop_start=50)
+    assert not any(early.observe(epoch, 10 * epoch, 0.0) for epoch in range(1, 50))
+    early = stopping()
+    assert not any(early.observe(10, 4, 0.0) for _ in range(9))
+
+
+@pytest.mark.parametrize("parameters", [{"enable_early_stopping": False}, {"max_minutes": 5}])
+def test_switched_off(parameters: dict[str, float]) -> None:
+    early = stopping(**parameters)
+    assert not any(early.observe(epoch, 10 * epoch, 0.0) for epoch in range(1, 50))
+
+
+def test_the_count_survives_a_resume() -> None:
+    early, restored = stopping(), stopping()
+    early.observe(3, 30, 0.5)
+    early.observe(4, 40, 0.4)
+    restored.load_state_dict(early.state_dict())
+    assert restored.observe(5, 50, 0.4)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_noted_and_the_next_one_acts(number: signal.Signals) -> None:
+    class ObeyedError(Exception):
+        pass
+
+    def obey(*_: object) -> None:
+        raise ObeyedError
+
+    before = signal.signal(number, obey)
+    try:
+        with StopRequest() as request:
+            os.kill(os.getpid(), number)
+            assert request.signal_name == number.name
+            with pytest.raises(ObeyedError):
+                os.kill(os.getpid(), number)
+        with pytest.raises(ObeyedError):
+            os.kill(os.getpid(), number)
+    finally:
+        signal.signal(number, before)

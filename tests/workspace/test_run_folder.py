@@ -1,0 +1,61 @@
+"""Run folders: chosen, never overwritten silently, found again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from otx_seg.errors import OtxError, UsageError
+from otx_seg.workspace.run_folder import latest_weights, open_run, point_latest
+
+
+def test_a_new_folder_in_the_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = open_run(None, "train", (), overwrite=False)
+    second = open_run(None, "train", (), overwrite=False)
+    assert first.path != second.path
+    assert first.path.parent == Path("otx-workspace-SEGMENTATION/outputs")
+    assert "_train" in first.path.name
+
+
+def test_a_result_is_not_overwritten_silently(tmp_path: Path) -> None:
+    (tmp_path / "performance.json").touch()
+    with pytest.raises(UsageError, match=r"already holds a result \(performance.json\).*--overwrite"):
+        open_run(tmp_path, "eval", ("performance.json",), overwrite=False)
+    open_run(tmp_path, "eval", ("performance.json",), overwrite=True)
+    open_run(tmp_path, "predict", ("overlays",), overwrite=False)
+
+
+def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"names a file"):
+        open_run(tmp_path / "file", "eval", (), overwrite=False)
+    with pytest.raises(OtxError, match=r"cannot write there"):
+        open_run(Path("/proc/otx"), "eval", (), overwrite=False)
+
+
+@pytest.mark.parametrize("links_allowed", [True, False])
+def test_the_latest_model_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links_allowed: bool) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert latest_weights() is None
+    if not links_allowed:
+
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError("links are not allowed here")
+
+        monkeypatch.setattr(Path, "symlink_to", refuse)
+    for content in (b"first", b"second"):
+        run = open_run(None, "train", (), overwrite=False)
+        run.weights.parent.mkdir()
+        run.weights.write_bytes(content)
+        point_latest(run)
+    found = latest_weights()
+    assert found is not None
+    assert found.read_bytes() == b"second"
+
+
+def test_a_run_elsewhere_leaves_no_pointer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    point_latest(open_run(tmp_path / "run", "train", (), overwrite=False))
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
