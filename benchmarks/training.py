@@ -1,0 +1,122 @@
+"""How much of a training's time is training.
+
+Prints, from one process and the same network, batch size and threads, in turns so that noise hits all alike:
+
+- the rate of a bare loop: forward, backward and the optimiser's step on one batch that stays in memory;
+- the rate of the toolkit's loop on the same batch: with schedule, clipping, moving average, journal, reports;
+- the rate of the toolkit's loop on the data set, loader processes included, and the share of time it waits for data.
+
+usage: python benchmarks/training.py DATA_ROOT [--template NAME] [--input-size HxW] [--steps N] [--workers N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from otx_seg import algorithms
+from otx_seg import template as templates
+from otx_seg.datasets import open_training
+from otx_seg.training.loop import Training
+from otx_seg.training.optimizer import build_optimizer
+from otx_seg.training.watcher import SilentWatcher
+from otx_seg.workspace.run_folder import RunFolder
+
+ROUNDS = 3
+
+
+class Counted:
+    """A loader of batches that notes how long the loop waits for each."""
+
+    def __init__(self, batches: Any, steps: int) -> None:
+        self.batches, self.steps = batches, steps
+        self.batch_sampler = getattr(batches, "batch_sampler", self)
+        self.waited_s = 0.0
+
+    def set_epoch(self, epoch: int, start_batch: int) -> None:
+        """A fixed batch has no epochs."""
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Any]:
+        source = iter(self.batches)
+        for _ in range(self.steps):
+            started = time.perf_counter()
+            try:
+                batch = next(source)
+            except StopIteration:
+                source = iter(self.batches)
+                batch = next(source)
+            self.waited_s += time.perf_counter() - started
+            yield batch
+
+
+def bare_rate(training: Training, batch: dict[str, Any], steps: int) -> float:
+    """Steps per second of forward, backward and step alone."""
+    optimizer = build_optimizer(training.algorithm, training.template)
+    training.algorithm.train()
+    started = time.perf_counter()
+    for _ in range(steps):
+        optimizer.zero_grad(set_to_none=True)
+        training.algorithm.training_step(batch)["loss"].backward()
+        optimizer.step()
+    return steps / (time.perf_counter() - started)
+
+
+def loop_rate(training: Training, batches: Any, steps: int) -> tuple[float, float]:
+    """Steps per second of the toolkit's loop, and the share of time it waited for batches."""
+    counted = Counted(batches, steps)
+    training.model.train()
+    started = time.perf_counter()
+    for batch in counted:
+        training._step(batch, training._progress())
+        training.position.step += 1
+    elapsed = time.perf_counter() - started
+    return steps / elapsed, counted.waited_s / elapsed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--template", default="Lite-HRNet-s-mod2")
+    parser.add_argument("--input-size", default="512x512")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+
+    overrides = {
+        "learning_parameters.input_size": options.input_size,
+        "learning_parameters.num_workers": options.workers,
+    }
+    template = templates.load(options.template).override(overrides)
+    data = open_training(options.data, None, seed=0)
+    algorithm = algorithms.build(template, data.train.labels)
+    with tempfile.TemporaryDirectory() as folder:
+        training = Training(algorithm, data, template, RunFolder(Path(folder)), 0, "random", SilentWatcher())
+        fixed = next(iter(training.loader))
+        bare_rate(training, fixed, 3)
+        rates: dict[str, list[float]] = {"bare": [], "loop": [], "run": [], "waiting": []}
+        for _ in range(ROUNDS):
+            rates["bare"].append(bare_rate(training, fixed, options.steps))
+            rates["loop"].append(loop_rate(training, [fixed], options.steps)[0])
+            rate, waiting = loop_rate(training, training.loader, options.steps)
+            rates["run"].append(rate)
+            rates["waiting"].append(waiting)
+    size = template.hyper_parameters.learning_parameters.batch_size
+    bare, loop, run = (max(rates[name]) * size for name in ("bare", "loop", "run"))
+    print(f"{options.template} at {options.input_size}, batches of {size}, {torch.get_num_threads()} threads")
+    print(f"bare loop, one batch in memory:      {bare:7.2f} images/s")
+    print(f"this toolkit's loop, the same batch: {loop:7.2f} images/s, {100 * loop / bare:.1f} % of the bare loop")
+    print(f"this toolkit's loop, from disk:      {run:7.2f} images/s, {100 * run / bare:.1f} % of the bare loop")
+    print(f"waiting for data: {100 * min(rates['waiting']):.1f} % of the time")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Tables, curves, progress and the written report."""
+
+from __future__ import annotations
+
+import io
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+
+from otx_seg.labels import Labels, default_colors
+from otx_seg.metrics.confusion import scores
+from otx_seg.report.comparison import draw_comparison
+from otx_seg.report.curves import draw_curves
+from otx_seg.report.progress import TrainingDisplay, format_duration
+from otx_seg.report.run_report import write_report
+from otx_seg.report.tables import as_text, scores_table
+from otx_seg.training.journal import Journal
+from otx_seg.training.watcher import StepReport, ValidationReport
+
+LABELS = Labels(("background", "cat", "dog"), default_colors(3), 0)
+SCORES = scores(torch.tensor([[90, 0, 0], [0, 10, 0], [0, 0, 0]]), LABELS)
+
+
+def test_durations() -> None:
+    assert [format_duration(seconds) for seconds in (0, 61.4, 3599.6, 7325)] == ["0:00", "1:01", "1:00:00", "2:02:05"]
+
+
+def test_the_table_lists_absent_labels_too() -> None:
+    text = as_text(scores_table(SCORES, "title"))
+    for words in ("title", "cat", "1.0000", "dog", "absent", "average over labels"):
+        assert words in text
+
+
+def test_curves_are_drawn_from_the_journal(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "metrics.jsonl")
+    journal.append({"step": 10, "loss": 1.0})
+    journal.append({"step": 20, **SCORES.as_json()})
+    draw_curves(journal.path, tmp_path / "curves.png")
+    with Image.open(tmp_path / "curves.png") as picture:
+        assert picture.width > 500
+
+
+def test_a_comparison_is_drawn(tmp_path: Path, tiny_weights: Path, tiny_data: object) -> None:
+    draw_comparison(tiny_weights, tiny_data.root, tmp_path / "picture.png")  # type: ignore[attr-defined]
+    with Image.open(tmp_path / "picture.png") as picture:
+        assert picture.width > picture.height / 2
+
+
+def test_the_written_report(tmp_path: Path) -> None:
+    write_report(tmp_path / "cli_report.log", {"Results": "score 1"})
+    text = (tmp_path / "cli_report.log").read_text()
+    for words in ("Environment", "torch: 2.", "Results", "score 1"):
+        assert words in text
+
+
+def step(number: int, progress: float, elapsed_s: float) -> StepReport:
+    return StepReport(number, 100, 1, progress, 0.5, 1e-3, elapsed_s)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_display(terminal: bool, caplog: pytest.LogCaptureFixture) -> None:
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
+    with caplog.at_level(logging.INFO, "otx_seg"), TrainingDisplay(console) as display:
+        for number in range(1, 11):
+            display.on_step(step(number, number / 100, 100.0 + number))
+        display.on_validation(ValidationReport(10, 1, SCORES, 1.0, 110.0))
+        display.on_step(step(11, 0.11, 111.0))
+        display.progress.refresh()
+    # 9 of 100 steps took 9 s, so the 90 left take 90 s more than the 110 s that have passed.
+    assert "expected duration: at most 3:20" in caplog.text
+    assert "validation Dice 1.0000" in caplog.text
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert ("best Dice 1.0000" in shown) == terminal
+    assert ("1:29 left" in shown) == terminal
