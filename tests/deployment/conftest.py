@@ -1,0 +1,65 @@
+"""A graph small enough to know every node of, and images it is right on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import openvino
+import pytest
+
+from otx_seg.datasets import Subset, open_folder
+from otx_seg.inference.masks import PLAIN_ARGMAX
+from otx_seg.inference.model_info import SECTION, ModelInfo
+from otx_seg.labels import Labels
+
+COLORS = ((200, 30, 30), (30, 200, 30), (30, 30, 200))
+LABELS = Labels(("background", "grass", "sea"), COLORS, background=0)
+
+
+def color_graph() -> openvino.Model:
+    """Tells red, green and blue apart: two 1x1 convolutions with a gate between them, and a softmax."""
+    opset = openvino.opset13
+    image = opset.parameter((1, 3, 16, 16), np.float32, name="image")
+
+    def convolution(x: openvino.Node, weights: np.ndarray, name: str) -> openvino.Node:
+        kernel = opset.constant(weights[:, :, None, None].astype(np.float32))
+        return opset.convolution(x, kernel, [1, 1], [0, 0], [0, 0], [1, 1], name=name)
+
+    spread = np.tile(np.eye(3) / 64, (8, 1))  # (24, 3)
+    x = opset.relu(convolution(image, spread, "spread/Convolution"))
+    gate = opset.sigmoid(opset.reduce_mean(x, opset.constant([2, 3]), keep_dims=True))
+    x = opset.multiply(x, gate, name="gate/Multiply")
+    x = opset.softmax(convolution(x, spread.T * 8, "decide/Convolution"), axis=1)
+    model = openvino.Model([x], [image], "colors")
+    for name, value in ModelInfo(LABELS, None, PLAIN_ARGMAX).entries().items():
+        model.set_rt_info(value, [SECTION, name])
+    return model
+
+
+@pytest.fixture
+def color_ir(tmp_path: Path) -> Path:
+    """`color_graph` as a file."""
+    path = tmp_path / "exported" / "openvino.xml"
+    path.parent.mkdir()
+    openvino.save_model(color_graph(), path, compress_to_fp16=False)
+    return path
+
+
+@pytest.fixture
+def color_data(tmp_path: Path) -> Subset:
+    """Five images of 16 x 16 pixels in patches of the three colours, with their masks."""
+    root = tmp_path / "data"
+    (root / "images").mkdir(parents=True)
+    (root / "masks").mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(5):
+        mask = np.kron(rng.integers(0, 3, (4, 4)), np.ones((4, 4))).astype(np.uint8)
+        image = np.array(COLORS, np.uint8)[mask]
+        cv2.imwrite(str(root / "images" / f"{number}.png"), image[:, :, ::-1])
+        cv2.imwrite(str(root / "masks" / f"{number}.png"), mask)
+    meta = {"label_map": {str(index): name for index, name in enumerate(LABELS.names)}}
+    (root / "dataset_meta.json").write_text(json.dumps(meta))
+    return open_folder(root)["default"]

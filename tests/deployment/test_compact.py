@@ -1,0 +1,59 @@
+from collections import Counter
+from pathlib import Path
+
+import nncf
+import numpy as np
+import openvino
+import pytest
+from numpy.testing import assert_array_equal
+
+from otx_seg.deployment.compact import save_compact
+from otx_seg.deployment.files import size_of
+
+AWKWARD = 'a > b\n  < "c" & <dim>3</dim></port> ü'
+
+
+def quantised(path: Path) -> openvino.Model:
+    model = openvino.Core().read_model(path)
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (1, 3, 16, 16)).astype(np.float32) for _ in range(2)]
+    quantized = nncf.quantize(model, nncf.Dataset(images), subset_size=2)
+    quantized.set_rt_info(AWKWARD, ["model_info", "awkward"])
+    return quantized
+
+
+@pytest.fixture
+def saved(color_ir: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """The same quantised model, written plainly and compactly."""
+    plain, compact = tmp_path / "plain.xml", tmp_path / "compact.xml"
+    model = quantised(color_ir)
+    openvino.save_model(model, plain, compress_to_fp16=False)
+    save_compact(model, compact)
+    return plain, compact
+
+
+def test_the_same_numbers_from_smaller_files(saved: tuple[Path, Path]) -> None:
+    plain, compact = saved
+    assert size_of(compact) < 0.75 * size_of(plain)
+    image = np.random.default_rng(1).integers(0, 256, (1, 3, 16, 16)).astype(np.float32)
+    results = [openvino.compile_model(path, "CPU")({"image": image})[0] for path in saved]
+    assert_array_equal(results[0], results[1])
+
+
+def test_what_users_see_stays(saved: tuple[Path, Path]) -> None:
+    plain, compact = (openvino.Core().read_model(path) for path in saved)
+    assert compact.inputs[0].get_any_name() == "image"
+    assert compact.outputs[0].get_names() == plain.outputs[0].get_names()
+    assert compact.get_rt_info(["model_info", "awkward"]).astype(str) == plain.get_rt_info(
+        ["model_info", "awkward"]
+    ).astype(str)
+    assert compact.get_rt_info(["model_info", "labels"]).astype(str) == "grass sea"
+    names = {node.get_friendly_name() for node in compact.get_ops()}
+    assert {"spread/Convolution", "gate/Multiply", "decide/Convolution"} < names
+
+
+def test_constants_are_shared_and_the_graph_is_otherwise_the_same(saved: tuple[Path, Path]) -> None:
+    kinds = [Counter(node.get_type_name() for node in openvino.Core().read_model(path).get_ops()) for path in saved]
+    constants = [kind.pop("Constant") for kind in kinds]
+    assert kinds[0] == kinds[1]
+    assert constants[1] < constants[0]

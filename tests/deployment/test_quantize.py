@@ -1,0 +1,116 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import openvino
+import pytest
+
+from otx_seg.datasets import Subset
+from otx_seg.deployment.quantize import Recipe, quantize
+from otx_seg.errors import DataError, UsageError
+from otx_seg.inference.evaluate import evaluate
+from otx_seg.inference.predictor import load_predictor
+
+EVERYTHING = Recipe(preset="Performance", subset_size=10, ignored_patterns=(), ignored_types=(), range_quantile=0.0)
+
+
+def nodes(path: Path) -> dict[str, openvino.Node]:
+    return {node.get_friendly_name(): node for node in openvino.Core().read_model(path).get_ordered_ops()}
+
+
+def is_quantised(path: Path, convolution: str) -> bool:
+    source = nodes(path)[convolution].input_value(0).get_node()
+    return source.get_type_name() == "FakeQuantize"
+
+
+@pytest.mark.parametrize("recipe", [EVERYTHING, replace(EVERYTHING, preset="Mixed", range_quantile=1e-3)])
+def test_a_model_is_quantised_and_both_are_measured(
+    recipe: Recipe, color_ir: Path, color_data: Subset, tmp_path: Path
+) -> None:
+    stages: list[tuple[str, int, int]] = []
+    result = quantize(
+        color_ir, color_data, color_data, tmp_path / "ptq", recipe, seed=1, progress=lambda *seen: stages.append(seen)
+    )
+    assert sorted(file.name for file in (tmp_path / "ptq").iterdir()) == [
+        "label_schema.json",
+        "openvino.bin",
+        "openvino.xml",
+        "ptq_performance.json",
+    ]
+    assert is_quantised(result.model, "spread/Convolution")
+    assert is_quantised(result.model, "decide/Convolution")
+    assert result.before.scores.dice_average == 1
+    assert result.after.scores.dice_average == 1
+    assert result.dice_loss == 0
+    assert result.ignored_nodes == 0
+    assert {stage for stage, _, _ in stages} == {"evaluating FP32", "calibrating", "evaluating INT8"}
+    assert all(done <= total == 5 for _, done, total in stages)
+    written = json.loads((tmp_path / "ptq" / "ptq_performance.json").read_text())
+    assert written["Dice Average"] == written["before"]["Dice Average"] == 1
+    assert written["size_bytes"] == sum(
+        (tmp_path / "ptq" / name).stat().st_size for name in ("openvino.xml", "openvino.bin")
+    )
+
+
+def test_the_new_model_keeps_what_the_old_one_tells(color_ir: Path, color_data: Subset, tmp_path: Path) -> None:
+    result = quantize(color_ir, color_data, color_data, tmp_path / "ptq", EVERYTHING, seed=1)
+    before, after = load_predictor(color_ir), load_predictor(result.model)
+    assert after.labels == before.labels
+    assert after.post_processing == before.post_processing
+    assert evaluate(after, color_data).scores == result.after.scores
+    model = openvino.Core().read_model(result.model)
+    assert model.get_rt_info(["model_info", "labels"]).astype(str) == "grass sea"
+
+
+def test_ignored_nodes_stay_in_floating_point(color_ir: Path, color_data: Subset, tmp_path: Path) -> None:
+    recipe = replace(EVERYTHING, ignored_patterns=("^spread",), ignored_types=("Multiply",))
+    result = quantize(color_ir, color_data, color_data, tmp_path / "ptq", recipe, seed=1)
+    assert result.ignored_nodes == 2
+    assert not is_quantised(result.model, "spread/Convolution")
+    assert is_quantised(result.model, "decide/Convolution")
+
+
+def test_no_more_images_than_asked_for(color_ir: Path, color_data: Subset, tmp_path: Path) -> None:
+    totals: set[int] = set()
+
+    def watch(stage: str, done: int, total: int) -> None:
+        if stage == "calibrating":
+            totals.add(total)
+
+    recipe = replace(EVERYTHING, subset_size=2)
+    quantize(color_ir, color_data, color_data, tmp_path / "ptq", recipe, seed=1, progress=watch)
+    assert totals == {2}
+
+
+def test_nothing_is_printed(
+    color_ir: Path, color_data: Subset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quantize(color_ir, color_data, color_data, tmp_path / "ptq", EVERYTHING, seed=1)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_quantised_model_is_refused(color_ir: Path, color_data: Subset, tmp_path: Path) -> None:
+    result = quantize(color_ir, color_data, color_data, tmp_path / "ptq", EVERYTHING, seed=1)
+    with pytest.raises(UsageError, match="is quantised already"):
+        quantize(result.model, color_data, color_data, tmp_path / "again", EVERYTHING, seed=1)
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        (replace(EVERYTHING, ignored_patterns=("hamburger",)), "no node matches the ignored pattern 'hamburger'"),
+        (replace(EVERYTHING, ignored_types=("MVN",)), "no node of the ignored type 'MVN'"),
+    ],
+)
+def test_a_recipe_for_another_network_is_refused(
+    recipe: Recipe, message: str, color_ir: Path, color_data: Subset, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        quantize(color_ir, color_data, color_data, tmp_path / "ptq", recipe, seed=1)
+    assert not (tmp_path / "ptq").exists()
+
+
+def test_no_images_to_calibrate_with(color_ir: Path, color_data: Subset, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no images to calibrate with"):
+        quantize(color_ir, replace(color_data, samples=()), color_data, tmp_path / "ptq", EVERYTHING, seed=1)
