@@ -37,7 +37,7 @@ class Constant(nn.Module):
 
 def test_the_losses_are_weighted_and_summed() -> None:
     network, data = Constant(), batch()
-    algorithm = Supervised(network, [(2.0, CrossEntropy()), (0.5, Dice())])  # type: ignore[arg-type]
+    algorithm = Supervised(network, [(2.0, CrossEntropy()), (0.5, Dice())], stride=1)  # type: ignore[arg-type]
     losses = algorithm.training_step(data)
     mask = data["labelled"]["mask"]
     entropy, dice = CrossEntropy()(network.logits, mask), Dice()(network.logits, mask)
@@ -50,10 +50,17 @@ def test_the_losses_are_weighted_and_summed() -> None:
 
 def test_the_same_loss_twice_counts_twice() -> None:
     network, data = Constant(), batch()
-    twice = Supervised(network, [(1.0, CrossEntropy()), (1.0, CrossEntropy())])  # type: ignore[arg-type]
+    twice = Supervised(network, [(1.0, CrossEntropy()), (1.0, CrossEntropy())], stride=1)  # type: ignore[arg-type]
     torch.testing.assert_close(
         twice.training_step(data)["loss"], 2 * CrossEntropy()(network.logits, data["labelled"]["mask"])
     )
+
+
+def test_every_second_pixel_of_every_second_row() -> None:
+    network, data = Constant(), batch()
+    loss = Supervised(network, [(1.0, CrossEntropy())], stride=2).training_step(data)["loss"]  # type: ignore[arg-type]
+    expected = CrossEntropy()(network.logits[:, :, ::2, ::2], data["labelled"]["mask"][:, ::2, ::2])
+    torch.testing.assert_close(loss, expected)
 
 
 def test_build_follows_the_template() -> None:

@@ -33,6 +33,8 @@ ExportType = Literal["openvino", "onnx"]
 INPUT, OUTPUT = "image", "output"
 """Names of the graph's input and output."""
 
+_WRAPPERS = "__module.network.network."  # Deployable, SegmentationNetwork
+
 _OPSET = 17  # ONNX; the newest that torch's tracing exporter writes, read by every runtime since 2022
 
 
@@ -104,6 +106,9 @@ def _write_ir(predictor: TorchPredictor, path: Path, half_precision: bool) -> Pa
     with _quiet():
         model = openvino.convert_model(_graph(predictor), example_input=example, input=[list(example.shape)])
     model = _without_shape_arithmetic(model, path)
+    for node in model.get_ops():
+        # Names begin at the network, as its state dict's do, not at the wrappers around it.
+        node.set_friendly_name(node.get_friendly_name().replace(_WRAPPERS, ""))
     model.inputs[0].get_node().set_friendly_name(INPUT)
     model.inputs[0].get_tensor().set_names({INPUT})
     model.outputs[0].get_tensor().set_names({OUTPUT})

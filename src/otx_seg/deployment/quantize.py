@@ -23,7 +23,7 @@ from nncf.quantization.range_estimator import (
 from numpy.typing import NDArray
 
 from otx_seg.datasets import Subset
-from otx_seg.deployment.compact import save_compact
+from otx_seg.deployment.compact import halve_large_constants, save_compact
 from otx_seg.deployment.files import IR_XML, size_of, written_whole
 from otx_seg.deployment.ignored_nodes import find_ignored_nodes
 from otx_seg.errors import DataError, UsageError
@@ -110,7 +110,8 @@ def quantize(
 
     1. Find the nodes the recipe leaves alone.
     2. Evaluate the model on the validation images.
-    3. Collect the ranges of its activations on calibration images, and quantise.
+    3. Collect the ranges of its activations on calibration images, and quantise; parameters that stay in floating
+       point are stored in 16 bits.
     4. Evaluate the result; write it with `label_schema.json` and `ptq_performance.json` to `output`.
 
     Args:
@@ -138,6 +139,7 @@ def quantize(
     images = _Calibration(calibration, predictor.input_size, recipe.subset_size, seed, progress)
     quantized = _run_nncf(graph, images, ignored, recipe)
     # 4. after
+    halve_large_constants(quantized)
     with written_whole(output) as folder:
         save_compact(quantized, folder / IR_XML)
         write_label_schema(folder / LABEL_SCHEMA, predictor.labels)

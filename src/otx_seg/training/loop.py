@@ -206,11 +206,11 @@ class Training:
         # Reading a loss waits for the device; on a GPU that is worth it only every few steps.
         if self.accelerator.device.type != "cpu" and step % JOURNAL_INTERVAL:
             return
-        loss = float(losses["loss"])
+        loss = float(losses["loss"].detach())
         epoch = self.position.epoch + 1
         self.watcher.on_step(StepReport(step, self.total_steps, epoch, progress, loss, rate, self.elapsed_s))
         if step % JOURNAL_INTERVAL == 0:
-            values = {name: float(value) for name, value in losses.items()}
+            values = {name: float(value.detach()) for name, value in losses.items()}
             self.journal.append({"step": step, "epoch": epoch, "learning_rate": rate, **values})
 
     # ------------------------------------------------------------------ bad luck

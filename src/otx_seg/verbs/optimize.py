@@ -58,7 +58,7 @@ def optimize(
     run = open_run(Path(output) if output is not None else None, "optimize", _PRODUCTS, overwrite)
     with log_to(run.log):
         workers = made_from.hyper_parameters.learning_parameters.num_workers
-        result = quantize(weights, data.train, data.val, run.path / "ptq", _recipe(made_from), _SEED, workers, progress)
+        result = quantize(weights, data.train, data.val, run.path / "ptq", recipe(made_from), _SEED, workers, progress)
         limit = made_from.hyper_parameters.nncf_optimization.maximal_accuracy_degradation
         if 100 * result.dice_loss > limit:
             logger.warning(
@@ -70,7 +70,8 @@ def optimize(
     return result
 
 
-def _recipe(template: Template) -> Recipe:
+def recipe(template: Template) -> Recipe:
+    """How the template wants its model quantised."""
     settings, fixed = template.hyper_parameters.pot_parameters, template.quantization
     return Recipe(
         preset=settings.preset,

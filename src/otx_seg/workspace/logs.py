@@ -21,6 +21,8 @@ def log_to(path: Path) -> Iterator[None]:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger(ROOT)
     root.addHandler(handler)
+    level = root.level
+    root.setLevel(logging.INFO)
     try:
         yield
     except BaseException as error:
@@ -30,5 +32,6 @@ def log_to(path: Path) -> Iterator[None]:
         )
         raise
     finally:
+        root.setLevel(level)
         root.removeHandler(handler)
         handler.close()

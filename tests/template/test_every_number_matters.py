@@ -1,0 +1,149 @@
+"""A key that is accepted and unused is the worst bug of this field: change each number, and something must change."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from otx_seg import algorithms, catalogue
+from otx_seg.labels import Labels, default_colors
+from otx_seg.template import Template, find_templates, from_dict, load
+from otx_seg.training.optimizer import build_optimizer
+from otx_seg.training.schedule import LearningRate
+from otx_seg.training.stopping import EarlyStopping
+from otx_seg.transforms.pipeline import build_pipeline
+from otx_seg.verbs.optimize import recipe
+
+LABELS = Labels(("a", "b"), default_colors(2), None)
+# Descriptions and what a run hands on as it is: tests of the places that use them see to these.
+DESCRIPTIVE = {"gigaflops", "parameter_count", "size_mb"}
+PLACEHOLDER = {"model.decode_head.num_classes"}
+
+
+def numbers(value: Any, key: str = "") -> Iterator[str]:
+    """The dotted keys of all numbers (not truth values) in nested plain values."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from numbers(item, f"{key}.{name}".lstrip("."))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from numbers(item, f"{key}.{index}")
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield key
+
+
+def with_change(content: dict[str, Any], key: str) -> dict[str, Any]:
+    """A copy with the number at `key` changed a little, still in its range."""
+    changed = copy.deepcopy(content)
+    place: Any = changed
+    *path, last = key.split(".")
+    for name in path:
+        place = place[int(name)] if isinstance(place, list) else place[name]
+    index = int(last) if isinstance(place, list) else last
+    number = place[index]
+    place[index] = number + 1 if isinstance(number, int) else number * 0.9 if number else 0.01
+    return changed
+
+
+def pipeline_result(template: Template) -> list[bytes]:
+    """What the augmentations make of an image with many seeds."""
+    pipeline = build_pipeline(list(template.train_pipeline), (64, 64), "test")
+    rng = np.random.default_rng(0)
+    image, mask = rng.integers(0, 256, (80, 90, 3), np.uint8), np.zeros((80, 90), np.uint8)
+    mask[20:40, 20:60] = 1
+    return [part.tobytes() for seed in range(40) for part in pipeline(image, mask, np.random.default_rng(seed))]
+
+
+def rates(template: Template) -> list[float]:
+    """Learning rates of each schedule over a run whose score stalls."""
+    found = []
+    for kind in ("poly", "plateau"):
+        chosen = template.override({"learning_parameters.learning_rate_schedule": kind})
+        rate = LearningRate(chosen, warmup_steps=10)
+        found += [rate.at(step, step / 100) for step in range(101)]
+        for stalled in range(30):
+            rate.observe(50, 1.0 if stalled == 0 else 0.5)
+            found.append(rate.at(50, 0.0))
+    return found
+
+
+def stops(template: Template) -> list[bool]:
+    """Decisions of early stopping while the score stalls."""
+    early = EarlyStopping(template, warmup_steps=0)
+    return [early.observe(epoch, 50 * epoch, 1.0 if epoch == 1 else 0.5) for epoch in range(1, 2500)]
+
+
+@functools.cache
+def network_result(model: str) -> list[float]:
+    """The shapes of a network's tensors and its answer to an image, for a template's `model` as text."""
+    content = {**load("Lite-HRNet-s-mod2").as_dict(), "model": eval(model)}  # plain values printed by repr
+    template = from_dict(content, "test")
+    torch.manual_seed(0)
+    algorithm = algorithms.build(template, LABELS)
+    image = torch.full((2, 3, 64, 64), 200, dtype=torch.uint8)
+    algorithm.train()
+    torch.manual_seed(0)
+    values = [float(parameter.detach().double().std()) for parameter in algorithm.parameters() if parameter.numel() > 1]
+    return [*values, *algorithm.network(image).detach().double().flatten()[:50].tolist()]
+
+
+def observed(template: Template, key: str) -> Any:
+    """What can be seen of the part of a run that a key belongs to."""
+    section = key.split(".")[0]
+    if section == "model":
+        try:
+            return network_result(repr(template.model))
+        except (RuntimeError, AssertionError, ValueError, IndexError) as error:
+            return repr(error)  # sizes that do not fit together: the number was used
+    if section == "train_pipeline":
+        return pipeline_result(template)
+    if section == "losses":
+        return algorithms.build(template, LABELS).weights
+    if section == "optimizer":
+        optimizer = build_optimizer(torch.nn.Linear(2, 2), template)
+        return [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+    if section == "schedule" or "learning_rate" in key:
+        return rates(template)
+    if section == "quantization" or "pot_parameters" in key:
+        return recipe(template)
+    if "early_stop" in key:
+        return stops(template)
+    return template  # used as a plain value by the loop, the loaders or the exported model's metadata
+
+
+@pytest.mark.parametrize("name", [template.name for template in find_templates()])
+def test_every_number_of_a_template_changes_something(name: str) -> None:
+    content = load(name).as_dict()
+    hyper_parameters = content["hyper_parameters"]
+    keys = [key for key in numbers(content) if key not in DESCRIPTIVE | PLACEHOLDER]
+    assert len(keys) > 40
+    base = from_dict(content, name)
+    for key in keys:
+        if key.split(".")[0] == "hyper_parameters" and _is_inactive(key):
+            continue
+        changed = with_change(content, key)
+        if name.startswith("SegNext") and key.startswith("model."):
+            continue  # the networks are mmseg's; building one per number takes minutes
+        template = from_dict(changed, name)
+        assert observed(base, key) != observed(template, key), f"{key} changes nothing"
+    assert hyper_parameters
+
+
+def _is_inactive(key: str) -> bool:
+    from otx_seg.template import list_parameters
+
+    inactive = {item.name for item in list_parameters(load("SegNext-t")) if item.possible.startswith("only ")}
+    return key.removeprefix("hyper_parameters.") in inactive
+
+
+def test_the_catalogue_refuses_arguments_that_a_class_does_not_take() -> None:
+    from otx_seg.errors import UsageError
+
+    with pytest.raises(UsageError, match=r"somewhere: CrossEntropy does not accept"):
+        catalogue.build("otx_seg.losses", {"type": "CrossEntropy", "gamma": 2}, "somewhere")
