@@ -46,4 +46,4 @@ def build(template: Template, labels: Labels) -> Supervised:
         if not isinstance(weight, (int, float)):
             raise UsageError(f"{where}: needs a number as weight, not {weight!r}")
         losses.append((float(weight), catalogue.build("otx_seg.losses", arguments, where)))
-    return Supervised(network, losses, template.loss_stride)
+    return Supervised(network, losses)

@@ -15,24 +15,20 @@ class Supervised(nn.Module):
     """Minimises a weighted sum of pixel losses.
 
     1. The network gives logits at the size of its input.
-    2. Of these and of the annotated mask, every n-th pixel of every n-th row is looked at. Neighbouring pixels say much
-       the same, and at full size the losses alone take a fifth of a step of a small network on a CPU.
-    3. Each loss compares the two; pixels of value 255 are left out.
-    4. The weighted losses are summed.
+    2. Each loss compares them with the annotated mask; pixels of value 255 are left out.
+    3. The weighted losses are summed.
 
     Args:
         network: the network to train.
         losses: ``(weight, loss)`` pairs; a loss takes logits (B, K, H, W) and a mask (B, H, W).
-        stride: n, at least 1; 1 looks at every pixel.
     """
 
     views: tuple[str, ...] = ("labelled",)
 
-    def __init__(self, network: SegmentationNetwork, losses: Sequence[tuple[float, nn.Module]], stride: int) -> None:
+    def __init__(self, network: SegmentationNetwork, losses: Sequence[tuple[float, nn.Module]]) -> None:
         super().__init__()
         self.network = network
         self.weights = [weight for weight, _ in losses]
-        self.stride = stride
         self.losses = nn.ModuleList(loss for _, loss in losses)
 
     def training_step(self, batch: dict[str, dict[str, Any]]) -> dict[str, Tensor]:
@@ -47,12 +43,11 @@ class Supervised(nn.Module):
         labelled = batch["labelled"]
         # 1. logits
         logits = self.network(labelled["image"])  # (B, K, H, W)
-        # 2. pixels
-        pixels = (..., slice(None, None, self.stride), slice(None, None, self.stride))
-        logits, mask = logits[pixels], labelled["mask"][pixels]
-        # 3. losses
-        parts = [weight * loss(logits, mask) for weight, loss in zip(self.weights, self.losses, strict=True)]
-        # 4. sum
+        # 2. losses
+        parts = [
+            weight * loss(logits, labelled["mask"]) for weight, loss in zip(self.weights, self.losses, strict=True)
+        ]
+        # 3. sum
         named = {type(loss).__name__: part.detach() for loss, part in zip(self.losses, parts, strict=True)}
         return {"loss": torch.stack(parts).sum(), **named}
 

@@ -71,7 +71,6 @@ class Template(_Section):
         model: the argument of MMSegmentation's ``MODELS.build``, with 2 classes as a placeholder.
         train_pipeline: classes of `otx_seg.transforms` with their arguments, in order; sizes are supplied by the run.
         losses: classes of `otx_seg.losses` with a ``weight`` each; their weighted sum is minimised.
-        loss_stride: the losses look at every n-th pixel of every n-th row.
         optimizer: a class of ``torch.optim`` with its arguments but the learning rate; parameters whose name
             contains one of ``undecayed`` get no weight decay.
         gradient_clip_norm: gradients are scaled down to this L2 norm; None: never.
@@ -89,7 +88,6 @@ class Template(_Section):
     pretrained: Pretrained
     train_pipeline: tuple[dict[str, Any], ...] = _TRAIN_PIPELINE
     losses: tuple[dict[str, Any], ...] = ({"type": "CrossEntropy", "weight": 1.0},)
-    loss_stride: int = Field(1, ge=1, le=8)
     optimizer: dict[str, Any]
     schedule: Schedule = Schedule()
     gradient_clip_norm: float | None = Field(None, gt=0)

@@ -1,0 +1,45 @@
+"""One walk over all shipped templates: each loads, builds, makes one finite step, and exports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from otx_seg import algorithms
+from otx_seg.deployment.export import REQUIRED_AGREEMENT, export
+from otx_seg.inference.predictor import load_predictor
+from otx_seg.labels import Labels, default_colors
+from otx_seg.template import find_templates, load
+from otx_seg.training.optimizer import build_optimizer
+from otx_seg.workspace.weights import write_weights
+
+LABELS = Labels(("background", "thing", "other thing"), default_colors(3), 0)
+
+
+def test_there_are_templates_to_walk_over() -> None:
+    assert len(find_templates()) >= 7
+
+
+@pytest.mark.parametrize("name", [template.name for template in find_templates()])
+def test_a_template_from_file_to_exported_model(name: str, tmp_path: Path) -> None:
+    template = load(name).override({"learning_parameters.input_size": "64x64"})
+    torch.manual_seed(0)
+    algorithm = algorithms.build(template, LABELS).train()
+    optimizer = build_optimizer(algorithm, template)
+    image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    mask = torch.randint(0, 3, (2, 64, 64), dtype=torch.uint8)
+    loss = algorithm.training_step({"labelled": {"image": image, "mask": mask, "files": ["a", "b"]}})["loss"]
+    loss.backward()
+    optimizer.step()
+    assert loss.isfinite()
+    assert all(parameter.isfinite().all() for parameter in algorithm.parameters())
+
+    weights = tmp_path / "weights.pth"
+    write_weights(weights, algorithm.deployable().network.state_dict(), LABELS, template, "random numbers")
+    exported = export(weights, tmp_path / "exported")
+    assert exported.agreement >= REQUIRED_AGREEMENT
+    predictor = load_predictor(exported.model, load(name))
+    assert predictor.labels == LABELS
+    assert predictor.input_size == (64, 64)
