@@ -200,7 +200,7 @@ def _run_nncf(graph: openvino.Model, images: _Calibration, ignored: list[str], r
     nncf.set_log_level(logging.ERROR)
     # NNCF draws progress bars on stdout, which belongs to results.
     with contextlib.redirect_stdout(io.StringIO()):
-        return nncf.quantize(
+        quantized = nncf.quantize(
             graph,
             nncf.Dataset(images.indices, images.read),
             preset=_PRESETS[recipe.preset],
@@ -210,6 +210,9 @@ def _run_nncf(graph: openvino.Model, images: _Calibration, ignored: list[str], r
                 activations_range_estimator_params=_range_estimator(recipe.range_quantile)
             ),
         )
+    # Settings of NNCF with the names of all ignored nodes: 20 KB of text for Lite-HRNet.
+    del quantized.rt_info["nncf"]
+    return quantized
 
 
 def _range_estimator(quantile: float) -> RangeEstimatorParameters:

@@ -7,6 +7,7 @@ import os
 import torch
 from accelerate import Accelerator
 
+from otx_seg.errors import UsageError
 from otx_seg.template.hyper_parameters import LearningParameters
 
 
@@ -15,8 +16,14 @@ def start_accelerator(precision: str) -> Accelerator:
 
     Args:
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+
+    Raises:
+        UsageError: fp16 on a CPU, which would compute it slower than fp32 and lose small gradients.
     """
-    return Accelerator(mixed_precision={"fp32": "no"}.get(chosen := choose_precision(precision), chosen))
+    chosen = choose_precision(precision)
+    if chosen == "fp16" and not torch.cuda.is_available():
+        raise UsageError("learning_parameters.precision=fp16 needs a GPU; use auto, fp32 or bf16")
+    return Accelerator(mixed_precision="no" if chosen == "fp32" else chosen)
 
 
 def choose_precision(precision: str) -> str:

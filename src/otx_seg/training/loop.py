@@ -68,7 +68,8 @@ class Training:
         self.accelerator = start_accelerator(self.parameters.precision)
         self.algorithm: Any = algorithm
         self.model, self.optimizer = self._prepare(algorithm)
-        self.average = WeightAverage(algorithm.deployable(), self.parameters.ema_keep)
+        keep = self.parameters.ema_keep
+        self.average = WeightAverage(algorithm.deployable(), keep) if keep > 0 else None
         self.workers = choose_workers(self.parameters, self.accelerator.num_processes)
         self.pipeline = build_pipeline(
             list(template.train_pipeline), template.input_size, f"template {template.name}: train_pipeline"
@@ -196,7 +197,7 @@ class Training:
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.template.gradient_clip_norm)
         self.optimizer.step()
         self.algorithm.after_step()
-        if self.parameters.ema_keep > 0:
+        if self.average is not None:
             self.average.update()
         if self.accelerator.is_main_process:
             self._report_step(losses, rate, progress)
@@ -276,7 +277,7 @@ class Training:
 
     def deployable(self) -> SegmentationNetwork:
         """The network to evaluate and save: the averaged one where an average is kept."""
-        network = self.average.module if self.parameters.ema_keep > 0 else self.algorithm.deployable()
+        network = self.average.module if self.average is not None else self.algorithm.deployable()
         assert isinstance(network, SegmentationNetwork)
         return network
 

@@ -66,7 +66,7 @@ def _parts(training: Training) -> dict[str, Any]:
         "learning_rate": training.learning_rate,
         "early_stopping": training.early_stopping,
     }
-    if training.parameters.ema_keep > 0:
+    if training.average is not None:
         parts["average"] = training.average.averaged
     if training.accelerator.scaler is not None:
         parts["scaler"] = training.accelerator.scaler

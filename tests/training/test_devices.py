@@ -1,0 +1,27 @@
+"""Arithmetic and loader processes of a training."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+from otx_seg.errors import UsageError
+from otx_seg.template.hyper_parameters import LearningParameters
+from otx_seg.training.devices import choose_precision, choose_workers, start_accelerator
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without a GPU")
+def test_precision_on_a_cpu() -> None:
+    assert choose_precision("auto") == "fp32"
+    assert choose_precision("bf16") == "bf16"
+    with pytest.raises(UsageError, match=r"fp16 needs a GPU"):
+        start_accelerator("fp16")
+
+
+def test_workers() -> None:
+    assert choose_workers(LearningParameters(num_workers=3), processes=1) == 3
+    cores = os.cpu_count() or 1
+    assert choose_workers(LearningParameters(auto_num_workers=True), processes=1) == min(cores, 8)
+    assert choose_workers(LearningParameters(auto_num_workers=True), processes=2 * cores) == 0
