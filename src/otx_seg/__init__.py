@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from otx_seg.telemetry import switch_off
+
 if TYPE_CHECKING:
     from otx_seg.models import build_model
     from otx_seg.template import find_templates
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from otx_seg.verbs.train import train
 
 __all__ = ["build_model", "evaluate", "export", "find_templates", "optimize", "predict", "train"]
+
+# Here, since it has to happen before openvino or nncf is imported, whatever part of this package does that.
+switch_off()
 
 _HOMES = {name: f"otx_seg.verbs.{name}" for name in ("evaluate", "export", "optimize", "predict", "train")}
 _HOMES |= {"build_model": "otx_seg.models", "find_templates": "otx_seg.template"}

@@ -15,7 +15,6 @@ from otx_seg.datasets.images import read_bytes
 from otx_seg.datasets.masks import MAX_LABELS, MaskCode
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels, background_index, default_colors
-from otx_seg.telemetry import switch_off
 
 META_FILE = "dataset_meta.json"
 
@@ -129,7 +128,6 @@ def _is_color(color: Any) -> bool:
 
 
 def _mask_code(path: Path, names: tuple[str, ...]) -> MaskCode:
-    switch_off()
     from datumaro.util.meta_file_util import parse_meta_file  # slow to import
 
     try:

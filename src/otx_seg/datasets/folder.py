@@ -23,7 +23,6 @@ from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta
 from otx_seg.datasets.images import IMAGE_SUFFIXES
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
-from otx_seg.telemetry import switch_off
 
 DEFAULT_SUBSET = "default"
 """The name of the subset whose images lie directly in the root."""
@@ -81,7 +80,6 @@ def _listed_folders(root: Path) -> list[Path]:
 
 
 def _unknown_layout(root: Path) -> str:
-    switch_off()
     from datumaro.components.environment import Environment  # slow to import
 
     formats = Environment().detect_dataset(str(root), depth=1)
