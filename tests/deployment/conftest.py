@@ -28,11 +28,11 @@ def color_graph() -> openvino.Model:
         kernel = opset.constant(weights[:, :, None, None].astype(np.float32))
         return opset.convolution(x, kernel, [1, 1], [0, 0], [0, 0], [1, 1], name=name)
 
-    spread = np.tile(np.eye(3) / 64, (8, 1))  # (24, 3)
+    spread = np.tile(np.eye(3) / 64, (112, 1))  # (336, 3): 1008 parameters
     x = opset.relu(convolution(image, spread, "spread/Convolution"))
     gate = opset.sigmoid(opset.reduce_mean(x, opset.constant([2, 3]), keep_dims=True))
     x = opset.multiply(x, gate, name="gate/Multiply")
-    x = opset.softmax(convolution(x, spread.T * 8, "decide/Convolution"), axis=1)
+    x = opset.softmax(convolution(x, spread.T, "decide/Convolution"), axis=1)
     model = openvino.Model([x], [image], "colors")
     for name, value in ModelInfo(LABELS, None, PLAIN_ARGMAX).entries().items():
         model.set_rt_info(value, [SECTION, name])

@@ -1,9 +1,10 @@
 from pathlib import Path
 
+import numpy as np
 import openvino
 import pytest
 
-from otx_seg.deployment.ignored_nodes import find_ignored_nodes
+from otx_seg.deployment.ignored_nodes import delicate_nodes, find_ignored_nodes, weighted_nodes
 from otx_seg.errors import UsageError
 
 PATH = Path("model.xml")
@@ -15,15 +16,15 @@ def graph(color_ir: Path) -> openvino.Model:
 
 
 def test_patterns_are_looked_for_anywhere_in_a_name(graph: openvino.Model) -> None:
-    assert find_ignored_nodes(graph, ["Conv"], [], PATH) == ["decide/Convolution", "spread/Convolution"]
-    assert find_ignored_nodes(graph, [".*ecide.*"], [], PATH) == ["decide/Convolution"]
-    assert find_ignored_nodes(graph, ["^gate/", "spread"], [], PATH) == ["gate/Multiply", "spread/Convolution"]
-    assert find_ignored_nodes(graph, [], [], PATH) == []
+    assert find_ignored_nodes(graph, ["Conv"], [], PATH) == {"decide/Convolution", "spread/Convolution"}
+    assert find_ignored_nodes(graph, [".*ecide.*"], [], PATH) == {"decide/Convolution"}
+    assert find_ignored_nodes(graph, ["^gate/", "spread"], [], PATH) == {"gate/Multiply", "spread/Convolution"}
+    assert find_ignored_nodes(graph, [], [], PATH) == set()
 
 
 def test_types_and_patterns_together_name_each_node_once(graph: openvino.Model) -> None:
     found = find_ignored_nodes(graph, ["decide"], ["Convolution", "Multiply"], PATH)
-    assert found == ["decide/Convolution", "gate/Multiply", "spread/Convolution"]
+    assert found == {"decide/Convolution", "gate/Multiply", "spread/Convolution"}
 
 
 def test_a_pattern_that_matches_nothing_is_refused(graph: openvino.Model) -> None:
@@ -39,3 +40,26 @@ def test_a_type_that_does_not_occur_is_refused(graph: openvino.Model) -> None:
 def test_what_is_no_regular_expression_is_refused(graph: openvino.Model) -> None:
     with pytest.raises(UsageError, match=r"'\(' is no regular expression"):
         find_ignored_nodes(graph, ["("], [], PATH)
+
+
+def test_everything_but_layers_and_their_biases_is_delicate() -> None:
+    opset = openvino.opset13
+    image = opset.parameter((1, 32, 4, 4), np.float32, name="image")
+
+    def stored(*shape: int) -> openvino.Node:
+        # As an IR with half precision has them.
+        return opset.convert(opset.constant(np.ones(shape, np.float16)), "f32")
+
+    x = opset.convolution(image, stored(40, 32, 1, 1), [1, 1], [0, 0], [0, 0], [1, 1], name="large")
+    x = opset.add(x, stored(1, 40, 1, 1), name="bias")
+    x = opset.relu(x, name="relu")
+    small = opset.convolution(x, stored(8, 40, 1, 1), [1, 1], [0, 0], [0, 0], [1, 1], name="small")
+    pooled = opset.reduce_mean(x, opset.constant([2, 3]), keep_dims=False, name="mean")
+    head = opset.matmul(pooled, stored(40, 32), False, False, name="head")
+    attention = opset.matmul(pooled, opset.relu(pooled, name="relu2"), False, True, name="attention")
+    graph = openvino.Model([small, head, attention], [image], "kinds")
+
+    assert {node.get_friendly_name() for node in weighted_nodes(graph)} == {"large", "small", "head"}
+    delicate = delicate_nodes(graph)
+    assert {"relu", "relu2", "small", "mean", "attention"} <= delicate
+    assert not delicate & {"large", "bias", "head"}

@@ -42,7 +42,7 @@ def test_a_model_is_quantised_and_both_are_measured(
     assert result.before.scores.dice_average == 1
     assert result.after.scores.dice_average == 1
     assert result.dice_loss == 0
-    assert result.ignored_nodes == 0
+    assert (result.layers, result.quantized_layers) == (2, 2)
     assert {stage for stage, _, _ in stages} == {"evaluating FP32", "calibrating", "evaluating INT8"}
     assert all(done <= total == 5 for _, done, total in stages)
     written = json.loads((tmp_path / "ptq" / "ptq_performance.json").read_text())
@@ -65,7 +65,7 @@ def test_the_new_model_keeps_what_the_old_one_tells(color_ir: Path, color_data: 
 def test_ignored_nodes_stay_in_floating_point(color_ir: Path, color_data: Subset, tmp_path: Path) -> None:
     recipe = replace(EVERYTHING, ignored_patterns=("^spread",), ignored_types=("Multiply",))
     result = quantize(color_ir, color_data, color_data, tmp_path / "ptq", recipe, seed=1)
-    assert result.ignored_nodes == 2
+    assert (result.layers, result.quantized_layers) == (2, 1)
     assert not is_quantised(result.model, "spread/Convolution")
     assert is_quantised(result.model, "decide/Convolution")
 
@@ -109,6 +109,12 @@ def test_a_recipe_for_another_network_is_refused(
     with pytest.raises(UsageError, match=message):
         quantize(color_ir, color_data, color_data, tmp_path / "ptq", recipe, seed=1)
     assert not (tmp_path / "ptq").exists()
+
+
+def test_nothing_left_to_quantise(color_ir: Path, color_data: Subset, tmp_path: Path) -> None:
+    recipe = replace(EVERYTHING, ignored_types=("Convolution",))
+    with pytest.raises(UsageError, match="nothing to quantise: all of its 2 layers are small or ignored"):
+        quantize(color_ir, color_data, color_data, tmp_path / "ptq", recipe, seed=1)
 
 
 def test_no_images_to_calibrate_with(color_ir: Path, color_data: Subset, tmp_path: Path) -> None:

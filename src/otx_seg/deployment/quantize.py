@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from otx_seg.datasets import Subset
 from otx_seg.deployment.compact import halve_large_constants, save_compact
 from otx_seg.deployment.files import IR_XML, size_of, written_whole
-from otx_seg.deployment.ignored_nodes import find_ignored_nodes
+from otx_seg.deployment.ignored_nodes import delicate_nodes, find_ignored_nodes, weighted_nodes
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inference.evaluate import Evaluation, evaluate
 from otx_seg.inference.model_info import LABEL_SCHEMA
@@ -46,7 +46,8 @@ class Recipe:
     Attributes:
         preset: Performance quantises all values symmetrically around zero, Mixed the activations asymmetrically.
         subset_size: calibration images at most.
-        ignored_patterns: regular expressions; nodes in whose name one is found stay in floating point.
+        ignored_patterns: regular expressions; nodes in whose name one is found stay in floating point, beside those
+            that do in any network, see `delicate_nodes`.
         ignored_types: operation types that stay in floating point.
         range_quantile: share of the smallest and of the largest values of an activation that its range leaves out.
     """
@@ -66,7 +67,8 @@ class Quantized:
         model: the ``.xml`` of the new model.
         before, after: how the old and the new model did on the validation images.
         size_before, size_after: bytes of ``.xml`` and ``.bin`` together.
-        ignored_nodes: how many nodes the recipe left in floating point.
+        layers: number of convolutions and matrix products with weights.
+        quantized_layers: how many of them now work with 8-bit integers.
     """
 
     model: Path
@@ -74,7 +76,8 @@ class Quantized:
     after: Evaluation
     size_before: int
     size_after: int
-    ignored_nodes: int
+    layers: int
+    quantized_layers: int
 
     @property
     def dice_loss(self) -> float:
@@ -91,7 +94,8 @@ class Quantized:
         return {
             **plain(self.after, self.size_after),
             "dice_loss": self.dice_loss,
-            "ignored_nodes": self.ignored_nodes,
+            "layers": self.layers,
+            "quantized_layers": self.quantized_layers,
             "before": plain(self.before, self.size_before),
         }
 
@@ -124,7 +128,8 @@ def quantize(
         progress: called with the name of a stage, and the numbers of images done and to do in it.
 
     Raises:
-        UsageError: no such model, one that is already quantised, or a pattern or type that matches nothing.
+        UsageError: no such model, one that is already quantised, a pattern or type that matches nothing, or
+            nothing left to quantise.
         DataError: there are no images, or their labels are not the model's.
         OtxError: the results cannot be written.
     """
@@ -132,7 +137,11 @@ def quantize(
     graph = read_ir(model)
     _refuse_quantized(graph, model)
     # 1. ignored nodes
-    ignored = find_ignored_nodes(graph, recipe.ignored_patterns, recipe.ignored_types, model)
+    ignored = delicate_nodes(graph)
+    ignored |= find_ignored_nodes(graph, recipe.ignored_patterns, recipe.ignored_types, model)
+    layers = [node.get_friendly_name() for node in weighted_nodes(graph)]
+    if ignored.issuperset(layers):
+        raise UsageError(f"{model}: nothing to quantise: all of its {len(layers)} layers are small or ignored")
     # 2. before
     before = _evaluate(predictor, validation, workers, "FP32", progress)
     # 3. ranges
@@ -144,7 +153,15 @@ def quantize(
         save_compact(quantized, folder / IR_XML)
         write_label_schema(folder / LABEL_SCHEMA, predictor.labels)
         after = _evaluate(OpenVinoPredictor(folder / IR_XML), validation, workers, "INT8", progress)
-        result = Quantized(output / IR_XML, before, after, size_of(model), size_of(folder / IR_XML), len(ignored))
+        result = Quantized(
+            model=output / IR_XML,
+            before=before,
+            after=after,
+            size_before=size_of(model),
+            size_after=size_of(folder / IR_XML),
+            layers=len(layers),
+            quantized_layers=len(set(layers) - ignored),
+        )
         write_json(folder / PERFORMANCE, result.as_json())
     return result
 
@@ -196,7 +213,7 @@ class _Calibration:
         return network_input(image, self.size).astype(np.float32)
 
 
-def _run_nncf(graph: openvino.Model, images: _Calibration, ignored: list[str], recipe: Recipe) -> openvino.Model:
+def _run_nncf(graph: openvino.Model, images: _Calibration, ignored: set[str], recipe: Recipe) -> openvino.Model:
     nncf.set_log_level(logging.ERROR)
     # NNCF draws progress bars on stdout, which belongs to results.
     with contextlib.redirect_stdout(io.StringIO()):
@@ -205,7 +222,7 @@ def _run_nncf(graph: openvino.Model, images: _Calibration, ignored: list[str], r
             nncf.Dataset(images.indices, images.read),
             preset=_PRESETS[recipe.preset],
             subset_size=len(images.indices),
-            ignored_scope=nncf.IgnoredScope(names=ignored) if ignored else None,
+            ignored_scope=nncf.IgnoredScope(names=sorted(ignored)),
             advanced_parameters=AdvancedQuantizationParameters(
                 activations_range_estimator_params=_range_estimator(recipe.range_quantile)
             ),
