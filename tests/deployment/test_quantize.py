@@ -62,6 +62,23 @@ def test_the_new_model_keeps_what_the_old_one_tells(color_ir: Path, color_data: 
     assert model.get_rt_info(["model_info", "labels"]).astype(str) == "grass sea"
 
 
+def test_model_api_loads_it(color_ir: Path, color_data: Subset, tmp_path: Path) -> None:
+    models = pytest.importorskip("model_api.models", reason="openvino-model-api is not installed")
+    result = quantize(color_ir, color_data, color_data, tmp_path / "ptq", EVERYTHING, seed=1)
+    model = models.SegmentationModel.create_model(str(result.model), device="CPU")
+    assert model.params.labels == ["grass", "sea"]
+    for sample in color_data.samples:
+        assert (model(color_data.read_image(sample)).resultImage == color_data.read_mask(sample)).all()
+
+
+def test_an_unreadable_calibration_image_is_named(color_ir: Path, color_data: Subset, tmp_path: Path) -> None:
+    Path(color_data.samples[3].image).write_text("no image")
+    sound = replace(color_data, samples=color_data.samples[:3])
+    with pytest.raises(DataError, match=r"3\.png: not an image"):
+        quantize(color_ir, color_data, sound, tmp_path / "ptq", EVERYTHING, seed=1)
+    assert not (tmp_path / "ptq").exists()
+
+
 def test_ignored_nodes_stay_in_floating_point(color_ir: Path, color_data: Subset, tmp_path: Path) -> None:
     recipe = replace(EVERYTHING, ignored_patterns=("^spread",), ignored_types=("Multiply",))
     result = quantize(color_ir, color_data, color_data, tmp_path / "ptq", recipe, seed=1)
