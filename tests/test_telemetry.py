@@ -32,9 +32,7 @@ openvino.convert_model("{folder}/m.onnx")
 def test_openvino_and_nncf_work_and_leave_nothing_in_the_home_folder(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
-    code = "import otx_seg\nimport sys" + CONVERT.format(
-        folder=tmp_path
-    )
+    code = "import otx_seg\nimport sys" + CONVERT.format(folder=tmp_path)
     code += "import nncf\nprint('openvino_telemetry.main' in sys.modules)"
     assert run(code, home) == ["False"]
     assert list(home.rglob("*telemetry*")) == []

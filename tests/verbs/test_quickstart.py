@@ -29,7 +29,7 @@ def test_the_whole_journey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.slow
 def test_three_minutes_are_enough(tmp_path: Path) -> None:
-    torch_stage, _, int8_stage = module.quickstart(tmp_path / "start").stages
+    torch_stage, _, int8_stage = module.quickstart(tmp_path / "start", minutes=3).stages
     assert torch_stage.evaluation.scores.dice_average >= 0.80
     loss = torch_stage.evaluation.scores.dice_average - int8_stage.evaluation.scores.dice_average
     assert loss <= 0.02

@@ -8,10 +8,10 @@ from __future__ import annotations
 import errno
 import importlib
 import logging
+import os
 import sys
 import tempfile
 import traceback
-from pathlib import Path
 from typing import Any
 
 import click
@@ -29,7 +29,8 @@ VERBS = {
 }
 """The verbs in the order of work, each in a module of this package, with its line in the overview."""
 
-_STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class _Verbs(click.Group):
@@ -81,13 +82,16 @@ def main(arguments: list[str] | None = None) -> None:
     except OtxError as error:
         _fail(str(error), error.exit_code)
     except OSError as error:
-        if error.errno not in _STORAGE_ERRORS:
-            _fail_unexpectedly(error)
-        _fail(
-            f"cannot write {error.filename or 'a file'}: {error.strerror}; what was finished before is unharmed. "
-            "Free space or choose another --output, then run the command again",
-            1,
-        )
+        file = error.filename or "a file"
+        if error.errno in _FULL:
+            _fail(
+                f"cannot write {file}: {error.strerror}; what was finished before is unharmed. Free space or choose "
+                "another --output, then run the command again",
+                1,
+            )
+        if error.errno in _FORBIDDEN:
+            _fail(f"{file}: {error.strerror}; change its permissions or choose another place", 1)
+        _fail_unexpectedly(error)
     except Exception as error:
         _fail_unexpectedly(error)
 
@@ -102,7 +106,13 @@ def _fail(message: str, exit_code: int) -> None:
 
 def _fail_unexpectedly(error: Exception) -> None:
     """For what no one foresaw: the traceback goes to a file, its place to the screen."""
-    file = Path(tempfile.mkstemp(prefix="otx-", suffix=".log")[1])
-    file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    details = "".join(traceback.format_exception(error))
+    try:
+        descriptor, file = tempfile.mkstemp(prefix="otx-", suffix=".log")
+        os.write(descriptor, details.encode("utf-8", "backslashreplace"))
+        os.close(descriptor)
+        place = f"Details: {file}"
+    except OSError:
+        place = "No place could be found for the details"
     text = (str(error) or type(error).__name__).splitlines()[0]
-    _fail(f"this should not have happened: {type(error).__name__}: {text}. Details: {file}", 1)
+    _fail(f"this should not have happened: {type(error).__name__}: {text}. {place}", 1)

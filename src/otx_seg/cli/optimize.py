@@ -15,6 +15,11 @@ from otx_seg.cli.parameters import ParametersCommand
 @click.option("--load-weights", metavar="FILE", required=True, help="The .xml that `otx export` wrote.")
 @click.option("--train-data-roots", metavar="FOLDER", required=True, help="Images that calibrate the value ranges.")
 @click.option("--val-data-roots", metavar="FOLDER", help="Labelled data to compare on; else as in `otx train`.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    help="Seed of the training, where its random split is to be repeated (default 42).",
+)
 @output_options
 def command(**arguments: Any) -> None:
     """Quantise an OpenVINO model to INT8 and show what that costs and brings."""
@@ -24,6 +29,8 @@ def command(**arguments: Any) -> None:
     from otx_seg.report.tables import table
     from otx_seg.verbs.optimize import optimize
 
+    if arguments["seed"] is None:
+        del arguments["seed"]
     with counting("quantising") as advance:
         result = optimize(
             arguments.pop("load_weights"),

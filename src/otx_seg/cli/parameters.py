@@ -22,27 +22,28 @@ class ParametersCommand(click.Command):
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        before, after = _split(args)
+        before, after = self._split(args)
         if after is not None and any(word in ("-h", "--help") for word in after):
-            click.echo(_list_parameters(_template_named(before)))
+            named = self.make_parser(ctx).parse_args(list(before))[0]
+            click.echo(_list_parameters(named.get("template")))
             ctx.exit()
         rest = super().parse_args(ctx, before)
         ctx.params["parameters"] = parse_parameters(after or [])
         return rest
 
+    def _split(self, args: list[str]) -> tuple[list[str], list[str] | None]:
+        """What stands before and after the word `params`, unless that is itself the value of an option."""
+        options = [option for option in self.params if isinstance(option, click.Option) and not option.is_flag]
+        wanting = {name for option in options for name in option.opts}
+        for index, word in enumerate(args):
+            if word == WORD and (index == 0 or args[index - 1] not in wanting):
+                return args[:index], args[index + 1 :]
+        return args, None
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Hyper-parameters"):
             formatter.write_text("params --group.name VALUE ...  behind all other arguments;")
             formatter.write_text(f"`{ctx.command_path} [TEMPLATE] params --help` lists them.")
-
-
-def _split(args: list[str]) -> tuple[list[str], list[str] | None]:
-    """What stands before and after the word `params`, unless that is itself the value of an option."""
-    for index, word in enumerate(args):
-        follows = args[index + 1] if index + 1 < len(args) else ""
-        if word == WORD and (not follows or follows.startswith("-")):
-            return args[:index], args[index + 1 :]
-    return args, None
 
 
 def parse_parameters(words: list[str]) -> dict[str, str]:
@@ -66,11 +67,6 @@ def parse_parameters(words: list[str]) -> dict[str, str]:
             raise UsageError(f"params: --{name} is given twice")
         values[name] = value
     return values
-
-
-def _template_named(args: list[str]) -> str | None:
-    """The TEMPLATE among the arguments before `params`: a first word that is no option."""
-    return args[0] if args and not args[0].startswith("-") else None
 
 
 def _list_parameters(template: str | None) -> str:

@@ -12,8 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from otx_seg.workspace.logs import ROOT
 
-results = Console()
-messages = Console(stderr=True, highlight=False)
+# Without markup: labels and paths may hold [brackets] and :colons: that are meant as they are.
+results = Console(markup=False, emoji=False)
+messages = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 class _ScreenHandler(logging.Handler):
@@ -35,8 +36,8 @@ def prepare_screen() -> None:
 
 
 @contextmanager
-def counting(text: str, total: int | None = None) -> Iterator[Callable[..., None]]:
-    """A bar that counts: call the yielded function with the number done, and optionally the total."""
+def counting(text: str) -> Iterator[Callable[..., None]]:
+    """A bar that counts: call the yielded function with the number done and, if it is known, the number to do."""
     progress = Progress(
         TextColumn(text),
         BarColumn(),
@@ -47,9 +48,9 @@ def counting(text: str, total: int | None = None) -> Iterator[Callable[..., None
         transient=True,
     )
     with progress:
-        task = progress.add_task(text, total=total)
+        task = progress.add_task(text, total=None)
 
-        def advance(done: int, of: int | None = total) -> None:
-            progress.update(task, completed=done, total=of)
+        def advance(done: int, total: int | None = None) -> None:
+            progress.update(task, completed=done, total=total)
 
         yield advance

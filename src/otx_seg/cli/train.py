@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -37,7 +38,9 @@ def command(**arguments: Any) -> None:
 
     train_root, val_root = arguments.pop("train_data_roots"), arguments.pop("val_data_roots")
     with TrainingDisplay(messages) as display:
-        result = train(train_root, val_root, watcher=display, **arguments)
+        result = train(train_root, val_root, watcher=display, scan_progress=display.on_scan, **arguments)
+    if os.environ.get("RANK", "0") != "0":
+        return  # of the processes of a torchrun job, the first one tells
     results.print(scores_table(result.scores, f"best epoch: {result.epoch} of {result.epochs}"))
     results.print(f"Trained for {format_duration(result.elapsed_s)}, {result.steps} steps: {result.reason}.")
     results.print(f"Weights: {result.weights}", soft_wrap=True)

@@ -6,9 +6,10 @@ from otx_seg.datasets.masks import read_mask
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import ScanReport, require_two_labels, scan, sound_samples
-from otx_seg.datasets.split import TrainingData, open_test, open_training
+from otx_seg.datasets.split import DEFAULT_SEED, TrainingData, open_test, open_training
 
 __all__ = [
+    "DEFAULT_SEED",
     "Sample",
     "ScanReport",
     "Subset",

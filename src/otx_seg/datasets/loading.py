@@ -76,8 +76,14 @@ class EvaluationImages(Dataset[dict[str, Any]]):
         """
         sample = self.subset.samples[index]
         height, width = self.size
-        image = cv2.resize(self.subset.read_image(sample), (width, height), interpolation=cv2.INTER_LINEAR)
-        return {"image": _planes(image), "mask": torch.from_numpy(self.subset.read_mask(sample)), "index": index}
+        image, mask = self.subset.read_image(sample), self.subset.read_mask(sample)
+        if image.shape[:2] != mask.shape:
+            raise DataError(
+                f"{sample.mask}: is {mask.shape[1]}x{mask.shape[0]} pixels, its image {sample.image} "
+                f"{image.shape[1]}x{image.shape[0]}; a mask has the size of the image as it is displayed"
+            )
+        resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+        return {"image": _planes(resized), "mask": torch.from_numpy(mask), "index": index}
 
 
 def _planes(image: NDArray[np.uint8]) -> Tensor:

@@ -12,6 +12,9 @@ from otx_seg.datasets.folder import DEFAULT_SUBSET, find_subsets, open_subset
 from otx_seg.datasets.samples import Subset
 from otx_seg.errors import DataError
 
+DEFAULT_SEED = 42
+"""Seed of everything random where none is given; one for all commands, so that they split data alike."""
+
 
 @dataclass(frozen=True)
 class TrainingData:

@@ -54,7 +54,11 @@ def predict_mask(predictor: Predictor, image: NDArray[np.uint8]) -> NDArray[np.u
 
 
 def predict_images(
-    predictor: Predictor, source: Path, output: Path, progress: Callable[[int, int], None] | None = None
+    predictor: Predictor,
+    source: Path,
+    output: Path,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
     """Write a mask and an overlay for an image, or for every image in a folder and below.
 
@@ -64,15 +68,16 @@ def predict_images(
     Args:
         source: an image or a folder.
         output: the folder to write to; made if missing. No file of `source` is ever overwritten.
+        overwrite: replace files of the results' names, such as those of an earlier call.
         progress: called with the numbers of images done and to do.
 
     Raises:
         DataError: there is no image, or none could be read.
-        UsageError: a result would overwrite an image.
+        UsageError: a result would overwrite an image, or another file without `overwrite`.
         OtxError: a result cannot be written.
     """
     images = images_in(source)
-    planned = _plan(images, source if source.is_dir() else source.parent, output)
+    planned = _plan(images, source if source.is_dir() else source.parent, output, overwrite)
     written, unreadable = [], []
     for number, prediction in enumerate(planned, start=1):
         try:
@@ -87,8 +92,8 @@ def predict_images(
     return Predictions(tuple(written), tuple(unreadable))
 
 
-def _plan(images: list[Path], root: Path, output: Path) -> list[Prediction]:
-    """Name the results of every image, and make sure that none of them is an image itself."""
+def _plan(images: list[Path], root: Path, output: Path, overwrite: bool) -> list[Prediction]:
+    """Name the results of every image, and make sure that they replace neither an image nor anything else."""
     names = _unique_names([image.relative_to(root) for image in images])
     planned = [
         Prediction(image, output / f"{name}.png", output / OVERLAYS / f"{name}.jpg")
@@ -98,6 +103,8 @@ def _plan(images: list[Path], root: Path, output: Path) -> list[Prediction]:
     for result in (path for prediction in planned for path in (prediction.mask, prediction.overlay)):
         if result.resolve() in inputs:
             raise UsageError(f"{result}: is one of the images and would be overwritten; choose another --output")
+        if result.exists() and not overwrite:
+            raise UsageError(f"{result}: exists; choose another --output, or allow replacing it with --overwrite")
     return planned
 
 

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from otx_seg.training.watcher import StepReport, ValidationReport
 
@@ -41,18 +41,33 @@ class TrainingDisplay:
             disable=not self.live,
         )
         self.task: TaskID | None = None
+        self.scan = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console, disable=not self.live
+        )
+        self.scan_task: TaskID | None = None
         self.best = "-"
         self.steps_seen = 0
         self.first: StepReport | None = None
 
     def __enter__(self) -> TrainingDisplay:
-        self.progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.progress.stop()
+        self.scan.stop()
+
+    def on_scan(self, name: str, done: int, total: int) -> None:
+        """Count the images that were checked before the training."""
+        if self.scan_task is None:
+            self.scan.start()
+            self.scan_task = self.scan.add_task(f"checking the {name} images", total=total)
+        self.scan.update(self.scan_task, completed=done)
+        if done == total:
+            self.scan.stop()
+            self.scan.remove_task(self.scan_task)
+            self.scan_task = None
 
     def on_step(self, report: StepReport) -> None:
         """Move the bar."""
@@ -67,6 +82,7 @@ class TrainingDisplay:
             "left": format_duration(left) if left is not None else "?",
         }
         if self.task is None:
+            self.progress.start()
             self.task = self.progress.add_task("training", total=1.0, **fields)
         self.progress.update(self.task, completed=report.progress, **fields)
         if self.steps_seen == FIRST_ESTIMATE_STEPS and left is not None:

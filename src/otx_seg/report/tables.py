@@ -38,7 +38,7 @@ def scores_table(scores: Scores, title: str | None = None) -> Table:
 
 def as_text(*renderables: object) -> str:
     """What rich would print, as plain text 100 columns wide."""
-    console = Console(file=io.StringIO(), width=100, color_system=None)
+    console = Console(file=io.StringIO(), width=100, color_system=None, markup=False, emoji=False)
     for renderable in renderables:
         console.print(renderable)
     assert isinstance(console.file, io.StringIO)

@@ -51,31 +51,38 @@ class LearningParameters(Group):
         description="how the rate falls: poly over the run's length (epochs or max_minutes, whichever ends first), "
         "plateau when the validation Dice stalls, or not at all",
     )
-    learning_rate_warmup_iters: int = Field(100, ge=0, le=10_000, description="steps of linear warm-up")
+    learning_rate_warmup_iters: int = Field(
+        100, ge=0, le=10_000, description="steps of linear warm-up, at most half of all steps"
+    )
     num_iters: int = Field(300, ge=1, le=100_000, description="epochs at most (the name is historical)")
     max_minutes: float = Field(0.0, ge=0, le=100_000, description="end the training after this time; 0: no limit")
     num_workers: int = Field(2, ge=0, le=32, description="processes that load training images; 0: none")
     auto_num_workers: bool = Field(False, description="choose num_workers from the CPU cores instead")
-    enable_early_stopping: bool = Field(True, description="stop when the validation Dice no longer improves")
+    enable_early_stopping: bool = Field(
+        True, description="stop when the validation Dice no longer improves; max_minutes is used up in any case"
+    )
     early_stop_start: int = Field(3, ge=0, le=1000, description="first epoch at which early stopping may act")
     early_stop_patience: int = Field(5, ge=0, le=1000, description="validations without improvement before stopping")
     early_stop_iteration_patience: int = Field(
         0, ge=0, le=100_000, description="steps without improvement that must have passed as well before stopping"
     )
     use_adaptive_interval: bool = Field(
-        True, description="validate small data sets every few epochs instead of after each, by their steps per epoch"
+        False,
+        description="validate after every epoch (False), or after every 2 to 5 when they have fewer than 50 steps; "
+        "under max_minutes as often as 5 % of the time allows",
     )
     ema_keep: float = Field(
         0.0, ge=0, lt=1, description="share of the weights' moving average kept at each step; 0: no average"
     )
-    auto_adapt_batch_size: Literal["None", "Safe", "Full"] = Field(
-        "Safe", description="when memory runs out: None stops, Safe halves the batch; Full is not part of this version"
+    auto_adapt_batch_size: Literal["None", "Safe"] = Field(
+        "Safe", description="when memory runs out: None stops, Safe halves the batch and says so"
     )
     input_size: str = Field(
         "512x512", description=f"HEIGHTxWIDTH the network sees, in pixels, multiples of {SIZE_STEP} from 64 to 2048"
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="arithmetic of the training step; auto: bf16 where the device computes it faster, else fp32"
+        "auto",
+        description="arithmetic of the training step; auto: bf16 on GPUs that compute it, fp16 on others, fp32 on CPUs",
     )
     pretrained: str = Field(
         "auto",
@@ -96,13 +103,6 @@ class LearningParameters(Group):
         for side in map(int, match.groups()):
             if side % SIZE_STEP or not 64 <= side <= 2048:
                 raise ValueError(f"{side} is no multiple of {SIZE_STEP} from 64 to 2048")
-        return value
-
-    @field_validator("auto_adapt_batch_size")
-    @classmethod
-    def _check_adaption(cls, value: str) -> str:
-        if value == "Full":
-            raise ValueError("Full is not part of this version; known: None, Safe")
         return value
 
 

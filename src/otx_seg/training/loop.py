@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from typing import Any
 
@@ -21,6 +22,7 @@ from otx_seg.training.journal import Journal
 from otx_seg.training.loss_guard import LossGuard
 from otx_seg.training.memory import is_out_of_memory
 from otx_seg.training.optimizer import build_optimizer
+from otx_seg.training.reporter import Reporter
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.state import Position, collect_state, restore_state
 from otx_seg.training.stopping import EarlyStopping, StopRequest
@@ -37,6 +39,10 @@ logger = logging.getLogger(__name__)
 CHECKPOINT_INTERVAL_S = 60.0
 JOURNAL_INTERVAL = 10
 """Steps between two lines of `metrics.jsonl`, and between two looks at the loss on a GPU."""
+
+
+class InterruptedRunError(OtxError):
+    """A signal asked the training to stop; everything is saved."""
 
 
 class Training:
@@ -64,7 +70,6 @@ class Training:
     ) -> None:
         self.parameters = template.hyper_parameters.learning_parameters
         self.data, self.template, self.run, self.seed, self.origin = data, template, run, seed, origin
-        self.watcher = watcher
         self.accelerator = start_accelerator(self.parameters.precision)
         self.algorithm: Any = algorithm
         self.model, self.optimizer = self._prepare(algorithm)
@@ -79,11 +84,12 @@ class Training:
         warmup_steps = min(self.parameters.learning_rate_warmup_iters, self.total_steps // 2)
         self.learning_rate = LearningRate(template, warmup_steps)
         self.early_stopping = EarlyStopping(template, warmup_steps)
-        self.journal = Journal(run.metrics)
         self.best_confusion: Tensor | None = None
         self.validation_pace = ValidationPace(self.parameters)
-        interval = 1 if self.accelerator.device.type == "cpu" else JOURNAL_INTERVAL
-        self.loss_guard = LossGuard(interval, run.checkpoint)
+        on_gpu = self.accelerator.device.type != "cpu"
+        self.loss_guard = LossGuard(JOURNAL_INTERVAL if on_gpu else 1, run.checkpoint)
+        silent = not self.accelerator.is_main_process
+        self.reporter = Reporter(watcher, Journal(run.metrics), JOURNAL_INTERVAL, on_gpu, silent)
         self._started = time.monotonic()
         self._saved = time.monotonic()
 
@@ -135,22 +141,28 @@ class Training:
                 disk is full.
             DataError: an image or a mask cannot be read.
         """
-        reason = ""
         with StopRequest() as stop_request:
-            while not reason:
+            if not self.position.step:
+                self._save_checkpoint()  # from here on a killed run can go on
+            while not self.position.ended:
                 try:
-                    reason = self._epoch(stop_request)
+                    self._epoch(stop_request)
                 except Exception as error:
-                    if not is_out_of_memory(error) or not self._halve_batch():
+                    if is_out_of_memory(error):
+                        self._halve_batch(error)
+                    elif stop_request.signal_name and not isinstance(error, InterruptedRunError):
+                        # A signal to the whole group of processes ends the loading workers first.
+                        raise self._interrupted(stop_request) from error
+                    else:
                         raise
         assert self.best_confusion is not None
         best, position = scores(self.best_confusion, self.data.train.labels), self.position
         return TrainResult(
-            self.run.weights, best, position.best_epoch, position.epoch, position.step, self.elapsed_s, reason
+            self.run.weights, best, position.best_epoch, position.epoch, position.step, self.elapsed_s, position.ended
         )
 
-    def _epoch(self, stop_request: StopRequest) -> str:
-        """Train to the end of the present epoch; the reason to end the run, or an empty text."""
+    def _epoch(self, stop_request: StopRequest) -> None:
+        """Train to the end of the present epoch, or of the run."""
         position, progress = self.position, self._progress()
         self.loader.batch_sampler.set_epoch(position.epoch, position.batch)
         batches = len(self.loader)
@@ -161,11 +173,7 @@ class Training:
             position.batch += 1
             progress = self._progress()
             if self._largest(float(stop_request.signal_name is not None)):
-                self._save_checkpoint()
-                raise OtxError(
-                    f"interrupted by {stop_request.signal_name or 'another process'} after {position.step} steps; "
-                    f"everything is saved. Go on with: otx train --resume-from {self.run.path}"
-                )
+                raise self._interrupted(stop_request)
             if progress >= 1.0:
                 break
             if time.monotonic() - self._saved > CHECKPOINT_INTERVAL_S:
@@ -173,12 +181,14 @@ class Training:
         if position.batch >= batches:
             position.epoch, position.batch = position.epoch + 1, 0
         if progress < 1.0 and not self._validation_due():
-            return ""
+            return
         stalled = self._validate()
         if progress >= 1.0:
             by_time = position.epoch < self.parameters.num_iters
-            return "the time budget is used up" if by_time else f"{self.parameters.num_iters} epochs are done"
-        return f"no better score in {self.early_stopping.stalled} validations" if stalled else ""
+            position.ended = "the time budget is used up" if by_time else f"{position.epoch} epochs are done"
+        elif stalled:
+            position.ended = f"no better score in {self.early_stopping.stalled} validations"
+        self._save_checkpoint()
 
     def _step(self, batch: dict[str, Any], progress: float) -> None:
         rate = self.learning_rate.at(self.position.step, progress)
@@ -191,40 +201,43 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         losses = self.model(batch)
         files = [name for view in batch.values() for name in view["files"]]
-        self.loss_guard.note(self.position.step + 1, losses["loss"], files)
+        step = self.position.step + 1
+        self.loss_guard.note(step, "loss", losses["loss"], files)
         self.accelerator.backward(losses["loss"])
         if self.template.gradient_clip_norm is not None:
-            self.accelerator.clip_grad_norm_(self.model.parameters(), self.template.gradient_clip_norm)
+            norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.template.gradient_clip_norm)
+            if norm is not None and self.accelerator.scaler is None:  # a scaler skips such steps by itself
+                self.loss_guard.note(step, "norm of the gradient", norm, files)
         self.optimizer.step()
         self.algorithm.after_step()
         if self.average is not None:
             self.average.update()
-        if self.accelerator.is_main_process:
-            self._report_step(losses, rate, progress)
-
-    def _report_step(self, losses: dict[str, Tensor], rate: float, progress: float) -> None:
-        step = self.position.step + 1
-        # Reading a loss waits for the device; on a GPU that is worth it only every few steps.
-        if self.accelerator.device.type != "cpu" and step % JOURNAL_INTERVAL:
-            return
-        loss = float(losses["loss"].detach())
-        epoch = self.position.epoch + 1
-        self.watcher.on_step(StepReport(step, self.total_steps, epoch, progress, loss, rate, self.elapsed_s))
-        if step % JOURNAL_INTERVAL == 0:
-            values = {name: float(value.detach()) for name, value in losses.items()}
-            self.journal.append({"step": step, "epoch": epoch, "learning_rate": rate, **values})
+        epoch, elapsed_s = self.position.epoch + 1, self.elapsed_s
+        self.reporter.step(losses, StepReport(step, self.total_steps, epoch, progress, math.nan, rate, elapsed_s))
 
     # ------------------------------------------------------------------ bad luck
 
-    def _halve_batch(self) -> bool:
-        """Restart the present epoch with half the batch; False where that is not possible or not wanted."""
+    def _interrupted(self, stop_request: StopRequest) -> InterruptedRunError:
+        """Save everything; the error that ends the run."""
+        self._save_checkpoint()
+        return InterruptedRunError(
+            f"interrupted by {stop_request.signal_name or 'another process'} after {self.position.step} steps; "
+            f"everything is saved. Go on with: otx train --resume-from {self.run.path}"
+        )
+
+    def _halve_batch(self, error: Exception) -> None:
+        """Restart the present epoch with half the batch.
+
+        Raises:
+            OtxError: that is not possible or not wanted.
+        """
         position = self.position
-        if (
-            self.parameters.auto_adapt_batch_size == "None"
-            or position.batch_size == 1
-            or self.accelerator.num_processes > 1
-        ):
-            return False
+        wanted = self.parameters.auto_adapt_batch_size == "Safe"
+        if not wanted or position.batch_size == 1 or self.accelerator.num_processes > 1:
+            raise OtxError(
+                f"memory ran out with batches of {position.batch_size} images; lower learning_parameters.batch_size "
+                f"or learning_parameters.input_size ({self.parameters.input_size})"
+            ) from error
         self.optimizer.zero_grad(set_to_none=True)
         self.loss_guard.forget()
         if torch.cuda.is_available():
@@ -237,7 +250,6 @@ class Training:
             position.batch_size,
             position.epoch + 1,
         )
-        return True
 
     # ------------------------------------------------------------------ validation
 
@@ -265,12 +277,9 @@ class Training:
                 write_weights(
                     self.run.weights, network.network.state_dict(), self.data.train.labels, self.template, self.origin
                 )
-        if self.accelerator.is_main_process:
-            self.watcher.on_validation(
-                ValidationReport(position.step, position.epoch, result, position.best_score, self.elapsed_s)
-            )
-            self.journal.append({"step": position.step, "epoch": position.epoch, **result.as_json()})
-            self._save_checkpoint()
+        self.reporter.validation(
+            ValidationReport(position.step, position.epoch, result, position.best_score, self.elapsed_s)
+        )
         self.model.train()
         self.validation_pace.note(started)
         return stalled
@@ -288,12 +297,13 @@ class Training:
         self.loss_guard.check()
         if self.accelerator.is_main_process:
             write_tensors(self.run.checkpoint, collect_state(self))
-            self._saved = time.monotonic()
+        self._saved = time.monotonic()
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint of an earlier process."""
         restore_state(self, state)
         if self.position.batch_size != self.parameters.batch_size:
             self.loader = self._open_loader()
-        self.journal.rewind(self.position.step)
+        self.reporter.rewind(self.position)
         self._started = time.monotonic()
+        self._save_checkpoint()  # the run may go on in another folder than it began in

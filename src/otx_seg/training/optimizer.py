@@ -29,7 +29,7 @@ def build_optimizer(algorithm: nn.Module, template: Template) -> torch.optim.Opt
     if "fused" in inspect.signature(constructor).parameters:
         # One kernel for all tensors: these networks have hundreds of small ones, and a Python loop over them
         # costs up to a tenth of a step on a CPU.
-        arguments["fused"] = True
+        arguments.setdefault("fused", True)
     rate = template.hyper_parameters.learning_parameters.learning_rate
     try:
         optimizer: torch.optim.Optimizer = constructor(_groups(algorithm, undecayed), lr=rate, **arguments)

@@ -25,6 +25,7 @@ class Position:
         elapsed_s: seconds of training, earlier parts of a resumed run included.
         validated_epoch: epochs that were finished at the last validation.
         best_score: best validation Dice, -1 before the first validation.
+        ended: why the training is over; empty while it is not.
     """
 
     batch_size: int
@@ -35,6 +36,7 @@ class Position:
     validated_epoch: int = 0
     best_score: float = -1.0
     best_epoch: int = 0
+    ended: str = ""
 
 
 def collect_state(training: Training) -> dict[str, Any]:

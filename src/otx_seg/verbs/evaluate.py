@@ -9,10 +9,17 @@ from typing import Any
 from otx_seg.datasets import open_test
 from otx_seg.inference.evaluate import Evaluation
 from otx_seg.inference.evaluate import evaluate as evaluate_predictor
+from otx_seg.training.devices import choose_workers
+from otx_seg.verbs.data import warn_of_unmatched
 from otx_seg.verbs.weights import choose_weights, open_model
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
+
+_USED = tuple(
+    f"learning_parameters.{name}"
+    for name in ("inference_batch_size", "num_workers", "auto_num_workers", "use_otx_adapter")
+)
 
 
 def evaluate(
@@ -32,19 +39,24 @@ def evaluate(
         load_weights: a ``.pth``, ``.xml`` or ``.onnx``; None: the last training run of the workspace.
         template: the template the weights are expected to be made from; it is read from them.
         output, overwrite: see `train`.
-        parameters: ``{"group.name": value}``: ``learning_parameters.inference_batch_size``, ``num_workers`` and
-            ``use_otx_adapter`` matter here.
+        parameters: ``{"group.name": value}``; of the ``learning_parameters`` only ``inference_batch_size``,
+            ``num_workers``, ``auto_num_workers`` and ``use_otx_adapter`` are possible.
         progress: called with the number of images done so far.
 
     Raises:
         UsageError: unusable weights, or labels that are not those of the data.
         DataError: the data cannot be used.
     """
-    predictor, made_from = open_model(choose_weights(load_weights), template, parameters)
+    predictor, made_from = open_model(choose_weights(load_weights), template, parameters, _USED)
     settings = made_from.hyper_parameters.learning_parameters
     subset = open_test(Path(test_data_roots), use_polygons=settings.use_otx_adapter)
-    run = open_run(Path(output) if output is not None else None, "eval", ("performance.json",), overwrite)
+    run = open_run(
+        Path(output) if output is not None else None, "eval", ("performance.json",), overwrite, (subset.root,)
+    )
     with log_to(run.log):
-        result = evaluate_predictor(predictor, subset, settings.inference_batch_size, settings.num_workers, progress)
+        warn_of_unmatched(subset, "test")
+        result = evaluate_predictor(
+            predictor, subset, settings.inference_batch_size, choose_workers(settings, processes=1), progress
+        )
         write_json(run.performance, {**result.scores.as_json(), "avg_time_per_image": result.seconds_per_image})
     return result

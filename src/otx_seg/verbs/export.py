@@ -72,7 +72,8 @@ def _images_to_compare(weights: Path, compare_on: Path | None) -> list[NDArray[n
 def _validation_images(weights: Path) -> list[Path]:
     """The validation images the weights' run recorded, as far as they still exist."""
     recorded = RunFolder(weights.parent.parent).data
-    if not recorded.is_file():
-        return []
-    data: dict[str, Any] = json.loads(recorded.read_text(encoding="utf-8"))
-    return [Path(path) for path in data.get("val_images", []) if Path(path).is_file()]
+    try:
+        data: dict[str, Any] = json.loads(recorded.read_text(encoding="utf-8"))
+        return [Path(path) for path in data["val_images"] if Path(path).is_file()]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []  # weights without their run folder, or another program's data.json

@@ -7,18 +7,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import open_training
+from otx_seg.datasets import DEFAULT_SEED, open_training
 from otx_seg.deployment.quantize import Quantized, Recipe, quantize
 from otx_seg.errors import UsageError
 from otx_seg.template import Template
+from otx_seg.training.devices import choose_workers
 from otx_seg.verbs.weights import open_model
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 logger = logging.getLogger(__name__)
 
-_SEED = 42
-_PRODUCTS = ("ptq",)
+_USED = (
+    "pot_parameters.preset",
+    "pot_parameters.stat_subset_size",
+    "nncf_optimization.maximal_accuracy_degradation",
+    "learning_parameters.num_workers",
+    "learning_parameters.auto_num_workers",
+    "learning_parameters.use_otx_adapter",
+)
+_PRODUCTS = ("ptq/openvino.xml",)
 
 
 def optimize(
@@ -29,6 +37,7 @@ def optimize(
     template: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
+    seed: int = DEFAULT_SEED,
     parameters: dict[str, Any] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Quantized:
@@ -42,7 +51,10 @@ def optimize(
         val_data_roots: labelled images to compare on; None: as in `train`.
         template: the template the model is expected to be made from; it is read from the model.
         output, overwrite: see `train`.
-        parameters: ``{"group.name": value}``: ``pot_parameters`` and ``nncf_optimization`` matter here.
+        seed: of the choice of calibration images, and of the random validation images where `val_data_roots` is
+            missing: give that of the training, so that none of them was trained on.
+        parameters: ``{"group.name": value}``; only ``pot_parameters``,
+            ``nncf_optimization.maximal_accuracy_degradation`` and what concerns reading data are possible.
         progress: called with the name of a stage, and the numbers of images done and to do in it.
 
     Raises:
@@ -52,14 +64,18 @@ def optimize(
     weights = Path(load_weights)
     if weights.suffix.lower() != ".xml":
         raise UsageError(f"{weights}: quantisation works on an OpenVINO model; give the .xml that `otx export` writes")
-    _, made_from = open_model(weights, template, parameters)
+    _, made_from = open_model(weights, template, parameters, _USED)
+    settings = made_from.hyper_parameters
     val_root = Path(val_data_roots) if val_data_roots is not None else None
-    data = open_training(Path(train_data_roots), val_root, _SEED)
-    run = open_run(Path(output) if output is not None else None, "optimize", _PRODUCTS, overwrite)
+    use_polygons = settings.learning_parameters.use_otx_adapter
+    data = open_training(Path(train_data_roots), val_root, seed, use_polygons=use_polygons)
+    roots = (data.train.root, data.val.root)
+    run = open_run(Path(output) if output is not None else None, "optimize", _PRODUCTS, overwrite, roots)
     with log_to(run.log):
-        workers = made_from.hyper_parameters.learning_parameters.num_workers
-        result = quantize(weights, data.train, data.val, run.path / "ptq", recipe(made_from), _SEED, workers, progress)
-        limit = made_from.hyper_parameters.nncf_optimization.maximal_accuracy_degradation
+        logger.info("%s", data.split)
+        workers = choose_workers(settings.learning_parameters, processes=1)
+        result = quantize(weights, data.train, data.val, run.path / "ptq", recipe(made_from), seed, workers, progress)
+        limit = settings.nncf_optimization.maximal_accuracy_degradation
         if 100 * result.dice_loss > limit:
             logger.warning(
                 "quantisation cost %.2f Dice points, more than the %.2f of "

@@ -32,5 +32,5 @@ def predict(
         DataError: there is no readable image.
     """
     predictor = load_predictor(choose_weights(load_weights))
-    run = open_run(Path(output) if output is not None else None, "predict", ("overlays",), overwrite)
-    return predict_images(predictor, Path(input), run.path, progress)
+    run = open_run(Path(output) if output is not None else None, "predict", (), overwrite)
+    return predict_images(predictor, Path(input), run.path, overwrite, progress)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from otx_seg.datasets import DEFAULT_SEED
 from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.deployment.files import size_of
 from otx_seg.inference.evaluate import Evaluation
@@ -19,10 +20,7 @@ from otx_seg.verbs.train import train
 from otx_seg.workspace.run_folder import open_run
 
 TEMPLATE = "Lite-HRNet-s-mod2"
-MINUTES = 3.0
-"""Training time."""
-
-_IMAGES, _SIZE, _SEED = 400, 256, 42
+_IMAGES, _SIZE = 400, 256
 _PRODUCTS = ("data", "train", "export", "optimize")
 
 
@@ -48,7 +46,7 @@ class Quickstart:
 def quickstart(
     output: str | Path | None = None,
     *,
-    minutes: float = MINUTES,
+    minutes: float,
     overwrite: bool = False,
     watcher: Watcher | None = None,
     say: Callable[[str], None] = lambda text: None,
@@ -70,7 +68,7 @@ def quickstart(
     folder = run.path
     # 1. data
     say(f"drawing {_IMAGES} images of {_SIZE}x{_SIZE} pixels into {folder / 'data'}")
-    draw_dataset(folder / "data", _IMAGES, _SIZE, _SEED)
+    draw_dataset(folder / "data", _IMAGES, _SIZE, DEFAULT_SEED)
     train_root, val_root = folder / "data" / "train", folder / "data" / "val"
     # 2. training
     say(f"training {TEMPLATE} from random weights for at most {minutes:g} minutes")

@@ -16,7 +16,7 @@ from accelerate.utils import broadcast_object_list, set_seed
 
 from otx_seg import algorithms
 from otx_seg import template as templates
-from otx_seg.datasets import TrainingData, open_training, require_two_labels, scan, sound_samples
+from otx_seg.datasets import DEFAULT_SEED, TrainingData, open_training, require_two_labels, scan, sound_samples
 from otx_seg.errors import UsageError
 from otx_seg.models.pretrained import initialise_backbone
 from otx_seg.report.curves import draw_curves
@@ -29,6 +29,7 @@ from otx_seg.training.devices import describe_device
 from otx_seg.training.loop import Training
 from otx_seg.training.starting_weights import load_starting_weights
 from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
+from otx_seg.verbs.data import warn_of_unmatched
 from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.label_schema import write_label_schema
 from otx_seg.workspace.logs import ROOT, log_to
@@ -36,9 +37,9 @@ from otx_seg.workspace.run_folder import RunFolder, open_run, point_latest
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_SEED = 42
+_LISTED_SIZES = 3
 _LISTED_PATHS = 8  # images that `otx export` compares on
-_PRODUCTS = ("template.yaml", "models", "logs")
+_PRODUCTS = ("template.yaml", "models")
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def train(
     parameters: dict[str, Any] | None = None,
     overwrite: bool = False,
     watcher: Watcher | None = None,
-    scan_progress: Callable[[int], None] | None = None,
+    scan_progress: Callable[[str, int, int], None] | None = None,
 ) -> TrainResult:
     """Train a network and write the best of it to ``<run>/models/weights.pth``.
 
@@ -83,7 +84,7 @@ def train(
         parameters: ``{"group.name": value}`` hyper-parameters that differ from the template.
         overwrite: replace a result that `output` already holds.
         watcher: receives a report of each step and each validation.
-        scan_progress: called with the number of checked images while the data is looked through.
+        scan_progress: called with the subset's name and the numbers of images checked and to check.
 
     Raises:
         UsageError: arguments that make no sense.
@@ -95,7 +96,7 @@ def train(
     # The main process alone chooses and writes; the others of a torchrun job are told.
     run = _open_run(plan, output, overwrite) if processes.is_main_process else None
     run = broadcast_object_list([run])[0]
-    with log_to(run.log) if processes.is_main_process else _only_warnings():
+    with log_to(run.log) if processes.is_main_process else _only_errors():
         data = _checked(_open_data(plan), scan_progress)
         if plan.state is not None:
             _refuse_other_data(plan, data)
@@ -115,13 +116,15 @@ def train(
 
 
 @contextmanager
-def _only_warnings() -> Iterator[None]:
+def _only_errors() -> Iterator[None]:
     """Keep what the main process says already off the screen."""
     root = logging.getLogger(ROOT)
     level = root.level
-    root.setLevel(logging.WARNING)
-    yield
-    root.setLevel(level)
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
 
 
 def _plan(
@@ -146,7 +149,7 @@ def _plan(
     of_run = template_of(state, path)
     chosen = (templates.load(template) if template is not None else of_run).override(parameters or {})
     refuse_other_template(of_run, chosen)
-    run = RunFolder(path.parents[2])
+    run = RunFolder(path.resolve().parents[2])
     try:
         recorded = json.loads(run.data.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -166,7 +169,8 @@ def _plan(
 
 def _open_run(plan: _Plan, output: str | Path | None, overwrite: bool) -> RunFolder:
     if plan.resumed_run is None:
-        return open_run(Path(output) if output is not None else None, "train", _PRODUCTS, overwrite)
+        roots = tuple(root for root in (plan.train_root, plan.val_root) if root is not None)
+        return open_run(Path(output) if output is not None else None, "train", _PRODUCTS, overwrite, roots)
     if output is None or Path(output).resolve() == plan.resumed_run.path.resolve():
         return open_run(plan.resumed_run.path, "train", (), overwrite)
     run = open_run(Path(output), "train", _PRODUCTS, overwrite)
@@ -180,7 +184,7 @@ def _open_run(plan: _Plan, output: str | Path | None, overwrite: bool) -> RunFol
 
 
 def _carried(run: RunFolder) -> tuple[Path, ...]:
-    return run.template, run.data, run.metrics
+    return run.template, run.data, run.metrics, run.label_schema
 
 
 def _open_data(plan: _Plan) -> TrainingData:
@@ -188,13 +192,12 @@ def _open_data(plan: _Plan) -> TrainingData:
     return open_training(plan.train_root, plan.val_root, plan.seed, use_polygons=use_polygons)
 
 
-def _checked(data: TrainingData, progress: Callable[[int], None] | None) -> TrainingData:
+def _checked(data: TrainingData, progress: Callable[[str, int, int], None] | None) -> TrainingData:
     """Look at every file once, so that a broken one shows now and not in epoch 12; say what was found."""
     subsets = {}
     for name, subset in (("training", data.train), ("validation", data.val)):
-        report = scan(subset, progress)
-        for message in subset.unmatched:
-            logger.warning("%s data: skipped: %s", name, message)
+        report = scan(subset, _counter(name, len(subset), progress))
+        warn_of_unmatched(subset, name)
         for file, reason in report.broken:
             logger.warning("%s data: skipped: %s: %s", name, file, reason)
         kept = sound_samples(subset, report)
@@ -204,12 +207,22 @@ def _checked(data: TrainingData, progress: Callable[[int], None] | None) -> Trai
             f"{label} {100 * share:.1f} %"
             for label, share in zip(subset.labels.names, report.share_per_label, strict=True)
         )
-        logger.info("%s data: %d images; pixels per label: %s", name, len(kept), shares)
+        sizes = ", ".join(f"{count} of {width}x{height}" for (height, width), count in report.sizes[:_LISTED_SIZES])
+        more = ", ..." if len(report.sizes) > _LISTED_SIZES else ""
+        logger.info("%s data: %d images (%s%s); pixels per label: %s", name, len(kept), sizes, more, shares)
+        if report.ignored_pixels:
+            logger.info("%s data: %d pixels are ignored", name, report.ignored_pixels)
         subsets[name] = kept
     return replace(data, train=subsets["training"], val=subsets["validation"])
 
 
+def _counter(name: str, total: int, progress: Callable[[str, int, int], None] | None) -> Callable[[int], None] | None:
+    return None if progress is None else lambda done: progress(name, done, total)
+
+
 def _write_plan(run: RunFolder, plan: _Plan, data: TrainingData) -> None:
+    for left_over in (run.checkpoint, run.metrics, run.curves, run.weights, run.report):
+        left_over.unlink(missing_ok=True)  # of a run that --overwrite replaces
     write_text(run.template, plan.template.as_yaml())
     write_label_schema(run.label_schema, data.train.labels)
     write_json(run.data, _describe_data(plan, data))

@@ -27,17 +27,22 @@ def choose_weights(load_weights: str | Path | None) -> Path:
 
 
 def open_model(
-    weights: Path, template: str | Path | None, parameters: dict[str, Any] | None
+    weights: Path, template: str | Path | None, parameters: dict[str, Any] | None, used: tuple[str, ...]
 ) -> tuple[Predictor, Template]:
     """A model that is ready to run, and its template with `parameters` replaced.
 
     Args:
         template: name, id or path of the template the model is expected to be made from; None: whatever it is.
         parameters: ``{"group.name": value}``.
+        used: the parameters the calling verb looks at; any other one would do nothing.
 
     Raises:
-        UsageError: no such model, another template than expected, none that is known, or an unknown parameter.
+        UsageError: no such model, another template than expected, none that is known, or a parameter that is unknown
+            or not `used`.
     """
+    for name in parameters or {}:
+        if name not in used:
+            raise UsageError(f"{name!r} changes nothing here; this command uses {', '.join(used)}")
     named = templates.load(template) if template is not None else None
     predictor = load_predictor(weights, named)
     made_from = predictor.template or named

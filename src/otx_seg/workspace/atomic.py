@@ -25,8 +25,11 @@ def write_atomic(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         Path(temporary).chmod(0o666 & ~_umask())
         os.replace(temporary, path)  # noqa: PTH105  (the atomic rename is the point)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            # Writing to an open file fails without saying which file it was.
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 

@@ -66,7 +66,9 @@ class RunFolder:
         return self.path / "performance.json"
 
 
-def open_run(output: Path | None, verb: str, products: tuple[str, ...], overwrite: bool) -> RunFolder:
+def open_run(
+    output: Path | None, verb: str, products: tuple[str, ...], overwrite: bool, data_roots: tuple[Path, ...] = ()
+) -> RunFolder:
     """Choose and create the folder a command writes to.
 
     Args:
@@ -74,13 +76,18 @@ def open_run(output: Path | None, verb: str, products: tuple[str, ...], overwrit
         verb: name of the command, part of a new folder's name.
         products: names of files and folders whose presence means that `output` already holds such a result.
         overwrite: replace such a result.
+        data_roots: folders of data, in which no new folder is made unless `output` asks for it.
 
     Raises:
-        UsageError: `output` already holds a result and `overwrite` is False, or is a file.
+        UsageError: `output` already holds a result and `overwrite` is False, or is a file; or the workspace would
+            lie in a folder of data.
         OtxError: the folder cannot be written to.
     """
     if output is None:
         output = _new_folder(WORKSPACE / "outputs", verb)
+        inside = [root for root in data_roots if root.resolve() in output.resolve().parents]
+        if inside:
+            raise UsageError(f"{inside[0]}: is a folder of data, nothing is written there; give an --output elsewhere")
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: --output names a file; name a folder")
     held = [name for name in products if (output / name).exists()]
