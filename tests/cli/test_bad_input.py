@@ -269,6 +269,13 @@ def test_weights_that_would_run_code(otx: Any, data: Path, tmp_path: Path, verb:
     assert not (tmp_path / "executed").exists()
 
 
+def test_parameters_that_a_command_does_not_look_at(otx: Any, data: Path, tiny_weights: Path, tiny_ir: Path) -> None:
+    words = ("--load-weights", tiny_weights, "params", "--learning_parameters.input_size=128x128")
+    refused(otx("eval", "--test-data-roots", data, *words), 2, "changes nothing here", "inference_batch_size")
+    words = ("--load-weights", tiny_ir, "params", "--learning_parameters.batch_size=3")
+    refused(otx("optimize", "--train-data-roots", data, *words), 2, "changes nothing here", "pot_parameters.preset")
+
+
 # ---------------------------------------------------------------------- places that cannot be written
 
 
@@ -306,3 +313,32 @@ def test_a_read_only_data_folder_is_enough(train: Any, data: Path, tmp_path: Pat
     # Root may write anywhere, so that nothing changed is what counts.
     assert {path: path.stat().st_mtime_ns for path in data.rglob("*")} == before
     shutil.rmtree(data)
+
+
+def test_predictions_do_not_replace_files(otx: Any, data: Path, tiny_weights: Path) -> None:
+    arguments = (
+        "predict",
+        "--input",
+        data / "val" / "images",
+        "--load-weights",
+        tiny_weights,
+        "-o",
+        data / "val" / "masks",
+    )
+    truth = (data / "val" / "masks" / "0004.png").read_bytes()
+    refused(otx(*arguments), 2, "0004.png: exists", "--overwrite")
+    assert (data / "val" / "masks" / "0004.png").read_bytes() == truth
+    assert otx(*arguments, "--overwrite").code == 0
+
+
+def test_no_workspace_is_made_in_a_folder_of_data(otx: Any, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(data / "train")
+    refused(otx("train", "Lite-HRNet-s-mod2", "--train-data-roots", ".", *PARAMS), 2, "--output")
+    assert sorted(path.name for path in (data / "train").iterdir()) == ["dataset_meta.json", "images", "masks"]
+
+
+def test_a_mask_of_another_size_in_the_evaluation(otx: Any, tiny_data: Any, tiny_weights: Path, tmp_path: Path) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(tiny_data.root, root)
+    cv2.imwrite(str(root / "masks" / "1.png"), np.zeros((10, 10), np.uint8))
+    refused(otx("eval", "--test-data-roots", root, "--load-weights", tiny_weights), 3, "1.png", "10x10", "100x60")

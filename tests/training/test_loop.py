@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from brief_training import PARAMETERS, same_weights, train_briefly
 
 from otx_seg.algorithms.supervised import Supervised
-from otx_seg.errors import OtxError, UsageError
+from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.template import load
 from otx_seg.training.journal import read_journal
 from otx_seg.training.watcher import SilentWatcher, StepReport, ValidationReport
 
@@ -75,7 +77,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
     assert not same_weights(tmp_path / "other", finished)
 
 
-@pytest.mark.parametrize("step", [4, 5, 9])
+@pytest.mark.parametrize("step", [2, 5, 9])
 def test_a_crashed_run_goes_on_as_if_nothing_had_happened(
     drawn_data: Path, finished: Path, tmp_path: Path, step: int
 ) -> None:
@@ -106,21 +108,22 @@ def test_killed_at_random_moments(drawn_data: Path, finished: Path, tmp_path: Pa
     run = tmp_path / "run"
     base = [sys.executable, "-m", "otx_seg", "train"]
     roots = ["--train-data-roots", str(drawn_data / "train"), "--val-data-roots", str(drawn_data / "val")]
-    fresh = [*base, "Lite-HRNet-s-mod2", *roots, "--output", str(run), "--overwrite", "params"]
+    fresh = [*base, "Lite-HRNet-s-mod2", *roots, "--output", str(run), "params"]
     fresh += [f"--{name}={value}" for name, value in PARAMETERS.items()]
     chance = random.Random(0)
-    for _ in range(2):
-        resumable = (run / "logs" / "checkpoint" / "state.pth").exists()
-        command = [*base, "--resume-from", str(run)] if resumable else fresh
+    checkpoint = run / "logs" / "checkpoint" / "state.pth"
+    resume = [*base, "--resume-from", str(run)]
+    for command in (fresh, resume):
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            journal = run / "logs" / "metrics.jsonl"
-            deadline = time.monotonic() + 60
-            while not journal.exists() and process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.05)
-            time.sleep(chance.uniform(0.0, 0.4))
+            deadline = time.monotonic() + 120
+            while time.monotonic() < deadline and process.poll() is None:
+                if checkpoint.exists() and checkpoint.stat().st_mtime_ns != before:
+                    break
+                time.sleep(0.02)
+            time.sleep(chance.uniform(0.0, 0.5))
             process.kill()
-    command = [*base, "--resume-from", str(run)] if (run / "logs/checkpoint/state.pth").exists() else fresh
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(resume, check=True, capture_output=True)
     assert same_weights(run, finished)
 
 
@@ -146,8 +149,34 @@ def _resume(run: Path, **arguments: object) -> None:
 
 
 def test_a_finished_run_stays_as_it_is(drawn_data: Path, tmp_path: Path, finished: Path) -> None:
-    train_briefly(drawn_data, tmp_path / "again", resume_from=finished)
+    recorder = Recorder()
+    result = train_briefly(drawn_data, tmp_path / "again", resume_from=finished, watcher=recorder)
+    assert result.reason == "3 epochs are done"
+    assert not recorder.steps
+    assert not recorder.validations
     assert same_weights(tmp_path / "again", finished)
+
+
+def test_overwriting_leaves_nothing_of_the_old_run(drawn_data: Path, tmp_path: Path, finished: Path) -> None:
+    run = tmp_path / "run"
+    train_briefly(drawn_data, run, seed=5)
+    with pytest.raises(UsageError, match=r"--overwrite"):
+        train_briefly(drawn_data, run)
+    with pytest.raises(CrashAt.CrashError):
+        train_briefly(drawn_data, run, overwrite=True, watcher=CrashAt(2))
+    assert not (run / "models" / "weights.pth").exists()
+    train_briefly(drawn_data, run, resume_from=run)
+    assert same_weights(run, finished)
+
+
+def test_a_start_that_failed_does_not_block_its_folder(drawn_data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"unknown 'Adamm'"):
+        template = load("Lite-HRNet-s-mod2").as_dict() | {"optimizer": {"type": "Adamm"}}
+        (tmp_path / "template.yaml").write_text(yaml.safe_dump(template))
+        train_briefly(drawn_data, tmp_path / "run", template=tmp_path / "template.yaml")
+    with pytest.raises(DataError):
+        train_briefly(tmp_path, tmp_path / "other")
+    train_briefly(drawn_data, tmp_path / "other", parameters={"learning_parameters.num_iters": 1})
 
 
 def test_memory_running_out_halves_the_batch(
@@ -166,7 +195,9 @@ def test_memory_running_out_halves_the_batch(
         result = train_briefly(drawn_data, tmp_path / "run", parameters=parameters)
     assert "going on with batches of 2 from the start of epoch 1; the learning rate stays" in caplog.text
     assert result.steps == 4
-    with pytest.raises(RuntimeError, match=r"allocate"):
+    with pytest.raises(
+        OtxError, match=r"memory ran out with batches of 4 images; lower learning_parameters.batch_size"
+    ):
         train_briefly(
             drawn_data,
             tmp_path / "stubborn",
