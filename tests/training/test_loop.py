@@ -170,13 +170,13 @@ def test_overwriting_leaves_nothing_of_the_old_run(drawn_data: Path, tmp_path: P
 
 
 def test_a_start_that_failed_does_not_block_its_folder(drawn_data: Path, tmp_path: Path) -> None:
+    template = load("Lite-HRNet-s-mod2").as_dict() | {"optimizer": {"type": "Adamm"}}
+    (tmp_path / "template.yaml").write_text(yaml.safe_dump(template))
     with pytest.raises(UsageError, match=r"unknown 'Adamm'"):
-        template = load("Lite-HRNet-s-mod2").as_dict() | {"optimizer": {"type": "Adamm"}}
-        (tmp_path / "template.yaml").write_text(yaml.safe_dump(template))
         train_briefly(drawn_data, tmp_path / "run", template=tmp_path / "template.yaml")
     with pytest.raises(DataError):
-        train_briefly(tmp_path, tmp_path / "other")
-    train_briefly(drawn_data, tmp_path / "other", parameters={"learning_parameters.num_iters": 1})
+        train_briefly(tmp_path, tmp_path / "run")
+    train_briefly(drawn_data, tmp_path / "run", parameters={"learning_parameters.num_iters": 1})
 
 
 def test_memory_running_out_halves_the_batch(

@@ -100,14 +100,14 @@ def train(
         data = _checked(_open_data(plan), scan_progress)
         if plan.state is not None:
             _refuse_other_data(plan, data)
-        elif processes.is_main_process:
-            _write_plan(run, plan, data)
         _make_deterministic(plan.seed, deterministic)
         algorithm = algorithms.build(plan.template, data.train.labels)
         origin = _initial_weights(algorithm, data, plan, load_weights)
         training = Training(algorithm, data, plan.template, run, plan.seed, origin, watcher or SilentWatcher())
         if plan.state is not None:
             training.resume(plan.state)
+        elif processes.is_main_process:
+            _write_plan(run, plan, data)  # now that nothing can be wrong with what was asked for
         _announce(plan, data, run, origin)
         result = training.fit()
         if processes.is_main_process:
