@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from otx_seg.template import find_templates, list_parameters, load
+from otx_seg.template import find_templates, list_parameters, list_settings, load
 
 
 def test_the_listing_shows_every_template(otx: Any) -> None:
@@ -22,6 +22,10 @@ def test_one_template_shows_every_parameter_with_its_value(otx: Any) -> None:
         assert f"--{parameter.name}  [{parameter.value}]" in shown
         assert parameter.meaning in shown
     assert "1 to 512" in shown
+    for setting in list_settings(load("SegNext-t")):
+        assert f"  {setting.name}  [{setting.value}]" in shown
+        assert setting.meaning in shown
+    assert "schedule.poly_power  [0.9]  float, above 0 to 10" in shown
 
 
 def test_json(otx: Any) -> None:

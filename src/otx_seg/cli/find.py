@@ -6,7 +6,7 @@ import json
 
 import click
 
-from otx_seg.template import find_templates
+from otx_seg.template import find_template_file, find_templates
 
 
 @click.command("find")
@@ -43,13 +43,14 @@ def _all(as_json: bool) -> str:
 
 def _one(name: str, as_json: bool) -> str:
     from otx_seg.cli.parameters import describe_parameters
-    from otx_seg.template import list_parameters, load
+    from otx_seg.template import list_parameters, list_settings, load
 
     template = load(name)
     parameters = list_parameters(template)
     if as_json:
-        described = {**template.as_dict(), "parameters": [parameter.as_json() for parameter in parameters]}
-        return json.dumps(described, indent=2)
+        listed = {"parameters": parameters, "settings": list_settings(template)}
+        described = {name: [item.as_json() for item in items] for name, items in listed.items()}
+        return json.dumps({**template.as_dict(), **described}, indent=2)
     lines = [
         f"{template.name} ({template.id})",
         template.summary,
@@ -57,6 +58,7 @@ def _one(name: str, as_json: bool) -> str:
         f"{template.size_mb:.2f} MB",
         "",
     ]
-    return "\n".join(lines) + describe_parameters(
-        parameters, "Parameters, set with `params --NAME VALUE` behind a command's other arguments:"
-    )
+    settable = "Parameters, set with `params --NAME VALUE` behind a command's other arguments:"
+    fixed = f"Settings, changed in a copy of {find_template_file(name)}:"
+    lines += [describe_parameters(parameters, settable), "", describe_parameters(list_settings(template), fixed, "")]
+    return "\n".join(lines)

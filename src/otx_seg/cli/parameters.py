@@ -78,11 +78,11 @@ def _list_parameters(template: str | None) -> str:
     )
 
 
-def describe_parameters(parameters: list[Any], heading: str) -> str:
+def describe_parameters(parameters: list[Any], heading: str, dashes: str = "--") -> str:
     """All parameters with value, type, range and meaning, as text."""
     lines = [heading, ""]
     for parameter in parameters:
         possible = f", {parameter.possible}" if parameter.possible else ""
-        lines.append(f"  --{parameter.name}  [{parameter.value}]  {parameter.kind}{possible}")
+        lines.append(f"  {dashes}{parameter.name}  [{parameter.value}]  {parameter.kind}{possible}")
         lines.append(f"      {parameter.meaning}")
     return "\n".join(lines)

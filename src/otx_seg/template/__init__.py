@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from otx_seg.template.listing import TemplateSummary, default_template, find_template_file, find_templates
 
 if TYPE_CHECKING:
-    from otx_seg.template.parameters import Parameter, list_parameters
+    from otx_seg.template.parameters import Parameter, list_parameters, list_settings
     from otx_seg.template.template import Template, from_dict, load
 
 _LATE = {"Template": "template", "load": "template", "from_dict": "template"}
-_LATE |= {"Parameter": "parameters", "list_parameters": "parameters"}
+_LATE |= {"Parameter": "parameters", "list_parameters": "parameters", "list_settings": "parameters"}
 
 
 def __getattr__(name: str) -> Any:
@@ -35,5 +35,6 @@ __all__ = [
     "find_templates",
     "from_dict",
     "list_parameters",
+    "list_settings",
     "load",
 ]

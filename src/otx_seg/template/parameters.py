@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_origin
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from otx_seg.template.template import Template, describe_range
 
@@ -15,7 +19,7 @@ class Parameter:
     Attributes:
         name: ``group.name`` as written after `params`.
         value: the template's value.
-        kind: ``int``, ``float``, ``bool``, ``text`` or ``choice``.
+        kind: ``int``, ``float``, ``bool``, ``text``, ``choice``, ``list`` or ``mapping``.
         possible: the range or the choices, empty if any.
         meaning: what it does.
     """
@@ -32,24 +36,47 @@ class Parameter:
 
 def list_parameters(template: Template) -> list[Parameter]:
     """Every hyper-parameter of the template, in the order of the schema."""
-    found = []
-    for group_name, group in template.hyper_parameters:
-        for name, field in type(group).model_fields.items():
-            inactive = isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("inactive")
-            value = getattr(group, name)
-            found.append(
-                Parameter(
-                    name=f"{group_name}.{name}",
-                    value=value,
-                    kind=_kind(field.annotation),
-                    possible=f"only {value}" if inactive else describe_range(field),
-                    meaning=field.description or "",
-                )
-            )
-    return found
+    return [item for name, group in template.hyper_parameters for item in _described(group, f"{name}.")]
+
+
+def list_settings(template: Template) -> list[Parameter]:
+    """What else a template says about training and quantisation; it is changed in a copy of the template file."""
+    settings = _described(template, "")
+    for name in ("schedule", "pretrained", "quantization"):
+        settings += _described(getattr(template, name), f"{name}.")
+    return [setting for setting in settings if setting.meaning and setting.name != "model"]
+
+
+def _described(section: BaseModel, prefix: str) -> list[Parameter]:
+    return [
+        Parameter(
+            name=f"{prefix}{name}",
+            value=_plain(getattr(section, name)),
+            kind=_kind(field.annotation),
+            possible=_possible(field),
+            meaning=field.description or "",
+        )
+        for name, field in type(section).model_fields.items()
+    ]
+
+
+def _possible(field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    return f"only {field.default}" if isinstance(extra, dict) and extra.get("inactive") else describe_range(field)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _kind(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return "choice"
-    return {int: "int", float: "float", bool: "bool", str: "text"}[annotation]
+    options = [option for option in get_args(annotation) if option is not type(None)]
+    if get_origin(annotation) is UnionType and len(options) == 1:
+        return _kind(options[0])
+    if get_origin(annotation) is tuple:
+        return "list"
+    if get_origin(annotation) is dict:
+        return "mapping"
+    return {int: "int", float: "float", bool: "bool", str: "text"}.get(annotation, "section")

@@ -22,8 +22,8 @@ class _Section(BaseModel):
 class Pretrained(_Section):
     """Where the published weights of the backbone are."""
 
-    url: str
-    sha256: str | None = None
+    url: str = Field(description="address of the file, https")
+    sha256: str | None = Field(None, description="its hexadecimal digest; null: not checked")
 
 
 class Schedule(_Section):
@@ -65,16 +65,7 @@ _TRAIN_PIPELINE: tuple[dict[str, Any], ...] = (
 
 
 class Template(_Section):
-    """A complete, validated description of how a model is made.
-
-    Attributes:
-        model: the argument of MMSegmentation's ``MODELS.build``, with 2 classes as a placeholder.
-        train_pipeline: classes of `otx_seg.transforms` with their arguments, in order; sizes are supplied by the run.
-        losses: classes of `otx_seg.losses` with a ``weight`` each; their weighted sum is minimised.
-        optimizer: a class of ``torch.optim`` with its arguments but the learning rate; parameters whose name
-            contains one of ``undecayed`` get no weight decay.
-        gradient_clip_norm: gradients are scaled down to this L2 norm; None: never.
-    """
+    """A complete, validated description of how a model is made."""
 
     name: str
     id: str
@@ -84,13 +75,23 @@ class Template(_Section):
     gigaflops: float
     parameter_count: int
     size_mb: float
-    model: dict[str, Any]
+    model: dict[str, Any] = Field(description="argument of MMSegmentation's MODELS.build; its 2 classes stand for any")
     pretrained: Pretrained
-    train_pipeline: tuple[dict[str, Any], ...] = _TRAIN_PIPELINE
-    losses: tuple[dict[str, Any], ...] = ({"type": "CrossEntropy", "weight": 1.0},)
-    optimizer: dict[str, Any]
+    train_pipeline: tuple[dict[str, Any], ...] = Field(
+        _TRAIN_PIPELINE, description="classes of otx_seg.transforms with their arguments; sizes come from the run"
+    )
+    losses: tuple[dict[str, Any], ...] = Field(
+        ({"type": "CrossEntropy", "weight": 1.0},),
+        description="classes of otx_seg.losses with a weight each; their weighted sum is minimised",
+    )
+    optimizer: dict[str, Any] = Field(
+        description="class of torch.optim with its arguments but the learning rate; parameters whose name contains one "
+        "of `undecayed` get no weight decay"
+    )
     schedule: Schedule = Schedule()
-    gradient_clip_norm: float | None = Field(None, gt=0)
+    gradient_clip_norm: float | None = Field(
+        None, gt=0, description="gradients are scaled down to this L2 norm; null: never"
+    )
     quantization: Quantization = Quantization()
     hyper_parameters: HyperParameters = HyperParameters()
 

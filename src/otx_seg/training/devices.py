@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from torch import nn
 
 from otx_seg.errors import UsageError
+from otx_seg.template import Template
 from otx_seg.template.hyper_parameters import LearningParameters
+from otx_seg.training.optimizer import build_optimizer
 
 
 def start_accelerator(precision: str) -> Accelerator:
@@ -23,7 +28,18 @@ def start_accelerator(precision: str) -> Accelerator:
     chosen = choose_precision(precision)
     if chosen == "fp16" and not torch.cuda.is_available():
         raise UsageError("learning_parameters.precision=fp16 needs a GPU; use auto, fp32 or bf16")
+    # It keeps the arithmetic of the first training of this process and refuses another one.
+    AcceleratorState._reset_state(reset_partial_state=False)
     return Accelerator(mixed_precision="no" if chosen == "fp32" else chosen)
+
+
+def place(algorithm: Any, template: Template, accelerator: Accelerator) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """Move an algorithm to its device and make its optimiser, both wrapped for several processes where there are."""
+    if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
+        algorithm = nn.SyncBatchNorm.convert_sync_batchnorm(algorithm)
+    algorithm.to(accelerator.device)
+    model, optimizer = accelerator.prepare(algorithm, build_optimizer(algorithm, template))
+    return model, optimizer
 
 
 def choose_precision(precision: str) -> str:

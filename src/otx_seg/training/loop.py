@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from otx_seg.algorithms import Algorithm
 from otx_seg.datasets import TrainingData
@@ -17,11 +17,10 @@ from otx_seg.errors import OtxError
 from otx_seg.metrics.confusion import scores
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template
-from otx_seg.training.devices import choose_workers, start_accelerator
+from otx_seg.training.devices import choose_workers, place, start_accelerator
 from otx_seg.training.journal import Journal
 from otx_seg.training.loss_guard import LossGuard
 from otx_seg.training.memory import is_out_of_memory
-from otx_seg.training.optimizer import build_optimizer
 from otx_seg.training.reporter import Reporter
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.state import Position, collect_state, restore_state
@@ -72,7 +71,7 @@ class Training:
         self.data, self.template, self.run, self.seed, self.origin = data, template, run, seed, origin
         self.accelerator = start_accelerator(self.parameters.precision)
         self.algorithm: Any = algorithm
-        self.model, self.optimizer = self._prepare(algorithm)
+        self.model, self.optimizer = place(algorithm, template, self.accelerator)
         keep = self.parameters.ema_keep
         self.average = WeightAverage(algorithm.deployable(), keep) if keep > 0 else None
         self.workers = choose_workers(self.parameters, self.accelerator.num_processes)
@@ -92,14 +91,6 @@ class Training:
         self.reporter = Reporter(watcher, Journal(run.metrics), JOURNAL_INTERVAL, on_gpu, silent)
         self._started = time.monotonic()
         self._saved = time.monotonic()
-
-    # ------------------------------------------------------------------ setting up
-
-    def _prepare(self, algorithm: Any) -> tuple[nn.Module, torch.optim.Optimizer]:
-        if self.accelerator.num_processes > 1 and self.accelerator.device.type == "cuda":
-            algorithm = nn.SyncBatchNorm.convert_sync_batchnorm(algorithm)
-        algorithm.to(self.accelerator.device)
-        return self.accelerator.prepare(algorithm, build_optimizer(algorithm, self.template))  # type: ignore[no-any-return]
 
     def _open_loader(self) -> Any:
         rank, world_size = self.accelerator.process_index, self.accelerator.num_processes
