@@ -3,8 +3,10 @@
 Prints, from one process and the same network, batch size and threads, in turns so that noise hits all alike:
 
 - the rate of a bare loop: forward, backward and the optimiser's step on one batch that stays in memory;
-- the rate of the toolkit's loop on the same batch: with schedule, clipping, moving average, journal, reports;
-- the rate of the toolkit's loop on the data set, loader processes included, and the share of time it waits for data.
+- the rate of the toolkit's steps on the same batch: with schedule, clipping, moving average, checks, journal;
+- the rate of the toolkit's steps on the data set, loader processes included, and the share of time they wait for data.
+
+The figures are medians over the rounds.
 
 usage: python benchmarks/training.py DATA_ROOT [--template NAME] [--input-size HxW] [--steps N] [--workers N]
 """
@@ -12,6 +14,7 @@ usage: python benchmarks/training.py DATA_ROOT [--template NAME] [--input-size H
 from __future__ import annotations
 
 import argparse
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator
@@ -28,7 +31,7 @@ from otx_seg.training.optimizer import build_optimizer
 from otx_seg.training.watcher import SilentWatcher
 from otx_seg.workspace.run_folder import RunFolder
 
-ROUNDS = 3
+ROUNDS = 5
 
 
 class Counted:
@@ -110,12 +113,12 @@ def main() -> None:
             rates["run"].append(rate)
             rates["waiting"].append(waiting)
     size = template.hyper_parameters.learning_parameters.batch_size
-    bare, loop, run = (max(rates[name]) * size for name in ("bare", "loop", "run"))
+    bare, loop, run = (statistics.median(rates[name]) * size for name in ("bare", "loop", "run"))
     print(f"{options.template} at {options.input_size}, batches of {size}, {torch.get_num_threads()} threads")
     print(f"bare loop, one batch in memory:      {bare:7.2f} images/s")
     print(f"this toolkit's loop, the same batch: {loop:7.2f} images/s, {100 * loop / bare:.1f} % of the bare loop")
     print(f"this toolkit's loop, from disk:      {run:7.2f} images/s, {100 * run / bare:.1f} % of the bare loop")
-    print(f"waiting for data: {100 * min(rates['waiting']):.1f} % of the time")
+    print(f"waiting for data: {100 * statistics.median(rates['waiting']):.1f} % of the time")
 
 
 if __name__ == "__main__":

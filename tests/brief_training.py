@@ -24,8 +24,9 @@ PARAMETERS = {
 
 
 def train_briefly(data: Path, output: Path, **arguments: Any) -> TrainResult:
-    """Train Lite-HRNet-s for three epochs of three steps."""
-    parameters = {**PARAMETERS, **arguments.pop("parameters", {})}
+    """Train Lite-HRNet-s for three epochs of three steps; with ``parameters=None``, as its template says."""
+    changes = arguments.pop("parameters", {})
+    parameters = {**PARAMETERS, **changes} if changes is not None else {}
     if "resume_from" not in arguments:
         arguments = {"template": "Lite-HRNet-s-mod2", "parameters": parameters, **arguments}
     return train(data / "train", data / "val", output=output, **arguments)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
+from brief_training import PARAMETERS, same_weights, train_briefly
 
 from otx_seg import algorithms, catalogue
+from otx_seg.inference.model_info import ModelInfo
+from otx_seg.inference.torch_predictor import post_processing_of
 from otx_seg.labels import Labels, default_colors
 from otx_seg.template import Template, find_templates, from_dict, load
 from otx_seg.training.optimizer import build_optimizer
@@ -36,6 +41,23 @@ def numbers(value: Any, key: str = "") -> Iterator[str]:
             yield from numbers(item, f"{key}.{index}")
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         yield key
+
+
+TRAINED = {
+    "gradient_clip_norm",
+    "hyper_parameters.learning_parameters.batch_size",
+    "hyper_parameters.learning_parameters.num_iters",
+    "hyper_parameters.learning_parameters.ema_keep",
+}
+"""Numbers whose effect is seen in the weights of a brief training."""
+
+SEEN_ELSEWHERE = {
+    "hyper_parameters.learning_parameters.inference_batch_size": "tests/verbs/test_settings.py",
+    "hyper_parameters.learning_parameters.num_workers": "tests/verbs/test_settings.py",
+    "hyper_parameters.learning_parameters.max_minutes": "tests/training/test_loop.py",
+    "hyper_parameters.nncf_optimization.maximal_accuracy_degradation": "tests/verbs/test_settings.py",
+}
+"""Numbers that change how or how long something is done, or what is said of it, and the tests of that."""
 
 
 def with_change(content: dict[str, Any], key: str) -> dict[str, Any]:
@@ -114,7 +136,9 @@ def observed(template: Template, key: str) -> Any:
         return recipe(template)
     if "early_stop" in key:
         return stops(template)
-    return template  # used as a plain value by the loop, the loaders or the exported model's metadata
+    if "postprocessing" in key:
+        return ModelInfo(LABELS, None, post_processing_of(template)).entries()
+    raise AssertionError(f"nothing is known to look at {key}: say here where its effect can be seen")
 
 
 @pytest.mark.parametrize("name", [template.name for template in find_templates()])
@@ -125,7 +149,7 @@ def test_every_number_of_a_template_changes_something(name: str) -> None:
     assert len(keys) > 40
     base = from_dict(content, name)
     for key in keys:
-        if key.split(".")[0] == "hyper_parameters" and _is_inactive(key):
+        if key in TRAINED or key in SEEN_ELSEWHERE or (key.startswith("hyper_parameters.") and _is_inactive(key)):
             continue
         changed = with_change(content, key)
         if name.startswith("SegNext") and key.startswith("model."):
@@ -133,6 +157,18 @@ def test_every_number_of_a_template_changes_something(name: str) -> None:
         template = from_dict(changed, name)
         assert observed(base, key) != observed(template, key), f"{key} changes nothing"
     assert hyper_parameters
+
+
+@pytest.mark.parametrize("key", sorted(TRAINED))
+def test_a_number_that_shows_in_the_weights(key: str, drawn_data: Path, tmp_path: Path) -> None:
+    content = load("Lite-HRNet-s-mod2").override({**PARAMETERS, "learning_parameters.num_iters": 1}).as_dict()
+    changed = with_change(content, key)
+    if key == "gradient_clip_norm":
+        content["gradient_clip_norm"], changed["gradient_clip_norm"] = 1e-3, 1e-6  # far below the norms met here
+    for name, values in (("base", content), ("changed", changed)):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(values))
+        train_briefly(drawn_data, tmp_path / name, template=tmp_path / f"{name}.yaml", parameters=None)
+    assert not same_weights(tmp_path / "base", tmp_path / "changed")
 
 
 def _is_inactive(key: str) -> bool:

@@ -41,7 +41,7 @@ class TorchPredictor:
         self.labels = labels
         self.input_size = input_size
         self.template = template
-        self.post_processing = PLAIN_ARGMAX if template is None else _post_processing(template)
+        self.post_processing = PLAIN_ARGMAX if template is None else post_processing_of(template)
 
     @torch.inference_mode()
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
@@ -74,7 +74,8 @@ def open_checkpoint(path: Path, template: Template | None = None, device: str | 
     return TorchPredictor(network, weights.labels, weights.input_size, made_from)
 
 
-def _post_processing(template: Template) -> PostProcessing:
+def post_processing_of(template: Template) -> PostProcessing:
+    """What a template asks to be done with probabilities."""
     settings = template.hyper_parameters.postprocessing
     return PostProcessing(settings.soft_threshold, settings.blur_strength)
 

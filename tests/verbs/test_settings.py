@@ -1,0 +1,58 @@
+"""Parameters that change how something is done, or what is said of it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from otx_seg.datasets import loading
+from otx_seg.errors import UsageError
+from otx_seg.inference.torch_predictor import TorchPredictor
+from otx_seg.verbs.evaluate import evaluate
+from otx_seg.verbs.optimize import optimize
+
+
+def test_batches_and_workers_of_an_evaluation(
+    tiny_weights: Path, tiny_data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches, workers = [], []
+    probabilities, open_loader = TorchPredictor.probabilities, loading._open
+
+    def note_batch(self: TorchPredictor, images: torch.Tensor) -> Any:
+        batches.append(len(images))
+        return probabilities(self, images)
+
+    def note_workers(dataset: Any, number: int, **settings: Any) -> Any:
+        workers.append(number)
+        return open_loader(dataset, number, **settings)
+
+    monkeypatch.setattr(TorchPredictor, "probabilities", note_batch)
+    monkeypatch.setattr(loading, "_open", note_workers)
+    parameters = {"learning_parameters.inference_batch_size": 3, "learning_parameters.num_workers": 1}
+    result = evaluate(tiny_data.root, load_weights=tiny_weights, output=tmp_path / "run", parameters=parameters)
+    assert batches == [3, 1]
+    assert workers == [1]
+    assert result.scores.dice_average == 1.0
+
+
+def test_a_loss_beyond_the_promise_is_told(
+    tiny_ir: Path, tiny_data: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    roots = (tiny_ir, tiny_data.root, tiny_data.root)
+    few = {"pot_parameters.stat_subset_size": 2, "learning_parameters.num_workers": 0}
+    promise = "nncf_optimization.maximal_accuracy_degradation"
+    with caplog.at_level(logging.WARNING, "otx_seg"):
+        result = optimize(*roots, output=tmp_path / "loose", parameters={**few, promise: 100})
+        assert "quantisation cost" not in caplog.text
+        assert result.dice_loss > 0  # the truth is what the network says, so INT8 can only lose
+        optimize(*roots, output=tmp_path / "strict", parameters={**few, promise: 0})
+        assert "quantisation cost" in caplog.text
+
+
+def test_only_an_ir_is_quantised(tiny_weights: Path, tiny_data: Any) -> None:
+    with pytest.raises(UsageError, match=r"give the .xml"):
+        optimize(tiny_weights, tiny_data.root)
