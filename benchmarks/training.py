@@ -100,7 +100,8 @@ def main() -> None:
     }
     template = templates.load(options.template).override(overrides)
     data = open_training(options.data, None, seed=0)
-    algorithm = algorithms.build(template, data.train.labels)
+    shares = [1 / len(data.train.labels)] * len(data.train.labels)
+    algorithm = algorithms.build(template, data.train.labels, shares)
     with tempfile.TemporaryDirectory() as folder:
         training = Training(algorithm, data, template, RunFolder(Path(folder)), 0, "random", SilentWatcher())
         fixed = next(iter(training.loader))

@@ -26,7 +26,7 @@ def test_there_are_templates_to_walk_over() -> None:
 def test_a_template_from_file_to_exported_model(name: str, tmp_path: Path) -> None:
     template = load(name).override({"learning_parameters.input_size": "64x64"})
     torch.manual_seed(0)
-    algorithm = algorithms.build(template, LABELS).train()
+    algorithm = algorithms.build(template, LABELS, [0.5, 0.3, 0.2]).train()
     optimizer = build_optimizer(algorithm, template)
     image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     mask = torch.randint(0, 3, (2, 64, 64), dtype=torch.uint8)

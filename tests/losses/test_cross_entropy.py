@@ -10,6 +10,12 @@ import torch
 from otx_seg.losses.cross_entropy import CrossEntropy
 
 
+def plain(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """The loss in which every label counts the same."""
+    classes = logits.shape[1]
+    return CrossEntropy([1 / classes] * classes, rarity_power=0.0)(logits, target)
+
+
 def make_logits(*pixels: tuple[float, ...]) -> torch.Tensor:
     """Probabilities of pixels in one row -> logits (1, K, 1, pixels) with a gradient."""
     return torch.tensor(pixels).log().T[None, :, None].clone().requires_grad_()
@@ -17,7 +23,7 @@ def make_logits(*pixels: tuple[float, ...]) -> torch.Tensor:
 
 def test_mean_over_the_labelled_pixels_only() -> None:
     logits = make_logits((0.5, 0.5), (0.25, 0.75), (0.01, 0.99))
-    loss = CrossEntropy()(logits, torch.tensor([[[0, 1, 255]]]))
+    loss = plain(logits, torch.tensor([[[0, 1, 255]]]))
     assert loss.item() == pytest.approx((math.log(2) - math.log(0.75)) / 2)
     loss.backward()
     # gradient of softmax cross-entropy: (p - t) / number of labelled pixels
@@ -27,7 +33,7 @@ def test_mean_over_the_labelled_pixels_only() -> None:
 
 def test_everything_ignored_gives_zero_with_a_gradient() -> None:
     logits = torch.randn(2, 3, 4, 4, requires_grad=True)
-    loss = CrossEntropy()(logits, torch.full((2, 4, 4), 255, dtype=torch.uint8))
+    loss = plain(logits, torch.full((2, 4, 4), 255, dtype=torch.uint8))
     loss.backward()
     assert loss.item() == 0.0
     assert torch.equal(logits.grad, torch.zeros_like(logits))
@@ -37,16 +43,36 @@ def test_everything_ignored_gives_zero_with_a_gradient() -> None:
 def test_narrow_logits_are_computed_in_float32(kind: torch.dtype) -> None:
     logits = (torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 8).to(kind).requires_grad_()
     target = torch.randint(0, 3, (1, 64, 64), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
-    loss = CrossEntropy()(logits, target)
+    loss = plain(logits, target)
     assert loss.dtype == torch.float32
-    assert loss.item() == pytest.approx(CrossEntropy()(logits.double().float(), target).item(), rel=1e-6)
+    assert loss.item() == pytest.approx(plain(logits.double().float(), target).item(), rel=1e-6)
     loss.backward()
     assert torch.isfinite(logits.grad).all()
 
 
 def test_confident_mistakes_stay_finite() -> None:
     logits = torch.tensor([1e4, -1e4]).view(1, 2, 1, 1).requires_grad_()
-    loss = CrossEntropy()(logits, torch.tensor([[[1]]]))
+    loss = plain(logits, torch.tensor([[[1]]]))
     loss.backward()
     assert loss.item() == pytest.approx(2e4)
     assert torch.isfinite(logits.grad).all()
+
+
+def test_rare_labels_count_more_and_the_mean_weight_is_one() -> None:
+    loss = CrossEntropy([0.64, 0.36, 0.0], rarity_power=0.5)
+    # 1 / sqrt(share) over the sum of sqrt(share): sqrt(0.64) = 0.8, sqrt(0.36) = 0.6
+    assert loss.label_weights.tolist() == pytest.approx([1 / (0.8 * 1.4), 1 / (0.6 * 1.4), 1.0])
+    assert 0.64 * loss.label_weights[0] + 0.36 * loss.label_weights[1] == pytest.approx(1.0)
+    assert CrossEntropy([0.9, 0.1], rarity_power=0.0).label_weights.tolist() == pytest.approx([1.0, 1.0])
+    # inverse frequency: each label's pixels weigh half of all
+    assert CrossEntropy([0.9, 0.1], rarity_power=1.0).label_weights.tolist() == pytest.approx([0.5 / 0.9, 0.5 / 0.1])
+    logits = make_logits((0.5, 0.25, 0.25), (0.25, 0.5, 0.25))
+    weights = loss.label_weights.tolist()
+    expected = (weights[0] * math.log(2) + weights[1] * math.log(2)) / 2
+    assert loss(logits, torch.tensor([[[0, 1]]])).item() == pytest.approx(expected)
+
+
+def test_the_weights_are_no_part_of_the_state() -> None:
+    assert not CrossEntropy([0.5, 0.5], rarity_power=0.5).state_dict()
+    with pytest.raises(ValueError, match=r"rarity_power=2: must be 0 to 1"):
+        CrossEntropy([0.5, 0.5], rarity_power=2)

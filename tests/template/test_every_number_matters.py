@@ -107,7 +107,7 @@ def network_result(model: str) -> list[float]:
     content = {**load("Lite-HRNet-s-mod2").as_dict(), "model": eval(model)}  # plain values printed by repr
     template = from_dict(content, "test")
     torch.manual_seed(0)
-    algorithm = algorithms.build(template, LABELS)
+    algorithm = algorithms.build(template, LABELS, [0.7, 0.3])
     image = torch.full((2, 3, 64, 64), 200, dtype=torch.uint8)
     algorithm.train()
     torch.manual_seed(0)
@@ -126,7 +126,8 @@ def observed(template: Template, key: str) -> Any:
     if section == "train_pipeline":
         return pipeline_result(template)
     if section == "losses":
-        return algorithms.build(template, LABELS).weights
+        algorithm = algorithms.build(template, LABELS, [0.7, 0.3])
+        return algorithm.weights, [loss.label_weights.tolist() for loss in algorithm.losses]
     if section == "optimizer":
         optimizer = build_optimizer(torch.nn.Linear(2, 2), template)
         return [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]

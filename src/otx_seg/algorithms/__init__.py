@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -31,8 +33,11 @@ class Algorithm(Protocol):
     def deployable(self) -> nn.Module: ...
 
 
-def build(template: Template, labels: Labels) -> Supervised:
+def build(template: Template, labels: Labels, label_shares: Sequence[float]) -> Supervised:
     """Construct the algorithm a template asks for, around a newly initialised network.
+
+    Args:
+        label_shares: share of each label among the labelled training pixels, 0..1, for losses that want to know it.
 
     Raises:
         UsageError: the template names an unknown network part or loss.
@@ -45,5 +50,18 @@ def build(template: Template, labels: Labels) -> Supervised:
         weight = arguments.pop("weight", None)
         if not isinstance(weight, (int, float)):
             raise UsageError(f"{where}: needs a number as weight, not {weight!r}")
-        losses.append((float(weight), catalogue.build("otx_seg.losses", arguments, where)))
+        losses.append((float(weight), _build_loss(arguments, label_shares, where)))
     return Supervised(network, losses)
+
+
+def _build_loss(arguments: dict[str, Any], label_shares: Sequence[float], where: str) -> nn.Module:
+    if "label_shares" in arguments:
+        raise UsageError(f"{where}: remove `label_shares`, they are counted in the training masks")
+    found = catalogue.classes("otx_seg.losses").get(str(arguments.get("type")))
+    if found is not None and "label_shares" in inspect.signature(found).parameters:
+        arguments = {**arguments, "label_shares": list(label_shares)}
+    try:
+        loss: nn.Module = catalogue.build("otx_seg.losses", arguments, where)
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from error
+    return loss

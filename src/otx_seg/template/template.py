@@ -81,7 +81,7 @@ class Template(_Section):
         _TRAIN_PIPELINE, description="classes of otx_seg.transforms with their arguments; sizes come from the run"
     )
     losses: tuple[dict[str, Any], ...] = Field(
-        ({"type": "CrossEntropy", "weight": 1.0},),
+        ({"type": "CrossEntropy", "weight": 1.0, "rarity_power": 0.5},),
         description="classes of otx_seg.losses with a weight each; their weighted sum is minimised",
     )
     optimizer: dict[str, Any] = Field(

@@ -97,11 +97,11 @@ def train(
     run = _open_run(plan, output, overwrite) if processes.is_main_process else None
     run = broadcast_object_list([run])[0]
     with log_to(run.log) if processes.is_main_process else _only_errors():
-        data = _checked(_open_data(plan), scan_progress)
+        data, label_shares = _checked(_open_data(plan), scan_progress)
         if plan.state is not None:
             _refuse_other_data(plan, data)
         _make_deterministic(plan.seed, deterministic)
-        algorithm = algorithms.build(plan.template, data.train.labels)
+        algorithm = algorithms.build(plan.template, data.train.labels, label_shares)
         origin = _initial_weights(algorithm, data, plan, load_weights)
         training = Training(algorithm, data, plan.template, run, plan.seed, origin, watcher or SilentWatcher())
         if plan.state is not None:
@@ -192,9 +192,15 @@ def _open_data(plan: _Plan) -> TrainingData:
     return open_training(plan.train_root, plan.val_root, plan.seed, use_polygons=use_polygons)
 
 
-def _checked(data: TrainingData, progress: Callable[[str, int, int], None] | None) -> TrainingData:
-    """Look at every file once, so that a broken one shows now and not in epoch 12; say what was found."""
-    subsets = {}
+def _checked(
+    data: TrainingData, progress: Callable[[str, int, int], None] | None
+) -> tuple[TrainingData, tuple[float, ...]]:
+    """Look at every file once, so that a broken one shows now and not in epoch 12; say what was found.
+
+    Returns:
+        The data without what cannot be read, and the share of each label among the labelled training pixels.
+    """
+    subsets, label_shares = {}, {}
     for name, subset in (("training", data.train), ("validation", data.val)):
         report = scan(subset, _counter(name, len(subset), progress))
         warn_of_unmatched(subset, name)
@@ -212,8 +218,8 @@ def _checked(data: TrainingData, progress: Callable[[str, int, int], None] | Non
         logger.info("%s data: %d images (%s%s); pixels per label: %s", name, len(kept), sizes, more, shares)
         if report.ignored_pixels:
             logger.info("%s data: %d pixels are ignored", name, report.ignored_pixels)
-        subsets[name] = kept
-    return replace(data, train=subsets["training"], val=subsets["validation"])
+        subsets[name], label_shares[name] = kept, report.share_per_label
+    return replace(data, train=subsets["training"], val=subsets["validation"]), label_shares["training"]
 
 
 def _counter(name: str, total: int, progress: Callable[[str, int, int], None] | None) -> Callable[[int], None] | None:
