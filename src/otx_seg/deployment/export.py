@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -16,10 +16,13 @@ import torch
 from numpy.typing import NDArray
 from openvino.passes import ConstantFolding, Manager
 from torch import nn
+from torch.onnx import register_custom_op_symbolic
+from torch.onnx.symbolic_helper import parse_args
 
 from otx_seg.deployment.agreement import REQUIRED_AGREEMENT, agreement, drawn_images
 from otx_seg.deployment.files import IR_XML, ONNX, written_whole
 from otx_seg.deployment.fuse import fold_batch_norm
+from otx_seg.deployment.rewrite import spell_out_group_norms
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.model_info import LABEL_SCHEMA, SECTION, ModelInfo
 from otx_seg.inference.predictor import load_predictor
@@ -105,7 +108,7 @@ def _write_ir(predictor: TorchPredictor, path: Path, half_precision: bool) -> Pa
     example = torch.zeros(1, 3, *predictor.input_size)
     with _quiet():
         model = openvino.convert_model(_graph(predictor), example_input=example, input=[list(example.shape)])
-    model = _without_shape_arithmetic(model, path)
+    model = _simplified(model, path)
     for node in model.get_ops():
         # Names begin at the network, as its state dict's do, not at the wrappers around it.
         node.set_friendly_name(node.get_friendly_name().replace(_WRAPPERS, ""))
@@ -118,13 +121,14 @@ def _write_ir(predictor: TorchPredictor, path: Path, half_precision: bool) -> Pa
     return path
 
 
-def _without_shape_arithmetic(model: openvino.Model, path: Path) -> openvino.Model:
-    """The model with all that is computed from its fixed shapes as constants.
+def _simplified(model: openvino.Model, path: Path) -> openvino.Model:
+    """The model rewritten, with all that is computed from its fixed shapes as constants.
 
-    The converter marks these nodes to be left alone; the marks are gone from a model that was written and read.
+    The converter marks the latter nodes to be left alone; the marks are gone from a model that was written and read.
     """
     openvino.save_model(model, path, compress_to_fp16=False)
     read = openvino.Core().read_model(path.read_bytes(), path.with_suffix(".bin").read_bytes())
+    spell_out_group_norms(read)
     passes = Manager()
     passes.register_pass(ConstantFolding())
     passes.run_passes(read)
@@ -133,6 +137,7 @@ def _without_shape_arithmetic(model: openvino.Model, path: Path) -> openvino.Mod
 
 def _write_onnx(predictor: TorchPredictor, path: Path) -> Path:
     example = torch.zeros(1, 3, *predictor.input_size)
+    register_custom_op_symbolic("aten::channel_shuffle", _channel_shuffle, _OPSET)
     with _quiet():
         # The other exporter of torch needs a package of its own and is many times slower.
         torch.onnx.export(
@@ -149,6 +154,17 @@ def _write_onnx(predictor: TorchPredictor, path: Path) -> Path:
     onnx.helper.set_model_props(model, {f"{SECTION} {name}": value for name, value in entries.items()})
     onnx.save(model, path)
     return path
+
+
+@parse_args("v", "i")
+def _channel_shuffle(graph: Any, x: Any, groups: int) -> Any:
+    """torch's operator in ONNX, which has none: (1, C, H, W) as (g, C/g, H, W), transposed, and back."""
+
+    def reshape(value: Any, shape: list[int]) -> Any:  # 0: as it was, -1: what is left
+        return graph.op("Reshape", value, graph.op("Constant", value_t=torch.tensor(shape)))
+
+    turned = graph.op("Transpose", reshape(x, [groups, -1, 0, 0]), perm_i=[1, 0, 2, 3])
+    return reshape(turned, [1, -1, 0, 0]).setType(x.type())
 
 
 def _graph(predictor: TorchPredictor) -> nn.Module:
