@@ -44,7 +44,7 @@ def test_two_processes_train_one_network(drawn_data: Path, tmp_path: Path) -> No
     script.write_text(SCRIPT)
     run = tmp_path / "run"
     parameters = {**PARAMETERS, "learning_parameters.batch_size": 2, "learning_parameters.num_iters": 2}
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*launcher, str(script), str(drawn_data), str(run), json.dumps(parameters)]
     finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert finished.returncode == 0, finished.stderr[-3000:]

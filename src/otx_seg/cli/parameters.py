@@ -24,8 +24,8 @@ class ParametersCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         before, after = self._split(args)
         if after is not None and any(word in ("-h", "--help") for word in after):
-            named = self.make_parser(ctx).parse_args(list(before))[0]
-            click.echo(_list_parameters(named.get("template")))
+            named = self.make_parser(ctx).parse_args(list(before))[0].get("template")
+            click.echo(_list_parameters(named if isinstance(named, str) else None))
             ctx.exit()
         rest = super().parse_args(ctx, before)
         ctx.params["parameters"] = parse_parameters(after or [])

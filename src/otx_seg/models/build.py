@@ -109,9 +109,17 @@ def _register_ours() -> None:
         importlib.import_module(f"{otx_seg.models.__name__}.{module.name}")
 
 
-def _build(model: dict[str, Any], where: str) -> EncoderDecoder:
-    # mmengine reports the origin of every single weight at INFO, on the screen.
+def _quieten_mmengine() -> None:
+    """Keep mmengine from reporting the origin of every single weight on the screen."""
+    # Making its logger, it also mutes every handler of the root logger: those belong to the program around us.
+    levels = [(handler, handler.level) for handler in logging.root.handlers]
     MMLogger.get_current_instance().setLevel(logging.WARNING)
+    for handler, level in levels:
+        handler.setLevel(level)
+
+
+def _build(model: dict[str, Any], where: str) -> EncoderDecoder:
+    _quieten_mmengine()
     with mmengine.registry.DefaultScope.overwrite_default_scope("mmseg"), warnings.catch_warnings():
         # Advice on mmseg's own losses and thresholds, which are not used here.
         warnings.simplefilter("ignore", UserWarning)

@@ -31,7 +31,7 @@ def interleave(first: Tensor, second: Tensor) -> Tensor:
     Returns:
         (B, 2C, H, W).
     """
-    if exporting():
+    if exporting() and not torch.onnx.is_in_onnx_export():  # ONNX does not have the operator
         # OpenVINO has this operator in the memory layout of its convolutions: the whole network takes half the time.
         return torch.channel_shuffle(torch.cat((first, second), dim=1), 2)
     return torch.stack((first, second), dim=2).flatten(1, 2)  # one copy instead of two

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,19 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, set_seed
 
 from otx_seg import algorithms
-from otx_seg import template as templates
-from otx_seg.datasets import DEFAULT_SEED, TrainingData, open_training, require_two_labels, scan, sound_samples
+from otx_seg.datasets import TrainingData, open_training, require_two_labels, scan, sound_samples
 from otx_seg.errors import UsageError
 from otx_seg.models.pretrained import initialise_backbone
 from otx_seg.report.curves import draw_curves
 from otx_seg.report.progress import format_duration
 from otx_seg.report.run_report import write_report
 from otx_seg.report.tables import as_text, scores_table
-from otx_seg.template import Template
-from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint, refuse_other_template, template_of
 from otx_seg.training.devices import describe_device
 from otx_seg.training.loop import Training
 from otx_seg.training.starting_weights import load_starting_weights
 from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
 from otx_seg.verbs.data import warn_of_unmatched
+from otx_seg.verbs.plan import Plan, make_plan
 from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.label_schema import write_label_schema
 from otx_seg.workspace.logs import ROOT, log_to
@@ -40,18 +38,6 @@ logger = logging.getLogger(__name__)
 _LISTED_SIZES = 3
 _LISTED_PATHS = 8  # images that `otx export` compares on
 _PRODUCTS = ("template.yaml", "models")
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What a training is to do, settled before anything is written."""
-
-    template: Template
-    train_root: Path
-    val_root: Path | None
-    seed: int
-    state: dict[str, Any] | None
-    resumed_run: RunFolder | None
 
 
 def train(
@@ -91,7 +77,7 @@ def train(
         DataError: the data cannot be used.
         OtxError: the training failed or was interrupted; the message says how to go on.
     """
-    plan = _plan(train_data_roots, val_data_roots, template, resume_from, seed, parameters, load_weights)
+    plan = make_plan(train_data_roots, val_data_roots, template, resume_from, seed, parameters, load_weights)
     processes = PartialState()
     # The main process alone chooses and writes; the others of a torchrun job are told.
     run = _open_run(plan, output, overwrite) if processes.is_main_process else None
@@ -127,47 +113,7 @@ def _only_errors() -> Iterator[None]:
         root.setLevel(level)
 
 
-def _plan(
-    train_root: str | Path | None,
-    val_root: str | Path | None,
-    template: str | Path | None,
-    resume_from: str | Path | None,
-    seed: int | None,
-    parameters: dict[str, Any] | None,
-    load_weights: str | Path | None,
-) -> _Plan:
-    if resume_from is None:
-        if train_root is None:
-            raise UsageError("--train-data-roots is missing: name the folder of the training images and masks")
-        chosen = templates.load(template or templates.default_template()).override(parameters or {})
-        val = Path(val_root) if val_root is not None else None
-        return _Plan(chosen, Path(train_root), val, DEFAULT_SEED if seed is None else seed, None, None)
-    if load_weights is not None:
-        raise UsageError("--resume-from and --load-weights exclude each other: a resumed run has its weights")
-    path = find_checkpoint(Path(resume_from))
-    state = read_checkpoint(path)
-    of_run = template_of(state, path)
-    chosen = (templates.load(template) if template is not None else of_run).override(parameters or {})
-    refuse_other_template(of_run, chosen)
-    run = RunFolder(path.resolve().parents[2])
-    try:
-        recorded = json.loads(run.data.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{run.data}: cannot be read, so the run's data is unknown ({error})") from error
-    if seed not in (None, recorded["seed"]):
-        raise UsageError(f"the run to go on with has seed {recorded['seed']}, now {seed} is asked for")
-    val_text = val_root or recorded["val_root"]
-    return _Plan(
-        chosen,
-        Path(train_root or recorded["train_root"]),
-        Path(val_text) if val_text is not None else None,
-        recorded["seed"],
-        state,
-        run,
-    )
-
-
-def _open_run(plan: _Plan, output: str | Path | None, overwrite: bool) -> RunFolder:
+def _open_run(plan: Plan, output: str | Path | None, overwrite: bool) -> RunFolder:
     if plan.resumed_run is None:
         roots = tuple(root for root in (plan.train_root, plan.val_root) if root is not None)
         return open_run(Path(output) if output is not None else None, "train", _PRODUCTS, overwrite, roots)
@@ -187,7 +133,7 @@ def _carried(run: RunFolder) -> tuple[Path, ...]:
     return run.template, run.data, run.metrics, run.label_schema
 
 
-def _open_data(plan: _Plan) -> TrainingData:
+def _open_data(plan: Plan) -> TrainingData:
     use_polygons = plan.template.hyper_parameters.learning_parameters.use_otx_adapter
     return open_training(plan.train_root, plan.val_root, plan.seed, use_polygons=use_polygons)
 
@@ -226,7 +172,7 @@ def _counter(name: str, total: int, progress: Callable[[str, int, int], None] | 
     return None if progress is None else lambda done: progress(name, done, total)
 
 
-def _write_plan(run: RunFolder, plan: _Plan, data: TrainingData) -> None:
+def _write_plan(run: RunFolder, plan: Plan, data: TrainingData) -> None:
     for left_over in (run.checkpoint, run.metrics, run.curves, run.weights, run.report):
         left_over.unlink(missing_ok=True)  # of a run that --overwrite replaces
     write_text(run.template, plan.template.as_yaml())
@@ -234,7 +180,7 @@ def _write_plan(run: RunFolder, plan: _Plan, data: TrainingData) -> None:
     write_json(run.data, _describe_data(plan, data))
 
 
-def _describe_data(plan: _Plan, data: TrainingData) -> dict[str, Any]:
+def _describe_data(plan: Plan, data: TrainingData) -> dict[str, Any]:
     return {
         "seed": plan.seed,
         "train_root": str(plan.train_root.resolve()),
@@ -246,7 +192,7 @@ def _describe_data(plan: _Plan, data: TrainingData) -> dict[str, Any]:
     }
 
 
-def _refuse_other_data(plan: _Plan, data: TrainingData) -> None:
+def _refuse_other_data(plan: Plan, data: TrainingData) -> None:
     assert plan.resumed_run is not None
     recorded = json.loads(plan.resumed_run.data.read_text(encoding="utf-8"))
     now = _describe_data(plan, data)
@@ -265,7 +211,7 @@ def _make_deterministic(seed: int, deterministic: bool) -> None:
         torch.backends.cudnn.benchmark = False
 
 
-def _initial_weights(algorithm: Any, data: TrainingData, plan: _Plan, load_weights: str | Path | None) -> str:
+def _initial_weights(algorithm: Any, data: TrainingData, plan: Plan, load_weights: str | Path | None) -> str:
     """Initialise the network; a sentence on how."""
     if plan.state is not None:
         return str(plan.state["origin"])
@@ -276,7 +222,7 @@ def _initial_weights(algorithm: Any, data: TrainingData, plan: _Plan, load_weigh
     return initialise_backbone(network, mode, plan.template.pretrained.url, plan.template.pretrained.sha256)
 
 
-def _announce(plan: _Plan, data: TrainingData, run: RunFolder, origin: str) -> None:
+def _announce(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -> None:
     parameters = plan.template.hyper_parameters.learning_parameters
     limit = f", at most {parameters.max_minutes:g} minutes" if parameters.max_minutes else ""
     logger.info("template %s on %s; %s", plan.template.name, describe_device(), origin)
@@ -291,7 +237,7 @@ def _announce(plan: _Plan, data: TrainingData, run: RunFolder, origin: str) -> N
     )
 
 
-def _finish(run: RunFolder, plan: _Plan, data: TrainingData, origin: str, result: TrainResult) -> None:
+def _finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: TrainResult) -> None:
     draw_curves(run.metrics, run.curves)
     point_latest(run)
     outcome = (
