@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -16,8 +16,6 @@ import torch
 from numpy.typing import NDArray
 from openvino.passes import ConstantFolding, Manager
 from torch import nn
-from torch.onnx import register_custom_op_symbolic
-from torch.onnx.symbolic_helper import parse_args
 
 from otx_seg.deployment.agreement import REQUIRED_AGREEMENT, agreement, drawn_images
 from otx_seg.deployment.files import IR_XML, ONNX, written_whole
@@ -137,7 +135,6 @@ def _simplified(model: openvino.Model, path: Path) -> openvino.Model:
 
 def _write_onnx(predictor: TorchPredictor, path: Path) -> Path:
     example = torch.zeros(1, 3, *predictor.input_size)
-    register_custom_op_symbolic("aten::channel_shuffle", _channel_shuffle, _OPSET)
     with _quiet():
         # The other exporter of torch needs a package of its own and is many times slower.
         torch.onnx.export(
@@ -154,17 +151,6 @@ def _write_onnx(predictor: TorchPredictor, path: Path) -> Path:
     onnx.helper.set_model_props(model, {f"{SECTION} {name}": value for name, value in entries.items()})
     onnx.save(model, path)
     return path
-
-
-@parse_args("v", "i")
-def _channel_shuffle(graph: Any, x: Any, groups: int) -> Any:
-    """torch's operator in ONNX, which has none: (1, C, H, W) as (g, C/g, H, W), transposed, and back."""
-
-    def reshape(value: Any, shape: list[int]) -> Any:  # 0: as it was, -1: what is left
-        return graph.op("Reshape", value, graph.op("Constant", value_t=torch.tensor(shape)))
-
-    turned = graph.op("Transpose", reshape(x, [groups, -1, 0, 0]), perm_i=[1, 0, 2, 3])
-    return reshape(turned, [1, -1, 0, 0]).setType(x.type())
 
 
 def _graph(predictor: TorchPredictor) -> nn.Module:
