@@ -49,7 +49,9 @@ def test_a_folder_with_nested_and_colliding_names(predictor: Predictor, tmp_path
     for name in ("a.png", "a.jpg", "A.bmp", "sub/b.jpg", "sub/c.tar.png", "a.jpg.png"):
         save(tmp_path / "in" / name, IMAGE)
     seen: list[tuple[int, int]] = []
-    found = predict_images(predictor, tmp_path / "in", tmp_path / "out", lambda done, of: seen.append((done, of)))
+    found = predict_images(
+        predictor, tmp_path / "in", tmp_path / "out", progress=lambda done, total: seen.append((done, total))
+    )
     masks = {prediction.mask.relative_to(tmp_path / "out").as_posix() for prediction in found.written}
     assert masks == {"a.png.png", "a.jpg.png", "A.bmp.png", "a.jpg.png_2.png", "sub/b.png", "sub/c.tar.png"}
     overlays = {prediction.overlay.relative_to(tmp_path / "out").as_posix() for prediction in found.written}
@@ -70,6 +72,17 @@ def test_inputs_are_never_overwritten(predictor: Predictor, tmp_path: Path) -> N
     save(tmp_path / "x" / "b.bmp", IMAGE)
     with pytest.raises(UsageError, match=r"b\.jpg: is one of the images"):
         predict_images(predictor, tmp_path / "x", tmp_path / "x")
+
+
+def test_earlier_results_are_replaced_only_if_allowed(predictor: Predictor, tmp_path: Path) -> None:
+    source = save(tmp_path / "a.png", IMAGE)
+    predict_images(predictor, source, tmp_path / "out")
+    (tmp_path / "out" / "a.png").write_text("something of the user's")
+    with pytest.raises(UsageError, match=r"a\.png: exists; choose another --output"):
+        predict_images(predictor, source, tmp_path / "out")
+    assert (tmp_path / "out" / "a.png").read_text() == "something of the user's"
+    predict_images(predictor, source, tmp_path / "out", overwrite=True)
+    assert cv2.imread(str(tmp_path / "out" / "a.png"), cv2.IMREAD_UNCHANGED).shape == (50, 70)
 
 
 def test_unreadable_images_are_listed_and_the_rest_is_done(predictor: Predictor, tmp_path: Path) -> None:
