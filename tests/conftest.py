@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -103,3 +105,23 @@ def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn")
     draw_dataset(folder, images=10, size=64, seed=3)
     return folder
+
+
+class Messages(logging.Handler):
+    """What the toolkit said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text += f"{record.getMessage()}\n"
+
+
+@pytest.fixture
+def messages() -> Iterator[Messages]:
+    """The toolkit's messages, kept beside the root logger, whose handlers mmengine mutes now and then."""
+    kept, logger = Messages(), logging.getLogger("otx_seg")
+    logger.addHandler(kept)
+    yield kept
+    logger.removeHandler(kept)

@@ -6,9 +6,6 @@ a template, and nothing outside the package can.
 
 from __future__ import annotations
 
-import difflib
-import importlib
-import pkgutil
 from typing import Any
 
 from otx_seg.errors import UsageError
@@ -20,6 +17,10 @@ def classes(package: str) -> dict[str, type]:
     Args:
         package: import name of a package, such as ``"otx_seg.losses"``.
     """
+    # Imported here, as difflib below: a listing of the templates needs this module, but none of these.
+    import importlib
+    import pkgutil
+
     found: dict[str, type] = {}
     for module_info in pkgutil.iter_modules(importlib.import_module(package).__path__):
         module = importlib.import_module(f"{package}.{module_info.name}")
@@ -31,6 +32,8 @@ def classes(package: str) -> dict[str, type]:
 
 def nearest(name: str, known: list[str]) -> str:
     """A hint naming the closest known name, or all of them when none is close."""
+    import difflib
+
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -78,16 +79,14 @@ def test_names_with_prefix_and_a_weights_file_of_ours(published: Path, tmp_path:
     assert _is_published(network)
 
 
-def test_a_file_that_fits_in_part_is_reported(
-    published: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_that_fits_in_part_is_reported(published: Path, tmp_path: Path, messages: Any) -> None:
     state = torch.load(published, weights_only=True)["state_dict"]
     del state["stem.conv1.conv.weight"]
     state["stem.conv1.bn.weight"] = torch.zeros(7)
     torch.save(state, tmp_path / "part.pth")
     loaded = load_backbone(build_model("Lite-HRNet-s-mod2", 2), tmp_path / "part.pth")
     assert loaded.missing == ("backbone.stem.conv1.conv.weight", "backbone.stem.conv1.bn.weight")
-    assert "in part" in caplog.text
+    assert "in part" in messages.text
     assert "backbone.stem.conv1.conv.weight and 1 more" in str(loaded)
 
 

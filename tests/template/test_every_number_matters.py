@@ -64,14 +64,14 @@ SEEN_ELSEWHERE = {
 def with_changes(content: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
     """Copies with the number at `key` changed, first a little, then more."""
     *path, last = key.split(".")
-    for change in (lambda number: number + 1, lambda number: number * 0.9 or 0.01, lambda number: number + 100):
+    changes = (lambda n: n + 1, lambda n: n * 0.9 or 0.01, lambda n: n + 100, lambda n: n * 10, lambda n: 0.5)
+    for change in changes:
         changed = copy.deepcopy(content)
         place: Any = changed
         for name in path:
             place = place[int(name)] if isinstance(place, list) else place[name]
         index = int(last) if isinstance(place, list) else last
-        number = place[index]
-        place[index] = type(number)(change(number))
+        place[index] = change(place[index])
         yield changed
 
 

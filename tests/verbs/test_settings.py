@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +38,15 @@ def test_batches_and_workers_of_an_evaluation(
     assert result.scores.dice_average == 1.0
 
 
-def test_a_loss_beyond_the_promise_is_told(
-    tiny_ir: Path, tiny_data: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_loss_beyond_the_promise_is_told(tiny_ir: Path, tiny_data: Any, tmp_path: Path, messages: Any) -> None:
     roots = (tiny_ir, tiny_data.root, tiny_data.root)
     few = {"pot_parameters.stat_subset_size": 2, "learning_parameters.num_workers": 0}
     promise = "nncf_optimization.maximal_accuracy_degradation"
-    with caplog.at_level(logging.WARNING, "otx_seg"):
-        result = optimize(*roots, output=tmp_path / "loose", parameters={**few, promise: 100})
-        assert "quantisation cost" not in caplog.text
-        assert result.dice_loss > 0  # the truth is what the network says, so INT8 can only lose
-        optimize(*roots, output=tmp_path / "strict", parameters={**few, promise: 0})
-        assert "quantisation cost" in caplog.text
+    result = optimize(*roots, output=tmp_path / "loose", parameters={**few, promise: 100})
+    assert "quantisation cost" not in messages.text
+    assert result.dice_loss > 0  # the truth is what the network says, so INT8 can only lose
+    optimize(*roots, output=tmp_path / "strict", parameters={**few, promise: 0})
+    assert "quantisation cost" in messages.text
 
 
 def test_only_an_ir_is_quantised(tiny_weights: Path, tiny_data: Any) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from otx_seg.template import find_template_file, find_templates
@@ -24,6 +22,8 @@ def _all(as_json: bool) -> str:
     columns = ("name", "id", "category", "gigaflops", "parameter_count", "size_mb")
     found = find_templates()
     if as_json:
+        import json
+
         return json.dumps(
             [{column: getattr(item, column) for column in (*columns, "default", "summary")} for item in found], indent=2
         )
@@ -48,6 +48,8 @@ def _one(name: str, as_json: bool) -> str:
     template = load(name)
     parameters = list_parameters(template)
     if as_json:
+        import json
+
         listed = {"parameters": parameters, "settings": list_settings(template)}
         described = {name: [item.as_json() for item in items] for name, items in listed.items()}
         return json.dumps({**template.as_dict(), **described}, indent=2)

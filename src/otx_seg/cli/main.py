@@ -10,8 +10,6 @@ import importlib
 import logging
 import os
 import sys
-import tempfile
-import traceback
 from typing import Any
 
 import click
@@ -106,6 +104,9 @@ def _fail(message: str, exit_code: int) -> None:
 
 def _fail_unexpectedly(error: Exception) -> None:
     """For what no one foresaw: the traceback goes to a file, its place to the screen."""
+    import tempfile
+    import traceback
+
     details = "".join(traceback.format_exception(error))
     try:
         descriptor, file = tempfile.mkstemp(prefix="otx-", suffix=".log")

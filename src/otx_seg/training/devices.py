@@ -30,7 +30,12 @@ def start_accelerator(precision: str) -> Accelerator:
         raise UsageError("learning_parameters.precision=fp16 needs a GPU; use auto, fp32 or bf16")
     # It keeps the arithmetic of the first training of this process and refuses another one.
     AcceleratorState._reset_state(reset_partial_state=False)
-    return Accelerator(mixed_precision="no" if chosen == "fp32" else chosen)
+    return Accelerator(mixed_precision="no" if chosen == "fp32" else chosen, cpu=on_cpu())
+
+
+def on_cpu() -> bool:
+    """Whether there is nothing better than the CPU; accelerate takes several CPU processes for one unless told."""
+    return not (torch.cuda.is_available() or torch.backends.mps.is_available())
 
 
 def place(algorithm: Any, template: Template, accelerator: Accelerator) -> tuple[nn.Module, torch.optim.Optimizer]:

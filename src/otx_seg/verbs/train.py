@@ -22,7 +22,7 @@ from otx_seg.report.curves import draw_curves
 from otx_seg.report.progress import format_duration
 from otx_seg.report.run_report import write_report
 from otx_seg.report.tables import as_text, scores_table
-from otx_seg.training.devices import describe_device
+from otx_seg.training.devices import describe_device, on_cpu
 from otx_seg.training.loop import Training
 from otx_seg.training.starting_weights import load_starting_weights
 from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
@@ -78,7 +78,7 @@ def train(
         OtxError: the training failed or was interrupted; the message says how to go on.
     """
     plan = make_plan(train_data_roots, val_data_roots, template, resume_from, seed, parameters, load_weights)
-    processes = PartialState()
+    processes = PartialState(cpu=on_cpu())
     # The main process alone chooses and writes; the others of a torchrun job are told.
     run = _open_run(plan, output, overwrite) if processes.is_main_process else None
     run = broadcast_object_list([run])[0]
