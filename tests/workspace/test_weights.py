@@ -49,7 +49,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_checkpoint(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match=r"weights.pth"):
+    with pytest.raises(UsageError, match=r"weights.pth: is not a checkpoint, or is damaged"):
         read_tensors(path)
 
 

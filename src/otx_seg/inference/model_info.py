@@ -64,10 +64,9 @@ def read_model_info(entry: Callable[[str], str | None], path: Path) -> ModelInfo
         UsageError: there are no labels in the file nor beside it, or an entry is damaged.
     """
     try:
-        template = entry(_TEMPLATE)
         return ModelInfo(
             labels=_labels(entry(_LABELS), path),
-            template=None if template is None else from_dict(json.loads(template), str(path)),
+            template=_template(entry(_TEMPLATE), path),
             post_processing=PostProcessing(
                 float(entry("soft_threshold") or PLAIN_ARGMAX.soft_threshold),
                 int(entry("blur_strength") or PLAIN_ARGMAX.blur_strength),
@@ -75,6 +74,18 @@ def read_model_info(entry: Callable[[str], str | None], path: Path) -> ModelInfo
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: its {SECTION} is damaged ({error}); export the model again") from error
+
+
+def _template(text: str | None, path: Path) -> Template | None:
+    if text is None:
+        return None
+    try:
+        return from_dict(json.loads(text), str(path))
+    except UsageError as error:
+        raise UsageError(
+            f"{path}: was exported by another version of this toolkit, which described templates otherwise ({error}); "
+            "export it again from its weights"
+        ) from error
 
 
 def _labels(text: str | None, path: Path) -> Labels:

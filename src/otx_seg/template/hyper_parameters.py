@@ -110,7 +110,7 @@ class PostProcessing(Group):
     """What the exported model tells its runtime about turning probabilities into a mask."""
 
     soft_threshold: float = Field(
-        0.0, ge=0, le=1, description="probabilities below this count as background; 0: plain argmax"
+        0.0, ge=0, le=1, description="probabilities below this are set to 0, as in Model API; 0: plain argmax"
     )
     blur_strength: int = Field(1, ge=1, le=25, description="side of the box blur of the probabilities; 1: none")
     confidence_threshold: float = _inactive(0.35, "semantic segmentation has no such threshold; see soft_threshold")

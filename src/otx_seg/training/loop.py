@@ -89,8 +89,7 @@ class Training:
         self.loss_guard = LossGuard(JOURNAL_INTERVAL if on_gpu else 1, run.checkpoint)
         silent = not self.accelerator.is_main_process
         self.reporter = Reporter(watcher, Journal(run.metrics), JOURNAL_INTERVAL, on_gpu, silent)
-        self._started = time.monotonic()
-        self._saved = time.monotonic()
+        self._started = self._saved = time.monotonic()
 
     def _open_loader(self) -> Any:
         rank, world_size = self.accelerator.process_index, self.accelerator.num_processes
@@ -182,6 +181,7 @@ class Training:
         self._save_checkpoint()
 
     def _step(self, batch: dict[str, Any], progress: float) -> None:
+        elapsed_s = self.elapsed_s  # now, as `progress`: from both the duration is estimated
         rate = self.learning_rate.at(self.position.step, progress)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -203,8 +203,8 @@ class Training:
         self.algorithm.after_step()
         if self.average is not None:
             self.average.update()
-        epoch, elapsed_s = self.position.epoch + 1, self.elapsed_s
-        self.reporter.step(losses, StepReport(step, self.total_steps, epoch, progress, math.nan, rate, elapsed_s))
+        report = StepReport(step, self.total_steps, self.position.epoch + 1, progress, math.nan, rate, elapsed_s)
+        self.reporter.step(losses, report)
 
     # ------------------------------------------------------------------ bad luck
 

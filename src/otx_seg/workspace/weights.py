@@ -7,6 +7,7 @@ run code when loaded is refused, without a way around it.
 from __future__ import annotations
 
 import pickle
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,10 @@ def read_tensors(path: Path) -> Any:
     """
     if not path.is_file():
         raise UsageError(f"{path}: there is no such weights file")
+    with path.open("rb") as file:
+        begins_as_pickle = file.read(1) == b"\x80"
+    if not begins_as_pickle and not zipfile.is_zipfile(path):
+        raise UsageError(f"{path}: is not a checkpoint, or is damaged")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
