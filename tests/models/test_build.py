@@ -1,11 +1,9 @@
 import copy
-import logging
 import subprocess
 from typing import Any
 
 import pytest
 import torch
-from mmengine.logging import MMLogger
 
 import otx_seg.template
 from otx_seg.errors import UsageError
@@ -148,10 +146,3 @@ def test_what_is_checked_is_not_changed() -> None:
     check_types(template.model, "here")
     build_model(template, 7)
     assert template.model == before
-
-
-def test_the_messages_of_the_program_around_stay_on(caplog: pytest.LogCaptureFixture) -> None:
-    MMLogger._instance_dict.clear()
-    build_model("Lite-HRNet-s-mod2", 2)
-    logging.getLogger("somebody").warning("still here")
-    assert "still here" in caplog.text
