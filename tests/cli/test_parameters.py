@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from otx_seg.cli.parameters import parse_parameters
 from otx_seg.errors import UsageError
-from otx_seg.template import list_parameters, load
+from otx_seg.template import USED_BY, list_parameters, load
 
 
 def test_both_forms() -> None:
@@ -35,6 +36,12 @@ def test_help_lists_every_parameter_with_the_values_of_the_template(otx: Any) ->
     for parameter in list_parameters(load("SegNext-t")):
         assert f"--{parameter.name}  [{parameter.value}]" in shown
     assert "Lite-HRNet-18-mod2" in otx("train", "params", "--help").out
+
+
+@pytest.mark.parametrize("verb", ["eval", "optimize"])
+def test_help_lists_what_the_command_uses_and_nothing_else(otx: Any, verb: str) -> None:
+    shown = set(re.findall(r"^  --(\S+)", otx(verb, "params", "--help").out, re.MULTILINE))
+    assert shown == set(USED_BY[verb])
 
 
 def test_a_wrong_name_gets_the_nearest_and_a_wrong_value_the_range(otx: Any) -> None:

@@ -28,7 +28,7 @@ def color_graph() -> openvino.Model:
         kernel = opset.constant(weights[:, :, None, None].astype(np.float32))
         return opset.convolution(x, kernel, [1, 1], [0, 0], [0, 0], [1, 1], name=name)
 
-    spread = np.tile(np.eye(3) / 64, (112, 1))  # (336, 3): 1008 parameters
+    spread = np.tile(np.eye(3) / 180, (900, 1))  # (2700, 3): 8100 parameters
     x = opset.relu(convolution(image, spread, "spread/Convolution"))
     gate = opset.sigmoid(opset.reduce_mean(x, opset.constant([2, 3]), keep_dims=True))
     x = opset.multiply(x, gate, name="gate/Multiply")

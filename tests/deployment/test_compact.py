@@ -7,7 +7,7 @@ import openvino
 import pytest
 from numpy.testing import assert_array_equal
 
-from otx_seg.deployment.compact import halve_large_constants, save_compact
+from otx_seg.deployment.compact import halve_large_constants, save_compact, store_kernels_in_8_bits
 from otx_seg.deployment.files import size_of
 
 AWKWARD = 'a > b\n  < "c" & <dim>3</dim></port> ü'
@@ -34,7 +34,7 @@ def saved(color_ir: Path, tmp_path: Path) -> tuple[Path, Path]:
 
 def test_the_same_numbers_from_smaller_files(saved: tuple[Path, Path]) -> None:
     plain, compact = saved
-    assert size_of(compact) < 0.75 * size_of(plain)
+    assert size_of(compact) < 0.85 * size_of(plain)
     image = np.random.default_rng(1).integers(0, 256, (1, 3, 16, 16)).astype(np.float32)
     results = [openvino.compile_model(path, "CPU")({"image": image})[0] for path in saved]
     assert_array_equal(results[0], results[1])
@@ -76,3 +76,41 @@ def test_halving_large_constants() -> None:
     assert stored == {openvino.Type.f16, openvino.Type.f32}  # 1024 and 256 elements
     after = openvino.compile_model(model, "CPU", settings)(pixels)[0]
     assert 0 < np.abs(after - before).max() < 0.01 * np.abs(before).max()
+
+
+def test_large_kernels_in_8_bits() -> None:
+    opset = openvino.opset13
+    rng = np.random.default_rng(2)
+    image = opset.parameter((1, 40, 4, 4), np.float32, name="image")
+    sizes = {"large": (50, 40, 1, 1), "grouped": (50, 1, 1, 7, 7), "ignored": (60, 50, 1, 1), "small": (8, 60, 1, 1)}
+    kernels = {name: rng.standard_normal(size).astype(np.float32) for name, size in sizes.items()}
+    kernels["large"][3] = 0  # a channel without a scale
+    x = image
+    for name, kernel in kernels.items():
+        if name == "grouped":
+            x = opset.group_convolution(x, opset.constant(kernel), [1, 1], [3, 3], [3, 3], [1, 1], name=name)
+        else:
+            x = opset.convolution(x, opset.constant(kernel), [1, 1], [0, 0], [0, 0], [1, 1], name=name)
+    model = openvino.Model([x], [image], "four")
+    store_kernels_in_8_bits(model, {"ignored"})
+    sources = {
+        node.get_friendly_name(): node.input_value(1).get_node()
+        for node in model.get_ordered_ops()
+        if node.get_friendly_name() in sizes
+    }
+    assert {name: source.get_type_name() for name, source in sources.items()} == {
+        "large": "Multiply",
+        "grouped": "Multiply",
+        "ignored": "Constant",
+        "small": "Constant",
+    }
+    for name in ("large", "grouped"):
+        integers, scale = (sources[name].input_value(place).get_node() for place in (0, 1))
+        stored = integers.input_value(0).get_node()
+        assert stored.get_element_type() == openvino.Type.i8
+        channel = np.abs(kernels[name]).reshape(50, -1).max(axis=1).reshape(50, *[1] * (kernels[name].ndim - 1))
+        restored = stored.get_data() * scale.get_data()
+        assert np.abs(restored - kernels[name]).max() <= (channel / 254).max() * 1.001
+        assert np.isfinite(restored).all()
+    pixels = rng.standard_normal((1, 40, 4, 4)).astype(np.float32)
+    assert np.isfinite(openvino.compile_model(model, "CPU")(pixels)[0]).all()

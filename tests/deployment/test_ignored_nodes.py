@@ -50,12 +50,12 @@ def test_everything_but_layers_and_their_biases_is_delicate() -> None:
         # As an IR with half precision has them.
         return opset.convert(opset.constant(np.ones(shape, np.float16)), "f32")
 
-    x = opset.convolution(image, stored(40, 32, 1, 1), [1, 1], [0, 0], [0, 0], [1, 1], name="large")
-    x = opset.add(x, stored(1, 40, 1, 1), name="bias")
+    x = opset.convolution(image, stored(250, 32, 1, 1), [1, 1], [0, 0], [0, 0], [1, 1], name="large")
+    x = opset.add(x, stored(1, 250, 1, 1), name="bias")
     x = opset.relu(x, name="relu")
-    small = opset.convolution(x, stored(8, 40, 1, 1), [1, 1], [0, 0], [0, 0], [1, 1], name="small")
+    small = opset.convolution(x, stored(8, 250, 1, 1), [1, 1], [0, 0], [0, 0], [1, 1], name="small")
     pooled = opset.reduce_mean(x, opset.constant([2, 3]), keep_dims=False, name="mean")
-    head = opset.matmul(pooled, stored(40, 32), False, False, name="head")
+    head = opset.matmul(pooled, stored(250, 32), False, False, name="head")
     attention = opset.matmul(pooled, opset.relu(pooled, name="relu2"), False, True, name="attention")
     graph = openvino.Model([small, head, attention], [image], "kinds")
 

@@ -45,11 +45,11 @@ def command(**arguments: Any) -> None:
             f"{evaluation.scores.dice_average:.4f}",
             f"{evaluation.scores.m_iou:.4f}",
             f"{size / 1e6:.2f}",
-            f"{1000 * evaluation.seconds_per_image:.1f}",
+            f"{1000 * latency:.1f}",
         )
-        for name, evaluation, size in (
-            ("before", result.before, result.size_before),
-            ("INT8", result.after, result.size_after),
+        for name, evaluation, size, latency in (
+            ("before", result.before, result.size_before, result.latency_before),
+            ("INT8", result.after, result.size_after, result.latency_after),
         )
     ]
     results.print(table(("model", "Dice", "mIoU", "MB", "ms per image"), rows))

@@ -25,7 +25,7 @@ class ParametersCommand(click.Command):
         before, after = self._split(args)
         if after is not None and any(word in ("-h", "--help") for word in after):
             named = self.make_parser(ctx).parse_args(list(before))[0].get("template")
-            click.echo(_list_parameters(named if isinstance(named, str) else None))
+            click.echo(_list_parameters(named if isinstance(named, str) else None, ctx.command.name or ""))
             ctx.exit()
         rest = super().parse_args(ctx, before)
         ctx.params["parameters"] = parse_parameters(after or [])
@@ -69,13 +69,12 @@ def parse_parameters(words: list[str]) -> dict[str, str]:
     return values
 
 
-def _list_parameters(template: str | None) -> str:
+def _list_parameters(template: str | None, verb: str) -> str:
     from otx_seg import template as templates
 
     chosen = templates.load(template or templates.default_template())
-    return describe_parameters(
-        templates.list_parameters(chosen), f"Hyper-parameters and their values in {chosen.name}:"
-    )
+    heading = f"Hyper-parameters of `otx {verb}` and their values in {chosen.name}:"
+    return describe_parameters(templates.list_parameters(chosen, verb), heading)
 
 
 def describe_parameters(parameters: list[Any], heading: str, dashes: str = "--") -> str:

@@ -38,7 +38,7 @@ def command(output: str | None, overwrite: bool, minutes: float) -> None:
             f"{stage.evaluation.scores.dice_average:.4f}",
             f"{stage.evaluation.scores.m_iou:.4f}",
             f"{stage.size / 1e6:.2f}",
-            f"{1000 * stage.evaluation.seconds_per_image:.1f}",
+            f"{1000 * stage.latency:.1f}",
         )
         for stage in result.stages
     ]

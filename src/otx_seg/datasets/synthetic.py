@@ -1,11 +1,13 @@
-"""A labelled data set drawn from random numbers: machine parts on a workbench.
+"""A labelled data set drawn from random numbers: painted machine parts on a workbench.
 
-Five parts, told apart by their outline and their surface together; colour, size, rotation, light and ground say
-nothing about the label. Objects overlap, cast shadows and leave the image at its edges.
+Five parts, told apart by outline, pattern and paint together: each paint comes in two shades of one hue, which varies
+from part to part. Size, rotation, light and ground say nothing about the label. Parts overlap, cast shadows and leave
+the image at its edges.
 """
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +24,8 @@ NAMES = ("background", "button", "plate", "wedge", "gear", "washer")
 
 # An object is 45-115 pixels wide in an image of 256: large enough for a network that answers at an eighth of that.
 _RADIUS = (0.09, 0.22)  # of the image's side
+_HUES = {"button": 10.0, "plate": 82.0, "wedge": 154.0, "gear": 226.0, "washer": 298.0}  # degrees
+_HUE_SPREAD = 15.0  # either way
 _OBJECTS = (3, 6)
 _VAL_EVERY = 5  # every fifth image is for validation
 _LONGEST = 2048
@@ -93,9 +97,9 @@ def draw_scene(size: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], 
 
 
 def _draw_ground(size: int, rng: np.random.Generator) -> Floats:
-    """Grain between two similar colours, in one direction or none, crossed by scratches; float32 (size, size, 3)."""
-    first = rng.uniform(40, 215, 3)
-    second = np.clip(first + rng.uniform(-70, 70, 3), 0, 255)
+    """Grain between two dull colours, in one direction or none, crossed by scratches; float32 (size, size, 3)."""
+    first = rng.uniform(60, 200) + rng.uniform(-15, 15, 3)
+    second = first + rng.uniform(-60, 60) + rng.uniform(-10, 10, 3)
     grain = np.zeros((size, size), np.float32)
     stretch = rng.uniform(0.15, 1)
     for cells in (4, 16, 64):
@@ -175,10 +179,10 @@ def _outline(name: str, side: int, radius: float, rng: np.random.Generator) -> F
 
 
 def _surface(name: str, side: int, radius: float, rng: np.random.Generator) -> Floats:
-    """The colours of a part, float32 (side, side, 3) in 0..255, in two random shades that differ clearly."""
-    first = rng.uniform(20, 235, 3)
-    second = np.where(first.mean() < 128, first + rng.uniform(60, 120), first - rng.uniform(60, 120))
-    second = second + rng.uniform(-25, 25, 3)
+    """The colours of a part, float32 (side, side, 3) in 0..255: two shades of its paint in its pattern."""
+    hue = _HUES[name] + rng.uniform(-_HUE_SPREAD, _HUE_SPREAD)
+    first = _paint(hue, saturation=rng.uniform(0.4, 1), value=rng.uniform(0.65, 1))
+    second = _paint(hue, saturation=rng.uniform(0.4, 1), value=rng.uniform(0.25, 0.5))
     rows, columns = np.mgrid[:side, :side].astype(np.float32) - np.float32((side - 1) / 2)
     turn, period = rng.uniform(0, 2 * np.pi), np.float32(rng.uniform(7, 11) * max(1, radius / 30))
     along = (columns * np.cos(turn) + rows * np.sin(turn)) * (2 * np.pi / period)
@@ -194,6 +198,11 @@ def _surface(name: str, side: int, radius: float, rng: np.random.Generator) -> F
     else:  # washer: a sheen from one side to the other
         pattern = along * period / (2 * np.pi) / radius
     return _mix(np.clip(pattern.astype(np.float32) + 0.5, 0, 1), first, second)
+
+
+def _paint(hue: float, saturation: float, value: float) -> NDArray[np.float64]:
+    """RGB, 0..255, of a hue in degrees with saturation and value 0..1."""
+    return 255 * np.array(colorsys.hsv_to_rgb(hue / 360 % 1, saturation, value))
 
 
 def _smooth_noise(size: int, cells: int, rng: np.random.Generator) -> Floats:

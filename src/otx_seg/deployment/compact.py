@@ -2,12 +2,13 @@
 
 NNCF surrounds every quantised value with constants, most of them equal to others and each under a long name: the
 text of Lite-HRNet's graph becomes three times as long and outweighs its 8-bit parameters. Nothing that is left out
-here changes what is computed.
+here changes what is computed, but for the rounding of parameters where a function says so.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,45 @@ from openvino import opset13
 _NAMED = {"Parameter", "Result", "Convolution", "GroupConvolution", "MatMul"}
 """Nodes that keep their names: by these a profile of the model can be read."""
 
+_WORTH_8_BITS = 2000
+"""Parameters of a convolution from which on 8 instead of 16 bits save more than the nodes that turn them back take."""
+
 _WORTH_HALVING = 512
 """Elements from which on 16 instead of 32 bits save more than the node that turns them back into 32 takes."""
+
+_OUTPUT_AXES = {"Convolution": 1, "GroupConvolution": 2}
+"""How many of a kernel's first axes tell the output channels apart, by type of node."""
 
 _BETWEEN_TAGS = re.compile(r">\s+<")  # inside a tag, in a text of ours say, a < would be written &lt;
 _PORTS = re.compile(r"<(input|output)>.*?</\1>", re.DOTALL)
 _DIMENSIONS = re.compile(r">(?:<dim>-?\d+</dim>)+</port>")
 _PRECISION = re.compile(r' precision="\w+" ?')
+
+
+def store_kernels_in_8_bits(model: openvino.Model, ignored: Collection[str]) -> None:
+    """Store the large 32-bit kernels of convolutions in 8 bits; `model` is changed.
+
+    The computation stays one in 32 bits: each output channel has a scale of its own, with which its integers are
+    multiplied when the model is loaded.
+
+    Args:
+        model: convolutions that compute with integers already are left as they are.
+        ignored: names of convolutions to leave alone.
+    """
+    for node in model.get_ordered_ops():
+        if node.get_type_name() not in _OUTPUT_AXES or node.get_friendly_name() in ignored:
+            continue
+        kernel = node.input_value(1).get_node()
+        if kernel.get_type_name() != "Constant" or kernel.get_element_type() != openvino.Type.f32:
+            continue
+        values = kernel.get_data()
+        if values.size < _WORTH_8_BITS:
+            continue
+        inner = tuple(range(_OUTPUT_AXES[node.get_type_name()], values.ndim))
+        scale = np.abs(values).max(axis=inner, keepdims=True) / np.float32(127)
+        integers = np.rint(values / np.maximum(scale, np.finfo(np.float32).tiny)).astype(np.int8)
+        restored = opset13.multiply(opset13.convert(opset13.constant(integers), "f32"), opset13.constant(scale))
+        _replace(kernel.output(0), restored.output(0))
 
 
 def halve_large_constants(model: openvino.Model) -> None:

@@ -15,9 +15,9 @@ _SHOWN = 8  # names in a message: enough to see how they are made
 
 _NOT_COMPUTED = {"Constant", "Parameter", "Result"}
 _WEIGHTED = {"Convolution", "GroupConvolution", "MatMul"}
-_WORTH_QUANTIZING = 1000
-"""Parameters from which on an operation is quantised: with fewer, 8-bit weights save less room in the files than the
-nodes around them take, and there is little to compute faster."""
+_WORTH_QUANTIZING = 8000
+"""Parameters from which on an operation is quantised: with fewer, computing with integers gains less time than it takes
+to turn the operation's input into integers."""
 
 
 def weighted_nodes(graph: openvino.Model) -> list[openvino.Node]:
@@ -37,7 +37,7 @@ def _is_stored(value: openvino.Output) -> bool:
 def delicate_nodes(graph: openvino.Model) -> set[str]:
     """The names of the nodes that are better left in floating point in any network.
 
-    These are all but the weighted operations with at least 1000 parameters and their biases: sums, products, means
+    These are all but the weighted operations with at least 8000 parameters and their biases: sums, products, means
     and resizing need the precision more than they gain from integers. On Lite-HRNet-s and CamVid, quantising
     everything cost 11 Dice points, and quantising the convolutions alone none.
     """

@@ -23,11 +23,12 @@ from nncf.quantization.range_estimator import (
 from numpy.typing import NDArray
 
 from otx_seg.datasets import Subset
-from otx_seg.deployment.compact import halve_large_constants, save_compact
+from otx_seg.deployment.compact import halve_large_constants, save_compact, store_kernels_in_8_bits
 from otx_seg.deployment.files import IR_XML, size_of, written_whole
 from otx_seg.deployment.ignored_nodes import delicate_nodes, find_ignored_nodes, weighted_nodes
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inference.evaluate import Evaluation, evaluate
+from otx_seg.inference.latency import compare_latency
 from otx_seg.inference.model_info import LABEL_SCHEMA
 from otx_seg.inference.network_input import network_input
 from otx_seg.inference.openvino_predictor import OpenVinoPredictor, read_ir
@@ -67,6 +68,7 @@ class Quantized:
         model: the ``.xml`` of the new model.
         before, after: how the old and the new model did on the validation images.
         size_before, size_after: bytes of ``.xml`` and ``.bin`` together.
+        latency_before, latency_after: seconds for one image, measured in turns, see `compare_latency`.
         layers: number of convolutions and matrix products with weights.
         quantized_layers: how many of them now work with 8-bit integers.
     """
@@ -76,6 +78,8 @@ class Quantized:
     after: Evaluation
     size_before: int
     size_after: int
+    latency_before: float
+    latency_after: float
     layers: int
     quantized_layers: int
 
@@ -87,16 +91,15 @@ class Quantized:
     def as_json(self) -> dict[str, Any]:
         """What `ptq_performance.json` holds: the new model's scores as in `performance.json`, and the comparison."""
 
-        def plain(evaluation: Evaluation, size: int) -> dict[str, Any]:
-            scores = evaluation.scores.as_json()
-            return {**scores, "avg_time_per_image": evaluation.seconds_per_image, "size_bytes": size}
+        def plain(evaluation: Evaluation, latency: float, size: int) -> dict[str, Any]:
+            return {**evaluation.scores.as_json(), "avg_time_per_image": latency, "size_bytes": size}
 
         return {
-            **plain(self.after, self.size_after),
+            **plain(self.after, self.latency_after, self.size_after),
             "dice_loss": self.dice_loss,
             "layers": self.layers,
             "quantized_layers": self.quantized_layers,
-            "before": plain(self.before, self.size_before),
+            "before": plain(self.before, self.latency_before, self.size_before),
         }
 
 
@@ -114,9 +117,10 @@ def quantize(
 
     1. Find the nodes the recipe leaves alone.
     2. Evaluate the model on the validation images.
-    3. Collect the ranges of its activations on calibration images, and quantise; parameters that stay in floating
-       point are stored in 16 bits.
-    4. Evaluate the result; write it with `label_schema.json` and `ptq_performance.json` to `output`.
+    3. Collect the ranges of its activations on calibration images, and quantise; the larger ones of the convolutions
+       that go on computing in floating point get their parameters stored in 8 bits, all else in 16.
+    4. Evaluate the result, compare the speed of both, and write the new model with `label_schema.json` and
+       `ptq_performance.json` to `output`.
 
     Args:
         model: the ``.xml`` of an IR written by `export`.
@@ -137,30 +141,35 @@ def quantize(
     graph = read_ir(model)
     _refuse_quantized(graph, model)
     # 1. ignored nodes
-    ignored = delicate_nodes(graph)
-    ignored |= find_ignored_nodes(graph, recipe.ignored_patterns, recipe.ignored_types, model)
+    ignored = find_ignored_nodes(graph, recipe.ignored_patterns, recipe.ignored_types, model)
+    in_floating_point = ignored | delicate_nodes(graph)
     layers = [node.get_friendly_name() for node in weighted_nodes(graph)]
-    if ignored.issuperset(layers):
+    if in_floating_point.issuperset(layers):
         raise UsageError(f"{model}: nothing to quantise: all of its {len(layers)} layers are small or ignored")
     # 2. before
     before = _evaluate(predictor, validation, workers, "FP32", progress)
     # 3. ranges
     images = _Calibration(calibration, predictor.input_size, recipe.subset_size, seed, progress)
-    quantized = _run_nncf(graph, images, ignored, recipe)
-    # 4. after
+    quantized = _run_nncf(graph, images, in_floating_point, recipe)
+    store_kernels_in_8_bits(quantized, ignored)
     halve_large_constants(quantized)
+    # 4. after
     with written_whole(output) as folder:
         save_compact(quantized, folder / IR_XML)
         write_label_schema(folder / LABEL_SCHEMA, predictor.labels)
-        after = _evaluate(OpenVinoPredictor(folder / IR_XML), validation, workers, "INT8", progress)
+        new = OpenVinoPredictor(folder / IR_XML)
+        after = _evaluate(new, validation, workers, "INT8", progress)
+        latency_before, latency_after = compare_latency((predictor, new))
         result = Quantized(
             model=output / IR_XML,
             before=before,
             after=after,
             size_before=size_of(model),
             size_after=size_of(folder / IR_XML),
+            latency_before=latency_before,
+            latency_after=latency_after,
             layers=len(layers),
-            quantized_layers=len(set(layers) - ignored),
+            quantized_layers=len(set(layers) - in_floating_point),
         )
         write_json(folder / PERFORMANCE, result.as_json())
     return result

@@ -11,6 +11,19 @@ from pydantic.fields import FieldInfo
 
 from otx_seg.template.template import Template, describe_range
 
+_READING = tuple(f"learning_parameters.{name}" for name in ("num_workers", "auto_num_workers", "use_otx_adapter"))
+
+USED_BY: dict[str, tuple[str, ...]] = {
+    "eval": ("learning_parameters.inference_batch_size", *_READING),
+    "optimize": (
+        "pot_parameters.preset",
+        "pot_parameters.stat_subset_size",
+        "nncf_optimization.maximal_accuracy_degradation",
+        *_READING,
+    ),
+}
+"""The hyper-parameters that each verb after the training looks at; it refuses the others, which would do nothing."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -34,9 +47,11 @@ class Parameter:
         return asdict(self)
 
 
-def list_parameters(template: Template) -> list[Parameter]:
-    """Every hyper-parameter of the template, in the order of the schema."""
-    return [item for name, group in template.hyper_parameters for item in _described(group, f"{name}.")]
+def list_parameters(template: Template, verb: str = "train") -> list[Parameter]:
+    """The hyper-parameters of the template that can be set for a verb, in the order of the schema; all for `train`."""
+    every = [item for name, group in template.hyper_parameters for item in _described(group, f"{name}.")]
+    used = USED_BY.get(verb, tuple(item.name for item in every))
+    return [item for item in every if item.name in used]
 
 
 def list_settings(template: Template) -> list[Parameter]:

@@ -9,17 +9,13 @@ from typing import Any
 from otx_seg.datasets import open_test
 from otx_seg.inference.evaluate import Evaluation
 from otx_seg.inference.evaluate import evaluate as evaluate_predictor
+from otx_seg.template import USED_BY
 from otx_seg.training.devices import choose_workers
 from otx_seg.verbs.data import warn_of_unmatched
 from otx_seg.verbs.weights import choose_weights, open_model
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
-
-_USED = tuple(
-    f"learning_parameters.{name}"
-    for name in ("inference_batch_size", "num_workers", "auto_num_workers", "use_otx_adapter")
-)
 
 
 def evaluate(
@@ -47,7 +43,7 @@ def evaluate(
         UsageError: unusable weights, or labels that are not those of the data.
         DataError: the data cannot be used.
     """
-    predictor, made_from = open_model(choose_weights(load_weights), template, parameters, _USED)
+    predictor, made_from = open_model(choose_weights(load_weights), template, parameters, USED_BY["eval"])
     settings = made_from.hyper_parameters.learning_parameters
     subset = open_test(Path(test_data_roots), use_polygons=settings.use_otx_adapter)
     run = open_run(

@@ -10,7 +10,7 @@ from typing import Any
 from otx_seg.datasets import DEFAULT_SEED, open_training
 from otx_seg.deployment.quantize import Quantized, Recipe, quantize
 from otx_seg.errors import UsageError
-from otx_seg.template import Template
+from otx_seg.template import USED_BY, Template
 from otx_seg.training.devices import choose_workers
 from otx_seg.verbs.weights import open_model
 from otx_seg.workspace.logs import log_to
@@ -18,14 +18,6 @@ from otx_seg.workspace.run_folder import open_run
 
 logger = logging.getLogger(__name__)
 
-_USED = (
-    "pot_parameters.preset",
-    "pot_parameters.stat_subset_size",
-    "nncf_optimization.maximal_accuracy_degradation",
-    "learning_parameters.num_workers",
-    "learning_parameters.auto_num_workers",
-    "learning_parameters.use_otx_adapter",
-)
 _PRODUCTS = ("ptq/openvino.xml",)
 
 
@@ -64,7 +56,7 @@ def optimize(
     weights = Path(load_weights)
     if weights.suffix.lower() != ".xml":
         raise UsageError(f"{weights}: quantisation works on an OpenVINO model; give the .xml that `otx export` writes")
-    _, made_from = open_model(weights, template, parameters, _USED)
+    _, made_from = open_model(weights, template, parameters, USED_BY["optimize"])
     settings = made_from.hyper_parameters
     val_root = Path(val_data_roots) if val_data_roots is not None else None
     use_polygons = settings.learning_parameters.use_otx_adapter

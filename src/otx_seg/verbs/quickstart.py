@@ -11,6 +11,8 @@ from otx_seg.datasets import DEFAULT_SEED
 from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.deployment.files import size_of
 from otx_seg.inference.evaluate import Evaluation
+from otx_seg.inference.latency import compare_latency
+from otx_seg.inference.predictor import load_predictor
 from otx_seg.report.comparison import draw_comparison
 from otx_seg.training.watcher import Watcher
 from otx_seg.verbs.evaluate import evaluate
@@ -26,12 +28,20 @@ _PRODUCTS = ("data", "train", "export", "optimize")
 
 @dataclass(frozen=True)
 class Stage:
-    """One model of the journey: its file, its size in bytes, and how it did on the validation images."""
+    """One model of the journey.
+
+    Attributes:
+        model: its file.
+        size: bytes of its file or files.
+        evaluation: how it did on the validation images.
+        latency: seconds for one image, measured in turns with the others, see `compare_latency`.
+    """
 
     name: str
     model: Path
     size: int
     evaluation: Evaluation
+    latency: float
 
 
 @dataclass(frozen=True)
@@ -64,25 +74,19 @@ def quickstart(
         UsageError: `output` already holds a quickstart.
         OtxError: a stage failed.
     """
-    run = open_run(Path(output) if output is not None else None, "quickstart", _PRODUCTS, overwrite)
-    folder = run.path
+    folder = open_run(Path(output) if output is not None else None, "quickstart", _PRODUCTS, overwrite).path
     # 1. data
     say(f"drawing {_IMAGES} images of {_SIZE}x{_SIZE} pixels into {folder / 'data'}")
     draw_dataset(folder / "data", _IMAGES, _SIZE, DEFAULT_SEED)
     train_root, val_root = folder / "data" / "train", folder / "data" / "val"
-    # 2. training
+    # 2. training, with an evaluation of its best weights
     say(f"training {TEMPLATE} from random weights for at most {minutes:g} minutes")
-    parameters: dict[str, Any] = {
-        "learning_parameters.input_size": f"{_SIZE}x{_SIZE}",
-        "learning_parameters.max_minutes": minutes,
-        "learning_parameters.pretrained": "none",
-    }
     trained = train(
         train_root,
         val_root,
         template=TEMPLATE,
         output=folder / "train",
-        parameters=parameters,
+        parameters=_parameters(minutes),
         overwrite=overwrite,
         watcher=watcher,
     )
@@ -94,12 +98,25 @@ def quickstart(
     # 4. quantisation, with an evaluation before and after
     say("quantising to INT8, and evaluating before and after")
     quantized = optimize(exported.model, train_root, val_root, output=folder / "optimize", overwrite=overwrite)
-    # 5. picture
+    # 5. picture and table
     picture = folder / "overlay.png"
     draw_comparison(quantized.model, val_root, picture)
-    stages = (
-        Stage("torch", trained.weights, trained.weights.stat().st_size, torch_scores),
-        Stage("OpenVINO FP32", exported.model, size_of(exported.model), quantized.before),
-        Stage("OpenVINO INT8", quantized.model, size_of(quantized.model), quantized.after),
+    models = {
+        "torch": (trained.weights, torch_scores),
+        "OpenVINO FP32": (exported.model, quantized.before),
+        "OpenVINO INT8": (quantized.model, quantized.after),
+    }
+    latencies = compare_latency([load_predictor(model) for model, _ in models.values()])
+    stages = tuple(
+        Stage(name, model, size_of(model), scores, latency)
+        for (name, (model, scores)), latency in zip(models.items(), latencies, strict=True)
     )
     return Quickstart(folder, stages, picture)
+
+
+def _parameters(minutes: float) -> dict[str, Any]:
+    return {
+        "learning_parameters.input_size": f"{_SIZE}x{_SIZE}",
+        "learning_parameters.max_minutes": minutes,
+        "learning_parameters.pretrained": "none",
+    }
