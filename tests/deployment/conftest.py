@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ import pytest
 from otx_seg.datasets import Subset, open_folder
 from otx_seg.inference.masks import PLAIN_ARGMAX
 from otx_seg.inference.model_info import SECTION, ModelInfo
+from otx_seg.inference.openvino_core import signal_stack_kept
 from otx_seg.labels import Labels
 
 COLORS = ((200, 30, 30), (30, 200, 30), (30, 30, 200))
@@ -37,6 +39,13 @@ def color_graph() -> openvino.Model:
     for name, value in ModelInfo(LABELS, None, PLAIN_ARGMAX).entries().items():
         model.set_rt_info(value, [SECTION, name])
     return model
+
+
+@pytest.fixture(autouse=True)
+def _signal_stack() -> Iterator[None]:
+    """Model API and NNCF have an OpenVINO of their own."""
+    with signal_stack_kept():
+        yield
 
 
 @pytest.fixture

@@ -9,12 +9,13 @@ from numpy.testing import assert_array_equal
 
 from otx_seg.deployment.compact import halve_large_constants, save_compact, store_kernels_in_8_bits
 from otx_seg.deployment.files import size_of
+from otx_seg.inference.openvino_core import openvino_core
 
 AWKWARD = 'a > b\n  < "c" & <dim>3</dim></port> ü'
 
 
 def quantised(path: Path) -> openvino.Model:
-    model = openvino.Core().read_model(path)
+    model = openvino_core().read_model(path)
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (1, 3, 16, 16)).astype(np.float32) for _ in range(2)]
     quantized = nncf.quantize(model, nncf.Dataset(images), subset_size=2)
@@ -36,12 +37,12 @@ def test_the_same_numbers_from_smaller_files(saved: tuple[Path, Path]) -> None:
     plain, compact = saved
     assert size_of(compact) < 0.85 * size_of(plain)
     image = np.random.default_rng(1).integers(0, 256, (1, 3, 16, 16)).astype(np.float32)
-    results = [openvino.compile_model(path, "CPU")({"image": image})[0] for path in saved]
+    results = [openvino_core().compile_model(path, "CPU")({"image": image})[0] for path in saved]
     assert_array_equal(results[0], results[1])
 
 
 def test_what_users_see_stays(saved: tuple[Path, Path]) -> None:
-    plain, compact = (openvino.Core().read_model(path) for path in saved)
+    plain, compact = (openvino_core().read_model(path) for path in saved)
     assert compact.inputs[0].get_any_name() == "image"
     assert compact.outputs[0].get_names() == plain.outputs[0].get_names()
     assert compact.get_rt_info(["model_info", "awkward"]).astype(str) == plain.get_rt_info(
@@ -53,7 +54,7 @@ def test_what_users_see_stays(saved: tuple[Path, Path]) -> None:
 
 
 def test_constants_are_shared_and_the_graph_is_otherwise_the_same(saved: tuple[Path, Path]) -> None:
-    kinds = [Counter(node.get_type_name() for node in openvino.Core().read_model(path).get_ops()) for path in saved]
+    kinds = [Counter(node.get_type_name() for node in openvino_core().read_model(path).get_ops()) for path in saved]
     constants = [kind.pop("Constant") for kind in kinds]
     assert kinds[0] == kinds[1]
     assert constants[1] < constants[0]
@@ -70,11 +71,11 @@ def test_halving_large_constants() -> None:
     model = openvino.Model([x], [image], "two")
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
     pixels = rng.standard_normal((1, 32, 4, 4)).astype(np.float32)
-    before = openvino.compile_model(model, "CPU", settings)(pixels)[0].copy()
+    before = openvino_core().compile_model(model, "CPU", settings)(pixels)[0].copy()
     halve_large_constants(model)
     stored = {node.get_element_type() for node in model.get_ops() if node.get_type_name() == "Constant"}
     assert stored == {openvino.Type.f16, openvino.Type.f32}  # 1024 and 256 elements
-    after = openvino.compile_model(model, "CPU", settings)(pixels)[0]
+    after = openvino_core().compile_model(model, "CPU", settings)(pixels)[0]
     assert 0 < np.abs(after - before).max() < 0.01 * np.abs(before).max()
 
 
@@ -113,4 +114,4 @@ def test_large_kernels_in_8_bits() -> None:
         assert np.abs(restored - kernels[name]).max() <= (channel / 254).max() * 1.001
         assert np.isfinite(restored).all()
     pixels = rng.standard_normal((1, 40, 4, 4)).astype(np.float32)
-    assert np.isfinite(openvino.compile_model(model, "CPU")(pixels)[0]).all()
+    assert np.isfinite(openvino_core().compile_model(model, "CPU")(pixels)[0]).all()

@@ -4,7 +4,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-import openvino
 import pytest
 import torch
 from numpy.testing import assert_allclose
@@ -15,6 +14,7 @@ from otx_seg.deployment.agreement import agreement, drawn_images
 from otx_seg.deployment.export import export
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.network_input import network_input
+from otx_seg.inference.openvino_core import openvino_core
 from otx_seg.inference.predict import predict_mask
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.models.network import SegmentationNetwork
@@ -22,7 +22,7 @@ from otx_seg.workspace.weights import read_weights, write_weights
 
 
 def ir_entry(path: Path, name: str) -> str:
-    return openvino.Core().read_model(path).get_rt_info(["model_info", name]).astype(str)
+    return openvino_core().read_model(path).get_rt_info(["model_info", name]).astype(str)
 
 
 def test_files(tiny_ir: Path, tiny_onnx: Path) -> None:
@@ -43,7 +43,7 @@ def test_plain_openvino_and_plain_onnxruntime(
     with torch.no_grad():
         expected = tiny_network(torch.from_numpy(image)).softmax(dim=1).numpy()
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
-    by_openvino = openvino.compile_model(tiny_ir, "CPU", settings)({"image": image})["output"]
+    by_openvino = openvino_core().compile_model(tiny_ir, "CPU", settings)({"image": image})["output"]
     (by_onnx,) = onnxruntime.InferenceSession(tiny_onnx).run(["output"], {"image": image})
     for found in (by_openvino, by_onnx):
         assert found.shape == (1, 4, 64, 64)
@@ -52,7 +52,7 @@ def test_plain_openvino_and_plain_onnxruntime(
 
 
 def test_no_arithmetic_on_shapes_is_left(tiny_ir: Path) -> None:
-    types = {node.get_type_name() for node in openvino.Core().read_model(tiny_ir).get_ops()}
+    types = {node.get_type_name() for node in openvino_core().read_model(tiny_ir).get_ops()}
     assert "Convolution" in types
     assert not types & {"ShapeOf", "Gather", "Mod", "FloorMod"}
 
@@ -95,7 +95,7 @@ def test_model_api_says_the_same(kind: str, request: pytest.FixtureRequest) -> N
     # bfloat16, OpenVINO's default on some processors, is too coarse for a network of random numbers. Images of the
     # input size: Model API enlarges masks where we enlarge probabilities.
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
-    adapter = adapters.OpenvinoAdapter(openvino.Core(), str(path), device="CPU", plugin_config=settings)
+    adapter = adapters.OpenvinoAdapter(openvino_core(), str(path), device="CPU", plugin_config=settings)
     model = models.SegmentationModel.create_model(adapter)
     predictor = load_predictor(path)
     for image in drawn_images((64, 64)):

@@ -6,13 +6,14 @@ import pytest
 
 from otx_seg.deployment.ignored_nodes import delicate_nodes, find_ignored_nodes, weighted_nodes
 from otx_seg.errors import UsageError
+from otx_seg.inference.openvino_core import openvino_core
 
 PATH = Path("model.xml")
 
 
 @pytest.fixture
 def graph(color_ir: Path) -> openvino.Model:
-    return openvino.Core().read_model(color_ir)
+    return openvino_core().read_model(color_ir)
 
 
 def test_patterns_are_looked_for_anywhere_in_a_name(graph: openvino.Model) -> None:

@@ -9,13 +9,14 @@ from otx_seg.datasets import Subset
 from otx_seg.deployment.quantize import Recipe, quantize
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inference.evaluate import evaluate
+from otx_seg.inference.openvino_core import openvino_core
 from otx_seg.inference.predictor import load_predictor
 
 EVERYTHING = Recipe(preset="Performance", subset_size=10, ignored_patterns=(), ignored_types=(), range_quantile=0.0)
 
 
 def nodes(path: Path) -> dict[str, openvino.Node]:
-    return {node.get_friendly_name(): node for node in openvino.Core().read_model(path).get_ordered_ops()}
+    return {node.get_friendly_name(): node for node in openvino_core().read_model(path).get_ordered_ops()}
 
 
 def is_quantised(path: Path, convolution: str) -> bool:
@@ -58,7 +59,7 @@ def test_the_new_model_keeps_what_the_old_one_tells(color_ir: Path, color_data: 
     assert after.labels == before.labels
     assert after.post_processing == before.post_processing
     assert evaluate(after, color_data).scores == result.after.scores
-    model = openvino.Core().read_model(result.model)
+    model = openvino_core().read_model(result.model)
     assert model.get_rt_info(["model_info", "labels"]).astype(str) == "grass sea"
 
 

@@ -23,6 +23,7 @@ from otx_seg.deployment.fuse import fold_batch_norm
 from otx_seg.deployment.rewrite import spell_out_group_norms
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.model_info import LABEL_SCHEMA, SECTION, ModelInfo
+from otx_seg.inference.openvino_core import openvino_core
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inference.torch_predictor import TorchPredictor, open_checkpoint
 from otx_seg.models.network import Deployable
@@ -125,7 +126,7 @@ def _simplified(model: openvino.Model, path: Path) -> openvino.Model:
     The converter marks the latter nodes to be left alone; the marks are gone from a model that was written and read.
     """
     openvino.save_model(model, path, compress_to_fp16=False)
-    read = openvino.Core().read_model(path.read_bytes(), path.with_suffix(".bin").read_bytes())
+    read = openvino_core().read_model(path.read_bytes(), path.with_suffix(".bin").read_bytes())
     spell_out_group_norms(read)
     passes = Manager()
     passes.register_pass(ConstantFolding())

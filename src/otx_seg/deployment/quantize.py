@@ -31,6 +31,7 @@ from otx_seg.inference.evaluate import Evaluation, evaluate
 from otx_seg.inference.latency import compare_latency
 from otx_seg.inference.model_info import LABEL_SCHEMA
 from otx_seg.inference.network_input import network_input
+from otx_seg.inference.openvino_core import signal_stack_kept
 from otx_seg.inference.openvino_predictor import OpenVinoPredictor, read_ir
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.label_schema import write_label_schema
@@ -225,7 +226,7 @@ class _Calibration:
 def _run_nncf(graph: openvino.Model, images: _Calibration, ignored: set[str], recipe: Recipe) -> openvino.Model:
     nncf.set_log_level(logging.ERROR)
     # NNCF draws progress bars on stdout, which belongs to results.
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), signal_stack_kept():
         quantized = nncf.quantize(
             graph,
             nncf.Dataset(images.indices, images.read),

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
 from otx_seg.inference.graph_shape import check_shapes
 from otx_seg.inference.model_info import SECTION, read_model_info
+from otx_seg.inference.openvino_core import openvino_core
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,7 @@ def read_ir(path: Path) -> Any:
     if not looks_like_ir:
         raise UsageError(f"{path}: is no OpenVINO model")
     try:
-        return openvino.Core().read_model(path)
+        return openvino_core().read_model(path)
     except RuntimeError as error:
         raise UsageError(f"{path}: is damaged, or does not fit its {binary.name}") from error
 
@@ -64,7 +64,7 @@ class OpenVinoPredictor:
         outputs = [list(port.partial_shape.get_min_shape()) for port in model.outputs if port.partial_shape.is_static]
         self.input_size = check_shapes(inputs, outputs, len(self.labels), path)
         # Without this OpenVINO computes in bfloat16 where the processor can: scores would depend on the machine.
-        self._compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        self._compiled = openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         """See `Predictor.probabilities`."""
