@@ -2,13 +2,14 @@
 
 Prints, from one process and the same network, batch size and threads, in turns so that noise hits all alike:
 
-- the rate of a bare loop: forward, backward and the optimiser's step on one batch that stays in memory;
-- the rate of the toolkit's steps on the same batch: with schedule, clipping, moving average, checks, journal;
-- the rate of the toolkit's steps on the data set, loader processes included, and the share of time they wait for data.
+- the rate of a bare loop: forward, backward and the optimiser's step, on batches that stay in memory;
+- the rate of the toolkit's steps on the same batches: with schedule, clipping, moving average, checks, journal;
+- both rates with the toolkit's loader, whose processes need part of the same cores, and the share of time the toolkit's
+  steps wait for data.
 
 The figures are medians over the rounds.
 
-usage: python benchmarks/training.py DATA_ROOT [--template NAME] [--input-size HxW] [--steps N] [--workers N]
+    python benchmarks/training.py DATA_ROOT [--template NAME] [--input-size HxW] [--steps N] [--workers N]
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,6 @@ from otx_seg.training.loop import Training
 from otx_seg.training.optimizer import build_optimizer
 from otx_seg.training.watcher import SilentWatcher
 from otx_seg.workspace.run_folder import RunFolder
-
-ROUNDS = 5
 
 
 class Counted:
@@ -61,12 +61,12 @@ class Counted:
             yield batch
 
 
-def bare_rate(training: Training, batch: dict[str, Any], steps: int) -> float:
+def bare_rate(training: Training, batches: Any, steps: int) -> float:
     """Steps per second of forward, backward and step alone."""
     optimizer = build_optimizer(training.algorithm, training.template)
     training.algorithm.train()
     started = time.perf_counter()
-    for _ in range(steps):
+    for batch in Counted(batches, steps):
         optimizer.zero_grad(set_to_none=True)
         training.algorithm.training_step(batch)["loss"].backward()
         optimizer.step()
@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("--template", default="Lite-HRNet-s-mod2")
     parser.add_argument("--input-size", default="512x512")
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
 
@@ -104,22 +105,28 @@ def main() -> None:
     algorithm = algorithms.build(template, data.train.labels, shares)
     with tempfile.TemporaryDirectory() as folder:
         training = Training(algorithm, data, template, RunFolder(Path(folder)), 0, "random", SilentWatcher())
-        fixed = next(iter(training.loader))
-        bare_rate(training, fixed, 3)
-        rates: dict[str, list[float]] = {"bare": [], "loop": [], "run": [], "waiting": []}
-        for _ in range(ROUNDS):
-            rates["bare"].append(bare_rate(training, fixed, options.steps))
-            rates["loop"].append(loop_rate(training, [fixed], options.steps)[0])
+        kept = list(islice(training.loader, 8))
+        bare_rate(training, kept, 3)
+        rates: dict[str, list[float]] = {"bare": [], "loop": [], "bare loaded": [], "run": [], "waiting": []}
+        for _ in range(options.rounds):
+            rates["bare"].append(bare_rate(training, kept, options.steps))
+            rates["loop"].append(loop_rate(training, kept, options.steps)[0])
+            rates["bare loaded"].append(bare_rate(training, training.loader, options.steps))
             rate, waiting = loop_rate(training, training.loader, options.steps)
             rates["run"].append(rate)
             rates["waiting"].append(waiting)
     size = template.hyper_parameters.learning_parameters.batch_size
-    bare, loop, run = (statistics.median(rates[name]) * size for name in ("bare", "loop", "run"))
+    bare, loop, loaded, run = (statistics.median(rates[name]) * size for name in ("bare", "loop", "bare loaded", "run"))
     print(f"{options.template} at {options.input_size}, batches of {size}, {torch.get_num_threads()} threads")
-    print(f"bare loop, one batch in memory:      {bare:7.2f} images/s")
-    print(f"this toolkit's loop, the same batch: {loop:7.2f} images/s, {100 * loop / bare:.1f} % of the bare loop")
-    print(f"this toolkit's loop, from disk:      {run:7.2f} images/s, {100 * run / bare:.1f} % of the bare loop")
+    print(f"in memory: bare loop {bare:7.2f} images/s, this toolkit {loop:7.2f}: {share(rates, 'loop', 'bare')}")
+    print(f"loaded:    bare loop {loaded:7.2f} images/s, this toolkit {run:7.2f}: {share(rates, 'run', 'bare loaded')}")
     print(f"waiting for data: {100 * statistics.median(rates['waiting']):.1f} % of the time")
+
+
+def share(rates: dict[str, list[float]], name: str, of: str) -> str:
+    """The median over the rounds of one rate as a share of another."""
+    ratios = [a / b for a, b in zip(rates[name], rates[of], strict=True)]
+    return f"{100 * statistics.median(ratios):.1f} %"
 
 
 if __name__ == "__main__":

@@ -67,17 +67,17 @@ class Training:
         origin: str,
         watcher: Watcher,
     ) -> None:
-        self.parameters = template.hyper_parameters.learning_parameters
-        self.data, self.template, self.run, self.seed, self.origin = data, template, run, seed, origin
-        self.accelerator = start_accelerator(self.parameters.precision)
         self.algorithm: Any = algorithm
+        self.data, self.template, self.run, self.seed, self.origin = data, template, run, seed, origin
+        self.parameters = template.hyper_parameters.learning_parameters
+        self.accelerator = start_accelerator(self.parameters.precision)
         self.model, self.optimizer = place(algorithm, template, self.accelerator)
+        self._trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         keep = self.parameters.ema_keep
         self.average = WeightAverage(algorithm.deployable(), keep) if keep > 0 else None
         self.workers = choose_workers(self.parameters, self.accelerator.num_processes)
-        self.pipeline = build_pipeline(
-            list(template.train_pipeline), template.input_size, f"template {template.name}: train_pipeline"
-        )
+        where = f"template {template.name}: train_pipeline"
+        self.pipeline = build_pipeline(template.train_pipeline, template.input_size, where)
         self.position = Position(batch_size=self.parameters.batch_size)
         self.loader = self._open_loader()
         warmup_steps = min(self.parameters.learning_rate_warmup_iters, self.total_steps // 2)
@@ -87,8 +87,8 @@ class Training:
         self.validation_pace = ValidationPace(self.parameters)
         on_gpu = self.accelerator.device.type != "cpu"
         self.loss_guard = LossGuard(JOURNAL_INTERVAL if on_gpu else 1, run.checkpoint)
-        silent = not self.accelerator.is_main_process
-        self.reporter = Reporter(watcher, Journal(run.metrics), JOURNAL_INTERVAL, on_gpu, silent)
+        quiet = not self.accelerator.is_main_process
+        self.reporter = Reporter(watcher, Journal(run.metrics), JOURNAL_INTERVAL, on_gpu, quiet)
         self._started = self._saved = time.monotonic()
 
     def _open_loader(self) -> Any:
@@ -196,7 +196,7 @@ class Training:
         self.loss_guard.note(step, "loss", losses["loss"], files)
         self.accelerator.backward(losses["loss"])
         if self.template.gradient_clip_norm is not None:
-            norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.template.gradient_clip_norm)
+            norm = self.accelerator.clip_grad_norm_(self._trained, self.template.gradient_clip_norm)
             if norm is not None and self.accelerator.scaler is None:  # a scaler skips such steps by itself
                 self.loss_guard.note(step, "norm of the gradient", norm, files)
         self.optimizer.step()

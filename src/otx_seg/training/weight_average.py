@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -23,20 +23,41 @@ class WeightAverage:
     def __init__(self, network: nn.Module, keep: float) -> None:
         self.network = network
         self.keep = keep
-        self.averaged = AveragedModel(network, multi_avg_fn=self._blend, use_buffers=True)
-
-    def _blend(self, averaged: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
-        step = int(updates)
-        keep = min(self.keep, (1 + step) / (10 + step))
-        if averaged[0].is_floating_point():
-            torch._foreach_lerp_(list(averaged), list(current), 1.0 - keep)
-        else:
-            torch._foreach_copy_(list(averaged), list(current))
+        self.averaged = AveragedModel(network, use_buffers=True)
+        self._pairs: dict[bool, tuple[list[Tensor], list[Tensor]]] = {}
 
     @torch.no_grad()
     def update(self) -> None:
         """Blend in the network's present weights."""
-        self.averaged.update_parameters(self.network)
+        # AveragedModel's own update sorts the tensors anew each time, which takes 20 times as long as the sums: a tenth
+        # of a training step of a small network on a CPU.
+        if not self._pairs:
+            self._pairs = self._paired()
+        step = int(self.averaged.n_averaged)
+        keep = min(self.keep, (1 + step) / (10 + step)) if step else 0.0
+        averaged, current = self._pairs[True]
+        torch._foreach_lerp_(averaged, current, 1.0 - keep)
+        averaged, current = self._pairs[False]
+        if averaged:  # counters
+            torch._foreach_copy_(averaged, current)
+        self.averaged.n_averaged += 1
+
+    def _paired(self) -> dict[bool, tuple[list[Tensor], list[Tensor]]]:
+        """The averaged tensors and the network's: those of floating point under True, the others under False.
+
+        Asked for at the first update, since moving a network to a GPU replaces some of its tensors.
+        """
+        pairs: dict[bool, tuple[list[Tensor], list[Tensor]]] = {True: ([], []), False: ([], [])}
+        tensors = zip(
+            chain(self.averaged.module.parameters(), self.averaged.module.buffers()),
+            chain(self.network.parameters(), self.network.buffers()),
+            strict=True,
+        )
+        for averaged, current in tensors:
+            place = pairs[averaged.is_floating_point()]
+            place[0].append(averaged.detach())
+            place[1].append(current.detach())
+        return pairs
 
     @property
     def module(self) -> nn.Module:
