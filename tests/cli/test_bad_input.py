@@ -100,11 +100,12 @@ def test_nothing_is_left(train: Any, data: Path) -> None:
 def test_a_broken_image_is_listed_and_skipped(train: Any, data: Path) -> None:
     whole = data / "train" / "images" / "0000.jpg"
     whole.write_bytes(whole.read_bytes()[:600])
-    (data / "train" / "images" / "0001.jpg").write_text("this is no image")
+    (data / "train" / "images" / "0001.jpg").unlink()
+    (data / "train" / "images" / "0001.png").write_text("this is no image")
     outcome = train()
     assert outcome.code == 0, outcome.err
     assert "0000.jpg" in outcome.message
-    assert "0001.jpg" in outcome.message
+    assert "0001.png: not an image" in outcome.message
     assert "training data: 2 images" in outcome.message
 
 
