@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from otx_seg import template
 from otx_seg.datasets import Subset, open_folder
 from otx_seg.datasets.loading import training_loader
+from otx_seg.datasets.views import Labelled
 from otx_seg.transforms.pipeline import build_pipeline
 
 
@@ -77,7 +78,7 @@ def main() -> None:
 
     def ours(chosen: list[Any]) -> DataLoader[Any]:
         pipeline = build_pipeline(chosen, (arguments.size, arguments.size), "train_pipeline")
-        return training_loader(subset, pipeline, arguments.batch_size, arguments.workers, seed=0)
+        return training_loader(Labelled(subset, pipeline, arguments.batch_size, seed=0), (), arguments.workers)
 
     loaders: dict[str, DataLoader[Any]] = {
         "bare cv2 decode + resize + crop": DataLoader(

@@ -27,11 +27,16 @@ import torch
 
 from otx_seg import algorithms
 from otx_seg import template as templates
+from otx_seg.algorithms import Moment
 from otx_seg.datasets import open_training
+from otx_seg.models import build_model
+from otx_seg.models.network import SegmentationNetwork
 from otx_seg.training.loop import Training
 from otx_seg.training.optimizer import build_optimizer
 from otx_seg.training.watcher import SilentWatcher
 from otx_seg.workspace.run_folder import RunFolder
+
+START = Moment(epoch=0, step=0, progress=0.0)
 
 
 class Counted:
@@ -68,7 +73,7 @@ def bare_rate(training: Training, batches: Any, steps: int) -> float:
     started = time.perf_counter()
     for batch in Counted(batches, steps):
         optimizer.zero_grad(set_to_none=True)
-        training.algorithm.training_step(batch)["loss"].backward()
+        training.algorithm.training_step(batch, START)["loss"].backward()
         optimizer.step()
     return steps / (time.perf_counter() - started)
 
@@ -102,7 +107,8 @@ def main() -> None:
     template = templates.load(options.template).override(overrides)
     data = open_training(options.data, None, seed=0)
     shares = [1 / len(data.train.labels)] * len(data.train.labels)
-    algorithm = algorithms.build(template, data.train.labels, shares)
+    network = SegmentationNetwork(build_model(template, len(data.train.labels)))
+    algorithm = algorithms.build(template, network, shares)
     with tempfile.TemporaryDirectory() as folder:
         training = Training(algorithm, data, template, RunFolder(Path(folder)), 0, "random", SilentWatcher())
         kept = list(islice(training.loader, 8))

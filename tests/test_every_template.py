@@ -8,10 +8,13 @@ import pytest
 import torch
 
 from otx_seg import algorithms
+from otx_seg.algorithms import Moment
 from otx_seg.deployment.export import REQUIRED_AGREEMENT, export
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels, default_colors
-from otx_seg.template import find_templates, load
+from otx_seg.models import build_model
+from otx_seg.models.network import SegmentationNetwork
+from otx_seg.template import Template, find_templates, load
 from otx_seg.training.optimizer import build_optimizer
 from otx_seg.workspace.weights import write_weights
 
@@ -22,15 +25,20 @@ def test_there_are_templates_to_walk_over() -> None:
     assert len(find_templates()) >= 7
 
 
+def new_network(template: Template) -> SegmentationNetwork:
+    return SegmentationNetwork(build_model(template, len(LABELS)))
+
+
 @pytest.mark.parametrize("name", [template.name for template in find_templates()])
 def test_a_template_from_file_to_exported_model(name: str, tmp_path: Path) -> None:
     template = load(name).override({"learning_parameters.input_size": "64x64"})
     torch.manual_seed(0)
-    algorithm = algorithms.build(template, LABELS, [0.5, 0.3, 0.2]).train()
+    algorithm = algorithms.build(template, new_network(template), [0.5, 0.3, 0.2]).train()
     optimizer = build_optimizer(algorithm, template)
     image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     mask = torch.randint(0, 3, (2, 64, 64), dtype=torch.uint8)
-    loss = algorithm.training_step({"labelled": {"image": image, "mask": mask, "files": ["a", "b"]}})["loss"]
+    batch = {"labelled": {"image": image, "mask": mask, "files": ["a", "b"]}}
+    loss = algorithm.training_step(batch, Moment(0, 0, 0.0))["loss"]
     loss.backward()
     optimizer.step()
     assert loss.isfinite()

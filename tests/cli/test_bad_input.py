@@ -124,6 +124,15 @@ def test_an_image_bomb(train: Any, data: Path) -> None:
     assert "training data: 3 images" in outcome.message
 
 
+def test_unlabelled_images_that_are_not_there(train: Any, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    refused(train("--unlabeled-data-roots", tmp_path / "empty"), 3, "empty", "no images")
+    refused(train("--unlabeled-data-roots", tmp_path / "nowhere"), 3, "nowhere", "no such file or folder")
+    refused(train("--unlabeled-data-roots", data / "train"), 3, "each of its", "among the labelled ones")
+    refused(train("--train-type", "semisupervised"), 2, "give --unlabeled-data-roots")
+    refused(train("--train-type", "halfsupervised"), 2, "did you mean")
+
+
 # ---------------------------------------------------------------------- masks and labels
 
 

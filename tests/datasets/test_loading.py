@@ -16,13 +16,9 @@ import numpy as np
 import pytest
 import torch
 
-from otx_seg.datasets import Subset, open_folder
-from otx_seg.datasets.loading import (
-    EvaluationImages,
-    TrainingImages,
-    evaluation_loader,
-    training_loader,
-)
+from otx_seg.datasets import Subset, open_folder, open_unlabelled
+from otx_seg.datasets.loading import EvaluationImages, evaluation_loader, training_loader
+from otx_seg.datasets.views import Labelled, Unlabelled
 from otx_seg.errors import DataError, OtxError
 from otx_seg.transforms.pipeline import build_pipeline
 
@@ -61,8 +57,8 @@ def subset(tmp_path: Path) -> Subset:
 
 
 def test_a_training_sample_follows_from_its_key(subset: Subset) -> None:
-    images = TrainingImages(subset, PIPELINE, 42)
-    first, again, other = images[(1, 4, 2)], images[(1, 4, 2)], images[(1, 5, 2)]
+    view = Labelled(subset, PIPELINE, 2, 42)
+    first, again, other = view.read((1, 4, 2)), view.read((1, 4, 2)), view.read((1, 5, 2))
     assert first["image"].shape == (3, 24, 32)
     assert first["mask"].shape == (24, 32)
     assert first["image"].dtype == first["mask"].dtype == torch.uint8
@@ -77,7 +73,7 @@ def test_channels_become_planes(subset: Subset) -> None:
     def still(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         return image, mask
 
-    sample = TrainingImages(subset, still, 42)[(0, 0, 3)]
+    sample = Labelled(subset, still, 2, 42).read((0, 0, 3))
     stored = cv2.imread(subset.samples[3].image)[:, :, ::-1]
     assert np.array_equal(sample["image"].numpy().transpose(1, 2, 0), stored)
 
@@ -107,7 +103,7 @@ def same(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> bool:
 
 
 def test_batches_depend_neither_on_workers_nor_on_where_a_run_resumes(subset: Subset) -> None:
-    alone, pair = (training_loader(subset, PIPELINE, 3, workers, 42) for workers in (0, 2))
+    alone, pair = (training_loader(Labelled(subset, PIPELINE, 3, 42), (), workers) for workers in (0, 2))
     expected = [take(alone, epoch) for epoch in range(2)]
     assert [batch["image"].shape for batch in expected[0]] == [(2, 3, 24, 32), (2, 3, 24, 32), (3, 3, 24, 32)]
     assert sorted(name for batch in expected[0] for name in batch["files"]) == [f"{i}.png" for i in range(COUNT)]
@@ -118,7 +114,7 @@ def test_batches_depend_neither_on_workers_nor_on_where_a_run_resumes(subset: Su
 
 
 def test_an_epoch_left_early_does_not_leak_into_the_next(subset: Subset) -> None:
-    loader = training_loader(subset, PIPELINE, 2, 2, 42)
+    loader = training_loader(Labelled(subset, PIPELINE, 2, 42), (), 2)
     expected = take(loader, 1)
     loader.batch_sampler.set_epoch(0)
     next(iter(loader))
@@ -128,7 +124,7 @@ def test_an_epoch_left_early_does_not_leak_into_the_next(subset: Subset) -> None
 def test_loading_leaves_the_global_random_numbers_alone(subset: Subset) -> None:
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    take(training_loader(subset, PIPELINE, 2, 0, 42), 0)
+    take(training_loader(Labelled(subset, PIPELINE, 2, 42), (), 0), 0)
     list(evaluation_loader(subset, (16, 20), 2, 0))
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -141,6 +137,41 @@ def test_evaluation_batches_keep_order_and_sizes(subset: Subset, workers: int) -
     assert [tuple(mask.shape) for batch in batches for mask in batch["mask"]] == [(40, 50)] * 6 + [(20, 30)]
 
 
+def test_unlabelled_images_keep_up_with_the_labelled_ones(subset: Subset) -> None:
+    images = open_unlabelled(subset.root)
+    assert len(images) == COUNT
+
+    def blacken(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros_like(image), mask
+
+    first = Labelled(subset, PIPELINE, 3, 42)
+    loader = training_loader(first, [Unlabelled(images, PIPELINE, blacken, 4, 42)], 0)
+    assert len(loader) == 3
+    epochs = []
+    for epoch in range(3):
+        loader.batch_sampler.set_epoch(epoch)
+        epochs.append(list(loader))
+    views = [batch["unlabelled"] for batches in epochs for batch in batches]
+    assert [len(view["files"]) for view in views] == [4] * 9
+    dealt = [name for view in views for name in view["files"]]
+    assert sorted(dealt[:COUNT]) == sorted(dealt[COUNT : 2 * COUNT]) == [f"{i}.png" for i in range(COUNT)]
+    assert dealt[:COUNT] != dealt[COUNT : 2 * COUNT]
+    for view in views:
+        assert view["image"].shape == view["strong"].shape == (4, 3, 24, 32)
+        assert set(view["mask"].unique().tolist()) <= {0, 255}
+        assert not view["strong"].any()
+        assert view["image"].any()
+    # What lies outside the image is black, but for half a pixel at its edge.
+    outside = torch.cat([view["image"].permute(0, 2, 3, 1)[view["mask"] == 255] for view in views])
+    assert len(outside) > 1000
+    assert outside.float().mean() < 20
+    loader.batch_sampler.set_epoch(1, 2)
+    rest = list(loader)
+    assert len(rest) == 1
+    assert torch.equal(rest[0]["unlabelled"]["image"], epochs[1][2]["unlabelled"]["image"])
+    assert rest[0]["unlabelled"]["files"] == epochs[1][2]["unlabelled"]["files"]
+
+
 # ------------------------------------------------------------------ failures
 
 
@@ -149,7 +180,7 @@ def test_a_broken_file_is_named_and_nothing_else_is_said(subset: Subset, workers
     broken = Path(subset.samples[4].image)
     broken.write_bytes(broken.read_bytes()[:200])
     with pytest.raises(DataError) as training:
-        take(training_loader(subset, PIPELINE, 2, workers, 42), 0)
+        take(training_loader(Labelled(subset, PIPELINE, 2, 42), (), workers), 0)
     with pytest.raises(DataError) as evaluation:
         list(evaluation_loader(subset, (16, 20), 2, workers))
     with pytest.raises(DataError) as direct:
@@ -165,7 +196,7 @@ def die(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[
 
 def test_a_killed_worker_is_reported_with_what_to_set(subset: Subset) -> None:
     with pytest.raises(OtxError, match=r"DataLoader worker \(pid.*learning_parameters\.num_workers=0"):
-        take(training_loader(subset, die, 2, 1, 42), 0)
+        take(training_loader(Labelled(subset, die, 2, 42), (), 1), 0)
 
 
 def stumble(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -174,7 +205,7 @@ def stumble(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tu
 
 def test_a_programming_error_in_a_worker_keeps_its_traceback(subset: Subset) -> None:
     with pytest.raises(RuntimeError, match=r"(?s)Traceback.*a programming error"):
-        take(training_loader(subset, stumble, 2, 1, 42), 0)
+        take(training_loader(Labelled(subset, stumble, 2, 42), (), 1), 0)
 
 
 def test_leaving_with_workers_at_work_is_silent(subset: Subset) -> None:
@@ -202,5 +233,5 @@ def count_page_faults(image: np.ndarray, mask: np.ndarray, rng: np.random.Genera
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep memory")
 def test_workers_reuse_the_memory_of_images(subset: Subset) -> None:
-    batch = take(training_loader(subset, count_page_faults, 2, 1, 42), 0)[0]
+    batch = take(training_loader(Labelled(subset, count_page_faults, 2, 42), (), 1), 0)[0]
     assert batch["mask"].max() < 50  # each array is 8 MB, 1953 pages

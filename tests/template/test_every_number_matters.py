@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from otx_seg.errors import UsageError
 from otx_seg.inference.model_info import ModelInfo
 from otx_seg.inference.torch_predictor import post_processing_of
 from otx_seg.labels import Labels, default_colors
+from otx_seg.models import build_model
+from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template, find_templates, from_dict, load
 from otx_seg.training.optimizer import build_optimizer
 from otx_seg.training.schedule import LearningRate
@@ -54,6 +56,7 @@ TRAINED = {
 
 SEEN_ELSEWHERE = {
     "hyper_parameters.learning_parameters.inference_batch_size": "tests/verbs/test_settings.py",
+    "hyper_parameters.learning_parameters.unlabeled_batch_size": "tests/training/test_semi_supervised.py",
     "hyper_parameters.learning_parameters.num_workers": "tests/verbs/test_settings.py",
     "hyper_parameters.learning_parameters.max_minutes": "tests/training/test_loop.py",
     "hyper_parameters.nncf_optimization.maximal_accuracy_degradation": "tests/verbs/test_settings.py",
@@ -75,9 +78,9 @@ def with_changes(content: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
         yield changed
 
 
-def pipeline_result(template: Template) -> list[bytes]:
+def pipeline_result(steps: Sequence[dict[str, Any]], moves_pixels: bool) -> list[bytes]:
     """What the augmentations make of an image with many seeds."""
-    pipeline = build_pipeline(list(template.train_pipeline), (64, 64), "test")
+    pipeline = build_pipeline(steps, (64, 64), "test", moves_pixels)
     rng = np.random.default_rng(0)
     image, mask = rng.integers(0, 256, (80, 90, 3), np.uint8), np.zeros((80, 90), np.uint8)
     mask[20:40, 20:60] = 1
@@ -109,12 +112,21 @@ def network_result(model: str) -> list[float]:
     content = {**load("Lite-HRNet-s-mod2").as_dict(), "model": eval(model)}  # plain values printed by repr
     template = from_dict(content, "test")
     torch.manual_seed(0)
-    algorithm = algorithms.build(template, LABELS, [0.7, 0.3])
+    network = SegmentationNetwork(build_model(template, len(LABELS))).train()
     image = torch.full((2, 3, 64, 64), 200, dtype=torch.uint8)
-    algorithm.train()
     torch.manual_seed(0)
-    values = [float(parameter.detach().double().std()) for parameter in algorithm.parameters() if parameter.numel() > 1]
-    return [*values, *algorithm.network(image).detach().double().flatten()[:50].tolist()]
+    values = [float(parameter.detach().double().std()) for parameter in network.parameters() if parameter.numel() > 1]
+    return [*values, *network(image).detach().double().flatten()[:50].tolist()]
+
+
+@functools.cache
+def new_network() -> SegmentationNetwork:
+    return SegmentationNetwork(build_model("Lite-HRNet-s-mod2", len(LABELS)))
+
+
+def plain_values(algorithm: object) -> dict[str, float]:
+    """The numbers an algorithm was made with; its own tests see to what they do."""
+    return {name: value for name, value in vars(algorithm).items() if isinstance(value, (int, float))}
 
 
 def observed(template: Template, key: str) -> Any:
@@ -125,11 +137,19 @@ def observed(template: Template, key: str) -> Any:
             return network_result(repr(template.model))
         except (RuntimeError, AssertionError, ValueError, IndexError) as error:
             return repr(error)  # sizes that do not fit together: the number was used
-    if section == "train_pipeline":
-        return pipeline_result(template)
+    if section.endswith("_pipeline"):
+        return pipeline_result(getattr(template, section), moves_pixels=section != "strong_pipeline")
     if section == "losses":
-        algorithm = algorithms.build(template, LABELS, [0.7, 0.3])
-        return algorithm.weights, [loss.label_weights.tolist() for loss in algorithm.losses]
+        losses = algorithms.build(template, torch.nn.Identity(), [0.7, 0.3]).losses
+        return losses.weights, [loss.label_weights.tolist() for loss in losses.losses]
+    if "semi_supervised" in key:
+        chosen = template.override({"algo_backend.train_type": "Semisupervised"})
+        return plain_values(algorithms.build(chosen, torch.nn.Linear(1, 1), [0.7, 0.3]))
+    if "_contrast" in key:
+        chosen = template.override({"learning_parameters.enable_supcon": True})
+        algorithm = algorithms.build(chosen, new_network(), [0.7, 0.3])
+        widths = [layer.out_features for layer in algorithm.detcon.predictor if isinstance(layer, torch.nn.Linear)]
+        return plain_values(algorithm), plain_values(algorithm.detcon), widths
     if section == "optimizer":
         optimizer = build_optimizer(torch.nn.Linear(2, 2), template)
         return [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]

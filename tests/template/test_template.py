@@ -95,7 +95,7 @@ def test_a_file_that_is_no_template(tmp_path: Path) -> None:
         ("learning_parameters.input_size", "500x500", r"multiple of 32"),
         ("learning_parameters.input_size", "huge", r"such as 512x512"),
         ("learning_parameters.precision", "fp8", r"auto \| fp32 \| bf16 \| fp16"),
-        ("learning_parameters.enable_supcon", "True", r"not part of this version"),
+        ("algo_backend.storage_cache_scheme", "PNG", r"not part of this version"),
         ("learning_parameters.auto_adapt_batch_size", "Full", r"None \| Safe"),
         ("algo_backend.mem_cache_size", "1000", r"only 0 is possible"),
         ("pot_parameters.preset", "Fast", r"Performance \| Mixed"),

@@ -17,7 +17,7 @@ def test_precision_on_a_cpu() -> None:
     assert choose_precision("auto") == "fp32"
     assert choose_precision("bf16") == "bf16"
     with pytest.raises(UsageError, match=r"fp16 needs a GPU"):
-        start_accelerator("fp16")
+        start_accelerator("fp16", idle_parameters=False)
 
 
 def test_workers() -> None:

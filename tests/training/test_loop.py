@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import multiprocessing
 import os
 import random
 import signal
@@ -17,6 +18,7 @@ import torch
 import yaml
 from brief_training import PARAMETERS, same_weights, train_briefly
 
+from otx_seg.algorithms import Moment
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.template import load
@@ -88,6 +90,15 @@ def test_a_crashed_run_goes_on_as_if_nothing_had_happened(
     assert result.steps == 9
     steps = [entry["step"] for entry in read_journal(tmp_path / "run" / "logs" / "metrics.jsonl")]
     assert steps == sorted(set(steps))
+
+
+def test_no_process_is_left_behind(drawn_data: Path, tmp_path: Path) -> None:
+    parameters = {"learning_parameters.num_workers": 2, "learning_parameters.num_iters": 1}
+    train_briefly(drawn_data, tmp_path / "run", parameters=parameters)
+    assert not multiprocessing.active_children()
+    with pytest.raises(CrashAt.CrashError):
+        train_briefly(drawn_data, tmp_path / "crashed", parameters=parameters, watcher=CrashAt(1))
+    assert not multiprocessing.active_children()
 
 
 def test_a_signal_in_the_middle_of_an_epoch_saves_everything(drawn_data: Path, finished: Path, tmp_path: Path) -> None:
@@ -187,10 +198,10 @@ def test_memory_running_out_halves_the_batch(
 ) -> None:
     step = Supervised.training_step
 
-    def greedy(self: Supervised, batch: dict[str, dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    def greedy(self: Supervised, batch: dict[str, dict[str, torch.Tensor]], moment: Moment) -> dict[str, torch.Tensor]:
         if len(batch["labelled"]["image"]) > 2:
             torch.empty(1 << 50, dtype=torch.uint8)
-        return step(self, batch)
+        return step(self, batch, moment)
 
     monkeypatch.setattr(Supervised, "forward", greedy)
     parameters = {"learning_parameters.batch_size": 4, "learning_parameters.num_iters": 1}

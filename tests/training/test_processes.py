@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from brief_training import PARAMETERS
 
 from otx_seg.datasets import open_folder
+from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.inference.evaluate import evaluate
 from otx_seg.inference.predictor import load_predictor
 
@@ -29,9 +31,9 @@ def remember(self, *arguments):
     build(self, *arguments)
     kept.append(self)
 
-def note(self, batch):
+def note(self, batch, moment):
     files.append(batch["labelled"]["files"])
-    return step(self, batch)
+    return step(self, batch, moment)
 
 Supervised.__init__, Supervised.forward = remember, note
 train(data + "/train", data + "/val", template="Lite-HRNet-s-mod2", output=output, parameters=parameters)
@@ -39,15 +41,39 @@ torch.save({"parameters": [p.detach() for p in kept[0].parameters()], "files": f
 """
 
 
+LEARNING_MODES = """
+import json, os, sys
+import torch
+from otx_seg import train
+from otx_seg.training.loop import Training
+
+data, output, parameters, more = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), json.loads(sys.argv[4])
+fit = Training.fit
+
+def keep(self):
+    result = fit(self)
+    torch.save([p.detach() for p in self.algorithm.parameters()], f"{output}/rank{os.environ['RANK']}.pth")
+    return result
+
+Training.fit = keep
+train(data + "/train", data + "/val", template="Lite-HRNet-s-mod2", output=output, parameters=parameters, **more)
+"""
+
+
+def launch(script: Path, *arguments: str) -> None:
+    """Run a script in two processes."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*launcher, str(script), *arguments]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+
+
 def test_two_processes_train_one_network(drawn_data: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     run = tmp_path / "run"
     parameters = {**PARAMETERS, "learning_parameters.batch_size": 2, "learning_parameters.num_iters": 2}
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*launcher, str(script), str(drawn_data), str(run), json.dumps(parameters)]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert finished.returncode == 0, finished.stderr[-3000:]
+    launch(script, str(drawn_data), str(run), json.dumps(parameters))
 
     first, second = (torch.load(run / f"rank{rank}.pth", weights_only=True) for rank in (0, 1))
     assert all(torch.equal(a, b) for a, b in zip(first["parameters"], second["parameters"], strict=True))
@@ -62,3 +88,21 @@ def test_two_processes_train_one_network(drawn_data: Path, tmp_path: Path) -> No
     best = max(entry["Dice Average"] for entry in recorded if "Dice Average" in entry)
     alone = evaluate(load_predictor(run / "models" / "weights.pth"), open_folder(drawn_data)["val"])
     assert alone.scores.dice_average == best
+
+
+@pytest.mark.parametrize("mode", ["mean teacher", "contrast"])
+def test_other_ways_of_learning_keep_two_processes_equal(mode: str, drawn_data: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(LEARNING_MODES)
+    parameters = {**PARAMETERS, "learning_parameters.batch_size": 2, "learning_parameters.num_iters": 2}
+    more = {}
+    if mode == "mean teacher":
+        parameters |= {"semi_supervised.start_epoch": 0, "semi_supervised.ramp_share": 0.0}
+        draw_dataset(tmp_path / "more", 6, 64, seed=9)
+        more = {"unlabeled_data_roots": str(tmp_path / "more" / "train")}
+    else:
+        parameters |= {"learning_parameters.enable_supcon": True, "supervised_contrast.interval": 2}
+    run = tmp_path / "run"
+    launch(script, str(drawn_data), str(run), json.dumps(parameters), json.dumps(more))
+    first, second = (torch.load(run / f"rank{rank}.pth", weights_only=True) for rank in (0, 1))
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))

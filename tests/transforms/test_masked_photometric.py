@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from otx_seg.transforms.masked_photometric import MaskedPhotometric
+from otx_seg.transforms.photometric import Photometric
 
 NEUTRAL: dict[str, Any] = {
     "probability": 1.0,
@@ -87,8 +88,7 @@ def test_saturation_and_hue_leave_grey_alone() -> None:
 def test_hue_by_120_degrees_turns_red_into_green_or_blue() -> None:
     red = np.zeros((48, 64, 3), np.uint8)
     red[..., 0] = 240
-    transform = MaskedPhotometric(**NEUTRAL)
-    transform.hue = 120.0
+    transform = Photometric(**{**NEUTRAL, "hue": 120.0})
     matrices = [transform._draw_colors(np.random.default_rng(seed)) for seed in range(200)]
     furthest = max(matrices, key=lambda matrix: matrix[1, 0])
     assert furthest[:, 0] == pytest.approx([0, 1, 0], abs=0.1)

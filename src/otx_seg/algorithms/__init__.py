@@ -9,10 +9,13 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from otx_seg import catalogue
+from otx_seg.algorithms.detcon import DetCon
+from otx_seg.algorithms.mean_teacher import MeanTeacher
+from otx_seg.algorithms.moment import Moment
+from otx_seg.algorithms.pixel_losses import PixelLosses
+from otx_seg.algorithms.supcon import SupCon
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.errors import UsageError
-from otx_seg.labels import Labels
-from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template
 
@@ -22,27 +25,42 @@ class Algorithm(Protocol):
 
     Attributes:
         views: names of the entries of a batch it reads.
+        idle_parameters: whether there are steps that leave some trained parameters without a gradient.
     """
 
     views: tuple[str, ...]
+    idle_parameters: bool
 
-    def training_step(self, batch: dict[str, dict[str, Any]]) -> dict[str, Tensor]: ...
+    def training_step(self, batch: dict[str, dict[str, Any]], moment: Moment) -> dict[str, Tensor]: ...
 
     def after_step(self) -> None: ...
 
     def deployable(self) -> nn.Module: ...
 
 
-def build(template: Template, labels: Labels, label_shares: Sequence[float]) -> Supervised:
-    """Construct the algorithm a template asks for, around a newly initialised network.
+def build(template: Template, network: SegmentationNetwork, label_shares: Sequence[float]) -> Any:
+    """Construct the algorithm a template asks for; an `Algorithm` that is an ``nn.Module``.
 
     Args:
+        network: what is trained, initialised.
         label_shares: share of each label among the labelled training pixels, 0..1, for losses that want to know it.
 
     Raises:
-        UsageError: the template names an unknown network part or loss.
+        UsageError: the template names an unknown loss.
     """
-    network = SegmentationNetwork(build_model(template, len(labels)))
+    losses = PixelLosses(_build_losses(template, label_shares))
+    parameters = template.hyper_parameters
+    if parameters.algo_backend.train_type == "Semisupervised":
+        if parameters.learning_parameters.enable_supcon:
+            raise UsageError("learning_parameters.enable_supcon goes with labelled images alone (Incremental)")
+        return MeanTeacher(network, losses, **parameters.semi_supervised.model_dump())
+    if parameters.learning_parameters.enable_supcon:
+        detcon = DetCon(network, **parameters.region_contrast.model_dump())
+        return SupCon(network, losses, detcon, **parameters.supervised_contrast.model_dump())
+    return Supervised(network, losses)
+
+
+def _build_losses(template: Template, label_shares: Sequence[float]) -> list[tuple[float, nn.Module]]:
     losses = []
     for number, arguments in enumerate(template.losses):
         where = f"template {template.name}: losses[{number}]"
@@ -51,7 +69,7 @@ def build(template: Template, labels: Labels, label_shares: Sequence[float]) -> 
         if not isinstance(weight, (int, float)):
             raise UsageError(f"{where}: needs a number as weight, not {weight!r}")
         losses.append((float(weight), _build_loss(arguments, label_shares, where)))
-    return Supervised(network, losses)
+    return losses
 
 
 def _build_loss(arguments: dict[str, Any], label_shares: Sequence[float], where: str) -> nn.Module:

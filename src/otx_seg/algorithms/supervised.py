@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from otx_seg.algorithms.moment import Moment
+from otx_seg.algorithms.pixel_losses import PixelLosses
 from otx_seg.models.network import SegmentationNetwork
 
 
@@ -15,27 +15,27 @@ class Supervised(nn.Module):
     """Minimises a weighted sum of pixel losses.
 
     1. The network gives logits at the size of its input.
-    2. Each loss compares them with the annotated mask; pixels of value 255 are left out.
-    3. The weighted losses are summed.
+    2. The losses compare them with the annotated mask; pixels of value 255 are left out.
 
     Args:
         network: the network to train.
-        losses: ``(weight, loss)`` pairs; a loss takes logits (B, K, H, W) and a mask (B, H, W).
+        losses: compare logits (B, K, H, W) with a mask (B, H, W).
     """
 
     views: tuple[str, ...] = ("labelled",)
+    idle_parameters = False
 
-    def __init__(self, network: SegmentationNetwork, losses: Sequence[tuple[float, nn.Module]]) -> None:
+    def __init__(self, network: SegmentationNetwork, losses: PixelLosses) -> None:
         super().__init__()
         self.network = network
-        self.weights = [weight for weight, _ in losses]
-        self.losses = nn.ModuleList(loss for _, loss in losses)
+        self.losses = losses
 
-    def training_step(self, batch: dict[str, dict[str, Any]]) -> dict[str, Tensor]:
+    def training_step(self, batch: dict[str, dict[str, Any]], moment: Moment) -> dict[str, Tensor]:
         """The losses of one batch.
 
         Args:
             batch: ``{"labelled": {"image": uint8 (B, 3, H, W) RGB, "mask": uint8 (B, H, W)}}``.
+            moment: how far the training is; it does not matter here.
 
         Returns:
             The scalar to minimise under ``"loss"``, and each weighted loss under its class name.
@@ -44,12 +44,8 @@ class Supervised(nn.Module):
         # 1. logits
         logits = self.network(labelled["image"])  # (B, K, H, W)
         # 2. losses
-        parts = [
-            weight * loss(logits, labelled["mask"]) for weight, loss in zip(self.weights, self.losses, strict=True)
-        ]
-        # 3. sum
-        named = {type(loss).__name__: part.detach() for loss, part in zip(self.losses, parts, strict=True)}
-        return {"loss": torch.stack(parts).sum(), **named}
+        losses: dict[str, Tensor] = self.losses(logits, labelled["mask"])
+        return losses
 
     # DistributedDataParallel synchronises gradients only for what is called through `forward`.
     forward = training_step

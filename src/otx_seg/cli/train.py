@@ -18,6 +18,13 @@ from otx_seg.cli.parameters import ParametersCommand
     metavar="FOLDER",
     help="Validation data; without it a subset called val in the training data, else a random 20 % of it.",
 )
+@click.option("--unlabeled-data-roots", metavar="FOLDER", help="Images without masks, to learn from as well.")
+@click.option("--unlabeled-file-list", metavar="FILE", help="Names those to use, one path per line; else all.")
+@click.option(
+    "--train-type",
+    metavar="TYPE",
+    help="Incremental or Semisupervised; without it, what the data allows.",
+)
 @click.option("--load-weights", metavar="FILE", help="Start from these weights; labels are matched by name.")
 @click.option("--resume-from", metavar="RUN", help="Go on with an interrupted run: its folder or its checkpoint file.")
 @click.option("-o", "--output", metavar="FOLDER", help="Folder of the run; without it a new one in the workspace.")

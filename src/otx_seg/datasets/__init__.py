@@ -7,17 +7,22 @@ from otx_seg.datasets.polygon_round_trip import polygon_round_trip
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import ScanReport, require_two_labels, scan, sound_samples
 from otx_seg.datasets.split import DEFAULT_SEED, TrainingData, open_test, open_training
+from otx_seg.datasets.unlabelled import ImageSet, check_images, leave_out_copies, open_unlabelled
 
 __all__ = [
     "DEFAULT_SEED",
+    "ImageSet",
     "Sample",
     "ScanReport",
     "Subset",
     "TrainingData",
+    "check_images",
     "images_in",
+    "leave_out_copies",
     "open_folder",
     "open_test",
     "open_training",
+    "open_unlabelled",
     "polygon_round_trip",
     "read_image",
     "read_mask",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from torch.utils.data import Sampler
 
 from otx_seg.errors import DataError
 
@@ -13,7 +12,7 @@ Key = tuple[int, int, int]
 """(epoch, position in the epoch's order, index of the sample)."""
 
 
-class EpochSampler(Sampler[list[Key]]):
+class EpochSampler:
     """Deals out the batches of an epoch in a random order that follows from the seed and the epoch alone.
 
     1. The epoch is cut into as few steps as `batch_size` allows, of sizes that differ by at most one, so that there
@@ -45,23 +44,15 @@ class EpochSampler(Sampler[list[Key]]):
         steps = min(-(-length // (batch_size * world_size)), length // (smallest * world_size))
         self.steps = max(steps, 1)
         self.used = min(length, self.steps * batch_size * world_size)
-        self.epoch = self.start_batch = 0
 
-    def set_epoch(self, epoch: int, start_batch: int = 0) -> None:
-        """Choose what the next iteration deals out: the batches of `epoch` from number `start_batch` on."""
-        self.epoch, self.start_batch = epoch, start_batch
-
-    def __len__(self) -> int:
-        """Steps of a whole epoch, wherever it starts."""
-        return self.steps
-
-    def __iter__(self) -> Iterator[list[Key]]:
+    def batches(self, epoch: int, start_batch: int = 0) -> Iterator[list[Key]]:
+        """The keys of each step of an epoch, from step `start_batch` on."""
         # The length keeps these numbers apart from those of the sample at position 0: NumPy seeds alike from
         # (seed, epoch) and (seed, epoch, 0), and no position equals the length.
-        rng = np.random.default_rng((self.seed, self.epoch, self.length))
+        rng = np.random.default_rng((self.seed, epoch, self.length))
         order = rng.permutation(self.length).tolist()
-        epoch, parts = self.epoch, self.steps * self.world_size
-        for step in range(self.start_batch, self.steps):
+        parts = self.steps * self.world_size
+        for step in range(start_batch, self.steps):
             part = step * self.world_size + self.rank
             start, stop = part * self.used // parts, (part + 1) * self.used // parts
             yield [(epoch, position, order[position]) for position in range(start, stop)]

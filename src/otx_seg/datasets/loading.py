@@ -9,50 +9,56 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cv2
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate, get_worker_info
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate, get_worker_info
 
-from otx_seg.datasets.epoch_sampler import EpochSampler, Key
+from otx_seg.datasets.epoch_sampler import Key
+from otx_seg.datasets.planes import planes
 from otx_seg.datasets.samples import Subset
+from otx_seg.datasets.views import Labelled, View
 from otx_seg.errors import DataError, OtxError
-from otx_seg.transforms.pipeline import Transform
 
 _WORKER_TROUBLE = ("DataLoader worker (pid", "shared memory", "open files")  # in PyTorch's messages
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
-class TrainingImages(Dataset[dict[str, Any]]):
-    """Samples of a subset, each augmented by its own random numbers."""
+class _Views(Dataset[tuple[str, dict[str, Any]]]):
+    """The samples of several views, by (name of the view, key)."""
 
-    def __init__(self, subset: Subset, pipeline: Transform, seed: int) -> None:
-        self.subset, self.pipeline, self.seed = subset, pipeline, seed
+    def __init__(self, views: Sequence[View]) -> None:
+        self.views = {view.name: view for view in views}
+
+    def __getitem__(self, key: tuple[str, Key]) -> tuple[str, dict[str, Any]]:
+        name, own = key
+        return name, self.views[name].read(own)
+
+
+class StepSampler(Sampler[list[tuple[str, Key]]]):
+    """The keys of each step of an epoch: those of the first view, and as many steps of the others."""
+
+    def __init__(self, first: Labelled, others: Sequence[View]) -> None:
+        self.first, self.others = first, others
+        self.epoch = self.start_batch = 0
+
+    def set_epoch(self, epoch: int, start_batch: int = 0) -> None:
+        """Choose what the next iteration deals out: the batches of `epoch` from number `start_batch` on."""
+        self.epoch, self.start_batch = epoch, start_batch
 
     def __len__(self) -> int:
-        return len(self.subset.samples)
+        """Steps of a whole epoch, wherever it starts."""
+        return self.first.steps
 
-    def __getitem__(self, key: Key) -> dict[str, Any]:
-        """Read and augment a sample.
-
-        Returns:
-            ``image`` uint8 (3, H, W) RGB, ``mask`` uint8 (H, W) with 255 for ignored, ``file`` the sample's name;
-            H and W are the pipeline's size.
-
-        Raises:
-            DataError: the image or its mask cannot be read; the text names the file.
-        """
-        epoch, position, index = key
-        sample = self.subset.samples[index]
-        rng = np.random.default_rng((self.seed, epoch, position))
-        image, mask = self.pipeline(self.subset.read_image(sample), self.subset.read_mask(sample), rng)
-        return {"image": _planes(image), "mask": torch.from_numpy(mask), "file": sample.name}
+    def __iter__(self) -> Iterator[list[tuple[str, Key]]]:
+        views = (self.first, *self.others)
+        rows = [view.batches(self.epoch, self.start_batch, self.first.steps) for view in views]
+        for keys in zip(*rows, strict=True):
+            yield [(view.name, key) for view, part in zip(views, keys, strict=True) for key in part]
 
 
 class EvaluationImages(Dataset[dict[str, Any]]):
@@ -83,14 +89,7 @@ class EvaluationImages(Dataset[dict[str, Any]]):
                 f"{image.shape[1]}x{image.shape[0]}; a mask has the size of the image as it is displayed"
             )
         resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-        return {"image": _planes(resized), "mask": torch.from_numpy(mask), "index": index}
-
-
-def _planes(image: NDArray[np.uint8]) -> Tensor:
-    """uint8 (H, W, 3) -> (3, H, W), contiguous; OpenCV does it seven times as fast as a transposing copy."""
-    planes = np.empty((3, *image.shape[:2]), np.uint8)
-    cv2.split(image, list(planes))
-    return torch.from_numpy(planes)
+        return {"image": planes(resized), "mask": torch.from_numpy(mask), "index": index}
 
 
 class _Readable(Dataset[Any]):
@@ -99,10 +98,10 @@ class _Readable(Dataset[Any]):
     An exception raised in a worker arrives as the text of a traceback; one that is handed over arrives as it is.
     """
 
-    def __init__(self, dataset: Dataset[dict[str, Any]]) -> None:
+    def __init__(self, dataset: Dataset[Any]) -> None:
         self.dataset = dataset
 
-    def __getitem__(self, key: Any) -> dict[str, Any] | DataError:
+    def __getitem__(self, key: Any) -> Any:
         try:
             return self.dataset[key]
         except DataError as error:
@@ -111,6 +110,10 @@ class _Readable(Dataset[Any]):
 
 class _Loader(DataLoader[Any]):
     """A DataLoader that fails in words meant for users."""
+
+    def close(self) -> None:
+        """End the worker processes now; the cycle collector would wait 5 seconds for them, at whatever moment."""
+        self._iterator = None
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # only its class is more general
         try:
@@ -137,19 +140,23 @@ def _is_about_workers(error: OSError | RuntimeError) -> bool:
     return isinstance(error, OSError) or any(words in str(error) for words in _WORKER_TROUBLE)
 
 
-def collate_training(items: list[dict[str, Any] | DataError]) -> dict[str, dict[str, Any]] | DataError:
-    """Make a batch of samples: ``{"labelled": {"image": (B, 3, H, W), "mask": (B, H, W), "files": names}}``, uint8.
+def collate_training(items: list[tuple[str, dict[str, Any]] | DataError]) -> dict[str, dict[str, Any]] | DataError:
+    """Make a batch of the samples of each view: ``{"labelled": {"image": (B, 3, H, W), ..., "files": names}, ...}``.
 
     Returns the first error in its place if a sample could not be read.
     """
-    samples: list[dict[str, Any]] = []
+    views: dict[str, list[dict[str, Any]]] = {}
     for item in items:
         if isinstance(item, DataError):
             return item
-        samples.append(item)
+        views.setdefault(item[0], []).append(item[1])
+    return {name: _collate_view(samples) for name, samples in views.items()}
+
+
+def _collate_view(samples: list[dict[str, Any]]) -> dict[str, Any]:
     # default_collate writes into shared memory right away when a worker calls it.
-    view = {name: default_collate([sample[name] for sample in samples]) for name in ("image", "mask")}
-    return {"labelled": {**view, "files": [sample["file"] for sample in samples]}}
+    tensors = {name: default_collate([sample[name] for sample in samples]) for name in samples[0] if name != "file"}
+    return {**tensors, "files": [sample["file"] for sample in samples]}
 
 
 def collate_evaluation(items: list[dict[str, Any] | DataError]) -> dict[str, Any] | DataError:
@@ -175,32 +182,20 @@ def _shared(mask: Tensor) -> Tensor:
     return mask.share_memory_() if get_worker_info() is not None else mask
 
 
-def training_loader(
-    subset: Subset,
-    pipeline: Transform,
-    batch_size: int,
-    workers: int,
-    seed: int,
-    rank: int = 0,
-    world_size: int = 1,
-) -> DataLoader[Any]:
+def training_loader(first: Labelled, others: Sequence[View], workers: int) -> _Loader:
     """Batches of augmented samples for one process; choose the epoch with ``loader.batch_sampler.set_epoch``.
 
     Args:
-        subset: the training samples, at least one per process.
-        pipeline: see `otx_seg.transforms.pipeline`; all its images have one size.
-        batch_size: largest number of samples per process and step, see `EpochSampler`.
+        first: the view whose images an epoch uses once each.
+        others: views that give as many batches.
         workers: processes that read and augment; 0 does it in this one.
-        seed: 0 or more.
-        rank: which process this is.
-        world_size: number of processes that train together.
 
     Returns:
         a DataLoader of `collate_training`'s batches; its length is the steps of a whole epoch. Iterating raises
         DataError naming a file that cannot be read, and OtxError when the workers die.
     """
-    sampler = EpochSampler(len(subset.samples), batch_size, seed, rank, world_size)
-    return _open(TrainingImages(subset, pipeline, seed), workers, batch_sampler=sampler, collate_fn=collate_training)
+    sampler = StepSampler(first, others)
+    return _open(_Views((first, *others)), workers, batch_sampler=sampler, collate_fn=collate_training)
 
 
 def evaluation_loader(subset: Subset, size: tuple[int, int], batch_size: int, workers: int) -> DataLoader[Any]:
@@ -221,7 +216,7 @@ def evaluation_loader(subset: Subset, size: tuple[int, int], batch_size: int, wo
     return _open(images, workers, sampler=in_order, batch_size=batch_size, collate_fn=collate_evaluation)
 
 
-def _open(dataset: Dataset[dict[str, Any]], workers: int, **settings: Any) -> DataLoader[Any]:
+def _open(dataset: Dataset[Any], workers: int, **settings: Any) -> _Loader:
     # A forked worker inherits OpenCV's thread pool without its threads, and waits for them for ever. The pool must be
     # gone before the fork; the workers are the parallelism, so nothing is lost.
     cv2.setNumThreads(0)

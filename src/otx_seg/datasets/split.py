@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from otx_seg.datasets.folder import DEFAULT_SUBSET, find_subsets, open_subset
 from otx_seg.datasets.samples import Subset
+from otx_seg.datasets.unlabelled import ImageSet
 from otx_seg.errors import DataError
 
 DEFAULT_SEED = 42
@@ -22,11 +23,13 @@ class TrainingData:
     train: the images to train on.
     val: the images to validate on; same labels as `train`.
     split: one sentence on where `val` came from, for people.
+    unlabelled: images without masks to learn from, if there are any.
     """
 
     train: Subset
     val: Subset
     split: str
+    unlabelled: ImageSet | None = None
 
 
 def open_training(

@@ -44,9 +44,30 @@ class SegmentationNetwork(nn.Module):
         Returns:
             Logits (B, K, H, W), floating point, resized bilinearly to the image.
         """
+        return self.decode(self.features(images), (images.shape[-2], images.shape[-1]))
+
+    def features(self, images: Tensor) -> Sequence[Tensor]:
+        """
+        Args:
+            images: as for `forward`.
+
+        Returns:
+            What the backbone gives: (B, C, h, w) of each of its levels.
+        """
         normalised = (images.to(self.mean.dtype) - self.mean) * self.scale
-        logits = self.network.decode_head(self.network.backbone(normalised))
-        return resize_bilinear(logits, images.shape[-2:], align_corners=False)
+        levels: Sequence[Tensor] = self.network.backbone(normalised)
+        return levels
+
+    def decode(self, features: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+        """
+        Args:
+            features: as from `features`.
+            size: (H, W) of the result in pixels.
+
+        Returns:
+            Logits (B, K, H, W).
+        """
+        return resize_bilinear(self.network.decode_head(features), size, align_corners=False)
 
 
 class Deployable(nn.Module):

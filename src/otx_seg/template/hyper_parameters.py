@@ -44,7 +44,9 @@ class LearningParameters(Group):
 
     batch_size: int = Field(8, ge=1, le=512, description="images per optimisation step and process")
     inference_batch_size: int = Field(1, ge=1, le=512, description="images per forward pass of `otx eval`")
-    unlabeled_batch_size: int = _inactive(5, "semi-supervised training is not part of this version")
+    unlabeled_batch_size: int = Field(
+        8, ge=1, le=512, description="images without masks per step and process, in semi-supervised training"
+    )
     learning_rate: float = Field(1e-3, ge=1e-7, le=0.1, description="learning rate after the warm-up")
     learning_rate_schedule: Literal["poly", "plateau", "constant"] = Field(
         "poly",
@@ -68,8 +70,8 @@ class LearningParameters(Group):
     )
     use_adaptive_interval: bool = Field(
         False,
-        description="validate after every epoch (False), or after every 2 to 5 when they have fewer than 50 steps; "
-        "under max_minutes as often as 5 % of the time allows",
+        description="validate after every epoch (False), or after every 2 to 5 when they have fewer than 50 steps, and "
+        "as rarely as it takes to spend at most about a fifth of the time on it; under max_minutes a twentieth",
     )
     ema_keep: float = Field(
         0.0, ge=0, lt=1, description="share of the weights' moving average kept at each step; 0: no average"
@@ -92,7 +94,9 @@ class LearningParameters(Group):
     use_otx_adapter: bool = Field(
         False, description="send masks through the polygon round trip of OTX 1.x, to compare with its figures"
     )
-    enable_supcon: bool = _inactive(False, "supervised contrastive training is not part of this version")
+    enable_supcon: bool = Field(
+        False, description="contrast the labels' regions between two views of each image, beside the pixel losses"
+    )
 
     @field_validator("input_size")
     @classmethod
@@ -120,11 +124,49 @@ class PostProcessing(Group):
 class AlgoBackend(Group):
     """Which algorithm trains, and how data is cached."""
 
-    train_type: Literal["Incremental", "Semisupervised", "Selfsupervised"] = _inactive(
-        "Incremental", "the other training types are not part of this version"
+    train_type: Literal["Incremental", "Semisupervised"] = Field(
+        "Incremental",
+        description="Incremental: labelled images alone; Semisupervised: unlabelled ones too. `otx train` chooses it "
+        "from the data it is given",
     )
     mem_cache_size: int = _inactive(0, "the memory cache is not part of this version")
     storage_cache_scheme: str = _inactive("NONE", "the storage cache is not part of this version")
+
+
+class SemiSupervised(Group):
+    """Mean Teacher: learning from images without masks."""
+
+    unsupervised_weight: float = Field(1.0, ge=0, le=100, description="weight of the losses on unlabelled images")
+    start_epoch: int = Field(1, ge=0, le=100_000, description="epochs of labelled images alone at the beginning")
+    ramp_share: float = Field(
+        0.1, ge=0, le=1, description="share of the run over which unsupervised_weight is reached, from 0"
+    )
+    teacher_keep: float = Field(0.99, ge=0, le=1, description="share of the teacher's weights kept at each step")
+    entropy_drop: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="share of pixels, the least certain, whose pseudo-labels are not used at first; it falls to 0 over "
+        "the run",
+    )
+    cut_mix: float = Field(0.5, ge=0, le=1, description="chance that an unlabelled image gets a box of another one")
+
+
+class SupervisedContrast(Group):
+    """What `enable_supcon` adds to supervised training."""
+
+    weight: float = Field(1.0, ge=0, le=100, description="weight of the contrast beside the pixel losses")
+    interval: int = Field(5, ge=1, le=10_000, description="steps from one contrast to the next")
+
+
+class RegionContrast(Group):
+    """How regions of two views of an image are compared, in supervised contrastive training."""
+
+    hidden: int = Field(256, ge=1, le=8192, description="width of the hidden layers of projector and predictor")
+    size: int = Field(128, ge=1, le=8192, description="length of the vectors that are compared")
+    regions: int = Field(16, ge=1, le=256, description="regions drawn per view")
+    temperature: float = Field(0.1, gt=0, le=10, description="divisor of the similarities")
+    target_keep: float = Field(0.996, ge=0, le=1, description="share of the target network's weights kept at each step")
 
 
 class PotParameters(Group):
@@ -153,5 +195,8 @@ class HyperParameters(Group):
     learning_parameters: LearningParameters = LearningParameters()
     postprocessing: PostProcessing = PostProcessing()
     algo_backend: AlgoBackend = AlgoBackend()
+    semi_supervised: SemiSupervised = SemiSupervised()
+    supervised_contrast: SupervisedContrast = SupervisedContrast()
+    region_contrast: RegionContrast = RegionContrast()
     pot_parameters: PotParameters = PotParameters()
     nncf_optimization: NncfOptimization = NncfOptimization()

@@ -63,6 +63,42 @@ _TRAIN_PIPELINE: tuple[dict[str, Any], ...] = (
     },
 )
 
+_WEAK_PIPELINE: tuple[dict[str, Any], ...] = (
+    {
+        "type": "RandomView",
+        "scale_range": [0.5, 2.0],
+        "single_label_limit": 1.0,
+        "flip_probability": 0.5,
+        "rotation_degrees": 10.0,
+        "rotation_probability": 0.3,
+    },
+)
+_SECOND_PIPELINE: tuple[dict[str, Any], ...] = (
+    *_WEAK_PIPELINE,
+    {
+        "type": "Photometric",
+        "probability": 0.8,
+        "brightness": 32.0,
+        "contrast": [0.6, 1.4],
+        "saturation": [0.6, 1.4],
+        "hue": 18.0,
+    },
+    {"type": "Grey", "probability": 0.2},
+    {"type": "Blur", "probability": 0.1, "sigma": [0.1, 2.0]},
+)
+_STRONG_PIPELINE: tuple[dict[str, Any], ...] = (
+    {
+        "type": "Photometric",
+        "probability": 0.7,
+        "brightness": 32.0,
+        "contrast": [0.5, 1.5],
+        "saturation": [0.5, 1.5],
+        "hue": 18.0,
+    },
+    {"type": "Grey", "probability": 0.3},
+    {"type": "CutOut", "probability": 0.35, "holes": [1, 8], "side": [0.2, 0.4]},
+)
+
 
 class Template(_Section):
     """A complete, validated description of how a model is made."""
@@ -79,6 +115,15 @@ class Template(_Section):
     pretrained: Pretrained
     train_pipeline: tuple[dict[str, Any], ...] = Field(
         _TRAIN_PIPELINE, description="classes of otx_seg.transforms with their arguments; sizes come from the run"
+    )
+    weak_pipeline: tuple[dict[str, Any], ...] = Field(
+        _WEAK_PIPELINE, description="as train_pipeline, for the unlabelled images the teacher sees"
+    )
+    strong_pipeline: tuple[dict[str, Any], ...] = Field(
+        _STRONG_PIPELINE, description="what the student's view of unlabelled images gets on top; it moves no pixel"
+    )
+    second_pipeline: tuple[dict[str, Any], ...] = Field(
+        _SECOND_PIPELINE, description="as train_pipeline, for the second view that contrasts need"
     )
     losses: tuple[dict[str, Any], ...] = Field(
         ({"type": "CrossEntropy", "weight": 1.0, "rarity_power": 0.5},),

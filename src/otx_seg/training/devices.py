@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs
 from torch import nn
 
 from otx_seg.errors import UsageError
@@ -16,11 +17,12 @@ from otx_seg.template.hyper_parameters import LearningParameters
 from otx_seg.training.optimizer import build_optimizer
 
 
-def start_accelerator(precision: str) -> Accelerator:
+def start_accelerator(precision: str, idle_parameters: bool) -> Accelerator:
     """The device and the arithmetic of a training: all GPUs of a torchrun job, one GPU, or the CPU.
 
     Args:
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        idle_parameters: whether steps may leave trained parameters without a gradient.
 
     Raises:
         UsageError: fp16 on a CPU, which would compute it slower than fp32 and lose small gradients.
@@ -30,7 +32,10 @@ def start_accelerator(precision: str) -> Accelerator:
         raise UsageError("learning_parameters.precision=fp16 needs a GPU; use auto, fp32 or bf16")
     # It keeps the arithmetic of the first training of this process and refuses another one.
     AcceleratorState._reset_state(reset_partial_state=False)
-    return Accelerator(mixed_precision="no" if chosen == "fp32" else chosen, cpu=on_cpu())
+    between_processes = DistributedDataParallelKwargs(find_unused_parameters=idle_parameters)
+    return Accelerator(
+        mixed_precision="no" if chosen == "fp32" else chosen, cpu=on_cpu(), kwargs_handlers=[between_processes]
+    )
 
 
 def on_cpu() -> bool:

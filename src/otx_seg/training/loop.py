@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import math
 import time
+from contextlib import closing
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from otx_seg.algorithms import Algorithm
+from otx_seg.algorithms import Algorithm, Moment
 from otx_seg.datasets import TrainingData
-from otx_seg.datasets.loading import training_loader
 from otx_seg.errors import OtxError
 from otx_seg.metrics.confusion import scores
 from otx_seg.models.network import SegmentationNetwork
+from otx_seg.models.weight_average import WeightAverage
 from otx_seg.template import Template
 from otx_seg.training.devices import choose_workers, place, start_accelerator
 from otx_seg.training.journal import Journal
@@ -26,9 +27,8 @@ from otx_seg.training.schedule import LearningRate
 from otx_seg.training.state import Position, collect_state, restore_state
 from otx_seg.training.stopping import EarlyStopping, StopRequest
 from otx_seg.training.validation import ValidationPace, confusion_on_all_processes
+from otx_seg.training.views import open_views
 from otx_seg.training.watcher import StepReport, TrainResult, ValidationReport, Watcher
-from otx_seg.training.weight_average import WeightAverage
-from otx_seg.transforms.pipeline import build_pipeline
 from otx_seg.workspace.atomic import write_tensors
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import write_weights
@@ -70,21 +70,19 @@ class Training:
         self.algorithm: Any = algorithm
         self.data, self.template, self.run, self.seed, self.origin = data, template, run, seed, origin
         self.parameters = template.hyper_parameters.learning_parameters
-        self.accelerator = start_accelerator(self.parameters.precision)
+        self.accelerator = start_accelerator(self.parameters.precision, algorithm.idle_parameters)
         self.model, self.optimizer = place(algorithm, template, self.accelerator)
         self._trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         keep = self.parameters.ema_keep
-        self.average = WeightAverage(algorithm.deployable(), keep) if keep > 0 else None
+        self.average = WeightAverage(algorithm.deployable(), keep, ramp=True) if keep > 0 else None
         self.workers = choose_workers(self.parameters, self.accelerator.num_processes)
-        where = f"template {template.name}: train_pipeline"
-        self.pipeline = build_pipeline(template.train_pipeline, template.input_size, where)
         self.position = Position(batch_size=self.parameters.batch_size)
         self.loader = self._open_loader()
         warmup_steps = min(self.parameters.learning_rate_warmup_iters, self.total_steps // 2)
         self.learning_rate = LearningRate(template, warmup_steps)
         self.early_stopping = EarlyStopping(template, warmup_steps)
         self.best_confusion: Tensor | None = None
-        self.validation_pace = ValidationPace(self.parameters)
+        self.validation_pace = ValidationPace(self.parameters, len(data.val))
         on_gpu = self.accelerator.device.type != "cpu"
         self.loss_guard = LossGuard(JOURNAL_INTERVAL if on_gpu else 1, run.checkpoint)
         quiet = not self.accelerator.is_main_process
@@ -92,9 +90,10 @@ class Training:
         self._started = self._saved = time.monotonic()
 
     def _open_loader(self) -> Any:
-        rank, world_size = self.accelerator.process_index, self.accelerator.num_processes
-        size = self.position.batch_size
-        return training_loader(self.data.train, self.pipeline, size, self.workers, self.seed, rank, world_size)
+        share = (self.seed, self.accelerator.process_index, self.accelerator.num_processes)
+        return open_views(
+            self.algorithm.views, self.data, self.template, self.position.batch_size, self.workers, *share
+        )
 
     @property
     def total_steps(self) -> int:
@@ -131,7 +130,7 @@ class Training:
                 disk is full.
             DataError: an image or a mask cannot be read.
         """
-        with StopRequest() as stop_request:
+        with StopRequest() as stop_request, closing(self):
             if not self.position.step:
                 self._save_checkpoint()  # from here on a killed run can go on
             while not self.position.ended:
@@ -146,10 +145,12 @@ class Training:
                     else:
                         raise
         assert self.best_confusion is not None
-        best, position = scores(self.best_confusion, self.data.train.labels), self.position
-        return TrainResult(
-            self.run.weights, best, position.best_epoch, position.epoch, position.step, self.elapsed_s, position.ended
-        )
+        best, at = scores(self.best_confusion, self.data.train.labels), self.position
+        return TrainResult(self.run.weights, best, at.best_epoch, at.epoch, at.step, self.elapsed_s, at.ended)
+
+    def close(self) -> None:
+        """End the loader's processes."""
+        self.loader.close()
 
     def _epoch(self, stop_request: StopRequest) -> None:
         """Train to the end of the present epoch, or of the run."""
@@ -187,10 +188,9 @@ class Training:
             group["lr"] = rate
         device = self.accelerator.device
         for view in batch.values():
-            view["image"] = view["image"].to(device, non_blocking=True)
-            view["mask"] = view["mask"].to(device, non_blocking=True)
+            view.update({k: v.to(device, non_blocking=True) for k, v in view.items() if isinstance(v, Tensor)})
         self.optimizer.zero_grad(set_to_none=True)
-        losses = self.model(batch)
+        losses = self.model(batch, Moment(self.position.epoch, self.position.step, progress))
         files = [name for view in batch.values() for name in view["files"]]
         step = self.position.step + 1
         self.loss_guard.note(step, "loss", losses["loss"], files)

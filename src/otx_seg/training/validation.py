@@ -16,15 +16,23 @@ from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template
 from otx_seg.template.hyper_parameters import LearningParameters
 
+_ADAPTIVE_SHARE = 0.2
+"""With `use_adaptive_interval`, validations take at most about this share of the time."""
+
 SHARE_OF_BUDGET = 0.05
 """Under a time budget, validations take at most about this share of the time."""
 
 
 class ValidationPace:
-    """Decides after which epochs to validate."""
+    """Decides after which epochs to validate.
 
-    def __init__(self, parameters: LearningParameters) -> None:
+    Args:
+        images: number of validation images.
+    """
+
+    def __init__(self, parameters: LearningParameters, images: int) -> None:
         self.parameters = parameters
+        self.images = images
         self.duration_s = 0.0
         self._ended = time.monotonic()
 
@@ -40,6 +48,10 @@ class ValidationPace:
         if self.parameters.use_adaptive_interval:
             # The rule of OTX 1.x: every 5 epochs when they have a few steps, every epoch from 50 steps on.
             interval = max(round(math.exp(-0.025 * steps_per_epoch) * 5), 1)
+            # Beyond it: 24 training and 100 validation images would spend five times as long on validation as on
+            # training. A step costs about as much as predicting three times its images.
+            steps_it_costs = self.images / (3 * self.parameters.batch_size)
+            interval = max(interval, math.ceil(steps_it_costs * (1 / _ADAPTIVE_SHARE - 1) / steps_per_epoch))
         return epochs_since >= interval
 
     def note(self, started: float) -> None:

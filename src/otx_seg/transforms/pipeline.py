@@ -18,7 +18,9 @@ Transform = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.nda
 _PACKAGE = __name__.rpartition(".")[0]
 
 
-def build_pipeline(steps: Sequence[dict[str, Any]], size: tuple[int, int], where: str) -> Transform:
+def build_pipeline(
+    steps: Sequence[dict[str, Any]], size: tuple[int, int], where: str, moves_pixels: bool = True
+) -> Transform:
     """Construct the steps and chain them.
 
     Args:
@@ -26,15 +28,21 @@ def build_pipeline(steps: Sequence[dict[str, Any]], size: tuple[int, int], where
             supplied here and must not be among them.
         size: (H, W), the input size of the network in pixels.
         where: the file and key the steps come from, for error messages.
+        moves_pixels: whether the pipeline brings images to the input size, or leaves every pixel where it is.
 
     Returns:
-        a function that can be pickled; its results have the size (H, W).
+        a function that can be pickled; if it moves pixels, its results have the size (H, W).
 
     Raises:
-        UsageError: an unknown type, arguments that do not fit, or no step that brings images to the input size.
+        UsageError: an unknown type, arguments that do not fit, no step that brings images to the input size, or one
+            that does where pixels have to stay.
     """
     built = [_build_step(step, size, f"{where}[{index}]") for index, step in enumerate(steps)]
-    if not any(sized for _, sized in built):
+    if not moves_pixels:
+        for index, (_, sized) in enumerate(built):
+            if sized:
+                raise UsageError(f"{where}[{index}]: {steps[index]['type']} moves pixels, which this pipeline must not")
+    elif not any(sized for _, sized in built):
         raise UsageError(f"{where}: no step brings images to the input size; add one, such as RandomView")
     return functools.partial(_apply, tuple(transform for transform, _ in built))
 

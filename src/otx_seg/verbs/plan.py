@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,61 +12,116 @@ from otx_seg.datasets import DEFAULT_SEED
 from otx_seg.errors import UsageError
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint, refuse_other_template, template_of
+from otx_seg.verbs.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
+class Roots:
+    """Where the data is.
+
+    Attributes:
+        train: labelled images to train on.
+        val: labelled images to validate on; None: part of `train`.
+        unlabelled: images without masks, or None.
+        unlabelled_list: file that names those to use; None: all.
+    """
+
+    train: Path
+    val: Path | None
+    unlabelled: Path | None
+    unlabelled_list: Path | None
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What a training is to do, settled before anything is written."""
+    """What a training is to do, settled before anything is written.
+
+    Attributes:
+        reason: why its train type was chosen.
+        state: the checkpoint of the run to go on with, or None.
+    """
 
     template: Template
-    train_root: Path
-    val_root: Path | None
+    reason: str
+    roots: Roots
     seed: int
     state: dict[str, Any] | None
     resumed_run: RunFolder | None
 
 
-def make_plan(
-    train_root: str | Path | None,
-    val_root: str | Path | None,
-    template: str | Path | None,
-    resume_from: str | Path | None,
-    seed: int | None,
-    parameters: dict[str, Any] | None,
-    load_weights: str | Path | None,
-) -> Plan:
+@dataclass(frozen=True)
+class Request:
+    """The arguments of `train` that decide what is trained on what; see there."""
+
+    train_root: str | Path | None = None
+    val_root: str | Path | None = None
+    unlabelled_root: str | Path | None = None
+    unlabelled_list: str | Path | None = None
+    train_type: str | None = None
+    template: str | Path | None = None
+    load_weights: str | Path | None = None
+    resume_from: str | Path | None = None
+    seed: int | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+def make_plan(request: Request) -> Plan:
     """Settle the arguments of `train`.
 
     Raises:
         UsageError: they make no sense together, or the run to go on with is not there or was made otherwise.
     """
-    if resume_from is None:
-        if train_root is None:
-            raise UsageError("--train-data-roots is missing: name the folder of the training images and masks")
-        chosen = templates.load(template or templates.default_template()).override(parameters or {})
-        val = Path(val_root) if val_root is not None else None
-        return Plan(chosen, Path(train_root), val, DEFAULT_SEED if seed is None else seed, None, None)
-    if load_weights is not None:
+    if request.unlabelled_list is not None and request.unlabelled_root is None and request.resume_from is None:
+        raise UsageError("--unlabeled-file-list names images in a folder: give --unlabeled-data-roots too")
+    return _new_plan(request) if request.resume_from is None else _resumed_plan(request, Path(request.resume_from))
+
+
+def _new_plan(request: Request) -> Plan:
+    if request.train_root is None:
+        raise UsageError("--train-data-roots is missing: name the folder of the training images and masks")
+    by_parameter = request.parameters.get(PARAMETER)
+    if None not in (request.train_type, by_parameter) and str(by_parameter).lower() != str(request.train_type).lower():
+        raise UsageError(f"--train-type {request.train_type} and {PARAMETER}={by_parameter} contradict each other")
+    train_type, reason = choose_train_type(request.train_type or by_parameter, request.unlabelled_root is not None)
+    chosen = templates.load(request.template or templates.default_template())
+    chosen = chosen.override({**request.parameters, PARAMETER: train_type})
+    roots = Roots(
+        Path(request.train_root),
+        _path(request.val_root),
+        _path(request.unlabelled_root),
+        _path(request.unlabelled_list),
+    )
+    return Plan(chosen, reason, roots, DEFAULT_SEED if request.seed is None else request.seed, None, None)
+
+
+def _resumed_plan(request: Request, resume_from: Path) -> Plan:
+    if request.load_weights is not None:
         raise UsageError("--resume-from and --load-weights exclude each other: a resumed run has its weights")
-    path = find_checkpoint(Path(resume_from))
+    path = find_checkpoint(resume_from)
     state = read_checkpoint(path)
     of_run = template_of(state, path)
-    chosen = (templates.load(template) if template is not None else of_run).override(parameters or {})
+    asked = dict(request.parameters)
+    if request.train_type is not None or request.unlabelled_root is not None:
+        asked[PARAMETER] = choose_train_type(request.train_type, request.unlabelled_root is not None)[0]
+    chosen = templates.load(request.template) if request.template is not None else of_run
+    chosen = chosen.override(asked)
     refuse_other_template(of_run, chosen)
     run = RunFolder(path.resolve().parents[2])
     try:
         recorded = json.loads(run.data.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{run.data}: cannot be read, so the run's data is unknown ({error})") from error
-    if seed not in (None, recorded["seed"]):
-        raise UsageError(f"the run to go on with has seed {recorded['seed']}, now {seed} is asked for")
-    val_text = val_root or recorded["val_root"]
-    return Plan(
-        chosen,
-        Path(train_root or recorded["train_root"]),
-        Path(val_text) if val_text is not None else None,
-        recorded["seed"],
-        state,
-        run,
+    if request.seed not in (None, recorded["seed"]):
+        raise UsageError(f"the run to go on with has seed {recorded['seed']}, now {request.seed} is asked for")
+    roots = Roots(
+        Path(request.train_root or recorded["train_root"]),
+        _path(request.val_root or recorded["val_root"]),
+        _path(request.unlabelled_root or recorded["unlabelled_root"]),
+        _path(request.unlabelled_list or recorded["unlabelled_list"]),
     )
+    return Plan(chosen, "as in the run to go on with", roots, recorded["seed"], state, run)
+
+
+def _path(value: str | Path | None) -> Path | None:
+    return None if value is None else Path(value)

@@ -1,0 +1,132 @@
+"""Contrast between regions of two views of the same images: what DetCon and supervised contrastive training share.
+
+Hénaff et al., "Efficient visual pretraining with contrastive detection" (2021, https://arxiv.org/abs/2103.10957).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from otx_seg.labels import IGNORE_INDEX
+
+Pair = tuple[Tensor, Tensor]
+"""The same thing of the first and of the second view."""
+
+
+def majority(ids: Tensor, size: tuple[int, int]) -> Tensor:
+    """The most frequent id in each cell of a grid over a mask.
+
+    Args:
+        ids: integer (B, H, W).
+        size: (h, w) of the grid, at most (H, W).
+
+    Returns:
+        int64 (B, h, w); of equally frequent ids the smallest.
+    """
+    cells = []
+    for mask in ids:
+        present, places = mask.unique(return_inverse=True)
+        shares = functional.one_hot(places, len(present)).permute(2, 0, 1).float()
+        cells.append(present[functional.adaptive_avg_pool2d(shares, size).argmax(dim=0)])
+    return torch.stack(cells).long()
+
+
+def draw_regions(grid: Tensor, count: int) -> Tensor:
+    """Draw ids that occur in a grid, each with the same chance, with replacement.
+
+    Args:
+        grid: int64 (B, h, w), values 0..255; 255 is never drawn unless there is nothing else.
+        count: how many to draw per image, N.
+
+    Returns:
+        int64 (B, N).
+    """
+    drawn = []
+    for cells in grid:
+        present = cells.unique()
+        named = present[present != IGNORE_INDEX]
+        chosen = named if len(named) else present
+        drawn.append(chosen[torch.randint(len(chosen), (count,)).to(grid.device)])
+    return torch.stack(drawn)
+
+
+def pool_regions(features: Tensor, grid: Tensor, regions: Tensor) -> Tensor:
+    """The mean feature of each region (Hénaff et al. 2021, equation 1).
+
+    Args:
+        features: (B, C, h, w).
+        grid: int64 (B, h, w), the id of each cell.
+        regions: int64 (B, N), ids that occur in the grid of their image.
+
+    Returns:
+        (B, N, C).
+    """
+    inside = (grid[:, None] == regions[:, :, None, None]).flatten(2).to(features.dtype)  # (B, N, h*w)
+    weights = inside / inside.sum(dim=2, keepdim=True).clamp(min=1)
+    return weights @ features.flatten(2).transpose(1, 2)
+
+
+def region_contrast(predictions: Pair, targets: Pair, regions: Pair, temperature: float) -> Tensor:
+    """How badly regions are told apart: the loss of Hénaff et al. 2021, equation 3, for both directions.
+
+    For a region of one view, the same region of the same image in the other view is the positive (there may be several
+    copies, since regions are drawn with replacement), and all other regions of both views and of all images are
+    negatives, but for copies of the region in its own view. A region that the other view does not have counts 0, and
+    copies share the weight of one.
+
+    Args:
+        predictions: of the online network, each (B, N, D).
+        targets: projections of the target network, each (B, N, D), without gradient.
+        regions: int64 ids, each (B, N).
+        temperature: above 0.
+
+    Returns:
+        scalar >= 0, natural logarithm, the sum of both directions' means.
+    """
+    return sum(
+        (
+            _one_direction(
+                predictions[own], targets[own], targets[1 - own], regions[own], regions[1 - own], temperature
+            )
+            for own in (0, 1)
+        ),
+        start=predictions[0].new_zeros(()),
+    )
+
+
+def _one_direction(
+    predictions: Tensor, own_targets: Tensor, other_targets: Tensor, own: Tensor, other: Tensor, temperature: float
+) -> Tensor:
+    count, drawn, _ = predictions.shape
+    queries = functional.normalize(predictions.float(), dim=2)
+    first = _rank() * count  # where this process's images stand among those of all processes
+    scores = []
+    for targets in (other_targets, own_targets):
+        keys = functional.normalize(_gathered(targets).float(), dim=2)
+        scores.append(torch.einsum("bnd,umd->bnum", queries, keys) / temperature)  # (B, N, U, N)
+    same_image = torch.zeros(count, scores[0].shape[2], dtype=torch.bool, device=own.device)
+    same_image[torch.arange(count), first + torch.arange(count)] = True
+    positive = same_image[:, None, :, None] & (own[:, :, None] == other[:, None])[:, :, None]
+    itself = same_image[:, None, :, None] & (own[:, :, None] == own[:, None])[:, :, None]
+    scores[1] = scores[1].masked_fill(itself, -torch.inf)
+    normaliser = torch.cat([part.flatten(2) for part in scores], dim=2).logsumexp(dim=2)  # (B, N)
+    positives = positive.sum(dim=(2, 3))
+    mean_positive = (scores[0] * positive).sum(dim=(2, 3)) / positives.clamp(min=1)
+    copies = itself.sum(dim=(2, 3))
+    weights = (positives > 0) / copies
+    return (weights * (normaliser - mean_positive)).sum() / (count * drawn)
+
+
+def _rank() -> int:
+    return torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+
+
+def _gathered(targets: Tensor) -> Tensor:
+    """The targets of all processes, in the order of their ranks."""
+    if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:
+        return targets
+    parts = [torch.empty_like(targets) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(parts, targets.contiguous())
+    return torch.cat(parts)

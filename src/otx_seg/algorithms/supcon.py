@@ -1,0 +1,84 @@
+"""Supervised contrastive training: labelled pixels, and a contrast between the labels' regions in two views.
+
+The contrast is that of Hénaff et al. 2021 (`region_contrast`) with the annotated masks for regions, after the idea of
+Khosla et al., "Supervised contrastive learning" (2020, https://arxiv.org/abs/2004.11362).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from otx_seg.algorithms.detcon import DetCon
+from otx_seg.algorithms.moment import Moment
+from otx_seg.algorithms.pixel_losses import PixelLosses
+from otx_seg.models.network import SegmentationNetwork
+
+
+class SupCon(nn.Module):
+    """Trains a network on masks, while its backbone learns to tell the labels' regions apart.
+
+    1. At every `interval`-th step two views of the same images go through the network, at the others only the first.
+    2. The pixel losses compare the logits of all views with their masks.
+    3. Where there are two views, DetCon's contrast between them is added, with the annotated masks for regions.
+    4. After the optimiser's step the target network follows.
+
+    Args:
+        network: the network to train.
+        losses: compare logits (B, K, H, W) with a mask (B, H, W).
+        detcon: the contrast, around the same network.
+        weight: of the contrast, 0 or more; 0 leaves supervised training.
+        interval: steps from one contrast to the next, 1 or more.
+    """
+
+    views: tuple[str, ...] = ("labelled", "second")
+    idle_parameters = True
+
+    def __init__(
+        self, network: SegmentationNetwork, losses: PixelLosses, detcon: DetCon, weight: float, interval: int
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.losses = losses
+        self.detcon = detcon
+        self.weight, self.interval = weight, interval
+
+    def training_step(self, batch: dict[str, dict[str, Any]], moment: Moment) -> dict[str, Tensor]:
+        """The losses of one batch.
+
+        Args:
+            batch: ``{"labelled": {"image": uint8 (B, 3, H, W) RGB, "mask": uint8 (B, H, W)}, "second": the same}``, two
+                views of the same images in the same order.
+            moment: how far the training is; its step decides on the contrast.
+        """
+        first, second = batch["labelled"], batch["second"]
+        size = (first["image"].shape[-2], first["image"].shape[-1])
+        # 1. one view or two
+        if self.weight == 0 or moment.step % self.interval:
+            logits = self.network.decode(self.network.features(first["image"]), size)
+            return self.losses(logits, first["mask"])
+        images, masks = (torch.cat((first[name], second[name])) for name in ("image", "mask"))
+        levels = self.network.features(images)
+        # 2. pixel losses
+        losses: dict[str, Tensor] = self.losses(self.network.decode(levels, size), masks)
+        # 3. contrast
+        halves = [level.chunk(2) for level in levels]
+        apart = [half[0] for half in halves], [half[1] for half in halves]
+        contrast = self.weight * self.detcon.contrast(
+            apart, (first["image"], second["image"]), (first["mask"], second["mask"])
+        )
+        return {**losses, "loss": losses["loss"] + contrast, "contrast": contrast.detach()}
+
+    # DistributedDataParallel synchronises gradients only for what is called through `forward`.
+    forward = training_step
+
+    def after_step(self) -> None:
+        """Let the target follow."""
+        # 4. moving average
+        self.detcon.after_step()
+
+    def deployable(self) -> SegmentationNetwork:
+        """The network that is evaluated, saved and exported."""
+        return self.network

@@ -1,0 +1,156 @@
+"""Images without masks: what semi-supervised and self-supervised training learn from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otx_seg.datasets.images import images_in, read_bytes, read_image, verify_image
+from otx_seg.errors import DataError
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images that are used together. Nothing is decoded until it is read.
+
+    Attributes:
+        root: the folder that holds them.
+        paths: sorted.
+    """
+
+    root: Path
+    paths: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read_image(self, index: int) -> NDArray[np.uint8]:
+        """An image, uint8 (H, W, 3) RGB. Raises DataError naming the file."""
+        return read_image(self.paths[index])
+
+    def name(self, index: int) -> str:
+        """The path of an image relative to the folder."""
+        return os.path.relpath(self.paths[index], self.root)
+
+    def without(self, paths: Collection[str]) -> ImageSet:
+        """The set without the images of these paths."""
+        left_out = set(paths)
+        return replace(self, paths=tuple(path for path in self.paths if path not in left_out))
+
+
+def open_unlabelled(root: Path, file_list: Path | None = None) -> ImageSet:
+    """The images in a folder and below, or in its folder ``images`` if it has one.
+
+    Args:
+        root: the folder. Nothing is written there.
+        file_list: a text file that names the images to use, one path per line relative to `root`; None: all.
+
+    Raises:
+        DataError: no such folder, no image in it, or the list names a file that is not there or not in the folder.
+    """
+    folder = root / "images" if (root / "images").is_dir() else root
+    found = [str(path) for path in images_in(folder)]
+    if file_list is not None:
+        found = _listed(root, folder, found, file_list)
+    if not found:
+        raise DataError(f"{folder}: no images without masks to learn from")
+    return ImageSet(folder, tuple(found))
+
+
+def _listed(root: Path, folder: Path, found: list[str], file_list: Path) -> list[str]:
+    try:
+        lines = file_list.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file_list}: cannot be read as a list of files ({error})") from error
+    known = set(found)
+    chosen = []
+    for line in filter(None, map(str.strip, lines)):
+        candidates = [str(place / line) for place in (root, folder)]
+        path = next((path for path in candidates if path in known), None)
+        if path is None:
+            raise DataError(
+                f"{file_list}: names {line}, which is no image in {root}; paths are relative to that folder"
+            )
+        chosen.append(path)
+    return sorted(set(chosen))
+
+
+def check_images(
+    images: ImageSet, progress: Callable[[int], None] | None = None, threads: int | None = None
+) -> tuple[ImageSet, tuple[str, ...]]:
+    """Read every file to its end once.
+
+    Args:
+        images: the images.
+        progress: called in the caller's thread with the number of images done so far, after each one.
+        threads: number of threads that read; None for one per CPU.
+
+    Returns:
+        the images without those that cannot be decoded, and a message for each of these.
+
+    Raises:
+        DataError: none is left.
+    """
+    damages: list[str | None] = []
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        for damage in pool.map(_damage, images.paths):
+            damages.append(damage)
+            if progress is not None:
+                progress(len(damages))
+    broken = {path: damage for path, damage in zip(images.paths, damages, strict=True) if damage is not None}
+    kept = images.without(broken)
+    if not kept.paths:
+        raise DataError(f"{images.root}: none of the {len(images)} images can be used; first: {damages[0]}")
+    return kept, tuple(broken.values())
+
+
+def _damage(path: str) -> str | None:
+    try:
+        verify_image(path)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def leave_out_copies(images: ImageSet, others: Iterable[str]) -> tuple[ImageSet, tuple[str, ...]]:
+    """The images without those whose file is equal, byte for byte, to one of `others`, and the paths of these.
+
+    Raises:
+        DataError: a file cannot be read, or none is left.
+    """
+    # Files of different sizes differ: few are read.
+    by_size: dict[int, list[str]] = {}
+    for path in others:
+        by_size.setdefault(_size(path), []).append(path)
+    known: dict[int, set[bytes]] = {}
+    copies = []
+    for path in images.paths:
+        size = _size(path)
+        if size not in by_size:
+            continue
+        if size not in known:
+            known[size] = {_digest(other) for other in by_size[size]}
+        if _digest(path) in known[size]:
+            copies.append(path)
+    kept = images.without(copies)
+    if not kept.paths:
+        raise DataError(f"{images.root}: each of its {len(images)} images is among the labelled ones; give others")
+    return kept, tuple(copies)
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _digest(path: str) -> bytes:
+    return hashlib.sha256(read_bytes(path)).digest()

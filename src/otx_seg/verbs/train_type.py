@@ -1,0 +1,37 @@
+"""Which way of learning a training uses: asked for, or seen from the data it is given."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from otx_seg.catalogue import nearest
+from otx_seg.errors import UsageError
+from otx_seg.template.hyper_parameters import AlgoBackend
+
+TRAIN_TYPES: tuple[str, ...] = get_args(AlgoBackend.model_fields["train_type"].annotation)
+PARAMETER = "algo_backend.train_type"
+
+
+def choose_train_type(asked: str | None, unlabelled: bool) -> tuple[str, str]:
+    """The train type, and the reason for it in a few words.
+
+    Args:
+        asked: a name in upper or lower case, or None.
+        unlabelled: whether images without masks are given beside those with masks.
+
+    Raises:
+        UsageError: an unknown name, or one that does not go with the data.
+    """
+    if asked is None:
+        if unlabelled:
+            return "Semisupervised", "since unlabelled images are given"
+        return "Incremental", "since all images are labelled"
+    known = {name.lower(): name for name in TRAIN_TYPES}
+    if asked.lower() not in known:
+        raise UsageError(f"--train-type {asked}: unknown; {nearest(asked.lower(), list(TRAIN_TYPES))}")
+    chosen = known[asked.lower()]
+    if chosen == "Semisupervised" and not unlabelled:
+        raise UsageError("--train-type Semisupervised needs images without masks: give --unlabeled-data-roots FOLDER")
+    if chosen != "Semisupervised" and unlabelled:
+        raise UsageError(f"--train-type {chosen} does not use unlabelled images: leave out --unlabeled-data-roots")
+    return chosen, "as asked for"

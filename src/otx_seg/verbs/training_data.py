@@ -1,0 +1,130 @@
+"""The data of a training: opened, looked through, and compared with what a resumed run began with."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from otx_seg.datasets import (
+    ImageSet,
+    Subset,
+    TrainingData,
+    check_images,
+    leave_out_copies,
+    open_training,
+    open_unlabelled,
+    require_two_labels,
+    scan,
+    sound_samples,
+)
+from otx_seg.errors import UsageError
+from otx_seg.verbs.data import warn_of_unmatched
+from otx_seg.verbs.plan import Plan
+
+logger = logging.getLogger(__name__)
+
+_LISTED_SIZES = 3
+_LISTED_PATHS = 8  # images that `otx export` compares on
+
+
+def open_data(plan: Plan) -> TrainingData:
+    """The data a plan names, as it lies in its folders.
+
+    Raises:
+        DataError: the data cannot be used.
+    """
+    use_polygons = plan.template.hyper_parameters.learning_parameters.use_otx_adapter
+    data = open_training(plan.roots.train, plan.roots.val, plan.seed, use_polygons=use_polygons)
+    if plan.roots.unlabelled is None:
+        return data
+    return replace(data, unlabelled=open_unlabelled(plan.roots.unlabelled, plan.roots.unlabelled_list))
+
+
+def check_data(
+    data: TrainingData, progress: Callable[[str, int, int], None] | None
+) -> tuple[TrainingData, tuple[float, ...]]:
+    """Look at every file once, so that a broken one shows now and not in epoch 12; say what was found.
+
+    Returns:
+        The data without what cannot be read, and the share of each label among the labelled training pixels.
+    """
+    subsets, label_shares = {}, {}
+    for name, subset in (("training", data.train), ("validation", data.val)):
+        report = scan(subset, _counter(name, len(subset), progress))
+        warn_of_unmatched(subset, name)
+        for file, reason in report.broken:
+            logger.warning("%s data: skipped: %s: %s", name, file, reason)
+        kept = sound_samples(subset, report)
+        if name == "training":
+            require_two_labels(kept, report)
+        shares = ", ".join(
+            f"{label} {100 * share:.1f} %"
+            for label, share in zip(subset.labels.names, report.share_per_label, strict=True)
+        )
+        sizes = ", ".join(f"{count} of {width}x{height}" for (height, width), count in report.sizes[:_LISTED_SIZES])
+        more = ", ..." if len(report.sizes) > _LISTED_SIZES else ""
+        logger.info("%s data: %d images (%s%s); pixels per label: %s", name, len(kept), sizes, more, shares)
+        if report.ignored_pixels:
+            logger.info("%s data: %d pixels are ignored", name, report.ignored_pixels)
+        subsets[name], label_shares[name] = kept, report.share_per_label
+    unlabelled = None if data.unlabelled is None else _checked_unlabelled(data.unlabelled, subsets, progress)
+    checked = replace(data, train=subsets["training"], val=subsets["validation"], unlabelled=unlabelled)
+    return checked, label_shares["training"]
+
+
+def _checked_unlabelled(
+    images: ImageSet, labelled: dict[str, Subset], progress: Callable[[str, int, int], None] | None
+) -> ImageSet:
+    """The unlabelled images that can be decoded and are no copies of labelled ones."""
+    images, damages = check_images(images, _counter("unlabelled", len(images), progress))
+    for damage in damages:
+        logger.warning("unlabelled data: skipped: %s", damage)
+    images, copies = leave_out_copies(images, (s.image for subset in labelled.values() for s in subset.samples))
+    for path in copies:
+        logger.warning("unlabelled data: skipped: %s: is among the labelled images", path)
+    logger.info("unlabelled data: %d images", len(images))
+    return images
+
+
+def _counter(name: str, total: int, progress: Callable[[str, int, int], None] | None) -> Callable[[int], None] | None:
+    return None if progress is None else lambda done: progress(name, done, total)
+
+
+def describe_data(plan: Plan, data: TrainingData) -> dict[str, Any]:
+    """What `data.json` holds: roots, seed, and the files of each subset."""
+    return {
+        "seed": plan.seed,
+        "train_root": _resolved(plan.roots.train),
+        "val_root": _resolved(plan.roots.val),
+        "unlabelled_root": _resolved(plan.roots.unlabelled),
+        "unlabelled_list": _resolved(plan.roots.unlabelled_list),
+        "split": data.split,
+        "train": [sample.name for sample in data.train.samples],
+        "val": [sample.name for sample in data.val.samples],
+        "unlabelled": [] if data.unlabelled is None else [data.unlabelled.name(i) for i in range(len(data.unlabelled))],
+        "val_images": [str(Path(sample.image).resolve()) for sample in data.val.samples[:_LISTED_PATHS]],
+    }
+
+
+def _resolved(path: Path | None) -> str | None:
+    return None if path is None else str(path.resolve())
+
+
+def refuse_other_data(plan: Plan, data: TrainingData) -> None:
+    """
+    Raises:
+        UsageError: the files are not those the resumed run began with.
+    """
+    assert plan.resumed_run is not None
+    recorded = json.loads(plan.resumed_run.data.read_text(encoding="utf-8"))
+    now = describe_data(plan, data)
+    for subset in ("train", "val", "unlabelled"):
+        if recorded[subset] != now[subset]:
+            raise UsageError(
+                f"the {subset} files are not those the run began with ({len(recorded[subset])} then, "
+                f"{len(now[subset])} now, see {plan.resumed_run.data}); start a new training with --load-weights"
+            )

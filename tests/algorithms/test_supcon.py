@@ -1,0 +1,74 @@
+"""Supervised contrastive training: the pixel losses of both views and the contrast between them."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+from two_views import SETTINGS, TwoLevels, batch
+
+from otx_seg.algorithms import Moment
+from otx_seg.algorithms.detcon import DetCon
+from otx_seg.algorithms.pixel_losses import PixelLosses
+from otx_seg.algorithms.supcon import SupCon
+from otx_seg.algorithms.supervised import Supervised
+from otx_seg.losses.cross_entropy import CrossEntropy
+
+LOSSES = PixelLosses([(1.0, CrossEntropy([0.5, 0.5], rarity_power=0.0))])
+
+
+def make(**changes: Any) -> SupCon:
+    torch.manual_seed(1)
+    network: Any = TwoLevels()
+    detcon = DetCon(network, **SETTINGS)
+    return SupCon(network, LOSSES, detcon, **{"weight": 0.6, "interval": 3, **changes}).train()
+
+
+def test_both_views_and_the_contrast_count() -> None:
+    algorithm, data = make(), batch(first="labelled")
+    first, second = data["labelled"], data["second"]
+    same = copy.deepcopy(algorithm)
+    torch.manual_seed(5)
+    losses = algorithm.training_step(data, Moment(0, 3, 0.0))
+    entropies = [
+        nn.functional.cross_entropy(same.network(view["image"]), view["mask"].long()) for view in (first, second)
+    ]
+    torch.manual_seed(5)
+    contrast = same.detcon.training_step({"first": first, "second": second}, Moment(0, 3, 0.0))["loss"]
+    torch.testing.assert_close(losses["contrast"], 0.6 * contrast.detach())
+    torch.testing.assert_close(losses["loss"], sum(entropies) / 2 + 0.6 * contrast)
+
+
+def test_between_the_contrasts_it_is_supervised() -> None:
+    algorithm, data = make(), batch(first="labelled")
+    for step in (1, 2, 4):
+        losses = algorithm.training_step(data, Moment(0, step, 0.0))
+        assert "contrast" not in losses
+        expected = nn.functional.cross_entropy(
+            algorithm.network(data["labelled"]["image"]), data["labelled"]["mask"].long()
+        )
+        torch.testing.assert_close(losses["loss"], expected)
+
+
+def test_without_weight_it_is_supervised_training_step_for_step() -> None:
+    algorithm = make(weight=0.0, interval=1)
+    plain = Supervised(copy.deepcopy(algorithm.network), LOSSES).train()
+    runs = []
+    for trained in (algorithm, plain):
+        optimizer = torch.optim.SGD([p for p in trained.parameters() if p.requires_grad], lr=0.1)
+        for step in range(5):
+            optimizer.zero_grad()
+            trained.training_step(batch(step, first="labelled"), Moment(0, step, 0.0))["loss"].backward()
+            optimizer.step()
+            trained.after_step()
+        runs.append(trained.deployable().state_dict())
+    assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
+
+
+def test_gradients_never_reach_the_target() -> None:
+    algorithm = make()
+    algorithm.training_step(batch(first="labelled"), Moment(0, 0, 0.0))["loss"].backward()
+    assert all(parameter.grad is not None for parameter in algorithm.network.parameters())
+    assert all(parameter.grad is None for parameter in algorithm.detcon.target.parameters())

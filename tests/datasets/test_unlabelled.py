@@ -1,0 +1,86 @@
+"""Images without masks: found, checked, and kept apart from the labelled ones."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from otx_seg.datasets import check_images, leave_out_copies, open_unlabelled
+from otx_seg.errors import DataError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three images, one in a folder below, and a text file."""
+    root = tmp_path / "unlabelled"
+    (root / "more").mkdir(parents=True)
+    for number, name in enumerate(("a.png", "b.JPG", "more/c.png")):
+        cv2.imwrite(str(root / name), np.full((20 + number, 30, 3), 50 * number, np.uint8))
+    (root / "notes.txt").write_text("no image")
+    return root
+
+
+def names(folder: Path, *arguments: Path) -> list[str]:
+    images = open_unlabelled(folder, *arguments)
+    return [images.name(index) for index in range(len(images))]
+
+
+def test_all_images_of_a_folder(folder: Path) -> None:
+    assert names(folder) == ["a.png", "b.JPG", "more/c.png"]
+    assert open_unlabelled(folder).read_image(2).shape == (22, 30, 3)
+
+
+def test_a_folder_called_images_is_looked_into(folder: Path, tmp_path: Path) -> None:
+    shutil.move(folder, tmp_path / "set" / "images")
+    assert names(tmp_path / "set") == ["a.png", "b.JPG", "more/c.png"]
+
+
+def test_a_list_chooses(folder: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "list.txt"
+    listed.write_text("more/c.png\n\na.png\na.png\n")
+    assert names(folder, listed) == ["a.png", "more/c.png"]
+    listed.write_text("a.png\nz.png\n")
+    with pytest.raises(DataError, match=r"list.txt: names z.png, which is no image in"):
+        open_unlabelled(folder, listed)
+    with pytest.raises(DataError, match=r"missing.txt: cannot be read"):
+        open_unlabelled(folder, tmp_path / "missing.txt")
+    listed.write_text("\n")
+    with pytest.raises(DataError, match="no images without masks"):
+        open_unlabelled(folder, listed)
+
+
+def test_a_missing_or_empty_folder_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file or folder"):
+        open_unlabelled(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no images in this folder"):
+        open_unlabelled(tmp_path / "empty")
+
+
+def test_broken_images_are_left_out_and_listed(folder: Path) -> None:
+    (folder / "a.png").write_bytes(b"text")
+    counted: list[int] = []
+    kept, damages = check_images(open_unlabelled(folder), counted.append)
+    assert [Path(path).name for path in kept.paths] == ["b.JPG", "c.png"]
+    assert len(damages) == 1
+    assert "a.png: not an image" in damages[0]
+    assert counted == [1, 2, 3]
+    for name in ("b.JPG", "more/c.png"):
+        (folder / name).write_bytes(b"text")
+    with pytest.raises(DataError, match=r"none of the 3 images can be used; first: .*a\.png"):
+        check_images(open_unlabelled(folder))
+
+
+def test_copies_of_labelled_images_are_left_out(folder: Path, tmp_path: Path) -> None:
+    labelled = tmp_path / "other name.png"
+    shutil.copy(folder / "a.png", labelled)
+    cv2.imwrite(str(tmp_path / "different.png"), np.zeros((9, 9, 3), np.uint8))
+    kept, copies = leave_out_copies(open_unlabelled(folder), [str(labelled), str(tmp_path / "different.png")])
+    assert [Path(path).name for path in copies] == ["a.png"]
+    assert [Path(path).name for path in kept.paths] == ["b.JPG", "c.png"]
+    with pytest.raises(DataError, match="each of its 3 images is among the labelled ones"):
+        leave_out_copies(open_unlabelled(folder), [str(folder / name) for name in ("a.png", "b.JPG", "more/c.png")])
