@@ -136,7 +136,7 @@ class AlgoBackend(Group):
 class SemiSupervised(Group):
     """Mean Teacher: learning from images without masks."""
 
-    unsupervised_weight: float = Field(1.0, ge=0, le=100, description="weight of the losses on unlabelled images")
+    unsupervised_weight: float = Field(0.1, ge=0, le=100, description="weight of the losses on unlabelled images")
     start_epoch: int = Field(1, ge=0, le=100_000, description="epochs of labelled images alone at the beginning")
     ramp_share: float = Field(
         0.1, ge=0, le=1, description="share of the run over which unsupervised_weight is reached, from 0"
