@@ -144,12 +144,13 @@ def observed(template: Template, key: str) -> Any:
         return losses.weights, [loss.label_weights.tolist() for loss in losses.losses]
     if "semi_supervised" in key:
         chosen = template.override({"algo_backend.train_type": "Semisupervised"})
-        return plain_values(algorithms.build(chosen, torch.nn.Linear(1, 1), [0.7, 0.3]))
+        algorithm = algorithms.build(chosen, torch.nn.Linear(1, 1), [0.7, 0.3])
+        return plain_values(algorithm), algorithm.average.keep
     if "_contrast" in key:
         chosen = template.override({"learning_parameters.enable_supcon": True})
         algorithm = algorithms.build(chosen, new_network(), [0.7, 0.3])
         widths = [layer.out_features for layer in algorithm.detcon.predictor if isinstance(layer, torch.nn.Linear)]
-        return plain_values(algorithm), plain_values(algorithm.detcon), widths
+        return plain_values(algorithm), plain_values(algorithm.detcon), algorithm.detcon.average.keep, widths
     if section == "optimizer":
         optimizer = build_optimizer(torch.nn.Linear(2, 2), template)
         return [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]

@@ -85,27 +85,21 @@ def region_contrast(predictions: Pair, targets: Pair, regions: Pair, temperature
     Returns:
         scalar >= 0, natural logarithm, the sum of both directions' means.
     """
-    return sum(
-        (
-            _one_direction(
-                predictions[own], targets[own], targets[1 - own], regions[own], regions[1 - own], temperature
-            )
-            for own in (0, 1)
-        ),
-        start=predictions[0].new_zeros(()),
-    )
+    keys = [functional.normalize(_gathered(view).float(), dim=2) for view in targets]
+    forth = _one_direction(predictions[0], keys[0], keys[1], regions[0], regions[1], temperature)
+    back = _one_direction(predictions[1], keys[1], keys[0], regions[1], regions[0], temperature)
+    return forth + back
 
 
 def _one_direction(
-    predictions: Tensor, own_targets: Tensor, other_targets: Tensor, own: Tensor, other: Tensor, temperature: float
+    predictions: Tensor, own_keys: Tensor, other_keys: Tensor, own: Tensor, other: Tensor, temperature: float
 ) -> Tensor:
+    """The loss of one view's predictions (B, N, D); keys are the normalised targets (U, N, D) of all processes."""
     count, drawn, _ = predictions.shape
     queries = functional.normalize(predictions.float(), dim=2)
     first = _rank() * count  # where this process's images stand among those of all processes
-    scores = []
-    for targets in (other_targets, own_targets):
-        keys = functional.normalize(_gathered(targets).float(), dim=2)
-        scores.append(torch.einsum("bnd,umd->bnum", queries, keys) / temperature)  # (B, N, U, N)
+    # (B, N, U, N) each
+    scores = [torch.einsum("bnd,umd->bnum", queries, keys) / temperature for keys in (other_keys, own_keys)]
     same_image = torch.zeros(count, scores[0].shape[2], dtype=torch.bool, device=own.device)
     same_image[torch.arange(count), first + torch.arange(count)] = True
     positive = same_image[:, None, :, None] & (own[:, :, None] == other[:, None])[:, :, None]

@@ -80,7 +80,7 @@ class DetCon(nn.Module):
         self.predictor = _perceptron(size, hidden, size)
         self.average = WeightAverage(self.online, target_keep, ramp=False)
         self.target = self.average.averaged.requires_grad_(False)  # a part, so that checkpoints hold it
-        self.regions, self.temperature, self.target_keep = regions, temperature, target_keep
+        self.regions, self.temperature = regions, temperature
 
     def training_step(self, batch: dict[str, dict[str, Any]], moment: Moment) -> dict[str, Tensor]:
         """The loss of one batch.

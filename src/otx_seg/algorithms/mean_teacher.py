@@ -58,7 +58,6 @@ class MeanTeacher(nn.Module):
         super().__init__()
         self.student = network
         self.losses = losses
-        self.teacher_keep = teacher_keep
         self.average = WeightAverage(network, teacher_keep, ramp=False)
         self.teacher = self.average.averaged.requires_grad_(False)  # a part, so that checkpoints hold it
         self.unsupervised_weight = unsupervised_weight

@@ -54,14 +54,13 @@ class SupCon(nn.Module):
             moment: how far the training is; its step decides on the contrast.
         """
         first, second = batch["labelled"], batch["second"]
-        size = (first["image"].shape[-2], first["image"].shape[-1])
         # 1. one view or two
         if self.weight == 0 or moment.step % self.interval:
-            logits = self.network.decode(self.network.features(first["image"]), size)
-            return self.losses(logits, first["mask"])
+            return self.losses(self.network(first["image"]), first["mask"])
         images, masks = (torch.cat((first[name], second[name])) for name in ("image", "mask"))
         levels = self.network.features(images)
         # 2. pixel losses
+        size = (images.shape[-2], images.shape[-1])
         losses: dict[str, Tensor] = self.losses(self.network.decode(levels, size), masks)
         # 3. contrast
         halves = [level.chunk(2) for level in levels]

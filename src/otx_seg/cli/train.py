@@ -32,7 +32,9 @@ from otx_seg.cli.parameters import ParametersCommand
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number (default 42).")
 @click.option("--deterministic", is_flag=True, help="Only deterministic GPU kernels, slower; a CPU always is.")
 def command(**arguments: Any) -> None:
-    """Train a network on labelled images and keep the one that scores best on the validation data.
+    """Train a network and keep the one that scores best on the validation data.
+
+    It learns from labelled images, and from unlabelled ones too if they are given.
 
     TEMPLATE is a name or id that `otx find` lists, or the path of a template file.
     """
