@@ -34,10 +34,10 @@ class TwoLevels(nn.Module):
         return self.decode(self.features(images), (images.shape[-2], images.shape[-1]))
 
 
-def batch(seed: int = 0, first: str = "first") -> dict[str, dict[str, Any]]:
+def batch(seed: int = 0, names: tuple[str, str] = ("first crop", "second crop")) -> dict[str, dict[str, Any]]:
     generator = torch.Generator().manual_seed(seed)
     views = {}
-    for name in (first, "second"):
+    for name in names:
         image = torch.randint(0, 256, (3, 3, 8, 8), dtype=torch.uint8, generator=generator)
         mask = torch.randint(0, 2, (3, 2, 2), dtype=torch.uint8, generator=generator)
         views[name] = {"image": image, "mask": mask.repeat_interleave(4, 1).repeat_interleave(4, 2)}

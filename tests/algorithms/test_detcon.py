@@ -39,7 +39,7 @@ def test_one_step_written_out() -> None:
 
     torch.manual_seed(3)
     dense, seen, grids = [], [], []
-    for view in (data["first"], data["second"]):
+    for view in (data["first crop"], data["second crop"]):
         for network, found in ((kept.online.network, dense), (kept.target.network, seen)):
             fine, deep = network.features(view["image"])
             deep = nn.functional.interpolate(deep, (4, 4), mode="bilinear", align_corners=False)
@@ -78,7 +78,7 @@ def test_the_target_follows(keep: float) -> None:
 
 def test_regions_become_easier_to_tell_apart() -> None:
     algorithm, data = make(), batch()
-    data["second"] = data["first"]
+    data["second crop"] = data["first crop"]
     optimizer = torch.optim.Adam([p for p in algorithm.parameters() if p.requires_grad], 1e-2)
     values = []
     for _ in range(40):

@@ -27,7 +27,7 @@ def make(**changes: Any) -> SupCon:
 
 
 def test_both_views_and_the_contrast_count() -> None:
-    algorithm, data = make(), batch(first="labelled")
+    algorithm, data = make(), batch(names=("labelled", "second"))
     first, second = data["labelled"], data["second"]
     same = copy.deepcopy(algorithm)
     torch.manual_seed(5)
@@ -36,13 +36,13 @@ def test_both_views_and_the_contrast_count() -> None:
         nn.functional.cross_entropy(same.network(view["image"]), view["mask"].long()) for view in (first, second)
     ]
     torch.manual_seed(5)
-    contrast = same.detcon.training_step({"first": first, "second": second}, Moment(0, 3, 0.0))["loss"]
+    contrast = same.detcon.training_step({"first crop": first, "second crop": second}, Moment(0, 3, 0.0))["loss"]
     torch.testing.assert_close(losses["contrast"], 0.6 * contrast.detach())
     torch.testing.assert_close(losses["loss"], sum(entropies) / 2 + 0.6 * contrast)
 
 
 def test_between_the_contrasts_it_is_supervised() -> None:
-    algorithm, data = make(), batch(first="labelled")
+    algorithm, data = make(), batch(names=("labelled", "second"))
     for step in (1, 2, 4):
         losses = algorithm.training_step(data, Moment(0, step, 0.0))
         assert "contrast" not in losses
@@ -60,7 +60,7 @@ def test_without_weight_it_is_supervised_training_step_for_step() -> None:
         optimizer = torch.optim.SGD([p for p in trained.parameters() if p.requires_grad], lr=0.1)
         for step in range(5):
             optimizer.zero_grad()
-            trained.training_step(batch(step, first="labelled"), Moment(0, step, 0.0))["loss"].backward()
+            trained.training_step(batch(step, names=("labelled", "second")), Moment(0, step, 0.0))["loss"].backward()
             optimizer.step()
             trained.after_step()
         runs.append(trained.deployable().state_dict())
@@ -69,6 +69,6 @@ def test_without_weight_it_is_supervised_training_step_for_step() -> None:
 
 def test_gradients_never_reach_the_target() -> None:
     algorithm = make()
-    algorithm.training_step(batch(first="labelled"), Moment(0, 0, 0.0))["loss"].backward()
+    algorithm.training_step(batch(names=("labelled", "second")), Moment(0, 0, 0.0))["loss"].backward()
     assert all(parameter.grad is not None for parameter in algorithm.network.parameters())
     assert all(parameter.grad is None for parameter in algorithm.detcon.target.parameters())

@@ -15,6 +15,7 @@ import yaml
 from brief_training import PARAMETERS, same_weights, train_briefly
 
 from otx_seg import algorithms, catalogue
+from otx_seg.datasets import Division
 from otx_seg.errors import UsageError
 from otx_seg.inference.model_info import ModelInfo
 from otx_seg.inference.torch_predictor import post_processing_of
@@ -87,6 +88,16 @@ def pipeline_result(steps: Sequence[dict[str, Any]], moves_pixels: bool) -> list
     return [part.tobytes() for seed in range(40) for part in pipeline(image, mask, np.random.default_rng(seed))]
 
 
+@functools.cache
+def boxes() -> np.ndarray:
+    """An image of many boxes of all sizes."""
+    rng, image = np.random.default_rng(0), np.zeros((600, 600, 3), np.uint8)
+    for top, left in rng.integers(0, 560, (300, 2)):
+        height, width = rng.integers(10, 60, 2)
+        image[top : top + height, left : left + width] = rng.integers(0, 256, 3)
+    return image
+
+
 def rates(template: Template) -> list[float]:
     """Learning rates of each schedule over a run whose score stalls."""
     found = []
@@ -142,6 +153,8 @@ def observed(template: Template, key: str) -> Any:
     if section == "losses":
         losses = algorithms.build(template, torch.nn.Identity(), [0.7, 0.3]).losses
         return losses.weights, [loss.label_weights.tolist() for loss in losses.losses]
+    if "pseudo_masks" in key:
+        return Division(**template.hyper_parameters.pseudo_masks.model_dump()).regions(boxes()).tobytes()
     if "semi_supervised" in key:
         chosen = template.override({"algo_backend.train_type": "Semisupervised"})
         algorithm = algorithms.build(chosen, torch.nn.Linear(1, 1), [0.7, 0.3])

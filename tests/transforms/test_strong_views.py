@@ -13,6 +13,7 @@ from otx_seg.transforms.cut_out import CutOut
 from otx_seg.transforms.grey import Grey
 from otx_seg.transforms.photometric import Photometric
 from otx_seg.transforms.pipeline import build_pipeline
+from otx_seg.transforms.solarize import Solarize
 
 IMAGE = np.random.default_rng(1).integers(1, 256, (40, 60, 3), np.uint8)
 MASK = np.zeros((40, 60), np.uint8)
@@ -21,6 +22,7 @@ ALL: list[tuple[type, dict[str, Any]]] = [
     (Grey, {}),
     (CutOut, {"holes": [1, 3], "side": [0.2, 0.4]}),
     (Blur, {"sigma": [1, 2]}),
+    (Solarize, {"threshold": 128}),
     (Photometric, COLORS),
 ]
 
@@ -46,6 +48,11 @@ def test_grey_is_the_luma_in_all_channels() -> None:
     image, _ = Grey(1.0)(np.full((2, 2, 3), (200, 100, 50), np.uint8), MASK, np.random.default_rng(0))
     # 0.299 * 200 + 0.587 * 100 + 0.114 * 50 = 124.2
     assert (image == 124).all()
+
+
+def test_bright_values_are_inverted() -> None:
+    image, _ = Solarize(1.0, 128)(np.full((2, 2, 3), (127, 128, 255), np.uint8), MASK, np.random.default_rng(0))
+    assert (image == (127, 127, 0)).all()
 
 
 def test_holes_have_the_sizes_asked_for() -> None:

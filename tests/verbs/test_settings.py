@@ -19,7 +19,7 @@ def test_batches_and_workers_of_an_evaluation(
     tiny_weights: Path, tiny_data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches, workers = [], []
-    probabilities, open_loader = TorchPredictor.probabilities, loading._open
+    probabilities, open_loader = TorchPredictor.probabilities, loading.open_loader
 
     def note_batch(self: TorchPredictor, images: torch.Tensor) -> Any:
         batches.append(len(images))
@@ -30,7 +30,7 @@ def test_batches_and_workers_of_an_evaluation(
         return open_loader(dataset, number, **settings)
 
     monkeypatch.setattr(TorchPredictor, "probabilities", note_batch)
-    monkeypatch.setattr(loading, "_open", note_workers)
+    monkeypatch.setattr(loading, "open_loader", note_workers)
     parameters = {"learning_parameters.inference_batch_size": 3, "learning_parameters.num_workers": 1}
     result = evaluate(tiny_data.root, load_weights=tiny_weights, output=tmp_path / "run", parameters=parameters)
     assert batches == [3, 1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from otx_seg.errors import UsageError
@@ -18,7 +20,7 @@ from otx_seg.verbs.train_type import choose_train_type
     ],
 )
 def test_the_choice_and_its_reason(asked: str | None, unlabelled: bool, expected: str, reason: str) -> None:
-    chosen, why = choose_train_type(asked, unlabelled)
+    chosen, why = choose_train_type(asked, None, True, unlabelled)
     assert chosen == expected
     assert reason in why
 
@@ -33,4 +35,28 @@ def test_the_choice_and_its_reason(asked: str | None, unlabelled: bool, expected
 )
 def test_what_does_not_go_together(asked: str, unlabelled: bool, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        choose_train_type(asked, unlabelled)
+        choose_train_type(asked, None, False, unlabelled)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["a.jpg", "b.PNG"], "Selfsupervised"),
+        (["images/a.jpg", "images/deeper/b.jpg"], "Selfsupervised"),
+        (["a.jpg", "README.md", ".hidden/dataset_meta.json"], "Selfsupervised"),
+        (["images/a.jpg", "masks/a.png"], "Incremental"),
+        (["images/a.jpg", "dataset_meta.json"], "Incremental"),
+        (["train/images/a.jpg"], "Incremental"),
+        (["JPEGImages/a.jpg", "SegmentationClass/a.png"], "Incremental"),
+        (["a.jpg", "annotations.xml"], "Incremental"),
+        (["notes.md"], "Incremental"),
+    ],
+)
+def test_a_folder_of_bare_images(files: list[str], expected: str, tmp_path: Path) -> None:
+    for name in files:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert choose_train_type(None, tmp_path, False, False)[0] == expected
+    assert choose_train_type(None, tmp_path, True, False)[0] == "Incremental"
+    assert choose_train_type(None, tmp_path, False, True)[0] == "Semisupervised"

@@ -43,18 +43,23 @@ def build(template: Template, network: SegmentationNetwork, label_shares: Sequen
 
     Args:
         network: what is trained, initialised.
-        label_shares: share of each label among the labelled training pixels, 0..1, for losses that want to know it.
+        label_shares: share of each label among the labelled training pixels, 0..1, for losses that want to know it;
+            none are needed where no image is labelled.
 
     Raises:
-        UsageError: the template names an unknown loss.
+        UsageError: the template names an unknown loss, or combines what does not go together.
     """
-    losses = PixelLosses(_build_losses(template, label_shares))
     parameters = template.hyper_parameters
-    if parameters.algo_backend.train_type == "Semisupervised":
-        if parameters.learning_parameters.enable_supcon:
-            raise UsageError("learning_parameters.enable_supcon goes with labelled images alone (Incremental)")
+    train_type, supcon = parameters.algo_backend.train_type, parameters.learning_parameters.enable_supcon
+    if supcon and train_type != "Incremental":
+        raise UsageError(f"learning_parameters.enable_supcon needs labelled images alone, not {train_type} training")
+    if train_type == "Selfsupervised":
+        network.network.decode_head.requires_grad_(False)
+        return DetCon(network, **parameters.region_contrast.model_dump())
+    losses = PixelLosses(_build_losses(template, label_shares))
+    if train_type == "Semisupervised":
         return MeanTeacher(network, losses, **parameters.semi_supervised.model_dump())
-    if parameters.learning_parameters.enable_supcon:
+    if supcon:
         detcon = DetCon(network, **parameters.region_contrast.model_dump())
         return SupCon(network, losses, detcon, **parameters.supervised_contrast.model_dump())
     return Supervised(network, losses)

@@ -56,14 +56,14 @@ class DetCon(nn.Module):
     5. After the optimiser's step the target follows: target = keep * target + (1 - keep) * online.
 
     Args:
-        network: the network whose backbone is trained; its head is left alone.
+        network: the network whose backbone is trained; its head is not used.
         hidden, size: width of the hidden layers of projector and predictor, and of the compared vectors.
         regions: drawn per view, N.
         temperature: of the comparison, above 0.
         target_keep: `keep`, 0..1.
     """
 
-    views: tuple[str, ...] = ("first", "second")
+    views: tuple[str, ...] = ("first crop", "second crop")
     idle_parameters = False
 
     def __init__(
@@ -86,11 +86,12 @@ class DetCon(nn.Module):
         """The loss of one batch.
 
         Args:
-            batch: ``{"first": {"image": uint8 (B, 3, H, W) RGB, "mask": uint8 (B, H, W)}, "second": the same}``; the
-                masks hold the same ids for the same regions of an image, and 255 where there is no region.
+            batch: ``{"first crop": {"image": uint8 (B, 3, H, W) RGB, "mask": uint8 (B, H, W)},
+                "second crop": the same}``; the masks hold the same ids for the same regions of an image, and 255 where
+                there is no region.
             moment: how far the training is; it does not matter here.
         """
-        first, second = batch["first"], batch["second"]
+        first, second = batch["first crop"], batch["second crop"]
         # 1. online backbone
         levels = self.online.network.features(first["image"]), self.online.network.features(second["image"])
         # 2. to 4.

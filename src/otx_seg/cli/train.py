@@ -23,7 +23,7 @@ from otx_seg.cli.parameters import ParametersCommand
 @click.option(
     "--train-type",
     metavar="TYPE",
-    help="Incremental or Semisupervised; without it, what the data allows.",
+    help="Incremental, Semisupervised or Selfsupervised; without it, what the data allows.",
 )
 @click.option("--load-weights", metavar="FILE", help="Start from these weights; labels are matched by name.")
 @click.option("--resume-from", metavar="RUN", help="Go on with an interrupted run: its folder or its checkpoint file.")
@@ -34,7 +34,8 @@ from otx_seg.cli.parameters import ParametersCommand
 def command(**arguments: Any) -> None:
     """Train a network and keep the one that scores best on the validation data.
 
-    It learns from labelled images, and from unlabelled ones too if they are given.
+    It learns from labelled images, and from unlabelled ones too if they are given. From a folder of unlabelled images
+    alone it learns a backbone, to be trained further with --load-weights.
 
     TEMPLATE is a name or id that `otx find` lists, or the path of a template file.
     """
@@ -50,7 +51,12 @@ def command(**arguments: Any) -> None:
         result = train(train_root, val_root, watcher=display, scan_progress=display.on_scan, **arguments)
     if os.environ.get("RANK", "0") != "0":
         return  # of the processes of a torchrun job, the first one tells
-    results.print(scores_table(result.scores, f"best epoch: {result.epoch} of {result.epochs}"))
+    if result.scores is not None:
+        results.print(scores_table(result.scores, f"best epoch: {result.epoch} of {result.epochs}"))
     results.print(f"Trained for {format_duration(result.elapsed_s)}, {result.steps} steps: {result.reason}.")
     results.print(f"Weights: {result.weights}", soft_wrap=True)
-    results.print(f"Next: otx export --load-weights {result.weights} --output exported", soft_wrap=True)
+    if result.scores is None:
+        following = f"otx train --load-weights {result.weights} --train-data-roots LABELLED"
+    else:
+        following = f"otx export --load-weights {result.weights} --output exported"
+    results.print(f"Next: {following}", soft_wrap=True)

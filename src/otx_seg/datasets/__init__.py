@@ -4,22 +4,32 @@ from otx_seg.datasets.folder import open_folder
 from otx_seg.datasets.images import images_in, read_image
 from otx_seg.datasets.masks import read_mask
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
+from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import ScanReport, require_two_labels, scan, sound_samples
 from otx_seg.datasets.split import DEFAULT_SEED, TrainingData, open_test, open_training
-from otx_seg.datasets.unlabelled import ImageSet, check_images, leave_out_copies, open_unlabelled
+from otx_seg.datasets.unlabelled import (
+    ImageSet,
+    check_images,
+    holds_bare_images,
+    leave_out_copies,
+    open_unlabelled,
+)
 
 __all__ = [
     "DEFAULT_SEED",
+    "Division",
     "ImageSet",
     "Sample",
     "ScanReport",
     "Subset",
     "TrainingData",
     "check_images",
+    "holds_bare_images",
     "images_in",
     "leave_out_copies",
     "open_folder",
+    "open_regions",
     "open_test",
     "open_training",
     "open_unlabelled",

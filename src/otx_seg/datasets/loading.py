@@ -115,6 +115,12 @@ class _Loader(DataLoader[Any]):
         """End the worker processes now; the cycle collector would wait 5 seconds for them, at whatever moment."""
         self._iterator = None
 
+    def __enter__(self) -> _Loader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # only its class is more general
         try:
             for batch in super().__iter__():
@@ -195,7 +201,7 @@ def training_loader(first: Labelled, others: Sequence[View], workers: int) -> _L
         DataError naming a file that cannot be read, and OtxError when the workers die.
     """
     sampler = StepSampler(first, others)
-    return _open(_Views((first, *others)), workers, batch_sampler=sampler, collate_fn=collate_training)
+    return open_loader(_Views((first, *others)), workers, batch_sampler=sampler, collate_fn=collate_training)
 
 
 def evaluation_loader(subset: Subset, size: tuple[int, int], batch_size: int, workers: int) -> DataLoader[Any]:
@@ -213,10 +219,17 @@ def evaluation_loader(subset: Subset, size: tuple[int, int], batch_size: int, wo
     """
     images = EvaluationImages(subset, size)
     in_order = range(len(images))
-    return _open(images, workers, sampler=in_order, batch_size=batch_size, collate_fn=collate_evaluation)
+    return open_loader(images, workers, sampler=in_order, batch_size=batch_size, collate_fn=collate_evaluation)
 
 
-def _open(dataset: Dataset[Any], workers: int, **settings: Any) -> _Loader:
+def open_loader(dataset: Dataset[Any], workers: int, **settings: Any) -> _Loader:
+    """What worker processes read of a data set; it is closed at the end of a ``with`` block.
+
+    Args:
+        dataset: raises DataError for what cannot be read.
+        workers: processes that read; 0 does it in this one.
+        settings: of the DataLoader.
+    """
     # A forked worker inherits OpenCV's thread pool without its threads, and waits for them for ever. The pool must be
     # gone before the fork; the workers are the parallelism, so nothing is lost.
     cv2.setNumThreads(0)

@@ -21,13 +21,13 @@ DEFAULT_SEED = 42
 class TrainingData:
     """Attributes:
     train: the images to train on.
-    val: the images to validate on; same labels as `train`.
+    val: the images to validate on, same labels as `train`; None for self-supervised training.
     split: one sentence on where `val` came from, for people.
     unlabelled: images without masks to learn from, if there are any.
     """
 
     train: Subset
-    val: Subset
+    val: Subset | None
     split: str
     unlabelled: ImageSet | None = None
 

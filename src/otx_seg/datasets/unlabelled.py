@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.datasets.images import images_in, read_bytes, read_image, verify_image
+from otx_seg.datasets.images import IMAGE_SUFFIXES, images_in, read_bytes, read_image, verify_image
 from otx_seg.errors import DataError
+
+_ANNOTATION_SUFFIXES = {".csv", ".json", ".txt", ".xml", ".yaml", ".yml"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class ImageSet:
 
 
 def open_unlabelled(root: Path, file_list: Path | None = None) -> ImageSet:
-    """The images in a folder and below, or in its folder ``images`` if it has one.
+    """The images in a folder and below; of a data set with masks, those to train on.
+
+    If it has a folder ``images`` or ``train/images``, only those in there.
 
     Args:
         root: the folder. Nothing is written there.
@@ -55,13 +59,30 @@ def open_unlabelled(root: Path, file_list: Path | None = None) -> ImageSet:
     Raises:
         DataError: no such folder, no image in it, or the list names a file that is not there or not in the folder.
     """
-    folder = root / "images" if (root / "images").is_dir() else root
+    layouts = (root / "images", root / "train" / "images")
+    folder = next((place for place in layouts if place.is_dir()), root)
     found = [str(path) for path in images_in(folder)]
     if file_list is not None:
         found = _listed(root, folder, found, file_list)
     if not found:
         raise DataError(f"{folder}: no images without masks to learn from")
     return ImageSet(folder, tuple(found))
+
+
+def holds_bare_images(root: Path) -> bool:
+    """Whether images lie directly in a folder, or in its folder ``images``, and nothing beside them could label them.
+
+    Other folders, and files such as ``dataset_meta.json``, could.
+    """
+    try:
+        entries = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
+    except OSError:
+        return False
+    folders = [entry.name for entry in entries if entry.is_dir()]
+    suffixes = {entry.suffix.lower() for entry in entries if not entry.is_dir()}
+    if folders == ["images"]:
+        return not suffixes & _ANNOTATION_SUFFIXES
+    return not folders and bool(suffixes & IMAGE_SUFFIXES) and not suffixes & _ANNOTATION_SUFFIXES
 
 
 def _listed(root: Path, folder: Path, found: list[str], file_list: Path) -> list[str]:

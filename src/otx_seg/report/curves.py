@@ -6,9 +6,13 @@ from pathlib import Path
 
 from otx_seg.training.journal import read_journal
 
+_NO_CURVES = ("step", "epoch", "learning_rate", "kept pixels")
+
 
 def draw_curves(journal: Path, picture: Path) -> None:
-    """Plot the training loss and the validation scores of `journal` over the steps into a PNG.
+    """Plot the training losses and the validation scores of `journal` over the steps into a PNG.
+
+    The sum of the losses stands beside its parts; a run without validations has no second diagram.
 
     Raises:
         OSError: the journal cannot be read or the picture not written.
@@ -19,13 +23,22 @@ def draw_curves(journal: Path, picture: Path) -> None:
     losses = [entry for entry in entries if "loss" in entry]
     validations = [entry for entry in entries if "Dice Average" in entry]
     figure = Figure(figsize=(9, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.plot([entry["step"] for entry in losses], [entry["loss"] for entry in losses], linewidth=0.8)
-    left.set(title="training loss", xlabel="step", yscale="log")
-    for key, name in (("Dice Average", "Dice"), ("mIoU", "mIoU")):
-        right.plot([entry["step"] for entry in validations], [entry[key] for entry in validations], "o-", label=name)
-    right.set(title="validation scores", xlabel="step", ylim=(0, 1))
-    right.legend()
-    for axes in (left, right):
-        axes.grid(alpha=0.3)
+    axes = figure.subplots(1, 2 if validations else 1, squeeze=False)[0]
+    # The parts differ from step to step: a contrast is not computed at every one.
+    names = dict.fromkeys(name for entry in losses for name in entry if name not in _NO_CURVES)
+    for name in names if len(names) > 2 else ["loss"]:  # with a single part, the sum is that part
+        drawn = [(entry["step"], entry[name]) for entry in losses if name in entry]
+        axes[0].plot(*zip(*drawn, strict=True), linewidth=0.8, label="sum" if name == "loss" else name)
+    axes[0].set(title="training loss", xlabel="step", yscale="log")
+    if len(names) > 2:
+        axes[0].legend()
+    if validations:
+        for key, name in (("Dice Average", "Dice"), ("mIoU", "mIoU")):
+            axes[1].plot(
+                [entry["step"] for entry in validations], [entry[key] for entry in validations], "o-", label=name
+            )
+        axes[1].set(title="validation scores", xlabel="step", ylim=(0, 1))
+        axes[1].legend()
+    for diagram in axes:
+        diagram.grid(alpha=0.3)
     figure.savefig(picture, dpi=110)

@@ -58,11 +58,11 @@ class TrainingDisplay:
         self.progress.stop()
         self.scan.stop()
 
-    def on_scan(self, name: str, done: int, total: int) -> None:
-        """Count the images that were checked before the training."""
+    def on_scan(self, what: str, done: int, total: int) -> None:
+        """Count the images that were looked at before the training."""
         if self.scan_task is None:
             self.scan.start()
-            self.scan_task = self.scan.add_task(f"checking the {name} images", total=total)
+            self.scan_task = self.scan.add_task(what, total=total)
         self.scan.update(self.scan_task, completed=done)
         if done == total:
             self.scan.stop()

@@ -124,10 +124,10 @@ class PostProcessing(Group):
 class AlgoBackend(Group):
     """Which algorithm trains, and how data is cached."""
 
-    train_type: Literal["Incremental", "Semisupervised"] = Field(
+    train_type: Literal["Incremental", "Semisupervised", "Selfsupervised"] = Field(
         "Incremental",
-        description="Incremental: labelled images alone; Semisupervised: unlabelled ones too. `otx train` chooses it "
-        "from the data it is given",
+        description="Incremental: labelled images alone; Semisupervised: unlabelled ones too; Selfsupervised: "
+        "unlabelled ones alone, for a backbone. `otx train` chooses it from the data it is given",
     )
     mem_cache_size: int = _inactive(0, "the memory cache is not part of this version")
     storage_cache_scheme: str = _inactive("NONE", "the storage cache is not part of this version")
@@ -159,8 +159,16 @@ class SupervisedContrast(Group):
     interval: int = Field(5, ge=1, le=10_000, description="steps from one contrast to the next")
 
 
+class PseudoMasks(Group):
+    """How self-supervised training divides images into regions (Felzenszwalb & Huttenlocher 2004)."""
+
+    scale: float = Field(1000.0, gt=0, le=1e6, description="larger values make larger regions")
+    min_size: int = Field(1000, ge=1, le=10_000_000, description="pixels a region has at least")
+    longest_side: int = Field(512, ge=32, le=4096, description="images are shrunk to this for it, in pixels")
+
+
 class RegionContrast(Group):
-    """How regions of two views of an image are compared, in supervised contrastive training."""
+    """How regions of two views of an image are compared, in self-supervised and supervised contrastive training."""
 
     hidden: int = Field(256, ge=1, le=8192, description="width of the hidden layers of projector and predictor")
     size: int = Field(128, ge=1, le=8192, description="length of the vectors that are compared")
@@ -197,6 +205,7 @@ class HyperParameters(Group):
     algo_backend: AlgoBackend = AlgoBackend()
     semi_supervised: SemiSupervised = SemiSupervised()
     supervised_contrast: SupervisedContrast = SupervisedContrast()
+    pseudo_masks: PseudoMasks = PseudoMasks()
     region_contrast: RegionContrast = RegionContrast()
     pot_parameters: PotParameters = PotParameters()
     nncf_optimization: NncfOptimization = NncfOptimization()

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
+from otx_seg.template import pipelines
 from otx_seg.template.hyper_parameters import HyperParameters
 from otx_seg.template.listing import find_template_file, read_yaml
 
@@ -44,62 +45,6 @@ class Quantization(_Section):
     range_quantile: float = Field(0.0, ge=0, lt=0.5, description="share of outliers cut from the ranges; 0: none")
 
 
-_TRAIN_PIPELINE: tuple[dict[str, Any], ...] = (
-    {
-        "type": "RandomView",
-        "scale_range": [0.5, 2.0],
-        "single_label_limit": 0.75,
-        "flip_probability": 0.5,
-        "rotation_degrees": 10.0,
-        "rotation_probability": 0.3,
-    },
-    {
-        "type": "MaskedPhotometric",
-        "probability": 0.5,
-        "brightness": 32.0,
-        "contrast": [0.5, 1.5],
-        "saturation": [0.5, 1.5],
-        "hue": 18.0,
-    },
-)
-
-_WEAK_PIPELINE: tuple[dict[str, Any], ...] = (
-    {
-        "type": "RandomView",
-        "scale_range": [0.5, 2.0],
-        "single_label_limit": 1.0,
-        "flip_probability": 0.5,
-        "rotation_degrees": 10.0,
-        "rotation_probability": 0.3,
-    },
-)
-_SECOND_PIPELINE: tuple[dict[str, Any], ...] = (
-    *_WEAK_PIPELINE,
-    {
-        "type": "Photometric",
-        "probability": 0.8,
-        "brightness": 32.0,
-        "contrast": [0.6, 1.4],
-        "saturation": [0.6, 1.4],
-        "hue": 18.0,
-    },
-    {"type": "Grey", "probability": 0.2},
-    {"type": "Blur", "probability": 0.1, "sigma": [0.1, 2.0]},
-)
-_STRONG_PIPELINE: tuple[dict[str, Any], ...] = (
-    {
-        "type": "Photometric",
-        "probability": 0.7,
-        "brightness": 32.0,
-        "contrast": [0.5, 1.5],
-        "saturation": [0.5, 1.5],
-        "hue": 18.0,
-    },
-    {"type": "Grey", "probability": 0.3},
-    {"type": "CutOut", "probability": 0.35, "holes": [1, 8], "side": [0.2, 0.4]},
-)
-
-
 class Template(_Section):
     """A complete, validated description of how a model is made."""
 
@@ -113,17 +58,23 @@ class Template(_Section):
     size_mb: float
     model: dict[str, Any] = Field(description="argument of MMSegmentation's MODELS.build; its 2 classes stand for any")
     pretrained: Pretrained
-    train_pipeline: tuple[dict[str, Any], ...] = Field(
-        _TRAIN_PIPELINE, description="classes of otx_seg.transforms with their arguments; sizes come from the run"
+    train_pipeline: pipelines.Pipeline = Field(
+        pipelines.TRAIN, description="classes of otx_seg.transforms with their arguments; sizes come from the run"
     )
-    weak_pipeline: tuple[dict[str, Any], ...] = Field(
-        _WEAK_PIPELINE, description="as train_pipeline, for the unlabelled images the teacher sees"
+    weak_pipeline: pipelines.Pipeline = Field(
+        pipelines.WEAK, description="as train_pipeline, for the unlabelled images the teacher sees"
     )
-    strong_pipeline: tuple[dict[str, Any], ...] = Field(
-        _STRONG_PIPELINE, description="what the student's view of unlabelled images gets on top; it moves no pixel"
+    strong_pipeline: pipelines.Pipeline = Field(
+        pipelines.STRONG, description="what the student's view of unlabelled images gets on top; it moves no pixel"
     )
-    second_pipeline: tuple[dict[str, Any], ...] = Field(
-        _SECOND_PIPELINE, description="as train_pipeline, for the second view that contrasts need"
+    second_pipeline: pipelines.Pipeline = Field(
+        pipelines.SECOND, description="as train_pipeline, for the second view that contrasts need"
+    )
+    first_crop_pipeline: pipelines.Pipeline = Field(
+        pipelines.FIRST_CROP, description="as train_pipeline, for the first view of self-supervised training"
+    )
+    second_crop_pipeline: pipelines.Pipeline = Field(
+        pipelines.SECOND_CROP, description="as train_pipeline, for its second view"
     )
     losses: tuple[dict[str, Any], ...] = Field(
         ({"type": "CrossEntropy", "weight": 1.0, "rarity_power": 0.5},),

@@ -14,7 +14,6 @@ from torch import Tensor
 from otx_seg.algorithms import Algorithm, Moment
 from otx_seg.datasets import TrainingData
 from otx_seg.errors import OtxError
-from otx_seg.metrics.confusion import scores
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage
 from otx_seg.template import Template
@@ -24,14 +23,13 @@ from otx_seg.training.loss_guard import LossGuard
 from otx_seg.training.memory import is_out_of_memory
 from otx_seg.training.reporter import Reporter
 from otx_seg.training.schedule import LearningRate
+from otx_seg.training.selection import Selection
 from otx_seg.training.state import Position, collect_state, restore_state
-from otx_seg.training.stopping import EarlyStopping, StopRequest
-from otx_seg.training.validation import ValidationPace, confusion_on_all_processes
+from otx_seg.training.stopping import StopRequest
 from otx_seg.training.views import open_views
 from otx_seg.training.watcher import StepReport, TrainResult, ValidationReport, Watcher
 from otx_seg.workspace.atomic import write_tensors
 from otx_seg.workspace.run_folder import RunFolder
-from otx_seg.workspace.weights import write_weights
 
 logger = logging.getLogger(__name__)
 
@@ -80,9 +78,7 @@ class Training:
         self.loader = self._open_loader()
         warmup_steps = min(self.parameters.learning_rate_warmup_iters, self.total_steps // 2)
         self.learning_rate = LearningRate(template, warmup_steps)
-        self.early_stopping = EarlyStopping(template, warmup_steps)
-        self.best_confusion: Tensor | None = None
-        self.validation_pace = ValidationPace(self.parameters, len(data.val))
+        self.selection = Selection(data, template, run, origin, self.accelerator, self.workers, warmup_steps)
         on_gpu = self.accelerator.device.type != "cpu"
         self.loss_guard = LossGuard(JOURNAL_INTERVAL if on_gpu else 1, run.checkpoint)
         quiet = not self.accelerator.is_main_process
@@ -110,7 +106,7 @@ class Training:
         if self.parameters.max_minutes == 0:
             return min(by_steps, 1.0)
         # The last validation belongs to the budget too.
-        budget_s = max(self.parameters.max_minutes * 60 - self.validation_pace.duration_s, 1.0)
+        budget_s = max(self.parameters.max_minutes * 60 - self.selection.pace.duration_s, 1.0)
         return min(max(by_steps, self._largest(self.elapsed_s / budget_s)), 1.0)
 
     def _largest(self, value: float) -> float:
@@ -144,8 +140,8 @@ class Training:
                         raise self._interrupted(stop_request) from error
                     else:
                         raise
-        assert self.best_confusion is not None
-        best, at = scores(self.best_confusion, self.data.train.labels), self.position
+        at = self.position
+        best = self.selection.best()
         return TrainResult(self.run.weights, best, at.best_epoch, at.epoch, at.step, self.elapsed_s, at.ended)
 
     def close(self) -> None:
@@ -178,7 +174,7 @@ class Training:
             by_time = position.epoch < self.parameters.num_iters
             position.ended = "the time budget is used up" if by_time else f"{position.epoch} epochs are done"
         elif stalled:
-            position.ended = f"no better score in {self.early_stopping.stalled} validations"
+            position.ended = f"no better score in {self.selection.early_stopping.stalled} validations"
         self._save_checkpoint()
 
     def _step(self, batch: dict[str, Any], progress: float) -> None:
@@ -245,35 +241,18 @@ class Training:
     # ------------------------------------------------------------------ validation
 
     def _validation_due(self) -> bool:
-        since = self.position.epoch - self.position.validated_epoch
-        return bool(self._largest(float(self.validation_pace.is_due(since, len(self.loader)))))
+        return bool(self._largest(float(self.selection.is_due(self.position, len(self.loader)))))
 
     def _validate(self) -> bool:
-        """Score the network, keep it if it is the best, save everything; True when training should stop."""
+        """Score the network and keep it if it is the best; True when training should stop."""
         self.loss_guard.check()
-        started = time.monotonic()
-        position = self.position
-        network = self.deployable()
-        confusion = confusion_on_all_processes(
-            network, self.data.val, self.template, position.batch_size, self.workers, self.accelerator
-        )
-        result = scores(confusion, self.data.val.labels)
-        position.validated_epoch = position.epoch
-        stalled = self.early_stopping.observe(position.epoch, position.step, result.dice_average)
-        self.learning_rate.observe(position.step, result.dice_average)
-        if result.dice_average > position.best_score or self.best_confusion is None:
-            position.best_score, position.best_epoch = result.dice_average, position.epoch
-            self.best_confusion = confusion
-            if self.accelerator.is_main_process:
-                write_weights(
-                    self.run.weights, network.network.state_dict(), self.data.train.labels, self.template, self.origin
-                )
-        self.reporter.validation(
-            ValidationReport(position.step, position.epoch, result, position.best_score, self.elapsed_s)
-        )
+        at = self.position
+        result = self.selection.look(self.deployable(), at)
+        if result is not None:
+            self.learning_rate.observe(at.step, result.dice_average)
+            self.reporter.validation(ValidationReport(at.step, at.epoch, result, at.best_score, self.elapsed_s))
         self.model.train()
-        self.validation_pace.note(started)
-        return stalled
+        return self.selection.stalled
 
     def deployable(self) -> SegmentationNetwork:
         """The network to evaluate and save: the averaged one where an average is kept."""

@@ -15,7 +15,7 @@ class Reporter:
     """
     Args:
         watcher: receives every report.
-        journal: gets a line for each validation and for every `interval`-th step.
+        journal: gets a line for each validation, for the first step and for every `interval`-th.
         on_gpu: whether reading a loss means waiting for a GPU: then only those steps are reported at all.
         silent: report nothing.
     """
@@ -26,7 +26,7 @@ class Reporter:
 
     def step(self, losses: dict[str, Tensor], report: StepReport) -> None:
         """Report a step, whose loss is filled in from ``losses["loss"]`` if it is read at all."""
-        journaled = report.step % self.interval == 0
+        journaled = report.step % self.interval == 0 or report.step == 1
         if self.silent or (self.on_gpu and not journaled):
             return
         values = {name: float(value.detach()) for name, value in losses.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,13 +11,15 @@ from torch import Tensor, nn
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.template import Template
-from otx_seg.workspace.weights import read_weights
+from otx_seg.workspace.weights import read_backbone, read_weights
 
 _CLASSIFIER = ("decode_head.conv_seg.weight", "decode_head.conv_seg.bias")
 
 
 def load_starting_weights(network: nn.Module, path: Path, labels: Labels, template: Template) -> str:
     """Load `weights.pth` into a network, mapping the rows of its classifier by label name.
+
+    A backbone from self-supervised training goes into the network's backbone.
 
     Args:
         network: MMSegmentation network with as many outputs as there are `labels`.
@@ -27,6 +30,9 @@ def load_starting_weights(network: nn.Module, path: Path, labels: Labels, templa
     Raises:
         UsageError: the file is no checkpoint, or is of another network.
     """
+    pretrained = read_backbone(path)
+    if pretrained is not None:
+        return _load_backbone(network, *pretrained, path, template)
     weights = read_weights(path)
     if weights.template is not None and weights.template.model != template.model:
         raise UsageError(
@@ -45,6 +51,19 @@ def load_starting_weights(network: nn.Module, path: Path, labels: Labels, templa
     new = [name for name in labels.names if name not in weights.labels.names]
     text = f"weights of {path}: labels kept: {', '.join(kept) or 'none'}"
     return f"{text}; new: {', '.join(new)}" if new else text
+
+
+def _load_backbone(
+    network: nn.Module, tensors: dict[str, Tensor], made_from: Template, path: Path, template: Template
+) -> str:
+    if made_from.model["backbone"] != template.model["backbone"]:
+        raise UsageError(
+            f"{path}: holds the backbone of the template {made_from.name}, which is not that of {template.name}; name "
+            "the template of the weights, or train without --load-weights"
+        )
+    backbone: Any = network.backbone
+    backbone.load_state_dict(tensors)
+    return f"the backbone of {path}, from self-supervised training"
 
 
 def _fits(key: str, value: Tensor, own: Tensor) -> bool:

@@ -44,7 +44,7 @@ def collect_state(training: Training) -> dict[str, Any]:
     return {
         **{name: part.state_dict() for name, part in _parts(training).items()},
         "position": {**asdict(training.position), "elapsed_s": training.elapsed_s},
-        "best_confusion": training.best_confusion,
+        "best_confusion": training.selection.best_confusion,
         "random": random_state(),
         "template": training.template.as_dict(),
         "origin": training.origin,
@@ -56,7 +56,7 @@ def restore_state(training: Training, state: dict[str, Any]) -> None:
     for name, part in _parts(training).items():
         part.load_state_dict(state[name])
     training.position = Position(**state["position"])
-    training.best_confusion = state["best_confusion"]
+    training.selection.best_confusion = state["best_confusion"]
     restore_random_state(state["random"])
 
 
@@ -66,7 +66,7 @@ def _parts(training: Training) -> dict[str, Any]:
         "algorithm": training.algorithm,
         "optimizer": training.optimizer,
         "learning_rate": training.learning_rate,
-        "early_stopping": training.early_stopping,
+        "early_stopping": training.selection.early_stopping,
     }
     if training.average is not None:
         parts["average"] = training.average.averaged

@@ -6,9 +6,17 @@ from typing import Any
 
 from otx_seg.datasets import TrainingData
 from otx_seg.datasets.loading import training_loader
-from otx_seg.datasets.views import Labelled, Unlabelled, View
+from otx_seg.datasets.views import Labelled, Unlabelled
 from otx_seg.template import Template
 from otx_seg.transforms.pipeline import Transform, build_pipeline
+
+_LABELLED = {
+    "labelled": ("train_pipeline", 0),
+    "second": ("second_pipeline", 2),
+    "first crop": ("first_crop_pipeline", 0),
+    "second crop": ("second_crop_pipeline", 2),
+}
+"""For each view of images with masks its pipeline in the template and its `look`; 1 is the unlabelled images'."""
 
 
 def open_views(
@@ -24,7 +32,7 @@ def open_views(
     """A loader of the views called `names` for one process, see `training_loader`.
 
     Args:
-        names: an algorithm's `views`.
+        names: an algorithm's `views`; the first of them is one of images with masks.
         data: has unlabelled images if they are among the views.
         template: its pipelines augment; its `unlabeled_batch_size` counts unlabelled images.
         batch_size: labelled images per step at most.
@@ -38,14 +46,13 @@ def open_views(
     def pipeline(key: str, moves_pixels: bool = True) -> Transform:
         return build_pipeline(getattr(template, key), template.input_size, f"{where}: {key}", moves_pixels)
 
-    share = (seed, rank, world_size)
-    first = Labelled(data.train, pipeline("train_pipeline"), batch_size, *share)
-    others: list[View] = []
-    if "second" in names:
-        others.append(Labelled(data.train, pipeline("second_pipeline"), batch_size, *share, name="second", look=2))
+    def labelled(name: str, key: str, look: int) -> Labelled:
+        return Labelled(data.train, pipeline(key), batch_size, seed, rank, world_size, name, look)
+
+    views: list[Any] = [labelled(name, *_LABELLED[name]) for name in names if name in _LABELLED]
     if Unlabelled.name in names:
         assert data.unlabelled is not None
         weak, strong = pipeline("weak_pipeline"), pipeline("strong_pipeline", moves_pixels=False)
         count = template.hyper_parameters.learning_parameters.unlabeled_batch_size
-        others.append(Unlabelled(data.unlabelled, weak, strong, count, *share))
-    return training_loader(first, others, workers)
+        views.append(Unlabelled(data.unlabelled, weak, strong, count, seed, rank, world_size))
+    return training_loader(views[0], views[1:], workers)

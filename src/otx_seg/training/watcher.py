@@ -46,13 +46,13 @@ class TrainResult:
 
     Attributes:
         weights: the file with the best network.
-        scores: its validation scores.
+        scores: its validation scores; None where there were no validation images.
         epoch: finished epochs when it was saved.
         reason: why the training ended.
     """
 
     weights: Path
-    scores: Scores
+    scores: Scores | None
     epoch: int
     epochs: int
     steps: int

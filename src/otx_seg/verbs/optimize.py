@@ -61,6 +61,7 @@ def optimize(
     val_root = Path(val_data_roots) if val_data_roots is not None else None
     use_polygons = settings.learning_parameters.use_otx_adapter
     data = open_training(Path(train_data_roots), val_root, seed, use_polygons=use_polygons)
+    assert data.val is not None
     roots = (data.train.root, data.val.root)
     run = open_run(Path(output) if output is not None else None, "optimize", _PRODUCTS, overwrite, roots)
     with log_to(run.log):

@@ -21,7 +21,7 @@ class Roots:
     """Where the data is.
 
     Attributes:
-        train: labelled images to train on.
+        train: images to train on, with masks unless the training is self-supervised.
         val: labelled images to validate on; None: part of `train`.
         unlabelled: images without masks, or None.
         unlabelled_list: file that names those to use; None: all.
@@ -48,6 +48,10 @@ class Plan:
     seed: int
     state: dict[str, Any] | None
     resumed_run: RunFolder | None
+
+    @property
+    def train_type(self) -> str:
+        return self.template.hyper_parameters.algo_backend.train_type
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,8 @@ def _new_plan(request: Request) -> Plan:
     by_parameter = request.parameters.get(PARAMETER)
     if None not in (request.train_type, by_parameter) and str(by_parameter).lower() != str(request.train_type).lower():
         raise UsageError(f"--train-type {request.train_type} and {PARAMETER}={by_parameter} contradict each other")
-    train_type, reason = choose_train_type(request.train_type or by_parameter, request.unlabelled_root is not None)
+    given = (Path(request.train_root), request.val_root is not None, request.unlabelled_root is not None)
+    train_type, reason = choose_train_type(request.train_type or by_parameter, *given)
     chosen = templates.load(request.template or templates.default_template())
     chosen = chosen.override({**request.parameters, PARAMETER: train_type})
     roots = Roots(
@@ -103,7 +108,8 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     of_run = template_of(state, path)
     asked = dict(request.parameters)
     if request.train_type is not None or request.unlabelled_root is not None:
-        asked[PARAMETER] = choose_train_type(request.train_type, request.unlabelled_root is not None)[0]
+        given = (request.val_root is not None, request.unlabelled_root is not None)
+        asked[PARAMETER] = choose_train_type(request.train_type, None, *given)[0]
     chosen = templates.load(request.template) if request.template is not None else of_run
     chosen = chosen.override(asked)
     refuse_other_template(of_run, chosen)

@@ -27,7 +27,13 @@ from otx_seg.training.loop import Training
 from otx_seg.training.starting_weights import load_starting_weights
 from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
 from otx_seg.verbs.plan import Plan, Request, make_plan
-from otx_seg.verbs.training_data import check_data, describe_data, open_data, refuse_other_data
+from otx_seg.verbs.training_data import (
+    check_data,
+    describe_data,
+    open_data,
+    open_regions_to_train_on,
+    refuse_other_data,
+)
 from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.label_schema import write_label_schema
 from otx_seg.workspace.logs import ROOT, log_to
@@ -59,12 +65,14 @@ def train(
     """Train a network and write the best of it to ``<run>/models/weights.pth``.
 
     Args:
-        train_data_roots: folder with ``images/``, ``masks/`` and ``dataset_meta.json``, or with such subset folders.
+        train_data_roots: folder with ``images/``, ``masks/`` and ``dataset_meta.json``, or with such subset folders;
+            for self-supervised training a folder of images.
         val_data_roots: the same for validation; None: a subset of the training folder called val or valid, else a
             random 20 % of the training images.
         unlabeled_data_roots: folder of images without masks to learn from as well.
         unlabeled_file_list: text file that names those to use, one path per line relative to that folder; None: all.
-        train_type: ``Incremental`` or ``Semisupervised``; None: the latter if there are unlabelled images.
+        train_type: ``Incremental``, ``Semisupervised`` or ``Selfsupervised``; None: the second if there are unlabelled
+            images, the third if `train_data_roots` holds nothing but images, else the first.
         template: name, id or path; None: the default template, or that of the run to go on with.
         load_weights: `weights.pth` to start from; classifier rows are mapped by label name.
         resume_from: folder of a run, or its checkpoint file, to go on with as if it had never stopped.
@@ -74,7 +82,8 @@ def train(
         parameters: ``{"group.name": value}`` hyper-parameters that differ from the template.
         overwrite: replace a result that `output` already holds.
         watcher: receives a report of each step and each validation.
-        scan_progress: called with the subset's name and the numbers of images checked and to check.
+        scan_progress: called before the training with what is being done to the images, and with the numbers of
+            images done and to do.
 
     Raises:
         UsageError: arguments that make no sense.
@@ -110,7 +119,7 @@ def _train(
     run = _open_run(plan, output, overwrite) if processes.is_main_process else None
     run = broadcast_object_list([run])[0]
     with log_to(run.log) if processes.is_main_process else _only_errors():
-        data, label_shares = check_data(open_data(plan), scan_progress)
+        data, label_shares = _open(plan, run, scan_progress)
         if plan.state is not None:
             refuse_other_data(plan, data)
         _make_deterministic(plan.seed, deterministic)
@@ -127,6 +136,14 @@ def _train(
         if processes.is_main_process:
             _finish(run, plan, data, origin, result)
     return result
+
+
+def _open(
+    plan: Plan, run: RunFolder, progress: Callable[[str, int, int], None] | None
+) -> tuple[TrainingData, tuple[float, ...]]:
+    if plan.train_type == "Selfsupervised":
+        return open_regions_to_train_on(plan, run.region_masks, progress), ()
+    return check_data(open_data(plan), progress)
 
 
 @contextmanager
@@ -166,7 +183,8 @@ def _write_plan(run: RunFolder, plan: Plan, data: TrainingData) -> None:
     for left_over in (run.checkpoint, run.metrics, run.curves, run.weights, run.report):
         left_over.unlink(missing_ok=True)  # of a run that --overwrite replaces
     write_text(run.template, plan.template.as_yaml())
-    write_label_schema(run.label_schema, data.train.labels)
+    if plan.train_type != "Selfsupervised":
+        write_label_schema(run.label_schema, data.train.labels)
     write_json(run.data, describe_data(plan, data))
 
 
@@ -191,7 +209,7 @@ def _announce(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -> No
     parameters = plan.template.hyper_parameters.learning_parameters
     limit = f", at most {parameters.max_minutes:g} minutes" if parameters.max_minutes else ""
     logger.info("template %s on %s; %s", plan.template.name, describe_device(), origin)
-    logger.info("training: %s, %s", plan.template.hyper_parameters.algo_backend.train_type, plan.reason)
+    logger.info("training: %s, %s", plan.train_type, plan.reason)
     logger.info("%s", data.split)
     logger.info(
         "input %s, batches of %d, up to %d epochs%s; results go to %s",
@@ -206,21 +224,33 @@ def _announce(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -> No
 def _finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: TrainResult) -> None:
     draw_curves(run.metrics, run.curves)
     point_latest(run)
-    outcome = (
-        f"time elapsed: {format_duration(result.elapsed_s)}\nended: {result.reason}\nbest epoch: {result.epoch} of "
-        f"{result.epochs}\nscore: {result.scores.dice_average:.4f}\nmodel_path: {result.weights}\n\n"
-    )
-    files = f"{len(data.train.samples)} training and {len(data.val.samples)} validation images; {data.split}"
-    if data.unlabelled is not None:
-        files += f"\n{plan.roots.unlabelled}: {len(data.unlabelled)} unlabelled images"
-    train_type = plan.template.hyper_parameters.algo_backend.train_type
+    chosen = plan.template
     write_report(
         run.report,
         {
-            "Template": f"{plan.template.name} ({plan.template.id})\n{plan.template.summary}",
-            "Dataset": f"{plan.roots.train}\n{files}\nlabels: {', '.join(data.train.labels.names)}",
-            "Configuration": f"training: {train_type}, {plan.reason}\nstarted from {origin}\nseed {plan.seed}\n"
-            + plan.template.as_yaml(),
-            "Results": outcome + as_text(scores_table(result.scores)),
+            "Template": f"{chosen.name} ({chosen.id})\n{chosen.summary}",
+            "Dataset": _dataset_text(plan, data),
+            "Configuration": f"training: {plan.train_type}, {plan.reason}\nstarted from {origin}\nseed {plan.seed}\n"
+            + chosen.as_yaml(),
+            "Results": _results_text(result),
         },
+    )
+
+
+def _dataset_text(plan: Plan, data: TrainingData) -> str:
+    if data.val is None:
+        return f"{plan.roots.train}\n{len(data.train)} images without masks"
+    files = f"{len(data.train)} training and {len(data.val)} validation images; {data.split}"
+    if data.unlabelled is not None:
+        files += f"\n{plan.roots.unlabelled}: {len(data.unlabelled)} unlabelled images"
+    return f"{plan.roots.train}\n{files}\nlabels: {', '.join(data.train.labels.names)}"
+
+
+def _results_text(result: TrainResult) -> str:
+    outcome = f"time elapsed: {format_duration(result.elapsed_s)}\nended: {result.reason}\n"
+    if result.scores is None:
+        return f"{outcome}model_path: {result.weights} (a backbone, for --load-weights)"
+    return (
+        f"{outcome}best epoch: {result.epoch} of {result.epochs}\nscore: {result.scores.dice_average:.4f}\n"
+        f"model_path: {result.weights}\n\n{as_text(scores_table(result.scores))}"
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 from otx_seg.catalogue import nearest
+from otx_seg.datasets import holds_bare_images
 from otx_seg.errors import UsageError
 from otx_seg.template.hyper_parameters import AlgoBackend
 
@@ -12,11 +14,13 @@ TRAIN_TYPES: tuple[str, ...] = get_args(AlgoBackend.model_fields["train_type"].a
 PARAMETER = "algo_backend.train_type"
 
 
-def choose_train_type(asked: str | None, unlabelled: bool) -> tuple[str, str]:
+def choose_train_type(asked: str | None, train_root: Path | None, val: bool, unlabelled: bool) -> tuple[str, str]:
     """The train type, and the reason for it in a few words.
 
     Args:
         asked: a name in upper or lower case, or None.
+        train_root: the training data.
+        val: whether validation data is given.
         unlabelled: whether images without masks are given beside those with masks.
 
     Raises:
@@ -25,6 +29,8 @@ def choose_train_type(asked: str | None, unlabelled: bool) -> tuple[str, str]:
     if asked is None:
         if unlabelled:
             return "Semisupervised", "since unlabelled images are given"
+        if train_root is not None and not val and holds_bare_images(train_root):
+            return "Selfsupervised", f"since {train_root} holds images without masks"
         return "Incremental", "since all images are labelled"
     known = {name.lower(): name for name in TRAIN_TYPES}
     if asked.lower() not in known:
@@ -34,4 +40,6 @@ def choose_train_type(asked: str | None, unlabelled: bool) -> tuple[str, str]:
         raise UsageError("--train-type Semisupervised needs images without masks: give --unlabeled-data-roots FOLDER")
     if chosen != "Semisupervised" and unlabelled:
         raise UsageError(f"--train-type {chosen} does not use unlabelled images: leave out --unlabeled-data-roots")
+    if chosen == "Selfsupervised" and val:
+        raise UsageError("--train-type Selfsupervised looks at no masks: leave out --val-data-roots")
     return chosen, "as asked for"

@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.datasets import (
+    Division,
     ImageSet,
     Subset,
     TrainingData,
     check_images,
     leave_out_copies,
+    open_regions,
     open_training,
     open_unlabelled,
     require_two_labels,
     scan,
     sound_samples,
 )
-from otx_seg.errors import UsageError
+from otx_seg.errors import DataError, UsageError
 from otx_seg.verbs.data import warn_of_unmatched
 from otx_seg.verbs.plan import Plan
 
@@ -44,6 +46,26 @@ def open_data(plan: Plan) -> TrainingData:
     return replace(data, unlabelled=open_unlabelled(plan.roots.unlabelled, plan.roots.unlabelled_list))
 
 
+def open_regions_to_train_on(plan: Plan, masks: Path, progress: Callable[[str, int, int], None] | None) -> TrainingData:
+    """The images a plan names, divided into regions, for training without labels.
+
+    Args:
+        masks: the folder of the pseudo-masks.
+
+    Raises:
+        DataError: the images cannot be used.
+    """
+    images = open_unlabelled(plan.roots.train)
+    images = _decodable(images, "training", progress)
+    if len(images) < 2:
+        raise DataError(f"{plan.roots.train}: a single image has none to be compared with; give more images")
+    settings = plan.template.hyper_parameters.pseudo_masks
+    counter = _counter("dividing the training images into regions", len(images), progress)
+    train, made = open_regions(images, masks, Division(**settings.model_dump()), counter)
+    logger.info("training data: %d images; %d pseudo-masks were made, see %s", len(images), made, masks)
+    return TrainingData(train, None, "no validation: the last network is the result")
+
+
 def check_data(
     data: TrainingData, progress: Callable[[str, int, int], None] | None
 ) -> tuple[TrainingData, tuple[float, ...]]:
@@ -53,8 +75,9 @@ def check_data(
         The data without what cannot be read, and the share of each label among the labelled training pixels.
     """
     subsets, label_shares = {}, {}
+    assert data.val is not None
     for name, subset in (("training", data.train), ("validation", data.val)):
-        report = scan(subset, _counter(name, len(subset), progress))
+        report = scan(subset, _counter(f"checking the {name} images", len(subset), progress))
         warn_of_unmatched(subset, name)
         for file, reason in report.broken:
             logger.warning("%s data: skipped: %s: %s", name, file, reason)
@@ -80,9 +103,7 @@ def _checked_unlabelled(
     images: ImageSet, labelled: dict[str, Subset], progress: Callable[[str, int, int], None] | None
 ) -> ImageSet:
     """The unlabelled images that can be decoded and are no copies of labelled ones."""
-    images, damages = check_images(images, _counter("unlabelled", len(images), progress))
-    for damage in damages:
-        logger.warning("unlabelled data: skipped: %s", damage)
+    images = _decodable(images, "unlabelled", progress)
     images, copies = leave_out_copies(images, (s.image for subset in labelled.values() for s in subset.samples))
     for path in copies:
         logger.warning("unlabelled data: skipped: %s: is among the labelled images", path)
@@ -90,12 +111,20 @@ def _checked_unlabelled(
     return images
 
 
-def _counter(name: str, total: int, progress: Callable[[str, int, int], None] | None) -> Callable[[int], None] | None:
-    return None if progress is None else lambda done: progress(name, done, total)
+def _decodable(images: ImageSet, name: str, progress: Callable[[str, int, int], None] | None) -> ImageSet:
+    kept, damages = check_images(images, _counter(f"checking the {name} images", len(images), progress))
+    for damage in damages:
+        logger.warning("%s data: skipped: %s", name, damage)
+    return kept
+
+
+def _counter(what: str, total: int, progress: Callable[[str, int, int], None] | None) -> Callable[[int], None] | None:
+    return None if progress is None else lambda done: progress(what, done, total)
 
 
 def describe_data(plan: Plan, data: TrainingData) -> dict[str, Any]:
     """What `data.json` holds: roots, seed, and the files of each subset."""
+    validated = () if data.val is None else data.val.samples
     return {
         "seed": plan.seed,
         "train_root": _resolved(plan.roots.train),
@@ -104,9 +133,9 @@ def describe_data(plan: Plan, data: TrainingData) -> dict[str, Any]:
         "unlabelled_list": _resolved(plan.roots.unlabelled_list),
         "split": data.split,
         "train": [sample.name for sample in data.train.samples],
-        "val": [sample.name for sample in data.val.samples],
+        "val": [sample.name for sample in validated],
         "unlabelled": [] if data.unlabelled is None else [data.unlabelled.name(i) for i in range(len(data.unlabelled))],
-        "val_images": [str(Path(sample.image).resolve()) for sample in data.val.samples[:_LISTED_PATHS]],
+        "val_images": [str(Path(sample.image).resolve()) for sample in validated[:_LISTED_PATHS]],
     }
 
 

@@ -58,12 +58,23 @@ class RunFolder:
         return self.path / "data.json"
 
     @property
+    def region_masks(self) -> Path:
+        """The pseudo-masks of self-supervised training; the runs of a workspace share them."""
+        return (_workspace_of(self.path) or self.path) / "detcon_mask"
+
+    @property
     def report(self) -> Path:
         return self.path / "cli_report.log"
 
     @property
     def performance(self) -> Path:
         return self.path / "performance.json"
+
+
+def _workspace_of(path: Path) -> Path | None:
+    """The workspace among whose outputs a run folder is."""
+    outputs = path.parent
+    return outputs.parent if outputs.name == "outputs" and outputs.parent.name == WORKSPACE.name else None
 
 
 def open_run(
@@ -121,10 +132,9 @@ def point_latest(run: RunFolder) -> None:
 
     A run outside a workspace's `outputs` folder leaves no pointer.
     """
-    outputs = run.path.parent
-    if outputs.name != "outputs" or outputs.parent.name != WORKSPACE.name:
+    if _workspace_of(run.path) is None:
         return
-    pointer = outputs / LATEST
+    pointer = run.path.parent / LATEST
     pointer.unlink(missing_ok=True)
     try:
         pointer.symlink_to(run.path.name, target_is_directory=True)

@@ -23,6 +23,8 @@ from otx_seg.workspace.label_schema import labels_from_plain, labels_to_plain
 
 VERSION = 1
 
+_BACKBONE = "backbone."
+
 
 @dataclass(frozen=True)
 class WeightsFile:
@@ -48,9 +50,26 @@ def write_weights(path: Path, state_dict: dict[str, Tensor], labels: Labels, tem
     Raises:
         OSError: the file cannot be written.
     """
+    _write(path, state_dict, labels, template, origin)
+
+
+def write_backbone(path: Path, state_dict: dict[str, Tensor], template: Template, origin: str) -> None:
+    """Write a trained backbone atomically, for another training to begin with.
+
+    Args:
+        state_dict: the backbone's tensors, under their names in it.
+        template, origin: see `WeightsFile`.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    _write(path, {_BACKBONE + key: value for key, value in state_dict.items()}, None, template, origin)
+
+
+def _write(path: Path, state_dict: dict[str, Tensor], labels: Labels | None, template: Template, origin: str) -> None:
     content = {
         "model": {"state_dict": {key: value.detach().cpu().clone() for key, value in state_dict.items()}},
-        "labels": labels_to_plain(labels),
+        "labels": None if labels is None else labels_to_plain(labels),
         "template": template.as_dict(),
         "input_size": list(template.input_size),
         "origin": origin,
@@ -89,6 +108,11 @@ def read_weights(path: Path) -> WeightsFile:
         UsageError: the file is no such checkpoint; the message says why.
     """
     content = read_tensors(path)
+    if _is_backbone(content):
+        raise UsageError(
+            f"{path}: holds a backbone alone, from self-supervised training; train on labelled images first: otx train "
+            f"--load-weights {path} --train-data-roots FOLDER"
+        )
     try:
         state_dict = content["model"]["state_dict"]
         classes = state_dict["decode_head.conv_seg.weight"].shape[0]
@@ -103,6 +127,29 @@ def read_weights(path: Path) -> WeightsFile:
     if classes != len(labels):
         raise UsageError(f"{path}: has {classes} outputs but names {len(labels)} labels")
     return WeightsFile(state_dict, labels, template, (height, width), origin)
+
+
+def read_backbone(path: Path) -> tuple[dict[str, Tensor], Template] | None:
+    """The tensors of a file written by `write_backbone`, under their names in the backbone, and its template.
+
+    Returns:
+        None if the file holds something else.
+
+    Raises:
+        UsageError: as `read_tensors`, or the file is damaged.
+    """
+    content = read_tensors(path)
+    if not _is_backbone(content):
+        return None
+    try:
+        tensors = {key.removeprefix(_BACKBONE): value for key, value in content["model"]["state_dict"].items()}
+        return tensors, from_dict(content["template"], str(path))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path}: is not a whole checkpoint ({error})") from error
+
+
+def _is_backbone(content: Any) -> bool:
+    return isinstance(content, dict) and "version" in content and content.get("labels", ()) is None
 
 
 def _from_otx_1(content: dict[str, Any], state_dict: dict[str, Tensor], classes: int) -> WeightsFile:

@@ -1,0 +1,81 @@
+"""Which network of a training is kept: the best on the validation images, or the last where there are none."""
+
+from __future__ import annotations
+
+import time
+
+from accelerate import Accelerator
+from torch import Tensor
+
+from otx_seg.datasets import TrainingData
+from otx_seg.metrics.confusion import Scores, scores
+from otx_seg.models.network import SegmentationNetwork
+from otx_seg.template import Template
+from otx_seg.training.state import Position
+from otx_seg.training.stopping import EarlyStopping
+from otx_seg.training.validation import ValidationPace, confusion_on_all_processes
+from otx_seg.workspace.run_folder import RunFolder
+from otx_seg.workspace.weights import write_backbone, write_weights
+
+
+class Selection:
+    """Scores a network now and then, and writes `weights.pth` when it is the best so far.
+
+    Args:
+        data: without validation images nothing is scored, and what is written is a backbone alone.
+        origin: how the weights began, recorded in the file.
+        warmup_steps: during which a stalled score means nothing.
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        template: Template,
+        run: RunFolder,
+        origin: str,
+        accelerator: Accelerator,
+        workers: int,
+        warmup_steps: int,
+    ) -> None:
+        self.data, self.template, self.run, self.origin = data, template, run, origin
+        self.accelerator, self.workers = accelerator, workers
+        self.early_stopping = EarlyStopping(template, warmup_steps)
+        self.best_confusion: Tensor | None = None
+        images = 0 if data.val is None else len(data.val)
+        self.pace = ValidationPace(template.hyper_parameters.learning_parameters, images)
+        self.stalled = False
+
+    def is_due(self, position: Position, steps_per_epoch: int) -> bool:
+        """Whether to look at the network between two epochs, as this process sees it."""
+        since = position.epoch - position.validated_epoch
+        return self.data.val is not None and self.pace.is_due(since, steps_per_epoch)
+
+    def look(self, network: SegmentationNetwork, position: Position) -> Scores | None:
+        """Score a network and keep it if it is the best; `stalled` tells whether the training should stop.
+
+        Without validation images, keep it.
+        """
+        position.validated_epoch = position.epoch
+        if self.data.val is None:
+            position.best_epoch = position.epoch
+            if self.accelerator.is_main_process:
+                write_backbone(self.run.weights, network.network.backbone.state_dict(), self.template, self.origin)
+            return None
+        started = time.monotonic()
+        confusion = confusion_on_all_processes(
+            network, self.data.val, self.template, position.batch_size, self.workers, self.accelerator
+        )
+        result = scores(confusion, self.data.val.labels)
+        self.stalled = self.early_stopping.observe(position.epoch, position.step, result.dice_average)
+        if result.dice_average > position.best_score or self.best_confusion is None:
+            position.best_score, position.best_epoch = result.dice_average, position.epoch
+            self.best_confusion = confusion
+            if self.accelerator.is_main_process:
+                tensors, labels = network.network.state_dict(), self.data.train.labels
+                write_weights(self.run.weights, tensors, labels, self.template, self.origin)
+        self.pace.note(started)
+        return result
+
+    def best(self) -> Scores | None:
+        """The scores of what was kept."""
+        return None if self.best_confusion is None else scores(self.best_confusion, self.data.train.labels)
