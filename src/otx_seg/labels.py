@@ -31,6 +31,17 @@ class Labels:
         return tuple(index for index in range(len(self.names)) if index != self.background)
 
 
+def extended(labels: Labels, other: Labels) -> Labels:
+    """All of `labels`, then those of `other` whose names are not among them."""
+    new = [index for index, name in enumerate(other.names) if name not in labels.names]
+    names = labels.names + tuple(other.names[index] for index in new)
+    colors = labels.colors + tuple(other.colors[index] for index in new)
+    background = labels.background
+    if background is None and other.background is not None:
+        background = names.index(other.names[other.background])
+    return Labels(names, colors, background)
+
+
 def background_index(names: tuple[str, ...]) -> int | None:
     """The index of the label called background (any case), or None."""
     lowered = [name.lower() for name in names]

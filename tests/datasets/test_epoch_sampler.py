@@ -42,6 +42,25 @@ def test_one_process_leaves_out_a_sample_only_rather_than_a_batch_of_one() -> No
     assert [len(batch) for batch in deal(1, 8, 1)[0]] == [1]
 
 
+@pytest.mark.parametrize(
+    ("length", "new", "others"),
+    [(20, 2, 6), (20, 5, 5), (10, 8, 2), (100, 1, 9), (20, 0, 20), (20, 20, 0)],
+)
+def test_new_labels_are_balanced_with_old_ones(length: int, new: int, others: int) -> None:
+    shown = list(range(0, new))
+    sampler = EpochSampler(length, 4, 42, 0, 1, shown)
+    drawn = []
+    for epoch in range(40):
+        used = [index for batch in sampler.batches(epoch) for _, _, index in batch]
+        assert len(used) == len(set(used)) == new + others
+        assert set(shown) <= set(used)
+        drawn.append(tuple(index for index in used if index not in shown))
+    assert {index for epoch in drawn for index in epoch} == set(range(new, length))  # all get their turn
+    assert list(sampler.batches(7)) == list(EpochSampler(length, 4, 42, 0, 1, shown).batches(7))
+    later = list(sampler.batches(7, 1))
+    assert later == list(sampler.batches(7))[1:]
+
+
 def test_positions_count_through_the_epoch_and_epochs_differ() -> None:
     first, second = (deal(20, 8, 1, epoch)[0] for epoch in (0, 1))
     for epoch, batches in enumerate((first, second)):

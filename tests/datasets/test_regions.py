@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from otx_seg.datasets import Division, open_regions, open_unlabelled
+from otx_seg.datasets import open_unlabelled
+from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.errors import DataError
 
 DIVISION = Division(scale=100.0, min_size=20, longest_side=64)

@@ -1,10 +1,15 @@
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from otx_seg.datasets.folder import open_folder
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
+from otx_seg.errors import DataError
+from otx_seg.labels import Labels, default_colors
+
+META = {"label_map": {"0": "background", "1": "cat", "2": "dog"}}
 
 
 @pytest.fixture
@@ -42,3 +47,31 @@ def test_masks_go_through_polygons_when_asked(dataset, save):
     through = subset.through_polygons().read_mask(sample)
     np.testing.assert_array_equal(through, polygon_round_trip(ring, subset.labels))
     assert through[2, 3] == 1  # the hole is filled
+
+
+def test_masks_follow_other_labels_and_ignored_ones(dataset, save):
+    root = dataset(["a"])
+    mask = np.array([[0, 1, 2, 255]] * 3, np.uint8)
+    save(root / "masks" / "a.png", mask)
+    subset = open_folder(root)["default"]
+    labels = Labels(("dog", "bird", "background", "cat"), default_colors(4), 2)
+    sample = subset.samples[0]
+    np.testing.assert_array_equal(subset.with_labels(labels).read_mask(sample), [[2, 3, 0, 255]] * 3)
+    ignoring = replace(subset.with_labels(labels), ignored_labels={"a.png": ("cat",)})
+    np.testing.assert_array_equal(ignoring.read_mask(sample), [[2, 255, 0, 255]] * 3)
+
+
+def test_ignored_labels_by_pattern(dataset):
+    root = dataset(["a", "old/a", "old/deep/b"], meta={**META, "ignored_labels": {"old/*": ["cat"], "*b.png": ["dog"]}})
+    subset = open_folder(root)["default"]
+    assert subset.ignored_labels == {"old/a.png": ("cat",), "old/deep/b.png": ("cat", "dog")}
+
+
+@pytest.mark.parametrize(
+    ("ignored", "message"),
+    [({"a.png": ["bird"]}, "'bird' is no label; background, cat, dog are"), (["a.png"], "map images to lists")],
+)
+def test_unusable_ignored_labels(dataset, ignored, message):
+    root = dataset(["a"], meta={**META, "ignored_labels": ignored})
+    with pytest.raises(DataError, match=message):
+        open_folder(root)

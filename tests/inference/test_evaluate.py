@@ -100,10 +100,21 @@ def test_scores_by_hand_with_ignored_pixels(tiny_data: Subset, tmp_path: Path) -
     assert found.pixel_accuracy == pytest.approx(1 / 7)
 
 
-def test_labels_in_another_order_are_refused(predictor: Predictor, tiny_data: Subset) -> None:
+def test_labels_are_matched_by_name(predictor: Predictor, tiny_data: Subset) -> None:
     names = ("background", "pole", "red brick", "sky")
+    code = tiny_data.mask_code._replace(names=names)
+    # The files' 1 is now a pole and their 2 red brick: the other way round than the model says.
+    other = replace(tiny_data, labels=Labels(names, default_colors(4), 0), mask_code=code)
+    as_drawn, swapped = evaluate(predictor, tiny_data).scores, evaluate(predictor, other).scores
+    assert as_drawn.per_label["sky"] == swapped.per_label["sky"]
+    assert swapped.per_label["pole"].pixels_true == as_drawn.per_label["red brick"].pixels_true
+    assert swapped.per_label["pole"].dice < 1
+
+
+def test_a_label_the_model_does_not_know_is_refused(predictor: Predictor, tiny_data: Subset) -> None:
+    names = ("background", "red brick", "pole", "cloud")
     other = replace(tiny_data, labels=Labels(names, default_colors(4), 0))
-    with pytest.raises(UsageError, match=r"labels \(background, pole, red brick, sky\) are not those of the model"):
+    with pytest.raises(UsageError, match=r"does not know the label 'cloud'; it knows background, red brick, pole, sky"):
         evaluate(predictor, other)
 
 

@@ -15,7 +15,7 @@ import yaml
 from brief_training import PARAMETERS, same_weights, train_briefly
 
 from otx_seg import algorithms, catalogue
-from otx_seg.datasets import Division
+from otx_seg.datasets.regions import Division
 from otx_seg.errors import UsageError
 from otx_seg.inference.model_info import ModelInfo
 from otx_seg.inference.torch_predictor import post_processing_of

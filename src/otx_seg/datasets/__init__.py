@@ -2,9 +2,8 @@
 
 from otx_seg.datasets.folder import open_folder
 from otx_seg.datasets.images import images_in, read_image
-from otx_seg.datasets.masks import read_mask
+from otx_seg.datasets.masks import MAX_LABELS, read_mask
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
-from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import ScanReport, require_two_labels, scan, sound_samples
 from otx_seg.datasets.split import DEFAULT_SEED, TrainingData, open_test, open_training
@@ -18,7 +17,7 @@ from otx_seg.datasets.unlabelled import (
 
 __all__ = [
     "DEFAULT_SEED",
-    "Division",
+    "MAX_LABELS",
     "ImageSet",
     "Sample",
     "ScanReport",
@@ -29,7 +28,6 @@ __all__ = [
     "images_in",
     "leave_out_copies",
     "open_folder",
-    "open_regions",
     "open_test",
     "open_training",
     "open_unlabelled",

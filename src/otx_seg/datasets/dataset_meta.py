@@ -42,6 +42,30 @@ def read_dataset_meta(path: Path) -> tuple[Labels, MaskCode]:
     return Labels(names, tuple(shown), _background(content, names, path)), code
 
 
+def read_ignored_labels(path: Path) -> dict[str, tuple[str, ...]]:
+    """The labels whose annotation does not count in some images: names by pattern of the image's name.
+
+    The file's ``ignored_labels`` map a path below ``images/``, in which ``*`` stands for anything, to label names.
+
+    Args:
+        path: a ``dataset_meta.json`` that `read_dataset_meta` has accepted.
+
+    Raises:
+        DataError: the entry is no such mapping, or names an unknown label.
+    """
+    content = _read_json(path)
+    listed = content.get("ignored_labels") or {}
+    example = '{"old/*.jpg": ["cat"]}'
+    if not isinstance(listed, dict) or not all(isinstance(labels, list) for labels in listed.values()):
+        raise DataError(f"{path}: ignored_labels should map images to lists of labels, for example {example}")
+    names = _label_names(content, path)
+    for pattern, labels in listed.items():
+        unknown = [label for label in labels if label not in names]
+        if unknown:
+            raise DataError(f"{path}: ignored_labels of {pattern}: {unknown[0]!r} is no label; {', '.join(names)} are")
+    return {pattern: tuple(labels) for pattern, labels in listed.items()}
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise DataError(f"{path}: the file is missing; it names the labels, for example {_EXAMPLE}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -19,12 +20,17 @@ class EpochSampler:
        is no small last batch: 18 samples at batch size 8 make three batches of 6.
     2. Each step is split over the processes the same way; all processes make the same number of steps, and together
        they use every sample once.
-    3. No process gets a batch of one sample (batch normalisation may need two) unless `batch_size` is 1 or there are
+    3. Where some samples show labels that are new to the network, an epoch uses all of these and, for each of them, r
+       of the others, chosen anew each time, r = max(1, floor(sqrt(number of others / number of these))): the balance
+       of OTX 1.x, which keeps a few new images from drowning in the old ones, and the old labels from being forgotten.
+    4. No process gets a batch of one sample (batch normalisation may need two) unless `batch_size` is 1 or there are
        fewer than two samples per process. Only for this, and only at batch sizes up to 3, an epoch may leave out up to
        2 * world_size - 1 samples; others in each epoch, since the order changes.
     """
 
-    def __init__(self, length: int, batch_size: int, seed: int, rank: int, world_size: int) -> None:
+    def __init__(
+        self, length: int, batch_size: int, seed: int, rank: int, world_size: int, new: Sequence[int] = ()
+    ) -> None:
         """Plan the epochs.
 
         Args:
@@ -33,10 +39,16 @@ class EpochSampler:
             seed: of the order, 0 or more.
             rank: which process this is, 0..world_size-1.
             world_size: number of processes that train together.
+            new: the samples that show new labels; none of them, or all, means nothing.
 
         Raises:
             DataError: there are fewer samples than processes.
         """
+        self.new = np.array(new, np.int64)
+        self.others = np.setdiff1d(np.arange(length), self.new)
+        if len(self.new) and len(self.others):
+            per_new = max(1, math.isqrt(len(self.others) // len(self.new)))
+            length = len(self.new) + min(len(self.others), per_new * len(self.new))
         if length < world_size:
             raise DataError(f"{length} training images for {world_size} processes: start at most {length} processes")
         self.length, self.seed, self.rank, self.world_size = length, seed, rank, world_size
@@ -50,7 +62,11 @@ class EpochSampler:
         # The length keeps these numbers apart from those of the sample at position 0: NumPy seeds alike from
         # (seed, epoch) and (seed, epoch, 0), and no position equals the length.
         rng = np.random.default_rng((self.seed, epoch, self.length))
-        order = rng.permutation(self.length).tolist()
+        if len(self.new):
+            drawn = rng.choice(self.others, self.length - len(self.new), replace=False)
+            order = rng.permutation(np.concatenate((self.new, drawn))).tolist()
+        else:
+            order = rng.permutation(self.length).tolist()
         parts = self.steps * self.world_size
         for step in range(start_batch, self.steps):
             part = step * self.world_size + self.rank

@@ -17,9 +17,10 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta
+from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta, read_ignored_labels
 from otx_seg.datasets.images import IMAGE_SUFFIXES
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
@@ -101,7 +102,8 @@ def open_subset(root: Path, folder: Path) -> Subset:
         DataError: as `open_folder`.
     """
     own_meta = folder / META_FILE
-    labels, mask_code = read_dataset_meta(own_meta if own_meta.is_file() else root / META_FILE)
+    meta = own_meta if own_meta.is_file() else root / META_FILE
+    labels, mask_code = read_dataset_meta(meta)
     images = _index(folder / _IMAGES, root)
     if not images:
         raise DataError(f"{folder / _IMAGES}: no images (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
@@ -114,7 +116,19 @@ def open_subset(root: Path, folder: Path) -> Subset:
     samples = [Sample(images[key], masks[key], *folders) for key in images.keys() & masks.keys()]
     if not samples:
         raise DataError(f"{folder}: no image has a mask of the same name; {_first(unmatched)}")
-    return Subset(folder, labels, tuple(sorted(samples, key=lambda sample: sample.name)), tuple(unmatched), mask_code)
+    samples.sort(key=lambda sample: sample.name)
+    ignored = _ignored_labels(meta, samples)
+    return Subset(folder, labels, tuple(samples), tuple(unmatched), mask_code, ignored_labels=ignored)
+
+
+def _ignored_labels(meta: Path, samples: list[Sample]) -> dict[str, tuple[str, ...]]:
+    """What `read_ignored_labels` says, by the name of each sample it is about."""
+    found: dict[str, tuple[str, ...]] = {}
+    for pattern, labels in read_ignored_labels(meta).items():
+        for sample in samples:
+            if fnmatchcase(sample.name, pattern):
+                found[sample.name] = found.get(sample.name, ()) + labels
+    return found
 
 
 def _first(messages: list[str]) -> str:

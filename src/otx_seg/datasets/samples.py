@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+import functools
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from otx_seg.datasets.images import read_image
 from otx_seg.datasets.masks import MaskCode, read_mask
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
-from otx_seg.labels import Labels
+from otx_seg.labels import IGNORE_INDEX, Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Subset:
         unmatched: one message for each image without mask and each mask without image; these are left out.
         mask_code: what values and colours in the masks mean.
         use_polygons: whether masks go through polygons and back, as the original toolkit did.
+        ignored_labels: for samples whose annotation of some labels does not count, by name: these labels.
     """
 
     root: Path
@@ -63,6 +65,7 @@ class Subset:
     unmatched: tuple[str, ...]
     mask_code: MaskCode
     use_polygons: bool = False
+    ignored_labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -74,12 +77,29 @@ class Subset:
     def read_mask(self, sample: Sample) -> NDArray[np.uint8]:
         """The label of every pixel, uint8 (H, W), 255 for ignored. Raises DataError naming the file."""
         mask = read_mask(sample.mask, self.mask_code)
-        return polygon_round_trip(mask, self.labels) if self.use_polygons else mask
+        if self.labels.names != self.mask_code.names:
+            mask = self._renumbering[mask]
+        if self.use_polygons:
+            mask = polygon_round_trip(mask, self.labels)
+        for label in self.ignored_labels.get(sample.name, ()):
+            mask[mask == self.labels.names.index(label)] = IGNORE_INDEX
+        return mask
+
+    @functools.cached_property
+    def _renumbering(self) -> NDArray[np.uint8]:
+        """uint8 (256,): from the numbers in the files to those of `labels`."""
+        table = np.full(256, IGNORE_INDEX, np.uint8)
+        table[: len(self.mask_code.names)] = [self.labels.names.index(name) for name in self.mask_code.names]
+        return table
 
     def without(self, names: Collection[str]) -> Subset:
         """The subset without the samples of these names."""
         left_out = set(names)
         return replace(self, samples=tuple(sample for sample in self.samples if sample.name not in left_out))
+
+    def with_labels(self, labels: Labels) -> Subset:
+        """The subset with its masks numbered after other labels, among which are all of its own."""
+        return replace(self, labels=labels)
 
     def through_polygons(self) -> Subset:
         """The subset whose masks go through `polygon_round_trip`."""

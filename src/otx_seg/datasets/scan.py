@@ -30,6 +30,7 @@ class ScanReport:
         pixels_per_label: number of pixels of each label, in index order.
         ignored_pixels: number of pixels that no label claims (255).
         sizes: ((height, width) in pixels, number of images), the most frequent size first.
+        labels_of: for each sound sample, in order, the labels it shows.
         broken: (name, reason) of each sample whose image or mask cannot be decoded.
     """
 
@@ -37,6 +38,7 @@ class ScanReport:
     pixels_per_label: tuple[int, ...]
     ignored_pixels: int
     sizes: tuple[tuple[tuple[int, int], int], ...]
+    labels_of: tuple[tuple[int, ...], ...]
     broken: tuple[tuple[str, str], ...]
 
     @property
@@ -121,7 +123,9 @@ def _report(subset: Subset, findings: list[_Finding]) -> ScanReport:
         for sample, finding in zip(subset.samples, findings, strict=True)
         if finding.damage
     ]
-    return ScanReport(len(sound), tuple(pixels[:-1]), pixels[-1], tuple(sizes.most_common()), tuple(broken))
+    shown = [tuple(label for label, count in enumerate(finding.pixels[:-1]) if count) for finding in sound]
+    frequent = tuple(sizes.most_common())
+    return ScanReport(len(sound), tuple(pixels[:-1]), pixels[-1], frequent, tuple(shown), tuple(broken))
 
 
 def sound_samples(subset: Subset, report: ScanReport) -> Subset:

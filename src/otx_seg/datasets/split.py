@@ -24,12 +24,14 @@ class TrainingData:
     val: the images to validate on, same labels as `train`; None for self-supervised training.
     split: one sentence on where `val` came from, for people.
     unlabelled: images without masks to learn from, if there are any.
+    new: the samples of `train` that show labels new to a network that knows others of them already.
     """
 
     train: Subset
     val: Subset | None
     split: str
     unlabelled: ImageSet | None = None
+    new: tuple[int, ...] = ()
 
 
 def open_training(

@@ -6,7 +6,7 @@ key alone. The first view of a training decides how many steps an epoch has; the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
@@ -48,6 +48,7 @@ class Labelled:
         world_size: int = 1,
         name: str = "labelled",
         look: int = 0,
+        new: Sequence[int] = (),
     ) -> None:
         """
         Args:
@@ -59,11 +60,12 @@ class Labelled:
             world_size: number of processes that train together.
             name: key of the view in a batch.
             look: views that differ in this deal out the same samples in the same order with other random numbers.
+            new: the samples that show labels new to the network, see `EpochSampler`.
         """
         self.subset, self.pipeline, self.seed, self.name = subset, pipeline, seed, name
         # NumPy seeds alike from numbers with and without zeros behind them.
         self.look = (look,) if look else ()
-        self.sampler = EpochSampler(len(subset.samples), batch_size, seed, rank, world_size)
+        self.sampler = EpochSampler(len(subset.samples), batch_size, seed, rank, world_size, new)
 
     @property
     def steps(self) -> int:

@@ -49,14 +49,14 @@ def evaluate(
     """Score a model on a subset.
 
     Args:
-        predictor: the model; its labels are those of the subset, in the same order.
-        subset: images with masks.
+        predictor: the model.
+        subset: images with masks, whose labels the model knows; they are matched by name.
         batch_size: images the network gets at once. Exported models work image by image whatever it is.
         workers: processes that decode images; 0: none.
         progress: called with the number of images done so far.
 
     Raises:
-        UsageError: the labels differ.
+        UsageError: the subset has labels the model does not know.
         DataError: the subset is empty, or an image or mask cannot be read.
     """
     stopwatch = _Stopwatch(predictor)
@@ -84,7 +84,7 @@ def confusion_of(
     Raises:
         UsageError, DataError: see `evaluate`.
     """
-    _check(predictor, subset)
+    subset = _matched(predictor, subset)
     chosen = replace(subset, samples=tuple(subset.samples[index] for index in indices))
     total = torch.zeros(len(predictor.labels), len(predictor.labels), dtype=torch.int64)
     if not chosen.samples:
@@ -109,14 +109,18 @@ def confusion_of(
     return total
 
 
-def _check(predictor: Predictor, subset: Subset) -> None:
+def _matched(predictor: Predictor, subset: Subset) -> Subset:
+    """The subset with its masks numbered after the labels of the model."""
     if not subset.samples:
         raise DataError(f"{subset.root}: has no images to evaluate on")
-    if predictor.labels.names != subset.labels.names:
+    known = predictor.labels.names
+    unknown = [name for name in subset.labels.names if name not in known]
+    if unknown:
         raise UsageError(
-            f"{subset.root}: its labels ({', '.join(subset.labels.names)}) are not those of the model "
-            f"({', '.join(predictor.labels.names)}); evaluate on data with the same labels in the same order"
+            f"{subset.root}: the model does not know the label {unknown[0]!r}; it knows {', '.join(known)}: evaluate "
+            "on data with these, or train it on the new ones too"
         )
+    return subset.with_labels(predictor.labels)
 
 
 class _Stopwatch:

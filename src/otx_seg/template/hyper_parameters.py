@@ -94,6 +94,11 @@ class LearningParameters(Group):
     use_otx_adapter: bool = Field(
         False, description="send masks through the polygon round trip of OTX 1.x, to compare with its figures"
     )
+    task_adapt: Literal["replace", "merge"] = Field(
+        "replace",
+        description="labels of a training that starts from weights with others: those of the data (replace), or those "
+        "of the weights and then the data's new ones (merge)",
+    )
     enable_supcon: bool = Field(
         False, description="contrast the labels' regions between two views of each image, beside the pixel losses"
     )

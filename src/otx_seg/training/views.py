@@ -47,7 +47,7 @@ def open_views(
         return build_pipeline(getattr(template, key), template.input_size, f"{where}: {key}", moves_pixels)
 
     def labelled(name: str, key: str, look: int) -> Labelled:
-        return Labelled(data.train, pipeline(key), batch_size, seed, rank, world_size, name, look)
+        return Labelled(data.train, pipeline(key), batch_size, seed, rank, world_size, name, look, data.new)
 
     views: list[Any] = [labelled(name, *_LABELLED[name]) for name in names if name in _LABELLED]
     if Unlabelled.name in names:

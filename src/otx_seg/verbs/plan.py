@@ -10,10 +10,13 @@ from typing import Any
 from otx_seg import template as templates
 from otx_seg.datasets import DEFAULT_SEED
 from otx_seg.errors import UsageError
+from otx_seg.labels import Labels
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint, refuse_other_template, template_of
 from otx_seg.verbs.train_type import PARAMETER, choose_train_type
+from otx_seg.workspace.label_schema import labels_from_plain
 from otx_seg.workspace.run_folder import RunFolder
+from otx_seg.workspace.weights import labels_of_weights
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Plan:
 
     Attributes:
         reason: why its train type was chosen.
+        load_weights: what the training starts from, or None.
+        known: the labels of these weights, or None where there are none.
         state: the checkpoint of the run to go on with, or None.
     """
 
@@ -46,6 +51,8 @@ class Plan:
     reason: str
     roots: Roots
     seed: int
+    load_weights: Path | None
+    known: Labels | None
     state: dict[str, Any] | None
     resumed_run: RunFolder | None
 
@@ -97,7 +104,10 @@ def _new_plan(request: Request) -> Plan:
         _path(request.unlabelled_root),
         _path(request.unlabelled_list),
     )
-    return Plan(chosen, reason, roots, DEFAULT_SEED if request.seed is None else request.seed, None, None)
+    seed = DEFAULT_SEED if request.seed is None else request.seed
+    weights = _path(request.load_weights)
+    known = None if weights is None else labels_of_weights(weights)
+    return Plan(chosen, reason, roots, seed, weights, known, None, None)
 
 
 def _resumed_plan(request: Request, resume_from: Path) -> Plan:
@@ -126,7 +136,8 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
         _path(request.unlabelled_root or recorded["unlabelled_root"]),
         _path(request.unlabelled_list or recorded["unlabelled_list"]),
     )
-    return Plan(chosen, "as in the run to go on with", roots, recorded["seed"], state, run)
+    known = None if recorded["known_labels"] is None else labels_from_plain(recorded["known_labels"])
+    return Plan(chosen, "as in the run to go on with", roots, recorded["seed"], None, known, state, run)
 
 
 def _path(value: str | Path | None) -> Path | None:

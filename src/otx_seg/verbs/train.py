@@ -102,12 +102,11 @@ def train(
         seed=seed,
         parameters=parameters or {},
     )
-    return _train(make_plan(request), load_weights, output, deterministic, overwrite, watcher, scan_progress)
+    return _train(make_plan(request), output, deterministic, overwrite, watcher, scan_progress)
 
 
 def _train(
     plan: Plan,
-    load_weights: str | Path | None,
     output: str | Path | None,
     deterministic: bool,
     overwrite: bool,
@@ -124,7 +123,7 @@ def _train(
             refuse_other_data(plan, data)
         _make_deterministic(plan.seed, deterministic)
         network = SegmentationNetwork(build_model(plan.template, len(data.train.labels)))
-        origin = _initial_weights(network.network, data, plan, load_weights)
+        origin = _initial_weights(network.network, data, plan)
         algorithm = algorithms.build(plan.template, network, label_shares)
         training = Training(algorithm, data, plan.template, run, plan.seed, origin, watcher or SilentWatcher())
         if plan.state is not None:
@@ -143,7 +142,7 @@ def _open(
 ) -> tuple[TrainingData, tuple[float, ...]]:
     if plan.train_type == "Selfsupervised":
         return open_regions_to_train_on(plan, run.region_masks, progress), ()
-    return check_data(open_data(plan), progress)
+    return check_data(open_data(plan), plan.known, progress)
 
 
 @contextmanager
@@ -195,12 +194,12 @@ def _make_deterministic(seed: int, deterministic: bool) -> None:
         torch.backends.cudnn.benchmark = False
 
 
-def _initial_weights(network: nn.Module, data: TrainingData, plan: Plan, load_weights: str | Path | None) -> str:
+def _initial_weights(network: nn.Module, data: TrainingData, plan: Plan) -> str:
     """Initialise the network; a sentence on how."""
     if plan.state is not None:
         return str(plan.state["origin"])
-    if load_weights is not None:
-        return load_starting_weights(network, Path(load_weights), data.train.labels, plan.template)
+    if plan.load_weights is not None:
+        return load_starting_weights(network, plan.load_weights, data.train.labels, plan.template)
     mode = plan.template.hyper_parameters.learning_parameters.pretrained
     return initialise_backbone(network, mode, plan.template.pretrained.url, plan.template.pretrained.sha256)
 

@@ -10,22 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.datasets import (
-    Division,
     ImageSet,
     Subset,
     TrainingData,
     check_images,
     leave_out_copies,
-    open_regions,
     open_training,
     open_unlabelled,
     require_two_labels,
     scan,
     sound_samples,
 )
+from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.errors import DataError, UsageError
+from otx_seg.labels import Labels
 from otx_seg.verbs.data import warn_of_unmatched
 from otx_seg.verbs.plan import Plan
+from otx_seg.verbs.task_adaption import adapt_labels, find_new
+from otx_seg.workspace.label_schema import labels_to_plain
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ def open_data(plan: Plan) -> TrainingData:
     """
     use_polygons = plan.template.hyper_parameters.learning_parameters.use_otx_adapter
     data = open_training(plan.roots.train, plan.roots.val, plan.seed, use_polygons=use_polygons)
+    data = adapt_labels(data, plan.known, plan.template.hyper_parameters.learning_parameters.task_adapt)
     if plan.roots.unlabelled is None:
         return data
     return replace(data, unlabelled=open_unlabelled(plan.roots.unlabelled, plan.roots.unlabelled_list))
@@ -67,14 +70,17 @@ def open_regions_to_train_on(plan: Plan, masks: Path, progress: Callable[[str, i
 
 
 def check_data(
-    data: TrainingData, progress: Callable[[str, int, int], None] | None
+    data: TrainingData, known: Labels | None, progress: Callable[[str, int, int], None] | None
 ) -> tuple[TrainingData, tuple[float, ...]]:
     """Look at every file once, so that a broken one shows now and not in epoch 12; say what was found.
+
+    Args:
+        known: labels of the weights that the training starts from, if any.
 
     Returns:
         The data without what cannot be read, and the share of each label among the labelled training pixels.
     """
-    subsets, label_shares = {}, {}
+    subsets, reports = {}, {}
     assert data.val is not None
     for name, subset in (("training", data.train), ("validation", data.val)):
         report = scan(subset, _counter(f"checking the {name} images", len(subset), progress))
@@ -93,10 +99,11 @@ def check_data(
         logger.info("%s data: %d images (%s%s); pixels per label: %s", name, len(kept), sizes, more, shares)
         if report.ignored_pixels:
             logger.info("%s data: %d pixels are ignored", name, report.ignored_pixels)
-        subsets[name], label_shares[name] = kept, report.share_per_label
+        subsets[name], reports[name] = kept, report
     unlabelled = None if data.unlabelled is None else _checked_unlabelled(data.unlabelled, subsets, progress)
     checked = replace(data, train=subsets["training"], val=subsets["validation"], unlabelled=unlabelled)
-    return checked, label_shares["training"]
+    found = reports["training"]
+    return replace(checked, new=find_new(checked, found, known)), found.share_per_label
 
 
 def _checked_unlabelled(
@@ -131,6 +138,7 @@ def describe_data(plan: Plan, data: TrainingData) -> dict[str, Any]:
         "val_root": _resolved(plan.roots.val),
         "unlabelled_root": _resolved(plan.roots.unlabelled),
         "unlabelled_list": _resolved(plan.roots.unlabelled_list),
+        "known_labels": None if plan.known is None else labels_to_plain(plan.known),
         "split": data.split,
         "train": [sample.name for sample in data.train.samples],
         "val": [sample.name for sample in validated],

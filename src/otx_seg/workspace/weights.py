@@ -148,6 +148,11 @@ def read_backbone(path: Path) -> tuple[dict[str, Tensor], Template] | None:
         raise UsageError(f"{path}: is not a whole checkpoint ({error})") from error
 
 
+def labels_of_weights(path: Path) -> Labels | None:
+    """The labels of a network that `read_weights` reads; None for a backbone alone, which has none."""
+    return read_weights(path).labels if read_backbone(path) is None else None
+
+
 def _is_backbone(content: Any) -> bool:
     return isinstance(content, dict) and "version" in content and content.get("labels", ()) is None
 

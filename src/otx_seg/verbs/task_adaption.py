@@ -1,0 +1,62 @@
+"""Class-incremental training: data whose labels are not those of the weights it starts from."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from otx_seg.datasets import MAX_LABELS, ScanReport, TrainingData
+from otx_seg.errors import UsageError
+from otx_seg.labels import Labels, extended
+
+logger = logging.getLogger(__name__)
+
+
+def adapt_labels(data: TrainingData, known: Labels | None, task_adapt: str) -> TrainingData:
+    """The data with the labels the network is to have.
+
+    Args:
+        known: labels of the weights that the training starts from, if any.
+        task_adapt: ``replace``: the labels of the data; ``merge``: the known ones, then those of the data that are new.
+
+    Raises:
+        UsageError: more labels than a mask can hold.
+    """
+    if known is None or task_adapt == "replace":
+        return data
+    labels = extended(known, data.train.labels)
+    if len(labels) > MAX_LABELS:
+        raise UsageError(
+            f"learning_parameters.task_adapt=merge gives {len(labels)} labels; at most {MAX_LABELS} are possible"
+        )
+    val = None if data.val is None else data.val.with_labels(labels)
+    return replace(data, train=data.train.with_labels(labels), val=val)
+
+
+def find_new(data: TrainingData, report: ScanReport, known: Labels | None) -> tuple[int, ...]:
+    """The training samples that show labels new to a network, for `EpochSampler`; says how an epoch balances them.
+
+    Args:
+        report: of the training samples, which are all sound.
+        known: labels of the weights that the training starts from, if any.
+
+    Returns:
+        nothing if the network knows none of the labels but the background: then all is new.
+    """
+    if known is None:
+        return ()
+    labels = data.train.labels
+    foreground = [labels.names[index] for index in labels.foreground]
+    if not any(name in known.names for name in foreground):
+        return ()
+    new_labels = {index for index, name in enumerate(labels.names) if name not in known.names}
+    new = tuple(sample for sample, shown in enumerate(report.labels_of) if new_labels.intersection(shown))
+    if not new or len(new) == len(data.train):
+        return ()
+    logger.info(
+        "training data: %d of %d images show new labels (%s); each epoch balances them with the others",
+        len(new),
+        len(data.train),
+        ", ".join(labels.names[index] for index in sorted(new_labels)),
+    )
+    return new
