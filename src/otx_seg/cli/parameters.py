@@ -79,8 +79,11 @@ def _list_parameters(template: str | None, verb: str) -> str:
 
 def describe_parameters(parameters: list[Any], heading: str, dashes: str = "--") -> str:
     """All parameters with value, type, range and meaning, as text."""
-    lines = [heading, ""]
+    lines, group = [heading, ""], ""
     for parameter in parameters:
+        if parameter.group != group:
+            group = parameter.group
+            lines += ["", group] if len(lines) > 2 else [group]
         possible = f", {parameter.possible}" if parameter.possible else ""
         lines.append(f"  {dashes}{parameter.name}  [{parameter.value}]  {parameter.kind}{possible}")
         lines.append(f"      {parameter.meaning}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
@@ -35,6 +35,7 @@ class Parameter:
         kind: ``int``, ``float``, ``bool``, ``text``, ``choice``, ``list`` or ``mapping``.
         possible: the range or the choices, empty if any.
         meaning: what it does.
+        group: what its group is about; empty outside the hyper-parameters.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Parameter:
     kind: str
     possible: str
     meaning: str
+    group: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -49,7 +51,11 @@ class Parameter:
 
 def list_parameters(template: Template, verb: str = "train") -> list[Parameter]:
     """The hyper-parameters of the template that can be set for a verb, in the order of the schema; all for `train`."""
-    every = [item for name, group in template.hyper_parameters for item in _described(group, f"{name}.")]
+    every = [
+        replace(item, group=(group.__doc__ or "").split("\n")[0])
+        for name, group in template.hyper_parameters
+        for item in _described(group, f"{name}.")
+    ]
     used = USED_BY.get(verb, tuple(item.name for item in every))
     return [item for item in every if item.name in used]
 
