@@ -1,22 +1,31 @@
 """What the ways of learning gain where few images are labelled.
 
 Of CamVid's training images some are labelled (chosen by the seed) and the others are not. Each mode trains the same
-network from random weights for the same number of steps, once per seed, and is scored on the validation images. Prints
-mean and spread of the Dice and the time of each, and writes everything to a JSON file.
+network from random weights for the same number of steps, once per seed, and is scored on the validation images; for
+detcon a backbone learns from all training images first. Prints mean and spread of the Dice and the time of each, and
+writes everything to a JSON file.
 
-    python benchmarks/learning_modes.py CAMVID_FOLDER [--modes supervised mean_teacher supcon] [--steps 600]
-        [--labelled 24] [--seeds 1 2 3] [--input-size 256x256] [--template Lite-HRNet-s-mod2]
-        [--set group.name=value ...] [--output learning_modes.json]
+    python benchmarks/learning_modes.py CAMVID_FOLDER [--modes supervised mean_teacher supcon detcon] [--steps 1800]
+        [--pretraining-steps 1200] [--labelled 24] [--batch-size 4] [--seeds 1 2 3] [--parallel 2]
+        [--input-size 256x256] [--template Lite-HRNet-s-mod2] [--set group.name=value ...] [--output FILE]
+
+Small networks keep one CPU core busy but hardly two: `--parallel` trainings run side by side, each with its share of
+the cores. Their minutes compare with each other. On a GPU use 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+import os
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +33,7 @@ import numpy as np
 
 import otx_seg
 
-MODES: dict[str, dict[str, Any]] = {
-    "supervised": {},
-    "mean_teacher": {},
-    "supcon": {"learning_parameters.enable_supcon": True},
-}
+MODES = ("supervised", "mean_teacher", "supcon", "detcon")
 
 
 def split(camvid: Path, labelled: int, seed: int, folder: Path) -> tuple[Path, Path]:
@@ -47,70 +52,107 @@ def split(camvid: Path, labelled: int, seed: int, folder: Path) -> tuple[Path, P
     return folder / "train", listed
 
 
-def run(mode: str, seed: int, options: argparse.Namespace, changes: dict[str, str]) -> tuple[float, float]:
-    """The best validation Dice, and the minutes it took."""
-    batch = 8
+def run(mode: str, seed: int, options: argparse.Namespace) -> dict[str, float]:
+    """Train once: the best validation Dice, and the minutes the training took, that of a backbone apart."""
+    parameters = {
+        "learning_parameters.input_size": options.input_size,
+        "learning_parameters.batch_size": options.batch_size,
+        "learning_parameters.unlabeled_batch_size": options.batch_size,
+        "learning_parameters.num_iters": epochs(options.steps, options.labelled, options.batch_size),
+        "learning_parameters.pretrained": "none",
+        "learning_parameters.enable_early_stopping": False,
+        "learning_parameters.use_adaptive_interval": True,
+        # Loading shares the cores with the training.
+        **({"learning_parameters.num_workers": 0} if options.parallel > 1 else {}),
+        **dict(item.split("=", 1) for item in options.set),
+    }
+    common = {"template": options.template, "seed": seed}
+    found = {"seed": seed}
     with tempfile.TemporaryDirectory() as name:
-        train_root, listed = split(options.camvid, options.labelled, seed, Path(name))
-        parameters = {
-            "learning_parameters.input_size": options.input_size,
-            "learning_parameters.batch_size": batch,
-            "learning_parameters.num_iters": options.steps // -(-options.labelled // batch),
-            "learning_parameters.pretrained": "none",
-            "learning_parameters.enable_early_stopping": False,
-            "learning_parameters.use_adaptive_interval": True,
-            **MODES[mode],
-            **changes,
-        }
-        unlabelled: dict[str, Any] = {}
+        folder = Path(name)
+        train_root, listed = split(options.camvid, options.labelled, seed, folder)
+        images = options.camvid / "train" / "images"
+        extra: dict[str, Any] = {}
         if mode == "mean_teacher":
-            folder = options.camvid / "train" / "images"
-            unlabelled = {"unlabeled_data_roots": folder, "unlabeled_file_list": listed}
+            extra = {"unlabeled_data_roots": images, "unlabeled_file_list": listed}
+        elif mode == "supcon":
+            parameters["learning_parameters.enable_supcon"] = True
+        elif mode == "detcon":
+            count = len(list(images.iterdir()))
+            longer = {"learning_parameters.num_iters": epochs(options.pretraining_steps, count, options.batch_size)}
+            pretrained = otx_seg.train(images, output=folder / "backbone", parameters=parameters | longer, **common)
+            found["minutes_of_backbone"] = pretrained.elapsed_s / 60
+            extra = {"load_weights": pretrained.weights}
         started = time.monotonic()
-        result = otx_seg.train(
-            train_root,
-            options.camvid / "val",
-            template=options.template,
-            output=Path(name) / "run",
-            seed=seed,
-            parameters=parameters,
-            **unlabelled,
-        )
-        return result.scores.dice_average, (time.monotonic() - started) / 60
+        validation = options.camvid / "val"
+        result = otx_seg.train(train_root, validation, output=folder / "run", parameters=parameters, **common, **extra)
+        assert result.scores is not None
+        return {**found, "dice": result.scores.dice_average, "minutes": (time.monotonic() - started) / 60}
 
 
-def main() -> None:
+def epochs(steps: int, images: int, batch_size: int) -> int:
+    """Epochs that make about so many steps."""
+    return max(1, round(steps / math.ceil(images / batch_size)))
+
+
+def run_apart(mode: str, seed: int) -> dict[str, Any]:
+    """`run` in a process of its own, told by the same arguments."""
+    with tempfile.TemporaryDirectory() as name:
+        output = Path(name) / "run.json"
+        arguments = [*sys.argv[1:], "--modes", mode, "--seeds", str(seed), "--apart", str(output)]
+        done = subprocess.run([sys.executable, __file__, *arguments], env=environment(), capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{mode}, seed {seed}, failed:\n{done.stderr}")
+        found: dict[str, Any] = json.loads(output.read_text())
+    minutes = found["minutes"] + found.get("minutes_of_backbone", 0.0)
+    print(f"{mode:14} seed {seed}: Dice {found['dice']:.4f} in {minutes:.1f} minutes", flush=True)
+    return found
+
+
+def environment() -> dict[str, str]:
+    """That of a process which shares the cores."""
+    threads = max(1, (os.cpu_count() or 1) // options.parallel)
+    return {**os.environ, "OMP_NUM_THREADS": str(threads)}
+
+
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("camvid", type=Path)
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=1800)
+    parser.add_argument("--pretraining-steps", type=int, default=1200)
     parser.add_argument("--labelled", type=int, default=24)
+    parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--parallel", type=int, default=2)
     parser.add_argument("--input-size", default="256x256")
     parser.add_argument("--template", default="Lite-HRNet-s-mod2")
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="group.name=value", help="hyper-parameters for all modes"
     )
     parser.add_argument("--output", type=Path, default=Path("learning_modes.json"))
-    options = parser.parse_args()
+    parser.add_argument("--apart", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
 
-    changes = dict(item.split("=", 1) for item in options.set)
-    found: dict[str, Any] = {}
+
+def main() -> None:
+    if options.apart is not None:
+        options.apart.write_text(json.dumps(run(options.modes[0], options.seeds[0], options)))
+        return
+    # Seed by seed, so that what the machine does meanwhile hits all modes alike.
+    jobs = [(mode, seed) for seed in options.seeds for mode in options.modes]
+    with ThreadPoolExecutor(options.parallel) as pool:
+        runs = list(pool.map(lambda job: {"mode": job[0], **run_apart(*job)}, jobs))
+    settings = {name: str(value) for name, value in vars(options).items() if name != "apart"}
+    options.output.write_text(json.dumps({"settings": settings, "runs": runs}, indent=2))
     for mode in options.modes:
-        runs = []
-        for seed in options.seeds:
-            dice, minutes = run(mode, seed, options, changes)
-            print(f"{mode:14} seed {seed}: Dice {dice:.4f} in {minutes:.1f} minutes", flush=True)
-            runs.append({"seed": seed, "dice": dice, "minutes": minutes})
-        found[mode] = runs
-    settings = {name: str(value) for name, value in vars(options).items()}
-    options.output.write_text(json.dumps({"settings": settings, "runs": found}, indent=2))
-    for mode, runs in found.items():
-        scores = [one["dice"] for one in runs]
+        own = [one for one in runs if one["mode"] == mode]
+        scores = [one["dice"] for one in own]
         spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
-        minutes = statistics.mean(one["minutes"] for one in runs)
+        minutes = statistics.mean(one["minutes"] + one.get("minutes_of_backbone", 0.0) for one in own)
         print(f"{mode:14} Dice {statistics.mean(scores):.4f} +- {spread:.4f}, {minutes:.1f} minutes each")
 
 
 if __name__ == "__main__":
+    options = parse()
     main()

@@ -47,7 +47,7 @@ import torch
 from otx_seg import train
 from otx_seg.training.loop import Training
 
-data, output, parameters, more = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), json.loads(sys.argv[4])
+roots, output, parameters, more = json.loads(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]), json.loads(sys.argv[4])
 fit = Training.fit
 
 def keep(self):
@@ -56,7 +56,7 @@ def keep(self):
     return result
 
 Training.fit = keep
-train(data + "/train", data + "/val", template="Lite-HRNet-s-mod2", output=output, parameters=parameters, **more)
+train(*roots, template="Lite-HRNet-s-mod2", output=output, parameters=parameters, **more)
 """
 
 
@@ -90,19 +90,22 @@ def test_two_processes_train_one_network(drawn_data: Path, tmp_path: Path) -> No
     assert alone.scores.dice_average == best
 
 
-@pytest.mark.parametrize("mode", ["mean teacher", "contrast"])
+@pytest.mark.parametrize("mode", ["mean teacher", "contrast", "regions"])
 def test_other_ways_of_learning_keep_two_processes_equal(mode: str, drawn_data: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(LEARNING_MODES)
     parameters = {**PARAMETERS, "learning_parameters.batch_size": 2, "learning_parameters.num_iters": 2}
-    more = {}
+    more, roots = {}, [str(drawn_data / "train"), str(drawn_data / "val")]
     if mode == "mean teacher":
         parameters |= {"semi_supervised.start_epoch": 0, "semi_supervised.ramp_share": 0.0}
         draw_dataset(tmp_path / "more", 6, 64, seed=9)
         more = {"unlabeled_data_roots": str(tmp_path / "more" / "train")}
+    elif mode == "regions":
+        parameters |= {"pseudo_masks.min_size": 50}
+        more, roots = {"train_type": "Selfsupervised"}, roots[:1]
     else:
         parameters |= {"learning_parameters.enable_supcon": True, "supervised_contrast.interval": 2}
     run = tmp_path / "run"
-    launch(script, str(drawn_data), str(run), json.dumps(parameters), json.dumps(more))
+    launch(script, json.dumps(roots), str(run), json.dumps(parameters), json.dumps(more))
     first, second = (torch.load(run / f"rank{rank}.pth", weights_only=True) for rank in (0, 1))
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))

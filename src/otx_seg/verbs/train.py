@@ -141,7 +141,8 @@ def _open(
     plan: Plan, run: RunFolder, progress: Callable[[str, int, int], None] | None
 ) -> tuple[TrainingData, tuple[float, ...]]:
     if plan.train_type == "Selfsupervised":
-        return open_regions_to_train_on(plan, run.region_masks, progress), ()
+        with PartialState().main_process_first():  # the others find the pseudo-masks made
+            return open_regions_to_train_on(plan, run.region_masks, progress), ()
     return check_data(open_data(plan), plan.known, progress)
 
 
