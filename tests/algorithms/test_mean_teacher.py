@@ -10,21 +10,37 @@ import torch
 from torch import Tensor, nn
 
 from otx_seg.algorithms import Moment
-from otx_seg.algorithms.mean_teacher import MeanTeacher, drop_uncertain, mix_boxes
+from otx_seg.algorithms.mean_teacher import MeanTeacher, drop_uncertain, mix_boxes, paste_labels
 from otx_seg.algorithms.pixel_losses import PixelLosses
+from otx_seg.algorithms.prototypes import Prototypes
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.losses.cross_entropy import CrossEntropy
 
 ENTROPY = CrossEntropy([0.2, 0.3, 0.5], rarity_power=0.0)
+WEIGHTED = CrossEntropy([0.2, 0.3, 0.5], rarity_power=0.5)
 SETTINGS = {
     "unsupervised_weight": 0.7,
     "start_epoch": 1,
+    "start_share": 0.1,
     "ramp_share": 0.5,
     "teacher_keep": 0.9,
     "entropy_drop": 0.4,
     "cut_mix": 0.0,
+    "label_mix": 0.0,
+    "prototypes": None,
+    "prototype_weight": 0.0,
 }
 LATE = Moment(epoch=3, step=30, progress=0.75)
+
+
+class Head(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv_seg = nn.Conv2d(4, 3, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        result: Tensor = self.conv_seg(features)
+        return result
 
 
 class Small(nn.Module):
@@ -32,17 +48,20 @@ class Small(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 3, 1))
+        self.layers = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU())
+        self.network = nn.Module()
+        self.network.decode_head = Head()
 
     def forward(self, images: Tensor) -> Tensor:
-        result: Tensor = self.layers(images.float() / 255)
+        result: Tensor = self.network.decode_head(self.layers(images.float() / 255))
         return result
 
 
 def make(**changes: Any) -> MeanTeacher:
     torch.manual_seed(1)
     network: Any = Small()
-    return MeanTeacher(network, PixelLosses([(1.0, ENTROPY)]), **{**SETTINGS, **changes}).train()
+    losses = PixelLosses([(1.0, WEIGHTED)]), PixelLosses([(1.0, ENTROPY)])
+    return MeanTeacher(network, *losses, **{**SETTINGS, **changes}).train()
 
 
 def batch(seed: int = 0) -> dict[str, dict[str, Any]]:
@@ -56,46 +75,85 @@ def batch(seed: int = 0) -> dict[str, dict[str, Any]]:
     outside[:, :4] = 255
     return {
         "labelled": {"image": images(2), "mask": mask},
+        "pasted": {"image": images(2), "mask": mask.flip(0)},
         "unlabelled": {"image": images(3), "strong": images(3), "mask": outside},
     }
 
 
-def test_one_step_written_out() -> None:
-    algorithm, data = make(), batch()
+@pytest.mark.parametrize("label_mix", [0.0, 1.0])
+def test_one_step_written_out(label_mix: float) -> None:
+    algorithm, data = make(label_mix=label_mix), batch()
     with torch.no_grad():  # a teacher that differs from the student
         for parameter in algorithm.teacher.parameters():
             parameter.mul_(1.5)
     student, teacher = copy.deepcopy(algorithm.student), copy.deepcopy(algorithm.teacher.module)
-    losses = algorithm.training_step(data, LATE)
+    torch.manual_seed(4)
+    losses = algorithm.training_step(data, Moment(epoch=3, step=30, progress=0.75))
 
     probabilities = teacher.eval()(data["unlabelled"]["image"]).softmax(dim=1)
     entropy = -(probabilities * probabilities.log()).sum(dim=1)
     counted = data["unlabelled"]["mask"] == 0  # 3 * 12 * 16 pixels
     limit = entropy[counted].sort(descending=True).values[round(0.4 * 0.25 * 576) - 1]
     pseudo = probabilities.argmax(dim=1).masked_fill(~counted | (entropy >= limit), 255)
-    logits = student.train()(torch.cat((data["labelled"]["image"], data["unlabelled"]["strong"])))
-    expected_known = nn.functional.cross_entropy(logits[:2], data["labelled"]["mask"].long())
-    expected_guessed = nn.functional.cross_entropy(logits[2:], pseudo, ignore_index=255)
-    torch.testing.assert_close(losses["CrossEntropy"], expected_known.detach())
-    torch.testing.assert_close(losses["unsupervised"], 0.7 * expected_guessed.detach())
-    torch.testing.assert_close(losses["loss"], expected_known + 0.7 * expected_guessed)
-    torch.testing.assert_close(losses["kept pixels"], torch.tensor((576 - 58) / 768))
+    torch.manual_seed(4)
+    images, _ = mix_boxes(data["unlabelled"]["strong"], pseudo, 0.0)
+    images, true = paste_labels(images, data["pasted"]["image"], data["pasted"]["mask"], label_mix)
+    pseudo[true != 255] = 255
+    logits = student.train()(torch.cat((data["labelled"]["image"], images)))
+    known = WEIGHTED(logits[:2], data["labelled"]["mask"])
+    share = (true != 255).sum() / 768
+    assert (share > 0) == (label_mix > 0)
+    guessed = nn.functional.cross_entropy(logits[2:], pseudo, ignore_index=255)
+    unsupervised = 0.7 * ((1 - share) * guessed + share * WEIGHTED(logits[2:], true))
+    torch.testing.assert_close(losses["CrossEntropy"], known.detach())
+    torch.testing.assert_close(losses["unsupervised"], unsupervised.detach())
+    torch.testing.assert_close(losses["loss"], known + unsupervised)
+    torch.testing.assert_close(losses["kept pixels"], (pseudo != 255).float().mean())
 
 
-def test_the_weight_begins_after_the_start_epoch_and_rises() -> None:
+def test_before_its_start_only_true_labels_count() -> None:
+    data = batch()
+    for early in (Moment(0, 5, 0.5), Moment(5, 5, 0.05)):
+        torch.manual_seed(4)
+        algorithm = make(label_mix=1.0)
+        found = algorithm.training_step(data, early)
+        assert float(found["kept pixels"]) == 0
+        assert float(found["unsupervised"]) > 0
+        assert float(make(label_mix=0.0).training_step(data, early)["unsupervised"]) == 0
+
+
+def test_prototypes_learn_the_same_labels() -> None:
+    torch.manual_seed(2)
+    prototypes = Prototypes(4, 3, per_label=2, keep=1.0, contrast_weight=0.2, distance_weight=0.1)
+    algorithm, data = make(prototypes=prototypes, prototype_weight=0.3), batch()
+    plain = make()
+    torch.manual_seed(4)
+    with_them = algorithm.training_step(data, LATE)
+    torch.manual_seed(4)
+    without = plain.training_step(data, LATE)
+    torch.testing.assert_close(with_them["CrossEntropy"], without["CrossEntropy"])
+    # On the labelled images alone, written out.
+    again = make(prototypes=copy.deepcopy(prototypes), prototype_weight=0.3, unsupervised_weight=0.0)
+    images, mask = data["labelled"]["image"], data["labelled"]["mask"]
+    found = again.training_step(data, LATE)
+    inputs = copy.deepcopy(again.student).train().layers(images.float() / 255)
+    scores, apart = prototypes(inputs, mask)
+    torch.testing.assert_close(found["prototypes"], (0.3 * (WEIGHTED(scores, mask) + apart)).detach())
+    with_them["loss"].backward()
+    assert all(parameter.grad is not None for parameter in prototypes.parameters())
+
+
+def test_the_teachers_labels_begin_after_the_start_and_rise() -> None:
+    moments = ((0, 0.9), (1, 0.05), (1, 0.1), (1, 0.35), (1, 0.8))
     algorithm = make()
-    assert [algorithm._weight(Moment(epoch, 0, progress)) for epoch, progress in ((0, 0.9), (1, 0.1), (1, 0.25))] == [
-        0.0,
-        pytest.approx(0.14),
-        pytest.approx(0.35),
-    ]
-    assert algorithm._weight(LATE) == 0.7
-    assert make(ramp_share=0.0)._weight(Moment(1, 0, 0.0)) == 0.7
+    trust = [algorithm._trust(Moment(epoch, 0, progress)) for epoch, progress in moments]
+    assert trust == [0.0, 0.0, 0.0, pytest.approx(0.5), 1.0]
+    assert make(ramp_share=0.0, start_share=0.0)._trust(Moment(1, 0, 0.0)) == 1.0
 
 
 def test_without_weight_it_is_supervised_training_step_for_step() -> None:
     algorithm = make(unsupervised_weight=0.0)
-    plain = Supervised(copy.deepcopy(algorithm.student), PixelLosses([(1.0, ENTROPY)])).train()
+    plain = Supervised(copy.deepcopy(algorithm.student), PixelLosses([(1.0, WEIGHTED)])).train()
     runs = []
     for trained in (algorithm, plain):
         optimizer = torch.optim.SGD([p for p in trained.parameters() if p.requires_grad], lr=0.1)
@@ -119,15 +177,18 @@ def test_the_teacher_begins_as_the_student_and_follows() -> None:
     algorithm = make()
     student, teacher = algorithm.student.state_dict(), algorithm.teacher.module.state_dict()
     assert all(torch.equal(student[name], teacher[name]) for name in student)
-    with torch.no_grad():
-        algorithm.student.layers[0].weight.fill_(1.0)
-        algorithm.teacher.module.layers[0].weight.fill_(2.0)
-        algorithm.student.layers[1].running_mean.fill_(1.0)
-        algorithm.teacher.module.layers[1].running_mean.fill_(2.0)
-    algorithm.after_step()
-    for value in (algorithm.teacher.module.layers[0].weight, algorithm.teacher.module.layers[1].running_mean):
-        torch.testing.assert_close(value, torch.full_like(value, 1.9))
-    assert (algorithm.student.layers[0].weight == 1).all()
+    kept, value = 0.0, 0.0
+    for step in range(100):
+        with torch.no_grad():
+            algorithm.student.layers[0].weight.fill_(step)
+            algorithm.student.layers[1].running_mean.fill_(step)
+        algorithm.after_step()
+        kept = min(0.9, (1 + step) / (10 + step)) if step else 0.0
+        value = kept * value + (1 - kept) * step
+        for followed in (algorithm.teacher.module.layers[0].weight, algorithm.teacher.module.layers[1].running_mean):
+            torch.testing.assert_close(followed, torch.full_like(followed, value))
+    assert kept == 0.9
+    assert (algorithm.student.layers[0].weight == 99).all()
 
 
 def test_a_teacher_that_keeps_everything_is_frozen() -> None:
@@ -186,3 +247,24 @@ def test_boxes_come_with_their_labels() -> None:
     same, same_labels = mix_boxes(images, labels, 0.0)
     assert torch.equal(same, images)
     assert torch.equal(same_labels, labels)
+
+
+def test_regions_are_pasted_with_their_labels() -> None:
+    torch.manual_seed(0)
+    masks = torch.randint(0, 5, (2, 12, 12), dtype=torch.uint8)
+    masks[0, :3] = 255
+    donors = masks[:, None].repeat(1, 3, 1, 1) + 100  # what is pasted can be told by its colour
+    images = torch.zeros(5, 3, 12, 12, dtype=torch.uint8)
+    pasted, true = paste_labels(images, donors, masks, 1.0)
+    for index in range(5):
+        mask, inside = masks[index % 2], true[index] != 255
+        chosen = true[index][inside].unique()
+        assert len(chosen) == 3  # of five
+        assert torch.equal(inside, torch.isin(mask, chosen.to(torch.uint8)))
+        assert torch.equal(true[index][inside], mask[inside].long())
+        assert torch.equal(pasted[index], torch.where(inside, donors[index % 2], images[index]))
+    assert len({tuple(true[index].unique().tolist()) for index in range(5)}) > 1
+    same, none = paste_labels(images, donors, masks, 0.0)
+    assert torch.equal(same, images)
+    assert (none == 255).all()
+    assert (paste_labels(images, donors, torch.full_like(masks, 255), 1.0)[1] == 255).all()

@@ -157,8 +157,12 @@ def observed(template: Template, key: str) -> Any:
         return Division(**template.hyper_parameters.pseudo_masks.model_dump()).regions(boxes()).tobytes()
     if "semi_supervised" in key:
         chosen = template.override({"algo_backend.train_type": "Semisupervised"})
-        algorithm = algorithms.build(chosen, torch.nn.Linear(1, 1), [0.7, 0.3])
+        algorithm = algorithms.build(chosen, new_network(), [0.7, 0.3])
         return plain_values(algorithm), algorithm.average.keep
+    if ".prototypes" in key:
+        wanted = {"algo_backend.train_type": "Semisupervised", "semi_supervised.use_prototypes": True}
+        algorithm = algorithms.build(template.override(wanted), new_network(), [0.7, 0.3])
+        return plain_values(algorithm), plain_values(algorithm.prototypes), algorithm.prototypes.prototypes.shape
     if "_contrast" in key:
         chosen = template.override({"learning_parameters.enable_supcon": True})
         algorithm = algorithms.build(chosen, new_network(), [0.7, 0.3])

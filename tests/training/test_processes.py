@@ -97,7 +97,8 @@ def test_other_ways_of_learning_keep_two_processes_equal(mode: str, drawn_data: 
     parameters = {**PARAMETERS, "learning_parameters.batch_size": 2, "learning_parameters.num_iters": 2}
     more, roots = {}, [str(drawn_data / "train"), str(drawn_data / "val")]
     if mode == "mean teacher":
-        parameters |= {"semi_supervised.start_epoch": 0, "semi_supervised.ramp_share": 0.0}
+        parameters |= {"semi_supervised.start_epoch": 0, "semi_supervised.start_share": 0.0}
+        parameters |= {"semi_supervised.use_prototypes": True}
         draw_dataset(tmp_path / "more", 6, 64, seed=9)
         more = {"unlabeled_data_roots": str(tmp_path / "more" / "train")}
     elif mode == "regions":

@@ -14,7 +14,11 @@ from otx_seg.errors import UsageError
 from otx_seg.training.journal import read_journal
 from otx_seg.training.watcher import SilentWatcher, StepReport
 
-FAST = {"semi_supervised.start_epoch": 0, "semi_supervised.ramp_share": 0.0}
+FAST = {
+    "semi_supervised.start_epoch": 0,
+    "semi_supervised.start_share": 0.0,
+    "semi_supervised.ramp_share": 0.0,
+}
 
 
 @pytest.fixture(scope="module")

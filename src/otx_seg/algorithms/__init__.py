@@ -13,11 +13,14 @@ from otx_seg.algorithms.detcon import DetCon
 from otx_seg.algorithms.mean_teacher import MeanTeacher
 from otx_seg.algorithms.moment import Moment
 from otx_seg.algorithms.pixel_losses import PixelLosses
+from otx_seg.algorithms.prototypes import Prototypes
 from otx_seg.algorithms.supcon import SupCon
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.errors import UsageError
+from otx_seg.losses.cross_entropy import CrossEntropy
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template
+from otx_seg.template.hyper_parameters import HyperParameters
 
 
 class Algorithm(Protocol):
@@ -58,11 +61,22 @@ def build(template: Template, network: SegmentationNetwork, label_shares: Sequen
         return DetCon(network, **parameters.region_contrast.model_dump())
     losses = PixelLosses(_build_losses(template, label_shares))
     if train_type == "Semisupervised":
-        return MeanTeacher(network, losses, **parameters.semi_supervised.model_dump())
+        return _build_mean_teacher(parameters, network, losses)
     if supcon:
         detcon = DetCon(network, **parameters.region_contrast.model_dump())
         return SupCon(network, losses, detcon, **parameters.supervised_contrast.model_dump())
     return Supervised(network, losses)
+
+
+def _build_mean_teacher(parameters: HyperParameters, network: SegmentationNetwork, losses: PixelLosses) -> MeanTeacher:
+    settings, wanted = parameters.semi_supervised.model_dump(), parameters.prototypes.model_dump()
+    # The teacher has learned the weights of the labels from the masks: its labels are learned without.
+    labels = network.network.decode_head.num_classes
+    pseudo_losses = PixelLosses([(1.0, CrossEntropy([1 / labels] * labels, rarity_power=0.0))])
+    prototype_weight, prototypes = wanted.pop("weight"), None
+    if settings.pop("use_prototypes"):
+        prototypes = Prototypes(network.network.decode_head.conv_seg.in_channels, labels, **wanted)
+    return MeanTeacher(network, losses, pseudo_losses, prototypes, prototype_weight, **settings)
 
 
 def _build_losses(template: Template, label_shares: Sequence[float]) -> list[tuple[float, nn.Module]]:

@@ -5,16 +5,32 @@ Tarvainen & Valpola, "Mean teachers are better role models" (2017, https://arxiv
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from otx_seg.algorithms.moment import Moment
 from otx_seg.algorithms.pixel_losses import PixelLosses
+from otx_seg.algorithms.prototypes import Prototypes, classifier_inputs
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.models.network import SegmentationNetwork
+from otx_seg.models.resampling import resize_bilinear
 from otx_seg.models.weight_average import WeightAverage
+
+
+class _Answer(NamedTuple):
+    """What a student says of images: logits (B, K, H, W), and the features (B, C, h, w) that its classifier got."""
+
+    logits: Tensor
+    features: Tensor | None
+
+    def split(self, count: int) -> tuple[_Answer, _Answer]:
+        """The answers to the first `count` images, and to the others."""
+        if self.features is None:
+            return _Answer(self.logits[:count], None), _Answer(self.logits[count:], None)
+        first = _Answer(self.logits[:count], self.features[:count])
+        return first, _Answer(self.logits[count:], self.features[count:])
 
 
 class MeanTeacher(nn.Module):
@@ -24,86 +40,126 @@ class MeanTeacher(nn.Module):
        image.
     2. Pixels on which it is least certain are left out: those whose entropy is among the highest `entropy_drop` of the
        batch at the beginning, none at the end, in proportion to what is left of the run.
-    3. Boxes of the unlabelled images and of their labels change places within the batch (CutMix, see `mix_boxes`).
-    4. The student learns the masks of the labelled images, and the teacher's labels from the strong views, which have
-       the same geometry. The losses are means over the pixels that are kept, which is the re-weighting by their number
-       that OTX 1.x does.
-    5. After the optimiser's step the teacher follows the student: teacher = keep * teacher + (1 - keep) * student.
+    3. The strong view, which has the same geometry, gets boxes of other unlabelled images (see `mix_boxes`), and
+       regions of a labelled image with their true labels (see `paste_labels`).
+    4. The student learns the masks of the labelled images, the true labels of the pasted regions, and the teacher's
+       labels of the rest. Each loss is a mean over the pixels it counts, which is the re-weighting by their number that
+       OTX 1.x does. Pasted regions and the rest share the weight by their areas.
+    5. After the optimiser's step the teacher follows the student: teacher = keep * teacher + (1 - keep) * student. At
+       first it keeps less, so that it forgets the student's beginnings (see `WeightAverage`).
 
     Args:
         network: the student, initialised.
         losses: compare logits (B, K, H, W) with a mask (B, H, W).
+        pseudo_losses: the same for the teacher's labels.
+        prototypes: a second classifier that learns the same labels, or None.
+        prototype_weight: of its losses.
         unsupervised_weight: of the losses on unlabelled images, 0 or more; 0 leaves supervised training.
-        start_epoch: epochs of labelled images alone at the beginning, 0 or more.
-        ramp_share: share of the run over which that weight rises from 0, 0..1.
-        teacher_keep: `keep`, 0..1.
+        start_epoch: epochs without the teacher's labels at the beginning, 0 or more.
+        start_share: share of the run without them at the beginning, 0..1.
+        ramp_share: share of the run over which their weight then rises from 0, 0..1.
+        teacher_keep: `keep`, 0..1; with 1 the teacher stays what the student was at first.
         entropy_drop: share of the pixels that step 2 leaves out at first, 0..1.
-        cut_mix: chance that an image gets a box of another one, 0..1.
+        cut_mix: chance that an unlabelled image gets a box of another one, 0..1.
+        label_mix: chance that it gets regions of a labelled one, 0..1.
     """
 
-    views: tuple[str, ...] = ("labelled", "unlabelled")
+    views: tuple[str, ...] = ("labelled", "unlabelled", "pasted")
     idle_parameters = False
 
     def __init__(
         self,
         network: SegmentationNetwork,
         losses: PixelLosses,
+        pseudo_losses: PixelLosses,
+        prototypes: Prototypes | None,
+        prototype_weight: float,
         unsupervised_weight: float,
         start_epoch: int,
+        start_share: float,
         ramp_share: float,
         teacher_keep: float,
         entropy_drop: float,
         cut_mix: float,
+        label_mix: float,
     ) -> None:
         super().__init__()
         self.student = network
-        self.losses = losses
-        self.average = WeightAverage(network, teacher_keep, ramp=False)
+        self.losses, self.pseudo_losses = losses, pseudo_losses
+        self.prototypes, self.prototype_weight = prototypes, prototype_weight
+        self.average = WeightAverage(network, teacher_keep, ramp=teacher_keep < 1)
         self.teacher = self.average.averaged.requires_grad_(False)  # a part, so that checkpoints hold it
         self.unsupervised_weight = unsupervised_weight
-        self.start_epoch, self.ramp_share = start_epoch, ramp_share
-        self.entropy_drop, self.cut_mix = entropy_drop, cut_mix
+        self.start_epoch, self.start_share, self.ramp_share = start_epoch, start_share, ramp_share
+        self.entropy_drop, self.cut_mix, self.label_mix = entropy_drop, cut_mix, label_mix
 
     def training_step(self, batch: dict[str, dict[str, Any]], moment: Moment) -> dict[str, Tensor]:
         """The losses of one batch.
 
         Args:
-            batch: ``{"labelled": {"image": uint8 (B, 3, H, W) RGB, "mask": uint8 (B, H, W)},
-                "unlabelled": {"image", "strong": uint8 (U, 3, H, W), "mask": uint8 (U, H, W)}}``; the unlabelled masks
-                are 255 outside the image.
+            batch: ``{"labelled": {"image": uint8 (B, 3, H, W) RGB, "mask": uint8 (B, H, W)}, "pasted": other views of
+                the same images, "unlabelled": {"image", "strong": uint8 (U, 3, H, W), "mask": uint8 (U, H, W)}}``; the
+                unlabelled masks are 255 outside the image.
             moment: how far the training is.
 
         Returns:
             The scalar to minimise under ``"loss"``, and its parts under names of their own.
         """
-        labelled, unlabelled = batch["labelled"], batch["unlabelled"]
-        weight = self._weight(moment)
-        if weight == 0:
-            return self.losses(self.student(labelled["image"]), labelled["mask"])
-        # 1. pseudo-labels
-        with torch.no_grad():
-            certainty = self.teacher(unlabelled["image"]).softmax(dim=1)  # (U, K, H, W)
-            # 2. without the least certain
-            pseudo = drop_uncertain(certainty, unlabelled["mask"], self.entropy_drop * (1 - moment.progress))
-        # 3. boxes
-        strong, pseudo = mix_boxes(unlabelled["strong"], pseudo, self.cut_mix)
-        # 4. both losses. One pass, so that the statistics of batch normalisation are those of both kinds of images.
-        logits = self.student(torch.cat((labelled["image"], strong)))
-        known, guessed = logits.split((len(labelled["image"]), len(strong)))
-        supervised = self.losses(known, labelled["mask"])
-        unsupervised = weight * self.losses(guessed, pseudo)["loss"]
+        labelled, unlabelled, donors = batch["labelled"], batch["unlabelled"], batch["pasted"]
+        if self.unsupervised_weight == 0:
+            return self._compare(self._look(labelled["image"]), labelled["mask"], self.losses)
+        # 1. and 2. pseudo-labels without the least certain
+        trust = self._trust(moment)
+        pseudo = torch.full_like(unlabelled["mask"], IGNORE_INDEX, dtype=torch.int64)
+        if trust:
+            pseudo = self._pseudo_labels(unlabelled, self.entropy_drop * (1 - moment.progress))
+        # 3. boxes and regions
+        images, pseudo = mix_boxes(unlabelled["strong"], pseudo, self.cut_mix)
+        images, true = paste_labels(images, donors["image"], donors["mask"], self.label_mix)
+        pasted = true != IGNORE_INDEX
+        pseudo = pseudo.masked_fill(pasted, IGNORE_INDEX)
+        # 4. losses. One pass, so that the statistics of batch normalisation are those of both kinds of images.
+        known, guessed = self._look(torch.cat((labelled["image"], images))).split(len(labelled["image"]))
+        losses = self._compare(known, labelled["mask"], self.losses)
+        share = pasted.float().mean()
+        found = self.unsupervised_weight * share * self._compare(guessed, true, self.losses)["loss"]
+        if trust:
+            weight = self.unsupervised_weight * trust * (1 - share)
+            found = found + weight * self._compare(guessed, pseudo, self.pseudo_losses)["loss"]
         kept = (pseudo != IGNORE_INDEX).float().mean()
-        total = supervised.pop("loss") + unsupervised
-        return {"loss": total, **supervised, "unsupervised": unsupervised.detach(), "kept pixels": kept}
+        total = losses.pop("loss") + found
+        return {"loss": total, **losses, "unsupervised": found.detach(), "kept pixels": kept}
 
     # DistributedDataParallel synchronises gradients only for what is called through `forward`.
     forward = training_step
 
-    def _weight(self, moment: Moment) -> float:
-        if moment.epoch < self.start_epoch:
+    def _trust(self, moment: Moment) -> float:
+        """The weight of the teacher's labels beside that of true ones, 0..1."""
+        passed = moment.progress - self.start_share
+        if moment.epoch < self.start_epoch or passed < 0:
             return 0.0
-        ramp = min(1.0, moment.progress / self.ramp_share) if self.ramp_share > 0 else 1.0
-        return self.unsupervised_weight * ramp
+        return min(1.0, passed / self.ramp_share) if self.ramp_share > 0 else 1.0
+
+    @torch.no_grad()
+    def _pseudo_labels(self, unlabelled: dict[str, Any], dropped: float) -> Tensor:
+        probabilities = self.teacher(unlabelled["image"]).softmax(dim=1)  # (U, K, H, W)
+        return drop_uncertain(probabilities, unlabelled["mask"], dropped)
+
+    def _look(self, images: Tensor) -> _Answer:
+        if self.prototypes is None:
+            return _Answer(self.student(images), None)
+        with classifier_inputs(self.student.network.decode_head) as seen:
+            return _Answer(self.student(images), seen[-1])
+
+    def _compare(self, answer: _Answer, mask: Tensor, losses: PixelLosses) -> dict[str, Tensor]:
+        """What the student's classifier, and the prototypes if there are any, lose on a mask."""
+        found = losses(answer.logits, mask)
+        if self.prototypes is not None and answer.features is not None:
+            scores, apart = self.prototypes(answer.features, mask)
+            enlarged = resize_bilinear(scores, (mask.shape[-2], mask.shape[-1]), align_corners=False)
+            second = self.prototype_weight * (losses(enlarged, mask)["loss"] + apart)
+            found |= {"loss": found["loss"] + second, "prototypes": second.detach()}
+        return found
 
     def after_step(self) -> None:
         """Let the teacher follow."""
@@ -170,3 +226,32 @@ def mix_boxes(images: Tensor, labels: Tensor, probability: float) -> tuple[Tenso
     inside = inside.to(labels.device)
     mixed = torch.where(inside[:, None], images.roll(1, dims=0), images)
     return mixed, torch.where(inside, labels.roll(1, dims=0), labels)
+
+
+def paste_labels(images: Tensor, donors: Tensor, masks: Tensor, probability: float) -> tuple[Tensor, Tensor]:
+    """Cover parts of images with the regions of half of the labels of other, labelled images.
+
+    Olsson et al., "ClassMix" (2020, https://arxiv.org/abs/2007.07936), with labelled images for donors as in Tranheden
+    et al., "DACS" (2020, https://arxiv.org/abs/2007.08702): few labelled objects are seen in front of many backgrounds.
+
+    Args:
+        images: (U, 3, H, W).
+        donors: (B, 3, H, W); the i-th image gets regions of number i modulo B.
+        masks: uint8 (B, H, W), labels of the donors, 255 where there is none.
+        probability: chance that an image gets any, 0..1.
+
+    Returns:
+        new images, and int64 (U, H, W): the true labels of what was pasted, 255 elsewhere.
+    """
+    true = torch.full((len(images), *masks.shape[1:]), IGNORE_INDEX, dtype=torch.int64, device=images.device)
+    donors = donors[torch.arange(len(images)) % len(donors)]
+    for index in range(len(images)):
+        mask = masks[index % len(masks)]
+        present = mask.unique()
+        present = present[present != IGNORE_INDEX]
+        if torch.rand(()) >= probability or not len(present):
+            continue
+        order = torch.randperm(len(present))[: -(-len(present) // 2)].to(present.device)
+        inside = torch.isin(mask, present[order])
+        true[index] = torch.where(inside, mask.long(), true[index])
+    return torch.where(true[:, None] != IGNORE_INDEX, donors, images), true

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +68,8 @@ class Prototypes(nn.Module):
         projected = self.projection(features).permute(0, 2, 3, 1).flatten(0, 2)
         pixels = functional.normalize(self.feature_norm(projected).float(), dim=1)
         # 2. similarities (B*h*w, K, P), scores (B*h*w, K)
-        similarities = torch.einsum("nc,kpc->nkp", pixels, self.prototypes)
+        # A copy: the gradients still need it when the prototypes have moved.
+        similarities = torch.einsum("nc,kpc->nkp", pixels, self.prototypes.clone())
         scores = self.score_norm(similarities.amax(dim=2))
         # 3. the prototype of each pixel, numbered through all labels; 255 becomes -1
         truth = functional.interpolate(mask[:, None].float(), (height, width), mode="nearest").flatten().long()
@@ -99,8 +101,7 @@ class Prototypes(nn.Module):
             torch.distributed.all_reduce(numbers)
         moved = self.keep * flat + (1 - self.keep) * functional.normalize(sums, dim=1)
         followed = torch.where(numbers[:, None] > 0, functional.normalize(moved, dim=1), flat)
-        # A new tensor: the losses' gradients still need the one that the similarities were made with.
-        self.prototypes = followed.view_as(self.prototypes)
+        self.prototypes.copy_(followed.view_as(self.prototypes))
 
     def _draw_near(self, similarities: Tensor, own: Tensor) -> Tensor:
         every = similarities.flatten(1)  # (N, K*P)
@@ -132,7 +133,7 @@ def share_out(similarities: Tensor) -> Tensor:
 
 
 @contextmanager
-def classifier_inputs(head: nn.Module) -> Iterator[list[Tensor]]:
+def classifier_inputs(head: Any) -> Iterator[list[Tensor]]:
     """Within this context a list that receives what the classifier of a decode head gets: (B, C, h, w) of each pass."""
     seen: list[Tensor] = []
     handle = head.conv_seg.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))

@@ -141,10 +141,13 @@ class AlgoBackend(Group):
 class SemiSupervised(Group):
     """Mean Teacher: learning from images without masks."""
 
-    unsupervised_weight: float = Field(0.1, ge=0, le=100, description="weight of the losses on unlabelled images")
-    start_epoch: int = Field(1, ge=0, le=100_000, description="epochs of labelled images alone at the beginning")
+    unsupervised_weight: float = Field(1.0, ge=0, le=100, description="weight of the losses on unlabelled images")
+    start_epoch: int = Field(
+        1, ge=0, le=100_000, description="epochs at the beginning without labels of the teacher for unlabelled images"
+    )
+    start_share: float = Field(0.4, ge=0, le=1, description="share of the run at the beginning without them")
     ramp_share: float = Field(
-        0.1, ge=0, le=1, description="share of the run over which unsupervised_weight is reached, from 0"
+        0.4, ge=0, le=1, description="share of the run over which their weight then rises from 0 to that of true labels"
     )
     teacher_keep: float = Field(0.99, ge=0, le=1, description="share of the teacher's weights kept at each step")
     entropy_drop: float = Field(
@@ -155,6 +158,20 @@ class SemiSupervised(Group):
         "the run",
     )
     cut_mix: float = Field(0.5, ge=0, le=1, description="chance that an unlabelled image gets a box of another one")
+    label_mix: float = Field(
+        1.0, ge=0, le=1, description="chance that it gets the regions of half of the labels of a labelled image"
+    )
+    use_prototypes: bool = Field(False, description="train a second classifier, of prototypes, on the same labels")
+
+
+class PrototypeConsistency(Group):
+    """The second classifier of semi-supervised training, which pixels are drawn to."""
+
+    weight: float = Field(0.1, ge=0, le=100, description="weight of its losses beside those of the first")
+    per_label: int = Field(4, ge=1, le=64, description="prototypes of each label")
+    keep: float = Field(0.999, ge=0, le=1, description="share of a prototype kept at each step")
+    contrast_weight: float = Field(0.01, ge=0, le=100, description="weight of the contrast of pixels and prototypes")
+    distance_weight: float = Field(0.001, ge=0, le=100, description="weight of a pixel's distance to its prototype")
 
 
 class SupervisedContrast(Group):
@@ -209,6 +226,7 @@ class HyperParameters(Group):
     postprocessing: PostProcessing = PostProcessing()
     algo_backend: AlgoBackend = AlgoBackend()
     semi_supervised: SemiSupervised = SemiSupervised()
+    prototypes: PrototypeConsistency = PrototypeConsistency()
     supervised_contrast: SupervisedContrast = SupervisedContrast()
     pseudo_masks: PseudoMasks = PseudoMasks()
     region_contrast: RegionContrast = RegionContrast()

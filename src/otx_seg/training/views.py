@@ -13,6 +13,7 @@ from otx_seg.transforms.pipeline import Transform, build_pipeline
 _LABELLED = {
     "labelled": ("train_pipeline", 0),
     "second": ("second_pipeline", 2),
+    "pasted": ("train_pipeline", 3),
     "first crop": ("first_crop_pipeline", 0),
     "second crop": ("second_crop_pipeline", 2),
 }
