@@ -9,8 +9,9 @@ writes everything to a JSON file.
         [--pretraining-steps 1200] [--labelled 24] [--batch-size 4] [--seeds 1 2 3] [--parallel 2]
         [--input-size 256x256] [--template Lite-HRNet-s-mod2] [--set group.name=value ...] [--output FILE]
 
-Small networks keep one CPU core busy but hardly two: `--parallel` trainings run side by side, each with its share of
-the cores. Their minutes compare with each other. On a GPU use 1.
+Runs that FILE (learning_modes.json) holds already are not made again. Small networks keep one CPU core busy but hardly
+two: `--parallel` trainings run side by side, each with its share of the cores. Their minutes compare with each other. On
+a GPU use 1.
 """
 
 from __future__ import annotations
@@ -139,13 +140,22 @@ def main() -> None:
     if options.apart is not None:
         options.apart.write_text(json.dumps(run(options.modes[0], options.seeds[0], options)))
         return
+    deciding = ("steps", "pretraining_steps", "labelled", "batch_size", "input_size", "template", "set")
+    settings = {name: getattr(options, name) for name in deciding}
+    runs: list[dict[str, Any]] = []
+    if options.output.exists():
+        before = json.loads(options.output.read_text())
+        if before["settings"] != settings:
+            raise SystemExit(f"{options.output} holds runs with other settings; name another --output")
+        runs = before["runs"]
+    done = {(one["mode"], one["seed"]) for one in runs}
     # Seed by seed, so that what the machine does meanwhile hits all modes alike.
-    jobs = [(mode, seed) for seed in options.seeds for mode in options.modes]
+    jobs = [(mode, seed) for seed in options.seeds for mode in options.modes if (mode, seed) not in done]
     with ThreadPoolExecutor(options.parallel) as pool:
-        runs = list(pool.map(lambda job: {"mode": job[0], **run_apart(*job)}, jobs))
-    settings = {name: str(value) for name, value in vars(options).items() if name != "apart"}
-    options.output.write_text(json.dumps({"settings": settings, "runs": runs}, indent=2))
-    for mode in options.modes:
+        for mode, found in pool.map(lambda job: (job[0], run_apart(*job)), jobs):
+            runs.append({"mode": mode, **found})
+            options.output.write_text(json.dumps({"settings": settings, "runs": runs}, indent=2))
+    for mode in dict.fromkeys(one["mode"] for one in runs):
         own = [one for one in runs if one["mode"] == mode]
         scores = [one["dice"] for one in own]
         spread = statistics.stdev(scores) if len(scores) > 1 else 0.0

@@ -16,6 +16,7 @@ import pytest
 import torch
 import yaml
 from brief_training import PARAMETERS
+from PIL import Image
 
 from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.template import find_template_file
@@ -131,6 +132,41 @@ def test_unlabelled_images_that_are_not_there(train: Any, data: Path, tmp_path: 
     refused(train("--unlabeled-data-roots", data / "train"), 3, "each of its", "among the labelled ones")
     refused(train("--train-type", "semisupervised"), 2, "give --unlabeled-data-roots")
     refused(train("--train-type", "halfsupervised"), 2, "did you mean")
+
+
+def test_odd_unlabelled_images(train: Any, data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "unlabelled"
+    folder.mkdir()
+    (folder / "broken.jpg").write_bytes(b"nothing")
+    refused(train("--unlabeled-data-roots", folder), 3, "none of the 1 images can be used", "broken.jpg")
+    rng = np.random.default_rng(0)
+    shapes = {"wide": (20, 300, 3), "high": (500, 31, 3), "grey": (64, 64), "one pixel": (1, 1, 3)}
+    for name, shape in shapes.items():
+        Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(folder / f"{name}.png")
+    Image.fromarray(rng.integers(0, 65536, (40, 50), np.uint16)).save(folder / "deep.png")
+    outcome = train("--unlabeled-data-roots", folder)
+    assert outcome.code == 0, outcome.err
+    assert "broken.jpg" in outcome.message
+    assert "unlabelled data: 5 images" in outcome.message
+    assert "Semisupervised, since unlabelled images are given" in outcome.message
+
+
+def test_bare_images(otx: Any, train: Any, data: Path, tmp_path: Path) -> None:
+    bare = data / "train" / "images"
+    small = [*PARAMS, "--pseudo_masks.min_size=50"]
+    outcome = otx("train", "Lite-HRNet-s-mod2", "--train-data-roots", bare, "--output", tmp_path / "run", *small)
+    assert outcome.code == 0, outcome.err
+    assert f"Selfsupervised, since {bare} holds images without masks" in outcome.message.replace("\n", " ")
+    assert "--train-data-roots LABELLED" in outcome.out
+    assert not (bare / "detcon_mask").exists()
+    # with validation data, or with unlabelled images beside them, the masks are missing
+    refused(train(roots=bare), 3, "no folder images")
+    refused(train("--train-type", "SelfSupervised"), 2, "leave out --val-data-roots")
+    refused(otx("train", "--train-data-roots", bare, "--unlabeled-data-roots", bare, *PARAMS), 3, "no folder images")
+    single = tmp_path / "single"
+    single.mkdir()
+    shutil.copy(min(bare.iterdir()), single)
+    refused(otx("train", "--train-data-roots", single, *PARAMS), 3, "a single image")
 
 
 # ---------------------------------------------------------------------- masks and labels
