@@ -10,8 +10,8 @@ writes everything to a JSON file.
         [--input-size 256x256] [--template Lite-HRNet-s-mod2] [--set group.name=value ...] [--output FILE]
 
 Runs that FILE (learning_modes.json) holds already are not made again. Small networks keep one CPU core busy but hardly
-two: `--parallel` trainings run side by side, each with its share of the cores. Their minutes compare with each other. On
-a GPU use 1.
+two: `--parallel` trainings run side by side, each with its share of the cores. Their minutes compare with each other.
+On a GPU use 1.
 """
 
 from __future__ import annotations
