@@ -44,6 +44,18 @@ def test_curves_are_drawn_from_the_journal(tmp_path: Path) -> None:
         assert picture.width > 500
 
 
+def test_curves_of_every_loss_and_without_validations(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "metrics.jsonl")
+    for number in range(1, 4):
+        contrast = {"contrast": 0.5} if number == 2 else {}  # not computed at every step
+        journal.append({"step": number, "loss": 2.0 / number, "CrossEntropy": 1.0 / number, **contrast})
+    drawn = draw_curves(journal.path, tmp_path / "curves.png")
+    assert drawn == {"training loss": ("sum", "CrossEntropy", "contrast")}
+    journal.append({"step": 3, **SCORES.as_json()})
+    drawn = draw_curves(journal.path, tmp_path / "curves.png")
+    assert drawn["validation scores"] == ("Dice", "mIoU")
+
+
 def test_a_comparison_is_drawn(tmp_path: Path, tiny_weights: Path, tiny_data: object) -> None:
     draw_comparison(tiny_weights, tiny_data.root, tmp_path / "picture.png")  # type: ignore[attr-defined]
     with Image.open(tmp_path / "picture.png") as picture:
@@ -59,6 +71,15 @@ def test_the_written_report(tmp_path: Path) -> None:
 
 def step(number: int, progress: float, elapsed_s: float) -> StepReport:
     return StepReport(number, 100, 1, progress, 0.5, 1e-3, elapsed_s)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_run_without_validations_is_heard_of(terminal: bool, caplog: pytest.LogCaptureFixture) -> None:
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
+    with caplog.at_level(logging.INFO, "otx_seg"), TrainingDisplay(console) as display:
+        for number in range(1, 101):
+            display.on_step(step(number, number / 100, float(number)))
+    assert caplog.text.count("loss 0.500") in ((0,) if terminal else (9, 10))
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -9,10 +9,13 @@ from otx_seg.training.journal import read_journal
 _NO_CURVES = ("step", "epoch", "learning_rate", "kept pixels")
 
 
-def draw_curves(journal: Path, picture: Path) -> None:
+def draw_curves(journal: Path, picture: Path) -> dict[str, tuple[str, ...]]:
     """Plot the training losses and the validation scores of `journal` over the steps into a PNG.
 
     The sum of the losses stands beside its parts; a run without validations has no second diagram.
+
+    Returns:
+        The names of the curves in each diagram, by its title.
 
     Raises:
         OSError: the journal cannot be read or the picture not written.
@@ -42,3 +45,4 @@ def draw_curves(journal: Path, picture: Path) -> None:
     for diagram in axes:
         diagram.grid(alpha=0.3)
     figure.savefig(picture, dpi=110)
+    return {diagram.get_title(): tuple(line.get_label() for line in diagram.get_lines()) for diagram in axes}

@@ -24,8 +24,13 @@ def format_duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+QUIET_SHARE = 0.1
+"""Share of the run after which a line is written where there is no bar and no validation to tell of."""
+
+
 class TrainingDisplay:
-    """A bar with loss, learning rate, best Dice and time left on a terminal; a line per validation elsewhere."""
+    """A bar with loss, learning rate, best Dice and time left on a terminal; elsewhere lines, at each validation and
+    otherwise about ten in a run."""
 
     def __init__(self, console: Console) -> None:
         self.live = console.is_terminal
@@ -48,6 +53,7 @@ class TrainingDisplay:
         self.best = "-"
         self.steps_seen = 0
         self.first: StepReport | None = None
+        self.now = self.told = 0.0  # progress at the last step, and when something was last told
 
     def __enter__(self) -> TrainingDisplay:
         return self
@@ -73,6 +79,7 @@ class TrainingDisplay:
         """Move the bar."""
         self.first = self.first or report
         self.steps_seen += 1
+        self.now = report.progress
         left = self._seconds_left(report)
         fields: dict[str, Any] = {
             "epoch": report.epoch,
@@ -87,10 +94,13 @@ class TrainingDisplay:
         self.progress.update(self.task, completed=report.progress, **fields)
         if self.steps_seen == FIRST_ESTIMATE_STEPS and left is not None:
             logger.info("expected duration: at most %s", format_duration(report.elapsed_s + left))
+        if not self.live and self.now - self.told >= QUIET_SHARE:
+            self.told = self.now
+            logger.info("epoch %d, step %d: loss %.3f", report.epoch, report.step, report.loss)
 
     def on_validation(self, report: ValidationReport) -> None:
         """Tell the score."""
-        self.best = f"{report.best:.4f}"
+        self.best, self.told = f"{report.best:.4f}", self.now
         logger.info(
             "epoch %d, step %d: validation Dice %.4f, mIoU %.4f (best Dice %.4f) after %s",
             report.epoch,
