@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from otx_seg.training.watcher import TrainResult
+from otx_seg.training.watcher import SilentWatcher, StepReport, TrainResult
 from otx_seg.verbs.train import train
 from otx_seg.workspace.weights import read_weights
 
@@ -21,6 +21,20 @@ PARAMETERS = {
     "learning_parameters.learning_rate_warmup_iters": 2,
     "learning_parameters.ema_keep": 0.5,
 }
+
+
+class CrashAt(SilentWatcher):
+    """Fails at a step, as a bug or a lost disk would."""
+
+    class CrashError(Exception):
+        pass
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step(self, report: StepReport) -> None:
+        if report.step == self.step:
+            raise self.CrashError
 
 
 def train_briefly(data: Path, output: Path, **arguments: Any) -> TrainResult:

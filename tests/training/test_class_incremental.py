@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from brief_training import PARAMETERS, same_weights, train_briefly
+from brief_training import PARAMETERS, CrashAt, same_weights, train_briefly
 from conftest import Messages
 
 from otx_seg.datasets.synthetic import NAMES
@@ -123,17 +123,9 @@ def test_an_epoch_balances_new_labels_with_old_ones(
 def test_a_crashed_run_goes_on_as_if_nothing_had_happened(
     old: Path, new_data: Path, merged: Path, tmp_path: Path, step: int
 ) -> None:
-    class CrashError(Exception):
-        pass
-
-    class Crash(SilentWatcher):
-        def on_step(self, report: StepReport) -> None:
-            if report.step == step:
-                raise CrashError
-
     run = tmp_path / "run"
-    with pytest.raises(CrashError):
-        train_briefly(new_data, run, load_weights=old, parameters=MERGE, watcher=Crash())
+    with pytest.raises(CrashAt.CrashError):
+        train_briefly(new_data, run, load_weights=old, parameters=MERGE, watcher=CrashAt(step))
     train_briefly(new_data, run, resume_from=run)
     assert same_weights(run, merged)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from brief_training import PARAMETERS, same_weights, train_briefly
+from brief_training import PARAMETERS, CrashAt, same_weights, train_briefly
 
 from otx_seg.algorithms import Moment
 from otx_seg.algorithms.supervised import Supervised
@@ -24,20 +24,6 @@ from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.template import load
 from otx_seg.training.journal import read_journal
 from otx_seg.training.watcher import SilentWatcher, StepReport, ValidationReport
-
-
-class CrashAt(SilentWatcher):
-    """Fails at a step, as a bug or a lost disk would."""
-
-    class CrashError(Exception):
-        pass
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_step(self, report: StepReport) -> None:
-        if report.step == self.step:
-            raise self.CrashError
 
 
 class Recorder(SilentWatcher):

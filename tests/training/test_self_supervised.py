@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from brief_training import PARAMETERS, train_briefly, weights_of
+from brief_training import PARAMETERS, CrashAt, train_briefly, weights_of
 from conftest import Messages
 
 from otx_seg.errors import DataError, UsageError
-from otx_seg.training.watcher import SilentWatcher, StepReport, TrainResult
+from otx_seg.training.watcher import TrainResult
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.train import train
 from otx_seg.workspace.weights import read_backbone
@@ -97,17 +97,9 @@ def test_a_backbone_is_no_model(drawn_data: Path, finished: Path, tmp_path: Path
 def test_a_crashed_run_goes_on_as_if_nothing_had_happened(
     images: Path, finished: Path, tmp_path: Path, step: int
 ) -> None:
-    class CrashError(Exception):
-        pass
-
-    class Crash(SilentWatcher):
-        def on_step(self, report: StepReport) -> None:
-            if report.step == step:
-                raise CrashError
-
     run = tmp_path / "run"
-    with pytest.raises(CrashError):
-        pretrain(images, run, watcher=Crash())
+    with pytest.raises(CrashAt.CrashError):
+        pretrain(images, run, watcher=CrashAt(step))
     pretrain(images, run, resume_from=run)
     assert same(backbone_of(run), backbone_of(finished))
 

@@ -7,12 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from brief_training import same_weights, train_briefly
+from brief_training import CrashAt, same_weights, train_briefly
 from conftest import Messages
 
 from otx_seg.errors import UsageError
 from otx_seg.training.journal import read_journal
-from otx_seg.training.watcher import SilentWatcher, StepReport
 
 FAST = {
     "semi_supervised.start_epoch": 0,
@@ -85,17 +84,9 @@ def test_without_weight_unlabelled_images_change_nothing(drawn_data: Path, unlab
 def test_a_crashed_run_goes_on_as_if_nothing_had_happened(
     drawn_data: Path, unlabelled: Path, finished: Path, tmp_path: Path, step: int
 ) -> None:
-    class CrashError(Exception):
-        pass
-
-    class Crash(SilentWatcher):
-        def on_step(self, report: StepReport) -> None:
-            if report.step == step:
-                raise CrashError
-
     run = tmp_path / "run"
-    with pytest.raises(CrashError):
-        train_briefly(drawn_data, run, unlabeled_data_roots=unlabelled, parameters=FAST, watcher=Crash())
+    with pytest.raises(CrashAt.CrashError):
+        train_briefly(drawn_data, run, unlabeled_data_roots=unlabelled, parameters=FAST, watcher=CrashAt(step))
     train_briefly(drawn_data, run, resume_from=run)
     assert same_weights(run, finished)
 

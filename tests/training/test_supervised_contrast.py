@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from brief_training import same_weights, train_briefly
+from brief_training import CrashAt, same_weights, train_briefly
 
 from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.errors import UsageError
 from otx_seg.training.journal import read_journal
-from otx_seg.training.watcher import SilentWatcher, StepReport
 
 CONTRAST = {"learning_parameters.enable_supcon": True, "supervised_contrast.interval": 2}
 
@@ -40,16 +39,8 @@ def test_without_weight_it_changes_nothing(drawn_data: Path, tmp_path: Path) -> 
 
 
 def test_a_crashed_run_goes_on_as_if_nothing_had_happened(drawn_data: Path, finished: Path, tmp_path: Path) -> None:
-    class CrashError(Exception):
-        pass
-
-    class Crash(SilentWatcher):
-        def on_step(self, report: StepReport) -> None:
-            if report.step == 5:
-                raise CrashError
-
-    with pytest.raises(CrashError):
-        train_briefly(drawn_data, tmp_path / "run", parameters=CONTRAST, watcher=Crash())
+    with pytest.raises(CrashAt.CrashError):
+        train_briefly(drawn_data, tmp_path / "run", parameters=CONTRAST, watcher=CrashAt(5))
     train_briefly(drawn_data, tmp_path / "run", resume_from=tmp_path / "run")
     assert same_weights(tmp_path / "run", finished)
 
