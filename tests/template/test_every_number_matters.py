@@ -59,6 +59,7 @@ SEEN_ELSEWHERE = {
     "hyper_parameters.learning_parameters.inference_batch_size": "tests/verbs/test_settings.py",
     "hyper_parameters.learning_parameters.unlabeled_batch_size": "tests/training/test_semi_supervised.py",
     "hyper_parameters.learning_parameters.num_workers": "tests/verbs/test_settings.py",
+    "hyper_parameters.self_supervised.steps": "tests/training/test_self_supervised.py",
     "hyper_parameters.learning_parameters.max_minutes": "tests/training/test_loop.py",
     "hyper_parameters.nncf_optimization.maximal_accuracy_degradation": "tests/verbs/test_settings.py",
 }

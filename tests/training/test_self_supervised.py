@@ -12,6 +12,7 @@ from brief_training import PARAMETERS, CrashAt, train_briefly, weights_of
 from conftest import Messages
 
 from otx_seg.errors import DataError, UsageError
+from otx_seg.template import load
 from otx_seg.training.watcher import TrainResult
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.train import train
@@ -135,3 +136,14 @@ def test_what_makes_no_sense(drawn_data: Path, images: Path, finished: Path, tmp
     empty.mkdir()
     with pytest.raises(DataError, match=r"empty: no images"):
         pretrain(empty, tmp_path / "run", train_type="Selfsupervised")
+
+
+def test_without_a_length_it_is_that_of_the_parameter(images: Path, tmp_path: Path) -> None:
+    parameters = {name: value for name, value in PARAMETERS.items() if not name.endswith("num_iters")}
+    run = tmp_path / "run"
+    settings = {**parameters, **REGIONS, "self_supervised.steps": 4}
+    with pytest.raises(CrashAt.CrashError):
+        train(images, template="Lite-HRNet-s-mod2", parameters=settings, output=run, watcher=CrashAt(2))
+    assert load(run / "template.yaml").hyper_parameters.learning_parameters.num_iters == 2
+    result = train(resume_from=run)
+    assert (result.steps, result.epochs) == (6, 2)  # 8 images make 3 steps of at most 3; 4 steps are 2 epochs

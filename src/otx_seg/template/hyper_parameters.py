@@ -181,6 +181,18 @@ class SupervisedContrast(Group):
     interval: int = Field(5, ge=1, le=10_000, description="steps from one contrast to the next")
 
 
+class SelfSupervised(Group):
+    """DetCon: a backbone that learns from images alone."""
+
+    steps: int = Field(
+        2000,
+        ge=1,
+        le=100_000,
+        description="length of the training, rounded up to whole epochs, where neither num_iters nor max_minutes is "
+        "given: without validation there is no early stopping",
+    )
+
+
 class PseudoMasks(Group):
     """How self-supervised training divides images into regions (Felzenszwalb & Huttenlocher 2004)."""
 
@@ -228,6 +240,7 @@ class HyperParameters(Group):
     semi_supervised: SemiSupervised = SemiSupervised()
     prototypes: PrototypeConsistency = PrototypeConsistency()
     supervised_contrast: SupervisedContrast = SupervisedContrast()
+    self_supervised: SelfSupervised = SelfSupervised()
     pseudo_masks: PseudoMasks = PseudoMasks()
     region_contrast: RegionContrast = RegionContrast()
     pot_parameters: PotParameters = PotParameters()

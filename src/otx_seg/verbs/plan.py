@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from otx_seg import template as templates
 from otx_seg.datasets import DEFAULT_SEED
+from otx_seg.datasets.epoch_sampler import EpochSampler
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.template import Template
@@ -17,6 +18,9 @@ from otx_seg.verbs.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.label_schema import labels_from_plain
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import labels_of_weights
+
+_EPOCHS = "learning_parameters.num_iters"
+_LENGTHS = {_EPOCHS, "learning_parameters.max_minutes"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Plan:
         reason: why its train type was chosen.
         load_weights: what the training starts from, or None.
         known: the labels of these weights, or None where there are none.
+        length_given: whether the arguments say how long to train.
         state: the checkpoint of the run to go on with, or None.
     """
 
@@ -53,6 +58,7 @@ class Plan:
     seed: int
     load_weights: Path | None
     known: Labels | None
+    length_given: bool
     state: dict[str, Any] | None
     resumed_run: RunFolder | None
 
@@ -107,7 +113,8 @@ def _new_plan(request: Request) -> Plan:
     seed = DEFAULT_SEED if request.seed is None else request.seed
     weights = _path(request.load_weights)
     known = None if weights is None else labels_of_weights(weights)
-    return Plan(chosen, reason, roots, seed, weights, known, None, None)
+    length_given = bool(_LENGTHS & request.parameters.keys())
+    return Plan(chosen, reason, roots, seed, weights, known, length_given, None, None)
 
 
 def _resumed_plan(request: Request, resume_from: Path) -> Plan:
@@ -137,7 +144,22 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
         _path(request.unlabelled_list or recorded["unlabelled_list"]),
     )
     known = None if recorded["known_labels"] is None else labels_from_plain(recorded["known_labels"])
-    return Plan(chosen, "as in the run to go on with", roots, recorded["seed"], None, known, state, run)
+    return Plan(chosen, "as in the run to go on with", roots, recorded["seed"], None, known, True, state, run)
+
+
+def with_length(plan: Plan, images: int, processes: int) -> Plan:
+    """A self-supervised training of `self_supervised.steps` steps, unless the arguments say how long it is.
+
+    Args:
+        images: to train on.
+        processes: that train together.
+    """
+    if plan.train_type != "Selfsupervised" or plan.length_given:
+        return plan
+    parameters = plan.template.hyper_parameters
+    per_epoch = EpochSampler(images, parameters.learning_parameters.batch_size, 0, 0, processes).steps
+    epochs = -(-parameters.self_supervised.steps // per_epoch)
+    return replace(plan, template=plan.template.override({_EPOCHS: epochs}))
 
 
 def _path(value: str | Path | None) -> Path | None:

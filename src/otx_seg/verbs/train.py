@@ -26,7 +26,7 @@ from otx_seg.training.devices import describe_device, on_cpu
 from otx_seg.training.loop import Training
 from otx_seg.training.starting_weights import load_starting_weights
 from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
-from otx_seg.verbs.plan import Plan, Request, make_plan
+from otx_seg.verbs.plan import Plan, Request, make_plan, with_length
 from otx_seg.verbs.training_data import (
     check_data,
     describe_data,
@@ -119,6 +119,7 @@ def _train(
     run = broadcast_object_list([run])[0]
     with log_to(run.log) if processes.is_main_process else _only_errors():
         data, label_shares = _open(plan, run, scan_progress)
+        plan = with_length(plan, len(data.train), processes.num_processes)
         if plan.state is not None:
             refuse_other_data(plan, data)
         _make_deterministic(plan.seed, deterministic)
