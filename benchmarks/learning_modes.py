@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +96,14 @@ def epochs(steps: int, images: int, batch_size: int) -> int:
     return max(1, round(steps / math.ceil(images / batch_size)))
 
 
-def run_apart(mode: str, seed: int) -> dict[str, Any]:
+def run_apart(mode: str, seed: int, parallel: int) -> dict[str, Any]:
     """`run` in a process of its own, told by the same arguments."""
     with tempfile.TemporaryDirectory() as name:
         output = Path(name) / "run.json"
         arguments = [*sys.argv[1:], "--modes", mode, "--seeds", str(seed), "--apart", str(output)]
-        done = subprocess.run([sys.executable, __file__, *arguments], env=environment(), capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, __file__, *arguments], env=environment(parallel), capture_output=True, text=True
+        )
         if done.returncode:
             raise SystemExit(f"{mode}, seed {seed}, failed:\n{done.stderr}")
         found: dict[str, Any] = json.loads(output.read_text())
@@ -110,9 +112,9 @@ def run_apart(mode: str, seed: int) -> dict[str, Any]:
     return found
 
 
-def environment() -> dict[str, str]:
-    """That of a process which shares the cores."""
-    threads = max(1, (os.cpu_count() or 1) // options.parallel)
+def environment(parallel: int) -> dict[str, str]:
+    """That of one of so many processes which share the cores."""
+    threads = max(1, (os.cpu_count() or 1) // parallel)
     return {**os.environ, "OMP_NUM_THREADS": str(threads)}
 
 
@@ -137,11 +139,12 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
+    options = parse()
     if options.apart is not None:
         options.apart.write_text(json.dumps(run(options.modes[0], options.seeds[0], options)))
         return
-    deciding = ("steps", "pretraining_steps", "labelled", "batch_size", "input_size", "template", "set")
-    settings = {name: getattr(options, name) for name in deciding}
+    which = ("modes", "seeds", "output", "apart")
+    settings = {name: str(value) for name, value in vars(options).items() if name not in which}
     runs: list[dict[str, Any]] = []
     if options.output.exists():
         before = json.loads(options.output.read_text())
@@ -152,8 +155,9 @@ def main() -> None:
     # Seed by seed, so that what the machine does meanwhile hits all modes alike.
     jobs = [(mode, seed) for seed in options.seeds for mode in options.modes if (mode, seed) not in done]
     with ThreadPoolExecutor(options.parallel) as pool:
-        for mode, found in pool.map(lambda job: (job[0], run_apart(*job)), jobs):
-            runs.append({"mode": mode, **found})
+        started = {pool.submit(run_apart, *job, options.parallel): job[0] for job in jobs}
+        for future in as_completed(started):
+            runs.append({"mode": started[future], **future.result()})
             options.output.write_text(json.dumps({"settings": settings, "runs": runs}, indent=2))
     for mode in dict.fromkeys(one["mode"] for one in runs):
         own = [one for one in runs if one["mode"] == mode]
@@ -164,5 +168,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    options = parse()
     main()

@@ -32,14 +32,21 @@ class Labels:
 
 
 def extended(labels: Labels, other: Labels) -> Labels:
-    """All of `labels`, then those of `other` whose names are not among them."""
+    """All of `labels`, then those of `other` whose names are not among them; where a colour is taken, with another.
+
+    Raises:
+        ValueError: both have a background, of different names.
+    """
+    backgrounds = [part.names[part.background] for part in (labels, other) if part.background is not None]
+    if len(set(backgrounds)) == 2:
+        raise ValueError(f"{backgrounds[0]!r} is the background of the one and {backgrounds[1]!r} that of the other")
     new = [index for index, name in enumerate(other.names) if name not in labels.names]
     names = labels.names + tuple(other.names[index] for index in new)
-    colors = labels.colors + tuple(other.colors[index] for index in new)
-    background = labels.background
-    if background is None and other.background is not None:
-        background = names.index(other.names[other.background])
-    return Labels(names, colors, background)
+    colors = list(labels.colors)
+    for index in new:
+        free = (color for color in default_colors(256) if color not in colors)
+        colors.append(next(free) if other.colors[index] in colors else other.colors[index])
+    return Labels(names, tuple(colors), names.index(backgrounds[0]) if backgrounds else None)
 
 
 def background_index(names: tuple[str, ...]) -> int | None:

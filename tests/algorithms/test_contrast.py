@@ -16,6 +16,12 @@ def test_majority() -> None:
     assert majority(ids, (2, 2)).tolist() == [[[1, 7], [9, 3]]]
 
 
+def test_majority_in_a_grid_that_does_not_divide_the_mask() -> None:
+    ids = torch.tensor([[[1, 1, 1, 4, 4], [1, 1, 1, 4, 4], [2, 2, 2, 2, 3]]])
+    # Rows 0 and 1 fall into the first row of cells, columns 0 to 2 into the first column.
+    assert majority(ids, (2, 2)).tolist() == [[[1, 4], [2, 2]]]
+
+
 def test_regions_are_drawn_from_those_present() -> None:
     torch.manual_seed(0)
     grid = torch.tensor([[[4, 4], [4, 200]], [[255, 255], [255, 3]], [[255, 255], [255, 255]]])

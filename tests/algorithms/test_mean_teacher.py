@@ -132,13 +132,15 @@ def test_prototypes_learn_the_same_labels() -> None:
     torch.manual_seed(4)
     without = plain.training_step(data, LATE)
     torch.testing.assert_close(with_them["CrossEntropy"], without["CrossEntropy"])
-    # On the labelled images alone, written out.
-    again = make(prototypes=copy.deepcopy(prototypes), prototype_weight=0.3, unsupervised_weight=0.0)
-    images, mask = data["labelled"]["image"], data["labelled"]["mask"]
-    found = again.training_step(data, LATE)
-    inputs = copy.deepcopy(again.student).train().layers(images.float() / 255)
-    scores, apart = prototypes(inputs, mask)
-    torch.testing.assert_close(found["prototypes"], (0.3 * (WEIGHTED(scores, mask) + apart)).detach())
+    # The classifier's losses on the labels it has, written out; nothing is pasted.
+    again = make()
+    images = torch.cat((data["labelled"]["image"], data["unlabelled"]["strong"]))
+    features = copy.deepcopy(again.student).train().layers(images.float() / 255)
+    pseudo = again._pseudo_labels(data["unlabelled"], 0.4 * 0.25)
+    mask = data["labelled"]["mask"].long()
+    scores, apart = copy.deepcopy(prototypes)(features, torch.cat((mask, pseudo)))
+    expected = WEIGHTED(scores[:2], mask) + 0.7 * ENTROPY(scores[2:], pseudo) + apart
+    torch.testing.assert_close(with_them["prototypes"], 0.3 * expected.detach())
     with_them["loss"].backward()
     assert all(parameter.grad is not None for parameter in prototypes.parameters())
 
@@ -159,7 +161,8 @@ def test_without_weight_it_is_supervised_training_step_for_step() -> None:
         optimizer = torch.optim.SGD([p for p in trained.parameters() if p.requires_grad], lr=0.1)
         for step in range(5):
             optimizer.zero_grad()
-            trained.training_step(batch(step), LATE)["loss"].backward()
+            views = {name: view for name, view in batch(step).items() if name in trained.views}
+            trained.training_step(views, LATE)["loss"].backward()
             optimizer.step()
             trained.after_step()
         runs.append(trained.deployable().state_dict())

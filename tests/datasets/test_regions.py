@@ -73,7 +73,7 @@ def test_tiny_images(shape: tuple[int, int]) -> None:
 
 def test_every_image_gets_its_mask_once(images: Path, tmp_path: Path) -> None:
     masks, found, done = tmp_path / "masks", open_unlabelled(images), []
-    subset, made = open_regions(found, masks, DIVISION, done.append)
+    subset, made = open_regions(found, masks, DIVISION, 2, done.append)
     assert made == 3
     assert done == [1, 2, 3]
     assert [sample.name for sample in subset.samples] == ["a.png", "b.png", "deeper/a.png"]
@@ -82,7 +82,7 @@ def test_every_image_gets_its_mask_once(images: Path, tmp_path: Path) -> None:
         assert np.array_equal(subset.read_mask(sample), DIVISION.regions(image))
     before = files(masks)
     assert sorted(path.name for path in images.rglob("*.png")) == ["a.png", "a.png", "b.png"]
-    again, made = open_regions(found, masks, DIVISION)
+    again, made = open_regions(found, masks, DIVISION, 0)
     assert (again, made) == (subset, 0)
     assert files(masks) == before
 

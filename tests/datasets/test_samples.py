@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from otx_seg.datasets.folder import open_folder
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
@@ -69,9 +70,22 @@ def test_ignored_labels_by_pattern(dataset):
 
 @pytest.mark.parametrize(
     ("ignored", "message"),
-    [({"a.png": ["bird"]}, "'bird' is no label; background, cat, dog are"), (["a.png"], "map images to lists")],
+    [
+        ({"a.png": ["bird"]}, "'bird' is no label; background, cat, dog are"),
+        (["a.png"], "map images to lists"),
+        ([], "map images"),
+    ],
 )
 def test_unusable_ignored_labels(dataset, ignored, message):
     root = dataset(["a"], meta={**META, "ignored_labels": ignored})
     with pytest.raises(DataError, match=message):
         open_folder(root)
+
+
+def test_a_palette_mask_can_ignore_labels(dataset):
+    root = dataset(["a"], meta={**META, "ignored_labels": {"a.png": ["cat"]}})
+    mask = Image.fromarray(np.array([[0, 1, 2, 0]] * 6, np.uint8), "P")
+    mask.putpalette([0, 0, 0, 9, 9, 9, 5, 5, 5])
+    mask.save(root / "masks" / "a.png")
+    subset = open_folder(root)["default"]
+    np.testing.assert_array_equal(subset.read_mask(subset.samples[0]), [[0, 255, 2, 0]] * 6)

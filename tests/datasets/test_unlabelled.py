@@ -84,3 +84,24 @@ def test_copies_of_labelled_images_are_left_out(folder: Path, tmp_path: Path) ->
     assert [Path(path).name for path in kept.paths] == ["b.JPG", "c.png"]
     with pytest.raises(DataError, match="each of its 3 images is among the labelled ones"):
         leave_out_copies(open_unlabelled(folder), [str(folder / name) for name in ("a.png", "b.JPG", "more/c.png")])
+
+
+def test_of_a_data_set_only_the_training_images(folder: Path, tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    for subset in ("training", "val"):
+        shutil.copytree(folder, root / subset / "images")
+        shutil.copytree(folder, root / subset / "masks")
+    assert open_unlabelled(root).root == root / "training" / "images"
+    shutil.rmtree(root / "training")
+    assert open_unlabelled(root).root == root / "val" / "images"
+    shutil.copytree(root / "val", root / "more")
+    with pytest.raises(DataError, match=r"which images to learn from\? Found more, val"):
+        open_unlabelled(root)
+
+
+def test_masks_are_no_images(folder: Path, tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(folder, root / "JPEGImages")
+    shutil.copytree(folder, root / "SegmentationClass")
+    with pytest.raises(DataError, match=r"SegmentationClass.* looks like a mask"):
+        open_unlabelled(root)

@@ -141,6 +141,32 @@ def test_what_an_image_ignores_is_not_learned(drawn_data: Path, tmp_path: Path, 
     assert "pixels are ignored" in messages.text
 
 
+def test_what_cannot_be_merged(old: Path, new_data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"task_adapt=merge adds labels to those of a trained model"):
+        train_briefly(new_data, tmp_path / "run", parameters=MERGE)
+    data = tmp_path / "data"
+    shutil.copytree(new_data, data)
+    for path in data.rglob("dataset_meta.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "background_label": "0"}))
+    with pytest.raises(UsageError, match=r"'background' is the background of the one and 'gear' that of the other"):
+        train_briefly(data, tmp_path / "run", load_weights=old, parameters=MERGE)
+
+
+def test_merged_labels_have_colours_of_their_own(merged: Path) -> None:
+    colors = read_weights(merged / "models" / "weights.pth").labels.colors
+    assert len(set(colors)) == len(MERGED)
+
+
+def test_labels_that_no_mask_shows_are_told(old: Path, new_data: Path, tmp_path: Path, messages: Messages) -> None:
+    train_briefly(new_data, tmp_path / "run", load_weights=old, parameters=MERGE)
+    assert "no training mask shows button, plate: the network will unlearn" in messages.text
+
+
+def test_the_template_is_that_of_the_weights(old: Path, new_data: Path, tmp_path: Path) -> None:
+    train(new_data / "train", new_data / "val", load_weights=old, output=tmp_path / "run", parameters=PARAMETERS)
+    assert "name: Lite-HRNet-s-mod2" in (tmp_path / "run" / "template.yaml").read_text()
+
+
 def test_unusable_weights_are_told_before_the_data_is_read(tmp_path: Path) -> None:
     (tmp_path / "weights.pth").write_text("nothing")
     with pytest.raises(UsageError, match=r"weights\.pth: is not a checkpoint"):

@@ -73,7 +73,7 @@ def test_a_supervised_training_goes_on_from_the_backbone(
     weights = finished / "models" / "weights.pth"
     still = {"learning_parameters.num_iters": 1, "learning_parameters.learning_rate": 1e-7}
     train_briefly(drawn_data, tmp_path / "run", load_weights=weights, parameters=still)
-    assert f"the backbone of {weights}, from self-supervised training" in messages.text
+    assert f"the backbone of {weights}" in messages.text
     trained, started = weights_of(tmp_path / "run"), backbone_of(finished)
     parameters = [key for key in started if key.endswith("weight")]
     assert parameters
@@ -109,11 +109,35 @@ def test_one_image_and_images_smaller_than_the_crop(images: Path, tmp_path: Path
     folder = tmp_path / "one"
     folder.mkdir()
     shutil.copy(min(images.iterdir()), folder)
-    with pytest.raises(DataError, match=r"a single image.*compare"):
+    with pytest.raises(DataError, match=r"a single image"):
         pretrain(folder, tmp_path / "run")
     # The images are 64 pixels high and wide.
     larger = {"learning_parameters.input_size": "128x96", "learning_parameters.num_iters": 1}
     assert pretrain(images, tmp_path / "larger", parameters=larger).weights.is_file()
+
+
+def test_a_whole_model_gives_its_backbone(
+    drawn_data: Path, images: Path, finished: Path, tmp_path: Path, messages: Messages
+) -> None:
+    train_briefly(drawn_data, tmp_path / "model", parameters={"learning_parameters.num_iters": 1})
+    weights = tmp_path / "model" / "models" / "weights.pth"
+    pretrain(images, tmp_path / "model", load_weights=weights, overwrite=True)
+    assert f"the backbone of {weights}" in messages.text
+    assert not same(backbone_of(tmp_path / "model"), backbone_of(finished))
+    assert not (tmp_path / "model" / "models" / "label_schema.json").exists()
+
+
+def test_the_template_is_that_of_the_backbone(drawn_data: Path, finished: Path, tmp_path: Path) -> None:
+    weights = finished / "models" / "weights.pth"
+    parameters = {**PARAMETERS, "learning_parameters.num_iters": 1}
+    train(drawn_data, load_weights=weights, output=tmp_path / "run", parameters=parameters)
+    assert load(tmp_path / "run" / "template.yaml").name == "Lite-HRNet-s-mod2"
+
+
+def test_nothing_is_written_among_the_images(images: Path) -> None:
+    with pytest.raises(UsageError, match=r"lies in .*bare, where images are looked for"):
+        pretrain(images, images / "run")
+    assert not (images / "run").exists()
 
 
 def test_broken_images_are_left_out(images: Path, tmp_path: Path, messages: Messages) -> None:

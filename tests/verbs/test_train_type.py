@@ -50,6 +50,8 @@ def test_what_does_not_go_together(asked: str, unlabelled: bool, message: str) -
         (["JPEGImages/a.jpg", "SegmentationClass/a.png"], "Incremental"),
         (["a.jpg", "annotations.xml"], "Incremental"),
         (["notes.md"], "Incremental"),
+        (["a.jpg", "a.png"], "Incremental"),
+        (["a.jpg", "a_mask.png"], "Incremental"),
     ],
 )
 def test_a_folder_of_bare_images(files: list[str], expected: str, tmp_path: Path) -> None:

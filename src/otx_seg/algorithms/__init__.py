@@ -50,12 +50,10 @@ def build(template: Template, network: SegmentationNetwork, label_shares: Sequen
             none are needed where no image is labelled.
 
     Raises:
-        UsageError: the template names an unknown loss, or combines what does not go together.
+        UsageError: the template names an unknown loss.
     """
     parameters = template.hyper_parameters
     train_type, supcon = parameters.algo_backend.train_type, parameters.learning_parameters.enable_supcon
-    if supcon and train_type != "Incremental":
-        raise UsageError(f"learning_parameters.enable_supcon needs labelled images alone, not {train_type} training")
     if train_type == "Selfsupervised":
         network.network.decode_head.requires_grad_(False)
         return DetCon(network, **parameters.region_contrast.model_dump())
@@ -74,7 +72,7 @@ def _build_mean_teacher(parameters: HyperParameters, network: SegmentationNetwor
     labels = network.network.decode_head.num_classes
     pseudo_losses = PixelLosses([(1.0, CrossEntropy([1 / labels] * labels, rarity_power=0.0))])
     prototype_weight, prototypes = wanted.pop("weight"), None
-    if settings.pop("use_prototypes"):
+    if settings.pop("use_prototypes") and settings["unsupervised_weight"] > 0:
         prototypes = Prototypes(network.network.decode_head.conv_seg.in_channels, labels, **wanted)
     return MeanTeacher(network, losses, pseudo_losses, prototypes, prototype_weight, **settings)
 

@@ -20,16 +20,20 @@ def majority(ids: Tensor, size: tuple[int, int]) -> Tensor:
 
     Args:
         ids: integer (B, H, W).
-        size: (h, w) of the grid, at most (H, W).
+        size: (h, w) of the grid, at most (H, W); a pixel belongs to one cell.
 
     Returns:
         int64 (B, h, w); of equally frequent ids the smallest.
     """
+    height, width = ids.shape[-2:]
+    rows = torch.arange(height, device=ids.device) * size[0] // height
+    columns = torch.arange(width, device=ids.device) * size[1] // width
+    cell = rows[:, None] * size[1] + columns  # (H, W)
     cells = []
     for mask in ids:
         present, places = mask.unique(return_inverse=True)
-        shares = functional.one_hot(places, len(present)).permute(2, 0, 1).float()
-        cells.append(present[functional.adaptive_avg_pool2d(shares, size).argmax(dim=0)])
+        votes = torch.bincount((cell * len(present) + places).flatten(), minlength=size[0] * size[1] * len(present))
+        cells.append(present[votes.view(*size, len(present)).argmax(dim=2)])
     return torch.stack(cells).long()
 
 
@@ -85,19 +89,30 @@ def region_contrast(predictions: Pair, targets: Pair, regions: Pair, temperature
     Returns:
         scalar >= 0, natural logarithm, the sum of both directions' means.
     """
-    keys = [functional.normalize(_gathered(view).float(), dim=2) for view in targets]
-    forth = _one_direction(predictions[0], keys[0], keys[1], regions[0], regions[1], temperature)
-    back = _one_direction(predictions[1], keys[1], keys[0], regions[1], regions[0], temperature)
-    return forth + back
+    first = _images_before(len(targets[0]), targets[0].device)
+    # Divided by the temperature, similarities need all digits of float32, which mixed precision would take away.
+    with torch.autocast(targets[0].device.type, enabled=False):
+        keys = [functional.normalize(_gathered(view).float(), dim=2) for view in targets]
+        forth = _one_direction(predictions[0], keys[0], keys[1], regions[0], regions[1], first, temperature)
+        back = _one_direction(predictions[1], keys[1], keys[0], regions[1], regions[0], first, temperature)
+        return forth + back
 
 
 def _one_direction(
-    predictions: Tensor, own_keys: Tensor, other_keys: Tensor, own: Tensor, other: Tensor, temperature: float
+    predictions: Tensor,
+    own_keys: Tensor,
+    other_keys: Tensor,
+    own: Tensor,
+    other: Tensor,
+    first: int,
+    temperature: float,
 ) -> Tensor:
-    """The loss of one view's predictions (B, N, D); keys are the normalised targets (U, N, D) of all processes."""
+    """The loss of one view's predictions (B, N, D); keys are the normalised targets (U, N, D) of all processes.
+
+    `first` says where this process's images stand among those of all processes.
+    """
     count, drawn, _ = predictions.shape
     queries = functional.normalize(predictions.float(), dim=2)
-    first = _rank() * count  # where this process's images stand among those of all processes
     # (B, N, U, N) each
     scores = [torch.einsum("bnd,umd->bnum", queries, keys) / temperature for keys in (other_keys, own_keys)]
     same_image = torch.zeros(count, scores[0].shape[2], dtype=torch.bool, device=own.device)
@@ -113,14 +128,27 @@ def _one_direction(
     return (weights * (normaliser - mean_positive)).sum() / (count * drawn)
 
 
-def _rank() -> int:
-    return torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+def _counts(own: int, device: torch.device) -> list[int]:
+    """The number of images of each process, in the order of their ranks; batches differ by one at times."""
+    if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:
+        return [own]
+    counts = [torch.zeros(1, dtype=torch.int64, device=device) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(counts, torch.tensor([own], device=device))
+    return [int(count) for count in counts]
+
+
+def _images_before(own: int, device: torch.device) -> int:
+    """The number of images of the processes with lower ranks."""
+    counts = _counts(own, device)
+    return sum(counts[: torch.distributed.get_rank()]) if len(counts) > 1 else 0
 
 
 def _gathered(targets: Tensor) -> Tensor:
     """The targets of all processes, in the order of their ranks."""
-    if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:
+    counts = _counts(len(targets), targets.device)
+    if len(counts) == 1:
         return targets
-    parts = [torch.empty_like(targets) for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather(parts, targets.contiguous())
-    return torch.cat(parts)
+    padded = functional.pad(targets, (0, 0, 0, 0, 0, max(counts) - len(targets)))
+    parts = [torch.empty_like(padded) for _ in counts]
+    torch.distributed.all_gather(parts, padded.contiguous())
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])

@@ -19,18 +19,12 @@ from otx_seg.models.resampling import resize_bilinear
 from otx_seg.models.weight_average import WeightAverage
 
 
-class _Answer(NamedTuple):
-    """What a student says of images: logits (B, K, H, W), and the features (B, C, h, w) that its classifier got."""
+class _Masks(NamedTuple):
+    """What is known of the labelled images, (B, H, W), and of the unlabelled ones, (U, H, W); 255 where nothing is."""
 
-    logits: Tensor
-    features: Tensor | None
-
-    def split(self, count: int) -> tuple[_Answer, _Answer]:
-        """The answers to the first `count` images, and to the others."""
-        if self.features is None:
-            return _Answer(self.logits[:count], None), _Answer(self.logits[count:], None)
-        first = _Answer(self.logits[:count], self.features[:count])
-        return first, _Answer(self.logits[count:], self.features[count:])
+    labelled: Tensor
+    pasted: Tensor
+    taught: Tensor
 
 
 class MeanTeacher(nn.Module):
@@ -52,7 +46,7 @@ class MeanTeacher(nn.Module):
         network: the student, initialised.
         losses: compare logits (B, K, H, W) with a mask (B, H, W).
         pseudo_losses: the same for the teacher's labels.
-        prototypes: a second classifier that learns the same labels, or None.
+        prototypes: a second classifier that learns the same labels, or None; it needs the losses on unlabelled images.
         prototype_weight: of its losses.
         unsupervised_weight: of the losses on unlabelled images, 0 or more; 0 leaves supervised training.
         start_epoch: epochs without the teacher's labels at the beginning, 0 or more.
@@ -64,7 +58,6 @@ class MeanTeacher(nn.Module):
         label_mix: chance that it gets regions of a labelled one, 0..1.
     """
 
-    views: tuple[str, ...] = ("labelled", "unlabelled", "pasted")
     idle_parameters = False
 
     def __init__(
@@ -84,6 +77,8 @@ class MeanTeacher(nn.Module):
         label_mix: float,
     ) -> None:
         super().__init__()
+        pasted = ("pasted",) if label_mix > 0 else ()
+        self.views: tuple[str, ...] = ("labelled", "unlabelled", *pasted) if unsupervised_weight > 0 else ("labelled",)
         self.student = network
         self.losses, self.pseudo_losses = losses, pseudo_losses
         self.prototypes, self.prototype_weight = prototypes, prototype_weight
@@ -99,15 +94,15 @@ class MeanTeacher(nn.Module):
         Args:
             batch: ``{"labelled": {"image": uint8 (B, 3, H, W) RGB, "mask": uint8 (B, H, W)}, "pasted": other views of
                 the same images, "unlabelled": {"image", "strong": uint8 (U, 3, H, W), "mask": uint8 (U, H, W)}}``; the
-                unlabelled masks are 255 outside the image.
+                unlabelled masks are 255 outside the image. Views that `views` does not name are not looked for.
             moment: how far the training is.
 
         Returns:
             The scalar to minimise under ``"loss"``, and its parts under names of their own.
         """
-        labelled, unlabelled, donors = batch["labelled"], batch["unlabelled"], batch["pasted"]
-        if self.unsupervised_weight == 0:
-            return self._compare(self._look(labelled["image"]), labelled["mask"], self.losses)
+        labelled, unlabelled = batch["labelled"], batch.get("unlabelled")
+        if unlabelled is None:
+            return self.losses(self.student(labelled["image"]), labelled["mask"])
         # 1. and 2. pseudo-labels without the least certain
         trust = self._trust(moment)
         pseudo = torch.full_like(unlabelled["mask"], IGNORE_INDEX, dtype=torch.int64)
@@ -115,20 +110,22 @@ class MeanTeacher(nn.Module):
             pseudo = self._pseudo_labels(unlabelled, self.entropy_drop * (1 - moment.progress))
         # 3. boxes and regions
         images, pseudo = mix_boxes(unlabelled["strong"], pseudo, self.cut_mix)
-        images, true = paste_labels(images, donors["image"], donors["mask"], self.label_mix)
-        pasted = true != IGNORE_INDEX
-        pseudo = pseudo.masked_fill(pasted, IGNORE_INDEX)
+        true = torch.full_like(pseudo, IGNORE_INDEX)
+        if "pasted" in batch:
+            images, true = paste_labels(images, batch["pasted"]["image"], batch["pasted"]["mask"], self.label_mix)
+        masks = _Masks(labelled["mask"], true, pseudo.masked_fill(true != IGNORE_INDEX, IGNORE_INDEX))
         # 4. losses. One pass, so that the statistics of batch normalisation are those of both kinds of images.
-        known, guessed = self._look(torch.cat((labelled["image"], images))).split(len(labelled["image"]))
-        losses = self._compare(known, labelled["mask"], self.losses)
-        share = pasted.float().mean()
-        found = self.unsupervised_weight * share * self._compare(guessed, true, self.losses)["loss"]
-        if trust:
-            weight = self.unsupervised_weight * trust * (1 - share)
-            found = found + weight * self._compare(guessed, pseudo, self.pseudo_losses)["loss"]
-        kept = (pseudo != IGNORE_INDEX).float().mean()
-        total = losses.pop("loss") + found
-        return {"loss": total, **losses, "unsupervised": found.detach(), "kept pixels": kept}
+        everything = torch.cat((labelled["image"], images))
+        if self.prototypes is None:
+            losses, unsupervised = self._lose(self.student(everything), masks, trust)
+        else:
+            with classifier_inputs(self.student.network.decode_head) as features:
+                losses, unsupervised = self._lose(self.student(everything), masks, trust)
+            second = self.prototype_weight * self._lose_by_prototypes(self.prototypes, features[-1], masks, trust)
+            losses |= {"loss": losses["loss"] + second, "prototypes": second.detach()}
+        kept = (masks.taught != IGNORE_INDEX).float().mean()
+        total = losses.pop("loss") + unsupervised
+        return {"loss": total, **losses, "unsupervised": unsupervised.detach(), "kept pixels": kept}
 
     # DistributedDataParallel synchronises gradients only for what is called through `forward`.
     forward = training_step
@@ -145,21 +142,23 @@ class MeanTeacher(nn.Module):
         probabilities = self.teacher(unlabelled["image"]).softmax(dim=1)  # (U, K, H, W)
         return drop_uncertain(probabilities, unlabelled["mask"], dropped)
 
-    def _look(self, images: Tensor) -> _Answer:
-        if self.prototypes is None:
-            return _Answer(self.student(images), None)
-        with classifier_inputs(self.student.network.decode_head) as seen:
-            return _Answer(self.student(images), seen[-1])
+    def _lose(self, logits: Tensor, masks: _Masks, trust: float) -> tuple[dict[str, Tensor], Tensor]:
+        """The losses on labelled images, and the weighted one on the others; logits (B+U, K, H, W)."""
+        known, guessed = logits.split((len(masks.labelled), len(masks.pasted)))
+        losses = self.losses(known, masks.labelled)
+        share = (masks.pasted != IGNORE_INDEX).float().mean()
+        unsupervised = share * self.losses(guessed, masks.pasted)["loss"]
+        if trust:
+            unsupervised = unsupervised + trust * (1 - share) * self.pseudo_losses(guessed, masks.taught)["loss"]
+        return losses, self.unsupervised_weight * unsupervised
 
-    def _compare(self, answer: _Answer, mask: Tensor, losses: PixelLosses) -> dict[str, Tensor]:
-        """What the student's classifier, and the prototypes if there are any, lose on a mask."""
-        found = losses(answer.logits, mask)
-        if self.prototypes is not None and answer.features is not None:
-            scores, apart = self.prototypes(answer.features, mask)
-            enlarged = resize_bilinear(scores, (mask.shape[-2], mask.shape[-1]), align_corners=False)
-            second = self.prototype_weight * (losses(enlarged, mask)["loss"] + apart)
-            found |= {"loss": found["loss"] + second, "prototypes": second.detach()}
-        return found
+    def _lose_by_prototypes(self, prototypes: Prototypes, features: Tensor, masks: _Masks, trust: float) -> Tensor:
+        """What the second classifier loses on the same labels; features (B+U, C, h, w)."""
+        mixed = torch.where(masks.pasted != IGNORE_INDEX, masks.pasted, masks.taught)
+        scores, apart = prototypes(features, torch.cat((masks.labelled.long(), mixed)))
+        size = (mixed.shape[-2], mixed.shape[-1])
+        losses, unsupervised = self._lose(resize_bilinear(scores, size, align_corners=False), masks, trust)
+        return losses["loss"] + unsupervised + apart
 
     def after_step(self) -> None:
         """Let the teacher follow."""

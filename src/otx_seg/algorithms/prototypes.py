@@ -69,8 +69,10 @@ class Prototypes(nn.Module):
         pixels = functional.normalize(self.feature_norm(projected).float(), dim=1)
         # 2. similarities (B*h*w, K, P), scores (B*h*w, K)
         # A copy: the gradients still need it when the prototypes have moved.
-        similarities = torch.einsum("nc,kpc->nkp", pixels, self.prototypes.clone())
-        scores = self.score_norm(similarities.amax(dim=2))
+        # Sharpened by `share_out`, they need all digits of float32, which mixed precision would take away.
+        with torch.autocast(pixels.device.type, enabled=False):
+            similarities = torch.einsum("nc,kpc->nkp", pixels, self.prototypes.clone())
+            scores = self.score_norm(similarities.amax(dim=2))
         # 3. the prototype of each pixel, numbered through all labels; 255 becomes -1
         truth = functional.interpolate(mask[:, None].float(), (height, width), mode="nearest").flatten().long()
         own = self._assign(similarities.detach(), truth)

@@ -54,7 +54,7 @@ def read_ignored_labels(path: Path) -> dict[str, tuple[str, ...]]:
         DataError: the entry is no such mapping, or names an unknown label.
     """
     content = _read_json(path)
-    listed = content.get("ignored_labels") or {}
+    listed = content.get("ignored_labels", {})
     example = '{"old/*.jpg": ["cat"]}'
     if not isinstance(listed, dict) or not all(isinstance(labels, list) for labels in listed.values()):
         raise DataError(f"{path}: ignored_labels should map images to lists of labels, for example {example}")

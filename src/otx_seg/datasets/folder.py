@@ -56,6 +56,14 @@ def find_subsets(root: Path) -> dict[str, Path]:
     Raises:
         DataError: `root` is no folder or holds no such folder, or two folders mean the same subset.
     """
+    found = subsets_in(root)
+    if not found:
+        raise DataError(_unknown_layout(root))
+    return found
+
+
+def subsets_in(root: Path) -> dict[str, Path]:
+    """As `find_subsets`, but without any in a folder of another layout."""
     if not root.is_dir():
         raise DataError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
     found: dict[str, Path] = {}
@@ -68,8 +76,6 @@ def find_subsets(root: Path) -> dict[str, Path]:
         if name in found:
             raise DataError(f"{root}: the folders {found[name].name} and {folder.name} both are the subset {name}")
         found[name] = folder
-    if not found:
-        raise DataError(_unknown_layout(root))
     return found
 
 
@@ -125,8 +131,9 @@ def _ignored_labels(meta: Path, samples: list[Sample]) -> dict[str, tuple[str, .
     """What `read_ignored_labels` says, by the name of each sample it is about."""
     found: dict[str, tuple[str, ...]] = {}
     for pattern, labels in read_ignored_labels(meta).items():
+        pattern = unicodedata.normalize("NFC", pattern)
         for sample in samples:
-            if fnmatchcase(sample.name, pattern):
+            if fnmatchcase(unicodedata.normalize("NFC", sample.name), pattern):
                 found[sample.name] = found.get(sample.name, ()) + labels
     return found
 

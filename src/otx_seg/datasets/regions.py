@@ -28,6 +28,8 @@ from otx_seg.workspace.atomic import write_atomic
 _NAMES = tuple(f"region {number}" for number in range(MAX_LABELS))
 _STEM = 40  # characters of an image's name in that of its pseudo-mask, for people; the digest makes it unique
 _DIGEST = 32
+_VERSION = 1
+"""Of how images are divided; pseudo-masks of another version are made anew."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ class _Divided(Dataset[tuple[str, bytes | None]]):
         path = self.images.paths[index]
         content = read_bytes(path)
         # A name that follows from the image's content and from how it is divided fits no other image.
-        digest = hashlib.sha256(repr(self.division).encode() + content).hexdigest()[:_DIGEST]
+        how = f"{_VERSION} {self.division}"
+        digest = hashlib.sha256(how.encode() + content).hexdigest()[:_DIGEST]
         name = f"{Path(path).stem[:_STEM]}_{digest}.png"
         if (self.folder / name).is_file():
             return name, None
@@ -89,7 +92,11 @@ class _Divided(Dataset[tuple[str, bytes | None]]):
 
 
 def open_regions(
-    images: ImageSet, folder: Path, division: Division, progress: Callable[[int], None] | None = None
+    images: ImageSet,
+    folder: Path,
+    division: Division,
+    workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[Subset, int]:
     """Images with pseudo-masks, which are made in parallel unless they lie in a folder already.
 
@@ -97,6 +104,7 @@ def open_regions(
         images: at least one.
         folder: where the pseudo-masks are, and where missing ones are written to; made if needed.
         division: how the images are divided.
+        workers: processes that divide; 0: none but this one; None: one per CPU.
         progress: called with the number of images done so far, after each one.
 
     Returns:
@@ -107,7 +115,7 @@ def open_regions(
         OSError: a pseudo-mask cannot be written.
     """
     names, made = [], 0
-    workers = min(os.cpu_count() or 1, len(images))
+    workers = min(os.cpu_count() or 1, len(images)) if workers is None else workers
     divided = _Divided(images, folder, division)
     with open_loader(divided, workers, sampler=range(len(images)), batch_size=None, collate_fn=_as_it_is) as loader:
         for name, content in loader:

@@ -51,7 +51,8 @@ class Subset:
 
     Attributes:
         root: the folder that holds ``images/`` and ``masks/``.
-        labels: the labels of the data set, in its order.
+        labels: what the values of `read_mask` mean: the labels of the data set in its order, or others among which
+            they are, see `with_labels`.
         samples: sorted by name.
         unmatched: one message for each image without mask and each mask without image; these are left out.
         mask_code: what values and colours in the masks mean.
@@ -81,9 +82,9 @@ class Subset:
             mask = self._renumbering[mask]
         if self.use_polygons:
             mask = polygon_round_trip(mask, self.labels)
-        for label in self.ignored_labels.get(sample.name, ()):
-            mask[mask == self.labels.names.index(label)] = IGNORE_INDEX
-        return mask
+        ignored = [self.labels.names.index(label) for label in self.ignored_labels.get(sample.name, ())]
+        # Not in place: some decoders hand out arrays that cannot be written to.
+        return np.where(np.isin(mask, ignored), np.uint8(IGNORE_INDEX), mask) if ignored else mask
 
     @functools.cached_property
     def _renumbering(self) -> NDArray[np.uint8]:

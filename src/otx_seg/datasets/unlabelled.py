@@ -12,10 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from otx_seg.datasets.folder import DEFAULT_SUBSET, subsets_in
 from otx_seg.datasets.images import IMAGE_SUFFIXES, images_in, read_bytes, read_image, verify_image
 from otx_seg.errors import DataError
 
 _ANNOTATION_SUFFIXES = {".csv", ".json", ".txt", ".xml", ".yaml", ".yml"}
+_MASK_FOLDERS = {"annotation", "annotations", "gt", "gtfine", "label", "labels", "mask", "masks", "segmentationclass"}
+_MASK_ENDINGS = ("_gt", "_label", "_labels", "_mask", "_masks", "_seg")
 
 
 @dataclass(frozen=True)
@@ -48,20 +51,22 @@ class ImageSet:
 
 
 def open_unlabelled(root: Path, file_list: Path | None = None) -> ImageSet:
-    """The images in a folder and below; of a data set with masks, those to train on.
-
-    If it has a folder ``images`` or ``train/images``, only those in there.
+    """The images in a folder and below; in a data set laid out for training, its training images (see `open_training`).
 
     Args:
         root: the folder. Nothing is written there.
         file_list: a text file that names the images to use, one path per line relative to `root`; None: all.
 
     Raises:
-        DataError: no such folder, no image in it, or the list names a file that is not there or not in the folder.
+        DataError: no such folder, no image in it, masks among the images, or the list names a file that is not there or
+            not in the folder.
     """
-    layouts = (root / "images", root / "train" / "images")
-    folder = next((place for place in layouts if place.is_dir()), root)
-    found = [str(path) for path in images_in(folder)]
+    folder = _image_folder(root)
+    paths = images_in(folder)
+    for path in paths:
+        if any(part.lower() in _MASK_FOLDERS for part in path.relative_to(folder).parts[:-1]):
+            raise DataError(f"{root}: {path} looks like a mask, not like an image; name the folder of the images alone")
+    found = [str(path) for path in paths]
     if file_list is not None:
         found = _listed(root, folder, found, file_list)
     if not found:
@@ -69,10 +74,23 @@ def open_unlabelled(root: Path, file_list: Path | None = None) -> ImageSet:
     return ImageSet(folder, tuple(found))
 
 
+def _image_folder(root: Path) -> Path:
+    """The folder of the training images of a data set; any other folder itself."""
+    subsets = subsets_in(root) if root.is_dir() else {}
+    for name in ("train", DEFAULT_SUBSET, *(subsets if len(subsets) == 1 else ())):
+        if name in subsets:
+            return subsets[name] / "images"
+    if subsets:
+        raise DataError(
+            f"{root}: which images to learn from? Found {', '.join(subsets)}, expected train; give its path"
+        )
+    return root
+
+
 def holds_bare_images(root: Path) -> bool:
     """Whether images lie directly in a folder, or in its folder ``images``, and nothing beside them could label them.
 
-    Other folders, and files such as ``dataset_meta.json``, could.
+    Other folders, files such as ``dataset_meta.json``, and pairs such as a.jpg with a.png or a_mask.png could.
     """
     try:
         entries = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
@@ -80,9 +98,13 @@ def holds_bare_images(root: Path) -> bool:
         return False
     folders = [entry.name for entry in entries if entry.is_dir()]
     suffixes = {entry.suffix.lower() for entry in entries if not entry.is_dir()}
+    if suffixes & _ANNOTATION_SUFFIXES:
+        return False
     if folders == ["images"]:
-        return not suffixes & _ANNOTATION_SUFFIXES
-    return not folders and bool(suffixes & IMAGE_SUFFIXES) and not suffixes & _ANNOTATION_SUFFIXES
+        return True
+    stems = [entry.stem.lower() for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES]
+    paired = len(set(stems)) < len(stems) or any(stem.endswith(_MASK_ENDINGS) for stem in stems)
+    return not folders and bool(stems) and not paired
 
 
 def _listed(root: Path, folder: Path, found: list[str], file_list: Path) -> list[str]:

@@ -134,8 +134,8 @@ def quantize(
 
     Raises:
         UsageError: no such model, one that is already quantised, a pattern or type that matches nothing, or
-            nothing left to quantise.
-        DataError: there are no images, or their labels are not the model's.
+            nothing left to quantise, or labels in the data that the model does not know.
+        DataError: there are no images.
         OtxError: the results cannot be written.
     """
     predictor = OpenVinoPredictor(model)

@@ -143,19 +143,24 @@ class SemiSupervised(Group):
 
     unsupervised_weight: float = Field(1.0, ge=0, le=100, description="weight of the losses on unlabelled images")
     start_epoch: int = Field(
-        1, ge=0, le=100_000, description="epochs at the beginning without labels of the teacher for unlabelled images"
+        1, ge=0, le=100_000, description="first epoch, from 0, in which the teacher's labels may count"
     )
-    start_share: float = Field(0.4, ge=0, le=1, description="share of the run at the beginning without them")
+    start_share: float = Field(
+        0.4, ge=0, le=1, description="share of the run that passes before the teacher's labels count"
+    )
     ramp_share: float = Field(
-        0.4, ge=0, le=1, description="share of the run over which their weight then rises from 0 to that of true labels"
+        0.4,
+        ge=0,
+        le=1,
+        description="share of the run, from start_share on, over which their weight rises to that of true labels",
     )
     teacher_keep: float = Field(0.99, ge=0, le=1, description="share of the teacher's weights kept at each step")
     entropy_drop: float = Field(
         0.2,
         ge=0,
         le=1,
-        description="share of pixels, the least certain, whose pseudo-labels are not used at first; it falls to 0 over "
-        "the run",
+        description="share of pixels, the least certain, that the teacher does not label; it falls evenly from this at "
+        "the first step to 0 at the last",
     )
     cut_mix: float = Field(0.5, ge=0, le=1, description="chance that an unlabelled image gets a box of another one")
     label_mix: float = Field(
@@ -197,7 +202,7 @@ class PseudoMasks(Group):
     """How self-supervised training divides images into regions (Felzenszwalb & Huttenlocher 2004)."""
 
     scale: float = Field(1000.0, gt=0, le=1e6, description="larger values make larger regions")
-    min_size: int = Field(1000, ge=1, le=10_000_000, description="pixels a region has at least")
+    min_size: int = Field(1000, ge=1, le=10_000_000, description="pixels a region has at least, in the shrunk image")
     longest_side: int = Field(512, ge=32, le=4096, description="images are shrunk to this for it, in pixels")
 
 

@@ -223,7 +223,8 @@ class Training:
         if not wanted or position.batch_size == 1 or self.accelerator.num_processes > 1:
             raise OtxError(
                 f"memory ran out with batches of {position.batch_size} images; lower learning_parameters.batch_size "
-                f"or learning_parameters.input_size ({self.parameters.input_size})"
+                "(in semi-supervised training unlabeled_batch_size too) or learning_parameters.input_size "
+                f"({self.parameters.input_size})"
             ) from error
         self.optimizer.zero_grad(set_to_none=True)
         self.loss_guard.forget()

@@ -30,9 +30,8 @@ def load_starting_weights(network: nn.Module, path: Path, labels: Labels, templa
     Raises:
         UsageError: the file is no checkpoint, or is of another network.
     """
-    pretrained = read_backbone(path)
-    if pretrained is not None:
-        return _load_backbone(network, *pretrained, path, template)
+    if read_backbone(path) is not None:
+        return load_starting_backbone(network, path, template)
     weights = read_weights(path)
     if weights.template is not None and weights.template.model != template.model:
         raise UsageError(
@@ -53,17 +52,34 @@ def load_starting_weights(network: nn.Module, path: Path, labels: Labels, templa
     return f"{text}; new: {', '.join(new)}" if new else text
 
 
-def _load_backbone(
-    network: nn.Module, tensors: dict[str, Tensor], made_from: Template, path: Path, template: Template
-) -> str:
+def load_starting_backbone(network: nn.Module, path: Path, template: Template) -> str:
+    """Load the backbone alone, of `weights.pth` or of what self-supervised training leaves.
+
+    Returns:
+        What was taken over.
+
+    Raises:
+        UsageError: the file is no checkpoint, or its backbone is another one.
+    """
+    found = read_backbone(path)
+    if found is None:
+        weights = read_weights(path)
+        prefix = "backbone."
+        tensors = {key.removeprefix(prefix): t for key, t in weights.state_dict.items() if key.startswith(prefix)}
+        found = tensors, weights.template or template
+    tensors, made_from = found
     if made_from.model["backbone"] != template.model["backbone"]:
         raise UsageError(
             f"{path}: holds the backbone of the template {made_from.name}, which is not that of {template.name}; name "
             "the template of the weights, or train without --load-weights"
         )
     backbone: Any = network.backbone
-    backbone.load_state_dict(tensors)
-    return f"the backbone of {path}, from self-supervised training"
+    own = backbone.state_dict()
+    wrong = [key for key, value in own.items() if key not in tensors or tensors[key].shape != value.shape]
+    if wrong:
+        raise UsageError(f"{path}: does not fit the backbone of {template.name} (first at {wrong[0]})")
+    backbone.load_state_dict({key: tensors[key] for key in own})
+    return f"the backbone of {path}"
 
 
 def _fits(key: str, value: Tensor, own: Tensor) -> bool:

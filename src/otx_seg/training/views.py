@@ -54,6 +54,8 @@ def open_views(
     if Unlabelled.name in names:
         assert data.unlabelled is not None
         weak, strong = pipeline("weak_pipeline"), pipeline("strong_pipeline", moves_pixels=False)
-        count = template.hyper_parameters.learning_parameters.unlabeled_batch_size
+        parameters = template.hyper_parameters.learning_parameters
+        # Both shrink together when memory runs out.
+        count = max(1, parameters.unlabeled_batch_size * batch_size // parameters.batch_size)
         views.append(Unlabelled(data.unlabelled, weak, strong, count, seed, rank, world_size))
     return training_loader(views[0], views[1:], workers)

@@ -40,7 +40,7 @@ def evaluate(
         progress: called with the number of images done so far.
 
     Raises:
-        UsageError: unusable weights, or labels that are not those of the data.
+        UsageError: unusable weights, or labels in the data that the model does not know.
         DataError: the data cannot be used.
     """
     predictor, made_from = open_model(choose_weights(load_weights), template, parameters, USED_BY["eval"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint, refuse
 from otx_seg.verbs.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.label_schema import labels_from_plain
 from otx_seg.workspace.run_folder import RunFolder
-from otx_seg.workspace.weights import labels_of_weights
+from otx_seg.workspace.weights import labels_of_weights, template_of_weights
+
+logger = logging.getLogger(__name__)
 
 _EPOCHS = "learning_parameters.num_iters"
-_LENGTHS = {_EPOCHS, "learning_parameters.max_minutes"}
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,12 @@ def _new_plan(request: Request) -> Plan:
     by_parameter = request.parameters.get(PARAMETER)
     if None not in (request.train_type, by_parameter) and str(by_parameter).lower() != str(request.train_type).lower():
         raise UsageError(f"--train-type {request.train_type} and {PARAMETER}={by_parameter} contradict each other")
+    weights = _path(request.load_weights)
+    chosen = _choose_template(request.template, weights)
+    in_template = chosen.hyper_parameters.algo_backend.train_type
+    asked = request.train_type or by_parameter or (in_template if in_template != "Incremental" else None)
     given = (Path(request.train_root), request.val_root is not None, request.unlabelled_root is not None)
-    train_type, reason = choose_train_type(request.train_type or by_parameter, *given)
-    chosen = templates.load(request.template or templates.default_template())
+    train_type, reason = choose_train_type(asked, *given)
     chosen = chosen.override({**request.parameters, PARAMETER: train_type})
     roots = Roots(
         Path(request.train_root),
@@ -111,10 +116,40 @@ def _new_plan(request: Request) -> Plan:
         _path(request.unlabelled_list),
     )
     seed = DEFAULT_SEED if request.seed is None else request.seed
-    weights = _path(request.load_weights)
     known = None if weights is None else labels_of_weights(weights)
-    length_given = bool(_LENGTHS & request.parameters.keys())
+    _refuse_unused(chosen, known)
+    length_given = _EPOCHS in request.parameters or chosen.hyper_parameters.learning_parameters.max_minutes > 0
     return Plan(chosen, reason, roots, seed, weights, known, length_given, None, None)
+
+
+def _choose_template(named: str | Path | None, weights: Path | None) -> Template:
+    """The template named; else that of the weights to start from, as it is shipped if it still is; else the default."""
+    made_from = template_of_weights(weights) if weights is not None and named is None else None
+    if made_from is None:
+        return templates.load(named or templates.default_template())
+    shipped = next((item.name for item in templates.find_templates() if item.name == made_from.name), None)
+    if shipped is not None and templates.load(shipped).model == made_from.model:
+        made_from = templates.load(shipped)
+    return made_from
+
+
+def _refuse_unused(template: Template, known: Labels | None) -> None:
+    """
+    Raises:
+        UsageError: a parameter that would do nothing, or that does not go with the way of learning.
+    """
+    parameters = template.hyper_parameters.learning_parameters
+    train_type = template.hyper_parameters.algo_backend.train_type
+    if parameters.enable_supcon and train_type != "Incremental":
+        raise UsageError(f"learning_parameters.enable_supcon needs labelled images alone, not {train_type} training")
+    if parameters.task_adapt == "merge" and (known is None or train_type == "Selfsupervised"):
+        raise UsageError(
+            "learning_parameters.task_adapt=merge adds labels to those of a trained model: give its --load-weights"
+        )
+    if parameters.use_otx_adapter and train_type == "Selfsupervised":
+        raise UsageError(
+            "learning_parameters.use_otx_adapter is about masks, which self-supervised training has none of"
+        )
 
 
 def _resumed_plan(request: Request, resume_from: Path) -> Plan:
@@ -130,6 +165,10 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     chosen = templates.load(request.template) if request.template is not None else of_run
     chosen = chosen.override(asked)
     refuse_other_template(of_run, chosen)
+    if request.val_root is not None and of_run.hyper_parameters.algo_backend.train_type == "Selfsupervised":
+        raise UsageError("the run to go on with is self-supervised and looks at no masks: leave out --val-data-roots")
+    if request.unlabelled_list is not None and of_run.hyper_parameters.algo_backend.train_type != "Semisupervised":
+        raise UsageError("the run to go on with uses no unlabelled images: leave out --unlabeled-file-list")
     run = RunFolder(path.resolve().parents[2])
     try:
         recorded = json.loads(run.data.read_text(encoding="utf-8"))
@@ -143,7 +182,7 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
         _path(request.unlabelled_root or recorded["unlabelled_root"]),
         _path(request.unlabelled_list or recorded["unlabelled_list"]),
     )
-    known = None if recorded["known_labels"] is None else labels_from_plain(recorded["known_labels"])
+    known = None if recorded.get("known_labels") is None else labels_from_plain(recorded["known_labels"])
     return Plan(chosen, "as in the run to go on with", roots, recorded["seed"], None, known, True, state, run)
 
 
@@ -159,6 +198,7 @@ def with_length(plan: Plan, images: int, processes: int) -> Plan:
     parameters = plan.template.hyper_parameters
     per_epoch = EpochSampler(images, parameters.learning_parameters.batch_size, 0, 0, processes).steps
     epochs = -(-parameters.self_supervised.steps // per_epoch)
+    logger.info("training for %d epochs: self_supervised.steps=%d", epochs, parameters.self_supervised.steps)
     return replace(plan, template=plan.template.override({_EPOCHS: epochs}))
 
 

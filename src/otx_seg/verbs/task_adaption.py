@@ -20,11 +20,14 @@ def adapt_labels(data: TrainingData, known: Labels | None, task_adapt: str) -> T
         task_adapt: ``replace``: the labels of the data; ``merge``: the known ones, then those of the data that are new.
 
     Raises:
-        UsageError: more labels than a mask can hold.
+        UsageError: two backgrounds, or more labels than a mask can hold.
     """
     if known is None or task_adapt == "replace":
         return data
-    labels = extended(known, data.train.labels)
+    try:
+        labels = extended(known, data.train.labels)
+    except ValueError as error:
+        raise UsageError(f"learning_parameters.task_adapt=merge: {error}; give both the same name") from error
     if len(labels) > MAX_LABELS:
         raise UsageError(
             f"learning_parameters.task_adapt=merge gives {len(labels)} labels; at most {MAX_LABELS} are possible"
@@ -49,6 +52,13 @@ def find_new(data: TrainingData, report: ScanReport, known: Labels | None) -> tu
     foreground = [labels.names[index] for index in labels.foreground]
     if not any(name in known.names for name in foreground):
         return ()
+    missing = [name for name, share in zip(labels.names, report.share_per_label, strict=True) if not share]
+    if set(missing) & set(known.names):
+        logger.warning(
+            "no training mask shows %s: the network will unlearn what it knows of it where its objects are marked as "
+            "something else; name those labels in ignored_labels (docs/data.md), or train on old images too",
+            ", ".join(name for name in missing if name in known.names),
+        )
     new_labels = {index for index, name in enumerate(labels.names) if name not in known.names}
     new = tuple(sample for sample, shown in enumerate(report.labels_of) if new_labels.intersection(shown))
     if not new or len(new) == len(data.train):

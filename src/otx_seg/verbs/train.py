@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import nn
 
 from otx_seg import algorithms
 from otx_seg.datasets import TrainingData
+from otx_seg.errors import UsageError
 from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.pretrained import initialise_backbone
@@ -24,7 +26,7 @@ from otx_seg.report.run_report import write_report
 from otx_seg.report.tables import as_text, scores_table
 from otx_seg.training.devices import describe_device, on_cpu
 from otx_seg.training.loop import Training
-from otx_seg.training.starting_weights import load_starting_weights
+from otx_seg.training.starting_weights import load_starting_backbone, load_starting_weights
 from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
 from otx_seg.verbs.plan import Plan, Request, make_plan, with_length
 from otx_seg.verbs.training_data import (
@@ -41,6 +43,7 @@ from otx_seg.workspace.run_folder import RunFolder, open_run, point_latest
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_WAIT = timedelta(hours=12)
 _PRODUCTS = ("template.yaml", "models")
 
 
@@ -113,7 +116,8 @@ def _train(
     watcher: Watcher | None,
     scan_progress: Callable[[str, int, int], None] | None,
 ) -> TrainResult:
-    processes = PartialState(cpu=on_cpu())
+    # Dividing many images into regions is done by one process; the others wait for longer than the usual minutes.
+    processes = PartialState(cpu=on_cpu(), timeout=_LONGEST_WAIT)
     # The main process alone chooses and writes; the others of a torchrun job are told.
     run = _open_run(plan, output, overwrite) if processes.is_main_process else None
     run = broadcast_object_list([run])[0]
@@ -123,7 +127,7 @@ def _train(
         if plan.state is not None:
             refuse_other_data(plan, data)
         _make_deterministic(plan.seed, deterministic)
-        network = SegmentationNetwork(build_model(plan.template, len(data.train.labels)))
+        network = SegmentationNetwork(build_model(plan.template, _outputs(plan, data)))
         origin = _initial_weights(network.network, data, plan)
         algorithm = algorithms.build(plan.template, network, label_shares)
         training = Training(algorithm, data, plan.template, run, plan.seed, origin, watcher or SilentWatcher())
@@ -163,17 +167,32 @@ def _open_run(plan: Plan, output: str | Path | None, overwrite: bool) -> RunFold
     if plan.resumed_run is None:
         given = (plan.roots.train, plan.roots.val, plan.roots.unlabelled)
         roots = tuple(root for root in given if root is not None)
-        return open_run(Path(output) if output is not None else None, "train", _PRODUCTS, overwrite, roots)
+        folder = Path(output) if output is not None else None
+        _refuse_among_images(plan, folder)
+        return open_run(folder, "train", _PRODUCTS, overwrite, roots)
     if output is None or Path(output).resolve() == plan.resumed_run.path.resolve():
         return open_run(plan.resumed_run.path, "train", (), overwrite)
     run = open_run(Path(output), "train", _PRODUCTS, overwrite)
     for before, now in zip(_carried(plan.resumed_run), _carried(run), strict=True):
         if before.exists():
             write_text(now, before.read_text(encoding="utf-8"))
+        else:
+            now.unlink(missing_ok=True)
     if plan.resumed_run.weights.exists():
         run.weights.parent.mkdir(parents=True, exist_ok=True)
         run.weights.write_bytes(plan.resumed_run.weights.read_bytes())
     return run
+
+
+def _refuse_among_images(plan: Plan, folder: Path | None) -> None:
+    """
+    Raises:
+        UsageError: the pictures of the run would be found where images to learn from are looked for.
+    """
+    searched = [plan.roots.unlabelled, plan.roots.train if plan.train_type == "Selfsupervised" else None]
+    for root in searched:
+        if root is not None and folder is not None and root.resolve() in (folder.resolve(), *folder.resolve().parents):
+            raise UsageError(f"{folder}: lies in {root}, where images are looked for; choose another --output")
 
 
 def _carried(run: RunFolder) -> tuple[Path, ...]:
@@ -181,7 +200,7 @@ def _carried(run: RunFolder) -> tuple[Path, ...]:
 
 
 def _write_plan(run: RunFolder, plan: Plan, data: TrainingData) -> None:
-    for left_over in (run.checkpoint, run.metrics, run.curves, run.weights, run.report):
+    for left_over in (run.checkpoint, run.metrics, run.curves, run.weights, run.label_schema, run.report):
         left_over.unlink(missing_ok=True)  # of a run that --overwrite replaces
     write_text(run.template, plan.template.as_yaml())
     if plan.train_type != "Selfsupervised":
@@ -196,10 +215,19 @@ def _make_deterministic(seed: int, deterministic: bool) -> None:
         torch.backends.cudnn.benchmark = False
 
 
+def _outputs(plan: Plan, data: TrainingData) -> int:
+    """Outputs of the network; where only its backbone is trained, as many as the template has."""
+    if plan.train_type == "Selfsupervised":
+        return int(plan.template.model["decode_head"]["num_classes"])
+    return len(data.train.labels)
+
+
 def _initial_weights(network: nn.Module, data: TrainingData, plan: Plan) -> str:
     """Initialise the network; a sentence on how."""
     if plan.state is not None:
         return str(plan.state["origin"])
+    if plan.load_weights is not None and plan.train_type == "Selfsupervised":
+        return load_starting_backbone(network, plan.load_weights, plan.template)
     if plan.load_weights is not None:
         return load_starting_weights(network, plan.load_weights, data.train.labels, plan.template)
     mode = plan.template.hyper_parameters.learning_parameters.pretrained
@@ -224,7 +252,8 @@ def _announce(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -> No
 
 def _finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: TrainResult) -> None:
     draw_curves(run.metrics, run.curves)
-    point_latest(run)
+    if data.val is not None:
+        point_latest(run)  # a backbone cannot be evaluated or exported
     chosen = plan.template
     write_report(
         run.report,

@@ -61,10 +61,12 @@ def open_regions_to_train_on(plan: Plan, masks: Path, progress: Callable[[str, i
     images = open_unlabelled(plan.roots.train)
     images = _decodable(images, "training", progress)
     if len(images) < 2:
-        raise DataError(f"{plan.roots.train}: a single image has none to be compared with; give more images")
+        raise DataError(f"{plan.roots.train}: a single image is too little to compare with others; give more")
     settings = plan.template.hyper_parameters.pseudo_masks
     counter = _counter("dividing the training images into regions", len(images), progress)
-    train, made = open_regions(images, masks, Division(**settings.model_dump()), counter)
+    # One process per CPU, since nothing else runs meanwhile; none at all where none are wanted.
+    workers = None if plan.template.hyper_parameters.learning_parameters.num_workers else 0
+    train, made = open_regions(images, masks, Division(**settings.model_dump()), workers, counter)
     logger.info("training data: %d images; %d pseudo-masks were made, see %s", len(images), made, masks)
     return TrainingData(train, None, "no validation: the last network is the result")
 

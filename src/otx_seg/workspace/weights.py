@@ -153,6 +153,12 @@ def labels_of_weights(path: Path) -> Labels | None:
     return read_weights(path).labels if read_backbone(path) is None else None
 
 
+def template_of_weights(path: Path) -> Template | None:
+    """The template that a file of either kind was made with; None for a file written by OTX 1.x."""
+    backbone = read_backbone(path)
+    return read_weights(path).template if backbone is None else backbone[1]
+
+
 def _is_backbone(content: Any) -> bool:
     return isinstance(content, dict) and "version" in content and content.get("labels", ()) is None
 
