@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 from two_views import SETTINGS, TwoLevels, batch
 
 from otx_seg.algorithms import Moment
 from otx_seg.algorithms.detcon import DetCon
+from otx_seg.algorithms.mixing import paste_labels
 from otx_seg.algorithms.pixel_losses import PixelLosses
 from otx_seg.algorithms.supcon import SupCon
 from otx_seg.algorithms.supervised import Supervised
@@ -23,20 +25,25 @@ def make(**changes: Any) -> SupCon:
     torch.manual_seed(1)
     network: Any = TwoLevels()
     detcon = DetCon(network, **SETTINGS)
-    return SupCon(network, LOSSES, detcon, **{"weight": 0.6, "interval": 3, **changes}).train()
+    return SupCon(network, LOSSES, detcon, **{"weight": 0.6, "interval": 3, "label_mix": 0.0, **changes}).train()
 
 
-def test_both_views_and_the_contrast_count() -> None:
-    algorithm, data = make(), batch(names=("labelled", "second"))
+@pytest.mark.parametrize("label_mix", [0.0, 1.0])
+def test_both_views_and_the_contrast_count(label_mix: float) -> None:
+    algorithm, data = make(label_mix=label_mix), batch(names=("labelled", "second"))
     first, second = data["labelled"], data["second"]
     same = copy.deepcopy(algorithm)
     torch.manual_seed(5)
     losses = algorithm.training_step(data, Moment(0, 3, 0.0))
+    torch.manual_seed(5)
+    donors = first["image"].roll(1, 0), first["mask"].roll(1, 0)
+    image, pasted = paste_labels(second["image"], *donors, label_mix)
+    second = {"image": image, "mask": torch.where(pasted == 255, second["mask"], pasted.to(torch.uint8))}
+    assert (pasted != 255).any() == (label_mix > 0)
+    contrast = same.detcon.training_step({"first crop": first, "second crop": second}, Moment(0, 3, 0.0))["loss"]
     entropies = [
         nn.functional.cross_entropy(same.network(view["image"]), view["mask"].long()) for view in (first, second)
     ]
-    torch.manual_seed(5)
-    contrast = same.detcon.training_step({"first crop": first, "second crop": second}, Moment(0, 3, 0.0))["loss"]
     torch.testing.assert_close(losses["contrast"], 0.6 * contrast.detach())
     torch.testing.assert_close(losses["loss"], sum(entropies) / 2 + 0.6 * contrast)
 

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from otx_seg.algorithms.detcon import DetCon
+from otx_seg.algorithms.mixing import paste_labels
 from otx_seg.algorithms.moment import Moment
 from otx_seg.algorithms.pixel_losses import PixelLosses
+from otx_seg.labels import IGNORE_INDEX
 from otx_seg.models.network import SegmentationNetwork
 
 
@@ -21,6 +23,7 @@ class SupCon(nn.Module):
     """Trains a network on masks, while its backbone learns to tell the labels' regions apart.
 
     1. At every `interval`-th step two views of the same images go through the network, at the others only the first.
+       The second one gets regions of the next image's first view, with their labels (see `paste_labels`).
     2. The pixel losses compare the logits of all views with their masks.
     3. Where there are two views, DetCon's contrast between them is added, with the annotated masks for regions.
     4. After the optimiser's step the target network follows.
@@ -31,19 +34,26 @@ class SupCon(nn.Module):
         detcon: the contrast, around the same network.
         weight: of the contrast, 0 or more; 0 leaves supervised training.
         interval: steps from one contrast to the next, 1 or more.
+        label_mix: chance that a second view gets regions of another image, 0..1.
     """
 
     views: tuple[str, ...] = ("labelled", "second")
     idle_parameters = True
 
     def __init__(
-        self, network: SegmentationNetwork, losses: PixelLosses, detcon: DetCon, weight: float, interval: int
+        self,
+        network: SegmentationNetwork,
+        losses: PixelLosses,
+        detcon: DetCon,
+        weight: float,
+        interval: int,
+        label_mix: float,
     ) -> None:
         super().__init__()
         self.network = network
         self.losses = losses
         self.detcon = detcon
-        self.weight, self.interval = weight, interval
+        self.weight, self.interval, self.label_mix = weight, interval, label_mix
 
     def training_step(self, batch: dict[str, dict[str, Any]], moment: Moment) -> dict[str, Tensor]:
         """The losses of one batch.
@@ -57,7 +67,11 @@ class SupCon(nn.Module):
         # 1. one view or two
         if self.weight == 0 or moment.step % self.interval:
             return self.losses(self.network(first["image"]), first["mask"])
-        images, masks = (torch.cat((first[name], second[name])) for name in ("image", "mask"))
+        mixed, true = paste_labels(
+            second["image"], first["image"].roll(1, dims=0), first["mask"].roll(1, dims=0), self.label_mix
+        )
+        true = torch.where(true != IGNORE_INDEX, true, second["mask"].long())
+        images, masks = torch.cat((first["image"], mixed)), torch.cat((first["mask"].long(), true))
         levels = self.network.features(images)
         # 2. pixel losses
         size = (images.shape[-2], images.shape[-1])
@@ -65,9 +79,7 @@ class SupCon(nn.Module):
         # 3. contrast
         halves = [level.chunk(2) for level in levels]
         apart = [half[0] for half in halves], [half[1] for half in halves]
-        contrast = self.weight * self.detcon.contrast(
-            apart, (first["image"], second["image"]), (first["mask"], second["mask"])
-        )
+        contrast = self.weight * self.detcon.contrast(apart, (first["image"], mixed), (first["mask"], true))
         return {**losses, "loss": losses["loss"] + contrast, "contrast": contrast.detach()}
 
     # DistributedDataParallel synchronises gradients only for what is called through `forward`.

@@ -184,6 +184,9 @@ class SupervisedContrast(Group):
 
     weight: float = Field(1.0, ge=0, le=100, description="weight of the contrast beside the pixel losses")
     interval: int = Field(5, ge=1, le=10_000, description="steps from one contrast to the next")
+    label_mix: float = Field(
+        1.0, ge=0, le=1, description="chance that a second view gets the regions of half of the labels of another image"
+    )
 
 
 class SelfSupervised(Group):
