@@ -42,7 +42,11 @@ TRAIN: Pipeline = (_view([0.5, 2.0], 0.75), _colours("MaskedPhotometric", 0.5, [
 
 # Mean Teacher
 WEAK: Pipeline = (_view([0.5, 2.0], 1.0),)
-STRONG: Pipeline = (_colours("Photometric", 0.5, [0.5, 1.5]),)
+STRONG: Pipeline = (
+    _colours("Photometric", 0.5, [0.5, 1.5]),
+    _grey(0.1),
+    {"type": "CutOut", "probability": 0.1, "holes": [1, 3], "side": [0.2, 0.4]},
+)
 
 # Contrasts: supervised training's second view, and the two views of self-supervised training
 _DISTORTED = (_colours("Photometric", 0.8, [0.6, 1.4]), _grey(0.2))
