@@ -182,8 +182,10 @@ class PrototypeConsistency(Group):
 class SupervisedContrast(Group):
     """What `enable_supcon` adds to supervised training."""
 
-    weight: float = Field(1.0, ge=0, le=100, description="weight of the contrast beside the pixel losses")
-    interval: int = Field(5, ge=1, le=10_000, description="steps from one contrast to the next")
+    weight: float = Field(0.1, ge=0, le=100, description="weight of the contrast beside the pixel losses")
+    interval: int = Field(
+        1, ge=1, le=10_000, description="steps from one contrast to the next; only these see a second view"
+    )
     label_mix: float = Field(
         1.0, ge=0, le=1, description="chance that a second view gets the regions of half of the labels of another image"
     )
