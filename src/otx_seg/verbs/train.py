@@ -76,7 +76,8 @@ def train(
         unlabeled_file_list: text file that names those to use, one path per line relative to that folder; None: all.
         train_type: ``Incremental``, ``Semisupervised`` or ``Selfsupervised``; None: the second if there are unlabelled
             images, the third if `train_data_roots` holds nothing but images, else the first.
-        template: name, id or path; None: the default template, or that of the run to go on with.
+        template: name, id or path; None: that of the run to go on with or of the weights to start from, else the
+            default.
         load_weights: `weights.pth` to start from; classifier rows are mapped by label name.
         resume_from: folder of a run, or its checkpoint file, to go on with as if it had never stopped.
         output: folder of the run; None: a new one below ``otx-workspace-SEGMENTATION/outputs``, or the resumed one.
