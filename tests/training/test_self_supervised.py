@@ -16,15 +16,15 @@ from otx_seg.template import load
 from otx_seg.training.watcher import TrainResult
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.train import train
-from otx_seg.workspace.weights import read_backbone
+from otx_seg.workspace.weights import BackboneFile, read_start
 
 REGIONS = {"pseudo_masks.min_size": 50, "pseudo_masks.longest_side": 64}
 
 
 def backbone_of(run: Path) -> dict[str, torch.Tensor]:
-    held = read_backbone(run / "models" / "weights.pth")
-    assert held is not None
-    return held[0]
+    held = read_start(run / "models" / "weights.pth")
+    assert isinstance(held, BackboneFile)
+    return held.state_dict
 
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:

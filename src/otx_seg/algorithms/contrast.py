@@ -89,10 +89,11 @@ def region_contrast(predictions: Pair, targets: Pair, regions: Pair, temperature
     Returns:
         scalar >= 0, natural logarithm, the sum of both directions' means.
     """
-    first = _images_before(len(targets[0]), targets[0].device)
+    counts, rank = _counts(len(targets[0]), targets[0].device)
+    first = sum(counts[:rank])
     # Divided by the temperature, similarities need all digits of float32, which mixed precision would take away.
     with torch.autocast(targets[0].device.type, enabled=False):
-        keys = [functional.normalize(_gathered(view).float(), dim=2) for view in targets]
+        keys = [functional.normalize(_gathered(view, counts).float(), dim=2) for view in targets]
         forth = _one_direction(predictions[0], keys[0], keys[1], regions[0], regions[1], first, temperature)
         back = _one_direction(predictions[1], keys[1], keys[0], regions[1], regions[0], first, temperature)
         return forth + back
@@ -128,24 +129,17 @@ def _one_direction(
     return (weights * (normaliser - mean_positive)).sum() / (count * drawn)
 
 
-def _counts(own: int, device: torch.device) -> list[int]:
-    """The number of images of each process, in the order of their ranks; batches differ by one at times."""
+def _counts(own: int, device: torch.device) -> tuple[list[int], int]:
+    """The number of images of each process, by rank (batches differ by one at times), and the rank of this one."""
     if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:
-        return [own]
+        return [own], 0
     counts = [torch.zeros(1, dtype=torch.int64, device=device) for _ in range(torch.distributed.get_world_size())]
     torch.distributed.all_gather(counts, torch.tensor([own], device=device))
-    return [int(count) for count in counts]
+    return [int(count) for count in counts], torch.distributed.get_rank()
 
 
-def _images_before(own: int, device: torch.device) -> int:
-    """The number of images of the processes with lower ranks."""
-    counts = _counts(own, device)
-    return sum(counts[: torch.distributed.get_rank()]) if len(counts) > 1 else 0
-
-
-def _gathered(targets: Tensor) -> Tensor:
+def _gathered(targets: Tensor, counts: list[int]) -> Tensor:
     """The targets of all processes, in the order of their ranks."""
-    counts = _counts(len(targets), targets.device)
     if len(counts) == 1:
         return targets
     padded = functional.pad(targets, (0, 0, 0, 0, 0, max(counts) - len(targets)))

@@ -107,7 +107,7 @@ class DetCon(nn.Module):
         Args:
             levels: of the online backbone for each view.
             images: uint8 (B, 3, H, W), each view.
-            ids: uint8 (B, H, W), each view.
+            ids: integer (B, H, W), each view.
         """
         # 2. regions of the online network
         dense = [self.online.dense(view) for view in levels]

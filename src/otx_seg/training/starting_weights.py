@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.template import Template
-from otx_seg.workspace.weights import read_backbone, read_weights
+from otx_seg.workspace.weights import BackboneFile, read_start
 
 _CLASSIFIER = ("decode_head.conv_seg.weight", "decode_head.conv_seg.bias")
 
@@ -30,9 +30,9 @@ def load_starting_weights(network: nn.Module, path: Path, labels: Labels, templa
     Raises:
         UsageError: the file is no checkpoint, or is of another network.
     """
-    if read_backbone(path) is not None:
-        return load_starting_backbone(network, path, template)
-    weights = read_weights(path)
+    weights = read_start(path)
+    if isinstance(weights, BackboneFile):
+        return _load_backbone(network, weights.state_dict, weights.template, path, template)
     if weights.template is not None and weights.template.model != template.model:
         raise UsageError(
             f"{path}: was made from the template {weights.template.name}, whose network is not that of "
@@ -61,13 +61,17 @@ def load_starting_backbone(network: nn.Module, path: Path, template: Template) -
     Raises:
         UsageError: the file is no checkpoint, or its backbone is another one.
     """
-    found = read_backbone(path)
-    if found is None:
-        weights = read_weights(path)
+    found = read_start(path)
+    tensors = found.state_dict
+    if not isinstance(found, BackboneFile):
         prefix = "backbone."
-        tensors = {key.removeprefix(prefix): t for key, t in weights.state_dict.items() if key.startswith(prefix)}
-        found = tensors, weights.template or template
-    tensors, made_from = found
+        tensors = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    return _load_backbone(network, tensors, found.template or template, path, template)
+
+
+def _load_backbone(
+    network: nn.Module, tensors: dict[str, Tensor], made_from: Template, path: Path, template: Template
+) -> str:
     if made_from.model["backbone"] != template.model["backbone"]:
         raise UsageError(
             f"{path}: holds the backbone of the template {made_from.name}, which is not that of {template.name}; name "

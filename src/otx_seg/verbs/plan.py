@@ -18,7 +18,7 @@ from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint, refuse
 from otx_seg.verbs.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.label_schema import labels_from_plain
 from otx_seg.workspace.run_folder import RunFolder
-from otx_seg.workspace.weights import labels_of_weights, template_of_weights
+from otx_seg.workspace.weights import BackboneFile, WeightsFile, read_start
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +103,8 @@ def _new_plan(request: Request) -> Plan:
     if None not in (request.train_type, by_parameter) and str(by_parameter).lower() != str(request.train_type).lower():
         raise UsageError(f"--train-type {request.train_type} and {PARAMETER}={by_parameter} contradict each other")
     weights = _path(request.load_weights)
-    chosen = _choose_template(request.template, weights)
+    start = None if weights is None else read_start(weights)
+    chosen = _choose_template(request.template, start)
     in_template = chosen.hyper_parameters.algo_backend.train_type
     asked = request.train_type or by_parameter or (in_template if in_template != "Incremental" else None)
     given = (Path(request.train_root), request.val_root is not None, request.unlabelled_root is not None)
@@ -116,15 +117,15 @@ def _new_plan(request: Request) -> Plan:
         _path(request.unlabelled_list),
     )
     seed = DEFAULT_SEED if request.seed is None else request.seed
-    known = None if weights is None else labels_of_weights(weights)
+    known = start.labels if isinstance(start, WeightsFile) else None
     _refuse_unused(chosen, known)
     length_given = _EPOCHS in request.parameters or chosen.hyper_parameters.learning_parameters.max_minutes > 0
     return Plan(chosen, reason, roots, seed, weights, known, length_given, None, None)
 
 
-def _choose_template(named: str | Path | None, weights: Path | None) -> Template:
+def _choose_template(named: str | Path | None, start: WeightsFile | BackboneFile | None) -> Template:
     """The template named; else that of the weights to start from, as it is shipped if it still is; else the default."""
-    made_from = template_of_weights(weights) if weights is not None and named is None else None
+    made_from = start.template if start is not None and named is None else None
     if made_from is None:
         return templates.load(named or templates.default_template())
     shipped = next((item.name for item in templates.find_templates() if item.name == made_from.name), None)

@@ -44,6 +44,19 @@ class WeightsFile:
     origin: str
 
 
+@dataclass(frozen=True)
+class BackboneFile:
+    """What `weights.pth` holds after self-supervised training.
+
+    Attributes:
+        state_dict: the backbone's tensors under their names in it, float32.
+        template: the template it was trained with.
+    """
+
+    state_dict: dict[str, Tensor]
+    template: Template
+
+
 def write_weights(path: Path, state_dict: dict[str, Tensor], labels: Labels, template: Template, origin: str) -> None:
     """Write a trained network atomically; see `WeightsFile` for the arguments.
 
@@ -107,12 +120,34 @@ def read_weights(path: Path) -> WeightsFile:
     Raises:
         UsageError: the file is no such checkpoint; the message says why.
     """
-    content = read_tensors(path)
-    if _is_backbone(content):
+    found = read_start(path)
+    if isinstance(found, BackboneFile):
         raise UsageError(
             f"{path}: holds a backbone alone, from self-supervised training; train on labelled images first: otx train "
             f"--load-weights {path} --train-data-roots FOLDER"
         )
+    return found
+
+
+def read_start(path: Path) -> WeightsFile | BackboneFile:
+    """What another training can begin with: a file written by `write_weights`, by OTX 1.x, or by `write_backbone`.
+
+    Raises:
+        UsageError: the file is no such checkpoint; the message says why.
+    """
+    content = read_tensors(path)
+    return _backbone(content, path) if _is_backbone(content) else _whole(content, path)
+
+
+def _backbone(content: Any, path: Path) -> BackboneFile:
+    try:
+        tensors = {key.removeprefix(_BACKBONE): value for key, value in content["model"]["state_dict"].items()}
+        return BackboneFile(tensors, from_dict(content["template"], str(path)))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path}: is not a whole checkpoint ({error})") from error
+
+
+def _whole(content: Any, path: Path) -> WeightsFile:
     try:
         state_dict = content["model"]["state_dict"]
         classes = state_dict["decode_head.conv_seg.weight"].shape[0]
@@ -127,36 +162,6 @@ def read_weights(path: Path) -> WeightsFile:
     if classes != len(labels):
         raise UsageError(f"{path}: has {classes} outputs but names {len(labels)} labels")
     return WeightsFile(state_dict, labels, template, (height, width), origin)
-
-
-def read_backbone(path: Path) -> tuple[dict[str, Tensor], Template] | None:
-    """The tensors of a file written by `write_backbone`, under their names in the backbone, and its template.
-
-    Returns:
-        None if the file holds something else.
-
-    Raises:
-        UsageError: as `read_tensors`, or the file is damaged.
-    """
-    content = read_tensors(path)
-    if not _is_backbone(content):
-        return None
-    try:
-        tensors = {key.removeprefix(_BACKBONE): value for key, value in content["model"]["state_dict"].items()}
-        return tensors, from_dict(content["template"], str(path))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path}: is not a whole checkpoint ({error})") from error
-
-
-def labels_of_weights(path: Path) -> Labels | None:
-    """The labels of a network that `read_weights` reads; None for a backbone alone, which has none."""
-    return read_weights(path).labels if read_backbone(path) is None else None
-
-
-def template_of_weights(path: Path) -> Template | None:
-    """The template that a file of either kind was made with; None for a file written by OTX 1.x."""
-    backbone = read_backbone(path)
-    return read_weights(path).template if backbone is None else backbone[1]
 
 
 def _is_backbone(content: Any) -> bool:
