@@ -1,16 +1,18 @@
-"""A small network with its exports and a data set it is right on, made once for all tests that want a real model."""
+"""A small network with its exports and a data set it is right on, made once for all tests that want a real model;
+and what tests of several packages write."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from otx_seg import template
@@ -41,6 +43,18 @@ def make_lively(network: SegmentationNetwork) -> None:
     logits = network.eval()(images)
     head.weight /= logits.std()
     head.bias.copy_(-logits.mean(dim=(0, 2, 3)) / logits.std())
+
+
+@pytest.fixture
+def save() -> Callable[..., Path]:
+    """Writes an array as an image file whose folder is made if need be."""
+
+    def write(path: Path, pixels: np.ndarray, **options: object) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path, **options)
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from otx_seg.template import find_template_file, find_templates
 
 SOURCE = Path(otx_seg.__file__).parent
 LAYERS = [
+    "runtime",
     "metrics",
     "losses",
     "transforms",
@@ -62,6 +63,28 @@ def test_a_layer_imports_only_from_its_left(layer: str) -> None:
     for path in (SOURCE / layer).rglob("*.py"):
         above = (imported_parts(path) & set(LAYERS)) - allowed
         assert not above, f"{path.relative_to(SOURCE)} imports {above}"
+
+
+def test_the_runtime_needs_nothing_a_receiver_of_a_model_lacks() -> None:
+    allowed = {"otx_seg", "numpy", "cv2", "PIL", "openvino"}
+    for path in [*(SOURCE / "runtime").glob("*.py"), SOURCE / "errors.py", SOURCE / "labels.py"]:
+        assert imported_parts(path) <= {"runtime", "errors", "labels"}, path.name
+        for_types, roots = type_checking_lines(path), set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if getattr(node, "lineno", None) in for_types:
+                continue
+            if isinstance(node, ast.Import):
+                roots |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                roots.add((node.module or "").split(".")[0])
+        assert roots - sys.stdlib_module_names <= allowed, path.name
+
+
+def type_checking_lines(path: Path) -> set[int]:
+    """The lines of a file that only type checkers read."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    guards = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    return {line for node in guards for line in range(node.lineno, (node.end_lineno or 0) + 1)}
 
 
 @pytest.mark.parametrize("leaf", LEAVES)

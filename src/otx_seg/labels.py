@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 IGNORE_INDEX = 255
 """Mask value that every loss and metric leaves out."""
@@ -68,3 +69,22 @@ def default_colors(count: int) -> tuple[tuple[int, int, int], ...]:
                 channels[channel] |= ((index >> (3 * bit + channel)) & 1) << (7 - bit)
         colors.append((channels[0], channels[1], channels[2]))
     return tuple(colors)
+
+
+def labels_to_plain(labels: Labels) -> dict[str, Any]:
+    """The labels as lists, numbers and texts."""
+    return {
+        "names": list(labels.names),
+        "colors": [list(color) for color in labels.colors],
+        "background": labels.background,
+    }
+
+
+def labels_from_plain(plain: dict[str, Any]) -> Labels:
+    """The inverse of `labels_to_plain`.
+
+    Raises:
+        KeyError, TypeError, ValueError: the values do not describe labels.
+    """
+    colors = tuple((int(red), int(green), int(blue)) for red, green, blue in plain["colors"])
+    return Labels(names=tuple(map(str, plain["names"])), colors=colors, background=plain["background"])

@@ -9,24 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 META = {
     "label_map": {"0": "background", "1": "cat", "2": "dog"},
     "segmentation_colors": [[0, 0, 0], [255, 0, 0], [0, 128, 0]],
 }
-
-
-@pytest.fixture
-def save() -> Callable[..., Path]:
-    """Writes an array as an image file whose folder is made if need be."""
-
-    def write(path: Path, pixels: np.ndarray, **options: object) -> Path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(path, **options)
-        return path
-
-    return write
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 import json
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -145,11 +144,8 @@ def test_labels_without_background(dataset):
 
 def test_camvid(camvid):
     subset = open_folder(camvid)["val"]
-    start = time.perf_counter()
     report = scan(subset)
-    seconds = time.perf_counter() - start
     assert report.images == 101
     assert report.sizes == (((360, 480), 101),)
     assert sum(report.pixels_per_label) + report.ignored_pixels == 101 * 360 * 480
     assert all(report.pixels_per_label)
-    assert seconds < 3  # about 0.4 s on two idle cores

@@ -12,10 +12,10 @@ import openvino
 import pytest
 
 from otx_seg.datasets import Subset, open_folder
-from otx_seg.inference.masks import PLAIN_ARGMAX
-from otx_seg.inference.model_info import SECTION, ModelInfo
-from otx_seg.inference.openvino_core import signal_stack_kept
 from otx_seg.labels import Labels
+from otx_seg.runtime.masks import PLAIN_ARGMAX
+from otx_seg.runtime.model_info import SECTION, ModelInfo
+from otx_seg.runtime.openvino_core import signal_stack_kept
 
 COLORS = ((200, 30, 30), (30, 200, 30), (30, 30, 200))
 LABELS = Labels(("background", "grass", "sea"), COLORS, background=0)

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 
 from otx_seg.deployment.compact import halve_large_constants, save_compact, store_kernels_in_8_bits
 from otx_seg.deployment.files import size_of
-from otx_seg.inference.openvino_core import openvino_core
+from otx_seg.runtime.openvino_core import openvino_core
 
 AWKWARD = 'a > b\n  < "c" & <dim>3</dim></port> ü'
 

@@ -13,11 +13,11 @@ from otx_seg.deployment import export as export_module
 from otx_seg.deployment.agreement import agreement, drawn_images
 from otx_seg.deployment.export import export
 from otx_seg.errors import OtxError, UsageError
-from otx_seg.inference.network_input import network_input
-from otx_seg.inference.openvino_core import openvino_core
-from otx_seg.inference.predict import predict_mask
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.models.network import SegmentationNetwork
+from otx_seg.runtime.network_input import network_input
+from otx_seg.runtime.openvino_core import openvino_core
+from otx_seg.runtime.predictor import predict_mask
 from otx_seg.workspace.weights import read_weights, write_weights
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from otx_seg.deployment.ignored_nodes import delicate_nodes, find_ignored_nodes, weighted_nodes
 from otx_seg.errors import UsageError
-from otx_seg.inference.openvino_core import openvino_core
+from otx_seg.runtime.openvino_core import openvino_core
 
 PATH = Path("model.xml")
 

@@ -9,8 +9,8 @@ from otx_seg.datasets import Subset
 from otx_seg.deployment.quantize import Recipe, quantize
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inference.evaluate import evaluate
-from otx_seg.inference.openvino_core import openvino_core
 from otx_seg.inference.predictor import load_predictor
+from otx_seg.runtime.openvino_core import openvino_core
 
 EVERYTHING = Recipe(preset="Performance", subset_size=10, ignored_patterns=(), ignored_types=(), range_quantile=0.0)
 

@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 from otx_seg.deployment.rewrite import spell_out_group_norms
-from otx_seg.inference.openvino_core import openvino_core
+from otx_seg.runtime.openvino_core import openvino_core
 
 
 def test_group_norm_followed_by_a_sum() -> None:

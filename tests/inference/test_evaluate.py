@@ -9,10 +9,11 @@ import torch
 from otx_seg.datasets import Subset
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inference.evaluate import confusion_of, evaluate
-from otx_seg.inference.masks import PostProcessing
-from otx_seg.inference.predictor import Predictor, load_predictor
+from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels, default_colors
 from otx_seg.metrics.confusion import confusion_matrix
+from otx_seg.runtime.masks import PostProcessing
+from otx_seg.runtime.predictor import Predictor
 
 PIXELS = 4 * 60 * 100
 

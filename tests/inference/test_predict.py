@@ -9,12 +9,13 @@ from numpy.testing import assert_array_equal
 from otx_seg.deployment.agreement import drawn_images
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.inference import predict
-from otx_seg.inference.masks import mask_at
-from otx_seg.inference.network_input import network_input
-from otx_seg.inference.overlay import overlay
-from otx_seg.inference.predict import predict_images, predict_mask
-from otx_seg.inference.predictor import Predictor, load_predictor
+from otx_seg.inference.predict import predict_images
+from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels
+from otx_seg.runtime.masks import mask_at
+from otx_seg.runtime.network_input import network_input
+from otx_seg.runtime.overlay import overlay
+from otx_seg.runtime.predictor import Predictor, predict_mask
 
 
 @pytest.fixture(scope="module")

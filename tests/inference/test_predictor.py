@@ -11,10 +11,11 @@ from numpy.testing import assert_allclose
 from otx_seg import template
 from otx_seg.deployment.agreement import drawn_images
 from otx_seg.errors import UsageError
-from otx_seg.inference.network_input import network_input
-from otx_seg.inference.predictor import Predictor, load_predictor
+from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels, default_colors
 from otx_seg.models.network import SegmentationNetwork
+from otx_seg.runtime.network_input import network_input
+from otx_seg.runtime.predictor import Predictor
 from otx_seg.workspace.label_schema import write_label_schema
 
 
@@ -36,7 +37,7 @@ def test_all_three_tell_what_they_are(predictors: list[Predictor]) -> None:
         assert predictor.labels.background == 0
         assert predictor.input_size == (64, 64)
         assert predictor.template is not None
-        assert predictor.template.name == "Lite-HRNet-s-mod2"
+        assert predictor.template["name"] == "Lite-HRNet-s-mod2"
         assert predictor.post_processing.soft_threshold == 0
         assert predictor.post_processing.blur_strength == 1
 

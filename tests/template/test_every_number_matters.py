@@ -17,11 +17,11 @@ from brief_training import PARAMETERS, same_weights, train_briefly
 from otx_seg import algorithms, catalogue
 from otx_seg.datasets.regions import Division
 from otx_seg.errors import UsageError
-from otx_seg.inference.model_info import ModelInfo
 from otx_seg.inference.torch_predictor import post_processing_of
 from otx_seg.labels import Labels, default_colors
 from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
+from otx_seg.runtime.model_info import ModelInfo
 from otx_seg.template import Template, find_templates, from_dict, load
 from otx_seg.training.optimizer import build_optimizer
 from otx_seg.training.schedule import LearningRate

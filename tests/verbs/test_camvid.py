@@ -11,9 +11,9 @@ import torch
 
 import otx_seg
 from otx_seg.datasets import Subset, open_test
-from otx_seg.inference.predict import predict_mask
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.metrics.confusion import confusion_matrix, scores
+from otx_seg.runtime.predictor import predict_mask
 
 models = pytest.importorskip("model_api.models", reason="openvino-model-api is not installed")
 

@@ -1,7 +1,6 @@
 """Data sets: folders of images and masks to samples, splits, checks and batches."""
 
 from otx_seg.datasets.folder import open_folder
-from otx_seg.datasets.images import images_in, read_image
 from otx_seg.datasets.masks import MAX_LABELS, read_mask
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
 from otx_seg.datasets.samples import Sample, Subset
@@ -25,14 +24,12 @@ __all__ = [
     "TrainingData",
     "check_images",
     "holds_bare_images",
-    "images_in",
     "leave_out_copies",
     "open_folder",
     "open_test",
     "open_training",
     "open_unlabelled",
     "polygon_round_trip",
-    "read_image",
     "read_mask",
     "require_two_labels",
     "scan",

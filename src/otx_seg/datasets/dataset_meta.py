@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets.images import read_bytes
 from otx_seg.datasets.masks import MAX_LABELS, MaskCode
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels, background_index, default_colors
+from otx_seg.runtime.images import read_bytes
 
 META_FILE = "dataset_meta.json"
 

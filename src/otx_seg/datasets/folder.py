@@ -21,9 +21,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta, read_ignored_labels
-from otx_seg.datasets.images import IMAGE_SUFFIXES
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
+from otx_seg.runtime.images import IMAGE_SUFFIXES
 
 DEFAULT_SUBSET = "default"
 """The name of the subset whose images lie directly in the root."""

@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFile
 
-from otx_seg.datasets.images import UNREADABLE, imdecode, open_header, read_bytes, verify_png
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX
+from otx_seg.runtime.images import UNREADABLE, imdecode, open_header, read_bytes, verify_png
 
 MAX_LABELS = 254
 """A mask is uint8: 255 is ignored and 254 marks a colour without label while a file is being decoded."""

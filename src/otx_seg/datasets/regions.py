@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from otx_seg.datasets.images import decode_image, open_header, read_bytes
 from otx_seg.datasets.loading import open_loader
 from otx_seg.datasets.masks import MAX_LABELS, MaskCode
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.unlabelled import ImageSet
 from otx_seg.labels import IGNORE_INDEX, Labels, default_colors
+from otx_seg.runtime.images import decode_image, open_header, read_bytes
 from otx_seg.workspace.atomic import write_atomic
 
 _NAMES = tuple(f"region {number}" for number in range(MAX_LABELS))

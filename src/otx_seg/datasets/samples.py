@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.datasets.images import read_image
 from otx_seg.datasets.masks import MaskCode, read_mask
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
 from otx_seg.labels import IGNORE_INDEX, Labels
+from otx_seg.runtime.images import read_image
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from otx_seg.datasets.images import verify_image
 from otx_seg.datasets.masks import MaskContentError, verify_mask_file
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX
+from otx_seg.runtime.images import verify_image
 
 _LISTED = 5  # faults named in a message
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.datasets.folder import DEFAULT_SUBSET, subsets_in
-from otx_seg.datasets.images import IMAGE_SUFFIXES, images_in, read_bytes, read_image, verify_image
 from otx_seg.errors import DataError
+from otx_seg.runtime.images import IMAGE_SUFFIXES, images_in, read_bytes, read_image, verify_image
 
 _ANNOTATION_SUFFIXES = {".csv", ".json", ".txt", ".xml", ".yaml", ".yml"}
 _MASK_FOLDERS = {"annotation", "annotations", "gt", "gtfine", "label", "labels", "mask", "masks", "segmentationclass"}

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.inference.network_input import network_input
-from otx_seg.inference.predictor import Predictor
+from otx_seg.runtime.network_input import network_input
+from otx_seg.runtime.predictor import Predictor
 
 REQUIRED_AGREEMENT = 0.999
 """Share of the pixels that have to get the same label from an exported model as from its network."""

@@ -22,11 +22,11 @@ from otx_seg.deployment.files import IR_XML, ONNX, written_whole
 from otx_seg.deployment.fuse import fold_batch_norm
 from otx_seg.deployment.rewrite import spell_out_group_norms
 from otx_seg.errors import OtxError, UsageError
-from otx_seg.inference.model_info import LABEL_SCHEMA, SECTION, ModelInfo
-from otx_seg.inference.openvino_core import openvino_core
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inference.torch_predictor import TorchPredictor, open_checkpoint
 from otx_seg.models.network import Deployable
+from otx_seg.runtime.model_info import LABEL_SCHEMA, SECTION, ModelInfo
+from otx_seg.runtime.openvino_core import openvino_core
 from otx_seg.template import Template
 from otx_seg.workspace.label_schema import write_label_schema
 

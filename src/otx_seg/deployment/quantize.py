@@ -29,10 +29,10 @@ from otx_seg.deployment.ignored_nodes import delicate_nodes, find_ignored_nodes,
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inference.evaluate import Evaluation, evaluate
 from otx_seg.inference.latency import compare_latency
-from otx_seg.inference.model_info import LABEL_SCHEMA
-from otx_seg.inference.network_input import network_input
-from otx_seg.inference.openvino_core import signal_stack_kept
-from otx_seg.inference.openvino_predictor import OpenVinoPredictor, read_ir
+from otx_seg.runtime.model_info import LABEL_SCHEMA
+from otx_seg.runtime.network_input import network_input
+from otx_seg.runtime.openvino_core import signal_stack_kept
+from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, read_ir
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.label_schema import write_label_schema
 

@@ -15,9 +15,9 @@ from torch import Tensor
 from otx_seg.datasets import Subset
 from otx_seg.datasets.loading import evaluation_loader
 from otx_seg.errors import DataError, UsageError
-from otx_seg.inference.masks import mask_at
-from otx_seg.inference.predictor import Predictor
 from otx_seg.metrics.confusion import Scores, confusion_matrix, scores
+from otx_seg.runtime.masks import mask_at
+from otx_seg.runtime.predictor import Predictor
 
 _MASK_THREADS = 2
 """Threads that turn probabilities into masks while the network works on the next batch."""

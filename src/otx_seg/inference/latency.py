@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from otx_seg.inference.predictor import Predictor
+from otx_seg.runtime.predictor import Predictor
 
 _ROUNDS = 20
 _CALLS = 5  # of each model in a round; the first is not counted: caches and threads are still the other model's

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
 
 from otx_seg.errors import UsageError
-from otx_seg.inference.graph_shape import check_shapes
-from otx_seg.inference.model_info import SECTION, read_model_info
+from otx_seg.runtime.graph_shape import check_shapes
+from otx_seg.runtime.model_info import SECTION, read_model_info
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,12 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.datasets import images_in, read_image
 from otx_seg.errors import DataError, OtxError, UsageError
-from otx_seg.inference.masks import mask_at
-from otx_seg.inference.network_input import network_input
-from otx_seg.inference.overlay import overlay
-from otx_seg.inference.predictor import Predictor
+from otx_seg.runtime.images import images_in, read_image
+from otx_seg.runtime.overlay import overlay
+from otx_seg.runtime.predictor import Predictor, predict_mask
 from otx_seg.workspace.atomic import write_atomic
 
 OVERLAYS = "overlays"
@@ -45,12 +43,6 @@ class Predictions:
 
     written: tuple[Prediction, ...]
     unreadable: tuple[tuple[Path, str], ...]
-
-
-def predict_mask(predictor: Predictor, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The label of every pixel of an image, uint8 (H, W) for uint8 RGB (H, W, 3)."""
-    probabilities = predictor.probabilities(network_input(image, predictor.input_size))[0]
-    return mask_at(probabilities, (image.shape[0], image.shape[1]), predictor.post_processing)
 
 
 def predict_images(

@@ -1,61 +1,15 @@
-"""One interface to a model, whichever program runs it."""
+"""Opening a model, whichever program runs it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from otx_seg.errors import UsageError
-from otx_seg.inference.masks import PostProcessing
-from otx_seg.labels import Labels
+from otx_seg.runtime.predictor import Predictor
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from otx_seg.template import Template
-
-Kind = Literal["torch", "openvino", "onnx"]
-
-
-class Predictor(Protocol):
-    """A segmentation model that is ready to run.
-
-    Attributes:
-        kind: the program that runs it.
-        labels: the K labels, in the order of the model's outputs.
-        input_size: (height, width) in pixels of the images it takes.
-        template: the resolved template it was made from, or None if the weights do not tell.
-        post_processing: what `mask_at` is to do with its probabilities.
-    """
-
-    @property
-    def kind(self) -> Kind: ...
-
-    @property
-    def labels(self) -> Labels: ...
-
-    @property
-    def input_size(self) -> tuple[int, int]: ...
-
-    @property
-    def template(self) -> Template | None: ...
-
-    @property
-    def post_processing(self) -> PostProcessing: ...
-
-    def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
-        """The probability of each label at each pixel.
-
-        Args:
-            images: uint8 RGB (B, 3, h, w) of the model's input size.
-
-        Returns:
-            float32 (B, K, h, w); they sum to 1 over K.
-        """
-        ...
 
 
 def load_predictor(weights: Path, template: Template | None = None, device: str | None = None) -> Predictor:
@@ -79,11 +33,31 @@ def load_predictor(weights: Path, template: Template | None = None, device: str 
         raise UsageError(f"{weights}: there is no such file")
     predictor = opener(weights, template, device)
     made_from = predictor.template
-    if template is not None and made_from is not None and made_from.name != template.name:
+    if template is not None and made_from is not None and made_from.get("name") != template.name:
         raise UsageError(
-            f"{weights}: was made from the template {made_from.name}, not from {template.name}; leave the template out"
+            f"{weights}: was made from the template {made_from.get('name')}, not from {template.name}; leave the "
+            "template out"
         )
     return predictor
+
+
+def template_of(predictor: Predictor, weights: Path) -> Template | None:
+    """The resolved template a model was made from, or None if its file `weights` does not tell.
+
+    Raises:
+        UsageError: it is none that this version understands.
+    """
+    from otx_seg.template import from_dict
+
+    if predictor.template is None:
+        return None
+    try:
+        return from_dict(predictor.template, str(weights))
+    except UsageError as error:
+        raise UsageError(
+            f"{weights}: was made by another version of this toolkit, which described templates otherwise ({error}); "
+            "export it again from its weights"
+        ) from error
 
 
 def _open_torch(path: Path, template: Template | None, device: str | None) -> Predictor:
@@ -93,7 +67,7 @@ def _open_torch(path: Path, template: Template | None, device: str | None) -> Pr
 
 
 def _open_openvino(path: Path, template: Template | None, device: str | None) -> Predictor:
-    from otx_seg.inference.openvino_predictor import OpenVinoPredictor
+    from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 
     return OpenVinoPredictor(path)
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from otx_seg.errors import UsageError
-from otx_seg.inference.masks import PLAIN_ARGMAX, PostProcessing
 from otx_seg.labels import Labels
 from otx_seg.models.build import build_model
 from otx_seg.models.network import SegmentationNetwork
+from otx_seg.runtime.masks import PLAIN_ARGMAX, PostProcessing
 from otx_seg.template import Template
 from otx_seg.workspace.weights import WeightsFile, read_weights
 
@@ -40,7 +40,7 @@ class TorchPredictor:
         self.network = network
         self.labels = labels
         self.input_size = input_size
-        self.template = template
+        self.template = None if template is None else template.as_dict()
         self.post_processing = PLAIN_ARGMAX if template is None else post_processing_of(template)
 
     @torch.inference_mode()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from otx_seg.datasets import open_test
-from otx_seg.inference.overlay import overlay
-from otx_seg.inference.predict import predict_mask
 from otx_seg.inference.predictor import load_predictor
+from otx_seg.runtime.overlay import overlay
+from otx_seg.runtime.predictor import predict_mask
 
 _IMAGES = 4
 

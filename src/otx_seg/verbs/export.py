@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg import template as templates
-from otx_seg.datasets import images_in, read_image
 from otx_seg.deployment.export import Exported, ExportType
 from otx_seg.deployment.export import export as export_weights
 from otx_seg.errors import DataError
+from otx_seg.runtime.images import images_in, read_image
 from otx_seg.verbs.weights import choose_weights
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import RunFolder, open_run

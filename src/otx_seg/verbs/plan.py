@@ -12,11 +12,10 @@ from otx_seg import template as templates
 from otx_seg.datasets import DEFAULT_SEED
 from otx_seg.datasets.epoch_sampler import EpochSampler
 from otx_seg.errors import UsageError
-from otx_seg.labels import Labels
+from otx_seg.labels import Labels, labels_from_plain
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint, refuse_other_template, template_of
 from otx_seg.verbs.train_type import PARAMETER, choose_train_type
-from otx_seg.workspace.label_schema import labels_from_plain
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import BackboneFile, WeightsFile, read_start
 

@@ -23,11 +23,10 @@ from otx_seg.datasets import (
 )
 from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.errors import DataError, UsageError
-from otx_seg.labels import Labels
+from otx_seg.labels import Labels, labels_to_plain
 from otx_seg.verbs.data import warn_of_unmatched
 from otx_seg.verbs.plan import Plan
 from otx_seg.verbs.task_adaption import adapt_labels, find_new
-from otx_seg.workspace.label_schema import labels_to_plain
 
 logger = logging.getLogger(__name__)
 

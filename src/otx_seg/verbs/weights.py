@@ -7,7 +7,8 @@ from typing import Any
 
 from otx_seg import template as templates
 from otx_seg.errors import UsageError
-from otx_seg.inference.predictor import Predictor, load_predictor
+from otx_seg.inference.predictor import load_predictor, template_of
+from otx_seg.runtime.predictor import Predictor
 from otx_seg.template import Template
 from otx_seg.workspace.run_folder import latest_weights
 
@@ -45,7 +46,7 @@ def open_model(
             raise UsageError(f"{name!r} changes nothing here; this command uses {', '.join(used)}")
     named = templates.load(template) if template is not None else None
     predictor = load_predictor(weights, named)
-    made_from = predictor.template or named
+    made_from = template_of(predictor, weights) or named
     if made_from is None:
         raise UsageError(f"{weights}: does not tell which template it was made from; name it")
     return predictor, made_from.override(parameters or {})

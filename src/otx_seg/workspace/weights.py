@@ -16,10 +16,9 @@ import torch
 from torch import Tensor
 
 from otx_seg.errors import UsageError
-from otx_seg.labels import Labels, background_index, default_colors
+from otx_seg.labels import Labels, background_index, default_colors, labels_from_plain, labels_to_plain
 from otx_seg.template import Template, from_dict
 from otx_seg.workspace.atomic import write_tensors
-from otx_seg.workspace.label_schema import labels_from_plain, labels_to_plain
 
 VERSION = 1
 

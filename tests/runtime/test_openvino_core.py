@@ -12,7 +12,7 @@ START = """
 import gc, os, signal, sys
 import openvino
 from pathlib import Path
-from otx_seg.inference.openvino_core import openvino_core, signal_stack_kept
+from otx_seg.runtime.openvino_core import openvino_core, signal_stack_kept
 from otx_seg.inference.predictor import load_predictor
 seen = []
 signal.signal(signal.SIGUSR1, lambda *_: seen.append(1))

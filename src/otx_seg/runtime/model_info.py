@@ -9,12 +9,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from otx_seg.errors import UsageError
-from otx_seg.inference.masks import PLAIN_ARGMAX, PostProcessing
-from otx_seg.labels import Labels
-from otx_seg.template import Template, from_dict
-from otx_seg.workspace.label_schema import labels_from_plain, labels_to_plain, read_label_schema
+from otx_seg.labels import Labels, labels_from_plain, labels_to_plain
+from otx_seg.runtime.masks import PLAIN_ARGMAX, PostProcessing
 
 SECTION = "model_info"
 LABEL_SCHEMA = "label_schema.json"
@@ -29,11 +28,11 @@ class ModelInfo:
     """The labels of a model, the template it was made from, and how its probabilities become a mask.
 
     Attributes:
-        template: the resolved template, or None if the file does not tell.
+        template: the resolved template as plain values, or None if the file does not tell.
     """
 
     labels: Labels
-    template: Template | None
+    template: dict[str, Any] | None
     post_processing: PostProcessing
 
     def entries(self) -> dict[str, str]:
@@ -49,7 +48,7 @@ class ModelInfo:
             _LABELS: json.dumps(labels_to_plain(self.labels), ensure_ascii=False),
         }
         if self.template is not None:
-            entries[_TEMPLATE] = json.dumps(self.template.as_dict(), ensure_ascii=False)
+            entries[_TEMPLATE] = json.dumps(self.template, ensure_ascii=False)
         return entries
 
 
@@ -66,7 +65,7 @@ def read_model_info(entry: Callable[[str], str | None], path: Path) -> ModelInfo
     try:
         return ModelInfo(
             labels=_labels(entry(_LABELS), path),
-            template=_template(entry(_TEMPLATE), path),
+            template=_plain(entry(_TEMPLATE)),
             post_processing=PostProcessing(
                 float(entry("soft_threshold") or PLAIN_ARGMAX.soft_threshold),
                 int(entry("blur_strength") or PLAIN_ARGMAX.blur_strength),
@@ -76,25 +75,24 @@ def read_model_info(entry: Callable[[str], str | None], path: Path) -> ModelInfo
         raise UsageError(f"{path}: its {SECTION} is damaged ({error}); export the model again") from error
 
 
-def _template(text: str | None, path: Path) -> Template | None:
-    if text is None:
-        return None
-    try:
-        return from_dict(json.loads(text), str(path))
-    except UsageError as error:
-        raise UsageError(
-            f"{path}: was exported by another version of this toolkit, which described templates otherwise ({error}); "
-            "export it again from its weights"
-        ) from error
-
-
 def _labels(text: str | None, path: Path) -> Labels:
     if text is not None:
         return labels_from_plain(json.loads(text))
     schema = path.parent / LABEL_SCHEMA
     if schema.is_file():
-        return read_label_schema(schema)
+        return _read_label_schema(schema)
     raise UsageError(
         f"{path}: the names of its labels are neither in it ({SECTION}/{_LABELS}) nor in a {LABEL_SCHEMA} beside it. "
         "Was it made by another tool? Export it with `otx export`, or put its label_schema.json beside it."
     )
+
+
+def _read_label_schema(path: Path) -> Labels:
+    try:
+        return labels_from_plain(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: is no label schema of this toolkit ({error})") from error
+
+
+def _plain(text: str | None) -> dict[str, Any] | None:
+    return None if text is None else dict(json.loads(text))

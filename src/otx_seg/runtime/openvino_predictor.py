@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
-from otx_seg.inference.graph_shape import check_shapes
-from otx_seg.inference.model_info import SECTION, read_model_info
-from otx_seg.inference.openvino_core import openvino_core
+from otx_seg.runtime.graph_shape import check_shapes
+from otx_seg.runtime.model_info import SECTION, read_model_info
+from otx_seg.runtime.openvino_core import openvino_core
 
 if TYPE_CHECKING:
     from torch import Tensor

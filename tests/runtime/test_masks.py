@@ -4,8 +4,8 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from otx_seg.inference import masks
-from otx_seg.inference.masks import PLAIN_ARGMAX, PostProcessing, mask_at
+from otx_seg.runtime import masks
+from otx_seg.runtime.masks import PLAIN_ARGMAX, PostProcessing, mask_at
 
 
 def random_probabilities(classes: int, height: int, width: int, seed: int = 0) -> np.ndarray:
