@@ -1,3 +1,6 @@
+import warnings
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as functional
@@ -29,17 +32,31 @@ def test_pooling_equals_torch(size: tuple[int, int]) -> None:
     torch.testing.assert_close(pool_to(x, size), functional.adaptive_avg_pool2d(x, size))
 
 
-@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def traced_operators(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> set[str]:
+    """The operators of the graph that an exporter would see; its results are compared with the function's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # shapes become constants, and tracing is deprecated
+        traced = torch.jit.trace(function, x)
+    torch.testing.assert_close(traced(x), function(x))
+    return {node.kind() for node in traced.graph.nodes()}
+
+
 def test_exported_graphs_hold_the_ordinary_operators() -> None:
     def both(x: torch.Tensor) -> torch.Tensor:
-        return resize_bilinear(resize_nearest(x, (8, 12)), (16, 24), align_corners=False)
+        return resize_bilinear(resize_nearest(x, (8, 12)), (15, 24), align_corners=False)
 
-    x = torch.randn(1, 2, 4, 6)
-    traced = torch.jit.trace(both, x)
-    operators = {node.kind() for node in traced.graph.nodes()}
+    operators = traced_operators(both, torch.randn(1, 2, 4, 6))
     assert {"aten::upsample_nearest2d", "aten::upsample_bilinear2d"} <= operators
-    torch.testing.assert_close(traced(x), both(x))
+
+
+@pytest.mark.parametrize("size", [(4, 12), (12, 6), (32, 48), (20, 42)])
+def test_exported_enlarging_by_whole_factors_is_a_sum_of_rows(size: tuple[int, int]) -> None:
+    operators = traced_operators(lambda x: resize_bilinear(x, size, align_corners=False), torch.randn(1, 2, 4, 6))
+    assert "aten::upsample_bilinear2d" not in operators
+
+
+def test_exported_enlarging_of_a_single_pixel() -> None:
+    traced_operators(lambda x: resize_bilinear(x, (3, 5), align_corners=False), torch.randn(1, 2, 1, 1))
 
 
 def test_mixed_precision_is_not_done_by_half_precision_matrices() -> None:

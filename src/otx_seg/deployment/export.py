@@ -21,6 +21,7 @@ from otx_seg.deployment.agreement import REQUIRED_AGREEMENT, agreement, drawn_im
 from otx_seg.deployment.files import IR_XML, ONNX, written_whole
 from otx_seg.deployment.fuse import fold_batch_norm
 from otx_seg.deployment.rewrite import spell_out_group_norms
+from otx_seg.deployment.unshuffle import unshuffle
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inference.torch_predictor import TorchPredictor, open_checkpoint
@@ -155,7 +156,9 @@ def _write_onnx(predictor: TorchPredictor, path: Path) -> Path:
 
 
 def _graph(predictor: TorchPredictor) -> nn.Module:
-    return Deployable(fold_batch_norm(predictor.network)).eval()
+    folded = fold_batch_norm(predictor.network)
+    unshuffle(folded)
+    return Deployable(folded).eval()
 
 
 def _info(predictor: TorchPredictor) -> ModelInfo:
