@@ -235,7 +235,7 @@ def test_garbage_in_place_of_exif_data(tmp_path, save):
 def test_a_side_longer_than_the_decoder_takes(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(png_header(2_000_000, 10))
-    with pytest.raises(DataError, match=r"a\.png: the image is damaged"):
+    with pytest.raises(DataError, match=r"a\.png: the image is truncated or damaged"):
         read_image(path)
 
 

@@ -21,7 +21,7 @@ INPUT = (12, 16)
 
 def probabilities_at(box: Box) -> np.ndarray:
     """What a model might say of a box, different for every box and place."""
-    seed = [int(round(1000 * value)) for value in box]
+    seed = [round(1000 * value) for value in box]
     values = np.random.default_rng(seed).random((CLASSES, *INPUT))
     return (values / values.sum(axis=0)).astype(np.float32)
 

@@ -26,3 +26,22 @@ def output_options(command: Decorated) -> Decorated:
     )
     overwrite = click.option("--overwrite", is_flag=True, help="Replace a result that the output folder already holds.")
     return output(overwrite(command))
+
+
+def whole_image_options(command: Decorated) -> Decorated:
+    """``--sliding-window``, ``--overlap`` and ``--tta``."""
+    window = click.option(
+        "--sliding-window",
+        metavar="HxW",
+        help="Cut each image into overlapping windows of this size in pixels instead of squashing it as a whole.",
+    )
+    overlap = click.option(
+        "--overlap", metavar="R", type=float, help="Share of a window, 0 to below 1, that neighbours share.  [0.25]"
+    )
+    tta = click.option(
+        "--tta",
+        metavar="LOOKS",
+        help="Test-time augmentation: average with the mirror image (flip), other scales (0.75,1.25), or both "
+        "(flip,0.75,1.25).",
+    )
+    return window(overlap(tta(command)))

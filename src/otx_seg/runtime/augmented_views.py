@@ -56,12 +56,14 @@ ONE_VIEW = AugmentedViews()
 """The plain look and no other."""
 
 
-def parse_views(text: str) -> AugmentedViews:
-    """Read ``flip``, ``0.75,1.25`` or ``flip,1.25``.
+def parse_views(text: str | None) -> AugmentedViews:
+    """Read ``flip``, ``0.75,1.25`` or ``flip,1.25``; None is the plain look and no other.
 
     Raises:
         UsageError: something else, or what `AugmentedViews` refuses.
     """
+    if text is None:
+        return ONE_VIEW
     words = [word.strip() for word in text.split(",")]
     scales = tuple(_scale(word, text) for word in words if word != FLIP)
     if words.count(FLIP) > 1:
@@ -96,7 +98,7 @@ class Mirrored:
         """See `Predictor.probabilities`."""
         plain = np.asarray(images)
         mirrored = self._predictor.probabilities(np.ascontiguousarray(plain[..., ::-1]))
-        return (self._predictor.probabilities(plain) + mirrored[..., ::-1]) / 2
+        return (self._predictor.probabilities(plain) + mirrored[..., ::-1]) / np.float32(2)
 
 
 def probabilities_of(
