@@ -40,8 +40,10 @@ def whole_image_options(command: Decorated) -> Decorated:
     )
     tta = click.option(
         "--tta",
-        metavar="LOOKS",
-        help="Test-time augmentation: average with the mirror image (flip), other scales (0.75,1.25), or both "
-        "(flip,0.75,1.25).",
+        metavar="[LOOKS]",
+        is_flag=False,
+        flag_value="flip",
+        help="Test-time augmentation: average with the mirror image (flip, also without LOOKS), with other scales "
+        "(1.25,1.5), or with both (flip,1.25,1.5).",
     )
     return window(overlap(tta(command)))
