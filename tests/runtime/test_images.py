@@ -152,7 +152,9 @@ def test_a_tiff_whose_name_the_decoder_cannot_open(tmp_path, save, monkeypatch):
 
 def test_tiffs_larger_than_pillow_takes_are_read(tmp_path, save, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)  # the 48 pixels are more than twice as many
-    np.testing.assert_array_equal(read_image(save(tmp_path / "a.tif", PIXELS)), PIXELS)
+    path = save(tmp_path / "a.tif", PIXELS)
+    np.testing.assert_array_equal(read_image(path), PIXELS)
+    assert verify_image(path) == (6, 8)
     unusual = save(tmp_path / "b.tif", np.dstack([PIXELS, PIXELS[..., :1]]))
     with pytest.raises(DataError, match=r"b\.tif: 8 x 6 pixels are too many for an image of this kind; save it"):
         read_image(unusual)

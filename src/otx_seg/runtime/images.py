@@ -243,7 +243,7 @@ def verify_image(path: str | Path) -> tuple[int, int]:
         image.draft("L", (1, 1))
         _load(image, path)
         return (width, height) if turned else (height, width)
-    pixels = _as_rgb(_load(image, path), path)
+    pixels = decode_image(content, image, path)
     return pixels.shape[0], pixels.shape[1]
 
 

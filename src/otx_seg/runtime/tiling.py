@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 def starts(length: int, side: int, overlap: float) -> list[int]:
     """Where pieces of `side` begin that cover `length`, at least `side`; neighbours share `overlap` of it or more.
 
-    The last one is moved inwards instead of reaching over the end.
+    There are as few as possible, spread evenly, so that none reaches over the end.
     """
     stride = max(1, int(side * (1 - overlap)))
-    count = -((side - length) // stride) + 1
-    return [min(number * stride, length - side) for number in range(count)]
+    gaps = -((side - length) // stride)
+    return [0, *(round(number * (length - side) / gaps) for number in range(1, gaps + 1))]
 
 
 def shares(begins: Sequence[int], side: int) -> list[NDArray[np.float32]]:
