@@ -11,9 +11,11 @@ from otx_seg.errors import DataError, UsageError
 from otx_seg.inference.evaluate import confusion_of, evaluate
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels, default_colors
-from otx_seg.metrics.confusion import confusion_matrix
+from otx_seg.metrics.confusion import confusion_matrix, scores
+from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.masks import PostProcessing
-from otx_seg.runtime.predictor import Predictor
+from otx_seg.runtime.predictor import Predictor, predict_mask
+from otx_seg.runtime.sliding_window import parse_window
 
 PIXELS = 4 * 60 * 100
 
@@ -136,3 +138,55 @@ def test_confusion_has_truth_in_rows(tiny_data: Subset) -> None:
     mask = torch.from_numpy(tiny_data.read_mask(tiny_data.samples[1]))
     assert torch.equal(found, confusion_matrix(torch.full_like(mask, 2), mask, 4))
     assert found[:, 2].sum() == 6000
+
+
+@pytest.mark.parametrize(
+    ("window", "tta"), [("30x40", None), (None, "flip"), (None, "0.75,1.5"), ("100x200", "flip"), ("30x40", "flip,1.5")]
+)
+def test_windows_and_augmented_views_count_every_pixel_as_predict_mask_does(
+    window: str | None, tta: str | None, predictor: Predictor, tiny_data: Subset
+) -> None:
+    cut, views = parse_window(window, 0.25 if window else None), parse_views(tta)
+    done: list[int] = []
+    found = evaluate(predictor, tiny_data, progress=done.append, window=cut, views=views)
+    confusion = torch.zeros(4, 4, dtype=torch.int64)
+    for sample in tiny_data.samples:
+        mask = predict_mask(predictor, tiny_data.read_image(sample), cut, views)
+        confusion += confusion_matrix(torch.from_numpy(mask), torch.from_numpy(tiny_data.read_mask(sample)), 4)
+    assert found.scores == scores(confusion, tiny_data.labels)
+    assert int(confusion.sum()) == PIXELS
+    assert confusion.diag().sum() < PIXELS  # it is not the plain look that drew these masks
+    assert done == [1, 2, 3, 4]
+    values = found.as_json()
+    assert values.get("sliding_window") == window
+    assert values.get("overlap") == (0.25 if window else None)
+    assert values.get("tta") == tta
+
+
+def test_bands_of_rows_are_counted_once(
+    predictor: Predictor, tiny_data: Subset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = parse_window("30x40", None)
+    whole = evaluate(predictor, tiny_data, window=window).scores
+    monkeypatch.setattr("otx_seg.inference.evaluate._PIXELS_AT_ONCE", 700)
+    assert evaluate(predictor, tiny_data, window=window).scores == whole
+
+
+def test_the_time_is_that_of_an_image_with_all_its_windows(tiny_data: Subset, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(1000))  # every call of the network takes one second
+    monkeypatch.setattr("otx_seg.inference.evaluate.time.perf_counter", lambda: float(next(clock)))
+    model = Constant(tiny_data.labels, [0.1, 0.4, 0.3, 0.2], PostProcessing(0.0, 1))
+    model.input_size = (4, 4)
+    found = evaluate(model, tiny_data, window=parse_window("30x50", 0))
+    assert found.seconds_per_image == pytest.approx(2 * 2)
+    assert evaluate(model, tiny_data).seconds_per_image == pytest.approx(1)
+
+
+def test_the_size_of_a_mask_is_checked_with_windows_too(
+    predictor: Predictor, tiny_data: Subset, tmp_path: Path
+) -> None:
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "0.png"), np.zeros((61, 100, 3), np.uint8))
+    odd = replace(tiny_data.samples[0], images_folder=str(tmp_path / "images"))
+    with pytest.raises(DataError, match=r"is 100x60 pixels, its image .* 100x61"):
+        evaluate(predictor, replace(tiny_data, samples=(odd,)), window=parse_window("30x40", None))

@@ -12,10 +12,12 @@ from otx_seg.inference import predict
 from otx_seg.inference.predict import predict_images
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels
+from otx_seg.runtime.augmented_views import AugmentedViews
 from otx_seg.runtime.masks import mask_at
 from otx_seg.runtime.network_input import network_input
 from otx_seg.runtime.overlay import overlay
 from otx_seg.runtime.predictor import Predictor, predict_mask
+from otx_seg.runtime.sliding_window import SlidingWindow
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +113,35 @@ def test_a_full_disk(predictor: Predictor, tmp_path: Path, monkeypatch: pytest.M
 def test_masks_have_the_image_s_size(predictor: Predictor) -> None:
     for size in ((1, 1), (3, 200), (130, 64)):
         assert predict_mask(predictor, np.zeros((*size, 3), np.uint8)).shape == size
+
+
+def test_windows_and_augmented_views(predictor: Predictor, tmp_path: Path) -> None:
+    source = save(tmp_path / "a.png", IMAGE)
+    window, views = SlidingWindow(30, 40, 0.5), AugmentedViews(flip=True, scales=(1.5,))
+    predict_images(predictor, source, tmp_path / "out", window=window, views=views)
+    mask = cv2.imread(str(tmp_path / "out" / "a.png"), cv2.IMREAD_UNCHANGED)
+    assert_array_equal(mask, predict_mask(predictor, IMAGE, window, views))
+    assert (mask != predict_mask(predictor, IMAGE)).any()
+
+
+def test_overlays_of_large_images_are_shrunk(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "_OVERLAY_SIDE", 35)
+    (written,) = predict_images(predictor, save(tmp_path / "a.png", IMAGE), tmp_path / "out").written
+    mask = cv2.imread(str(written.mask), cv2.IMREAD_UNCHANGED)
+    assert mask.shape == (50, 70)
+    drawn = cv2.imread(str(written.overlay))[:, :, ::-1]
+    assert drawn.shape == (25, 35, 3)
+    expected = overlay(cv2.resize(IMAGE, (35, 25), interpolation=cv2.INTER_AREA), mask[::2, ::2], predictor.labels)
+    assert np.abs(drawn.astype(int) - expected).mean() < 15  # JPEG
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+def test_the_overlay_of_an_image_that_is_all_length(predictor: Predictor, tmp_path: Path, suffix: str) -> None:
+    source = save(tmp_path / f"a{suffix}", np.zeros((1, 30_000, 3), np.uint8))
+    (written,) = predict_images(predictor, source, tmp_path / "out").written
+    assert cv2.imread(str(written.overlay)).shape == (1, 8000, 3)
 
 
 def test_overlay_by_hand() -> None:

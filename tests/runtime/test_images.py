@@ -123,6 +123,51 @@ def test_exif_rotation_is_applied(tmp_path, save, orientation, suffix):
     assert verify_image(path) == expected.shape[:2]
 
 
+def tiff(width, height, pixels, bits=8):
+    """An uncompressed grey TIFF of one strip, whatever its header claims."""
+    entries = [(256, width), (257, height), (258, bits), (259, 1), (262, 1), (273, 8), (277, 1), (278, height)]
+    entries.append((279, len(pixels)))
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    return (
+        b"II*\0" + struct.pack("<I", 8 + len(pixels)) + pixels + struct.pack("<H", len(entries)) + directory + b"\0" * 4
+    )
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+@pytest.mark.parametrize("tiled", [False, True])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_strips_and_tiles(tmp_path, compression, tiled, channels):
+    pixels = cv2.resize(PIXELS, (100, 70), interpolation=cv2.INTER_CUBIC)[..., :channels]
+    path = tmp_path / "ä.tif"
+    layout = {322: 32, 323: 48} if tiled and compression != "raw" else {278: 8}
+    Image.fromarray(pixels.squeeze()).save(path, compression=compression, tiffinfo=layout)
+    np.testing.assert_array_equal(read_image(path), np.broadcast_to(pixels, (70, 100, 3)))
+    assert verify_image(path) == (70, 100)
+
+
+def test_a_tiff_whose_name_the_decoder_cannot_open(tmp_path, save, monkeypatch):
+    monkeypatch.setattr(cv2, "imread", lambda path, flags: None)
+    np.testing.assert_array_equal(read_image(save(tmp_path / "猫.tif", PIXELS)), PIXELS)
+
+
+def test_tiffs_larger_than_pillow_takes_are_read(tmp_path, save, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)  # the 48 pixels are more than twice as many
+    path = save(tmp_path / "a.tif", PIXELS)
+    np.testing.assert_array_equal(read_image(path), PIXELS)
+    assert verify_image(path) == (6, 8)
+    unusual = save(tmp_path / "b.tif", np.dstack([PIXELS, PIXELS[..., :1]]))
+    with pytest.raises(DataError, match=r"b\.tif: 8 x 6 pixels are too many for an image of this kind; save it"):
+        read_image(unusual)
+
+
+def test_a_damaged_tiff_is_refused_without_a_word_of_the_decoder(tmp_path, capfd):
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiff(400, 300, b"\1" * 1000))
+    with pytest.raises(DataError, match=r"a\.tif: the image is truncated or damaged"):
+        read_image(path)
+    assert capfd.readouterr().err == ""
+
+
 def png_header(width, height):
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]
@@ -151,8 +196,10 @@ def jpeg_header(width, height):
             b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 100_000, 100_000, 1, 24, 0, 0, 0, 0, 0, 0),
             "100000",
         ),
+        (tiff(50_000, 10_001, b"\0" * 100), "50000 x 10001"),
+        (tiff(50_000, 10_001, b"\0" * 100, bits=16), "50000 x 10001"),
     ],
-    ids=["png", "jpeg", "bmp"],
+    ids=["png", "jpeg", "bmp", "tiff", "tiff of 16 bits"],
 )
 @pytest.mark.parametrize("read", [read_image, verify_image])
 def test_a_header_that_claims_too_much_is_refused_before_decoding(tmp_path, content, claim, read):
@@ -235,7 +282,7 @@ def test_garbage_in_place_of_exif_data(tmp_path, save):
 def test_a_side_longer_than_the_decoder_takes(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(png_header(2_000_000, 10))
-    with pytest.raises(DataError, match=r"a\.png: the image is damaged"):
+    with pytest.raises(DataError, match=r"a\.png: the image is truncated or damaged"):
         read_image(path)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import output_options, weights_option
+from otx_seg.cli.options import output_options, weights_option, whole_image_options
 from otx_seg.cli.parameters import ParametersCommand
 
 
@@ -14,6 +14,7 @@ from otx_seg.cli.parameters import ParametersCommand
 @click.argument("template", required=False)
 @click.option("--test-data-roots", metavar="FOLDER", required=True, help="Labelled data to measure on.")
 @weights_option(".pth, .xml or .onnx")
+@whole_image_options
 @output_options
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 def command(as_json: bool, **arguments: Any) -> None:
@@ -30,8 +31,7 @@ def command(as_json: bool, **arguments: Any) -> None:
     with counting("evaluating") as advance:
         result = evaluate(arguments.pop("test_data_roots"), progress=advance, **arguments)
     if as_json:
-        scores = {**result.scores.as_json(), "avg_time_per_image": result.seconds_per_image}
-        results.print_json(data=scores)
+        results.print_json(data=result.as_json())
         return
     results.print(scores_table(result.scores, f"{result.images} images"))
     results.print(f"{1000 * result.seconds_per_image:.1f} ms per image in the network")

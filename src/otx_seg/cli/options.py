@@ -26,3 +26,24 @@ def output_options(command: Decorated) -> Decorated:
     )
     overwrite = click.option("--overwrite", is_flag=True, help="Replace a result that the output folder already holds.")
     return output(overwrite(command))
+
+
+def whole_image_options(command: Decorated) -> Decorated:
+    """``--sliding-window``, ``--overlap`` and ``--tta``."""
+    window = click.option(
+        "--sliding-window",
+        metavar="HxW",
+        help="Cut each image into overlapping windows of this size in pixels instead of squashing it as a whole.",
+    )
+    overlap = click.option(
+        "--overlap", metavar="R", type=float, help="Share of a window, 0 to below 1, that neighbours share.  [0.25]"
+    )
+    tta = click.option(
+        "--tta",
+        metavar="[LOOKS]",
+        is_flag=False,
+        flag_value="flip",
+        help="Test-time augmentation: average with the mirror image (flip, also without LOOKS), with other scales "
+        "(1.25,1.5), or with both (flip,1.25,1.5).",
+    )
+    return window(overlap(tta(command)))

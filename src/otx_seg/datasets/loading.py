@@ -13,13 +13,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate, get_worker_info
 
 from otx_seg.datasets.epoch_sampler import Key
 from otx_seg.datasets.planes import planes
-from otx_seg.datasets.samples import Subset
+from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.views import Labelled, View
 from otx_seg.errors import DataError, OtxError
 
@@ -82,14 +84,24 @@ class EvaluationImages(Dataset[dict[str, Any]]):
         """
         sample = self.subset.samples[index]
         height, width = self.size
-        image, mask = self.subset.read_image(sample), self.subset.read_mask(sample)
-        if image.shape[:2] != mask.shape:
-            raise DataError(
-                f"{sample.mask}: is {mask.shape[1]}x{mask.shape[0]} pixels, its image {sample.image} "
-                f"{image.shape[1]}x{image.shape[0]}; a mask has the size of the image as it is displayed"
-            )
+        image, mask = read_pair(self.subset, sample)
         resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
         return {"image": planes(resized), "mask": torch.from_numpy(mask), "index": index}
+
+
+def read_pair(subset: Subset, sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """An image, uint8 (H, W, 3) RGB, and its mask, uint8 (H, W).
+
+    Raises:
+        DataError: one of them cannot be read, or they differ in size; the text names the file.
+    """
+    image, mask = subset.read_image(sample), subset.read_mask(sample)
+    if image.shape[:2] != mask.shape:
+        raise DataError(
+            f"{sample.mask}: is {mask.shape[1]}x{mask.shape[0]} pixels, its image {sample.image} "
+            f"{image.shape[1]}x{image.shape[0]}; a mask has the size of the image as it is displayed"
+        )
+    return image, mask
 
 
 class _Readable(Dataset[Any]):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,14 +14,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from otx_seg.datasets import Subset
-from otx_seg.datasets.loading import evaluation_loader
+from otx_seg.datasets.loading import evaluation_loader, read_pair
 from otx_seg.errors import DataError, UsageError
 from otx_seg.metrics.confusion import Scores, confusion_matrix, scores
+from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews, Mirrored
 from otx_seg.runtime.masks import mask_at
-from otx_seg.runtime.predictor import Predictor
+from otx_seg.runtime.predictor import Predictor, predict_mask
+from otx_seg.runtime.sliding_window import SlidingWindow
 
 _MASK_THREADS = 2
 """Threads that turn probabilities into masks while the network works on the next batch."""
+
+_PIXELS_AT_ONCE = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -30,13 +35,26 @@ class Evaluation:
     Attributes:
         scores: over all pixels of all images at their original size.
         seconds_per_image: mean time of the network alone, from uint8 images of its input size in main memory to
-            probabilities in main memory; the first batch, which warms up, does not count unless it is the only one.
+            probabilities in main memory, all windows and looks taken together; the first batch, which warms up, does
+            not count unless it is the only one.
         images: number of images.
+        window, views: see `predict_mask`.
     """
 
     scores: Scores
     seconds_per_image: float
     images: int
+    window: SlidingWindow | None = None
+    views: AugmentedViews = ONE_VIEW
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values as in ``performance.json``; windows and test-time augmentation only where they were used."""
+        values = {**self.scores.as_json(), "avg_time_per_image": self.seconds_per_image}
+        if self.window is not None:
+            values |= {"sliding_window": str(self.window), "overlap": self.window.overlap}
+        if self.views != ONE_VIEW:
+            values["tta"] = str(self.views)
+        return values
 
 
 def evaluate(
@@ -45,6 +63,8 @@ def evaluate(
     batch_size: int = 1,
     workers: int = 0,
     progress: Callable[[int], None] | None = None,
+    window: SlidingWindow | None = None,
+    views: AugmentedViews = ONE_VIEW,
 ) -> Evaluation:
     """Score a model on a subset.
 
@@ -54,14 +74,20 @@ def evaluate(
         batch_size: images the network gets at once. Exported models work image by image whatever it is.
         workers: processes that decode images; 0: none.
         progress: called with the number of images done so far.
+        window, views: see `predict_mask`. With windows or scales, images are read one by one in this process.
 
     Raises:
-        UsageError: the subset has labels the model does not know.
+        UsageError: the subset has labels the model does not know, or the window is much too small.
         DataError: the subset is empty, or an image or mask cannot be read.
     """
     stopwatch = _Stopwatch(predictor)
-    confusion = confusion_of(stopwatch, subset, range(len(subset)), batch_size, workers, progress)
-    return Evaluation(scores(confusion, predictor.labels), stopwatch.seconds_per_image(), len(subset))
+    if window is None and not views.scales:
+        model = Mirrored(stopwatch) if views.flip else stopwatch
+        confusion = confusion_of(model, subset, range(len(subset)), batch_size, workers, progress)
+    else:
+        confusion = _confusion_of_whole_images(stopwatch, subset, window, views, progress)
+    seconds = stopwatch.seconds() / len(subset)
+    return Evaluation(scores(confusion, predictor.labels), seconds, len(subset), window, views)
 
 
 def confusion_of(
@@ -109,6 +135,30 @@ def confusion_of(
     return total
 
 
+def _confusion_of_whole_images(
+    predictor: Predictor,
+    subset: Subset,
+    window: SlidingWindow | None,
+    views: AugmentedViews,
+    progress: Callable[[int], None] | None,
+) -> Tensor:
+    """As `confusion_of`, from images as large as they are; no more than one is in memory."""
+    subset = _matched(predictor, subset)
+    classes = len(predictor.labels)
+    total = torch.zeros(classes, classes, dtype=torch.int64)
+    for done, sample in enumerate(subset.samples, start=1):
+        image, mask = read_pair(subset, sample)
+        found = predict_mask(predictor, image, window, views)
+        del image
+        rows = max(1, _PIXELS_AT_ONCE // mask.shape[1])  # counting takes many times the memory of what is counted
+        for start in range(0, len(mask), rows):
+            band = slice(start, start + rows)
+            total += confusion_matrix(torch.from_numpy(found[band]), torch.from_numpy(mask[band]), classes)
+        if progress is not None:
+            progress(done)
+    return total
+
+
 def _matched(predictor: Predictor, subset: Subset) -> Subset:
     """The subset with its masks numbered after the labels of the model."""
     if not subset.samples:
@@ -141,6 +191,8 @@ class _Stopwatch:
         self._calls.append((len(images), time.perf_counter() - start))
         return result
 
-    def seconds_per_image(self) -> float:
+    def seconds(self) -> float:
+        """What all images took, as if the first call had taken as long as the others."""
         warm = self._calls[1:] or self._calls
-        return sum(seconds for _, seconds in warm) / sum(images for images, _ in warm)
+        per_image = sum(seconds for _, seconds in warm) / sum(images for images, _ in warm)
+        return per_image * sum(images for images, _ in self._calls)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
@@ -13,14 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.labels import Labels
+from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews
 from otx_seg.runtime.images import images_in, read_image
 from otx_seg.runtime.overlay import overlay
 from otx_seg.runtime.predictor import Predictor, predict_mask
+from otx_seg.runtime.sliding_window import SlidingWindow
 from otx_seg.workspace.atomic import write_atomic
 
 OVERLAYS = "overlays"
 _JPEG_QUALITY = 90
-_JPEG_SIDE = 65_500  # pixels; the format ends at 65,535
+_OVERLAY_SIDE = 8_000
+"""Pixels of an overlay's longer side at most: it is for looking at, and few viewers open more."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Prediction:
 
     Attributes:
         mask: PNG of the image's size, 8-bit grey, the value of a pixel is the index of its label.
-        overlay: JPEG of the image with the labels' colours.
+        overlay: JPEG of the image with the labels' colours, shrunk to 8,000 pixels on its longer side if it has more.
     """
 
     image: Path
@@ -51,6 +56,8 @@ def predict_images(
     output: Path,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    window: SlidingWindow | None = None,
+    views: AugmentedViews = ONE_VIEW,
 ) -> Predictions:
     """Write a mask and an overlay for an image, or for every image in a folder and below.
 
@@ -62,6 +69,7 @@ def predict_images(
         output: the folder to write to; made if missing. No file of `source` is ever overwritten.
         overwrite: replace files of the results' names, such as those of an earlier call.
         progress: called with the numbers of images done and to do.
+        window, views: see `predict_mask`.
 
     Raises:
         DataError: there is no image, or none could be read.
@@ -70,10 +78,11 @@ def predict_images(
     """
     images = images_in(source)
     planned = _plan(images, source if source.is_dir() else source.parent, output, overwrite)
+    draw = functools.partial(predict_mask, predictor, window=window, views=views)
     written, unreadable = [], []
     for number, prediction in enumerate(planned, start=1):
         try:
-            _write(predictor, prediction)
+            _write(prediction, draw, predictor.labels)
             written.append(prediction)
         except DataError as error:
             unreadable.append((prediction.image, str(error)))
@@ -120,10 +129,11 @@ def _folded(path: PurePath) -> str:
     return unicodedata.normalize("NFC", path.as_posix()).casefold()
 
 
-def _write(predictor: Predictor, prediction: Prediction) -> None:
+def _write(prediction: Prediction, draw: Callable[[NDArray[np.uint8]], NDArray[np.uint8]], labels: Labels) -> None:
     image = read_image(prediction.image)
-    mask = predict_mask(predictor, image)
-    drawn = _within_jpeg(overlay(image, mask, predictor.labels))
+    mask = draw(image)
+    drawn = _small_overlay(image, mask, labels)
+    del image  # of a large one there is no room for another of its size
     try:
         write_atomic(prediction.mask, _encoded(".png", mask))
         write_atomic(prediction.overlay, _encoded(".jpg", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)))
@@ -131,12 +141,13 @@ def _write(predictor: Predictor, prediction: Prediction) -> None:
         raise OtxError(f"{error.filename or prediction.mask}: cannot be written ({error.strerror})") from error
 
 
-def _within_jpeg(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    scale = _JPEG_SIDE / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    shrunk: NDArray[np.uint8] = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return shrunk
+def _small_overlay(image: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Labels) -> NDArray[np.uint8]:
+    scale = _OVERLAY_SIDE / max(mask.shape)
+    if scale < 1:
+        width, height = (max(1, round(side * scale)) for side in mask.shape[::-1])
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
+    return overlay(image, mask, labels)
 
 
 def _encoded(suffix: str, pixels: NDArray[np.uint8]) -> bytes:

@@ -27,6 +27,11 @@ class PostProcessing:
     soft_threshold: float
     blur_strength: int
 
+    @property
+    def reach(self) -> int:
+        """How many pixels away a probability can lie that a pixel's label depends on."""
+        return self.blur_strength // 2 if self.blur_strength > 1 and self.soft_threshold != float("inf") else 0
+
     def apply(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """Smoothed and thresholded probabilities (K, h, w); the argument itself where nothing is to be done."""
         if self.blur_strength == -1 or self.soft_threshold == float("inf"):
@@ -62,17 +67,17 @@ def mask_at(
     """
     height, width = size
     probabilities = post_processing.apply(probabilities)
-    upper, lower, share = _rows_to_mix(probabilities.shape[1], height)
+    upper, lower, share = neighbours(probabilities.shape[1], height)
     labels = np.zeros((height, width), np.uint8)
     rows = max(1, _PIXELS_AT_ONCE // width)
     for start in range(0, height, rows):
         band = slice(start, start + rows)
         planes = (_stretch(plane[upper[band]], plane[lower[band]], share[band], width) for plane in probabilities)
-        _largest(planes, labels[band])
+        largest(planes, labels[band])
     return labels
 
 
-def _rows_to_mix(source: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+def neighbours(source: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
     """For each of `target` rows: the source row above, the one below, and the share (target, 1) of the one below."""
     position = np.clip((np.arange(target) + 0.5) * (source / target) - 0.5, 0, source - 1)
     upper = np.floor(position).astype(np.intp)
@@ -89,7 +94,7 @@ def _stretch(
     return resized
 
 
-def _largest(planes: Iterable[NDArray[np.float32]], labels: NDArray[np.uint8]) -> None:
+def largest(planes: Iterable[NDArray[np.float32]], labels: NDArray[np.uint8]) -> None:
     """Write into `labels`, all 0, which of the planes (rows, width) is the largest at each pixel."""
     # numpy's argmax over the first axis walks memory with a large stride: this loop took a quarter of its time.
     remaining = iter(planes)

@@ -9,6 +9,8 @@ from typing import Any
 from otx_seg.datasets import open_test
 from otx_seg.inference.evaluate import Evaluation
 from otx_seg.inference.evaluate import evaluate as evaluate_predictor
+from otx_seg.runtime.augmented_views import parse_views
+from otx_seg.runtime.sliding_window import parse_window
 from otx_seg.template import USED_BY
 from otx_seg.training.devices import choose_workers
 from otx_seg.verbs.data import warn_of_unmatched
@@ -26,6 +28,9 @@ def evaluate(
     output: str | Path | None = None,
     overwrite: bool = False,
     parameters: dict[str, Any] | None = None,
+    sliding_window: str | None = None,
+    overlap: float | None = None,
+    tta: str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Score a model on labelled images and write ``<run>/performance.json``.
@@ -37,12 +42,15 @@ def evaluate(
         output, overwrite: see `train`.
         parameters: ``{"group.name": value}``; of the ``learning_parameters`` only ``inference_batch_size``,
             ``num_workers``, ``auto_num_workers`` and ``use_otx_adapter`` are possible.
+        sliding_window, overlap, tta: see `predict`; they stand in ``performance.json`` too.
         progress: called with the number of images done so far.
 
     Raises:
-        UsageError: unusable weights, or labels in the data that the model does not know.
+        UsageError: unusable weights, a window or augmentation out of range, or labels in the data that the model does
+            not know.
         DataError: the data cannot be used.
     """
+    window, views = parse_window(sliding_window, overlap), parse_views(tta)
     predictor, made_from = open_model(choose_weights(load_weights), template, parameters, USED_BY["eval"])
     settings = made_from.hyper_parameters.learning_parameters
     subset = open_test(Path(test_data_roots), use_polygons=settings.use_otx_adapter)
@@ -51,8 +59,7 @@ def evaluate(
     )
     with log_to(run.log):
         warn_of_unmatched(subset, "test")
-        result = evaluate_predictor(
-            predictor, subset, settings.inference_batch_size, choose_workers(settings, processes=1), progress
-        )
-        write_json(run.performance, {**result.scores.as_json(), "avg_time_per_image": result.seconds_per_image})
+        workers = choose_workers(settings, processes=1)
+        result = evaluate_predictor(predictor, subset, settings.inference_batch_size, workers, progress, window, views)
+        write_json(run.performance, result.as_json())
     return result

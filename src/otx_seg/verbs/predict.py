@@ -7,6 +7,8 @@ from pathlib import Path
 
 from otx_seg.inference.predict import Predictions, predict_images
 from otx_seg.inference.predictor import load_predictor
+from otx_seg.runtime.augmented_views import parse_views
+from otx_seg.runtime.sliding_window import parse_window
 from otx_seg.verbs.weights import choose_weights
 from otx_seg.workspace.run_folder import open_run
 
@@ -17,6 +19,9 @@ def predict(
     load_weights: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
+    sliding_window: str | None = None,
+    overlap: float | None = None,
+    tta: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
     """Write an index mask and an overlay for an image, or for every image in a folder and below.
@@ -25,12 +30,18 @@ def predict(
         input: an image file or a folder.
         load_weights: a ``.pth``, ``.xml`` or ``.onnx``; None: the last training run of the workspace.
         output, overwrite: see `train`; masks go to ``<run>/NAME.png``, overlays to ``<run>/overlays/NAME.jpg``.
+        sliding_window: ``"HEIGHTxWIDTH"`` in pixels of the image: it is cut into overlapping windows, each resized to
+            the model's input size; None: all of the image is.
+        overlap: share of a window's side, 0 to below 1, that it has in common with the next one; None: 0.25.
+        tta: test-time augmentation, what to average: ``"flip"`` (the mirror image), scales from 0.5 to 2, or both, as
+            in ``"flip,0.75,1.25"``; None: nothing.
         progress: called with the numbers of images done and to do.
 
     Raises:
-        UsageError: unusable weights, or an output that would overwrite an input.
+        UsageError: unusable weights, a window or augmentation out of range, or an output that would overwrite an input.
         DataError: there is no readable image.
     """
+    window, views = parse_window(sliding_window, overlap), parse_views(tta)
     predictor = load_predictor(choose_weights(load_weights))
     run = open_run(Path(output) if output is not None else None, "predict", (), overwrite)
-    return predict_images(predictor, Path(input), run.path, overwrite, progress)
+    return predict_images(predictor, Path(input), run.path, overwrite, progress, window, views)
