@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -42,10 +43,11 @@ class OpenVinoPredictor:
 
     kind: Literal["openvino"] = "openvino"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, properties: Mapping[str, Any] | None = None) -> None:
         """
         Args:
             path: an IR written by this toolkit's `export` or `quantize`.
+            properties: of OpenVINO's CPU device, for this model; None: as OpenVINO chooses, but computing in 32 bits.
 
         Raises:
             UsageError: no such model, another shape than an image to label probabilities, or no labels.
@@ -64,7 +66,8 @@ class OpenVinoPredictor:
         outputs = [list(port.partial_shape.get_min_shape()) for port in model.outputs if port.partial_shape.is_static]
         self.input_size = check_shapes(inputs, outputs, len(self.labels), path)
         # Without this OpenVINO computes in bfloat16 where the processor can: scores would depend on the machine.
-        self._compiled = openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        chosen = {"INFERENCE_PRECISION_HINT": "f32", **(properties or {})}
+        self._compiled = openvino_core().compile_model(model, "CPU", chosen)
 
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         """See `Predictor.probabilities`."""
