@@ -37,7 +37,7 @@ _OPTION = "--load-weights"
 )
 @click.option("--data-roots", metavar="FOLDER", help="Labelled data to measure Dice on; without it there is none.")
 @click.option("--threads", type=int, help="Threads for each model; without it one for each usable processor.")
-@click.option("--seconds", type=float, default=6.0, show_default=True, help="How long each model is measured.")
+@click.option("--seconds", type=float, default=4.0, show_default=True, help="How long each model is measured.")
 @output_options
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def command(as_json: bool, **arguments: Any) -> None:

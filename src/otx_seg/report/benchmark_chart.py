@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.deployment.benchmark.measure import Measurement
-from otx_seg.report.benchmark_table import short_names
+from otx_seg.report.benchmark_table import row_names
 
 _COLORS = {"torch": "#d1622b", "onnx": "#7a7a7a", "openvino": "#1f6fb2"}
-_TOGETHER = 0.035  # of the diagram's width and height: points nearer to each other share a text
+_TOGETHER = (0.1, 0.045)  # of the diagram's width and height: points nearer to each other share a text
 _TICKS = [digit * 10**power for power in range(-2, 5) for digit in (1, 2, 5)]  # ms
 
 
@@ -31,8 +31,9 @@ def draw_benchmark(measurements: Sequence[Measurement], title: str, picture: Pat
     height = 1.6 + 0.5 * len(measurements)
     figure = Figure(figsize=(13 if scored else 8.5, max(height, 4.2) if scored else height), layout="constrained")
     axes = figure.subplots(1, 2 if scored else 1, squeeze=False, width_ratios=(1.5, 1) if scored else None)[0]
+    title, names = row_names(measurements, title)
     figure.suptitle(title, fontsize=11)
-    drawn = {"latency": _draw_latency(axes[0], measurements)}
+    drawn = {"latency": _draw_latency(axes[0], measurements, names)}
     if scored:
         drawn["Dice against latency"] = _draw_dice(axes[1], measurements)
     for diagram, name in zip(axes, drawn, strict=True):
@@ -42,7 +43,7 @@ def draw_benchmark(measurements: Sequence[Measurement], title: str, picture: Pat
     return drawn
 
 
-def _draw_latency(axes: Any, measurements: Sequence[Measurement]) -> tuple[str, ...]:
+def _draw_latency(axes: Any, measurements: Sequence[Measurement], names: Sequence[str]) -> tuple[str, ...]:
     places = range(len(measurements))
     medians = [1000 * found.median_s for found in measurements]
     worst = [1000 * found.p90_s for found in measurements]
@@ -50,11 +51,7 @@ def _draw_latency(axes: Any, measurements: Sequence[Measurement]) -> tuple[str, 
     axes.barh(places, medians, height=0.62, color=colors)
     axes.hlines(places, medians, worst, color="black", linewidth=1)
     axes.plot(worst, places, "|", color="black", markersize=11)
-    names = short_names([found.variant.weights for found in measurements])
-    labels = [
-        f"{found.variant.runtime} {found.variant.precision}\n{name}  [{number}]"
-        for number, (found, name) in enumerate(zip(measurements, names, strict=True), start=1)
-    ]
+    labels = [f"{name}  [{number}]" for number, name in enumerate(names, start=1)]
     axes.set_yticks(places, labels, fontsize=9)
     axes.invert_yaxis()
     texts = [f"{median:.1f} ms, {medians[0] / median:.2f}x" for median in medians]
@@ -71,15 +68,15 @@ def _draw_dice(axes: Any, measurements: Sequence[Measurement]) -> tuple[str, ...
         axes.plot(*point, "o", color=_COLORS[found.variant.kind], markersize=8)
     times, dices = zip(*points, strict=True)
     margin = max(0.15 * (max(dices) - min(dices)), 0.005)  # so that a difference nobody would notice looks small
-    axes.set(xscale="log", xlim=(min(times) / 1.6, 2.5 * max(times)), ylim=(min(dices) - margin, max(dices) + margin))
+    axes.set(xscale="log", xlim=(min(times) / 1.6, 1.6 * max(times)), ylim=(min(dices) - margin, max(dices) + margin))
     ticks = [tick for tick in _TICKS if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
     texts = []
     for members in _groups(axes, points):
         text = ", ".join(str(number + 1) for number in members)
-        place = max(times[number] for number in members), sum(dices[number] for number in members) / len(members)
-        axes.annotate(f"[{text}]", place, (7, 0), textcoords="offset points", va="center", fontsize=9)
+        place = sum(times[number] for number in members) / len(members), max(dices[number] for number in members)
+        axes.annotate(f"[{text}]", place, (0, 7), textcoords="offset points", ha="center", fontsize=9)
         texts.append(text)
     axes.grid(alpha=0.3)
     axes.set(xlabel="ms per image, median (logarithmic)", ylabel="Dice")
@@ -91,7 +88,7 @@ def _groups(axes: Any, points: Sequence[tuple[float, float]]) -> list[list[int]]
     groups: list[list[int]] = []
     relative = axes.transAxes.inverted().transform(axes.transData.transform(points))
     for number, point in enumerate(relative):
-        near = [group for group in groups if abs(relative[group[0]] - point).max() < _TOGETHER]
+        near = [group for group in groups if all(abs(relative[group[0]] - point) < _TOGETHER)]
         if near:
             near[0].append(number)
         else:

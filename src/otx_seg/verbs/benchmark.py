@@ -24,7 +24,7 @@ from otx_seg.workspace.run_folder import open_run
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_SECONDS = 6.0
+DEFAULT_SECONDS = 4.0
 
 _PRODUCTS = ("benchmark.json", "benchmark.png")
 _LIBRARIES = ("torch", "onnxruntime", "openvino")
