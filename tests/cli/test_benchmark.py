@@ -61,7 +61,7 @@ def test_the_screen_says_what_is_left_out(
     for text in ("bf16 is left out", "PyTorch is left out", "ONNX Runtime is left out"):
         assert text in outcome.message
     assert "OpenVINO is left out" not in outcome.message
-    for text in ("OpenVINO FP32", "input 64x64", "1.00", f"Chart: {tmp_path}/run/benchmark.png"):
+    for text in ("OpenVINO FP32", "1 thread, input 64x64", "1.00", f"Chart: {tmp_path}/run/benchmark.png"):
         assert text in outcome.out
     assert "Dice" not in outcome.out
     refused(otx(*words, *QUICK), 2, "already holds a result (benchmark.json)", "--overwrite")

@@ -57,6 +57,5 @@ def command(as_json: bool, **arguments: Any) -> None:
     if as_json:
         results.print_json(data=result.as_json())
         return
-    title = f"{result.processor}, {result.threads} threads"
-    results.print(benchmark_table(result.measurements, title))
+    results.print(benchmark_table(result.measurements, result.title))
     results.print(f"Chart: {result.chart}", soft_wrap=True)

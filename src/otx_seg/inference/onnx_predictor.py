@@ -51,4 +51,5 @@ class OnnxPredictor:
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         """See `Predictor.probabilities`."""
         batch = np.asarray(images, dtype=np.float32)
-        return np.concatenate([self._session.run(None, {self._input_name: image[None]})[0] for image in batch])
+        results = [self._session.run(None, {self._input_name: image[None]})[0] for image in batch]
+        return results[0] if len(results) == 1 else np.concatenate(results)

@@ -71,6 +71,11 @@ class OpenVinoPredictor:
 
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         """See `Predictor.probabilities`."""
-        batch = np.asarray(images, dtype=np.float32)
-        # The result of a call is the request's own memory, overwritten by the next one.
-        return np.concatenate([self._compiled(image[None])[0].copy() for image in batch])
+        # Copied, since the next call overwrites them.
+        results = [self.borrowed_probabilities(image[None]).copy() for image in np.asarray(images)]
+        return results[0] if len(results) == 1 else np.concatenate(results)
+
+    def borrowed_probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """`probabilities` of one image, uint8 (1, 3, h, w), in OpenVINO's own memory: the next call overwrites them."""
+        result: NDArray[np.float32] = self._compiled(image.astype(np.float32))[0]
+        return result

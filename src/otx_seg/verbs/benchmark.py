@@ -56,6 +56,11 @@ class Benchmark:
     report: Path
     chart: Path
 
+    @property
+    def title(self) -> str:
+        """What they ran on, for people."""
+        return f"{self.processor}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+
     def speed_up(self, measurement: Measurement) -> float:
         """How many times faster than the first one, by their median latencies."""
         return self.measurements[0].median_s / measurement.median_s
@@ -122,7 +127,7 @@ def benchmark(
         report, chart = (run.path / name for name in _PRODUCTS)
         result = Benchmark(tuple(found), processor_name(), threads, seconds, images, report, chart)
         write_json(report, result.as_json())
-        draw_benchmark(result.measurements, f"{result.processor}, {threads} threads", chart)
+        draw_benchmark(result.measurements, result.title, chart)
     return result
 
 

@@ -30,7 +30,10 @@ def opened(path: Path, arithmetic: Arithmetic = "FP32") -> np.ndarray:
     variant = Variant(path, kind_of(path), "FP32", arithmetic)
     backend = BACKENDS[variant.kind]
     backend.prepare(1)
-    return backend.open(variant, 1).probabilities(IMAGE)
+    predictor = backend.open(variant, 1)
+    found = predictor.probabilities(IMAGE)
+    np.testing.assert_array_equal(backend.single(predictor)(IMAGE), found)
+    return found
 
 
 @pytest.mark.parametrize("model", ["tiny_weights", "tiny_onnx", "tiny_ir"])
