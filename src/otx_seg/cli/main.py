@@ -24,6 +24,7 @@ VERBS = {
     "predict": "write the masks of images",
     "export": "turn trained weights into an OpenVINO or ONNX model",
     "optimize": "quantise an OpenVINO model to INT8",
+    "benchmark": "compare models in speed, size, memory and accuracy",
 }
 """The verbs in the order of work, each in a module of this package, with its line in the overview."""
 

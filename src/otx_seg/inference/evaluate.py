@@ -16,6 +16,7 @@ from torch import Tensor
 from otx_seg.datasets import Subset
 from otx_seg.datasets.loading import evaluation_loader, read_pair
 from otx_seg.errors import DataError, UsageError
+from otx_seg.labels import Labels
 from otx_seg.metrics.confusion import Scores, confusion_matrix, scores
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews, Mirrored
 from otx_seg.runtime.masks import mask_at
@@ -110,7 +111,7 @@ def confusion_of(
     Raises:
         UsageError, DataError: see `evaluate`.
     """
-    subset = _matched(predictor, subset)
+    subset = matched(predictor.labels, subset)
     chosen = replace(subset, samples=tuple(subset.samples[index] for index in indices))
     total = torch.zeros(len(predictor.labels), len(predictor.labels), dtype=torch.int64)
     if not chosen.samples:
@@ -143,7 +144,7 @@ def _confusion_of_whole_images(
     progress: Callable[[int], None] | None,
 ) -> Tensor:
     """As `confusion_of`, from images as large as they are; no more than one is in memory."""
-    subset = _matched(predictor, subset)
+    subset = matched(predictor.labels, subset)
     classes = len(predictor.labels)
     total = torch.zeros(classes, classes, dtype=torch.int64)
     for done, sample in enumerate(subset.samples, start=1):
@@ -159,18 +160,23 @@ def _confusion_of_whole_images(
     return total
 
 
-def _matched(predictor: Predictor, subset: Subset) -> Subset:
-    """The subset with its masks numbered after the labels of the model."""
+def matched(labels: Labels, subset: Subset) -> Subset:
+    """The subset with its masks numbered after the labels of a model.
+
+    Raises:
+        UsageError: the subset has labels the model does not know.
+        DataError: the subset is empty.
+    """
     if not subset.samples:
         raise DataError(f"{subset.root}: has no images to evaluate on")
-    known = predictor.labels.names
+    known = labels.names
     unknown = [name for name in subset.labels.names if name not in known]
     if unknown:
         raise UsageError(
             f"{subset.root}: the model does not know the label {unknown[0]!r}; it knows {', '.join(known)}: evaluate "
             "on data with these, or train it on the new ones too"
         )
-    return subset.with_labels(predictor.labels)
+    return subset.with_labels(labels)
 
 
 class _Stopwatch:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -31,9 +32,33 @@ def compare_latency(predictors: Sequence[Predictor]) -> list[float]:
         if done >= 2 and time.perf_counter() - began > _LIMIT_S:
             break
         for predictor, image, found in zip(predictors, images, times, strict=True):
-            for call in range(_CALLS):
-                start = time.perf_counter()
-                predictor.probabilities(image)
-                if call:
-                    found.append(time.perf_counter() - start)
+            found += timed_calls(partial(predictor.probabilities, image), least=_CALLS - 1)
     return [statistics.median(found) for found in times]
+
+
+def timed_calls(
+    call: Callable[[], object], least: int = 1, warm_up_s: float = 0.0, seconds: float = 0.0
+) -> list[float]:
+    """How long single calls take, one after another, in seconds.
+
+    Args:
+        call: what is timed. The first call is not counted, nor are those that begin within `warm_up_s`: caches and
+            threads are still those of whatever ran before.
+        least: number of counted calls at least.
+        warm_up_s, seconds: how long calls are made without and with counting them; the last ones end later.
+    """
+    _call_for(warm_up_s, call)
+    times: list[float] = []
+    began = time.perf_counter()
+    while len(times) < least or time.perf_counter() - began < seconds:
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def _call_for(seconds: float, call: Callable[[], object]) -> None:
+    began = time.perf_counter()
+    call()
+    while time.perf_counter() - began < seconds:
+        call()

@@ -23,16 +23,19 @@ class OnnxPredictor:
 
     kind: Literal["onnx"] = "onnx"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int = 0) -> None:
         """
         Args:
             path: a model written by this toolkit's `export`.
+            threads: how many work on the same image; 0: one for each core.
 
         Raises:
             UsageError: no such model, another shape than an image to label probabilities, or no labels.
         """
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
         try:
-            self._session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except (Fail, InvalidGraph, InvalidProtobuf) as error:
             raise UsageError(f"{path}: is no ONNX model, or is damaged") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
@@ -48,4 +51,5 @@ class OnnxPredictor:
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         """See `Predictor.probabilities`."""
         batch = np.asarray(images, dtype=np.float32)
-        return np.concatenate([self._session.run(None, {self._input_name: image[None]})[0] for image in batch])
+        results = [self._session.run(None, {self._input_name: image[None]})[0] for image in batch]
+        return results[0] if len(results) == 1 else np.concatenate(results)

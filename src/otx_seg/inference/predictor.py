@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otx_seg.errors import UsageError
-from otx_seg.runtime.predictor import Predictor
+from otx_seg.runtime.predictor import Kind, Predictor
 
 if TYPE_CHECKING:
     from otx_seg.template import Template
@@ -26,12 +26,7 @@ def load_predictor(weights: Path, template: Template | None = None, device: str 
         UsageError: the file is missing, of an unknown kind, damaged, without labels, or made from another template.
     """
     weights = Path(weights)
-    opener = _OPENERS.get(weights.suffix.lower())
-    if opener is None:
-        raise UsageError(f"{weights}: weights end in {', '.join(_OPENERS)}, not in {weights.suffix or 'nothing'!r}")
-    if not weights.is_file():
-        raise UsageError(f"{weights}: there is no such file")
-    predictor = opener(weights, template, device)
+    predictor: Predictor = _OPENERS[kind_of(weights)](weights, template, device)
     made_from = predictor.template
     if template is not None and made_from is not None and made_from.get("name") != template.name:
         raise UsageError(
@@ -39,6 +34,20 @@ def load_predictor(weights: Path, template: Template | None = None, device: str 
             "template out"
         )
     return predictor
+
+
+def kind_of(weights: Path) -> Kind:
+    """The program that runs a model, told from its file's name.
+
+    Raises:
+        UsageError: the file is missing, or its name ends in something unknown.
+    """
+    kind = _KINDS.get(weights.suffix.lower())
+    if kind is None:
+        raise UsageError(f"{weights}: weights end in {', '.join(_KINDS)}, not in {weights.suffix or 'nothing'!r}")
+    if not weights.is_file():
+        raise UsageError(f"{weights}: there is no such file")
+    return kind
 
 
 def template_of(predictor: Predictor, weights: Path) -> Template | None:
@@ -78,4 +87,5 @@ def _open_onnx(path: Path, template: Template | None, device: str | None) -> Pre
     return OnnxPredictor(path)
 
 
-_OPENERS: dict[str, Any] = {".pth": _open_torch, ".xml": _open_openvino, ".onnx": _open_onnx}
+_KINDS: dict[str, Kind] = {".pth": "torch", ".xml": "openvino", ".onnx": "onnx"}
+_OPENERS: dict[Kind, Any] = {"torch": _open_torch, "openvino": _open_openvino, "onnx": _open_onnx}

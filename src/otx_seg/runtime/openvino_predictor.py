@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -42,10 +43,11 @@ class OpenVinoPredictor:
 
     kind: Literal["openvino"] = "openvino"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, properties: Mapping[str, Any] | None = None) -> None:
         """
         Args:
             path: an IR written by this toolkit's `export` or `quantize`.
+            properties: of OpenVINO's CPU device, for this model; None: as OpenVINO chooses, but computing in 32 bits.
 
         Raises:
             UsageError: no such model, another shape than an image to label probabilities, or no labels.
@@ -64,10 +66,16 @@ class OpenVinoPredictor:
         outputs = [list(port.partial_shape.get_min_shape()) for port in model.outputs if port.partial_shape.is_static]
         self.input_size = check_shapes(inputs, outputs, len(self.labels), path)
         # Without this OpenVINO computes in bfloat16 where the processor can: scores would depend on the machine.
-        self._compiled = openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        chosen = {"INFERENCE_PRECISION_HINT": "f32", **(properties or {})}
+        self._compiled = openvino_core().compile_model(model, "CPU", chosen)
 
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         """See `Predictor.probabilities`."""
-        batch = np.asarray(images, dtype=np.float32)
-        # The result of a call is the request's own memory, overwritten by the next one.
-        return np.concatenate([self._compiled(image[None])[0].copy() for image in batch])
+        # Copied, since the next call overwrites them.
+        results = [self.borrowed_probabilities(image[None]).copy() for image in np.asarray(images)]
+        return results[0] if len(results) == 1 else np.concatenate(results)
+
+    def borrowed_probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """`probabilities` of one image, uint8 (1, 3, h, w), in OpenVINO's own memory: the next call overwrites them."""
+        result: NDArray[np.float32] = self._compiled(image.astype(np.float32))[0]
+        return result

@@ -1,0 +1,61 @@
+"""`otx benchmark`: models side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from otx_seg.cli.options import output_options
+
+
+class _SeveralWeights(click.Command):
+    """A command whose ``--load-weights`` may be followed by several files."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        repeated: list[str] = []
+        within = False
+        for word in args:
+            if word.startswith("-"):
+                within = word == _OPTION
+            elif within and repeated[-1] != _OPTION:
+                repeated.append(_OPTION)
+            repeated.append(word)
+        return super().parse_args(ctx, repeated)
+
+
+_OPTION = "--load-weights"
+
+
+@click.command("benchmark", cls=_SeveralWeights)
+@click.option(
+    _OPTION,
+    metavar="FILE...",
+    multiple=True,
+    required=True,
+    help="The models: .pth, .xml and .onnx, with the same labels. The first one is what the others are compared with.",
+)
+@click.option("--data-roots", metavar="FOLDER", help="Labelled data to measure Dice on; without it there is none.")
+@click.option("--threads", type=int, help="Threads for each model; without it one for each usable processor.")
+@click.option("--seconds", type=float, default=4.0, show_default=True, help="How long each model is measured.")
+@output_options
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+def command(as_json: bool, **arguments: Any) -> None:
+    """Compare models: latency, throughput, size, memory, loading time, and Dice on labelled images.
+
+    Every file is run in all the ways it can be: a .pth and a floating-point .xml in 32 bits, and in bf16 where the
+    processor has it. The models take turns on the CPU, each in a process of its own.
+    """
+    from otx_seg.cli.screen import counting, prepare_screen, results
+
+    prepare_screen()
+    from otx_seg.report.benchmark_table import benchmark_table
+    from otx_seg.verbs.benchmark import benchmark
+
+    with counting("measuring") as advance:
+        result = benchmark(progress=lambda stage, done, total: advance(done, total), **arguments)
+    if as_json:
+        results.print_json(data=result.as_json())
+        return
+    results.print(benchmark_table(result.measurements, result.title))
+    results.print(f"Chart: {result.chart}", soft_wrap=True)

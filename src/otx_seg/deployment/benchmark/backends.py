@@ -1,0 +1,189 @@
+"""Each program that runs models: how it is made ready, opens a model for one image at a time, and works on many.
+
+A backend is used in a process of its own, see `worker`. Nothing of another program is imported there, so that its
+memory is that of one program.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otx_seg.deployment.benchmark.variant import Arithmetic, Variant
+from otx_seg.runtime.predictor import Kind, Predictor
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Throughput = Callable[[NDArray[np.uint8], float], float]
+"""Works on copies of one image, uint8 (1, 3, h, w), for about so many seconds; gives images per second."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A program that runs models, as functions.
+
+    Attributes:
+        prepare: import the program and set its number of threads.
+        open: make a model ready for one image at a time, all threads working on it.
+        single: how a model that was opened works on one image, uint8 (1, 3, h, w), to probabilities in main memory,
+            without a copy that the program does not make itself.
+        open_throughput: make the same model ready for many images at once.
+    """
+
+    prepare: Callable[[int], None]
+    open: Callable[[Variant, int], Predictor]
+    single: Callable[[Predictor], Callable[[NDArray[np.uint8]], NDArray[np.float32]]]
+    open_throughput: Callable[[Variant, int, Predictor], Throughput]
+
+
+# ---------------------------------------------------------------------- PyTorch
+
+
+def _prepare_torch(threads: int) -> None:
+    import torch
+
+    import otx_seg.inference.torch_predictor  # noqa: F401  mmseg with it, which takes seconds
+
+    torch.set_num_threads(threads)
+
+
+def _open_torch(variant: Variant, threads: int) -> Predictor:
+    from otx_seg.inference.predictor import load_predictor
+
+    predictor = load_predictor(variant.weights, device="cpu")
+    return predictor if variant.arithmetic == "FP32" else _InBfloat16(predictor)
+
+
+def _torch_throughput(variant: Variant, threads: int, predictor: Predictor) -> Throughput:
+    import torch
+
+    # The number is one of the thread that sets it.
+    return _side_by_side(predictor, threads, lambda: torch.set_num_threads(1))
+
+
+class _InBfloat16:
+    """A `Predictor` in PyTorch whose convolutions and matrix products compute in bfloat16."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self.kind = predictor.kind
+        self.labels = predictor.labels
+        self.input_size = predictor.input_size
+        self.template = predictor.template
+        self.post_processing = predictor.post_processing
+
+    def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
+        """See `Predictor.probabilities`."""
+        import torch
+
+        with torch.autocast("cpu", torch.bfloat16):
+            return self._predictor.probabilities(images)
+
+
+# ---------------------------------------------------------------------- ONNX Runtime
+
+
+def _prepare_onnx(threads: int) -> None:
+    import otx_seg.inference.onnx_predictor  # noqa: F401
+
+
+def _open_onnx(variant: Variant, threads: int) -> Predictor:
+    from otx_seg.inference.onnx_predictor import OnnxPredictor
+
+    return OnnxPredictor(variant.weights, threads)
+
+
+def _onnx_throughput(variant: Variant, threads: int, predictor: Predictor) -> Throughput:
+    return _side_by_side(_open_onnx(variant, 1), threads, lambda: None)
+
+
+# ---------------------------------------------------------------------- OpenVINO
+
+_HINTS: dict[Arithmetic, str] = {"FP32": "f32", "bf16": "bf16"}
+
+
+def _prepare_openvino(threads: int) -> None:
+    from otx_seg.runtime.openvino_core import openvino_core
+
+    openvino_core()
+
+
+def _properties(variant: Variant, threads: int, hint: str) -> dict[str, Any]:
+    return {
+        "INFERENCE_PRECISION_HINT": _HINTS[variant.arithmetic],
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": hint,
+    }
+
+
+def _open_openvino(variant: Variant, threads: int) -> Predictor:
+    from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
+
+    return OpenVinoPredictor(variant.weights, _properties(variant, threads, "LATENCY"))
+
+
+def _openvino_single(predictor: Predictor) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
+
+    assert isinstance(predictor, OpenVinoPredictor)
+    return predictor.borrowed_probabilities
+
+
+def _openvino_throughput(variant: Variant, threads: int, predictor: Predictor) -> Throughput:
+    import openvino
+
+    from otx_seg.runtime.openvino_core import openvino_core
+    from otx_seg.runtime.openvino_predictor import read_ir
+
+    properties = _properties(variant, threads, "THROUGHPUT")
+    compiled = openvino_core().compile_model(read_ir(variant.weights), "CPU", properties)
+    queue = openvino.AsyncInferQueue(compiled)  # as many requests as OpenVINO finds best
+
+    def throughput(image: NDArray[np.uint8], seconds: float) -> float:
+        began, images = time.perf_counter(), 0
+        # While the last images are worked on, some requests are idle: with a few of each, that counts little.
+        while images < _LEAST_IMAGES * len(queue) or time.perf_counter() - began < seconds:
+            queue.start_async({0: image.astype(np.float32)})
+            images += 1
+        queue.wait_all()
+        return images / (time.perf_counter() - began)
+
+    return throughput
+
+
+_LEAST_IMAGES = 4
+
+
+def _whole_call(predictor: Predictor) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    return predictor.probabilities
+
+
+def _side_by_side(predictor: Predictor, threads: int, prepare: Callable[[], object]) -> Throughput:
+    """Every thread works on an image of its own, in a predictor that uses one thread; `prepare` is called in each."""
+    pool = ThreadPoolExecutor(threads, initializer=prepare)
+
+    def throughput(image: NDArray[np.uint8], seconds: float) -> float:
+        def one_thread() -> float:
+            began, images = time.perf_counter(), 0
+            while not images or time.perf_counter() - began < seconds:
+                predictor.probabilities(image)
+                images += 1
+            return images / (time.perf_counter() - began)
+
+        return sum(future.result() for future in [pool.submit(one_thread) for _ in range(threads)])
+
+    return throughput
+
+
+BACKENDS: dict[Kind, Backend] = {
+    "torch": Backend(_prepare_torch, _open_torch, _whole_call, _torch_throughput),
+    "onnx": Backend(_prepare_onnx, _open_onnx, _whole_call, _onnx_throughput),
+    "openvino": Backend(_prepare_openvino, _open_openvino, _openvino_single, _openvino_throughput),
+}

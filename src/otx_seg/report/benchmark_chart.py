@@ -1,0 +1,96 @@
+"""Measured models as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from otx_seg.deployment.benchmark.measure import Measurement
+from otx_seg.report.benchmark_table import row_names
+
+_COLORS = {"torch": "#d1622b", "onnx": "#7a7a7a", "openvino": "#1f6fb2"}
+_TOGETHER = (0.1, 0.045)  # of the diagram's width and height: points nearer to each other share a text
+_TICKS = [digit * 10**power for power in range(-2, 5) for digit in (1, 2, 5)]  # ms
+
+
+def draw_benchmark(measurements: Sequence[Measurement], title: str, picture: Path) -> dict[str, tuple[str, ...]]:
+    """Draw the latency of every model as a bar with its 90th percentile, and Dice against latency, into a PNG.
+
+    Models without scores have no second diagram.
+
+    Returns:
+        What is written beside the bars, and beside the points, by the diagram's title.
+
+    Raises:
+        OSError: the picture cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    scored = all(found.dice is not None for found in measurements)
+    height = 1.6 + 0.5 * len(measurements)
+    figure = Figure(figsize=(13 if scored else 8.5, max(height, 4.2) if scored else height), layout="constrained")
+    axes = figure.subplots(1, 2 if scored else 1, squeeze=False, width_ratios=(1.5, 1) if scored else None)[0]
+    title, names = row_names(measurements, title)
+    figure.suptitle(title, fontsize=11)
+    drawn = {"latency": _draw_latency(axes[0], measurements, names)}
+    if scored:
+        drawn["Dice against latency"] = _draw_dice(axes[1], measurements)
+    for diagram, name in zip(axes, drawn, strict=True):
+        diagram.set_title(name, fontsize=11)
+        diagram.spines[["top", "right"]].set_visible(False)
+    figure.savefig(picture, dpi=110)
+    return drawn
+
+
+def _draw_latency(axes: Any, measurements: Sequence[Measurement], names: Sequence[str]) -> tuple[str, ...]:
+    places = range(len(measurements))
+    medians = [1000 * found.median_s for found in measurements]
+    worst = [1000 * found.p90_s for found in measurements]
+    colors = [_COLORS[found.variant.kind] for found in measurements]
+    axes.barh(places, medians, height=0.62, color=colors)
+    axes.hlines(places, medians, worst, color="black", linewidth=1)
+    axes.plot(worst, places, "|", color="black", markersize=11)
+    labels = [f"{name}  [{number}]" for number, name in enumerate(names, start=1)]
+    axes.set_yticks(places, labels, fontsize=9)
+    axes.invert_yaxis()
+    texts = [f"{median:.1f} ms, {medians[0] / median:.2f}x" for median in medians]
+    for place, end, text in zip(places, map(max, medians, worst), texts, strict=True):
+        axes.annotate(text, (end, place), (7, 0), textcoords="offset points", va="center", fontsize=9)
+    axes.set_xlim(0, 1.3 * max(medians + worst))
+    axes.set_xlabel("ms per image: bar median, mark 90th percentile; x: speed compared with the first")
+    return tuple(texts)
+
+
+def _draw_dice(axes: Any, measurements: Sequence[Measurement]) -> tuple[str, ...]:
+    points = [(1000 * found.median_s, found.dice or 0.0) for found in measurements]
+    for found, point in zip(measurements, points, strict=True):
+        axes.plot(*point, "o", color=_COLORS[found.variant.kind], markersize=8)
+    times, dices = zip(*points, strict=True)
+    margin = max(0.15 * (max(dices) - min(dices)), 0.005)  # so that a difference nobody would notice looks small
+    axes.set(xscale="log", xlim=(min(times) / 1.6, 1.6 * max(times)), ylim=(min(dices) - margin, max(dices) + margin))
+    ticks = [tick for tick in _TICKS if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks([], minor=True)
+    texts = []
+    for members in _groups(axes, points):
+        text = ", ".join(str(number + 1) for number in members)
+        place = sum(times[number] for number in members) / len(members), max(dices[number] for number in members)
+        axes.annotate(f"[{text}]", place, (0, 7), textcoords="offset points", ha="center", fontsize=9)
+        texts.append(text)
+    axes.grid(alpha=0.3)
+    axes.set(xlabel="ms per image, median (logarithmic)", ylabel="Dice")
+    return tuple(texts)
+
+
+def _groups(axes: Any, points: Sequence[tuple[float, float]]) -> list[list[int]]:
+    """The indices of points, those together that lie so close that two numbers would cover each other."""
+    groups: list[list[int]] = []
+    relative = axes.transAxes.inverted().transform(axes.transData.transform(points))
+    for number, point in enumerate(relative):
+        near = [group for group in groups if all(abs(relative[group[0]] - point) < _TOGETHER)]
+        if near:
+            near[0].append(number)
+        else:
+            groups.append([number])
+    return groups
