@@ -32,14 +32,11 @@ class Backend:
     Attributes:
         prepare: import the program and set its number of threads.
         open: make a model ready for one image at a time, all threads working on it.
-        single: how a model that was opened works on one image, uint8 (1, 3, h, w), to probabilities in main memory,
-            without a copy that the program does not make itself.
         open_throughput: make the same model ready for many images at once.
     """
 
     prepare: Callable[[int], None]
     open: Callable[[Variant, int], Predictor]
-    single: Callable[[Predictor], Callable[[NDArray[np.uint8]], NDArray[np.float32]]]
     open_throughput: Callable[[Variant, int, Predictor], Throughput]
 
 
@@ -129,13 +126,6 @@ def _open_openvino(variant: Variant, threads: int) -> Predictor:
     return OpenVinoPredictor(variant.weights, _properties(variant, threads, "LATENCY"))
 
 
-def _openvino_single(predictor: Predictor) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
-
-    assert isinstance(predictor, OpenVinoPredictor)
-    return predictor.borrowed_probabilities
-
-
 def _openvino_throughput(variant: Variant, threads: int, predictor: Predictor) -> Throughput:
     import openvino
 
@@ -161,10 +151,6 @@ def _openvino_throughput(variant: Variant, threads: int, predictor: Predictor) -
 _LEAST_IMAGES = 4
 
 
-def _whole_call(predictor: Predictor) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    return predictor.probabilities
-
-
 def _side_by_side(predictor: Predictor, threads: int, prepare: Callable[[], object]) -> Throughput:
     """Every thread works on an image of its own, in a predictor that uses one thread; `prepare` is called in each."""
     pool = ThreadPoolExecutor(threads, initializer=prepare)
@@ -183,7 +169,7 @@ def _side_by_side(predictor: Predictor, threads: int, prepare: Callable[[], obje
 
 
 BACKENDS: dict[Kind, Backend] = {
-    "torch": Backend(_prepare_torch, _open_torch, _whole_call, _torch_throughput),
-    "onnx": Backend(_prepare_onnx, _open_onnx, _whole_call, _onnx_throughput),
-    "openvino": Backend(_prepare_openvino, _open_openvino, _openvino_single, _openvino_throughput),
+    "torch": Backend(_prepare_torch, _open_torch, _torch_throughput),
+    "onnx": Backend(_prepare_onnx, _open_onnx, _onnx_throughput),
+    "openvino": Backend(_prepare_openvino, _open_openvino, _openvino_throughput),
 }

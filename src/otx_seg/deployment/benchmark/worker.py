@@ -96,6 +96,7 @@ class _Session:
 
         from otx_seg.deployment.benchmark.backends import BACKENDS
         from otx_seg.deployment.benchmark.variant import Variant
+        from otx_seg.inference.latency import bare_call
         from otx_seg.labels import labels_to_plain
 
         self.variant = Variant(Path(weights), **variant)
@@ -106,7 +107,7 @@ class _Session:
         self.predictor = self.backend.open(self.variant, threads)
         size = self.predictor.input_size
         self.image = np.random.default_rng(0).integers(0, 256, (1, 3, *size), np.uint8)
-        self.single = self.backend.single(self.predictor)
+        self.single = bare_call(self.predictor)
         self.single(self.image)
         return {
             "load_s": time.perf_counter() - start,
