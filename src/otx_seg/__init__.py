@@ -13,18 +13,22 @@ from otx_seg.telemetry import switch_off
 if TYPE_CHECKING:
     from otx_seg.models import build_model
     from otx_seg.template import find_templates
+    from otx_seg.verbs.demo import demo
+    from otx_seg.verbs.deploy import deploy
     from otx_seg.verbs.evaluate import evaluate
     from otx_seg.verbs.export import export
     from otx_seg.verbs.optimize import optimize
     from otx_seg.verbs.predict import predict
     from otx_seg.verbs.train import train
 
-__all__ = ["build_model", "evaluate", "export", "find_templates", "optimize", "predict", "train"]
+__all__ = ["build_model", "demo", "deploy", "evaluate", "export", "find_templates", "optimize", "predict", "train"]
 
 # Here, since it has to happen before openvino or nncf is imported, whatever part of this package does that.
 switch_off()
 
-_HOMES = {name: f"otx_seg.verbs.{name}" for name in ("evaluate", "export", "optimize", "predict", "train")}
+_HOMES = {
+    name: f"otx_seg.verbs.{name}" for name in ("demo", "deploy", "evaluate", "export", "optimize", "predict", "train")
+}
 _HOMES |= {"build_model": "otx_seg.models", "find_templates": "otx_seg.template"}
 
 

@@ -8,10 +8,10 @@ from numpy.testing import assert_array_equal
 
 from otx_seg.deployment.agreement import drawn_images
 from otx_seg.errors import DataError, OtxError, UsageError
-from otx_seg.inference import predict
 from otx_seg.inference.predict import predict_images
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels
+from otx_seg.runtime import result_files
 from otx_seg.runtime.masks import mask_at
 from otx_seg.runtime.network_input import network_input
 from otx_seg.runtime.overlay import overlay
@@ -103,7 +103,7 @@ def test_a_full_disk(predictor: Predictor, tmp_path: Path, monkeypatch: pytest.M
     def refuse(path: Path, content: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(predict, "write_atomic", refuse)
+    monkeypatch.setattr(result_files, "write_atomic", refuse)
     with pytest.raises(OtxError, match=r"a\.png: cannot be written \(No space left on device\)"):
         predict_images(predictor, save(tmp_path / "a.png", IMAGE), tmp_path / "out")
 

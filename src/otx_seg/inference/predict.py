@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
-from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.errors import DataError
 from otx_seg.runtime.images import images_in, read_image
 from otx_seg.runtime.overlay import overlay
 from otx_seg.runtime.predictor import Predictor, predict_mask
-from otx_seg.workspace.atomic import write_atomic
-
-OVERLAYS = "overlays"
-_JPEG_QUALITY = 90
-_JPEG_SIDE = 65_500  # pixels; the format ends at 65,535
+from otx_seg.runtime.result_files import ResultFiles, result_files, unique_names
 
 
 @dataclass(frozen=True)
@@ -86,60 +76,16 @@ def predict_images(
 
 def _plan(images: list[Path], root: Path, output: Path, overwrite: bool) -> list[Prediction]:
     """Name the results of every image, and make sure that they replace neither an image nor anything else."""
-    names = _unique_names([image.relative_to(root) for image in images])
-    planned = [
-        Prediction(image, output / f"{name}.png", output / OVERLAYS / f"{name}.jpg")
-        for image, name in zip(images, names, strict=True)
-    ]
     inputs = {image.resolve() for image in images}
-    for result in (path for prediction in planned for path in (prediction.mask, prediction.overlay)):
-        if result.resolve() in inputs:
-            raise UsageError(f"{result}: is one of the images and would be overwritten; choose another --output")
-        if result.exists() and not overwrite:
-            raise UsageError(f"{result}: exists; choose another --output, or allow replacing it with --overwrite")
+    planned = []
+    for image, name in zip(images, unique_names([image.relative_to(root) for image in images]), strict=True):
+        files = result_files(output, name)
+        files.check(inputs, overwrite)
+        planned.append(Prediction(image, files.mask, files.overlay))
     return planned
-
-
-def _unique_names(relative: list[Path]) -> list[PurePath]:
-    """Names without suffix; with it where they would be the same, also on disks that ignore upper and lower case."""
-    uses = Counter(_folded(path.with_suffix("")) for path in relative)
-    taken: set[str] = set()
-    names: list[PurePath] = []
-    for path in relative:
-        name = path.with_suffix("") if uses[_folded(path.with_suffix(""))] == 1 else path
-        number = 2
-        while _folded(name) in taken:
-            name = path.with_name(f"{path.name}_{number}")
-            number += 1
-        taken.add(_folded(name))
-        names.append(name)
-    return names
-
-
-def _folded(path: PurePath) -> str:
-    return unicodedata.normalize("NFC", path.as_posix()).casefold()
 
 
 def _write(predictor: Predictor, prediction: Prediction) -> None:
     image = read_image(prediction.image)
     mask = predict_mask(predictor, image)
-    drawn = _within_jpeg(overlay(image, mask, predictor.labels))
-    try:
-        write_atomic(prediction.mask, _encoded(".png", mask))
-        write_atomic(prediction.overlay, _encoded(".jpg", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)))
-    except OSError as error:
-        raise OtxError(f"{error.filename or prediction.mask}: cannot be written ({error.strerror})") from error
-
-
-def _within_jpeg(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    scale = _JPEG_SIDE / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    shrunk: NDArray[np.uint8] = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return shrunk
-
-
-def _encoded(suffix: str, pixels: NDArray[np.uint8]) -> bytes:
-    parameters = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if suffix == ".jpg" else []
-    _, content = cv2.imencode(suffix, pixels, parameters)
-    return content.tobytes()
+    ResultFiles(prediction.mask, prediction.overlay).write(mask, overlay(image, mask, predictor.labels))

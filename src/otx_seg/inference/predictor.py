@@ -16,7 +16,8 @@ def load_predictor(weights: Path, template: Template | None = None, device: str 
     """Open a trained or exported model.
 
     Args:
-        weights: `weights.pth`, an IR's ``.xml`` (with the ``.bin`` beside it) or an ``.onnx``.
+        weights: `weights.pth`, an IR's ``.xml`` (with the ``.bin`` beside it), an ``.onnx``, or the ``.zip`` that
+            `otx deploy` wrote.
         template: the template the model is expected to be made from; needed only for checkpoints of OTX 1.x, which
             do not name theirs.
         device: where a ``.pth`` runs, such as ``cpu`` or ``cuda:1``; None: on the first GPU if there is one. Exported
@@ -78,4 +79,10 @@ def _open_onnx(path: Path, template: Template | None, device: str | None) -> Pre
     return OnnxPredictor(path)
 
 
-_OPENERS: dict[str, Any] = {".pth": _open_torch, ".xml": _open_openvino, ".onnx": _open_onnx}
+def _open_zip(path: Path, template: Template | None, device: str | None) -> Predictor:
+    from otx_seg.inference.deployed_zip import open_zip
+
+    return open_zip(path)
+
+
+_OPENERS: dict[str, Any] = {".pth": _open_torch, ".xml": _open_openvino, ".onnx": _open_onnx, ".zip": _open_zip}

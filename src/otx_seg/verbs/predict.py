@@ -23,7 +23,8 @@ def predict(
 
     Args:
         input: an image file or a folder.
-        load_weights: a ``.pth``, ``.xml`` or ``.onnx``; None: the last training run of the workspace.
+        load_weights: a ``.pth``, ``.xml``, ``.onnx`` or the ``.zip`` of `deploy`; None: the last training run of the
+            workspace.
         output, overwrite: see `train`; masks go to ``<run>/NAME.png``, overlays to ``<run>/overlays/NAME.jpg``.
         progress: called with the numbers of images done and to do.
 

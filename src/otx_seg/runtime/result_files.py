@@ -1,0 +1,99 @@
+"""The files a prediction is kept in: a mask and an overlay, named after the image."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from otx_seg.errors import OtxError, UsageError
+from otx_seg.runtime.whole_file import write_atomic
+
+OVERLAYS = "overlays"
+_JPEG_QUALITY = 90
+_JPEG_SIDE = 65_500  # pixels; the format ends at 65,535
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """Where the results of one image go.
+
+    Attributes:
+        mask: PNG of the image's size, 8-bit grey, the value of a pixel is the index of its label.
+        overlay: JPEG of the image with the labels' colours.
+    """
+
+    mask: Path
+    overlay: Path
+
+    def check(self, inputs: set[Path], overwrite: bool) -> None:
+        """Make sure that writing replaces none of `inputs` (resolved paths), nor anything else without `overwrite`.
+
+        Raises:
+            UsageError: it would.
+        """
+        for result in (self.mask, self.overlay):
+            if result.resolve() in inputs:
+                raise UsageError(f"{result}: is one of the images and would be overwritten; choose another --output")
+            if result.exists() and not overwrite:
+                raise UsageError(f"{result}: exists; choose another --output, or allow replacing it with --overwrite")
+
+    def write(self, mask: NDArray[np.uint8], drawn: NDArray[np.uint8]) -> None:
+        """Write both files.
+
+        Args:
+            mask: uint8 (H, W), label indices.
+            drawn: uint8 (H, W, 3) RGB; made smaller where it is larger than a JPEG can be.
+
+        Raises:
+            OtxError: a file cannot be written.
+        """
+        try:
+            write_atomic(self.mask, _encoded(".png", mask))
+            write_atomic(self.overlay, _encoded(".jpg", cv2.cvtColor(_within_jpeg(drawn), cv2.COLOR_RGB2BGR)))
+        except OSError as error:
+            raise OtxError(f"{error.filename or self.mask}: cannot be written ({error.strerror})") from error
+
+
+def result_files(output: Path, name: PurePath) -> ResultFiles:
+    """The files for the image called `name`, a relative path without suffix."""
+    return ResultFiles(output / f"{name}.png", output / OVERLAYS / f"{name}.jpg")
+
+
+def unique_names(relative: list[Path]) -> list[PurePath]:
+    """Names without suffix; with it where they would be the same, also on disks that ignore upper and lower case."""
+    uses = Counter(_folded(path.with_suffix("")) for path in relative)
+    taken: set[str] = set()
+    names: list[PurePath] = []
+    for path in relative:
+        name = path.with_suffix("") if uses[_folded(path.with_suffix(""))] == 1 else path
+        number = 2
+        while _folded(name) in taken:
+            name = path.with_name(f"{path.name}_{number}")
+            number += 1
+        taken.add(_folded(name))
+        names.append(name)
+    return names
+
+
+def _folded(path: PurePath) -> str:
+    return unicodedata.normalize("NFC", path.as_posix()).casefold()
+
+
+def _within_jpeg(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    scale = _JPEG_SIDE / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    shrunk: NDArray[np.uint8] = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return shrunk
+
+
+def _encoded(suffix: str, pixels: NDArray[np.uint8]) -> bytes:
+    parameters = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if suffix == ".jpg" else []
+    _, content = cv2.imencode(suffix, pixels, parameters)
+    return content.tobytes()
