@@ -118,7 +118,9 @@ class _Video:
     def _open(self) -> Iterator[Any]:
         if self.path.stat().st_size == 0:
             raise DataError(f"{self.path}: the file is empty")
-        with _captured(str(self.path)) as capture:
+        # OpenCV's own reader of AVI files, which comes after FFmpeg's, prints what it dislikes.
+        reader = cv2.CAP_FFMPEG if cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG) else cv2.CAP_ANY
+        with _captured(str(self.path), reader) as capture:
             if not capture.isOpened():
                 raise DataError(
                     f"{self.path}: neither an image nor a video that can be read; if it is a video, it is cut off or "
@@ -177,12 +179,12 @@ class _Camera:
 
 
 @contextmanager
-def _captured(source: str | int) -> Iterator[Any]:
+def _captured(source: str | int, reader: int = cv2.CAP_ANY) -> Iterator[Any]:
     """OpenCV's capture of a file or camera, without what its libraries print about sources that do not work."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet; looked at when the first video is opened
     level = cv2.utils.logging.setLogLevel(0)
     try:
-        capture = cv2.VideoCapture(source)
+        capture = cv2.VideoCapture(source, reader)
     finally:
         cv2.utils.logging.setLogLevel(level)
     try:
