@@ -13,7 +13,7 @@ from otx_seg.deployment.agreement import drawn_images
 from otx_seg.errors import DataError
 from otx_seg.runtime import pipeline
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
-from otx_seg.runtime.pipeline import in_turn, read_ahead, side_by_side
+from otx_seg.runtime.pipeline import in_turn, read_ahead, requests_at_once, side_by_side
 from otx_seg.runtime.predictor import predict_mask
 from otx_seg.runtime.streams import Frame
 
@@ -51,7 +51,7 @@ def test_few_frames_are_in_memory(predictor: OpenVinoPredictor) -> None:
             read += 1
             yield Frame(PurePath("frame"), np.zeros((30, 40, 3), np.uint8))
 
-    requests = predictor.compiled_for_throughput.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 2
+    requests = requests_at_once(predictor)
     found = side_by_side(predictor, endless())
     for taken in range(1, 3 * requests):
         next(found)

@@ -59,13 +59,12 @@ def side_by_side(predictor: OpenVinoPredictor, frames: Iterable[Frame]) -> Gener
     the masks can draw meanwhile. They come in the order of the frames, and no more frames are in memory than there
     are requests, and a few read ahead.
     """
-    compiled = predictor.compiled_for_throughput
-    at_once = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + _SPARE_REQUESTS
+    at_once = requests_at_once(predictor)
     # Not openvino.AsyncInferQueue: it calls back in a single thread, in which masks would be made one by one; and in
     # 2026.4 that thread may want Python's lock once more after all is done, which aborts a program that is ending.
     idle: SimpleQueue[Any] = SimpleQueue()
     for _ in range(at_once):
-        idle.put(compiled.create_infer_request())
+        idle.put(predictor.compiled_for_throughput.create_infer_request())
     waiting: deque[Future[Masked]] = deque()
     with ThreadPoolExecutor(at_once, "masks") as workers:
         for frame in read_ahead(frames):
@@ -74,6 +73,12 @@ def side_by_side(predictor: OpenVinoPredictor, frames: Iterable[Frame]) -> Gener
             waiting.append(workers.submit(_masked, predictor, idle, frame))
         while waiting:
             yield waiting.popleft().result()
+
+
+def requests_at_once(predictor: OpenVinoPredictor) -> int:
+    """How many requests `side_by_side` keeps going."""
+    best: int = predictor.compiled_for_throughput.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+    return best + _SPARE_REQUESTS
 
 
 def _masked(predictor: OpenVinoPredictor, idle: SimpleQueue[Any], frame: Frame) -> Masked:
