@@ -28,4 +28,19 @@ PYTHON
 test -s run/models/weights.pth
 "$otx" export --load-weights run/models/weights.pth --output exported
 "$otx" predict --input data/val/images --load-weights exported/openvino.xml --output masks
-echo "the installed wheel works"
+
+# The receiver of a model: an environment with what the package asks for, without the toolkit.
+"$otx" deploy --load-weights exported/openvino.xml --output package
+"$scratch/venv/bin/python" -m zipfile --extract package/openvino.zip received
+python -m venv "$scratch/receiver"
+receiver="$scratch/receiver/bin/python"
+"$receiver" -m pip install --quiet -r received/python/requirements.txt
+if "$receiver" -c "import torch"; then echo "the receiver has torch"; exit 1; fi
+for way in sync async; do
+    "$receiver" received/python/demo.py --input data/val/images -it $way --no_show --output "received_$way"
+    for mask in masks/*.png; do cmp "$mask" "received_$way/$(basename "$mask")"; done
+done
+image=$(find data/val/images -type f | head -1)
+"$receiver" received/python/model_api_demo.py "$image" model_api.png
+test -s model_api.png
+echo "the installed wheel works, and what it hands over works without it"

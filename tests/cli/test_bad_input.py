@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -321,6 +322,71 @@ def test_parameters_that_a_command_does_not_look_at(otx: Any, data: Path, tiny_w
     refused(otx("eval", "--test-data-roots", data, *words), 2, "changes nothing here", "inference_batch_size")
     words = ("--load-weights", tiny_ir, "params", "--learning_parameters.batch_size=3")
     refused(otx("optimize", "--train-data-roots", data, *words), 2, "changes nothing here", "pot_parameters.preset")
+
+
+# ---------------------------------------------------------------------- handing over and showing
+
+
+def test_an_ir_without_its_bin(otx: Any, data: Path, tiny_ir: Path, tmp_path: Path) -> None:
+    lone = tmp_path / "lone.xml"
+    shutil.copy(tiny_ir, lone)
+    for words in (
+        ("deploy",),
+        ("demo", "-i", data / "val"),
+        ("predict", "-i", data / "val"),
+        ("eval", "--test-data-roots", data),
+        ("optimize", "--train-data-roots", data),
+    ):
+        refused(otx(*words, "--load-weights", lone), 2, "lone.bin: missing", "keep it beside lone.xml")
+
+
+def test_what_cannot_be_deployed(otx: Any, tiny_weights: Path, tiny_onnx: Path) -> None:
+    refused(otx("deploy", "--load-weights", tiny_weights), 2, f"otx export --load-weights {tiny_weights}")
+    refused(otx("deploy", "--load-weights", tiny_onnx), 2, "otx export --load-weights WEIGHTS.pth")
+    refused(otx("deploy"), 2, "--load-weights")
+
+
+def test_zips_that_would_write_elsewhere(otx: Any, data: Path, tmp_path: Path) -> None:
+    evil, linked = tmp_path / "evil.zip", tmp_path / "linked.zip"
+    with zipfile.ZipFile(evil, "w") as archive:
+        archive.writestr("../evil.txt", "hello")
+    link = zipfile.ZipInfo("model/model.bin")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(linked, "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    for words in (("demo", "-i", data / "val"), ("predict", "-i", data / "val"), ("eval", "--test-data-roots", data)):
+        refused(otx(*words, "--load-weights", evil), 2, "'../evil.txt' leads out of the zip", "nothing was read")
+        refused(otx(*words, "--load-weights", linked), 2, "'model/model.bin' is a link")
+    for words in (("deploy",), ("export",), ("optimize", "--train-data-roots", data)):
+        assert otx(*words, "--load-weights", evil).code == 2
+    assert not list(tmp_path.rglob("evil.txt"))
+
+
+def test_streams_that_cannot_be_shown(otx: Any, tiny_ir: Path, tmp_path: Path) -> None:
+    demo = ("demo", "--load-weights", tiny_ir, "-i")
+    refused(otx(*demo, 93), 3, "camera 93: cannot be opened", "The first camera is 0")
+    refused(otx(*demo, tmp_path / "nothing.mp4"), 3, "nothing.mp4: no such file or folder")
+    (tmp_path / "text.mp4").write_text("hello")
+    refused(otx(*demo, tmp_path / "text.mp4"), 3, "neither an image nor a video")
+    refused(otx("demo", "-i", tmp_path), 3, "no images in this folder")
+    refused(otx(*demo, tmp_path / "text.mp4", "--loop", "-o", tmp_path), 2, "leave one of them out")
+    refused(otx(*demo, tmp_path / "text.mp4", "--fit-to-size", 0, 7), 2, "fit-to-size")
+
+
+def test_a_video_that_ends_early(otx: Any, tiny_ir: Path, tmp_path: Path) -> None:
+    video = tmp_path / "drive.avi"
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
+    for _ in range(9):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    video.write_bytes(b"00dc".join(video.read_bytes().split(b"00dc")[:5]))
+    # What could be read is done, as with images of a folder that cannot be read.
+    outcome = otx("demo", "--load-weights", tiny_ir, "-i", video, "--delay", -1, "-o", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    assert outcome.message.count("Warning:") == 1
+    assert "drive.avi: the video ends early: it announces 9 frames" in outcome.message
+    assert (tmp_path / "out" / "drive_000003.png").is_file()
+    assert not (tmp_path / "out" / "drive_000005.png").exists()
 
 
 # ---------------------------------------------------------------------- places that cannot be written

@@ -58,6 +58,21 @@ def test_train_eval_export_optimize_eval_predict(otx: Any, drawn_data: Path, tmp
     assert mask.shape == (64, 64)
     assert mask.max() < 6
 
+    deployed = otx("deploy", "--load-weights", int8, "-o", tmp_path / "package")
+    assert deployed.code == 0, deployed.err
+    package = tmp_path / "package" / "openvino.zip"
+    assert f"otx demo --input PATH --load-weights {package}" in deployed.out
+    assert otx("deploy", "--load-weights", int8, "-o", tmp_path / "package").code == 2
+    in_package = evaluated(otx, val_root, package, tmp_path / "eval_package")
+    assert in_package["per_label"] == json.loads((tmp_path / "eval_int8" / "performance.json").read_text())["per_label"]
+    for kind, model in (("pth", weights), ("onnx", tmp_path / "onnx" / "model.onnx"), ("zip", package)):
+        shown = otx(
+            "demo", "-i", val_root / "images", "--load-weights", model, "--delay", -1, "-o", tmp_path / "demo" / kind
+        )
+        assert shown.code == 0, shown.err
+        assert "Frames: 2, " in shown.out
+    assert (cv2.imread(str(tmp_path / "demo" / "zip" / "0004.png"), cv2.IMREAD_UNCHANGED) == mask).all()
+
 
 def evaluated(otx: Any, data: Path, weights: Path, output: Path) -> dict[str, Any]:
     """What `otx eval` writes into `performance.json`."""

@@ -8,10 +8,10 @@ from numpy.testing import assert_array_equal
 
 from otx_seg.deployment.agreement import drawn_images
 from otx_seg.errors import DataError, OtxError, UsageError
-from otx_seg.inference import predict
 from otx_seg.inference.predict import predict_images
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels
+from otx_seg.runtime import result_files
 from otx_seg.runtime.augmented_views import AugmentedViews
 from otx_seg.runtime.masks import mask_at
 from otx_seg.runtime.network_input import network_input
@@ -105,7 +105,7 @@ def test_a_full_disk(predictor: Predictor, tmp_path: Path, monkeypatch: pytest.M
     def refuse(path: Path, content: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(predict, "write_atomic", refuse)
+    monkeypatch.setattr(result_files, "write_atomic", refuse)
     with pytest.raises(OtxError, match=r"a\.png: cannot be written \(No space left on device\)"):
         predict_images(predictor, save(tmp_path / "a.png", IMAGE), tmp_path / "out")
 
@@ -127,7 +127,7 @@ def test_windows_and_augmented_views(predictor: Predictor, tmp_path: Path) -> No
 def test_overlays_of_large_images_are_shrunk(
     predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predict, "_OVERLAY_SIDE", 35)
+    monkeypatch.setattr(result_files, "_OVERLAY_SIDE", 35)
     (written,) = predict_images(predictor, save(tmp_path / "a.png", IMAGE), tmp_path / "out").written
     mask = cv2.imread(str(written.mask), cv2.IMREAD_UNCHANGED)
     assert mask.shape == (50, 70)

@@ -13,7 +13,7 @@ from otx_seg.cli.parameters import ParametersCommand
 @click.command("eval", cls=ParametersCommand)
 @click.argument("template", required=False)
 @click.option("--test-data-roots", metavar="FOLDER", required=True, help="Labelled data to measure on.")
-@weights_option(".pth, .xml or .onnx")
+@weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
 @whole_image_options
 @output_options
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")

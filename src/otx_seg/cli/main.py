@@ -25,6 +25,8 @@ VERBS = {
     "export": "turn trained weights into an OpenVINO or ONNX model",
     "optimize": "quantise an OpenVINO model to INT8",
     "benchmark": "compare models in speed, size, memory and accuracy",
+    "deploy": "pack an OpenVINO model into one file to hand over",
+    "demo": "show a model at work on images, a video or a camera",
 }
 """The verbs in the order of work, each in a module of this package, with its line in the overview."""
 

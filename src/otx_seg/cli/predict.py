@@ -11,7 +11,7 @@ from otx_seg.cli.options import output_options, weights_option, whole_image_opti
 
 @click.command("predict")
 @click.option("-i", "--input", "input_path", metavar="PATH", required=True, help="An image, or a folder of images.")
-@weights_option(".pth, .xml or .onnx")
+@weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
 @whole_image_options
 @output_options
 def command(input_path: str, **arguments: Any) -> None:

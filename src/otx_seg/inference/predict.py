@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import functools
-import unicodedata
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews
 from otx_seg.runtime.images import images_in, read_image
 from otx_seg.runtime.overlay import overlay
 from otx_seg.runtime.predictor import Predictor, predict_mask
+from otx_seg.runtime.result_files import ResultFiles, result_files, shrunk, unique_names
 from otx_seg.runtime.sliding_window import SlidingWindow
-from otx_seg.workspace.atomic import write_atomic
-
-OVERLAYS = "overlays"
-_JPEG_QUALITY = 90
-_OVERLAY_SIDE = 8_000
-"""Pixels of an overlay's longer side at most: it is for looking at, and few viewers open more."""
 
 
 @dataclass(frozen=True)
@@ -95,62 +87,19 @@ def predict_images(
 
 def _plan(images: list[Path], root: Path, output: Path, overwrite: bool) -> list[Prediction]:
     """Name the results of every image, and make sure that they replace neither an image nor anything else."""
-    names = _unique_names([image.relative_to(root) for image in images])
-    planned = [
-        Prediction(image, output / f"{name}.png", output / OVERLAYS / f"{name}.jpg")
-        for image, name in zip(images, names, strict=True)
-    ]
     inputs = {image.resolve() for image in images}
-    for result in (path for prediction in planned for path in (prediction.mask, prediction.overlay)):
-        if result.resolve() in inputs:
-            raise UsageError(f"{result}: is one of the images and would be overwritten; choose another --output")
-        if result.exists() and not overwrite:
-            raise UsageError(f"{result}: exists; choose another --output, or allow replacing it with --overwrite")
+    planned = []
+    for image, name in zip(images, unique_names([image.relative_to(root) for image in images]), strict=True):
+        files = result_files(output, name)
+        files.check(inputs, overwrite)
+        planned.append(Prediction(image, files.mask, files.overlay))
     return planned
-
-
-def _unique_names(relative: list[Path]) -> list[PurePath]:
-    """Names without suffix; with it where they would be the same, also on disks that ignore upper and lower case."""
-    uses = Counter(_folded(path.with_suffix("")) for path in relative)
-    taken: set[str] = set()
-    names: list[PurePath] = []
-    for path in relative:
-        name = path.with_suffix("") if uses[_folded(path.with_suffix(""))] == 1 else path
-        number = 2
-        while _folded(name) in taken:
-            name = path.with_name(f"{path.name}_{number}")
-            number += 1
-        taken.add(_folded(name))
-        names.append(name)
-    return names
-
-
-def _folded(path: PurePath) -> str:
-    return unicodedata.normalize("NFC", path.as_posix()).casefold()
 
 
 def _write(prediction: Prediction, draw: Callable[[NDArray[np.uint8]], NDArray[np.uint8]], labels: Labels) -> None:
     image = read_image(prediction.image)
     mask = draw(image)
-    drawn = _small_overlay(image, mask, labels)
-    del image  # of a large one there is no room for another of its size
-    try:
-        write_atomic(prediction.mask, _encoded(".png", mask))
-        write_atomic(prediction.overlay, _encoded(".jpg", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)))
-    except OSError as error:
-        raise OtxError(f"{error.filename or prediction.mask}: cannot be written ({error.strerror})") from error
-
-
-def _small_overlay(image: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Labels) -> NDArray[np.uint8]:
-    scale = _OVERLAY_SIDE / max(mask.shape)
-    if scale < 1:
-        width, height = (max(1, round(side * scale)) for side in mask.shape[::-1])
-        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-        mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
-    return overlay(image, mask, labels)
-
-
-def _encoded(suffix: str, pixels: NDArray[np.uint8]) -> bytes:
-    parameters = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if suffix == ".jpg" else []
-    _, content = cv2.imencode(suffix, pixels, parameters)
-    return content.tobytes()
+    # Shrunk before they are tinted: of a large image there is no room for another of its size.
+    drawn = overlay(shrunk(image), shrunk(mask), labels)
+    del image
+    ResultFiles(prediction.mask, prediction.overlay).write(mask, drawn)

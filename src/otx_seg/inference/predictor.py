@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ def load_predictor(weights: Path, template: Template | None = None, device: str 
     """Open a trained or exported model.
 
     Args:
-        weights: `weights.pth`, an IR's ``.xml`` (with the ``.bin`` beside it) or an ``.onnx``.
+        weights: `weights.pth`, an IR's ``.xml`` (with the ``.bin`` beside it), an ``.onnx``, or the ``.zip`` that
+            `otx deploy` wrote.
         template: the template the model is expected to be made from; needed only for checkpoints of OTX 1.x, which
             do not name theirs.
         device: where a ``.pth`` runs, such as ``cpu`` or ``cuda:1``; None: on the first GPU if there is one. Exported
@@ -26,7 +28,7 @@ def load_predictor(weights: Path, template: Template | None = None, device: str 
         UsageError: the file is missing, of an unknown kind, damaged, without labels, or made from another template.
     """
     weights = Path(weights)
-    predictor: Predictor = _OPENERS[kind_of(weights)](weights, template, device)
+    predictor: Predictor = _by_suffix(weights, _OPENERS)(weights, template, device)
     made_from = predictor.template
     if template is not None and made_from is not None and made_from.get("name") != template.name:
         raise UsageError(
@@ -37,17 +39,22 @@ def load_predictor(weights: Path, template: Template | None = None, device: str 
 
 
 def kind_of(weights: Path) -> Kind:
-    """The program that runs a model, told from its file's name.
+    """The program that runs a model file, told from its name.
 
     Raises:
-        UsageError: the file is missing, or its name ends in something unknown.
+        UsageError: the file is missing, or its name ends in something else than ``.pth``, ``.xml`` or ``.onnx``.
     """
-    kind = _KINDS.get(weights.suffix.lower())
-    if kind is None:
-        raise UsageError(f"{weights}: weights end in {', '.join(_KINDS)}, not in {weights.suffix or 'nothing'!r}")
+    kind: Kind = _by_suffix(weights, _KINDS)
+    return kind
+
+
+def _by_suffix(weights: Path, table: Mapping[str, Any]) -> Any:
+    found = table.get(weights.suffix.lower())
+    if found is None:
+        raise UsageError(f"{weights}: weights end in {', '.join(table)}, not in {weights.suffix or 'nothing'!r}")
     if not weights.is_file():
         raise UsageError(f"{weights}: there is no such file")
-    return kind
+    return found
 
 
 def template_of(predictor: Predictor, weights: Path) -> Template | None:
@@ -87,5 +94,11 @@ def _open_onnx(path: Path, template: Template | None, device: str | None) -> Pre
     return OnnxPredictor(path)
 
 
+def _open_zip(path: Path, template: Template | None, device: str | None) -> Predictor:
+    from otx_seg.inference.deployed_zip import open_zip
+
+    return open_zip(path)
+
+
 _KINDS: dict[str, Kind] = {".pth": "torch", ".xml": "openvino", ".onnx": "onnx"}
-_OPENERS: dict[Kind, Any] = {"torch": _open_torch, "openvino": _open_openvino, "onnx": _open_onnx}
+_OPENERS: dict[str, Any] = {".pth": _open_torch, ".xml": _open_openvino, ".onnx": _open_onnx, ".zip": _open_zip}

@@ -93,6 +93,15 @@ def open_header(content: bytes, path: str | Path) -> ImageFile.ImageFile:
     return image
 
 
+def is_image(path: Path) -> bool:
+    """Whether a file begins like an image of a supported format; False if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return _image_class(file.read(16)) is not None
+    except OSError:
+        return False
+
+
 def _image_class(content: bytes) -> type[ImageFile.ImageFile] | None:
     if content.startswith(b"\xff\xd8\xff"):
         return JpegImagePlugin.JpegImageFile

@@ -19,7 +19,8 @@ SECTION = "model_info"
 LABEL_SCHEMA = "label_schema.json"
 """Name of the file with the labels beside an exported model."""
 
-_LABELS = "otx_labels"
+LABELS = "otx_labels"
+SOFT_THRESHOLD, BLUR_STRENGTH = "soft_threshold", "blur_strength"
 _TEMPLATE = "otx_template"
 
 
@@ -41,11 +42,11 @@ class ModelInfo:
             "model_type": "Segmentation",
             # Model API counts labels from mask value 1 on, and splits the text at blanks.
             "labels": " ".join("_".join(name.split()) for name in self.labels.names[1:]),
-            "soft_threshold": str(self.post_processing.soft_threshold),
-            "blur_strength": str(self.post_processing.blur_strength),
+            SOFT_THRESHOLD: str(self.post_processing.soft_threshold),
+            BLUR_STRENGTH: str(self.post_processing.blur_strength),
             "resize_type": "standard",
             "reverse_input_channels": "False",
-            _LABELS: json.dumps(labels_to_plain(self.labels), ensure_ascii=False),
+            LABELS: json.dumps(labels_to_plain(self.labels), ensure_ascii=False),
         }
         if self.template is not None:
             entries[_TEMPLATE] = json.dumps(self.template, ensure_ascii=False)
@@ -64,11 +65,11 @@ def read_model_info(entry: Callable[[str], str | None], path: Path) -> ModelInfo
     """
     try:
         return ModelInfo(
-            labels=_labels(entry(_LABELS), path),
+            labels=_labels(entry(LABELS), path),
             template=_plain(entry(_TEMPLATE)),
             post_processing=PostProcessing(
-                float(entry("soft_threshold") or PLAIN_ARGMAX.soft_threshold),
-                int(entry("blur_strength") or PLAIN_ARGMAX.blur_strength),
+                float(entry(SOFT_THRESHOLD) or PLAIN_ARGMAX.soft_threshold),
+                int(entry(BLUR_STRENGTH) or PLAIN_ARGMAX.blur_strength),
             ),
         )
     except (ValueError, KeyError, TypeError) as error:
@@ -82,7 +83,7 @@ def _labels(text: str | None, path: Path) -> Labels:
     if schema.is_file():
         return _read_label_schema(schema)
     raise UsageError(
-        f"{path}: the names of its labels are neither in it ({SECTION}/{_LABELS}) nor in a {LABEL_SCHEMA} beside it. "
+        f"{path}: the names of its labels are neither in it ({SECTION}/{LABELS}) nor in a {LABEL_SCHEMA} beside it. "
         "Was it made by another tool? Export it with `otx export`, or put its label_schema.json beside it."
     )
 

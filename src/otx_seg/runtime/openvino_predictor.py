@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
 from otx_seg.runtime.graph_shape import check_shapes
-from otx_seg.runtime.model_info import SECTION, read_model_info
+from otx_seg.runtime.model_info import SECTION, ModelInfo, read_model_info
 from otx_seg.runtime.openvino_core import openvino_core
 
 if TYPE_CHECKING:
@@ -39,35 +40,60 @@ def read_ir(path: Path) -> Any:
 
 
 class OpenVinoPredictor:
-    """Runs an IR on the CPU, image by image, every core working on the same image."""
+    """Runs an IR, image by image, every core working on the same image.
+
+    Attributes:
+        device: ``CPU`` or another device of OpenVINO's.
+    """
 
     kind: Literal["openvino"] = "openvino"
 
-    def __init__(self, path: Path, properties: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        device: str = "CPU",
+        *,
+        properties: Mapping[str, Any] | None = None,
+        model: Any = None,
+        entries: Mapping[str, str] | None = None,
+    ) -> None:
         """
         Args:
             path: an IR written by this toolkit's `export` or `quantize`.
-            properties: of OpenVINO's CPU device, for this model; None: as OpenVINO chooses, but computing in 32 bits.
+            device: where it runs.
+            properties: of that device, for this model; None: as OpenVINO chooses, but computing in 32 bits.
+            model: the ``openvino.Model`` of `path`, if it has been read already.
+            entries: of its `model_info`; they go before those that it carries.
 
         Raises:
-            UsageError: no such model, another shape than an image to label probabilities, or no labels.
+            UsageError: no such model or device, another shape than an image to label probabilities, or no labels.
         """
-        model = read_ir(path)
-
-        def entry(name: str) -> str | None:
-            place = [SECTION, name]
-            return str(model.get_rt_info(place).astype(str)) if model.has_rt_info(place) else None
-
-        info = read_model_info(entry, path)
+        self._model = read_ir(path) if model is None else model
+        self.device = _checked(device)
+        self._properties = dict(properties or {})
+        info = _info(self._model, entries or {}, path)
         self.labels = info.labels
         self.template = info.template
         self.post_processing = info.post_processing
-        inputs = [list(port.partial_shape.get_min_shape()) for port in model.inputs if port.partial_shape.is_static]
-        outputs = [list(port.partial_shape.get_min_shape()) for port in model.outputs if port.partial_shape.is_static]
+        inputs, outputs = (
+            [list(port.partial_shape.get_min_shape()) for port in ports if port.partial_shape.is_static]
+            for ports in (self._model.inputs, self._model.outputs)
+        )
         self.input_size = check_shapes(inputs, outputs, len(self.labels), path)
-        # Without this OpenVINO computes in bfloat16 where the processor can: scores would depend on the machine.
-        chosen = {"INFERENCE_PRECISION_HINT": "f32", **(properties or {})}
-        self._compiled = openvino_core().compile_model(model, "CPU", chosen)
+
+    @functools.cached_property
+    def _compiled(self) -> Any:
+        return self._compile("LATENCY")
+
+    @functools.cached_property
+    def compiled_for_throughput(self) -> Any:
+        """The ``openvino.CompiledModel`` with as many requests at a time as give the most images per second."""
+        return self._compile("THROUGHPUT")
+
+    def _compile(self, hint: str) -> Any:
+        # Without f32 OpenVINO computes in bfloat16 where the processor can: scores would depend on the machine.
+        settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": hint, **self._properties}
+        return openvino_core().compile_model(self._model, self.device, settings)
 
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         """See `Predictor.probabilities`."""
@@ -79,3 +105,22 @@ class OpenVinoPredictor:
         """`probabilities` of one image, uint8 (1, 3, h, w), in OpenVINO's own memory: the next call overwrites them."""
         result: NDArray[np.float32] = self._compiled(image.astype(np.float32))[0]
         return result
+
+
+def _info(model: Any, entries: Mapping[str, str], path: Path) -> ModelInfo:
+    def entry(name: str) -> str | None:
+        if name in entries:
+            return entries[name]
+        place = [SECTION, name]
+        return str(model.get_rt_info(place).astype(str)) if model.has_rt_info(place) else None
+
+    return read_model_info(entry, path)
+
+
+def _checked(device: str) -> str:
+    if device == "CPU":  # asking OpenVINO for all devices takes a moment
+        return device
+    available = openvino_core().available_devices
+    if device.split(".")[0] not in {name.split(".")[0] for name in available}:
+        raise UsageError(f"{device}: OpenVINO finds no such device here; it finds {', '.join(available)}")
+    return device

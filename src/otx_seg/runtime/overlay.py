@@ -22,11 +22,11 @@ def overlay(image: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Labels) -
     Returns:
         uint8 (H, W, 3) RGB.
     """
-    table = np.zeros((256, 3), np.uint8)
-    table[: len(labels)] = labels.colors
-    tinted: NDArray[np.uint8] = cv2.addWeighted(image, 1 - _SHARE_OF_COLOR, table[mask], _SHARE_OF_COLOR, 0)
-    plain = mask >= len(labels)
-    if labels.background is not None:
-        plain |= mask == labels.background
-    np.copyto(tinted, image, where=plain[:, :, None])
-    return tinted
+    colors = np.zeros((256, 1, 3), np.uint8)
+    colors[: len(labels), 0] = labels.colors
+    plain = np.full(256, 255, np.uint8)
+    plain[list(labels.foreground)] = 0
+    tinted = cv2.addWeighted(image, 1 - _SHARE_OF_COLOR, cv2.applyColorMap(mask, colors), _SHARE_OF_COLOR, 0)
+    # With NumPy's indexing in place of these tables, drawing took longer than making the mask.
+    drawn: NDArray[np.uint8] = cv2.copyTo(image, cv2.LUT(mask, plain), tinted)
+    return drawn

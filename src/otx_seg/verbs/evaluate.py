@@ -37,7 +37,8 @@ def evaluate(
 
     Args:
         test_data_roots: labelled images; the subset called test if there are subsets, else the one called val.
-        load_weights: a ``.pth``, ``.xml`` or ``.onnx``; None: the last training run of the workspace.
+        load_weights: a ``.pth``, ``.xml``, ``.onnx`` or the ``.zip`` of `deploy`; None: the last training run of the
+            workspace.
         template: the template the weights are expected to be made from; it is read from them.
         output, overwrite: see `train`.
         parameters: ``{"group.name": value}``; of the ``learning_parameters`` only ``inference_batch_size``,

@@ -28,7 +28,8 @@ def predict(
 
     Args:
         input: an image file or a folder.
-        load_weights: a ``.pth``, ``.xml`` or ``.onnx``; None: the last training run of the workspace.
+        load_weights: a ``.pth``, ``.xml``, ``.onnx`` or the ``.zip`` of `deploy`; None: the last training run of the
+            workspace.
         output, overwrite: see `train`; masks go to ``<run>/NAME.png``, overlays to ``<run>/overlays/NAME.jpg``.
         sliding_window: ``"HEIGHTxWIDTH"`` in pixels of the image: it is cut into overlapping windows, each resized to
             the model's input size; None: all of the image is.

@@ -1,36 +1,15 @@
-"""Writing files so that a crash, a kill or a full disk leaves either the old file or the new one, never half."""
+"""Writing texts and tensors so that a crash leaves either the old file or the new one, never half."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from otx_seg.runtime.whole_file import write_atomic
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write `content` to a temporary file in the same folder, flush it to the disk, and rename it to `path`.
-
-    Raises:
-        OSError: the file cannot be written; `path` is then as it was before.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        os.replace(temporary, path)  # noqa: PTH105  (the atomic rename is the point)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            # Writing to an open file fails without saying which file it was.
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
+__all__ = ["write_atomic", "write_json", "write_tensors", "write_text"]
 
 
 def write_text(path: Path, text: str) -> None:
@@ -50,10 +29,3 @@ def write_tensors(path: Path, value: Any) -> None:
     buffer = io.BytesIO()
     torch.save(value, buffer)
     write_atomic(path, buffer.getvalue())
-
-
-def _umask() -> int:
-    # mkstemp makes files only their owner can read; a result is to have the permissions any new file gets.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,29 +112,20 @@ def _prepare_openvino(threads: int) -> None:
     openvino_core()
 
 
-def _properties(variant: Variant, threads: int, hint: str) -> dict[str, Any]:
-    return {
-        "INFERENCE_PRECISION_HINT": _HINTS[variant.arithmetic],
-        "INFERENCE_NUM_THREADS": threads,
-        "PERFORMANCE_HINT": hint,
-    }
-
-
 def _open_openvino(variant: Variant, threads: int) -> Predictor:
     from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 
-    return OpenVinoPredictor(variant.weights, _properties(variant, threads, "LATENCY"))
+    properties = {"INFERENCE_PRECISION_HINT": _HINTS[variant.arithmetic], "INFERENCE_NUM_THREADS": threads}
+    return OpenVinoPredictor(variant.weights, properties=properties)
 
 
 def _openvino_throughput(variant: Variant, threads: int, predictor: Predictor) -> Throughput:
     import openvino
 
-    from otx_seg.runtime.openvino_core import openvino_core
-    from otx_seg.runtime.openvino_predictor import read_ir
+    from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 
-    properties = _properties(variant, threads, "THROUGHPUT")
-    compiled = openvino_core().compile_model(read_ir(variant.weights), "CPU", properties)
-    queue = openvino.AsyncInferQueue(compiled)  # as many requests as OpenVINO finds best
+    assert isinstance(predictor, OpenVinoPredictor)
+    queue = openvino.AsyncInferQueue(predictor.compiled_for_throughput)  # as many requests as OpenVINO finds best
 
     def throughput(image: NDArray[np.uint8], seconds: float) -> float:
         began, images = time.perf_counter(), 0

@@ -1,0 +1,55 @@
+"""`otx demo`: a model at work, to look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from otx_seg.cli.options import weights_option
+
+
+@click.command("demo")
+@click.option(
+    "-i",
+    "--input",
+    "source",
+    metavar="SOURCE",
+    required=True,
+    help="An image, a folder of images, a video, or a camera's number.",
+)
+@weights_option(".pth, .xml, .onnx, or the .zip of `otx deploy`")
+@click.option("--display-perf", is_flag=True, help="Write frames per second and milliseconds onto the picture.")
+@click.option("--loop", is_flag=True, help="Begin again at the end, until q, ESC or Ctrl-C.")
+@click.option(
+    "--delay",
+    type=int,
+    metavar="MS",
+    help="Milliseconds each frame is shown; 0: until a key is pressed; negative: no window. Without it images wait for "
+    "a key, videos and cameras do not.",
+)
+@click.option(
+    "--fit-to-size",
+    type=click.IntRange(1, 16384),
+    nargs=2,
+    metavar="W H",
+    help="Enlarge or shrink the pictures to this width and height, proportions kept.",
+)
+@click.option("-o", "--output", metavar="FOLDER", help="Keep masks and overlays there, named as by `otx predict`.")
+@click.option("--overwrite", is_flag=True, help="Replace files of their names in the output folder.")
+def command(source: str, **arguments: Any) -> None:
+    """Show images, a video or a camera with the model's labels, their colours and names drawn over them.
+
+    In the window, q or ESC stops. Without a display nothing is shown: use --output.
+    """
+    from otx_seg.cli.screen import counting, prepare_screen, results
+
+    prepare_screen()
+    from otx_seg.runtime.demo_program import in_words
+    from otx_seg.verbs.demo import demo
+
+    with counting("frames") as advance:
+        shown = demo(source, progress=advance, **arguments)
+    results.print(in_words(shown), soft_wrap=True)
+    if arguments["output"] is not None:
+        results.print(f"Masks and overlays: {arguments['output']}", soft_wrap=True)

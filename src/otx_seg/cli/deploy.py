@@ -1,0 +1,26 @@
+"""`otx deploy`: one file to hand over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from otx_seg.cli.options import output_options
+
+
+@click.command("deploy")
+@click.option("--load-weights", metavar="FILE", required=True, help="The .xml of `otx export` or `otx optimize`.")
+@output_options
+def command(**arguments: Any) -> None:
+    """Pack an OpenVINO model into openvino.zip, with a demo and a README for a receiver without this toolkit."""
+    from otx_seg.cli.screen import prepare_screen, results
+
+    prepare_screen()
+    from otx_seg.verbs.deploy import deploy
+
+    result = deploy(arguments.pop("load_weights"), **arguments)
+    results.print(
+        f"Package: {result.package} ({result.size / 1e6:.2f} MB, {len(result.labels)} labels)", soft_wrap=True
+    )
+    results.print(f"Try it here: otx demo --input PATH --load-weights {result.package}", soft_wrap=True)

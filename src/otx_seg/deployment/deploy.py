@@ -1,0 +1,167 @@
+"""One file to hand over: a model with a program that runs it where this toolkit is not installed."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import string
+import zipfile
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from otx_seg.errors import OtxError, UsageError
+from otx_seg.labels import Labels
+from otx_seg.runtime.handed_over import CONFIG, MODEL_BIN, MODEL_XML, config_of
+from otx_seg.runtime.masks import PostProcessing
+from otx_seg.runtime.model_info import ModelInfo
+from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
+from otx_seg.runtime.whole_file import write_atomic
+
+PACKAGE = "openvino.zip"
+
+_TOOLKIT = Path(__file__).parents[1]
+_TEXTS = Path(__file__).parent / "handover"
+_LEAVES = ("errors.py", "labels.py")
+_PACKAGE_DOCSTRING = '"""What runs the model in this package; `demo.py` shows how it is used."""\n'
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # the zip format's; with the time of writing, no two packages would be equal
+_ORDINARY_FILE = 0o100644
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The outcome of `deploy`.
+
+    Attributes:
+        package: the zip file.
+        size: its bytes.
+        labels: of the model in it.
+    """
+
+    package: Path
+    size: int
+    labels: Labels
+
+
+def deploy(model: Path, output: Path) -> Deployed:
+    """Pack an IR with all that is needed to run it, as `openvino.zip`.
+
+    The same model always gives the same bytes.
+
+    Args:
+        model: the ``.xml`` of an IR written by `export` or `quantize`.
+        output: the folder the zip is written to.
+
+    Raises:
+        UsageError: no such model, or one that is not of this toolkit.
+        OtxError: the zip cannot be written.
+    """
+    if model.suffix.lower() != ".xml":
+        raise UsageError(_instead_of(model))
+    if not model.is_file():
+        raise UsageError(f"{model}: there is no such file")
+    predictor = OpenVinoPredictor(model)
+    content = _zipped(_contents(model, predictor))
+    try:
+        write_atomic(output / PACKAGE, content)
+    except OSError as error:
+        raise OtxError(f"{output / PACKAGE}: cannot be written ({error.strerror})") from error
+    return Deployed(output / PACKAGE, len(content), predictor.labels)
+
+
+def _instead_of(model: Path) -> str:
+    ways = {
+        ".pth": f"make one with: otx export --load-weights {model} --output exported",
+        ".onnx": "make one from the weights it was exported from with: otx export --load-weights WEIGHTS.pth "
+        "--output exported",
+        ".bin": f"give the .xml beside it: otx deploy --load-weights {model.with_suffix('.xml')}",
+        ".zip": "a zip is what this command writes",
+    }
+    way = ways.get(model.suffix.lower(), "give the .xml that `otx export` or `otx optimize` wrote")
+    return f"{model}: only an OpenVINO model, an .xml with its .bin, can be handed over; {way}"
+
+
+def _contents(model: Path, predictor: OpenVinoPredictor) -> dict[str, bytes]:
+    """The files of the package by their names in it."""
+    info = ModelInfo(predictor.labels, predictor.template, predictor.post_processing)
+    texts = {
+        f"model/{CONFIG}": json.dumps(config_of(info), indent=2, ensure_ascii=False) + "\n",
+        "python/requirements.txt": _filled("requirements.txt", _lowest_versions()),
+        "python/otx_seg/__init__.py": _PACKAGE_DOCSTRING,
+        "README.md": _filled("README.md", _about(predictor)),
+    }
+    copies = {
+        f"model/{MODEL_XML}": model,
+        f"model/{MODEL_BIN}": model.with_suffix(".bin"),
+        "python/demo.py": _TEXTS / "demo.py",
+        "python/model_api_demo.py": _TEXTS / "model_api_demo.py",
+        "python/LICENSE": _license_file(),
+        **{f"python/otx_seg/{leaf}": _TOOLKIT / leaf for leaf in _LEAVES},
+        **{f"python/otx_seg/runtime/{file.name}": file for file in (_TOOLKIT / "runtime").glob("*.py")},
+    }
+    return {name: text.encode() for name, text in texts.items()} | {
+        name: file.read_bytes() for name, file in copies.items()
+    }
+
+
+def _zipped(contents: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in sorted(contents.items()):
+            file = zipfile.ZipInfo(name, _EARLIEST)
+            file.external_attr = _ORDINARY_FILE << 16
+            file.create_system = 3  # Unix, whose file modes these are
+            archive.writestr(file, content, zipfile.ZIP_DEFLATED, 9)
+    return buffer.getvalue()
+
+
+def _license_file() -> Path:
+    """The toolkit's license: inside the installed package, or the checkout's for an editable install."""
+    installed = _TEXTS / "LICENSE"
+    return installed if installed.is_file() else Path(__file__).parents[3] / "LICENSE"
+
+
+def _filled(name: str, values: dict[str, str]) -> str:
+    return string.Template((_TEXTS / name).read_text(encoding="utf-8")).substitute(values)
+
+
+def _lowest_versions() -> dict[str, str]:
+    """The lowest version this toolkit takes of each of its dependencies, by names with ``_`` in place of ``-``."""
+    found = {}
+    for requirement in metadata.requires("otx-seg") or ():
+        match = re.match(r"([\w.-]+)[^;]*>=\s*([\w.]+)", requirement)
+        if match is not None:
+            found[match[1].replace("-", "_").lower()] = match[2]
+    return found
+
+
+def _about(predictor: OpenVinoPredictor) -> dict[str, str]:
+    """What the README tells of the model."""
+    labels = predictor.labels
+    rows = ["| index | label | colour |", "|---|---|---|"]
+    for index, (name, color) in enumerate(zip(labels.names, labels.colors, strict=True)):
+        note = " (not tinted in overlays)" if index == labels.background else ""
+        rows.append(f"| {index} | {name.replace('|', chr(92) + '|')} | {', '.join(map(str, color))}{note} |")
+    height, width = predictor.input_size
+    return {
+        "count": str(len(labels)),
+        "labels": "\n".join(rows),
+        "height": str(height),
+        "width": str(width),
+        "post_processing": _in_words(predictor.post_processing),
+    }
+
+
+def _in_words(post_processing: PostProcessing) -> str:
+    """The step between the network and the enlarging, for a reader who does not know the settings."""
+    blur, threshold = post_processing.blur_strength, post_processing.soft_threshold
+    if blur == -1 or (blur <= 1 and threshold <= 0):
+        return f"Nothing is done to the probabilities (`soft_threshold` {threshold}, `blur_strength` {blur})."
+    steps = []
+    if blur > 1:
+        steps.append(f"Each label's probabilities are smoothed with a box filter of {blur} x {blur} pixels")
+    if threshold > 0:
+        steps.append(f"probabilities below {threshold} are set to 0")
+    text = ", then ".join(steps)
+    return f"{text[0].upper()}{text[1:]} (`blur_strength` {blur}, `soft_threshold` {threshold} in `config.json`)."

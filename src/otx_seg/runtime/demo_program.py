@@ -1,0 +1,73 @@
+"""The program `demo.py` of a package made by `otx deploy`: options, messages and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import logging
+import sys
+from pathlib import Path
+
+from otx_seg.errors import OtxError
+from otx_seg.runtime.demonstration import Show, Shown, demonstrate
+from otx_seg.runtime.handed_over import open_handed_over
+from otx_seg.runtime.pipeline import in_turn, side_by_side
+from otx_seg.runtime.streams import open_stream
+
+
+def main(model: Path, arguments: list[str] | None = None) -> int:
+    """Run the program.
+
+    Args:
+        model: the folder that ``--models`` stands for when it is left out.
+        arguments: of the command line; None: those of this process.
+
+    Returns:
+        The exit code: 0 done, 1 failed while working, 2 wrong usage, 3 unusable data.
+    """
+    given = _parser(model).parse_args(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    try:
+        stream = open_stream(given.input)
+        predictor = open_handed_over(given.models, given.device)
+        way = side_by_side if given.inference_type == "async" else in_turn
+        show = Show(window=not given.no_show, output=given.output, overwrite=given.overwrite, loop=given.loop)
+        print(in_words(demonstrate(stream, functools.partial(way, predictor), predictor.labels, show)))
+    except OtxError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("Error: interrupted", file=sys.stderr)
+        return 1
+    return 0
+
+
+def in_words(shown: Shown) -> str:
+    """How many frames there were, and how fast."""
+    return (
+        f"Frames: {shown.frames}, {shown.frames_per_second:.1f} per second, "
+        f"{shown.milliseconds:.1f} ms from frame to mask on average"
+    )
+
+
+def _parser(model: Path) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Shows what the model makes of images, a video or a camera. In the window, q or ESC stops."
+    )
+    parser.add_argument(
+        "-i", "--input", required=True, help="an image, a folder of images, a video, or a camera's number"
+    )
+    parser.add_argument("-m", "--models", default=model, type=Path, help="the folder of the model (default: ../model)")
+    parser.add_argument(
+        "-it",
+        "--inference_type",
+        choices=("sync", "async"),
+        default="async",
+        help="one frame after the other, or several at a time (default: async)",
+    )
+    parser.add_argument("-l", "--loop", action="store_true", help="begin again at the end")
+    parser.add_argument("--no_show", action="store_true", help="open no window")
+    parser.add_argument("-d", "--device", choices=("CPU", "GPU"), default="CPU", help="where it runs (default: CPU)")
+    parser.add_argument("--output", type=Path, help="folder for masks, NAME.png, and overlays, overlays/NAME.jpg")
+    parser.add_argument("--overwrite", action="store_true", help="replace files of their names in that folder")
+    return parser

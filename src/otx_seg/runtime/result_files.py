@@ -1,0 +1,103 @@
+"""The files a prediction is kept in: a mask and an overlay, named after the image."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from otx_seg.errors import OtxError, UsageError
+from otx_seg.runtime.whole_file import write_atomic
+
+OVERLAYS = "overlays"
+_JPEG_QUALITY = 90
+_OVERLAY_SIDE = 8_000
+"""Pixels of an overlay's longer side at most: it is for looking at, and few viewers open more."""
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """Where the results of one image go.
+
+    Attributes:
+        mask: PNG of the image's size, 8-bit grey, the value of a pixel is the index of its label.
+        overlay: JPEG of the image with the labels' colours, shrunk to 8,000 pixels on its longer side if it has more.
+    """
+
+    mask: Path
+    overlay: Path
+
+    def check(self, inputs: set[Path], overwrite: bool) -> None:
+        """Make sure that writing replaces none of `inputs` (resolved paths), nor anything else without `overwrite`.
+
+        Raises:
+            UsageError: it would.
+        """
+        for result in (self.mask, self.overlay):
+            if result.resolve() in inputs:
+                raise UsageError(f"{result}: is one of the images and would be overwritten; choose another --output")
+            if result.exists() and not overwrite:
+                raise UsageError(f"{result}: exists; choose another --output, or allow replacing it with --overwrite")
+
+    def write(self, mask: NDArray[np.uint8], drawn: NDArray[np.uint8]) -> None:
+        """Write both files.
+
+        Args:
+            mask: uint8 (H, W), label indices.
+            drawn: uint8 (H, W, 3) RGB; see `shrunk`.
+
+        Raises:
+            OtxError: a file cannot be written.
+        """
+        try:
+            write_atomic(self.mask, _encoded(".png", mask))
+            write_atomic(self.overlay, _encoded(".jpg", cv2.cvtColor(shrunk(drawn), cv2.COLOR_RGB2BGR)))
+        except OSError as error:
+            raise OtxError(f"{error.filename or self.mask}: cannot be written ({error.strerror})") from error
+
+
+def result_files(output: Path, name: PurePath) -> ResultFiles:
+    """The files for the image called `name`, a relative path without suffix."""
+    return ResultFiles(output / f"{name}.png", output / OVERLAYS / f"{name}.jpg")
+
+
+def unique_names(relative: list[Path]) -> list[PurePath]:
+    """Names without suffix; with it where they would be the same, also on disks that ignore upper and lower case."""
+    uses = Counter(_folded(path.with_suffix("")) for path in relative)
+    taken: set[str] = set()
+    names: list[PurePath] = []
+    for path in relative:
+        name = path.with_suffix("") if uses[_folded(path.with_suffix(""))] == 1 else path
+        number = 2
+        while _folded(name) in taken:
+            name = path.with_name(f"{path.name}_{number}")
+            number += 1
+        taken.add(_folded(name))
+        names.append(name)
+    return names
+
+
+def _folded(path: PurePath) -> str:
+    return unicodedata.normalize("NFC", path.as_posix()).casefold()
+
+
+def shrunk(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """As large as an overlay is kept: an image (H, W, 3), or a mask (H, W), of which labels are not mixed."""
+    height, width = pixels.shape[:2]
+    scale = _OVERLAY_SIDE / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    way = cv2.INTER_AREA if pixels.ndim == 3 else cv2.INTER_NEAREST
+    return np.asarray(cv2.resize(pixels, size, interpolation=way))
+
+
+def _encoded(suffix: str, pixels: NDArray[np.uint8]) -> bytes:
+    parameters = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if suffix == ".jpg" else []
+    _, content = cv2.imencode(suffix, pixels, parameters)
+    return content.tobytes()

@@ -1,0 +1,200 @@
+"""Frames, one after the other, from an image, a folder of images, a video or a camera."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from otx_seg.errors import DataError
+from otx_seg.runtime.images import IMAGE_SUFFIXES, MAX_PIXELS, images_in, is_image, read_image
+from otx_seg.runtime.result_files import unique_names
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a stream.
+
+    Attributes:
+        name: what its results are called: a relative path without suffix.
+        image: uint8 (H, W, 3) RGB.
+    """
+
+    name: PurePath
+    image: NDArray[np.uint8]
+
+
+class Stream(Protocol):
+    """Where frames come from.
+
+    Attributes:
+        inputs: the files they are read from, resolved.
+        total: how many there are, as far as can be told before reading; None: no one knows.
+        still: they are images, which a viewer wants to look at one by one.
+        endless: they go on until someone stops them.
+    """
+
+    inputs: set[Path]
+    total: int | None
+    still: bool
+    endless: bool
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames from the first on; may be called again.
+
+        Raises:
+            DataError: there are none that can be read.
+        """
+        ...
+
+
+def open_stream(source: str | Path) -> Stream:
+    """The stream at `source`: a file, a folder, or the index of a camera (0 is the first).
+
+    What a file is, is judged by its content. A file or folder whose name is a number goes before a camera.
+
+    Raises:
+        DataError: there is nothing, no image in the folder, or it is neither image nor video nor a camera that works.
+    """
+    path = Path(source)
+    if not path.exists() and str(source).isdecimal():
+        return _Camera(int(str(source)))
+    if path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES and not is_image(path):
+        return _Video(path)
+    return _Images(path)
+
+
+class _Images:
+    still, endless = True, False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.files = images_in(path)
+        self.inputs = {file.resolve() for file in self.files}
+        self.total: int | None = len(self.files)
+
+    def frames(self) -> Iterator[Frame]:
+        root = self.path if self.path.is_dir() else self.path.parent
+        read, first_reason = False, ""
+        for file, name in zip(self.files, unique_names([file.relative_to(root) for file in self.files]), strict=True):
+            try:
+                frame = Frame(name, read_image(file))
+            except DataError as error:
+                first_reason = first_reason or str(error)
+                if len(self.files) > 1:
+                    logger.warning("skipped: %s", error)
+                continue
+            read = True
+            yield frame
+        if not read:
+            raise DataError(
+                first_reason
+                if len(self.files) == 1
+                else f"{self.path}: none of {len(self.files)} images could be read; the first: {first_reason}"
+            )
+
+
+class _Video:
+    still, endless = False, False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.inputs = {path.resolve()}
+        with self._open() as capture:
+            # An estimate in some formats.
+            self.total = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT))) or None
+
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
+        if self.path.stat().st_size == 0:
+            raise DataError(f"{self.path}: the file is empty")
+        # OpenCV's own reader of AVI files, which comes after FFmpeg's, prints what it dislikes.
+        reader = cv2.CAP_FFMPEG if cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG) else cv2.CAP_ANY
+        with _captured(str(self.path), reader) as capture:
+            if not capture.isOpened():
+                raise DataError(
+                    f"{self.path}: neither an image nor a video that can be read; if it is a video, it is cut off or "
+                    "damaged, or in a format that this OpenCV does not know"
+                )
+            width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+            if width * height > MAX_PIXELS:
+                raise DataError(f"{self.path}: the video claims frames of {width:.0f} x {height:.0f} pixels")
+            yield capture
+
+    def frames(self) -> Iterator[Frame]:
+        number = 0
+        with self._open() as capture:
+            while (image := _next_image(capture)) is not None:
+                number += 1
+                yield Frame(PurePath(f"{self.path.stem}_{number:06d}"), image)
+        if number == 0:
+            raise DataError(f"{self.path}: no frame of this video can be read; it is cut off or damaged")
+        # A count that is worked out from the duration may be one too large.
+        if self.total is not None and number < self.total - 1:
+            logger.warning(
+                "%s: the video ends early: it announces %d frames, %d could be read; it is cut off or damaged",
+                self.path,
+                self.total,
+                number,
+            )
+
+
+class _Camera:
+    still, endless = False, True
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.inputs: set[Path] = set()
+        self.total: int | None = None
+        with self._open():
+            pass  # so that a camera that is not there is told before a model is loaded
+
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
+        with _captured(self.index) as capture:
+            if not capture.isOpened():
+                raise DataError(
+                    f"camera {self.index}: cannot be opened; is it connected, and free? The first camera is 0. "
+                    "(There is no file of that name either.)"
+                )
+            yield capture
+
+    def frames(self) -> Iterator[Frame]:
+        number = 0
+        with self._open() as capture:
+            while (image := _next_image(capture)) is not None:
+                number += 1
+                yield Frame(PurePath(f"camera{self.index}_{number:06d}"), image)
+        raise DataError(f"camera {self.index}: gives no more frames after {number}; was it disconnected?")
+
+
+@contextmanager
+def _captured(source: str | int, reader: int = cv2.CAP_ANY) -> Iterator[Any]:
+    """OpenCV's capture of a file or camera, without what its libraries print about sources that do not work."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet; looked at when the first video is opened
+    level = cv2.utils.logging.setLogLevel(0)
+    try:
+        capture = cv2.VideoCapture(source, reader)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+    try:
+        yield capture
+    finally:
+        capture.release()
+
+
+def _next_image(capture: Any) -> NDArray[np.uint8] | None:
+    there, pixels = capture.read()
+    if not there:
+        return None
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels))

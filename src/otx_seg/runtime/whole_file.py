@@ -1,0 +1,37 @@
+"""Writing a file so that a crash, a kill or a full disk leaves either the old file or the new one, never half."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write `content` to a temporary file in the same folder, flush it to the disk, and rename it to `path`.
+
+    Raises:
+        OSError: the file cannot be written; `path` is then as it was before.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o666 & ~_umask())
+        os.replace(temporary, path)  # noqa: PTH105  (the atomic rename is the point)
+    except BaseException as error:
+        Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            # Writing to an open file fails without saying which file it was.
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def _umask() -> int:
+    # mkstemp makes files only their owner can read; a result is to have the permissions any new file gets.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

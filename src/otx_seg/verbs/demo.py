@@ -1,0 +1,70 @@
+"""`otx demo`: what a model makes of images, a video or a camera, to look at."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+from otx_seg.inference.predictor import load_predictor
+from otx_seg.runtime.demonstration import Show, Shown, demonstrate
+from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
+from otx_seg.runtime.pipeline import Masks, in_turn, side_by_side
+from otx_seg.runtime.predictor import Predictor
+from otx_seg.runtime.streams import open_stream
+from otx_seg.verbs.weights import choose_weights
+from otx_seg.workspace.run_folder import open_run
+
+
+def demo(
+    input: str | Path | int,
+    *,
+    load_weights: str | Path | None = None,
+    display_perf: bool = False,
+    loop: bool = False,
+    delay: int | None = None,
+    fit_to_size: tuple[int, int] | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Shown:
+    """Show images, a video or a camera with the labels' colours and names drawn over them.
+
+    Args:
+        input: an image, a folder of images, a video, or the index of a camera.
+        load_weights: a ``.pth``, ``.xml``, ``.onnx``, or the ``.zip`` of `deploy`; None: the last training run of the
+            workspace. OpenVINO models work on several frames at a time.
+        display_perf: write frames per second and milliseconds, means of the last ten frames, onto the picture.
+        loop: begin again at the end.
+        delay: milliseconds each frame is shown, 0: until a key is pressed, negative: without a window; None: still
+            images until a key is pressed, videos and cameras as fast as they go.
+        fit_to_size: (width, height) in pixels that pictures are enlarged or shrunk to, with their proportions kept.
+        output: a folder for masks and overlays, named as by `predict`; None: nothing is kept.
+        overwrite: replace files of their names.
+        progress: called with the numbers of frames done and to do, None if that is not known.
+
+    Raises:
+        UsageError: unusable weights, `output` with `loop`, or an output that would overwrite a file.
+        DataError: there is nothing to show.
+        OtxError: a result cannot be written.
+    """
+    show = Show(
+        window=delay is None or delay >= 0,
+        delay=delay,
+        fit_to_size=fit_to_size,
+        output=Path(output) if output is not None else None,
+        overwrite=overwrite,
+        loop=loop,
+        display_perf=display_perf,
+    )
+    stream = open_stream(str(input))
+    predictor = load_predictor(choose_weights(load_weights))
+    if show.output is not None:
+        open_run(show.output, "demo", (), overwrite)
+    return demonstrate(stream, _masks_by(predictor), predictor.labels, show, progress)
+
+
+def _masks_by(predictor: Predictor) -> Masks:
+    if isinstance(predictor, OpenVinoPredictor):
+        return functools.partial(side_by_side, predictor)
+    return functools.partial(in_turn, predictor)

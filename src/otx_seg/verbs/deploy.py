@@ -1,0 +1,27 @@
+"""`otx deploy`: one file that runs without this toolkit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from otx_seg.deployment.deploy import PACKAGE, Deployed
+from otx_seg.deployment.deploy import deploy as deploy_model
+from otx_seg.workspace.logs import log_to
+from otx_seg.workspace.run_folder import open_run
+
+
+def deploy(load_weights: str | Path, *, output: str | Path | None = None, overwrite: bool = False) -> Deployed:
+    """Write ``<run>/openvino.zip``: an OpenVINO model, a demo, and what a receiver needs to know.
+
+    Args:
+        load_weights: the ``.xml`` that `export` or `optimize` wrote.
+        output, overwrite: see `train`.
+
+    Raises:
+        UsageError: no OpenVINO model, or one of another tool.
+        OtxError: the zip cannot be written.
+    """
+    model = Path(load_weights)
+    run = open_run(Path(output) if output is not None else None, "deploy", (PACKAGE,), overwrite)
+    with log_to(run.log):
+        return deploy_model(model, run.path)

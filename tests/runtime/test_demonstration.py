@@ -1,0 +1,161 @@
+"""What is kept, drawn and shown of a stream, and how it ends."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from otx_seg.deployment.agreement import drawn_images
+from otx_seg.errors import UsageError
+from otx_seg.runtime import demonstration
+from otx_seg.runtime.demonstration import Show, Shown, demonstrate
+from otx_seg.runtime.images import read_image
+from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
+from otx_seg.runtime.pipeline import Masked, in_turn, side_by_side
+from otx_seg.runtime.predictor import predict_mask
+from otx_seg.runtime.streams import Frame, open_stream
+
+
+@pytest.fixture(scope="module")
+def predictor(tiny_ir: Path) -> OpenVinoPredictor:
+    return OpenVinoPredictor(tiny_ir)
+
+
+@pytest.fixture
+def images(tmp_path: Path, save: Any) -> Path:
+    for number, image in enumerate(drawn_images((120, 160))[:3]):
+        save(tmp_path / "in" / f"{number}.png", image)
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def run(predictor: OpenVinoPredictor, images: Path) -> Any:
+    def call(progress: Any = None, **settings: Any) -> Shown:
+        make_masks = functools.partial(side_by_side, predictor)
+        return demonstrate(open_stream(images), make_masks, predictor.labels, Show(**settings), progress)
+
+    return call
+
+
+class Viewer:
+    """In place of the window: looks at some pictures, then has seen enough."""
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+        self.seen: list[tuple[np.ndarray, int]] = []
+        self.closed = 0
+
+    def __call__(self, title: str) -> Viewer:
+        return self
+
+    def show(self, picture: np.ndarray, delay: int) -> bool:
+        self.seen.append((picture, delay))
+        return len(self.seen) < self.patience
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture
+def viewer(monkeypatch: pytest.MonkeyPatch) -> Viewer:
+    viewer = Viewer(patience=7)
+    monkeypatch.setattr(demonstration, "why_no_window", lambda: None)
+    monkeypatch.setattr(demonstration, "Window", viewer)
+    return viewer
+
+
+def test_masks_and_overlays_are_kept(run: Any, predictor: OpenVinoPredictor, images: Path, tmp_path: Path) -> None:
+    seen: list[tuple[int, int | None]] = []
+    shown = run(progress=lambda done, total: seen.append((done, total)), window=False, output=tmp_path / "out")
+    assert shown.frames == 3
+    assert shown.seconds > 0
+    assert shown.frames_per_second == pytest.approx(3 / shown.seconds)
+    assert 0 < shown.milliseconds < 1000 * shown.seconds
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    for name in ("0", "1", "2"):
+        mask = cv2.imread(str(tmp_path / "out" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
+        assert_array_equal(mask, predict_mask(predictor, read_image(images / f"{name}.png")))
+        assert read_image(tmp_path / "out" / "overlays" / f"{name}.jpg").shape == (120, 160, 3)
+
+
+def test_nothing_is_overwritten(run: Any, images: Path, tmp_path: Path) -> None:
+    before = (images / "0.png").read_bytes()
+    with pytest.raises(UsageError, match=r"0\.png: is one of the images"):
+        run(window=False, output=images, overwrite=True)
+    assert (images / "0.png").read_bytes() == before
+    run(window=False, output=tmp_path / "out")
+    with pytest.raises(UsageError, match=r"0\.png: exists; .*--overwrite"):
+        run(window=False, output=tmp_path / "out")
+    run(window=False, output=tmp_path / "out", overwrite=True)
+
+
+@pytest.mark.parametrize(("size", "expected"), [((400, 240), (240, 320)), ((80, 300), (60, 80))])
+def test_pictures_fit(run: Any, tmp_path: Path, size: tuple[int, int], expected: tuple[int, int]) -> None:
+    run(window=False, output=tmp_path / "out", fit_to_size=size)
+    assert read_image(tmp_path / "out" / "overlays" / "0.jpg").shape[:2] == expected
+    assert read_image(tmp_path / "out" / "0.png").shape[:2] == (120, 160)  # masks are results, not pictures
+
+
+def test_figures_are_written_onto_the_picture(run: Any, viewer: Viewer) -> None:
+    run()
+    run(display_perf=True)
+    plain, noted = viewer.seen[1][0].astype(int), viewer.seen[4][0].astype(int)
+    differs = (plain != noted).any(axis=2)
+    assert differs[-12:, :60].mean() > 0.9
+    assert not differs[:90].any()
+
+
+def test_the_legend_is_on_the_picture(run: Any, viewer: Viewer, predictor: OpenVinoPredictor, images: Path) -> None:
+    run()
+    for number, (picture, _) in enumerate(viewer.seen):
+        mask = predict_mask(predictor, read_image(images / f"{number}.png"))
+        colors = {tuple(color) for color in picture[:80, 5].tolist()}
+        areas = np.bincount(mask.ravel(), minlength=4)
+        largest = max(predictor.labels.foreground, key=lambda index: int(areas[index]))
+        assert predictor.labels.colors[largest] in colors
+
+
+def test_a_loop_goes_on_until_the_viewer_has_seen_enough(run: Any, viewer: Viewer) -> None:
+    assert run(loop=True).frames == 7
+    assert viewer.closed == 1
+    assert_array_equal(viewer.seen[0][0], viewer.seen[3][0])
+    with pytest.raises(UsageError, match="--output keeps each frame once"):
+        Show(loop=True, output=Path("out"))
+
+
+@pytest.mark.parametrize(("delay", "expected"), [(None, 0), (30, 30)])
+def test_still_images_wait_for_a_key(run: Any, viewer: Viewer, delay: int | None, expected: int) -> None:
+    run(delay=delay)
+    assert [delay for _, delay in viewer.seen] == [expected] * 3
+
+
+def test_interrupting(predictor: OpenVinoPredictor, images: Path) -> None:
+    def interrupted(frames: Iterable[Frame]) -> Generator[Masked, None, None]:
+        for number, masked in enumerate(in_turn(predictor, frames)):
+            if number == 2:
+                raise KeyboardInterrupt
+            yield masked
+
+    stream = open_stream(images)
+    # What has no end is ended in this way; what has one was not finished.
+    assert demonstrate(stream, interrupted, predictor.labels, Show(window=False, loop=True)).frames == 2
+    with pytest.raises(KeyboardInterrupt):
+        demonstrate(stream, interrupted, predictor.labels, Show(window=False))
+
+
+def test_without_a_display(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: Any) -> None:
+    monkeypatch.setattr(demonstration, "why_no_window", lambda: "there is no display")
+    assert run().frames == 3
+    assert messages.text.count("no window: there is no display") == 1
+    assert "add --output FOLDER" in messages.text
+    run(output=tmp_path / "out")
+    assert messages.text.count("add --output FOLDER") == 1
+    run(window=False)
+    assert messages.text.count("no window") == 2

@@ -1,0 +1,67 @@
+"""The legend and the line of figures, by what is and is not in the picture."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from otx_seg.labels import Labels
+from otx_seg.runtime.legend import draw_legend, draw_note
+
+LABELS = Labels(("road", "background", "tree", "sky"), ((250, 0, 0), (9, 9, 9), (0, 250, 0), (0, 0, 250)), background=1)
+
+
+def drawn(size: tuple[int, int], mask: np.ndarray, labels: Labels = LABELS) -> np.ndarray:
+    picture = np.full((*size, 3), 100, np.uint8)
+    draw_legend(picture, mask, labels)
+    return picture
+
+
+def colors(picture: np.ndarray) -> set[tuple[int, ...]]:
+    return {tuple(map(int, color)) for color in np.unique(picture.reshape(-1, 3), axis=0)}
+
+
+def test_labels_that_occur_are_listed() -> None:
+    mask = np.full((200, 300), 1, np.uint8)
+    mask[0, 0], mask[1:50], mask[60:70] = 0, 3, 255
+    picture = drawn((200, 300), mask)
+    assert {(250, 0, 0), (0, 0, 250)} <= colors(picture)
+    assert (0, 250, 0) not in colors(picture)
+    column = [tuple(map(int, color)) for color in picture[:, 8]]
+    assert column.index((250, 0, 0)) < column.index((0, 0, 250))  # in the order of the labels, whatever their areas
+    assert (picture[100:] == 100).all()
+    assert (picture[:, 150:] == 100).all()
+
+
+def test_background_and_ignored_pixels_have_no_legend() -> None:
+    mask = np.full((200, 300), 1, np.uint8)
+    mask[:50] = 255
+    assert (drawn((200, 300), mask) == 100).all()
+
+
+def test_the_largest_areas_go_first_where_room_is_short() -> None:
+    mask = np.zeros((200, 300), np.uint8)
+    mask[:20], mask[20:80] = 3, 2
+    picture = drawn((60, 120), mask)  # five lines of twelve pixels, two of them for the legend
+    assert {(250, 0, 0), (0, 250, 0)} <= colors(picture)
+    assert (0, 0, 250) not in colors(picture)
+
+
+def test_an_image_too_small_is_left_as_it_is() -> None:
+    for size in ((20, 300), (200, 30), (1, 1)):
+        assert (drawn(size, np.zeros((9, 9), np.uint8)) == 100).all()
+
+
+def test_names_with_any_letters() -> None:
+    labels = Labels(("Straße [1]", "道路"), ((1, 2, 3), (4, 5, 6)), background=None)
+    assert {(1, 2, 3), (4, 5, 6)} <= colors(drawn((200, 300), np.tile(np.uint8([[0, 1]]), (9, 9)), labels))
+
+
+def test_a_note() -> None:
+    picture = np.full((200, 300, 3), 100, np.uint8)
+    draw_note(picture, "12.5 frames/s")
+    assert (picture[:150] == 100).all()
+    assert (picture[-1, 0] != 100).all()
+    assert (picture[-10:, :100] > 200).any()
+    tiny = np.full((5, 7, 3), 100, np.uint8)
+    draw_note(tiny, "12.5 frames/s")
+    assert tiny.shape == (5, 7, 3)
