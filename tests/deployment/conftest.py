@@ -21,8 +21,13 @@ COLORS = ((200, 30, 30), (30, 200, 30), (30, 30, 200))
 LABELS = Labels(("background", "grass", "sea"), COLORS, background=0)
 
 
-def color_graph() -> openvino.Model:
-    """Tells red, green and blue apart: two 1x1 convolutions with a gate between them, and a softmax."""
+def color_graph(outlier: float = 0.0) -> openvino.Model:
+    """Tells red, green and blue apart: two 1x1 convolutions with a gate between them, and a softmax.
+
+    Args:
+        outlier: weight of a further channel between the convolutions that the second one does not look at. A large one
+            leaves no integers for the other channels.
+    """
     opset = openvino.opset13
     image = opset.parameter((1, 3, 16, 16), np.float32, name="image")
 
@@ -31,10 +36,13 @@ def color_graph() -> openvino.Model:
         return opset.convolution(x, kernel, [1, 1], [0, 0], [0, 0], [1, 1], name=name)
 
     spread = np.tile(np.eye(3) / 180, (900, 1))  # (2700, 3): 8100 parameters
+    seen = spread.T.copy()
+    if outlier:
+        spread, seen = np.vstack((spread, np.full((1, 3), outlier))), np.hstack((seen, np.zeros((3, 1))))
     x = opset.relu(convolution(image, spread, "spread/Convolution"))
     gate = opset.sigmoid(opset.reduce_mean(x, opset.constant([2, 3]), keep_dims=True))
     x = opset.multiply(x, gate, name="gate/Multiply")
-    x = opset.softmax(convolution(x, spread.T, "decide/Convolution"), axis=1)
+    x = opset.softmax(convolution(x, seen, "decide/Convolution"), axis=1)
     model = openvino.Model([x], [image], "colors")
     for name, value in ModelInfo(LABELS, None, PLAIN_ARGMAX).entries().items():
         model.set_rt_info(value, [SECTION, name])
@@ -54,6 +62,15 @@ def color_ir(tmp_path: Path) -> Path:
     path = tmp_path / "exported" / "openvino.xml"
     path.parent.mkdir()
     openvino.save_model(color_graph(), path, compress_to_fp16=False)
+    return path
+
+
+@pytest.fixture
+def delicate_ir(tmp_path: Path) -> Path:
+    """`color_graph` with a channel for the sake of which plain quantisation loses all others, as a file."""
+    path = tmp_path / "delicate" / "openvino.xml"
+    path.parent.mkdir()
+    openvino.save_model(color_graph(outlier=5.0), path, compress_to_fp16=False)
     return path
 
 

@@ -62,6 +62,7 @@ SEEN_ELSEWHERE = {
     "hyper_parameters.self_supervised.steps": "tests/training/test_self_supervised.py",
     "hyper_parameters.learning_parameters.max_minutes": "tests/training/test_loop.py",
     "hyper_parameters.nncf_optimization.maximal_accuracy_degradation": "tests/verbs/test_settings.py",
+    "hyper_parameters.nncf_optimization.accuracy_control_minutes": "tests/verbs/test_settings.py",
 }
 """Numbers that change how or how long something is done, or what is said of it, and the tests of that."""
 

@@ -38,15 +38,33 @@ def test_batches_and_workers_of_an_evaluation(
     assert result.scores.dice_average == 1.0
 
 
-def test_a_loss_beyond_the_promise_is_told(tiny_ir: Path, tiny_data: Any, tmp_path: Path, messages: Any) -> None:
+def test_the_promise_is_kept(tiny_ir: Path, tiny_data: Any, tmp_path: Path, messages: Any) -> None:
     roots = (tiny_ir, tiny_data.root, tiny_data.root)
     few = {"pot_parameters.stat_subset_size": 2, "learning_parameters.num_workers": 0}
     promise = "nncf_optimization.maximal_accuracy_degradation"
     result = optimize(*roots, output=tmp_path / "loose", parameters={**few, promise: 100})
-    assert "quantisation cost" not in messages.text
     assert result.dice_loss > 0  # the truth is what the network says, so INT8 can only lose
-    optimize(*roots, output=tmp_path / "strict", parameters={**few, promise: 0})
-    assert "quantisation cost" in messages.text
+    assert result.reverted_layers == ()
+    assert "floating point" not in messages.text
+    strict = optimize(*roots, output=tmp_path / "strict", parameters={**few, promise: 100 * result.dice_loss / 2})
+    assert strict.dice_loss <= result.dice_loss / 2
+    assert len(strict.reverted_layers) > 0
+    assert "went back to floating point" in messages.text
+
+
+def test_no_time_for_the_promise(tiny_ir: Path, tiny_data: Any, tmp_path: Path, messages: Any) -> None:
+    parameters = {
+        "pot_parameters.stat_subset_size": 2,
+        "learning_parameters.num_workers": 0,
+        "nncf_optimization.maximal_accuracy_degradation": 0,
+        "nncf_optimization.accuracy_control_minutes": 1e-9,
+    }
+    result = optimize(tiny_ir, tiny_data.root, tiny_data.root, output=tmp_path / "run", parameters=parameters)
+    assert result.out_of_time
+    assert result.quantized_layers == 0
+    assert "could not be found out in 1e-09 minutes" in messages.text
+    # No loss at all is more than rounding parameters can promise.
+    assert ("storing parameters" in messages.text) == (result.dice_loss > 0)
 
 
 def test_only_an_ir_is_quantised(tiny_weights: Path, tiny_data: Any) -> None:

@@ -39,6 +39,11 @@ def command(**arguments: Any) -> None:
             progress=lambda stage, done, total: advance(done, total),
             **arguments,
         )
+    after = "INT8" if result.quantized_layers else "8-bit weights"
+    models = (
+        ("before", result.before, result.size_before, result.latency_before),
+        (after, result.after, result.size_after, result.latency_after),
+    )
     rows = [
         (
             name,
@@ -47,10 +52,13 @@ def command(**arguments: Any) -> None:
             f"{size / 1e6:.2f}",
             f"{1000 * latency:.1f}",
         )
-        for name, evaluation, size, latency in (
-            ("before", result.before, result.size_before, result.latency_before),
-            ("INT8", result.after, result.size_after, result.latency_after),
-        )
+        for name, evaluation, size, latency in models
     ]
     results.print(table(("model", "Dice", "mIoU", "MB", "ms per image"), rows))
+    worth_it = result.quantized_layers + len(result.reverted_layers)
+    results.print(
+        f"{result.quantized_layers} of the {worth_it} layers worth it compute with integers; "
+        f"{result.latency_before / result.latency_after:.2f} times as fast as before",
+        soft_wrap=True,
+    )
     results.print(f"Model: {result.model}", soft_wrap=True)

@@ -24,6 +24,7 @@ def written_whole(output: Path) -> Iterator[Path]:
     Raises:
         OtxError: a file cannot be written; `output` then has none of the results.
     """
+    existed = output.exists()
     try:
         output.mkdir(parents=True, exist_ok=True)
         # Inside the output folder, so that moving is renaming: a disk that is full is noticed before.
@@ -33,6 +34,9 @@ def written_whole(output: Path) -> Iterator[Path]:
                 os.replace(file, output / file.name)  # noqa: PTH105  (the atomic rename is the point)
     except OSError as error:
         raise OtxError(f"{output}: cannot be written to ({error.strerror or error})") from error
+    finally:
+        if not existed and output.is_dir() and not any(output.iterdir()):
+            output.rmdir()
 
 
 def size_of(model: Path) -> int:

@@ -1,64 +1,33 @@
-"""Post-training quantisation of an IR to 8-bit integers, with its price measured."""
+"""Post-training quantisation of an IR to 8-bit integers, with its price kept within a limit and measured."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import nncf
-import numpy as np
 import openvino
-from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
-from nncf.quantization.range_estimator import (
-    AggregatorType,
-    RangeEstimatorParameters,
-    StatisticsCollectorParameters,
-    StatisticsType,
-)
-from numpy.typing import NDArray
 
 from otx_seg.datasets import Subset
+from otx_seg.deployment.accuracy_control import OutOfTimeError, quantize_within
+from otx_seg.deployment.calibration import Calibration, nncf_in_silence, nncf_settings
 from otx_seg.deployment.compact import halve_large_constants, save_compact, store_kernels_in_8_bits
 from otx_seg.deployment.files import IR_XML, size_of, written_whole
 from otx_seg.deployment.ignored_nodes import delicate_nodes, find_ignored_nodes, weighted_nodes
-from otx_seg.errors import DataError, UsageError
+from otx_seg.deployment.recipe import Recipe
+from otx_seg.errors import UsageError
 from otx_seg.inference.evaluate import Evaluation, evaluate
 from otx_seg.inference.latency import compare_latency
 from otx_seg.runtime.model_info import LABEL_SCHEMA
-from otx_seg.runtime.network_input import network_input
-from otx_seg.runtime.openvino_core import signal_stack_kept
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, read_ir
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.label_schema import write_label_schema
 
 PERFORMANCE = "ptq_performance.json"
 
-_PRESETS = {"Performance": nncf.QuantizationPreset.PERFORMANCE, "Mixed": nncf.QuantizationPreset.MIXED}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is quantised.
-
-    Attributes:
-        preset: Performance quantises all values symmetrically around zero, Mixed the activations asymmetrically.
-        subset_size: calibration images at most.
-        ignored_patterns: regular expressions; nodes in whose name one is found stay in floating point, beside those
-            that do in any network, see `delicate_nodes`.
-        ignored_types: operation types that stay in floating point.
-        range_quantile: share of the smallest and of the largest values of an activation that its range leaves out.
-    """
-
-    preset: Literal["Performance", "Mixed"]
-    subset_size: int
-    ignored_patterns: Sequence[str]
-    ignored_types: Sequence[str]
-    range_quantile: float
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -72,6 +41,9 @@ class Quantized:
         latency_before, latency_after: seconds for one image, measured in turns, see `compare_latency`.
         layers: number of convolutions and matrix products with weights.
         quantized_layers: how many of them now work with 8-bit integers.
+        reverted_layers: names of those that plain quantisation would make work with integers too, and that went back to
+            floating point for the sake of the Dice.
+        out_of_time: whether all went back because the time was not enough to find out which.
     """
 
     model: Path
@@ -83,6 +55,8 @@ class Quantized:
     latency_after: float
     layers: int
     quantized_layers: int
+    reverted_layers: tuple[str, ...]
+    out_of_time: bool
 
     @property
     def dice_loss(self) -> float:
@@ -100,6 +74,9 @@ class Quantized:
             "dice_loss": self.dice_loss,
             "layers": self.layers,
             "quantized_layers": self.quantized_layers,
+            "reverted_layers": list(self.reverted_layers),
+            "out_of_time": self.out_of_time,
+            "speed_up": self.latency_before / self.latency_after,
             "before": plain(self.before, self.latency_before, self.size_before),
         }
 
@@ -112,16 +89,18 @@ def quantize(
     recipe: Recipe,
     seed: int,
     workers: int = 0,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Quantized:
-    """Quantise an IR and measure what it costs and brings.
+    """Quantise an IR, keep what it costs within a limit, and measure what it brings.
 
     1. Find the nodes the recipe leaves alone.
     2. Evaluate the model on the validation images.
     3. Collect the ranges of its activations on calibration images, and quantise; the larger ones of the convolutions
-       that go on computing in floating point get their parameters stored in 8 bits, all else in 16.
-    4. Evaluate the result, compare the speed of both, and write the new model with `label_schema.json` and
-       `ptq_performance.json` to `output`.
+       that go on computing in floating point get their parameters stored in 8 bits, all else in 16. Evaluate.
+    4. If that costs more Dice than the recipe allows, quantise with accuracy control (see `quantize_within`); if that
+       takes longer than allowed, or its result is not within the limit either, leave all layers in floating point.
+    5. Compare the speed of both models, and write the new one with `label_schema.json` and `ptq_performance.json` to
+       `output`.
 
     Args:
         model: the ``.xml`` of an IR written by `export`.
@@ -149,17 +128,24 @@ def quantize(
         raise UsageError(f"{model}: nothing to quantise: all of its {len(layers)} layers are small or ignored")
     # 2. before
     before = _evaluate(predictor, validation, workers, "FP32", progress)
-    # 3. ranges
-    images = _Calibration(calibration, predictor.input_size, recipe.subset_size, seed, progress)
-    quantized = _run_nncf(graph, images, in_floating_point, recipe)
-    store_kernels_in_8_bits(quantized, ignored)
-    halve_large_constants(quantized)
-    # 4. after
+    images = Calibration(calibration, predictor.input_size, recipe.subset_size, seed, progress)
+    out_of_time = False
     with written_whole(output) as folder:
-        save_compact(quantized, folder / IR_XML)
-        write_label_schema(folder / LABEL_SCHEMA, predictor.labels)
-        new = OpenVinoPredictor(folder / IR_XML)
-        after = _evaluate(new, validation, workers, "INT8", progress)
+        # 3. and 4. attempts
+        for attempt in _attempts(model, predictor, images, in_floating_point, validation, recipe, progress):
+            if attempt is None:
+                out_of_time = True
+                continue
+            integer = _integer_layers(attempt)
+            store_kernels_in_8_bits(attempt, ignored)
+            halve_large_constants(attempt)
+            save_compact(attempt, folder / IR_XML)
+            write_label_schema(folder / LABEL_SCHEMA, predictor.labels)
+            new = OpenVinoPredictor(folder / IR_XML)
+            after = _evaluate(new, validation, workers, "INT8", progress)
+            if before.scores.dice_average - after.scores.dice_average <= recipe.max_dice_loss:
+                break
+        # 5. speed
         latency_before, latency_after = compare_latency((predictor, new))
         result = Quantized(
             model=output / IR_XML,
@@ -170,10 +156,55 @@ def quantize(
             latency_before=latency_before,
             latency_after=latency_after,
             layers=len(layers),
-            quantized_layers=len(set(layers) - in_floating_point),
+            quantized_layers=len(integer),
+            reverted_layers=tuple(sorted(set(layers) - in_floating_point - integer)),
+            out_of_time=out_of_time,
         )
         write_json(folder / PERFORMANCE, result.as_json())
     return result
+
+
+def _attempts(
+    model: Path,
+    predictor: OpenVinoPredictor,
+    images: Calibration,
+    in_floating_point: set[str],
+    validation: Subset,
+    recipe: Recipe,
+    progress: Progress | None,
+) -> Iterator[openvino.Model | None]:
+    """Versions of a model that cost less and less; None for one that could not be made in the time allowed."""
+
+    def report(done: int) -> None:
+        if progress is not None:
+            progress("controlling the accuracy", (done - 1) % len(validation) + 1, len(validation))
+
+    settings = nncf_settings(images, in_floating_point, recipe)
+    with nncf_in_silence():
+        quantized = nncf.quantize(read_ir(model), **settings)
+    # Settings of NNCF with the names of all ignored nodes: 20 KB of text for Lite-HRNet.
+    del quantized.rt_info["nncf"]
+    yield quantized
+    settings["advanced_quantization_parameters"] = settings.pop("advanced_parameters")
+    try:
+        with nncf_in_silence():
+            quantized = quantize_within(
+                recipe.max_dice_loss, recipe.control_seconds, read_ir(model), predictor, validation, report, **settings
+            )
+        del quantized.rt_info["nncf"]
+        yield quantized
+    except OutOfTimeError:
+        yield None
+    yield read_ir(model)
+
+
+def _integer_layers(graph: openvino.Model) -> set[str]:
+    """The names of the convolutions and matrix products whose input is quantised."""
+    return {
+        node.get_friendly_name()
+        for node in weighted_nodes(graph)
+        if node.input_value(0).get_node().get_type_name() == "FakeQuantize"
+    }
 
 
 def _refuse_quantized(graph: openvino.Model, model: Path) -> None:
@@ -186,66 +217,10 @@ def _evaluate(
     subset: Subset,
     workers: int,
     stage: str,
-    progress: Callable[[str, int, int], None] | None,
+    progress: Progress | None,
 ) -> Evaluation:
     def report(done: int) -> None:
         if progress is not None:
             progress(f"evaluating {stage}", done, len(subset))
 
     return evaluate(predictor, subset, workers=workers, progress=report)
-
-
-class _Calibration:
-    """Images as the graph takes them, read one at a time; NNCF goes through them more than once."""
-
-    def __init__(
-        self,
-        subset: Subset,
-        size: tuple[int, int],
-        count: int,
-        seed: int,
-        progress: Callable[[str, int, int], None] | None,
-    ) -> None:
-        if not subset.samples:
-            raise DataError(f"{subset.root}: has no images to calibrate with")
-        self.subset, self.size = subset, size
-        chosen = np.random.default_rng(seed).permutation(len(subset))[:count]
-        self.indices = [int(index) for index in chosen]
-        self.progress = progress
-        self.done = 0
-
-    def read(self, index: int) -> NDArray[np.float32]:
-        """float32 (1, 3, h, w), 0-255."""
-        self.done += 1
-        if self.progress is not None:
-            self.progress("calibrating", min(self.done, len(self.indices)), len(self.indices))
-        image = self.subset.read_image(self.subset.samples[index])
-        return network_input(image, self.size).astype(np.float32)
-
-
-def _run_nncf(graph: openvino.Model, images: _Calibration, ignored: set[str], recipe: Recipe) -> openvino.Model:
-    nncf.set_log_level(logging.ERROR)
-    # NNCF draws progress bars on stdout, which belongs to results.
-    with contextlib.redirect_stdout(io.StringIO()), signal_stack_kept():
-        quantized = nncf.quantize(
-            graph,
-            nncf.Dataset(images.indices, images.read),
-            preset=_PRESETS[recipe.preset],
-            subset_size=len(images.indices),
-            ignored_scope=nncf.IgnoredScope(names=sorted(ignored)),
-            advanced_parameters=AdvancedQuantizationParameters(
-                activations_range_estimator_params=_range_estimator(recipe.range_quantile)
-            ),
-        )
-    # Settings of NNCF with the names of all ignored nodes: 20 KB of text for Lite-HRNet.
-    del quantized.rt_info["nncf"]
-    return quantized
-
-
-def _range_estimator(quantile: float) -> RangeEstimatorParameters:
-    """Ranges from the values between two quantiles of each image; with quantile 0, NNCF's own choice."""
-    if quantile == 0:
-        return RangeEstimatorParameters()
-    low = StatisticsCollectorParameters(StatisticsType.QUANTILE, AggregatorType.MIN, quantile_outlier_prob=quantile)
-    high = StatisticsCollectorParameters(StatisticsType.QUANTILE, AggregatorType.MAX, quantile_outlier_prob=quantile)
-    return RangeEstimatorParameters(low, high)

@@ -234,7 +234,10 @@ class NncfOptimization(Group):
     """What quantisation must and may do."""
 
     maximal_accuracy_degradation: float = Field(
-        1.0, ge=0, le=100, description="Dice points quantisation may cost; a larger loss is reported with a warning"
+        1.0, ge=0, le=100, description="Dice points quantisation may cost; layers stay in floating point for that"
+    )
+    accuracy_control_minutes: float = Field(
+        15.0, gt=0, le=10_000, description="time for finding those layers; when it is over, all stay in floating point"
     )
     enable_quantization: bool = _inactive(True, "an optimisation without quantisation does nothing")
     enable_pruning: bool = _inactive(False, "pruning is not part of this version")

@@ -19,6 +19,7 @@ USED_BY: dict[str, tuple[str, ...]] = {
         "pot_parameters.preset",
         "pot_parameters.stat_subset_size",
         "nncf_optimization.maximal_accuracy_degradation",
+        "nncf_optimization.accuracy_control_minutes",
         *_READING,
     ),
 }

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.datasets import DEFAULT_SEED, open_training
-from otx_seg.deployment.quantize import Quantized, Recipe, quantize
+from otx_seg.deployment.quantize import Quantized, quantize
+from otx_seg.deployment.recipe import Recipe
 from otx_seg.errors import UsageError
 from otx_seg.template import USED_BY, Template
+from otx_seg.template.hyper_parameters import NncfOptimization
 from otx_seg.training.devices import choose_workers
 from otx_seg.verbs.weights import open_model
 from otx_seg.workspace.logs import log_to
@@ -68,24 +70,47 @@ def optimize(
         logger.info("%s", data.split)
         workers = choose_workers(settings.learning_parameters, processes=1)
         result = quantize(weights, data.train, data.val, run.path / "ptq", recipe(made_from), seed, workers, progress)
-        limit = settings.nncf_optimization.maximal_accuracy_degradation
-        if 100 * result.dice_loss > limit:
-            logger.warning(
-                "quantisation cost %.2f Dice points, more than the %.2f of "
-                "nncf_optimization.maximal_accuracy_degradation; try pot_parameters.preset=Mixed",
-                100 * result.dice_loss,
-                limit,
-            )
+        _tell_what_was_kept(result, settings.nncf_optimization)
     return result
+
+
+def _tell_what_was_kept(result: Quantized, settings: NncfOptimization) -> None:
+    limit = settings.maximal_accuracy_degradation
+    planned = result.quantized_layers + len(result.reverted_layers)
+    if result.out_of_time:
+        logger.warning(
+            "which layers cost the accuracy could not be found out in %g minutes, so that all stay in floating point; "
+            "allow more with nncf_optimization.accuracy_control_minutes, or a larger loss than %.2f Dice points with "
+            "nncf_optimization.maximal_accuracy_degradation",
+            settings.accuracy_control_minutes,
+            limit,
+        )
+    elif result.reverted_layers:
+        logger.info(
+            "%d of %d layers went back to floating point, so that no more than %.2f Dice points are lost",
+            len(result.reverted_layers),
+            planned,
+            limit,
+        )
+    if 100 * result.dice_loss > limit:
+        logger.warning(
+            "storing parameters in 8 and 16 bits alone cost %.2f Dice points, more than the %.2f of "
+            "nncf_optimization.maximal_accuracy_degradation; use the model as it was exported",
+            100 * result.dice_loss,
+            limit,
+        )
 
 
 def recipe(template: Template) -> Recipe:
     """How the template wants its model quantised."""
     settings, fixed = template.hyper_parameters.pot_parameters, template.quantization
+    promise = template.hyper_parameters.nncf_optimization
     return Recipe(
         preset=settings.preset,
         subset_size=settings.stat_subset_size,
         ignored_patterns=fixed.ignored_patterns,
         ignored_types=fixed.ignored_types,
         range_quantile=fixed.range_quantile,
+        max_dice_loss=promise.maximal_accuracy_degradation / 100,
+        control_seconds=60 * promise.accuracy_control_minutes,
     )

@@ -1,0 +1,87 @@
+"""What NNCF is given to quantise a model: images that set the ranges of its activations, and a recipe in its terms."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import nncf
+import numpy as np
+from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
+from nncf.quantization.range_estimator import (
+    AggregatorType,
+    RangeEstimatorParameters,
+    StatisticsCollectorParameters,
+    StatisticsType,
+)
+from numpy.typing import NDArray
+
+from otx_seg.datasets import Subset
+from otx_seg.deployment.recipe import Recipe
+from otx_seg.errors import DataError
+from otx_seg.runtime.network_input import network_input
+from otx_seg.runtime.openvino_core import signal_stack_kept
+
+_PRESETS = {"Performance": nncf.QuantizationPreset.PERFORMANCE, "Mixed": nncf.QuantizationPreset.MIXED}
+
+
+class Calibration:
+    """Images as the graph takes them, read one at a time; NNCF goes through them more than once."""
+
+    def __init__(
+        self,
+        subset: Subset,
+        size: tuple[int, int],
+        count: int,
+        seed: int,
+        progress: Callable[[str, int, int], None] | None,
+    ) -> None:
+        if not subset.samples:
+            raise DataError(f"{subset.root}: has no images to calibrate with")
+        self.subset, self.size = subset, size
+        chosen = np.random.default_rng(seed).permutation(len(subset))[:count]
+        self.indices = [int(index) for index in chosen]
+        self.progress = progress
+        self.done = 0
+
+    def read(self, index: int) -> NDArray[np.float32]:
+        """float32 (1, 3, h, w), 0-255."""
+        self.done += 1
+        if self.progress is not None:
+            self.progress("calibrating", min(self.done, len(self.indices)), len(self.indices))
+        image = self.subset.read_image(self.subset.samples[index])
+        return network_input(image, self.size).astype(np.float32)
+
+
+def nncf_settings(images: Calibration, ignored: set[str], recipe: Recipe) -> dict[str, Any]:
+    """The arguments of ``nncf.quantize`` beside the model."""
+    return {
+        "calibration_dataset": nncf.Dataset(images.indices, images.read),
+        "preset": _PRESETS[recipe.preset],
+        "subset_size": len(images.indices),
+        "ignored_scope": nncf.IgnoredScope(names=sorted(ignored)),
+        "advanced_parameters": AdvancedQuantizationParameters(
+            activations_range_estimator_params=_range_estimator(recipe.range_quantile)
+        ),
+    }
+
+
+def _range_estimator(quantile: float) -> RangeEstimatorParameters:
+    """Ranges from the values between two quantiles of each image; with quantile 0, NNCF's own choice."""
+    if quantile == 0:
+        return RangeEstimatorParameters()
+    low = StatisticsCollectorParameters(StatisticsType.QUANTILE, AggregatorType.MIN, quantile_outlier_prob=quantile)
+    high = StatisticsCollectorParameters(StatisticsType.QUANTILE, AggregatorType.MAX, quantile_outlier_prob=quantile)
+    return RangeEstimatorParameters(low, high)
+
+
+@contextlib.contextmanager
+def nncf_in_silence() -> Iterator[None]:
+    """While NNCF works: nothing printed, and the process's signals unharmed."""
+    nncf.set_log_level(logging.ERROR)
+    # NNCF draws progress bars on stdout, which belongs to results.
+    with contextlib.redirect_stdout(io.StringIO()), signal_stack_kept():
+        yield
