@@ -93,7 +93,8 @@ def _unknown_layout(root: Path) -> str:
     seen = f" (to Datumaro it looks like {' or '.join(formats)})" if formats else ""
     return (
         f"{root}: no folder {_IMAGES} here or in a subset folder{seen}; expected are {_IMAGES}/, {_MASKS}/ and "
-        f"{META_FILE}, or train/, val/, test/ with {_IMAGES}/ and {_MASKS}/ in each"
+        f"{META_FILE}, or train/, val/, test/ with {_IMAGES}/ and {_MASKS}/ in each. Are these images "
+        "without masks, to learn a backbone from? Then add --train-type Selfsupervised and leave out --val-data-roots"
     )
 
 

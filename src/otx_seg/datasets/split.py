@@ -129,4 +129,7 @@ def check_same_labels(train: Subset, val: Subset) -> None:
         difference = f"the order is {', '.join(ours)} in {train.root} and {', '.join(theirs)} in {val.root}"
     else:
         difference = "they name another background label"
-    raise DataError(f"the labels of the training and the validation data differ: {difference}; make them equal")
+    raise DataError(
+        f"the labels of the training and the validation data differ: {difference}; list the "
+        "same labels in the same order in the label_map of both dataset_meta.json files, also those without any pixel"
+    )

@@ -74,7 +74,7 @@ def initialise_backbone(
         if mode == "required":
             raise
         logger.warning("NO PRETRAINED WEIGHTS, training starts from random ones and needs longer: %s", error)
-        return f"the backbone starts from random weights: {error}"
+        return "the backbone starts from random weights, since no published ones could be had"
 
 
 def default_cache_dir() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import sys
 from datetime import datetime
 from importlib.metadata import version
@@ -15,11 +16,12 @@ _REPORTED_PACKAGES = ("otx-seg", "torch", "mmsegmentation", "openvino", "nncf", 
 
 def write_report(path: Path, sections: dict[str, str]) -> None:
     """Write the environment and the given sections ({heading: text}) as plain text."""
+    program = "otx" if Path(sys.argv[0]).name in ("otx", "__main__.py") else sys.argv[0]
     environment = "\n".join(
         [
             f"date: {datetime.now().astimezone().isoformat(timespec='seconds')}",
             f"folder: {Path.cwd()}",
-            f"command: {' '.join(sys.argv)}",
+            f"command: {shlex.join([program, *sys.argv[1:]])}",
             f"machine: {platform.platform()}, Python {platform.python_version()}",
             *(f"{package}: {version(package)}" for package in _REPORTED_PACKAGES),
         ]

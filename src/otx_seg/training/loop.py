@@ -251,7 +251,8 @@ class Training:
         result = self.selection.look(self.deployable(), at)
         if result is not None:
             self.learning_rate.observe(at.step, result.dice_average)
-            self.reporter.validation(ValidationReport(at.step, at.epoch, result, at.best_score, self.elapsed_s))
+            begun = at.epoch + (at.batch > 0)
+            self.reporter.validation(ValidationReport(at.step, begun, result, at.best_score, self.elapsed_s))
         self.model.train()
         return self.selection.stalled
 

@@ -48,8 +48,12 @@ def load_starting_weights(network: nn.Module, path: Path, labels: Labels, templa
     network.load_state_dict({key: value for key, value in weights.state_dict.items() if key in own}, strict=False)
     kept = [name for name in labels.names if name in weights.labels.names]
     new = [name for name in labels.names if name not in weights.labels.names]
+    dropped = [name for name in weights.labels.names if name not in labels.names]
     text = f"weights of {path}: labels kept: {', '.join(kept) or 'none'}"
-    return f"{text}; new: {', '.join(new)}" if new else text
+    text += f"; new: {', '.join(new)}" if new else ""
+    if dropped:
+        text += f"; dropped: {', '.join(dropped)} (learning_parameters.task_adapt=merge keeps them)"
+    return text
 
 
 def load_starting_backbone(network: nn.Module, path: Path, template: Template) -> str:

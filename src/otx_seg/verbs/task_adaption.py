@@ -55,8 +55,9 @@ def find_new(data: TrainingData, report: ScanReport, known: Labels | None) -> tu
     missing = [name for name, share in zip(labels.names, report.share_per_label, strict=True) if not share]
     if set(missing) & set(known.names):
         logger.warning(
-            "no training mask shows %s: the network will unlearn what it knows of it where its objects are marked as "
-            "something else; name those labels in ignored_labels (docs/data.md), or train on old images too",
+            "no training mask shows %s: where such things are in the images, they are marked as something else, mostly "
+            "background, and the network will unlearn them; train on old images too, or say with ignored_labels that "
+            'the pixels so marked do not count, as in {"*.jpg": ["background"]} (docs/data.md)',
             ", ".join(name for name in missing if name in known.names),
         )
     new_labels = {index for index, name in enumerate(labels.names) if name not in known.names}

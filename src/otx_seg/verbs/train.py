@@ -237,18 +237,24 @@ def _initial_weights(network: nn.Module, data: TrainingData, plan: Plan) -> str:
 
 def _announce(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -> None:
     parameters = plan.template.hyper_parameters.learning_parameters
-    limit = f", at most {parameters.max_minutes:g} minutes" if parameters.max_minutes else ""
+    limit = f", at most {_minutes(parameters.max_minutes)}" if parameters.max_minutes else ""
+    more = f" and {parameters.unlabeled_batch_size} unlabelled images" if data.unlabelled is not None else ""
     logger.info("template %s on %s; %s", plan.template.name, describe_device(), origin)
     logger.info("training: %s, %s", plan.train_type, plan.reason)
     logger.info("%s", data.split)
     logger.info(
-        "input %s, batches of %d, up to %d epochs%s; results go to %s",
+        "input %s, batches of %d%s, up to %d epochs%s; results go to %s",
         parameters.input_size,
         parameters.batch_size,
+        more,
         parameters.num_iters,
         limit,
         run.path,
     )
+
+
+def _minutes(number: float) -> str:
+    return f"{number:g} minute{'' if number == 1 else 's'}"
 
 
 def _finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: TrainResult) -> None:
@@ -261,7 +267,7 @@ def _finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result:
         {
             "Template": f"{chosen.name} ({chosen.id})\n{chosen.summary}",
             "Dataset": _dataset_text(plan, data),
-            "Configuration": f"training: {plan.train_type}, {plan.reason}\nstarted from {origin}\nseed {plan.seed}\n"
+            "Configuration": f"training: {plan.train_type}, {plan.reason}\n{origin}\nseed {plan.seed}\n"
             + chosen.as_yaml(),
             "Results": _results_text(result),
         },

@@ -38,6 +38,11 @@ def choose_train_type(asked: str | None, train_root: Path | None, val: bool, unl
     chosen = known[asked.lower()]
     if chosen == "Semisupervised" and not unlabelled:
         raise UsageError("--train-type Semisupervised needs images without masks: give --unlabeled-data-roots FOLDER")
+    if chosen == "Selfsupervised" and unlabelled:
+        raise UsageError(
+            "--train-type Selfsupervised learns from --train-data-roots alone: give the images without masks as that, "
+            "and leave out --unlabeled-data-roots"
+        )
     if chosen != "Semisupervised" and unlabelled:
         raise UsageError(f"--train-type {chosen} does not use unlabelled images: leave out --unlabeled-data-roots")
     if chosen == "Selfsupervised" and val:

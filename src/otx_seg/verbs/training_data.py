@@ -162,7 +162,10 @@ def refuse_other_data(plan: Plan, data: TrainingData) -> None:
     now = describe_data(plan, data)
     for subset in ("train", "val", "unlabelled"):
         if recorded[subset] != now[subset]:
+            different = sorted(set(map(str, recorded[subset])) ^ set(map(str, now[subset])))
+            first = f", the first that is not in both: {different[0]}" if different else ", in another order"
             raise UsageError(
                 f"the {subset} files are not those the run began with ({len(recorded[subset])} then, "
-                f"{len(now[subset])} now, see {plan.resumed_run.data}); start a new training with --load-weights"
+                f"{len(now[subset])} now{first}; see {plan.resumed_run.data}). Put them back, name the folder they are "
+                "in now beside --resume-from, or start a new training with --load-weights"
             )
