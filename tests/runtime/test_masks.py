@@ -25,15 +25,26 @@ def by_torch(probabilities: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return resized[0].argmax(dim=0).numpy()
 
 
+@pytest.fixture(params=["in one piece", "in bands"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small masks are made in one piece, large ones in bands; what holds for one holds for the other."""
+    if request.param == "in bands":
+        monkeypatch.setattr(masks, "_PIXELS_IN_ONE_PIECE", 0)
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("size", [(32, 64), (16, 16), (64, 16), (4, 8)])
 def test_equals_cv2_and_torch_where_the_arithmetic_is_exact(size: tuple[int, int]) -> None:
     probabilities = random_probabilities(5, 16, 16)
+    before = probabilities.copy()
     mask = mask_at(probabilities, size)
     assert mask.dtype == np.uint8
     assert_array_equal(mask, by_cv2(probabilities, size))
     assert_array_equal(mask, by_torch(probabilities, size))
+    assert_array_equal(probabilities, before)
 
 
+@pytest.mark.usefixtures("way")
 def test_differs_from_cv2_and_torch_by_rounding_alone() -> None:
     probabilities = np.random.default_rng(2).random((12, 50, 70), np.float32)
     mask = mask_at(probabilities, (333, 259))
@@ -43,27 +54,32 @@ def test_differs_from_cv2_and_torch_by_rounding_alone() -> None:
 
 def test_bands_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     probabilities = np.random.default_rng(1).random((7, 37, 53), np.float32)
+    monkeypatch.setattr(masks, "_PIXELS_IN_ONE_PIECE", 0)
     whole = mask_at(probabilities, (211, 167))
     for rows in (1, 2, 13, 210):
         monkeypatch.setattr(masks, "_PIXELS_AT_ONCE", rows * 167)
         assert_array_equal(mask_at(probabilities, (211, 167)), whole)
 
 
+@pytest.mark.usefixtures("way")
 def test_of_equal_probabilities_the_lowest_label_wins() -> None:
     assert_array_equal(mask_at(np.full((3, 2, 2), 0.25, np.float32), (5, 4)), np.zeros((5, 4)))
 
 
+@pytest.mark.usefixtures("way")
 def test_a_single_pixel_and_a_single_label() -> None:
     assert_array_equal(mask_at(np.array([[[0.2]], [[0.8]]], np.float32), (3, 2)), np.ones((3, 2)))
     assert_array_equal(mask_at(np.ones((1, 4, 4), np.float32), (8, 8)), np.zeros((8, 8)))
 
 
+@pytest.mark.usefixtures("way")
 def test_values_by_hand() -> None:
     # Label 1 falls 1, 0 along the row: at four pixels 1, 0.75, 0.25, 0; label 0 is 0.5 everywhere.
     probabilities = np.array([[[0.5, 0.5]], [[1.0, 0.0]]], np.float32)
     assert_array_equal(mask_at(probabilities, (1, 4)), [[1, 1, 0, 0]])
 
 
+@pytest.mark.usefixtures("way")
 def test_soft_threshold_leaves_label_0_where_nothing_is_likely() -> None:
     probabilities = np.array([[[0.3, 0.2]], [[0.4, 0.1]], [[0.3, 0.7]]], np.float32)
     assert_array_equal(mask_at(probabilities, (1, 2)), [[1, 2]])
@@ -71,6 +87,7 @@ def test_soft_threshold_leaves_label_0_where_nothing_is_likely() -> None:
     assert_array_equal(mask_at(probabilities, (1, 2), PostProcessing(0.5, -1)), [[1, 2]])
 
 
+@pytest.mark.usefixtures("way")
 def test_blur_removes_a_lone_pixel() -> None:
     one = np.zeros((5, 5), np.float32)
     one[2, 2] = 1

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 _PIXELS_AT_ONCE = 1 << 17
 """Output pixels worked on at a time: few enough that one band's planes stay in a core's cache."""
 
+_PIXELS_IN_ONE_PIECE = 1 << 19
+"""Masks up to this size are made without bands, whose bookkeeping takes longer than the cache saves."""
+
 
 @dataclass(frozen=True)
 class PostProcessing:
@@ -67,8 +70,13 @@ def mask_at(
     """
     height, width = size
     probabilities = post_processing.apply(probabilities)
-    upper, lower, share = neighbours(probabilities.shape[1], height)
     labels = np.zeros((height, width), np.uint8)
+    if height * width <= _PIXELS_IN_ONE_PIECE:
+        largest(
+            (cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in probabilities), labels
+        )
+        return labels
+    upper, lower, share = neighbours(probabilities.shape[1], height)
     rows = max(1, _PIXELS_AT_ONCE // width)
     for start in range(0, height, rows):
         band = slice(start, start + rows)
@@ -89,7 +97,9 @@ def _stretch(
     above: NDArray[np.float32], below: NDArray[np.float32], share: NDArray[np.float32], width: int
 ) -> NDArray[np.float32]:
     """Mix the rows (rows, w) vertically, then resize them to (rows, width)."""
-    mixed = above + (below - above) * share
+    mixed = below - above
+    mixed *= share
+    mixed += above
     resized: NDArray[np.float32] = cv2.resize(mixed, (width, len(mixed)), interpolation=cv2.INTER_LINEAR)
     return resized
 
@@ -100,5 +110,7 @@ def largest(planes: Iterable[NDArray[np.float32]], labels: NDArray[np.uint8]) ->
     remaining = iter(planes)
     best = next(remaining)
     for index, plane in enumerate(remaining, start=1):
-        np.copyto(labels, np.uint8(index), where=plane > best)
-        np.maximum(best, plane, out=best)
+        larger = cv2.compare(plane, best, cv2.CMP_GT)  # 255 where true
+        # Later labels have larger numbers, so the last one that was larger is the maximum.
+        np.maximum(labels, np.bitwise_and(larger, np.uint8(index), out=larger), out=labels)
+        cv2.max(best, plane, dst=best)

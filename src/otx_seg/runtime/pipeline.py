@@ -6,10 +6,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,13 +68,24 @@ def side_by_side(predictor: OpenVinoPredictor, frames: Iterable[Frame]) -> Gener
     for _ in range(at_once):
         idle.put(predictor.compiled_for_throughput.create_infer_request())
     waiting: deque[Future[Masked]] = deque()
-    with ThreadPoolExecutor(at_once, "masks") as workers:
+    with _one_thread_per_operation(), ThreadPoolExecutor(at_once, "masks") as workers:
         for frame in read_ahead(frames):
             while waiting and (len(waiting) == at_once or waiting[0].done()):
                 yield waiting.popleft().result()
             waiting.append(workers.submit(_masked, predictor, idle, frame))
         while waiting:
             yield waiting.popleft().result()
+
+
+@contextmanager
+def _one_thread_per_operation() -> Iterator[None]:
+    """OpenCV without threads of its own: here all cores are busy anyway, and waiting for each other costs time."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def requests_at_once(predictor: OpenVinoPredictor) -> int:
