@@ -14,6 +14,9 @@ from otx_seg.runtime.predictor import Predictor
 REQUIRED_AGREEMENT = 0.999
 """Share of the pixels that have to get the same label from an exported model as from its network."""
 
+REQUIRED_AGREEMENT_HALF = 0.99
+"""The same for parameters rounded to 16 bits: where two labels are nearly equal, pixels change sides."""
+
 _ROUNDING = 1e-5
 """Labels whose probabilities differ by less are equally right: the order of a sum decides between them."""
 

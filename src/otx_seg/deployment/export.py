@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from openvino.passes import ConstantFolding, Manager
 from torch import nn
 
-from otx_seg.deployment.agreement import REQUIRED_AGREEMENT, agreement, drawn_images
+from otx_seg.deployment.agreement import REQUIRED_AGREEMENT, REQUIRED_AGREEMENT_HALF, agreement, drawn_images
 from otx_seg.deployment.files import IR_XML, ONNX, written_whole
 from otx_seg.deployment.fuse import fold_batch_norm
 from otx_seg.deployment.rewrite import spell_out_group_norms
@@ -79,8 +79,8 @@ def export(
 
     Raises:
         UsageError: no such checkpoint, or half precision was asked for with ONNX.
-        OtxError: the graph and the network disagree on more than 0.1 % of the pixels, the network cannot be
-            converted, or the files cannot be written.
+        OtxError: the graph and the network disagree on more than 0.1 % of the pixels (in half precision 1 %), the
+            network cannot be converted, or the files cannot be written.
     """
     if export_type == "onnx" and half_precision:
         raise UsageError(
@@ -96,10 +96,11 @@ def export(
             model = _write_ir(predictor, folder / IR_XML, half_precision)
         compared = list(images) or drawn_images(predictor.input_size)
         share = agreement(predictor, load_predictor(model), compared)
-        if share < REQUIRED_AGREEMENT:
+        required = REQUIRED_AGREEMENT_HALF if half_precision else REQUIRED_AGREEMENT
+        if share < required:
             raise OtxError(
-                f"{weights}: the exported model agrees with the network on {share:.2%} of the pixels only, "
-                f"{REQUIRED_AGREEMENT:.1%} are required; nothing was written"
+                f"{weights}: the exported model agrees with the network on {share:.3%} of the pixels only, "
+                f"{required:.1%} are required; nothing was written"
             )
     return Exported(output / model.name, share, len(images))
 

@@ -72,9 +72,7 @@ def mask_at(
     probabilities = post_processing.apply(probabilities)
     labels = np.zeros((height, width), np.uint8)
     if height * width <= _PIXELS_IN_ONE_PIECE:
-        largest(
-            (cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in probabilities), labels
-        )
+        largest((cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in probabilities), labels)
         return labels
     upper, lower, share = neighbours(probabilities.shape[1], height)
     rows = max(1, _PIXELS_AT_ONCE // width)
