@@ -35,7 +35,7 @@ def color_graph(outlier: float = 0.0) -> openvino.Model:
         kernel = opset.constant(weights[:, :, None, None].astype(np.float32))
         return opset.convolution(x, kernel, [1, 1], [0, 0], [0, 0], [1, 1], name=name)
 
-    spread = np.tile(np.eye(3) / 180, (900, 1))  # (2700, 3): 8100 parameters
+    spread = np.tile(np.eye(3) / 180 + 1e-9, (900, 1))  # (2700, 3): 8100 parameters, none of them 0
     seen = spread.T.copy()
     if outlier:
         spread, seen = np.vstack((spread, np.full((1, 3), outlier))), np.hstack((seen, np.zeros((3, 1))))

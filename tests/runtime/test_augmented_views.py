@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, default_colors
-from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews, Mirrored, parse_views, probabilities_of
+from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews, mirrored, parse_views, probabilities_of
 from otx_seg.runtime.crops import Box, crop, resample, whole
 from otx_seg.runtime.masks import PLAIN_ARGMAX
 
@@ -39,7 +39,7 @@ IMAGE = cv2.resize(
 def test_the_mirror_image_is_turned_back_and_averaged() -> None:
     batch = crop(IMAGE, whole(IMAGE), SIZE)
     red = batch[:, 0] / 255
-    found = Mirrored(Model(lopsided=True)).probabilities(batch)
+    found = mirrored(Model(lopsided=True)).probabilities(batch)
     assert_allclose(found[:, 0], red / 2, atol=1e-6)  # the factors of a place and of its mirror image sum to 1
     assert_allclose(found.sum(axis=1), 1, atol=1e-6)
 

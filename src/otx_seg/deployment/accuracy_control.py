@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any
 
 import nncf
 import numpy as np
@@ -15,9 +15,8 @@ from torch import Tensor
 
 from otx_seg.datasets import Subset
 from otx_seg.inference.evaluate import confusion_of
-from otx_seg.labels import Labels
 from otx_seg.metrics.confusion import scores
-from otx_seg.runtime.masks import PostProcessing
+from otx_seg.runtime.altered_predictor import AlteredPredictor
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 
 _RANKING_IMAGES = 50
@@ -59,7 +58,11 @@ def quantize_within(
     def dice(compiled: openvino.CompiledModel, indices: Iterable[int]) -> tuple[float, None]:
         nonlocal done
         chosen = [int(index) for index in indices]
-        candidate, before = _Candidate(compiled, predictor), done
+        before = done
+
+        def probabilities(images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
+            batch = np.asarray(images, dtype=np.float32)
+            return np.concatenate([compiled(image[None])[0].copy() for image in batch])
 
         def count(images: int) -> None:
             nonlocal done
@@ -69,7 +72,9 @@ def quantize_within(
             if time.monotonic() > deadline:
                 raise OutOfTimeError
 
-        confusion = confusion_of(candidate, validation, chosen, batch_size=1, workers=0, progress=count)
+        confusion = confusion_of(
+            AlteredPredictor(predictor, probabilities), validation, chosen, batch_size=1, workers=0, progress=count
+        )
         return scores(confusion, predictor.labels).dice_average, None
 
     return nncf.quantize_with_accuracy_control(
@@ -82,21 +87,3 @@ def quantize_within(
         ),
         **arguments,
     )
-
-
-class _Candidate:
-    """A `Predictor` around a model that NNCF has compiled."""
-
-    kind: Literal["openvino"] = "openvino"
-
-    def __init__(self, compiled: openvino.CompiledModel, original: OpenVinoPredictor) -> None:
-        self._compiled = compiled
-        self.labels: Labels = original.labels
-        self.input_size = original.input_size
-        self.template = original.template
-        self.post_processing: PostProcessing = original.post_processing
-
-    def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
-        """See `Predictor.probabilities`."""
-        batch = np.asarray(images, dtype=np.float32)
-        return np.concatenate([self._compiled(image[None])[0].copy() for image in batch])

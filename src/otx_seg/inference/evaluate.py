@@ -18,7 +18,8 @@ from otx_seg.datasets.loading import evaluation_loader, read_pair
 from otx_seg.errors import DataError, UsageError
 from otx_seg.labels import Labels
 from otx_seg.metrics.confusion import Scores, confusion_matrix, scores
-from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews, Mirrored
+from otx_seg.runtime.altered_predictor import AlteredPredictor
+from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews, mirrored
 from otx_seg.runtime.masks import mask_at
 from otx_seg.runtime.predictor import Predictor, predict_mask
 from otx_seg.runtime.sliding_window import SlidingWindow
@@ -82,11 +83,12 @@ def evaluate(
         DataError: the subset is empty, or an image or mask cannot be read.
     """
     stopwatch = _Stopwatch(predictor)
+    timed = AlteredPredictor(predictor, stopwatch.probabilities)
     if window is None and not views.scales:
-        model = Mirrored(stopwatch) if views.flip else stopwatch
+        model = mirrored(timed) if views.flip else timed
         confusion = confusion_of(model, subset, range(len(subset)), batch_size, workers, progress)
     else:
-        confusion = _confusion_of_whole_images(stopwatch, subset, window, views, progress)
+        confusion = _confusion_of_whole_images(timed, subset, window, views, progress)
     seconds = stopwatch.seconds() / len(subset)
     return Evaluation(scores(confusion, predictor.labels), seconds, len(subset), window, views)
 
@@ -180,15 +182,10 @@ def matched(labels: Labels, subset: Subset) -> Subset:
 
 
 class _Stopwatch:
-    """A `Predictor` that measures another one."""
+    """Measures the calls of a predictor's `probabilities`, which `probabilities` stands for."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self.kind = predictor.kind
-        self.labels = predictor.labels
-        self.input_size = predictor.input_size
-        self.template = predictor.template
-        self.post_processing = predictor.post_processing
         self._calls: list[tuple[int, float]] = []
 
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:

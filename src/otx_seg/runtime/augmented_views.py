@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
+from otx_seg.runtime.altered_predictor import AlteredPredictor
 from otx_seg.runtime.crops import Box, crop, resample
 from otx_seg.runtime.tiling import shares, starts
 
@@ -83,22 +84,15 @@ def _scale(word: str, text: str) -> float:
     return scale
 
 
-class Mirrored:
-    """A `Predictor` that averages another one's probabilities of an image and of its left-right mirror image."""
+def mirrored(predictor: Predictor) -> Predictor:
+    """One that averages the probabilities of an image and of its left-right mirror image."""
 
-    def __init__(self, predictor: Predictor) -> None:
-        self._predictor = predictor
-        self.kind = predictor.kind
-        self.labels = predictor.labels
-        self.input_size = predictor.input_size
-        self.template = predictor.template
-        self.post_processing = predictor.post_processing
-
-    def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
-        """See `Predictor.probabilities`."""
+    def probabilities(images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         plain = np.asarray(images)
-        mirrored = self._predictor.probabilities(np.ascontiguousarray(plain[..., ::-1]))
-        return (self._predictor.probabilities(plain) + mirrored[..., ::-1]) / np.float32(2)
+        turned = predictor.probabilities(np.ascontiguousarray(plain[..., ::-1]))
+        return (predictor.probabilities(plain) + turned[..., ::-1]) / np.float32(2)
+
+    return AlteredPredictor(predictor, probabilities)
 
 
 def probabilities_of(
@@ -113,7 +107,7 @@ def probabilities_of(
     Returns:
         float32 (K, h, w) of the model's input size, the mean over all looks.
     """
-    model = Mirrored(predictor) if views.flip else predictor
+    model = mirrored(predictor) if views.flip else predictor
     total = _plain(model, image, box)
     for scale in views.scales:
         total = total + (_enlarged if scale > 1 else _with_surroundings)(model, image, box, scale)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.deployment.benchmark.variant import Arithmetic, Variant
+from otx_seg.runtime.altered_predictor import AlteredPredictor
 from otx_seg.runtime.predictor import Kind, Predictor
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _open_torch(variant: Variant, threads: int) -> Predictor:
     from otx_seg.inference.predictor import load_predictor
 
     predictor = load_predictor(variant.weights, device="cpu")
-    return predictor if variant.arithmetic == "FP32" else _InBfloat16(predictor)
+    return predictor if variant.arithmetic == "FP32" else _in_bfloat16(predictor)
 
 
 def _torch_throughput(variant: Variant, threads: int, predictor: Predictor) -> Throughput:
@@ -65,23 +66,15 @@ def _torch_throughput(variant: Variant, threads: int, predictor: Predictor) -> T
     return _side_by_side(predictor, threads, lambda: torch.set_num_threads(1))
 
 
-class _InBfloat16:
-    """A `Predictor` in PyTorch whose convolutions and matrix products compute in bfloat16."""
+def _in_bfloat16(predictor: Predictor) -> Predictor:
+    """The same in PyTorch with convolutions and matrix products computed in bfloat16."""
+    import torch
 
-    def __init__(self, predictor: Predictor) -> None:
-        self._predictor = predictor
-        self.kind = predictor.kind
-        self.labels = predictor.labels
-        self.input_size = predictor.input_size
-        self.template = predictor.template
-        self.post_processing = predictor.post_processing
-
-    def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
-        """See `Predictor.probabilities`."""
-        import torch
-
+    def probabilities(images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         with torch.autocast("cpu", torch.bfloat16):
-            return self._predictor.probabilities(images)
+            return predictor.probabilities(images)
+
+    return AlteredPredictor(predictor, probabilities)
 
 
 # ---------------------------------------------------------------------- ONNX Runtime
