@@ -161,8 +161,9 @@ def test_modes(server: tuple[str, Path], published: Path, tmp_path: Path, caplog
     with caplog.at_level(logging.WARNING):
         sentence = initialise_backbone(network, "auto", f"{address}/absent.pth", cache_dir=cache)
     assert "random weights" in sentence
-    assert "404" in sentence
+    assert sentence == "the backbone starts from random weights, since no published ones could be had"
     assert "NO PRETRAINED WEIGHTS" in caplog.text
+    assert "404" in caplog.text
     with pytest.raises(OtxError, match="404"):
         initialise_backbone(network, "required", f"{address}/absent.pth", cache_dir=cache)
     with pytest.raises(UsageError, match=r"no such .*file"):

@@ -105,7 +105,9 @@ def test_a_worker_ends_with_its_context(color_variant: Variant, log: IO[bytes]) 
 def test_no_process_is_left_behind(how: signal.Signals, color_ir: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "otx_seg", "benchmark", "--load-weights", str(color_ir), "--seconds", "3000"]
     command += ["--output", str(tmp_path / "run")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as started:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear_ctrl_c
+    ) as started:
         try:
             wait_until(lambda: busy(children(started.pid)))
             workers = children(started.pid)
@@ -117,6 +119,11 @@ def test_no_process_is_left_behind(how: signal.Signals, color_ir: Path, tmp_path
             started.kill()
         assert started.stderr is not None
         assert ("interrupted" in started.stderr.read()) == (how == signal.SIGINT)
+
+
+def hear_ctrl_c() -> None:
+    """Programs started in the background by a shell without a terminal ignore it, and so would what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def children(pid: int) -> list[int]:
