@@ -26,7 +26,7 @@ import otx_seg
 from otx_seg import template as templates
 from otx_seg.datasets import open_folder
 from otx_seg.inference.latency import timed_calls
-from otx_seg.models import lite_hrnet, network, resampling
+from otx_seg.models import lite_hrnet, network
 from otx_seg.models.build import build_model
 from otx_seg.models.network import Deployable, SegmentationNetwork
 from otx_seg.runtime.openvino_core import openvino_core
@@ -55,7 +55,6 @@ def write_plain(bare: SegmentationNetwork, size: tuple[int, int], path: Path) ->
         patch.object(lite_hrnet, "pool_to", functional.adaptive_avg_pool2d),
         patch.object(lite_hrnet.SpatialWeighting, "forward", plain_weighting),
         patch.object(network, "resize_bilinear", plain_bilinear),
-        patch.object(resampling, "resize_bilinear", plain_bilinear),
     ):
         model = openvino.convert_model(Deployable(bare).eval(), example_input=example, input=[list(example.shape)])
     openvino.save_model(model, path, compress_to_fp16=False)
@@ -81,7 +80,7 @@ def compare(name: str, camvid: Path, size: tuple[int, int], threads: int, rounds
     for parameter in bare.parameters():
         if parameter.ndim >= 2:
             nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
-    write_weights(folder / "weights.pth", bare.network.state_dict(), labels, template, size)
+    write_weights(folder / "weights.pth", bare.network.state_dict(), labels, template, "random weights")
     write_plain(bare, size, folder / "plain.xml")
     exported = otx_seg.export(folder / "weights.pth", output=folder / "exported")
     few = {"pot_parameters.stat_subset_size": 10, "nncf_optimization.maximal_accuracy_degradation": 100}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import openvino
 import pytest
+from whole_recipe import EVERYTHING
 
 from otx_seg.datasets import Subset
 from otx_seg.deployment.quantize import quantize
@@ -12,16 +13,6 @@ from otx_seg.errors import DataError, UsageError
 from otx_seg.inference.evaluate import evaluate
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.runtime.openvino_core import openvino_core
-
-EVERYTHING = Recipe(
-    preset="Performance",
-    subset_size=10,
-    ignored_patterns=(),
-    ignored_types=(),
-    range_quantile=0.0,
-    max_dice_loss=1.0,
-    control_seconds=600.0,
-)
 
 
 def nodes(path: Path) -> dict[str, openvino.Node]:

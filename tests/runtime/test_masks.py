@@ -57,7 +57,7 @@ def test_bands_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(masks, "_PIXELS_IN_ONE_PIECE", 0)
     whole = mask_at(probabilities, (211, 167))
     for rows in (1, 2, 13, 210):
-        monkeypatch.setattr(masks, "_PIXELS_AT_ONCE", rows * 167)
+        monkeypatch.setattr(masks, "PIXELS_AT_ONCE", rows * 167)
         assert_array_equal(mask_at(probabilities, (211, 167)), whole)
 
 

@@ -90,7 +90,7 @@ def test_no_pixel_depends_on_how_the_work_is_divided(size, window, canvas, blur,
     for columns in (1, 7, 33):
         monkeypatch.setattr(sliding_window, "_BYTES_AT_ONCE", 4 * CLASSES * INPUT[0] * columns)
         for pixels in (1, 200):
-            monkeypatch.setattr(sliding_window, "_PIXELS_AT_ONCE", pixels)
+            monkeypatch.setattr(sliding_window, "PIXELS_AT_ONCE", pixels)
             assert (found() == whole).mean() > (0.9995 if blur > 1 else 0.99999)
 
 

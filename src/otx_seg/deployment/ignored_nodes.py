@@ -38,9 +38,9 @@ def _is_stored(value: openvino.Output) -> bool:
 def delicate_nodes(graph: openvino.Model) -> set[str]:
     """The names of the nodes that are better left in floating point in any network.
 
-    These are all but the weighted operations with at least 8000 parameters and their biases: sums, products, means
-    and resizing need the precision more than they gain from integers. On Lite-HRNet-s and CamVid, quantising
-    everything cost 4 Dice points, and quantising the convolutions alone none.
+    These are all but the weighted operations with at least 8000 parameters other than 0 and their biases: sums,
+    products, means and resizing need the precision more than they gain from integers. On Lite-HRNet-s and CamVid,
+    quantising everything cost 4 Dice points, and quantising the convolutions alone none.
     """
     chosen = {node.get_friendly_name() for node in weighted_nodes(graph) if _parameters(node) >= _WORTH_QUANTIZING}
     biases = {

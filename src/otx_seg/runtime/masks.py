@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_PIXELS_AT_ONCE = 1 << 17
+PIXELS_AT_ONCE = 1 << 17
 """Output pixels worked on at a time: few enough that one band's planes stay in a core's cache."""
 
 _PIXELS_IN_ONE_PIECE = 1 << 19
@@ -75,7 +75,7 @@ def mask_at(
         largest((cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in probabilities), labels)
         return labels
     upper, lower, share = neighbours(probabilities.shape[1], height)
-    rows = max(1, _PIXELS_AT_ONCE // width)
+    rows = max(1, PIXELS_AT_ONCE // width)
     for start in range(0, height, rows):
         band = slice(start, start + rows)
         planes = (_stretch(plane[upper[band]], plane[lower[band]], share[band], width) for plane in probabilities)

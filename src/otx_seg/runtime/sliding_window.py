@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
 from otx_seg.runtime.crops import Box
-from otx_seg.runtime.masks import PostProcessing, largest, neighbours
+from otx_seg.runtime.masks import PIXELS_AT_ONCE, PostProcessing, largest, neighbours
 from otx_seg.runtime.tiling import shares, starts
 
 DEFAULT_OVERLAP = 0.25
@@ -23,7 +23,6 @@ _LARGEST_SIDE = 100_000
 _MOST_ENLARGED = 8
 _BYTES_AT_ONCE = 1 << 29
 """Of the band of probabilities. Images for which it would take more are worked on in strips of columns."""
-_PIXELS_AT_ONCE = 1 << 17  # as in masks: planes of so many pixels stay in a core's cache
 
 
 @dataclass(frozen=True)
@@ -151,7 +150,7 @@ class _Band:
         """Fill rows `done` to `end` of the mask (H, W) in these columns."""
         labels = mask[:, self._wanted]
         # A blur reaches over the ends of what it gets: the more rows at once, the fewer are smoothed twice.
-        step = max(1, _PIXELS_AT_ONCE // labels.shape[1], 4 * self._reach)
+        step = max(1, PIXELS_AT_ONCE // labels.shape[1], 4 * self._reach)
         for first in range(done, end, step):
             wanted = slice(first, min(end, first + step))
             top, bottom = self._rows.needed(wanted, self._reach)
