@@ -80,6 +80,8 @@ def compare(name: str, camvid: Path, size: tuple[int, int], threads: int, rounds
     for parameter in bare.parameters():
         if parameter.ndim >= 2:
             nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+        else:  # biases of zero would be left out of the graph, or shared
+            nn.init.uniform_(parameter, 0.1, 1)
     write_weights(folder / "weights.pth", bare.network.state_dict(), labels, template, "random weights")
     write_plain(bare, size, folder / "plain.xml")
     exported = otx_seg.export(folder / "weights.pth", output=folder / "exported")

@@ -24,6 +24,9 @@ _WORTH_8_BITS = 2000
 _WORTH_HALVING = 512
 """Elements from which on 16 instead of 32 bits save more than the node that turns them back into 32 takes."""
 
+_ZERO = np.float32(1e-30)
+"""A kernel without larger values is one of zeros; 127 divided by less may be infinite."""
+
 _OUTPUT_AXES = {"Convolution": 1, "GroupConvolution": 2}
 """How many of a kernel's first axes tell the output channels apart, by type of node."""
 
@@ -36,8 +39,9 @@ _PRECISION = re.compile(r' precision="\w+" ?')
 def store_kernels_in_8_bits(model: openvino.Model, ignored: Collection[str]) -> None:
     """Store the large 32-bit kernels of convolutions in 8 bits; `model` is changed.
 
-    The computation stays one in 32 bits: each output channel has a scale of its own, with which its integers are
-    multiplied when the model is loaded.
+    The computation stays one in 32 bits: each output channel has a scale of its own, by which its integers are divided
+    when the model is loaded. (OpenVINO would keep a multiplication and do it anew for every image, since it looks like
+    a kernel that belongs to an integer layer.)
 
     Args:
         model: convolutions that compute with integers already are left as they are.
@@ -53,9 +57,10 @@ def store_kernels_in_8_bits(model: openvino.Model, ignored: Collection[str]) -> 
         if values.size < _WORTH_8_BITS:
             continue
         inner = tuple(range(_OUTPUT_AXES[node.get_type_name()], values.ndim))
-        scale = np.abs(values).max(axis=inner, keepdims=True) / np.float32(127)
-        integers = np.rint(values / np.maximum(scale, np.finfo(np.float32).tiny)).astype(np.int8)
-        restored = opset13.multiply(opset13.convert(opset13.constant(integers), "f32"), opset13.constant(scale))
+        largest = np.abs(values).max(axis=inner, keepdims=True)
+        steps_per_unit = np.float32(127) / np.where(largest < _ZERO, np.float32(127), largest)
+        integers = np.rint(values * steps_per_unit).astype(np.int8)
+        restored = opset13.divide(opset13.convert(opset13.constant(integers), "f32"), opset13.constant(steps_per_unit))
         _replace(kernel.output(0), restored.output(0))
 
 
@@ -96,12 +101,21 @@ def _bare_ports(ports: re.Match[str]) -> str:
 def _share_constants(model: openvino.Model) -> None:
     first: dict[tuple[str, tuple[int, ...], bytes], openvino.Node] = {}
     for node in model.get_ordered_ops():
-        if node.get_type_name() != "Constant":
+        if node.get_type_name() != "Constant" or _is_bias(node):
             continue
         key = (str(node.get_element_type()), tuple(node.get_output_shape(0)), node.get_data().tobytes())
         kept = first.setdefault(key, node)
         if kept is not node:
             _replace(node.output(0), kept.output(0))
+
+
+def _is_bias(constant: openvino.Node) -> bool:
+    """Whether a constant is added to a convolution: OpenVINO makes one operation of the two if nothing else uses it."""
+    users = [use.get_node() for use in constant.output(0).get_target_inputs()]
+    return any(
+        user.get_type_name() == "Add" and user.input_value(0).get_node().get_type_name() in _OUTPUT_AXES
+        for user in users
+    )
 
 
 def _replace(old: openvino.Output, new: openvino.Output) -> None:

@@ -16,9 +16,9 @@ _SHOWN = 8  # names in a message: enough to see how they are made
 
 _NOT_COMPUTED = {"Constant", "Parameter", "Result"}
 _WEIGHTED = {"Convolution", "GroupConvolution", "MatMul"}
-_WORTH_QUANTIZING = 8000
-"""Parameters from which on an operation is quantised: with fewer, computing with integers gains less time than it takes
-to turn the operation's input into integers."""
+_WORTH_QUANTIZING = 16
+"""Multiplications per pixel of the image from which on an operation is quantised: with fewer, computing with integers
+gains little, and each costs some accuracy."""
 
 
 def weighted_nodes(graph: openvino.Model) -> list[openvino.Node]:
@@ -38,11 +38,16 @@ def _is_stored(value: openvino.Output) -> bool:
 def delicate_nodes(graph: openvino.Model) -> set[str]:
     """The names of the nodes that are better left in floating point in any network.
 
-    These are all but the weighted operations with at least 8000 parameters other than 0 and their biases: sums,
-    products, means and resizing need the precision more than they gain from integers. On Lite-HRNet-s and CamVid,
+    These are all but the weighted operations with at least 16 multiplications per pixel of the image and their biases:
+    sums, products, means and resizing need the precision more than they gain from integers. On Lite-HRNet-s and CamVid,
     quantising everything cost 4 Dice points, and quantising the convolutions alone none.
     """
-    chosen = {node.get_friendly_name() for node in weighted_nodes(graph) if _parameters(node) >= _WORTH_QUANTIZING}
+    pixels = math.prod(graph.inputs[0].get_shape()[2:])
+    chosen = {
+        node.get_friendly_name()
+        for node in weighted_nodes(graph)
+        if _multiplications(node) >= _WORTH_QUANTIZING * pixels
+    }
     biases = {
         node.get_friendly_name()
         for node in graph.get_ordered_ops()
@@ -52,12 +57,14 @@ def delicate_nodes(graph: openvino.Model) -> set[str]:
     return others - chosen - biases
 
 
-def _parameters(node: openvino.Node) -> int:
-    """How many of a weighted node's parameters say anything: `unshuffle` fills kernels up with zeros."""
+def _multiplications(node: openvino.Node) -> int:
+    """How many a weighted node needs for one image, those with 0 left out: `unshuffle` fills kernels up with zeros."""
     stored = node.input_value(1).get_node()
-    if stored.get_type_name() == "Constant":
-        return int(np.count_nonzero(stored.get_data()))
-    return math.prod(node.input_value(1).get_shape())
+    known = stored.get_type_name() == "Constant"
+    parameters = np.count_nonzero(stored.get_data()) if known else math.prod(node.input_value(1).get_shape())
+    # (1, C, H, W) of a convolution, (1, N, C) of a matrix product
+    shape = node.get_output_shape(0)
+    return int(parameters) * (math.prod(shape[:-1]) if node.get_type_name() == "MatMul" else math.prod(shape[2:]))
 
 
 def find_ignored_nodes(graph: openvino.Model, patterns: Sequence[str], types: Sequence[str], path: Path) -> set[str]:
