@@ -32,9 +32,7 @@ class ExplainablePredictor(Predictor, Protocol):
         ...
 
 
-def load_predictor(
-    weights: Path, template: Template | None = None, device: str | None = None
-) -> ExplainablePredictor:
+def load_predictor(weights: Path, template: Template | None = None, device: str | None = None) -> ExplainablePredictor:
     """Open a trained or exported model.
 
     Args:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from otx_seg.errors import UsageError
 
 FEATURE_VECTOR = "feature_vector"
-"""An output of models exported with features, (1, C): the mean of the feature map. OpenVINO Model API knows the name."""
+"""An output of models exported with features, (1, C), the mean of the feature map. Model API of OpenVINO knows it."""
 
 FEATURE_MAP, CLASS_ACTIVATION = "feature_map", "class_activation"
 """Values inside such a model. They are no outputs, since Model API takes no more than one beside the probabilities;

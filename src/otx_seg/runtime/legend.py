@@ -41,9 +41,14 @@ def draw_legend(picture: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Lab
         picture[: panel.shape[0], : panel.shape[1]] = panel
 
 
-def draw_note(picture: NDArray[np.uint8], text: str) -> None:
-    """Write a line of text into the lower left corner, cut off where it is too long; `picture` is changed."""
-    panel = _panel((text,), (None,), _line_height(picture.shape[0]))
+def draw_note(picture: NDArray[np.uint8], text: str, color: tuple[int, int, int] | None = None) -> None:
+    """Write a line of text into the lower left corner, cut off where it is too long; `picture` is changed.
+
+    Args:
+        picture: uint8 (H, W, 3) RGB.
+        color: of a square before the text, RGB 0-255; None: no square.
+    """
+    panel = _panel((text,), (color,), _line_height(picture.shape[0]))
     if panel is not None:
         panel = panel[: picture.shape[0], : picture.shape[1]]
         picture[picture.shape[0] - panel.shape[0] :, : panel.shape[1]] = panel

@@ -1,0 +1,29 @@
+"""A map of numbers as colours: from blue, low, through green and yellow to red, high."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def heat_map(
+    values: NDArray[np.float32], size: tuple[int, int], limits: tuple[float, float] | None = None
+) -> NDArray[np.uint8]:
+    """A map enlarged bilinearly and coloured.
+
+    Args:
+        values: float32 (h, w).
+        size: (height, width) in pixels of the result.
+        limits: the values that become the bluest blue and the reddest red; None: the map's own smallest and largest. A
+            map whose limits are equal is blue.
+
+    Returns:
+        uint8 (height, width, 3) RGB, OpenCV's colour map ``COLORMAP_JET``.
+    """
+    lowest, highest = limits or (float(values.min()), float(values.max()))
+    scale = 255 / (highest - lowest) if highest > lowest else 0.0
+    levels = np.clip(np.rint((values - np.float32(lowest)) * np.float32(scale)), 0, 255)
+    # Enlarged as integers, which take a quarter of the memory.
+    enlarged = cv2.resize(levels.astype(np.uint8), size[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.cvtColor(cv2.applyColorMap(enlarged, cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB))
