@@ -162,7 +162,7 @@ def _explain(
         limits = (0.0, 1.0) if how.algorithm == PROBABILITY else None
         heat = heat_map(maps[index], (picture.shape[0], picture.shape[1]), limits)
         drawn = cv2.addWeighted(picture, 1 - how.overlay_weight, heat, how.overlay_weight, 0)
-        text = f"{label or how.algorithm}   {maps[index].min():.3g} to {maps[index].max():.3g}"
+        text = f"{label or how.algorithm}   {_short(maps[index].min())}  to  {_short(maps[index].max())}"
         draw_note(drawn, text, predictor.labels.colors[index] if label is not None else None)
         write_picture(overlay, drawn)
         if how.process_maps:
@@ -196,6 +196,10 @@ def _folders(labels: Labels) -> list[PurePath]:
     digits = len(str(len(labels) - 1))
     words = [re.sub(r"\W+", "_", unicodedata.normalize("NFC", name))[:_LONGEST_NAME] for name in labels.names]
     return [PurePath(f"{index:0{digits}}_{word}") for index, word in enumerate(words)]
+
+
+def _short(number: np.float32) -> str:
+    return f"{round(float(number), 3):.3g}"
 
 
 def _as_npy(values: NDArray[np.float32]) -> bytes:

@@ -23,7 +23,6 @@ def heat_map(
     """
     lowest, highest = limits or (float(values.min()), float(values.max()))
     scale = 255 / (highest - lowest) if highest > lowest else 0.0
-    levels = np.clip(np.rint((values - np.float32(lowest)) * np.float32(scale)), 0, 255)
-    # Enlarged as integers, which take a quarter of the memory.
-    enlarged = cv2.resize(levels.astype(np.uint8), size[::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.cvtColor(cv2.applyColorMap(enlarged, cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB))
+    levels = cv2.resize((values - np.float32(lowest)) * np.float32(scale), size[::-1], interpolation=cv2.INTER_LINEAR)
+    np.clip(np.rint(levels, out=levels), 0, 255, out=levels)
+    return np.asarray(cv2.cvtColor(cv2.applyColorMap(levels.astype(np.uint8), cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import Literal
 
@@ -58,15 +57,11 @@ class TorchPredictor:
 
     @torch.inference_mode()
     def activations(self, image: NDArray[np.uint8]) -> Activations:
-        """See `ExplainablePredictor.activations`. Of a network that is trained on, those at the first call."""
+        """See `ExplainablePredictor.activations`."""
         device = next(self.network.parameters()).device
-        found = self._open_network(torch.as_tensor(image).to(device))
+        found = OpenNetwork(self.network).eval()(torch.as_tensor(image).to(device))
         probabilities, _, feature_map, class_activation = (values.float().cpu().numpy() for values in found)
         return Activations(probabilities[0], feature_map[0], class_activation[0])
-
-    @functools.cached_property
-    def _open_network(self) -> OpenNetwork:
-        return OpenNetwork(self.network).eval()
 
 
 def open_checkpoint(path: Path, template: Template | None = None, device: str | None = None) -> TorchPredictor:

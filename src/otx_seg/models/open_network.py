@@ -41,13 +41,15 @@ class OpenNetwork(nn.Module):
     def __init__(self, network: SegmentationNetwork) -> None:
         """
         Args:
-            network: is copied. Its head has to end in mmseg's 1x1 convolution `conv_seg`.
+            network: stays as it is; the parameters are shared. Its head has to end in mmseg's 1x1 convolution
+                `conv_seg`.
 
         Raises:
             UsageError: it ends otherwise.
         """
         super().__init__()
-        self.network = copy.deepcopy(network)
+        shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+        self.network = copy.deepcopy(network, shared)
         head = self.network.network.decode_head
         classifier = head.conv_seg
         if not isinstance(classifier, nn.Conv2d) or classifier.kernel_size != (1, 1) or classifier.groups != 1:
