@@ -57,7 +57,8 @@ def test_maps_of_every_label(algorithm: str, predictor: ExplainablePredictor, so
         assert numbers.dtype == np.float32
         assert_array_equal(numbers, expected[index])
         assert explanation.overlay == tmp_path / "out" / "overlays" / folder / "sub" / "a.jpg"
-        heat = heat_map(numbers, (50, 70), (0, 1) if algorithm == "probability" else None)
+        limits = (0, 1) if algorithm == "probability" else (numbers.min(), numbers.max())
+        heat = heat_map(numbers, (50, 70), limits)
         mixed = 0.75 * IMAGE + 0.25 * heat
         picture = drawn(explanation.overlay)
         assert np.abs(picture[:30] - mixed[:30]).mean() < 12  # JPEG; below is the label's name
@@ -118,7 +119,7 @@ def test_maps_as_pictures(predictor: ExplainablePredictor, source: Path, tmp_pat
     maps = saliency.class_wise(predictor.activations(network_input(IMAGE, (64, 64))))
     for explanation, numbers in zip(found.written, maps, strict=True):
         assert explanation.map.suffix == ".png"
-        assert_array_equal(drawn(explanation.map), heat_map(numbers, (50, 70)))
+        assert_array_equal(drawn(explanation.map), heat_map(numbers, (50, 70), (numbers.min(), numbers.max())))
     assert {path.rsplit(".", 1)[1] for path in files(tmp_path / "out")} == {"png", "jpg"}
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
 from otx_seg.inference import saliency
-from otx_seg.inference.heat_map import heat_map
+from otx_seg.inference.heat_map import SCALE, heat_map
 from otx_seg.inference.image_by_image import work_through
 from otx_seg.inference.predictor import ExplainablePredictor
 from otx_seg.labels import Labels
@@ -146,24 +146,22 @@ def _explain(
 ) -> list[Explanation]:
     image = read_image(source)
     probabilities, maps = _maps(predictor, image, how.algorithm)
-    if how.algorithm in FOR_ALL_LABELS:
-        wanted = [0]
-    elif how.all_labels:
-        wanted = list(range(len(maps)))
-    else:
+    wanted = list(range(len(maps)))
+    if how.algorithm in PER_LABEL and not how.all_labels:
         mask = mask_at(probabilities, (image.shape[0], image.shape[1]), predictor.post_processing)
         wanted = np.flatnonzero(cv2.calcHist([mask], [0], None, [256], [0, 256])).tolist()
+        del mask
     picture = shrunk(image)
     del image  # it may be large
     written = []
     for index in wanted:
         numbers, colors, overlay = _files(output, folders[index], name)
         label = predictor.labels.names[index] if how.algorithm in PER_LABEL else None
-        limits = (0.0, 1.0) if how.algorithm == PROBABILITY else None
+        limits = (0.0, 1.0) if how.algorithm == PROBABILITY else (float(maps[index].min()), float(maps[index].max()))
         heat = heat_map(maps[index], (picture.shape[0], picture.shape[1]), limits)
         drawn = cv2.addWeighted(picture, 1 - how.overlay_weight, heat, how.overlay_weight, 0)
-        text = f"{label or how.algorithm}   {_short(maps[index].min())}  to  {_short(maps[index].max())}"
-        draw_note(drawn, text, predictor.labels.colors[index] if label is not None else None)
+        square = None if label is None else predictor.labels.colors[index]
+        draw_note(drawn, f"{label or how.algorithm}   {_short(limits[0])}  to  {_short(limits[1])}", square, SCALE)
         write_picture(overlay, drawn)
         if how.process_maps:
             write_picture(colors, heat)
@@ -198,8 +196,8 @@ def _folders(labels: Labels) -> list[PurePath]:
     return [PurePath(f"{index:0{digits}}_{word}") for index, word in enumerate(words)]
 
 
-def _short(number: np.float32) -> str:
-    return f"{round(float(number), 3):.3g}"
+def _short(number: float) -> str:
+    return f"{round(number, 3):.3g}"
 
 
 def _as_npy(values: NDArray[np.float32]) -> bytes:
