@@ -7,6 +7,7 @@ from otx_seg.errors import UsageError
 from otx_seg.models import build_model
 from otx_seg.models.network import Deployable, SegmentationNetwork
 from otx_seg.models.open_network import OpenClassifier, OpenNetwork
+from otx_seg.template import find_templates
 
 
 def test_a_classifier_by_hand() -> None:
@@ -21,7 +22,7 @@ def test_a_classifier_by_hand() -> None:
     assert OpenClassifier(nn.Conv2d(2, 2, 1, bias=False))(features).shape == (1, 2, 1, 2)
 
 
-@pytest.mark.parametrize("template", ["Lite-HRNet-s-mod2", "Lite-HRNet-x-mod3", "SegNext-t"])
+@pytest.mark.parametrize("template", [template.name for template in find_templates()])
 @torch.no_grad()
 def test_what_it_shows_is_what_the_network_decides_on(template: str) -> None:
     torch.manual_seed(0)
