@@ -83,7 +83,8 @@ def export(
             needs.
 
     Raises:
-        UsageError: no such checkpoint, or half precision was asked for with ONNX.
+        UsageError: no such checkpoint, half precision was asked for with ONNX, or features of a network that does not
+            end in a 1x1 convolution.
         OtxError: the graph and the network disagree on more than 0.1 % of the pixels (in half precision 1 %), the
             network cannot be converted, or the files cannot be written.
     """
@@ -157,9 +158,8 @@ def _write_onnx(predictor: TorchPredictor, path: Path, dump_features: bool) -> P
             output_names=[OUTPUT, *OUTPUT_NAMES] if dump_features else [OUTPUT],
             opset_version=_OPSET,
         )
-    if dump_features:
-        keep_features_inside_onnx(path)
     model = onnx.load(path)
+    keep_features_inside_onnx(model)
     entries = _info(predictor).entries()
     onnx.helper.set_model_props(model, {f"{SECTION} {name}": value for name, value in entries.items()})
     onnx.save(model, path)

@@ -6,8 +6,6 @@ API takes no more outputs, and nobody who wants only probabilities has to pay fo
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import onnx
 import openvino
 
@@ -30,10 +28,8 @@ def name_features_in_ir(model: openvino.Model) -> None:
         value.get_tensor().set_names({name})
 
 
-def keep_features_inside_onnx(path: Path) -> None:
-    """Let of an ONNX model's outputs called `OUTPUT_NAMES` only the feature vector stay one; the file is changed."""
-    model = onnx.load(path)
+def keep_features_inside_onnx(model: onnx.ModelProto) -> None:
+    """Let only the feature vector of the outputs called `OUTPUT_NAMES`, if any, stay one; `model` is changed."""
     for output in list(model.graph.output):
         if output.name in INNER_NAMES:
             model.graph.output.remove(output)
-    onnx.save(model, path)

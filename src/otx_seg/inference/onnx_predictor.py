@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import onnx
 import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
@@ -64,6 +63,9 @@ class OnnxPredictor:
 
     @functools.cached_property
     def _session_with_activations(self) -> onnxruntime.InferenceSession:
+        # Here, since it takes memory that running a model does not, and `otx benchmark` measures that.
+        import onnx
+
         model = onnx.load(self._path)
         check_features([name for node in model.graph.node for name in node.output], self._path)
         inner = [onnx.helper.make_empty_tensor_value_info(name) for name in (FEATURE_MAP, CLASS_ACTIVATION)]

@@ -70,16 +70,16 @@ def predict_images(
     """
     draw = functools.partial(predict_mask, predictor, window=window, views=views)
 
+    def files_of(name: PurePath) -> tuple[Path, Path]:
+        files = result_files(output, name)
+        return files.mask, files.overlay
+
     def work(image: Path, name: PurePath) -> Prediction:
         files = result_files(output, name)
         _write(image, files, draw, predictor.labels)
         return Prediction(image, files.mask, files.overlay)
 
-    def names(name: PurePath) -> tuple[Path, Path]:
-        files = result_files(output, name)
-        return files.mask, files.overlay
-
-    return Predictions(*work_through(source, names, work, overwrite, progress))
+    return Predictions(*work_through(source, files_of, work, overwrite, progress))
 
 
 def _write(
