@@ -37,6 +37,8 @@ FOR_ALL_LABELS: dict[str, Callable[[Activations], NDArray[np.float32]]] = {
     "activationmap": saliency.activation,
     "eigencam": saliency.eigen,
 }
+_LEAST_HEIGHT = 96
+"""Pixels of an overlay from which on it names its label: on smaller ones the name would hide the map."""
 _LONGEST_NAME = 60  # of a label in a file's name, in characters
 
 
@@ -160,8 +162,9 @@ def _explain(
         limits = (0.0, 1.0) if how.algorithm == PROBABILITY else (float(maps[index].min()), float(maps[index].max()))
         heat = heat_map(maps[index], (picture.shape[0], picture.shape[1]), limits)
         drawn = cv2.addWeighted(picture, 1 - how.overlay_weight, heat, how.overlay_weight, 0)
-        square = None if label is None else predictor.labels.colors[index]
-        draw_note(drawn, f"{label or how.algorithm}   {_short(limits[0])}  to  {_short(limits[1])}", square, SCALE)
+        if len(drawn) >= _LEAST_HEIGHT:
+            square = None if label is None else predictor.labels.colors[index]
+            draw_note(drawn, f"{label or how.algorithm}   {_short(limits[0])}  to  {_short(limits[1])}", square, SCALE)
         write_picture(overlay, drawn)
         if how.process_maps:
             write_picture(colors, heat)
