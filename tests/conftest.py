@@ -91,6 +91,18 @@ def tiny_onnx(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="session")
+def open_ir(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The IR of `tiny_weights`, exported with its features."""
+    return export(tiny_weights, tmp_path_factory.mktemp("open_ir"), dump_features=True).model
+
+
+@pytest.fixture(scope="session")
+def open_onnx(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ONNX model of `tiny_weights`, exported with its features."""
+    return export(tiny_weights, tmp_path_factory.mktemp("open_onnx"), "onnx", dump_features=True).model
+
+
+@pytest.fixture(scope="session")
 def tiny_data(tiny_network: SegmentationNetwork, tmp_path_factory: pytest.TempPathFactory) -> Subset:
     """Four images of 60 x 100 pixels whose masks are what `tiny_network` says, worked out with torch alone."""
     root = tmp_path_factory.mktemp("data")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from otx_seg.verbs.demo import demo
     from otx_seg.verbs.deploy import deploy
     from otx_seg.verbs.evaluate import evaluate
+    from otx_seg.verbs.explain import explain
     from otx_seg.verbs.export import export
     from otx_seg.verbs.optimize import optimize
     from otx_seg.verbs.predict import predict
@@ -28,6 +29,7 @@ __all__ = [
     "demo",
     "deploy",
     "evaluate",
+    "explain",
     "export",
     "find_templates",
     "optimize",
@@ -38,7 +40,7 @@ __all__ = [
 # Here, since it has to happen before openvino or nncf is imported, whatever part of this package does that.
 switch_off()
 
-_VERBS = ("benchmark", "demo", "deploy", "evaluate", "export", "optimize", "predict", "train")
+_VERBS = ("benchmark", "demo", "deploy", "evaluate", "explain", "export", "optimize", "predict", "train")
 _HOMES = {name: f"otx_seg.verbs.{name}" for name in _VERBS}
 _HOMES |= {"build_model": "otx_seg.models", "find_templates": "otx_seg.template"}
 

@@ -65,3 +65,16 @@ def test_a_note() -> None:
     tiny = np.full((5, 7, 3), 100, np.uint8)
     draw_note(tiny, "12.5 frames/s")
     assert tiny.shape == (5, 7, 3)
+
+
+def test_a_note_with_a_square_and_a_bar() -> None:
+    picture = np.full((240, 300, 3), 100, np.uint8)
+    draw_note(picture, "tree", (0, 250, 0), np.uint8([[0, 0, 250], [250, 0, 0]]))
+    row = [tuple(map(int, color)) for color in picture[-6]]
+    assert row.index((0, 250, 0)) < row.index((0, 0, 250)) < row.index((250, 0, 0))
+    assert row.index((0, 0, 250)) > 20 > row.index((0, 250, 0))
+    assert (250, 0, 0) not in row[100:]
+    assert (picture[:220] == 100).all()
+    tiny = np.full((5, 7, 3), 100, np.uint8)
+    draw_note(tiny, "tree", (0, 250, 0), np.uint8([[0, 0, 250], [250, 0, 0]]))
+    assert tiny.shape == (5, 7, 3)

@@ -19,6 +19,9 @@ from otx_seg.cli.options import output_options, weights_option
 @click.option(
     "--compare-on", metavar="PATH", help="Images to compare with the network on; without it validation images."
 )
+@click.option(
+    "--dump-features", is_flag=True, help="Also give a feature vector of the image, and keep what `otx explain` needs."
+)
 @output_options
 def command(**arguments: Any) -> None:
     """Write trained weights as an OpenVINO or ONNX model, and check that it computes the same.

@@ -22,6 +22,7 @@ VERBS = {
     "train": "train a network on a folder of images and masks",
     "eval": "measure a model on a labelled data set",
     "predict": "write the masks of images",
+    "explain": "show what in an image a model decided on",
     "export": "turn trained weights into an OpenVINO or ONNX model",
     "optimize": "quantise an OpenVINO model to INT8",
     "benchmark": "compare models in speed, size, memory and accuracy",

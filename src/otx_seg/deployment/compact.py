@@ -15,6 +15,8 @@ import numpy as np
 import openvino
 from openvino import opset13
 
+from otx_seg.deployment.features import INNER_NAMES
+
 _NAMED = {"Parameter", "Result", "Convolution", "GroupConvolution", "MatMul"}
 """Nodes that keep their names: by these a profile of the model can be read."""
 
@@ -83,7 +85,7 @@ def save_compact(model: openvino.Model, path: Path) -> None:
     """Write an IR, ``.xml`` at `path` and ``.bin`` beside it; most inner nodes of `model` lose their names.
 
     1. Equal constants become one.
-    2. Tensors inside the graph lose their names, and most nodes get short ones.
+    2. Tensors inside the graph lose their names, but for those of its features, and most nodes get short ones.
     3. Left out: indentation, and the shapes and types of ports, which every reader of an IR works out anew.
     """
     _share_constants(model)
@@ -132,4 +134,4 @@ def _shorten_names(model: openvino.Model) -> None:
             continue
         for output in node.outputs():
             if all(use.get_node().get_type_name() != "Result" for use in output.get_target_inputs()):
-                output.get_tensor().set_names(set())
+                output.get_tensor().set_names(output.get_names() & set(INNER_NAMES))

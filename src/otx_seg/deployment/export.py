@@ -18,6 +18,7 @@ from openvino.passes import ConstantFolding, Manager
 from torch import nn
 
 from otx_seg.deployment.agreement import REQUIRED_AGREEMENT, REQUIRED_AGREEMENT_HALF, agreement, drawn_images
+from otx_seg.deployment.features import OUTPUT_NAMES, keep_features_inside_onnx, name_features_in_ir
 from otx_seg.deployment.files import IR_XML, ONNX, written_whole
 from otx_seg.deployment.fuse import fold_batch_norm
 from otx_seg.deployment.rewrite import spell_out_group_norms
@@ -26,6 +27,7 @@ from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inference.torch_predictor import TorchPredictor, open_checkpoint
 from otx_seg.models.network import Deployable
+from otx_seg.models.open_network import OpenNetwork
 from otx_seg.runtime.model_info import LABEL_SCHEMA, SECTION, ModelInfo
 from otx_seg.runtime.openvino_core import openvino_core
 from otx_seg.template import Template
@@ -63,6 +65,7 @@ def export(
     half_precision: bool = False,
     images: Sequence[NDArray[np.uint8]] = (),
     template: Template | None = None,
+    dump_features: bool = False,
 ) -> Exported:
     """Write a trained network as a graph that other programs run.
 
@@ -76,9 +79,12 @@ def export(
         half_precision: store the parameters of an IR as 16-bit floats.
         images: uint8 RGB (H, W, 3) on which the graph is compared with the network; none: drawn ones.
         template: see `open_checkpoint`.
+        dump_features: let the graph also give the feature vector (1, C), and keep inside it, by name, what `explain`
+            needs.
 
     Raises:
-        UsageError: no such checkpoint, or half precision was asked for with ONNX.
+        UsageError: no such checkpoint, half precision was asked for with ONNX, or features of a network that does not
+            end in a 1x1 convolution.
         OtxError: the graph and the network disagree on more than 0.1 % of the pixels (in half precision 1 %), the
             network cannot be converted, or the files cannot be written.
     """
@@ -91,9 +97,9 @@ def export(
     with written_whole(output) as folder:
         write_label_schema(folder / LABEL_SCHEMA, predictor.labels)
         if export_type == "onnx":
-            model = _write_onnx(predictor, folder / ONNX)
+            model = _write_onnx(predictor, folder / ONNX, dump_features)
         else:
-            model = _write_ir(predictor, folder / IR_XML, half_precision)
+            model = _write_ir(predictor, folder / IR_XML, half_precision, dump_features)
         compared = list(images) or drawn_images(predictor.input_size)
         share = agreement(predictor, load_predictor(model), compared)
         required = REQUIRED_AGREEMENT_HALF if half_precision else REQUIRED_AGREEMENT
@@ -105,10 +111,13 @@ def export(
     return Exported(output / model.name, share, len(images))
 
 
-def _write_ir(predictor: TorchPredictor, path: Path, half_precision: bool) -> Path:
+def _write_ir(predictor: TorchPredictor, path: Path, half_precision: bool, dump_features: bool) -> Path:
     example = torch.zeros(1, 3, *predictor.input_size)
     with _quiet():
-        model = openvino.convert_model(_graph(predictor), example_input=example, input=[list(example.shape)])
+        graph = _graph(predictor, dump_features)
+        model = openvino.convert_model(graph, example_input=example, input=[list(example.shape)])
+    if dump_features:
+        name_features_in_ir(model)
     model = _simplified(model, path)
     for node in model.get_ops():
         # Names begin at the network, as its state dict's do, not at the wrappers around it.
@@ -136,30 +145,31 @@ def _simplified(model: openvino.Model, path: Path) -> openvino.Model:
     return read
 
 
-def _write_onnx(predictor: TorchPredictor, path: Path) -> Path:
+def _write_onnx(predictor: TorchPredictor, path: Path, dump_features: bool) -> Path:
     example = torch.zeros(1, 3, *predictor.input_size)
     with _quiet():
         # The other exporter of torch needs a package of its own and is many times slower.
         torch.onnx.export(
-            _graph(predictor),
+            _graph(predictor, dump_features),
             (example,),
             path,
             dynamo=False,
             input_names=[INPUT],
-            output_names=[OUTPUT],
+            output_names=[OUTPUT, *OUTPUT_NAMES] if dump_features else [OUTPUT],
             opset_version=_OPSET,
         )
     model = onnx.load(path)
+    keep_features_inside_onnx(model)
     entries = _info(predictor).entries()
     onnx.helper.set_model_props(model, {f"{SECTION} {name}": value for name, value in entries.items()})
     onnx.save(model, path)
     return path
 
 
-def _graph(predictor: TorchPredictor) -> nn.Module:
+def _graph(predictor: TorchPredictor, dump_features: bool) -> nn.Module:
     folded = fold_batch_norm(predictor.network)
     unshuffle(folded)
-    return Deployable(folded).eval()
+    return (OpenNetwork(folded) if dump_features else Deployable(folded)).eval()
 
 
 def _info(predictor: TorchPredictor) -> ModelInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
 
 from otx_seg.errors import UsageError
+from otx_seg.runtime.activations import CLASS_ACTIVATION, FEATURE_MAP, FEATURE_VECTOR, Activations, check_features
 from otx_seg.runtime.graph_shape import check_shapes
 from otx_seg.runtime.model_info import SECTION, read_model_info
 
@@ -32,10 +34,9 @@ class OnnxPredictor:
         Raises:
             UsageError: no such model, another shape than an image to label probabilities, or no labels.
         """
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        self._path, self._threads = path, threads
         try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            self._session = self._opened(path)
         except (Fail, InvalidGraph, InvalidProtobuf) as error:
             raise UsageError(f"{path}: is no ONNX model, or is damaged") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
@@ -44,12 +45,34 @@ class OnnxPredictor:
         self.template = info.template
         self.post_processing = info.post_processing
         inputs = [port.shape for port in self._session.get_inputs()]
-        outputs = [port.shape for port in self._session.get_outputs()]
-        self.input_size = check_shapes(inputs, outputs, len(self.labels), path)
-        self._input_name = self._session.get_inputs()[0].name
+        outputs = [port for port in self._session.get_outputs() if port.name != FEATURE_VECTOR]
+        self.input_size = check_shapes(inputs, [port.shape for port in outputs], len(self.labels), path)
+        self._input_name, self._output_name = self._session.get_inputs()[0].name, outputs[0].name
 
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         """See `Predictor.probabilities`."""
         batch = np.asarray(images, dtype=np.float32)
-        results = [self._session.run(None, {self._input_name: image[None]})[0] for image in batch]
+        results = [self._session.run([self._output_name], {self._input_name: image[None]})[0] for image in batch]
         return results[0] if len(results) == 1 else np.concatenate(results)
+
+    def activations(self, image: NDArray[np.uint8]) -> Activations:
+        """See `ExplainablePredictor.activations`."""
+        names = [self._output_name, FEATURE_MAP, CLASS_ACTIVATION]
+        found = self._session_with_activations.run(names, {self._input_name: image.astype(np.float32)})
+        return Activations(*(values[0] for values in found))
+
+    @functools.cached_property
+    def _session_with_activations(self) -> onnxruntime.InferenceSession:
+        # Here, since it takes memory that running a model does not, and `otx benchmark` measures that.
+        import onnx
+
+        model = onnx.load(self._path)
+        check_features([name for node in model.graph.node for name in node.output], self._path)
+        inner = [onnx.helper.make_empty_tensor_value_info(name) for name in (FEATURE_MAP, CLASS_ACTIVATION)]
+        model.graph.output.extend(inner)
+        return self._opened(model.SerializeToString())
+
+    def _opened(self, model: Path | bytes) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

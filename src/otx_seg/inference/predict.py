@@ -5,18 +5,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.errors import DataError
+from otx_seg.inference.image_by_image import work_through
 from otx_seg.labels import Labels
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews
-from otx_seg.runtime.images import images_in, read_image
+from otx_seg.runtime.images import read_image
 from otx_seg.runtime.overlay import overlay
 from otx_seg.runtime.predictor import Predictor, predict_mask
-from otx_seg.runtime.result_files import ResultFiles, result_files, shrunk, unique_names
+from otx_seg.runtime.result_files import ResultFiles, result_files, shrunk
 from otx_seg.runtime.sliding_window import SlidingWindow
 
 
@@ -68,38 +68,26 @@ def predict_images(
         UsageError: a result would overwrite an image, or another file without `overwrite`.
         OtxError: a result cannot be written.
     """
-    images = images_in(source)
-    planned = _plan(images, source if source.is_dir() else source.parent, output, overwrite)
     draw = functools.partial(predict_mask, predictor, window=window, views=views)
-    written, unreadable = [], []
-    for number, prediction in enumerate(planned, start=1):
-        try:
-            _write(prediction, draw, predictor.labels)
-            written.append(prediction)
-        except DataError as error:
-            unreadable.append((prediction.image, str(error)))
-        if progress is not None:
-            progress(number, len(planned))
-    if not written:
-        raise DataError(f"{source}: none of {len(images)} images could be read; the first: {unreadable[0][1]}")
-    return Predictions(tuple(written), tuple(unreadable))
 
-
-def _plan(images: list[Path], root: Path, output: Path, overwrite: bool) -> list[Prediction]:
-    """Name the results of every image, and make sure that they replace neither an image nor anything else."""
-    inputs = {image.resolve() for image in images}
-    planned = []
-    for image, name in zip(images, unique_names([image.relative_to(root) for image in images]), strict=True):
+    def files_of(name: PurePath) -> tuple[Path, Path]:
         files = result_files(output, name)
-        files.check(inputs, overwrite)
-        planned.append(Prediction(image, files.mask, files.overlay))
-    return planned
+        return files.mask, files.overlay
+
+    def work(image: Path, name: PurePath) -> Prediction:
+        files = result_files(output, name)
+        _write(image, files, draw, predictor.labels)
+        return Prediction(image, files.mask, files.overlay)
+
+    return Predictions(*work_through(source, files_of, work, overwrite, progress))
 
 
-def _write(prediction: Prediction, draw: Callable[[NDArray[np.uint8]], NDArray[np.uint8]], labels: Labels) -> None:
-    image = read_image(prediction.image)
+def _write(
+    source: Path, files: ResultFiles, draw: Callable[[NDArray[np.uint8]], NDArray[np.uint8]], labels: Labels
+) -> None:
+    image = read_image(source)
     mask = draw(image)
     # Shrunk before they are tinted: of a large image there is no room for another of its size.
     drawn = overlay(shrunk(image), shrunk(mask), labels)
     del image
-    ResultFiles(prediction.mask, prediction.overlay).write(mask, drawn)
+    files.write(mask, drawn)

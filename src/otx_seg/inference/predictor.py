@@ -4,16 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
+from otx_seg.runtime.activations import Activations
 from otx_seg.runtime.predictor import Kind, Predictor
 
 if TYPE_CHECKING:
     from otx_seg.template import Template
 
 
-def load_predictor(weights: Path, template: Template | None = None, device: str | None = None) -> Predictor:
+class ExplainablePredictor(Predictor, Protocol):
+    """One that can also show what it decided on."""
+
+    def activations(self, image: NDArray[np.uint8]) -> Activations:
+        """What the network saw in an image.
+
+        Args:
+            image: uint8 RGB (1, 3, h, w) of the model's input size.
+
+        Raises:
+            UsageError: the model was exported without its features, or ends in no 1x1 convolution.
+        """
+        ...
+
+
+def load_predictor(weights: Path, template: Template | None = None, device: str | None = None) -> ExplainablePredictor:
     """Open a trained or exported model.
 
     Args:
@@ -28,7 +47,7 @@ def load_predictor(weights: Path, template: Template | None = None, device: str 
         UsageError: the file is missing, of an unknown kind, damaged, without labels, or made from another template.
     """
     weights = Path(weights)
-    predictor: Predictor = _by_suffix(weights, _OPENERS)(weights, template, device)
+    predictor: ExplainablePredictor = _by_suffix(weights, _OPENERS)(weights, template, device)
     made_from = predictor.template
     if template is not None and made_from is not None and made_from.get("name") != template.name:
         raise UsageError(
@@ -76,25 +95,25 @@ def template_of(predictor: Predictor, weights: Path) -> Template | None:
         ) from error
 
 
-def _open_torch(path: Path, template: Template | None, device: str | None) -> Predictor:
+def _open_torch(path: Path, template: Template | None, device: str | None) -> ExplainablePredictor:
     from otx_seg.inference.torch_predictor import open_checkpoint
 
     return open_checkpoint(path, template, device)
 
 
-def _open_openvino(path: Path, template: Template | None, device: str | None) -> Predictor:
+def _open_openvino(path: Path, template: Template | None, device: str | None) -> ExplainablePredictor:
     from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 
     return OpenVinoPredictor(path)
 
 
-def _open_onnx(path: Path, template: Template | None, device: str | None) -> Predictor:
+def _open_onnx(path: Path, template: Template | None, device: str | None) -> ExplainablePredictor:
     from otx_seg.inference.onnx_predictor import OnnxPredictor
 
     return OnnxPredictor(path)
 
 
-def _open_zip(path: Path, template: Template | None, device: str | None) -> Predictor:
+def _open_zip(path: Path, template: Template | None, device: str | None) -> ExplainablePredictor:
     from otx_seg.inference.deployed_zip import open_zip
 
     return open_zip(path)

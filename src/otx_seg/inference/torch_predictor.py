@@ -14,6 +14,8 @@ from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.models.build import build_model
 from otx_seg.models.network import SegmentationNetwork
+from otx_seg.models.open_network import OpenNetwork
+from otx_seg.runtime.activations import Activations
 from otx_seg.runtime.masks import PLAIN_ARGMAX, PostProcessing
 from otx_seg.template import Template
 from otx_seg.workspace.weights import WeightsFile, read_weights
@@ -52,6 +54,14 @@ class TorchPredictor:
         batch = torch.as_tensor(images).to(device, non_blocking=True)
         result: NDArray[np.float32] = torch.softmax(self.network(batch).float(), dim=1).cpu().numpy()
         return result
+
+    @torch.inference_mode()
+    def activations(self, image: NDArray[np.uint8]) -> Activations:
+        """See `ExplainablePredictor.activations`."""
+        device = next(self.network.parameters()).device
+        found = OpenNetwork(self.network).eval()(torch.as_tensor(image).to(device))
+        probabilities, _, feature_map, class_activation = (values.float().cpu().numpy() for values in found)
+        return Activations(probabilities[0], feature_map[0], class_activation[0])
 
 
 def open_checkpoint(path: Path, template: Template | None = None, device: str | None = None) -> TorchPredictor:

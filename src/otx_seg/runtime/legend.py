@@ -17,6 +17,7 @@ _TEXT_PIXELS = (12, 40)
 """Smallest and largest height of a line: below, letters cannot be read; above, they only hide the picture."""
 _PANEL = (24, 24, 24)
 _TEXT = (255, 255, 255)
+_BAR_LINES = 4  # how many times as long as a line is high
 _LARGEST_SHARE = 0.9  # of the image's width, for a line
 
 
@@ -41,12 +42,36 @@ def draw_legend(picture: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Lab
         picture[: panel.shape[0], : panel.shape[1]] = panel
 
 
-def draw_note(picture: NDArray[np.uint8], text: str) -> None:
-    """Write a line of text into the lower left corner, cut off where it is too long; `picture` is changed."""
-    panel = _panel((text,), (None,), _line_height(picture.shape[0]))
-    if panel is not None:
-        panel = panel[: picture.shape[0], : picture.shape[1]]
-        picture[picture.shape[0] - panel.shape[0] :, : panel.shape[1]] = panel
+def draw_note(
+    picture: NDArray[np.uint8],
+    text: str,
+    color: tuple[int, int, int] | None = None,
+    scale: NDArray[np.uint8] | None = None,
+) -> None:
+    """Write a line of text into the lower left corner, cut off where it is too long; `picture` is changed.
+
+    Args:
+        picture: uint8 (H, W, 3) RGB.
+        color: of a square before the text, RGB 0-255; None: no square.
+        scale: colours that follow the text as a bar, from left to right, uint8 (N, 3) RGB; None: no bar.
+    """
+    line = _line_height(picture.shape[0])
+    panel = _panel((text,), (color,), line)
+    if panel is None:
+        return
+    if scale is not None:
+        panel = np.hstack((panel, _bar(scale, line, panel.shape[0])))
+    panel = panel[: picture.shape[0], : picture.shape[1]]
+    picture[picture.shape[0] - panel.shape[0] :, : panel.shape[1]] = panel
+
+
+def _bar(scale: NDArray[np.uint8], line: int, height: int) -> NDArray[np.uint8]:
+    """Colours side by side, as high as a square of a label's colour; uint8 (height, w, 3)."""
+    margin = line // 4
+    bar = np.full((height, _BAR_LINES * line + margin, 3), _PANEL, np.uint8)
+    colors = cv2.resize(scale[None], (_BAR_LINES * line, 1), interpolation=cv2.INTER_LINEAR)
+    bar[margin + 1 : margin + line - 1, :-margin] = colors
+    return bar
 
 
 def _line_height(height: int) -> int:

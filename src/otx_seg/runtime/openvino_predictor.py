@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
+from otx_seg.runtime.activations import CLASS_ACTIVATION, FEATURE_MAP, FEATURE_VECTOR, Activations, check_features
 from otx_seg.runtime.graph_shape import check_shapes
 from otx_seg.runtime.model_info import SECTION, ModelInfo, read_model_info
 from otx_seg.runtime.openvino_core import openvino_core
@@ -62,13 +63,16 @@ class OpenVinoPredictor:
             path: an IR written by this toolkit's `export` or `quantize`.
             device: where it runs.
             properties: of that device, for this model; None: as OpenVINO chooses, but computing in 32 bits.
-            model: the ``openvino.Model`` of `path`, if it has been read already.
+            model: the ``openvino.Model`` of `path`, if it has been read already; it loses its feature vector, if any,
+                so that nobody waits for that.
             entries: of its `model_info`; they go before those that it carries.
 
         Raises:
             UsageError: no such model or device, another shape than an image to label probabilities, or no labels.
         """
+        self._path = path
         self._model = read_ir(path) if model is None else model
+        _leave_out_feature_vector(self._model)
         self.device = _checked(device)
         self._properties = dict(properties or {})
         info = _info(self._model, entries or {}, path)
@@ -83,17 +87,25 @@ class OpenVinoPredictor:
 
     @functools.cached_property
     def _compiled(self) -> Any:
-        return self._compile("LATENCY")
+        return self._compile(self._model, "LATENCY")
 
     @functools.cached_property
     def compiled_for_throughput(self) -> Any:
         """The ``openvino.CompiledModel`` with as many requests at a time as give the most images per second."""
-        return self._compile("THROUGHPUT")
+        return self._compile(self._model, "THROUGHPUT")
 
-    def _compile(self, hint: str) -> Any:
+    @functools.cached_property
+    def _compiled_with_activations(self) -> Any:
+        names = {name for node in self._model.get_ops() for port in node.outputs() for name in port.get_names()}
+        check_features(names, self._path)
+        model = self._model.clone()
+        model.add_outputs([FEATURE_MAP, CLASS_ACTIVATION])
+        return self._compile(model, "LATENCY")
+
+    def _compile(self, model: Any, hint: str) -> Any:
         # Without f32 OpenVINO computes in bfloat16 where the processor can: scores would depend on the machine.
         settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": hint, **self._properties}
-        return openvino_core().compile_model(self._model, self.device, settings)
+        return openvino_core().compile_model(model, self.device, settings)
 
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         """See `Predictor.probabilities`."""
@@ -105,6 +117,17 @@ class OpenVinoPredictor:
         """`probabilities` of one image, uint8 (1, 3, h, w), in OpenVINO's own memory: the next call overwrites them."""
         result: NDArray[np.float32] = self._compiled(image.astype(np.float32))[0]
         return result
+
+    def activations(self, image: NDArray[np.uint8]) -> Activations:
+        """See `ExplainablePredictor.activations` of `inference.predictor`."""
+        found = self._compiled_with_activations(image.astype(np.float32))
+        return Activations(*(found[name][0].copy() for name in (0, FEATURE_MAP, CLASS_ACTIVATION)))
+
+
+def _leave_out_feature_vector(model: Any) -> None:
+    for output in model.outputs:
+        if FEATURE_VECTOR in output.get_names():
+            model.remove_result(output.get_node())
 
 
 def _info(model: Any, entries: Mapping[str, str], path: Path) -> ModelInfo:

@@ -1,9 +1,10 @@
-"""The files a prediction is kept in: a mask and an overlay, named after the image."""
+"""The files results are kept in, named after their images: of a prediction, a mask and an overlay."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -38,11 +39,7 @@ class ResultFiles:
         Raises:
             UsageError: it would.
         """
-        for result in (self.mask, self.overlay):
-            if result.resolve() in inputs:
-                raise UsageError(f"{result}: is one of the images and would be overwritten; choose another --output")
-            if result.exists() and not overwrite:
-                raise UsageError(f"{result}: exists; choose another --output, or allow replacing it with --overwrite")
+        check_free((self.mask, self.overlay), inputs, overwrite)
 
     def write(self, mask: NDArray[np.uint8], drawn: NDArray[np.uint8]) -> None:
         """Write both files.
@@ -54,11 +51,8 @@ class ResultFiles:
         Raises:
             OtxError: a file cannot be written.
         """
-        try:
-            write_atomic(self.mask, _encoded(".png", mask))
-            write_atomic(self.overlay, _encoded(".jpg", cv2.cvtColor(shrunk(drawn), cv2.COLOR_RGB2BGR)))
-        except OSError as error:
-            raise OtxError(f"{error.filename or self.mask}: cannot be written ({error.strerror})") from error
+        write_picture(self.mask, mask)
+        write_picture(self.overlay, shrunk(drawn))
 
 
 def result_files(output: Path, name: PurePath) -> ResultFiles:
@@ -97,7 +91,41 @@ def shrunk(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(pixels, size, interpolation=way))
 
 
-def _encoded(suffix: str, pixels: NDArray[np.uint8]) -> bytes:
-    parameters = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if suffix == ".jpg" else []
-    _, content = cv2.imencode(suffix, pixels, parameters)
-    return content.tobytes()
+def check_free(results: Iterable[Path], inputs: set[Path], overwrite: bool) -> None:
+    """Make sure that `results` replace none of `inputs` (resolved paths), nor another file without `overwrite`.
+
+    Raises:
+        UsageError: it would.
+    """
+    for result in results:
+        if result.resolve() in inputs:
+            raise UsageError(f"{result}: is one of the images and would be overwritten; choose another --output")
+        if result.exists() and not overwrite:
+            raise UsageError(f"{result}: exists; choose another --output, or allow replacing it with --overwrite")
+
+
+def write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write a PNG or a JPEG, as the suffix says.
+
+    Args:
+        pixels: uint8, (H, W, 3) RGB or (H, W) grey.
+
+    Raises:
+        OtxError: the file cannot be written.
+    """
+    parameters = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == ".jpg" else []
+    stored = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
+    _, content = cv2.imencode(path.suffix, stored, parameters)
+    write_result(path, content.tobytes())
+
+
+def write_result(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        OtxError: it cannot be written.
+    """
+    try:
+        write_atomic(path, content)
+    except OSError as error:
+        raise OtxError(f"{error.filename or path}: cannot be written ({error.strerror})") from error

@@ -34,6 +34,7 @@ def export(
     output: str | Path | None = None,
     overwrite: bool = False,
     compare_on: str | Path | None = None,
+    dump_features: bool = False,
 ) -> Exported:
     """Write `weights.pth` as an OpenVINO IR or an ONNX file, and check that it computes the same.
 
@@ -45,6 +46,7 @@ def export(
         output, overwrite: see `train`.
         compare_on: image or folder of images on which the exported model is compared with the network; None: the
             validation images of the training run, if they are still there.
+        dump_features: let the model also give a feature vector, and keep what `explain` needs.
 
     Raises:
         UsageError: unusable weights, or half precision with ONNX.
@@ -55,7 +57,7 @@ def export(
     run = open_run(Path(output) if output is not None else None, "export", _PRODUCTS, overwrite)
     named = templates.load(template) if template is not None else None
     with log_to(run.log):
-        return export_weights(weights, run.path, export_type, half_precision, images, named)
+        return export_weights(weights, run.path, export_type, half_precision, images, named, dump_features)
 
 
 def _images_to_compare(weights: Path, compare_on: Path | None) -> list[NDArray[np.uint8]]:

@@ -1,0 +1,59 @@
+"""`otx explain`: heat maps of what a model decided on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from otx_seg.cli.options import output_options, weights_option
+
+
+@click.command("explain")
+@click.option("--explain-data-roots", metavar="PATH", required=True, help="An image, or a folder of images.")
+@weights_option(".pth, or .xml, .onnx, .zip from `otx export --dump-features`")
+@click.option(
+    "--explain-algorithm",
+    type=click.Choice(["classwisesaliencymap", "probability", "activationmap", "eigencam"], case_sensitive=False),
+    default="classwisesaliencymap",
+    show_default=True,
+    help="What is mapped: for each label, what speaks for it (Seg-Grad-CAM) or its probability; for all labels "
+    "together, the mean response or the first principal component (Eigen-CAM). Exported models without features know "
+    "probabilities only.",
+)
+@click.option("--explain-all-classes", is_flag=True, help="Maps of all labels, not only of those found in the image.")
+@click.option(
+    "--process-saliency-maps",
+    is_flag=True,
+    help="Write maps as heat maps of the image's size (PNG) instead of the numbers themselves (NPY).",
+)
+@click.option(
+    "--overlay-weight",
+    type=float,
+    default=0.5,
+    show_default=True,
+    metavar="R",
+    help="Share of the heat map in an overlay, 0 to 1; the rest is the image.",
+)
+@output_options
+def command(explain_data_roots: str, **arguments: Any) -> None:
+    """Show what a model decided on: heat maps over images (JPEG), and the maps.
+
+    Blue is low, red is high: probabilities from 0 to 1, other maps from their smallest to their largest value, which
+    stand in the overlay's corner beside the label.
+    """
+    from otx_seg.cli.screen import counting, messages, prepare_screen, results
+
+    prepare_screen()
+    from otx_seg.verbs.explain import explain
+
+    with counting("explaining") as advance:
+        result = explain(explain_data_roots, progress=advance, **arguments)
+    for path, reason in result.unreadable:
+        messages.print(f"Warning: skipped: {path}: {reason}", style="yellow", markup=False, soft_wrap=True)
+    first = result.written[0]
+    images = len({explanation.image for explanation in result.written})
+    results.print(
+        f"{len(result.written)} maps of {images} images written, the first: {first.map}, overlay {first.overlay}",
+        soft_wrap=True,
+    )

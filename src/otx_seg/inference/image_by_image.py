@@ -1,0 +1,58 @@
+"""Doing the same with every image of a folder, so that nothing is overwritten and no bad image stops the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePath
+from typing import TypeVar
+
+from otx_seg.errors import DataError
+from otx_seg.runtime.images import images_in
+from otx_seg.runtime.result_files import check_free, unique_names
+
+Result = TypeVar("Result")
+
+
+def work_through(
+    source: Path,
+    files_of: Callable[[PurePath], Iterable[Path]],
+    work: Callable[[Path, PurePath], Result],
+    overwrite: bool,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[tuple[Result, ...], tuple[tuple[Path, str], ...]]:
+    """Call `work` with an image, or with every image in a folder and below, and its name.
+
+    The name is the image's path below the folder, without its suffix where no other image's is the same.
+
+    Args:
+        source: an image or a folder.
+        files_of: the files that `work` may write for an image of this name.
+        work: may raise DataError for an image that cannot be read.
+        overwrite: whether these files may replace others; never the images.
+        progress: called with the numbers of images done and to do.
+
+    Returns:
+        What `work` gave, and which images could not be read and why.
+
+    Raises:
+        DataError: there is no image, or none could be read.
+        UsageError: a file would be overwritten; nothing has been done then.
+    """
+    images = images_in(source)
+    root = source if source.is_dir() else source.parent
+    names = unique_names([image.relative_to(root) for image in images])
+    inputs = {image.resolve() for image in images}
+    for name in names:
+        check_free(files_of(name), inputs, overwrite)
+    results: list[Result] = []
+    unreadable: list[tuple[Path, str]] = []
+    for number, (image, name) in enumerate(zip(images, names, strict=True), start=1):
+        try:
+            results.append(work(image, name))
+        except DataError as error:
+            unreadable.append((image, str(error)))
+        if progress is not None:
+            progress(number, len(images))
+    if not results:
+        raise DataError(f"{source}: none of {len(images)} images could be read; the first: {unreadable[0][1]}")
+    return tuple(results), tuple(unreadable)

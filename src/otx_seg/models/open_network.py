@@ -1,0 +1,72 @@
+"""A network that shows what it decides on: the features before its classifier, and what each label makes of them."""
+
+from __future__ import annotations
+
+import copy
+
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from otx_seg.errors import UsageError
+from otx_seg.models.network import SegmentationNetwork
+
+
+class OpenClassifier(nn.Module):
+    """A 1x1 convolution in two steps, weighted sums and bias, that keeps what came in and the sums.
+
+    Attributes:
+        feature_map: (B, C, h, w), the input of the last call.
+        class_activation: (B, K, h, w), its weighted sums.
+    """
+
+    feature_map: Tensor
+    class_activation: Tensor
+
+    def __init__(self, classifier: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight, self.bias = classifier.weight, classifier.bias
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, h, w) -> logits (B, K, h, w)."""
+        self.feature_map = features
+        self.class_activation = functional.conv2d(features, self.weight)
+        if self.bias is None:
+            return self.class_activation
+        return self.class_activation + self.bias.view(1, -1, 1, 1)
+
+
+class OpenNetwork(nn.Module):
+    """What is exported with features: probabilities as from `Deployable`, and what they were decided on."""
+
+    def __init__(self, network: SegmentationNetwork) -> None:
+        """
+        Args:
+            network: stays as it is; the parameters are shared. Its head has to end in mmseg's 1x1 convolution
+                `conv_seg`.
+
+        Raises:
+            UsageError: it ends otherwise.
+        """
+        super().__init__()
+        shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+        self.network = copy.deepcopy(network, shared)
+        head = self.network.network.decode_head
+        classifier = head.conv_seg
+        if not isinstance(classifier, nn.Conv2d) or classifier.kernel_size != (1, 1) or classifier.groups != 1:
+            raise UsageError(f"{type(head).__name__} does not end in a 1x1 convolution: its features tell nothing")
+        # In its place, so that parameters and nodes of an exported graph keep their names.
+        head.conv_seg = OpenClassifier(classifier)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """
+        Args:
+            images: (B, 3, H, W) RGB, 0-255.
+
+        Returns:
+            Probabilities (B, K, H, W); feature vector (B, C), the mean over the feature map's places; feature map
+            (B, C, h, w); class activation (B, K, h, w).
+        """
+        probabilities = self.network(images).softmax(dim=1)
+        classifier = self.network.network.decode_head.conv_seg
+        feature_map = classifier.feature_map
+        return probabilities, feature_map.mean(dim=(2, 3)), feature_map, classifier.class_activation

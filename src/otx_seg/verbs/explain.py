@@ -1,0 +1,50 @@
+"""`otx explain`: what a model decided on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from otx_seg.inference.explain import Explanations, HowToExplain, explain_images
+from otx_seg.inference.predictor import load_predictor
+from otx_seg.verbs.weights import choose_weights
+from otx_seg.workspace.run_folder import open_run
+
+
+def explain(
+    explain_data_roots: str | Path,
+    *,
+    load_weights: str | Path | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    explain_algorithm: str = HowToExplain.algorithm,
+    explain_all_classes: bool = HowToExplain.all_labels,
+    process_saliency_maps: bool = HowToExplain.process_maps,
+    overlay_weight: float = HowToExplain.overlay_weight,
+    progress: Callable[[int, int], None] | None = None,
+) -> Explanations:
+    """Write heat maps of what a model decided on, and overlays of them, for an image or every image in a folder.
+
+    Args:
+        explain_data_roots: an image file or a folder.
+        load_weights: a ``.pth``, or an ``.xml``, ``.onnx`` or ``.zip`` made from an export with `dump_features`
+            (without it, for ``"probability"`` only); None: the last training run of the workspace.
+        output, overwrite: see `train`; maps go to ``<run>/maps/INDEX_LABEL/NAME.npy``, overlays to
+            ``<run>/overlays/INDEX_LABEL/NAME.jpg``.
+        explain_algorithm: for each label ``"classwisesaliencymap"`` (Seg-Grad-CAM) or ``"probability"``; one map for
+            all labels ``"activationmap"`` (mean over the channels) or ``"eigencam"``. In any case.
+        explain_all_classes: maps of all labels; otherwise of those found in the image.
+        process_saliency_maps: write maps as heat maps of the image's size (PNG) instead of the numbers (NPY).
+        overlay_weight: share of the heat map in an overlay, 0..1.
+        progress: called with the numbers of images done and to do.
+
+    Raises:
+        UsageError: unusable weights, an option out of range, a model without features, or an output that would
+            overwrite an input.
+        DataError: there is no readable image.
+        OtxError: a result cannot be written.
+    """
+    how = HowToExplain(explain_algorithm.lower(), explain_all_classes, process_saliency_maps, overlay_weight)
+    predictor = load_predictor(choose_weights(load_weights))
+    run = open_run(Path(output) if output is not None else None, "explain", (), overwrite)
+    return explain_images(predictor, Path(explain_data_roots), run.path, how, overwrite, progress)
