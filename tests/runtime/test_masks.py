@@ -99,3 +99,33 @@ def test_blur_removes_a_lone_pixel() -> None:
 def test_plain_argmax_does_not_copy() -> None:
     probabilities = random_probabilities(2, 4, 4)
     assert PLAIN_ARGMAX.apply(probabilities) is probabilities
+
+
+def test_labels_that_cannot_win_are_left_out_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    coarse = rng.normal(scale=4, size=(9, 6, 5)).astype(np.float32)
+    logits = np.stack([cv2.resize(plane, (50, 60), interpolation=cv2.INTER_CUBIC) for plane in coarse])
+    likely = torch.from_numpy(logits).softmax(dim=0).numpy()
+    looked_at: list[int] = []
+    possible = masks._possible
+
+    def watched(probabilities: np.ndarray, least_sum: float) -> np.ndarray:
+        found = possible(probabilities, least_sum)
+        looked_at.append(len(found))
+        return found
+
+    monkeypatch.setattr(masks, "_PIXELS_IN_ONE_PIECE", 0)
+    monkeypatch.setattr(masks, "PIXELS_AT_ONCE", 10 * 171)
+    monkeypatch.setattr(masks, "_possible", lambda probabilities, _: np.arange(len(probabilities), dtype=np.uint8))
+    everything = mask_at(likely, (223, 171))
+    monkeypatch.setattr(masks, "_possible", watched)
+    assert_array_equal(mask_at(likely, (223, 171)), everything)
+    assert sum(looked_at) < 9 * len(looked_at)
+
+
+def test_which_labels_can_win_by_hand() -> None:
+    # Label 2 has at most 0.1, so that one of the others has at least 0.9 / 3, which label 0 never has.
+    two_pixels = np.array([[0.25, 0.1], [0.6, 0.2], [0.1, 0.05], [0.05, 0.65]], np.float32)[:, None]
+    assert masks._possible(two_pixels, 1.0).tolist() == [1, 3]
+    # Where a threshold took all of a pixel's probabilities, nothing is known about its neighbourhood.
+    assert masks._possible(two_pixels, 0.0).tolist() == [0, 1, 2, 3]

@@ -16,6 +16,10 @@ _PIXELS_IN_ONE_PIECE = 1 << 19
 """Masks up to this size are made without bands, whose bookkeeping takes longer than the cache saves."""
 
 
+_ALMOST_ONE = 0.999
+"""Interpolated numbers are rounded: sums of them may be this much smaller than they should be."""
+
+
 @dataclass(frozen=True)
 class PostProcessing:
     """What happens to the probabilities before the largest one wins, as in OpenVINO Model API.
@@ -75,12 +79,37 @@ def mask_at(
         largest((cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in probabilities), labels)
         return labels
     upper, lower, share = neighbours(probabilities.shape[1], height)
+    least_sum = float(probabilities.sum(axis=0).min())
     rows = max(1, PIXELS_AT_ONCE // width)
     for start in range(0, height, rows):
         band = slice(start, start + rows)
-        planes = (_stretch(plane[upper[band]], plane[lower[band]], share[band], width) for plane in probabilities)
+        above, below = upper[band], lower[band]
+        possible = _possible(probabilities[:, above[0] : below[-1] + 1], least_sum)
+        planes = (_stretch(probabilities[k][above], probabilities[k][below], share[band], width) for k in possible)
         largest(planes, labels[band])
+        if len(possible) < len(probabilities):
+            labels[band] = possible[labels[band]]
     return labels
+
+
+def _possible(probabilities: NDArray[np.float32], least_sum: float) -> NDArray[np.uint8]:
+    """The labels that can be the largest between these pixels, in ascending order; in most places few can.
+
+    Interpolation keeps sums, and no label grows beyond its largest value. So where labels of small values sum up to s
+    at most, one of the n others has at least (least_sum - s) / n, and is larger than any label that has not as much.
+
+    Args:
+        probabilities: float32 (K, h, w).
+        least_sum: of the probabilities of any pixel.
+    """
+    tops = probabilities.max(axis=(1, 2))
+    order = np.argsort(tops)
+    left_out = 0
+    remainder = least_sum * _ALMOST_ONE
+    while left_out < len(order) - 1 and tops[order[left_out]] < remainder / (len(order) - left_out):
+        remainder -= float(tops[order[left_out]])
+        left_out += 1
+    return np.sort(order[left_out:]).astype(np.uint8)
 
 
 def neighbours(source: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
