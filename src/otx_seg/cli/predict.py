@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import output_options, weights_option, whole_image_options
+from otx_seg.cli.options import labels_option, output_options, weights_option, whole_image_options
 
 
 @click.command("predict")
 @click.option("-i", "--input", "input_path", metavar="PATH", required=True, help="An image, or a folder of images.")
 @weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
+@labels_option
 @whole_image_options
 @output_options
 def command(input_path: str, **arguments: Any) -> None:

@@ -18,6 +18,7 @@ from otx_seg.deployment.benchmark.variants import variants_of
 from otx_seg.errors import UsageError
 from otx_seg.report.benchmark_chart import draw_benchmark
 from otx_seg.verbs.data import warn_of_unmatched
+from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
@@ -81,6 +82,7 @@ def benchmark(
     load_weights: str | Path | Sequence[str | Path],
     data_roots: str | Path | None = None,
     *,
+    labels: str | Sequence[str] | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
     threads: int | None = None,
@@ -95,6 +97,7 @@ def benchmark(
         load_weights: any of ``.pth``, ``.xml`` and ``.onnx``, with the same labels. Each contributes what it can be
             run as, see `variants_of`.
         data_roots: labelled images to score on, as for `evaluate`; None: no scores.
+        labels: see `predict`; of those models that carry none.
         output, overwrite: see `train`.
         threads: how many work for each model; None: one for each processor this process may use.
         seconds: how long each variant is measured, beside loading, warming up and scoring.
@@ -111,7 +114,7 @@ def benchmark(
         raise UsageError(f"seconds={seconds}: each model is measured for some time; give a number above 0")
     files = [load_weights] if isinstance(load_weights, (str, Path)) else load_weights
     with_bf16 = computes_in_bf16()
-    variants = variants_of([Path(file) for file in files], with_bf16)
+    variants = variants_of([Path(file) for file in files], with_bf16, given_labels(labels))
     if not variants:
         raise UsageError("no models to compare; give .pth, .xml or .onnx files")
     root = Path(data_roots) if data_roots is not None else None

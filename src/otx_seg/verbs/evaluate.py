@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ def evaluate(
     test_data_roots: str | Path,
     *,
     load_weights: str | Path | None = None,
+    labels: str | Sequence[str] | None = None,
     template: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
@@ -39,6 +40,7 @@ def evaluate(
         test_data_roots: labelled images; the subset called test if there are subsets, else the one called val.
         load_weights: a ``.pth``, ``.xml``, ``.onnx`` or the ``.zip`` of `deploy`; None: the last training run of the
             workspace.
+        labels: see `predict`.
         template: the template the weights are expected to be made from; it is read from them.
         output, overwrite: see `train`.
         parameters: ``{"group.name": value}``; of the ``learning_parameters`` only ``inference_batch_size``,
@@ -52,7 +54,7 @@ def evaluate(
         DataError: the data cannot be used.
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
-    predictor, made_from = open_model(choose_weights(load_weights), template, parameters, USED_BY["eval"])
+    predictor, made_from = open_model(choose_weights(load_weights), template, labels, parameters, USED_BY["eval"])
     settings = made_from.hyper_parameters.learning_parameters
     subset = open_test(Path(test_data_roots), use_polygons=settings.use_otx_adapter)
     run = open_run(
