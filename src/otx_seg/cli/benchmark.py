@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from otx_seg.cli.options import labels_option, output_options
+from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 
 
 class _SeveralWeights(click.Command):
@@ -38,7 +39,9 @@ _OPTION = "--load-weights"
 @labels_option
 @click.option("--data-roots", metavar="FOLDER", help="Labelled data to measure Dice on; without it there is none.")
 @click.option("--threads", type=int, help="Threads for each model; without it one for each usable processor.")
-@click.option("--seconds", type=float, default=4.0, show_default=True, help="How long each model is measured.")
+@click.option(
+    "--seconds", type=float, default=DEFAULT_SECONDS, show_default=True, help="How long each model is measured."
+)
 @output_options
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def command(as_json: bool, **arguments: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +20,15 @@ from otx_seg.runtime.predictor import Predictor, predict_mask
 from otx_seg.runtime.result_files import ResultFiles, result_files, shrunk, unique_names
 from otx_seg.runtime.sliding_window import SlidingWindow
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Prediction:
-    """One image and the files made from it.
-
-    Attributes:
-        mask: PNG of the image's size, 8-bit grey, the value of a pixel is the index of its label.
-        overlay: JPEG of the image with the labels' colours, shrunk to 8,000 pixels on its longer side if it has more.
-    """
+    """One image and the files made from it."""
 
     image: Path
-    mask: Path
-    overlay: Path
+    files: ResultFiles
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def predict_images(
     """Write a mask and an overlay for an image, or for every image in a folder and below.
 
     An image ``sub/a.jpg`` gives ``sub/a.png`` and ``overlays/sub/a.jpg`` in `output`; where two images differ in
-    nothing but their suffix, it is kept: ``sub/a.jpg.png``.
+    nothing but their suffix, it is kept: ``sub/a.jpg.png``. Images that cannot be read are logged and skipped.
 
     Args:
         source: an image or a folder.
@@ -78,6 +75,7 @@ def predict_images(
             written.append(prediction)
         except DataError as error:
             unreadable.append((prediction.image, str(error)))
+            logger.warning("skipped: %s", error)
         if progress is not None:
             progress(number, len(planned))
     if not written:
@@ -92,7 +90,7 @@ def _plan(images: list[Path], root: Path, output: Path, overwrite: bool) -> list
     for image, name in zip(images, unique_names([image.relative_to(root) for image in images]), strict=True):
         files = result_files(output, name)
         files.check(inputs, overwrite)
-        planned.append(Prediction(image, files.mask, files.overlay))
+        planned.append(Prediction(image, files))
     return planned
 
 
@@ -102,4 +100,4 @@ def _write(prediction: Prediction, draw: Callable[[NDArray[np.uint8]], NDArray[n
     # Shrunk before they are tinted: of a large image there is no room for another of its size.
     drawn = overlay(shrunk(image), shrunk(mask), labels)
     del image
-    ResultFiles(prediction.mask, prediction.overlay).write(mask, drawn)
+    prediction.files.write(mask, drawn)

@@ -11,21 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.datasets import open_test
+from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 from otx_seg.deployment.benchmark.measure import Measurement, Progress, measure
 from otx_seg.deployment.benchmark.processor import computes_in_bf16, processor_count, processor_name
 from otx_seg.deployment.benchmark.variant import Variant
 from otx_seg.deployment.benchmark.variants import variants_of
 from otx_seg.errors import UsageError
 from otx_seg.report.benchmark_chart import draw_benchmark
-from otx_seg.verbs.data import warn_of_unmatched
+from otx_seg.verbs.data import tell_skipped
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_SECONDS = 4.0
 
 _PRODUCTS = ("benchmark.json", "benchmark.png")
 _LIBRARIES = ("torch", "onnxruntime", "openvino")
@@ -121,9 +120,9 @@ def benchmark(
     subset = open_test(root) if root is not None else None
     roots = (subset.root,) if subset is not None else ()
     run = open_run(Path(output) if output is not None else None, "benchmark", _PRODUCTS, overwrite, roots)
-    with log_to(run.log):
+    with log_to(run):
         if subset is not None:
-            warn_of_unmatched(subset, "test")
+            tell_skipped("test", subset.unmatched)
         _tell_what_is_left_out(variants, with_bf16)
         found = measure(variants, threads, seconds, run.log, root, progress)
         images = len(subset) if subset is not None else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from otx_seg.inference.predictor import load_predictor
@@ -13,6 +14,7 @@ from otx_seg.runtime.pipeline import Masks, in_turn, side_by_side
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.runtime.streams import open_stream
 from otx_seg.verbs.weights import choose_weights, given_labels
+from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 
@@ -61,9 +63,9 @@ def demo(
     )
     stream = open_stream(str(input))
     predictor = load_predictor(choose_weights(load_weights), labels=given_labels(labels))
-    if show.output is not None:
-        open_run(show.output, "demo", (), overwrite)
-    return demonstrate(stream, _masks_by(predictor), predictor.labels, show, progress)
+    run = None if show.output is None else open_run(show.output, "demo", (), overwrite)
+    with nullcontext() if run is None else log_to(run):
+        return demonstrate(stream, _masks_by(predictor), predictor.labels, show, progress)
 
 
 def _masks_by(predictor: Predictor) -> Masks:

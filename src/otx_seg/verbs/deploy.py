@@ -32,5 +32,5 @@ def deploy(
     """
     model = Path(load_weights)
     run = open_run(Path(output) if output is not None else None, "deploy", (PACKAGE,), overwrite)
-    with log_to(run.log):
+    with log_to(run):
         return deploy_model(model, run.path, given_labels(labels))

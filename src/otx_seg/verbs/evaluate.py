@@ -13,7 +13,7 @@ from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.sliding_window import parse_window
 from otx_seg.template import USED_BY
 from otx_seg.training.devices import choose_workers
-from otx_seg.verbs.data import warn_of_unmatched
+from otx_seg.verbs.data import tell_skipped
 from otx_seg.verbs.weights import choose_weights, open_model
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
@@ -60,8 +60,8 @@ def evaluate(
     run = open_run(
         Path(output) if output is not None else None, "eval", ("performance.json",), overwrite, (subset.root,)
     )
-    with log_to(run.log):
-        warn_of_unmatched(subset, "test")
+    with log_to(run):
+        tell_skipped("test", subset.unmatched)
         workers = choose_workers(settings, processes=1)
         result = evaluate_predictor(predictor, subset, settings.inference_batch_size, workers, progress, window, views)
         write_json(run.performance, result.as_json())

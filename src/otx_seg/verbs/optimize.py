@@ -68,7 +68,7 @@ def optimize(
     assert data.val is not None
     roots = (data.train.root, data.val.root)
     run = open_run(Path(output) if output is not None else None, "optimize", _PRODUCTS, overwrite, roots)
-    with log_to(run.log):
+    with log_to(run):
         logger.info("%s", data.split)
         workers = choose_workers(settings.learning_parameters, processes=1)
         result = quantize(

@@ -10,6 +10,7 @@ from otx_seg.inference.predictor import load_predictor
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.sliding_window import parse_window
 from otx_seg.verbs.weights import choose_weights, given_labels
+from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 
@@ -48,4 +49,5 @@ def predict(
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
     predictor = load_predictor(choose_weights(load_weights), labels=given_labels(labels))
     run = open_run(Path(output) if output is not None else None, "predict", (), overwrite)
-    return predict_images(predictor, Path(input), run.path, overwrite, progress, window, views)
+    with log_to(run):
+        return predict_images(predictor, Path(input), run.path, overwrite, progress, window, views)
