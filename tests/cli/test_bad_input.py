@@ -371,8 +371,10 @@ def test_an_ir_without_its_bin(otx: Any, data: Path, tiny_ir: Path, tmp_path: Pa
         ("predict", "-i", data / "val"),
         ("eval", "--test-data-roots", data),
         ("optimize", "--train-data-roots", data),
+        ("benchmark",),
     ):
         refused(otx(*words, "--load-weights", lone), 2, "lone.bin: missing", "keep it beside lone.xml")
+    assert not list(Path.cwd().iterdir())
 
 
 def test_what_cannot_be_deployed(otx: Any, tiny_weights: Path, tiny_onnx: Path) -> None:
@@ -392,9 +394,16 @@ def test_zips_that_would_write_elsewhere(otx: Any, data: Path, tmp_path: Path) -
     for words in (("demo", "-i", data / "val"), ("predict", "-i", data / "val"), ("eval", "--test-data-roots", data)):
         refused(otx(*words, "--load-weights", evil), 2, "'../evil.txt' leads out of the zip", "nothing was read")
         refused(otx(*words, "--load-weights", linked), 2, "'model/model.bin' is a link")
-    for words in (("deploy",), ("export",), ("optimize", "--train-data-roots", data)):
-        assert otx(*words, "--load-weights", evil).code == 2
+    for words in (
+        ("deploy",),
+        ("export",),
+        ("optimize", "--train-data-roots", data),
+        ("benchmark",),
+        ("train", "Lite-HRNet-s-mod2", "--train-data-roots", data, "--val-data-roots", data),
+    ):
+        refused(otx(*words, "--load-weights", evil), 2, "evil.zip")
     assert not list(tmp_path.rglob("evil.txt"))
+    assert not list(Path.cwd().iterdir())
 
 
 def test_streams_that_cannot_be_shown(otx: Any, tiny_ir: Path, tmp_path: Path) -> None:
@@ -406,6 +415,7 @@ def test_streams_that_cannot_be_shown(otx: Any, tiny_ir: Path, tmp_path: Path) -
     refused(otx("demo", "-i", tmp_path), 3, "no images in this folder")
     refused(otx(*demo, tmp_path / "text.mp4", "--loop", "-o", tmp_path), 2, "leave one of them out")
     refused(otx(*demo, tmp_path / "text.mp4", "--fit-to-size", 0, 7), 2, "fit-to-size")
+    assert not list(Path.cwd().iterdir())
 
 
 def test_a_video_that_ends_early(otx: Any, tiny_ir: Path, tmp_path: Path) -> None:
