@@ -43,7 +43,8 @@ class OnnxPredictor:
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except (Fail, InvalidGraph, InvalidProtobuf) as error:
-            raise UsageError(f"{path}: is no ONNX model, or is damaged") from error
+            reason = str(error).splitlines()[0].split(" : ")[-1]
+            raise UsageError(f"{path}: is no ONNX model, or is damaged (ONNX Runtime: {reason})") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
 
         def entry(name: str) -> str | None:
