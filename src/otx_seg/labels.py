@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from otx_seg.errors import UsageError
 
 IGNORE_INDEX = 255
 """Mask value that every loss and metric leaves out."""
@@ -48,6 +51,30 @@ def extended(labels: Labels, other: Labels) -> Labels:
         free = (color for color in default_colors(256) if color not in colors)
         colors.append(next(free) if other.colors[index] in colors else other.colors[index])
     return Labels(names, tuple(colors), names.index(backgrounds[0]) if backgrounds else None)
+
+
+def labels_called(names: str | Sequence[str]) -> Labels:
+    """Labels of which no more is known than what they are called.
+
+    Args:
+        names: in the order of a model's outputs, one by one or in a text with commas between them.
+
+    Raises:
+        UsageError: fewer than two names, more than masks have values for, an empty one, or one twice.
+    """
+    given = tuple(name.strip() for name in (names.split(",") if isinstance(names, str) else names))
+    listed = ", ".join(map(repr, given))
+    if not 2 <= len(given) <= IGNORE_INDEX:
+        raise UsageError(
+            f"labels: {len(given)} named ({listed[:80]}); name from 2 to {IGNORE_INDEX}, one for each output of the "
+            "model, with commas between them: background,cat,dog"
+        )
+    if not all(name and name.isprintable() for name in given):
+        raise UsageError(f"labels: one of {listed} is empty or cannot be printed; name each output of the model")
+    twice = next((name for name in given if given.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"labels: {twice!r} is named twice; each output of the model has a name of its own")
+    return Labels(given, default_colors(len(given)), background_index(given))
 
 
 def background_index(names: tuple[str, ...]) -> int | None:

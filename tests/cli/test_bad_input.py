@@ -99,16 +99,51 @@ def test_nothing_is_left(train: Any, data: Path) -> None:
     refused(train(), 3, "mask")
 
 
-def test_a_broken_image_is_listed_and_skipped(train: Any, data: Path) -> None:
+def test_a_broken_image_is_listed_and_skipped(train: Any, data: Path, tmp_path: Path) -> None:
     whole = data / "train" / "images" / "0000.jpg"
     whole.write_bytes(whole.read_bytes()[:600])
     (data / "train" / "images" / "0001.jpg").unlink()
     (data / "train" / "images" / "0001.png").write_text("this is no image")
-    outcome = train()
+    outcome = train("-o", tmp_path / "run")
     assert outcome.code == 0, outcome.err
-    assert "0000.jpg" in outcome.message
-    assert "0001.png: not an image" in outcome.message
     assert "training data: 2 images" in outcome.message
+    for text in (outcome.message, (tmp_path / "run" / "cli_report.log").read_text()):
+        assert "0000.jpg" in text
+        assert "0001.png: not an image" in text
+
+
+def test_images_that_are_not_predicted_are_told_and_logged(otx: Any, data: Path, tiny_ir: Path, tmp_path: Path) -> None:
+    (data / "val" / "images" / "text.png").write_text("this is no image")
+    outcome = otx("predict", "-i", data / "val" / "images", "--load-weights", tiny_ir, "-o", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    assert outcome.message.count("skipped:") == 1
+    assert "1 masks written" in outcome.out
+    for text in (outcome.message, (tmp_path / "out" / "logs" / "otx.log").read_text()):
+        assert "text.png: not an image" in text
+
+
+@pytest.mark.parametrize("existed", [False, True])
+def test_a_refused_command_leaves_nothing(otx: Any, data: Path, tiny_ir: Path, tmp_path: Path, existed: bool) -> None:
+    images = data / "val" / "images"
+    for path in images.iterdir():
+        path.write_text("this is no image")
+    output = tmp_path / "a" / "b"
+    if existed:
+        output.mkdir(parents=True)
+        (output / "mine.txt").touch()
+    words = ("--load-weights", tiny_ir, "-o", output)
+    for call in (
+        ("predict", "-i", images, *words),
+        ("demo", "-i", images, "--delay", -1, *words),
+        ("eval", "--test-data-roots", data / "val", *words),
+        ("train", "--train-data-roots", data / "val", "--val-data-roots", data / "val", "-o", output, *PARAMS),
+    ):
+        assert otx(*call).code in (2, 3)
+        assert sorted(path.name for path in output.rglob("*")) == (["mine.txt"] if existed else [])
+        assert (tmp_path / "a").exists() == existed
+    # Nor in the workspace that is chosen without --output.
+    assert otx("predict", "-i", images, "--load-weights", tiny_ir).code == 3
+    assert not list(Path.cwd().iterdir())
 
 
 def test_an_image_bomb(train: Any, data: Path) -> None:
@@ -336,8 +371,10 @@ def test_an_ir_without_its_bin(otx: Any, data: Path, tiny_ir: Path, tmp_path: Pa
         ("predict", "-i", data / "val"),
         ("eval", "--test-data-roots", data),
         ("optimize", "--train-data-roots", data),
+        ("benchmark",),
     ):
         refused(otx(*words, "--load-weights", lone), 2, "lone.bin: missing", "keep it beside lone.xml")
+    assert not list(Path.cwd().iterdir())
 
 
 def test_what_cannot_be_deployed(otx: Any, tiny_weights: Path, tiny_onnx: Path) -> None:
@@ -357,9 +394,16 @@ def test_zips_that_would_write_elsewhere(otx: Any, data: Path, tmp_path: Path) -
     for words in (("demo", "-i", data / "val"), ("predict", "-i", data / "val"), ("eval", "--test-data-roots", data)):
         refused(otx(*words, "--load-weights", evil), 2, "'../evil.txt' leads out of the zip", "nothing was read")
         refused(otx(*words, "--load-weights", linked), 2, "'model/model.bin' is a link")
-    for words in (("deploy",), ("export",), ("optimize", "--train-data-roots", data)):
-        assert otx(*words, "--load-weights", evil).code == 2
+    for words in (
+        ("deploy",),
+        ("export",),
+        ("optimize", "--train-data-roots", data),
+        ("benchmark",),
+        ("train", "Lite-HRNet-s-mod2", "--train-data-roots", data, "--val-data-roots", data),
+    ):
+        refused(otx(*words, "--load-weights", evil), 2, "evil.zip")
     assert not list(tmp_path.rglob("evil.txt"))
+    assert not list(Path.cwd().iterdir())
 
 
 def test_streams_that_cannot_be_shown(otx: Any, tiny_ir: Path, tmp_path: Path) -> None:
@@ -371,6 +415,7 @@ def test_streams_that_cannot_be_shown(otx: Any, tiny_ir: Path, tmp_path: Path) -
     refused(otx("demo", "-i", tmp_path), 3, "no images in this folder")
     refused(otx(*demo, tmp_path / "text.mp4", "--loop", "-o", tmp_path), 2, "leave one of them out")
     refused(otx(*demo, tmp_path / "text.mp4", "--fit-to-size", 0, 7), 2, "fit-to-size")
+    assert not list(Path.cwd().iterdir())
 
 
 def test_a_video_that_ends_early(otx: Any, tiny_ir: Path, tmp_path: Path) -> None:

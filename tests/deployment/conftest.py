@@ -1,52 +1,19 @@
-"""A graph small enough to know every node of, and images it is right on."""
+"""The graph of `color_graph` as this toolkit writes it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
-import openvino
 import pytest
+from color_graph import LABELS, color_graph, saved, write_color_data
 
 from otx_seg.datasets import Subset, open_folder
-from otx_seg.labels import Labels
 from otx_seg.runtime.masks import PLAIN_ARGMAX
-from otx_seg.runtime.model_info import SECTION, ModelInfo
+from otx_seg.runtime.model_info import ModelInfo
 from otx_seg.runtime.openvino_core import signal_stack_kept
 
-COLORS = ((200, 30, 30), (30, 200, 30), (30, 30, 200))
-LABELS = Labels(("background", "grass", "sea"), COLORS, background=0)
-
-
-def color_graph(outlier: float = 0.0) -> openvino.Model:
-    """Tells red, green and blue apart: two 1x1 convolutions with a gate between them, and a softmax.
-
-    Args:
-        outlier: weight of a further channel between the convolutions that the second one does not look at. A large one
-            leaves no integers for the other channels.
-    """
-    opset = openvino.opset13
-    image = opset.parameter((1, 3, 16, 16), np.float32, name="image")
-
-    def convolution(x: openvino.Node, weights: np.ndarray, name: str) -> openvino.Node:
-        kernel = opset.constant(weights[:, :, None, None].astype(np.float32))
-        return opset.convolution(x, kernel, [1, 1], [0, 0], [0, 0], [1, 1], name=name)
-
-    spread = np.tile(np.eye(3) / 180 + 1e-9, (900, 1))  # (2700, 3): 8100 parameters, none of them 0
-    seen = spread.T.copy()
-    if outlier:
-        spread, seen = np.vstack((spread, np.full((1, 3), outlier))), np.hstack((seen, np.zeros((3, 1))))
-    x = opset.relu(convolution(image, spread, "spread/Convolution"))
-    gate = opset.sigmoid(opset.reduce_mean(x, opset.constant([2, 3]), keep_dims=True))
-    x = opset.multiply(x, gate, name="gate/Multiply")
-    x = opset.softmax(convolution(x, seen, "decide/Convolution"), axis=1)
-    model = openvino.Model([x], [image], "colors")
-    for name, value in ModelInfo(LABELS, None, PLAIN_ARGMAX).entries().items():
-        model.set_rt_info(value, [SECTION, name])
-    return model
+ENTRIES = ModelInfo(LABELS, None, PLAIN_ARGMAX).entries()
 
 
 @pytest.fixture(autouse=True)
@@ -59,33 +26,16 @@ def _signal_stack() -> Iterator[None]:
 @pytest.fixture
 def color_ir(tmp_path: Path) -> Path:
     """`color_graph` as a file."""
-    path = tmp_path / "exported" / "openvino.xml"
-    path.parent.mkdir()
-    openvino.save_model(color_graph(), path, compress_to_fp16=False)
-    return path
+    return saved(color_graph(), tmp_path / "exported" / "openvino.xml", **ENTRIES)
 
 
 @pytest.fixture
 def delicate_ir(tmp_path: Path) -> Path:
     """`color_graph` with a channel for the sake of which plain quantisation loses all others, as a file."""
-    path = tmp_path / "delicate" / "openvino.xml"
-    path.parent.mkdir()
-    openvino.save_model(color_graph(outlier=5.0), path, compress_to_fp16=False)
-    return path
+    return saved(color_graph(outlier=5.0), tmp_path / "delicate" / "openvino.xml", **ENTRIES)
 
 
 @pytest.fixture
 def color_data(tmp_path: Path) -> Subset:
-    """Five images of 16 x 16 pixels in patches of the three colours, with their masks."""
-    root = tmp_path / "data"
-    (root / "images").mkdir(parents=True)
-    (root / "masks").mkdir()
-    rng = np.random.default_rng(0)
-    for number in range(5):
-        mask = np.kron(rng.integers(0, 3, (4, 4)), np.ones((4, 4))).astype(np.uint8)
-        image = np.array(COLORS, np.uint8)[mask]
-        cv2.imwrite(str(root / "images" / f"{number}.png"), image[:, :, ::-1])
-        cv2.imwrite(str(root / "masks" / f"{number}.png"), mask)
-    meta = {"label_map": {str(index): name for index, name in enumerate(LABELS.names)}}
-    (root / "dataset_meta.json").write_text(json.dumps(meta))
-    return open_folder(root)["default"]
+    """Images on which `color_graph` is right."""
+    return open_folder(write_color_data(tmp_path / "data"))["default"]

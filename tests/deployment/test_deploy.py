@@ -156,11 +156,12 @@ def test_it_makes_the_masks_of_predict(
     assert "Frames: 4, " in result.stdout
     assert len(expected.written) == 4
     for prediction in expected.written:
-        received = tmp_path / "received" / prediction.mask.name
+        received = tmp_path / "received" / prediction.files.mask.name
         assert_array_equal(
-            cv2.imread(str(received), cv2.IMREAD_UNCHANGED), cv2.imread(str(prediction.mask), cv2.IMREAD_UNCHANGED)
+            cv2.imread(str(received), cv2.IMREAD_UNCHANGED),
+            cv2.imread(str(prediction.files.mask), cv2.IMREAD_UNCHANGED),
         )
-        assert (received.parent / "overlays" / prediction.overlay.name).is_file()
+        assert (received.parent / "overlays" / prediction.files.overlay.name).is_file()
 
 
 def test_what_the_receiver_sees_when_it_fails(unpacked: Path, tmp_path: Path) -> None:

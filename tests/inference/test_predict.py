@@ -55,12 +55,12 @@ def test_a_folder_with_nested_and_colliding_names(predictor: Predictor, tmp_path
     found = predict_images(
         predictor, tmp_path / "in", tmp_path / "out", progress=lambda done, total: seen.append((done, total))
     )
-    masks = {prediction.mask.relative_to(tmp_path / "out").as_posix() for prediction in found.written}
+    masks = {prediction.files.mask.relative_to(tmp_path / "out").as_posix() for prediction in found.written}
     assert masks == {"a.png.png", "a.jpg.png", "A.bmp.png", "a.jpg.png_2.png", "sub/b.png", "sub/c.tar.png"}
-    overlays = {prediction.overlay.relative_to(tmp_path / "out").as_posix() for prediction in found.written}
+    overlays = {prediction.files.overlay.relative_to(tmp_path / "out").as_posix() for prediction in found.written}
     assert {"overlays/sub/b.jpg", "overlays/A.bmp.jpg"} < overlays
     assert len(overlays) == 6
-    assert all(prediction.mask.is_file() and prediction.overlay.is_file() for prediction in found.written)
+    assert all(prediction.files.mask.is_file() and prediction.files.overlay.is_file() for prediction in found.written)
     assert seen == [(number, 6) for number in range(1, 7)]
 
 
@@ -92,7 +92,7 @@ def test_unreadable_images_are_listed_and_the_rest_is_done(predictor: Predictor,
     save(tmp_path / "in" / "good.png", IMAGE)
     (tmp_path / "in" / "text.png").write_text("no image")
     found = predict_images(predictor, tmp_path / "in", tmp_path / "out")
-    assert [prediction.mask.name for prediction in found.written] == ["good.png"]
+    assert [prediction.files.mask.name for prediction in found.written] == ["good.png"]
     ((path, reason),) = found.unreadable
     assert path.name == "text.png"
     assert "not an image" in reason
@@ -129,9 +129,9 @@ def test_overlays_of_large_images_are_shrunk(
 ) -> None:
     monkeypatch.setattr(result_files, "_OVERLAY_SIDE", 35)
     (written,) = predict_images(predictor, save(tmp_path / "a.png", IMAGE), tmp_path / "out").written
-    mask = cv2.imread(str(written.mask), cv2.IMREAD_UNCHANGED)
+    mask = cv2.imread(str(written.files.mask), cv2.IMREAD_UNCHANGED)
     assert mask.shape == (50, 70)
-    drawn = cv2.imread(str(written.overlay))[:, :, ::-1]
+    drawn = cv2.imread(str(written.files.overlay))[:, :, ::-1]
     assert drawn.shape == (25, 35, 3)
     expected = overlay(cv2.resize(IMAGE, (35, 25), interpolation=cv2.INTER_AREA), mask[::2, ::2], predictor.labels)
     assert np.abs(drawn.astype(int) - expected).mean() < 15  # JPEG
@@ -141,7 +141,7 @@ def test_overlays_of_large_images_are_shrunk(
 def test_the_overlay_of_an_image_that_is_all_length(predictor: Predictor, tmp_path: Path, suffix: str) -> None:
     source = save(tmp_path / f"a{suffix}", np.zeros((1, 30_000, 3), np.uint8))
     (written,) = predict_images(predictor, source, tmp_path / "out").written
-    assert cv2.imread(str(written.overlay)).shape == (1, 8000, 3)
+    assert cv2.imread(str(written.files.overlay)).shape == (1, 8000, 3)
 
 
 def test_overlay_by_hand() -> None:

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import openvino
 import pytest
 import torch
 from numpy.testing import assert_allclose
@@ -12,11 +11,10 @@ from otx_seg import template
 from otx_seg.deployment.agreement import drawn_images
 from otx_seg.errors import UsageError
 from otx_seg.inference.predictor import load_predictor
-from otx_seg.labels import Labels, default_colors
+from otx_seg.labels import default_colors
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.runtime.network_input import network_input
 from otx_seg.runtime.predictor import Predictor
-from otx_seg.workspace.label_schema import write_label_schema
 
 
 @pytest.fixture(scope="module")
@@ -112,32 +110,6 @@ def test_an_ir_with_another_one_s_second_file(tiny_ir: Path, tmp_path: Path) -> 
     (tmp_path / "model.bin").write_bytes(b"short")
     with pytest.raises(UsageError, match=r"damaged, or does not fit its model\.bin"):
         load_predictor(tmp_path / "model.xml")
-
-
-def foreign_ir(folder: Path, shape: tuple[int, ...]) -> Path:
-    """An IR of another tool: identity on an image."""
-    opset = openvino.opset13
-    image = opset.parameter(shape, np.float32, name="image")
-    openvino.save_model(openvino.Model([opset.relu(image)], [image], "foreign"), folder / "foreign.xml")
-    return folder / "foreign.xml"
-
-
-def test_labels_beside_an_ir_of_another_tool(tmp_path: Path) -> None:
-    path = foreign_ir(tmp_path, (1, 3, 8, 8))
-    with pytest.raises(UsageError, match=r"names of its labels are neither in it \(model_info/otx_labels\)"):
-        load_predictor(path)
-    write_label_schema(tmp_path / "label_schema.json", Labels(("a", "b", "c"), default_colors(3), None))
-    predictor = load_predictor(path)
-    assert predictor.labels.names == ("a", "b", "c")
-    assert predictor.template is None
-
-
-def test_a_graph_that_is_no_segmentation(tmp_path: Path) -> None:
-    write_label_schema(tmp_path / "label_schema.json", Labels(("a", "b"), default_colors(2), None))
-    with pytest.raises(UsageError, match=r"takes \(1, 3, 8, 8\) and gives \(1, 3, 8, 8\).*gives \(1, 2, H, W\)"):
-        load_predictor(foreign_ir(tmp_path, (1, 3, 8, 8)))
-    with pytest.raises(UsageError, match=r"takes \(5, 7\) and gives \(5, 7\)"):
-        load_predictor(foreign_ir(tmp_path, (5, 7)))
 
 
 def test_damaged_metadata(tiny_onnx: Path, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_damaged_config(folder: Path, text: str, reason: str) -> None:
 def test_labels_must_fit_the_network(folder: Path) -> None:
     config = json.dumps(config_of(INFO)).replace(', "d"]', "]").replace(", [7, 8, 9]", "")
     (folder / "config.json").write_text(config)
-    with pytest.raises(UsageError, match="one probability for each of its 3 labels"):
+    with pytest.raises(UsageError, match="gives probabilities of 4 labels, but 3 are named: ground, straße, c"):
         open_handed_over(folder)
 
 

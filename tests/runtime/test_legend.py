@@ -56,6 +56,20 @@ def test_names_with_any_letters() -> None:
     assert {(1, 2, 3), (4, 5, 6)} <= colors(drawn((200, 300), np.tile(np.uint8([[0, 1]]), (9, 9)), labels))
 
 
+def test_names_of_other_scripts_are_no_boxes() -> None:
+    def legend(name: str) -> np.ndarray:
+        labels = Labels((name, "other"), ((1, 2, 3), (4, 5, 6)), background=1)
+        return drawn((200, 300), np.zeros((9, 9), np.uint8), labels)
+
+    # Of as many letters, so that with a box for each of them they would look alike.
+    assert (legend("дорога") != legend("Δρόμος")).any()
+    assert (legend("Ж") != legend("Д")).any()
+    # Ancient signs that hardly any system has: the number of the label stands for them.
+    assert (legend("\U00013000\U00013001") != legend("\U00013001\U00013000")).any() or (
+        legend("\U00013000\U00013001") == legend("label 0")
+    ).all()
+
+
 def test_a_note() -> None:
     picture = np.full((200, 300, 3), 100, np.uint8)
     draw_note(picture, "12.5 frames/s")

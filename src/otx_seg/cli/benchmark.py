@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import output_options
+from otx_seg.cli.options import labels_option, output_options
+from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 
 
 class _SeveralWeights(click.Command):
@@ -35,9 +36,12 @@ _OPTION = "--load-weights"
     required=True,
     help="The models: .pth, .xml and .onnx, with the same labels. The first one is what the others are compared with.",
 )
+@labels_option
 @click.option("--data-roots", metavar="FOLDER", help="Labelled data to measure Dice on; without it there is none.")
 @click.option("--threads", type=int, help="Threads for each model; without it one for each usable processor.")
-@click.option("--seconds", type=float, default=4.0, show_default=True, help="How long each model is measured.")
+@click.option(
+    "--seconds", type=float, default=DEFAULT_SECONDS, show_default=True, help="How long each model is measured."
+)
 @output_options
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def command(as_json: bool, **arguments: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import weights_option
+from otx_seg.cli.options import labels_option, weights_option
 
 
 @click.command("demo")
@@ -19,6 +19,7 @@ from otx_seg.cli.options import weights_option
     help="An image, a folder of images, a video, or a camera's number.",
 )
 @weights_option(".pth, .xml, .onnx, or the .zip of `otx deploy`")
+@labels_option
 @click.option("--display-perf", is_flag=True, help="Write frames per second and milliseconds onto the picture.")
 @click.option("--loop", is_flag=True, help="Begin again at the end, until q, ESC or Ctrl-C.")
 @click.option(

@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import output_options
+from otx_seg.cli.options import labels_option, output_options
 
 
 @click.command("deploy")
 @click.option("--load-weights", metavar="FILE", required=True, help="The .xml of `otx export` or `otx optimize`.")
+@labels_option
 @output_options
 def command(**arguments: Any) -> None:
     """Pack an OpenVINO model into openvino.zip, with a demo and a README for a receiver without this toolkit."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import output_options, weights_option, whole_image_options
+from otx_seg.cli.options import labels_option, output_options, weights_option, whole_image_options
 from otx_seg.cli.parameters import ParametersCommand
 
 
@@ -14,6 +14,7 @@ from otx_seg.cli.parameters import ParametersCommand
 @click.argument("template", required=False)
 @click.option("--test-data-roots", metavar="FOLDER", required=True, help="Labelled data to measure on.")
 @weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
+@labels_option
 @whole_image_options
 @output_options
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")

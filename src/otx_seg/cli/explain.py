@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import output_options, weights_option
+from otx_seg.cli.options import labels_option, output_options, weights_option
 
 
 @click.command("explain")
 @click.option("--explain-data-roots", metavar="PATH", required=True, help="An image, or a folder of images.")
 @weights_option(".pth, or .xml, .onnx, .zip from `otx export --dump-features`")
+@labels_option
 @click.option(
     "--explain-algorithm",
     type=click.Choice(["classwisesaliencymap", "probability", "activationmap", "eigencam"], case_sensitive=False),
@@ -42,15 +43,13 @@ def command(explain_data_roots: str, **arguments: Any) -> None:
     Blue is low, red is high: probabilities from 0 to 1, other maps from their smallest to their largest value, which
     stand in the overlay's corner beside the label.
     """
-    from otx_seg.cli.screen import counting, messages, prepare_screen, results
+    from otx_seg.cli.screen import counting, prepare_screen, results
 
     prepare_screen()
     from otx_seg.verbs.explain import explain
 
     with counting("explaining") as advance:
         result = explain(explain_data_roots, progress=advance, **arguments)
-    for path, reason in result.unreadable:
-        messages.print(f"Warning: skipped: {path}: {reason}", style="yellow", markup=False, soft_wrap=True)
     first = result.written[0]
     images = len({explanation.image for explanation in result.written})
     results.print(

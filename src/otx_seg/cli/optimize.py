@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import output_options
+from otx_seg.cli.options import labels_option, output_options
 from otx_seg.cli.parameters import ParametersCommand
 
 
 @click.command("optimize", cls=ParametersCommand)
 @click.argument("template", required=False)
 @click.option("--load-weights", metavar="FILE", required=True, help="The .xml that `otx export` wrote.")
+@labels_option
 @click.option("--train-data-roots", metavar="FOLDER", required=True, help="Images that calibrate the value ranges.")
 @click.option("--val-data-roots", metavar="FOLDER", help="Labelled data to compare on; else as in `otx train`.")
 @click.option(

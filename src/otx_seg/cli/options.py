@@ -19,6 +19,15 @@ def weights_option(kinds: str) -> Callable[[Decorated], Decorated]:
     )
 
 
+def labels_option(command: Decorated) -> Decorated:
+    """``--labels`` for models that carry none."""
+    return click.option(
+        "--labels",
+        metavar="A,B,...",
+        help="Names of the labels in the order of the model's outputs, for a model of another tool that carries none.",
+    )(command)
+
+
 def output_options(command: Decorated) -> Decorated:
     """``--output`` and ``--overwrite``."""
     output = click.option(

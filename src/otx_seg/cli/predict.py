@@ -6,26 +6,25 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import output_options, weights_option, whole_image_options
+from otx_seg.cli.options import labels_option, output_options, weights_option, whole_image_options
 
 
 @click.command("predict")
 @click.option("-i", "--input", "input_path", metavar="PATH", required=True, help="An image, or a folder of images.")
 @weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
+@labels_option
 @whole_image_options
 @output_options
 def command(input_path: str, **arguments: Any) -> None:
     """Write a mask of label indices (PNG) and an overlay (JPEG) for each image."""
-    from otx_seg.cli.screen import counting, messages, prepare_screen, results
+    from otx_seg.cli.screen import counting, prepare_screen, results
 
     prepare_screen()
     from otx_seg.verbs.predict import predict
 
     with counting("predicting") as advance:
         result = predict(input_path, progress=advance, **arguments)
-    for path, reason in result.unreadable:
-        messages.print(f"Warning: skipped: {path}: {reason}", style="yellow", markup=False, soft_wrap=True)
-    first = result.written[0]
+    first = result.written[0].files
     results.print(
         f"{len(result.written)} masks written, the first: {first.mask}, overlay {first.overlay}", soft_wrap=True
     )

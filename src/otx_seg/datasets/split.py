@@ -24,6 +24,7 @@ class TrainingData:
     val: the images to validate on, same labels as `train`; None for self-supervised training.
     split: one sentence on where `val` came from, for people.
     unlabelled: images without masks to learn from, if there are any.
+    skipped: one message for each file that was left out when they were looked through.
     new: the samples of `train` that show labels new to a network that knows others of them already.
     """
 
@@ -31,6 +32,7 @@ class TrainingData:
     val: Subset | None
     split: str
     unlabelled: ImageSet | None = None
+    skipped: tuple[str, ...] = ()
     new: tuple[int, ...] = ()
 
 

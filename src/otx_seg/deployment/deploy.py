@@ -44,7 +44,7 @@ class Deployed:
     labels: Labels
 
 
-def deploy(model: Path, output: Path) -> Deployed:
+def deploy(model: Path, output: Path, labels: Labels | None = None) -> Deployed:
     """Pack an IR with all that is needed to run it, as `openvino.zip`.
 
     The same model always gives the same bytes.
@@ -52,16 +52,17 @@ def deploy(model: Path, output: Path) -> Deployed:
     Args:
         model: the ``.xml`` of an IR written by `export` or `quantize`.
         output: the folder the zip is written to.
+        labels: of a model of another tool that carries none.
 
     Raises:
-        UsageError: no such model, or one that is not of this toolkit.
+        UsageError: no such model, or one that does something else.
         OtxError: the zip cannot be written.
     """
     if model.suffix.lower() != ".xml":
         raise UsageError(_instead_of(model))
     if not model.is_file():
         raise UsageError(f"{model}: there is no such file")
-    predictor = OpenVinoPredictor(model)
+    predictor = OpenVinoPredictor(model, labels=labels)
     content = _zipped(_contents(model, predictor))
     try:
         write_atomic(output / PACKAGE, content)

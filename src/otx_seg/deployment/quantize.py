@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,8 @@ from otx_seg.deployment.recipe import Recipe
 from otx_seg.errors import UsageError
 from otx_seg.inference.evaluate import Evaluation, evaluate
 from otx_seg.inference.latency import compare_latency
-from otx_seg.runtime.model_info import LABEL_SCHEMA
+from otx_seg.labels import Labels, labels_to_plain
+from otx_seg.runtime.model_info import LABEL_SCHEMA, LABELS, SECTION
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, read_ir
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.label_schema import write_label_schema
@@ -90,6 +92,7 @@ def quantize(
     seed: int,
     workers: int = 0,
     progress: Progress | None = None,
+    labels: Labels | None = None,
 ) -> Quantized:
     """Quantise an IR, keep what it costs within a limit, and measure what it brings.
 
@@ -103,13 +106,14 @@ def quantize(
        `output`.
 
     Args:
-        model: the ``.xml`` of an IR written by `export`.
+        model: the ``.xml`` of an IR, written by `export` or like those.
         calibration: images like those the model will see; masks are not looked at.
         validation: images with masks.
         output: a folder; nothing is written there if anything fails.
         seed: of the choice of calibration images, if there are more than the recipe asks for.
         workers: processes that decode images for the evaluations.
         progress: called with the name of a stage, and the numbers of images done and to do in it.
+        labels: of a model of another tool that carries none; the new one carries them.
 
     Raises:
         UsageError: no such model, one that is already quantised, a pattern or type that matches nothing, or
@@ -117,7 +121,7 @@ def quantize(
         DataError: there are no images.
         OtxError: the results cannot be written.
     """
-    predictor = OpenVinoPredictor(model)
+    predictor = OpenVinoPredictor(model, labels=labels)
     graph = read_ir(model)
     _refuse_quantized(graph, model)
     # 1. ignored nodes
@@ -139,6 +143,7 @@ def quantize(
             integer = _integer_layers(attempt)
             store_kernels_in_8_bits(attempt, ignored)
             halve_large_constants(attempt)
+            attempt.set_rt_info(json.dumps(labels_to_plain(predictor.labels), ensure_ascii=False), [SECTION, LABELS])
             save_compact(attempt, folder / IR_XML)
             write_label_schema(folder / LABEL_SCHEMA, predictor.labels)
             new = OpenVinoPredictor(folder / IR_XML)

@@ -21,6 +21,7 @@ from otx_seg.inference.image_by_image import work_through
 from otx_seg.inference.predictor import ExplainablePredictor
 from otx_seg.labels import Labels
 from otx_seg.runtime.activations import Activations
+from otx_seg.runtime.fonts import readable_names
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.legend import draw_note
 from otx_seg.runtime.masks import mask_at
@@ -164,7 +165,8 @@ def _explain(
         drawn = cv2.addWeighted(picture, 1 - how.overlay_weight, heat, how.overlay_weight, 0)
         if len(drawn) >= _LEAST_HEIGHT:
             square = None if label is None else predictor.labels.colors[index]
-            draw_note(drawn, f"{label or how.algorithm}   {_short(limits[0])}  to  {_short(limits[1])}", square, SCALE)
+            title = how.algorithm if label is None else readable_names(predictor.labels.names)[index]
+            draw_note(drawn, f"{title}   {_short(limits[0])}  to  {_short(limits[1])}", square, SCALE)
         write_picture(overlay, drawn)
         if how.process_maps:
             write_picture(colors, heat)

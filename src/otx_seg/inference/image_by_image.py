@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
 from typing import TypeVar
@@ -9,6 +10,8 @@ from typing import TypeVar
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import images_in
 from otx_seg.runtime.result_files import check_free, unique_names
+
+logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -51,6 +54,7 @@ def work_through(
             results.append(work(image, name))
         except DataError as error:
             unreadable.append((image, str(error)))
+            logger.warning("skipped: %s", error)
         if progress is not None:
             progress(number, len(images))
     if not results:

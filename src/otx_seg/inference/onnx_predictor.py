@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import onnxruntime
@@ -12,12 +13,15 @@ from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
 
 from otx_seg.errors import UsageError
+from otx_seg.labels import Labels
 from otx_seg.runtime.activations import CLASS_ACTIVATION, FEATURE_MAP, FEATURE_VECTOR, Activations, check_features
-from otx_seg.runtime.graph_shape import check_shapes
-from otx_seg.runtime.model_info import SECTION, read_model_info
+from otx_seg.runtime.graph_shape import Port, check_graph, check_probabilities
+from otx_seg.runtime.model_info import LABELS, SECTION, read_model_info
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_NUMPY = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(float16)": "float16", "tensor(int64)": "int64"}
 
 
 class OnnxPredictor:
@@ -25,29 +29,39 @@ class OnnxPredictor:
 
     kind: Literal["onnx"] = "onnx"
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
+    def __init__(self, path: Path, threads: int = 0, labels: Labels | None = None) -> None:
         """
         Args:
-            path: a model written by this toolkit's `export`.
+            path: a model written by this toolkit's `export` or like those, see `check_graph`.
             threads: how many work on the same image; 0: one for each core.
+            labels: of a model of another tool that carries none.
 
         Raises:
-            UsageError: no such model, another shape than an image to label probabilities, or no labels.
+            UsageError: no such model, it does something else than giving label probabilities for an image, or there
+                are no labels or other ones than `labels`.
         """
         self._path, self._threads = path, threads
         try:
             self._session = self._opened(path)
         except (Fail, InvalidGraph, InvalidProtobuf) as error:
-            raise UsageError(f"{path}: is no ONNX model, or is damaged") from error
+            reason = str(error).splitlines()[0].split(" : ")[-1]
+            raise UsageError(f"{path}: is no ONNX model, or is damaged (ONNX Runtime: {reason})") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
-        info = read_model_info(lambda name: metadata.get(f"{SECTION} {name}"), path)
+
+        def entry(name: str) -> str | None:
+            found: str | None = metadata.get(f"{SECTION} {name}")
+            return found
+
+        inputs = self._session.get_inputs()
+        outputs = [port for port in self._session.get_outputs() if port.name != FEATURE_VECTOR]
+        self.input_size, classes = check_graph(_ports(inputs), _ports(outputs), path)
+        self._input_name, self._output_name = inputs[0].name, outputs[0].name
+        info = read_model_info(entry, path, classes, labels)
         self.labels = info.labels
         self.template = info.template
         self.post_processing = info.post_processing
-        inputs = [port.shape for port in self._session.get_inputs()]
-        outputs = [port for port in self._session.get_outputs() if port.name != FEATURE_VECTOR]
-        self.input_size = check_shapes(inputs, [port.shape for port in outputs], len(self.labels), path)
-        self._input_name, self._output_name = self._session.get_inputs()[0].name, outputs[0].name
+        if entry(LABELS) is None:
+            check_probabilities(self.probabilities, self.input_size, path)
 
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         """See `Predictor.probabilities`."""
@@ -76,3 +90,14 @@ class OnnxPredictor:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _ports(ports: Sequence[Any]) -> list[Port]:
+    """What ONNX Runtime says of inputs or outputs: texts stand for sides that are not fixed, no sides for any shape."""
+    return [
+        Port(
+            tuple(side if isinstance(side, int) else None for side in port.shape) or None,
+            _NUMPY.get(port.type, port.type),
+        )
+        for port in ports
+    ]

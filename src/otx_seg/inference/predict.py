@@ -22,16 +22,10 @@ from otx_seg.runtime.sliding_window import SlidingWindow
 
 @dataclass(frozen=True)
 class Prediction:
-    """One image and the files made from it.
-
-    Attributes:
-        mask: PNG of the image's size, 8-bit grey, the value of a pixel is the index of its label.
-        overlay: JPEG of the image with the labels' colours, shrunk to 8,000 pixels on its longer side if it has more.
-    """
+    """One image and the files made from it."""
 
     image: Path
-    mask: Path
-    overlay: Path
+    files: ResultFiles
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,7 @@ def predict_images(
     """Write a mask and an overlay for an image, or for every image in a folder and below.
 
     An image ``sub/a.jpg`` gives ``sub/a.png`` and ``overlays/sub/a.jpg`` in `output`; where two images differ in
-    nothing but their suffix, it is kept: ``sub/a.jpg.png``.
+    nothing but their suffix, it is kept: ``sub/a.jpg.png``. Images that cannot be read are logged and skipped.
 
     Args:
         source: an image or a folder.
@@ -77,7 +71,7 @@ def predict_images(
     def work(image: Path, name: PurePath) -> Prediction:
         files = result_files(output, name)
         _write(image, files, draw, predictor.labels)
-        return Prediction(image, files.mask, files.overlay)
+        return Prediction(image, files)
 
     return Predictions(*work_through(source, files_of, work, overwrite, progress))
 

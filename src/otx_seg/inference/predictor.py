@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
+from otx_seg.labels import Labels
 from otx_seg.runtime.activations import Activations
+from otx_seg.runtime.model_info import refuse_other_labels
 from otx_seg.runtime.predictor import Kind, Predictor
 
 if TYPE_CHECKING:
@@ -32,7 +34,9 @@ class ExplainablePredictor(Predictor, Protocol):
         ...
 
 
-def load_predictor(weights: Path, template: Template | None = None, device: str | None = None) -> ExplainablePredictor:
+def load_predictor(
+    weights: Path, template: Template | None = None, device: str | None = None, labels: Labels | None = None
+) -> ExplainablePredictor:
     """Open a trained or exported model.
 
     Args:
@@ -42,12 +46,14 @@ def load_predictor(weights: Path, template: Template | None = None, device: str 
             do not name theirs.
         device: where a ``.pth`` runs, such as ``cpu`` or ``cuda:1``; None: on the first GPU if there is one. Exported
             models always run on the CPU.
+        labels: of an exported model of another tool that carries none.
 
     Raises:
-        UsageError: the file is missing, of an unknown kind, damaged, without labels, or made from another template.
+        UsageError: the file is missing, of an unknown kind, damaged, without labels, with other ones than `labels`, or
+            made from another template.
     """
     weights = Path(weights)
-    predictor: ExplainablePredictor = _by_suffix(weights, _OPENERS)(weights, template, device)
+    predictor: ExplainablePredictor = _by_suffix(weights, _OPENERS)(weights, template, device, labels)
     made_from = predictor.template
     if template is not None and made_from is not None and made_from.get("name") != template.name:
         raise UsageError(
@@ -95,28 +101,38 @@ def template_of(predictor: Predictor, weights: Path) -> Template | None:
         ) from error
 
 
-def _open_torch(path: Path, template: Template | None, device: str | None) -> ExplainablePredictor:
+def _open_torch(
+    path: Path, template: Template | None, device: str | None, labels: Labels | None
+) -> ExplainablePredictor:
     from otx_seg.inference.torch_predictor import open_checkpoint
 
-    return open_checkpoint(path, template, device)
+    predictor = open_checkpoint(path, template, device)
+    refuse_other_labels(predictor.labels, labels, path)
+    return predictor
 
 
-def _open_openvino(path: Path, template: Template | None, device: str | None) -> ExplainablePredictor:
+def _open_openvino(
+    path: Path, template: Template | None, device: str | None, labels: Labels | None
+) -> ExplainablePredictor:
     from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 
-    return OpenVinoPredictor(path)
+    return OpenVinoPredictor(path, labels=labels)
 
 
-def _open_onnx(path: Path, template: Template | None, device: str | None) -> ExplainablePredictor:
+def _open_onnx(
+    path: Path, template: Template | None, device: str | None, labels: Labels | None
+) -> ExplainablePredictor:
     from otx_seg.inference.onnx_predictor import OnnxPredictor
 
-    return OnnxPredictor(path)
+    return OnnxPredictor(path, labels=labels)
 
 
-def _open_zip(path: Path, template: Template | None, device: str | None) -> ExplainablePredictor:
+def _open_zip(path: Path, template: Template | None, device: str | None, labels: Labels | None) -> ExplainablePredictor:
     from otx_seg.inference.deployed_zip import open_zip
 
-    return open_zip(path)
+    predictor = open_zip(path)
+    refuse_other_labels(predictor.labels, labels, path)
+    return predictor
 
 
 _KINDS: dict[str, Kind] = {".pth": "torch", ".xml": "openvino", ".onnx": "onnx"}

@@ -27,6 +27,8 @@ def draw_benchmark(measurements: Sequence[Measurement], title: str, picture: Pat
     """
     from matplotlib.figure import Figure
 
+    from otx_seg.report.lettering import choose_fonts
+
     scored = all(found.dice is not None for found in measurements)
     height = 1.6 + 0.5 * len(measurements)
     figure = Figure(figsize=(13 if scored else 8.5, max(height, 4.2) if scored else height), layout="constrained")
@@ -39,6 +41,7 @@ def draw_benchmark(measurements: Sequence[Measurement], title: str, picture: Pat
     for diagram, name in zip(axes, drawn, strict=True):
         diagram.set_title(name, fontsize=11)
         diagram.spines[["top", "right"]].set_visible(False)
+    choose_fonts(figure)
     figure.savefig(picture, dpi=110)
     return drawn
 

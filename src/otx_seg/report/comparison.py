@@ -6,6 +6,7 @@ from pathlib import Path
 
 from otx_seg.datasets import open_test
 from otx_seg.inference.predictor import load_predictor
+from otx_seg.runtime.fonts import readable_names
 from otx_seg.runtime.overlay import overlay
 from otx_seg.runtime.predictor import predict_mask
 
@@ -22,6 +23,8 @@ def draw_comparison(weights: Path, data_root: Path, picture: Path) -> None:
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
+
+    from otx_seg.report.lettering import choose_fonts
 
     predictor = load_predictor(weights)
     subset = open_test(data_root)
@@ -41,9 +44,11 @@ def draw_comparison(weights: Path, data_root: Path, picture: Path) -> None:
             axes[row][column].set(xticks=[], yticks=[])
             if column == 0:
                 axes[row][column].set_ylabel(name)
+    names = readable_names(subset.labels.names)
     patches = [
-        Patch(color="#{:02x}{:02x}{:02x}".format(*subset.labels.colors[index]), label=subset.labels.names[index])
+        Patch(color="#{:02x}{:02x}{:02x}".format(*subset.labels.colors[index]), label=names[index])
         for index in subset.labels.foreground
     ]
     figure.legend(handles=patches, loc="outside lower center", ncols=6, frameon=False)
+    choose_fonts(figure)
     figure.savefig(picture, dpi=90)

@@ -1,37 +1,155 @@
-"""What the graph of an exported model has to look like."""
+"""What an exported model has to be, whichever tool made it, and how a model that is something else is told."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from otx_seg.errors import UsageError
+from otx_seg.labels import IGNORE_INDEX
+
+_CHANNELS = 3
+_ROUNDING = 0.02
+"""By how much probabilities may miss 0, 1 and their sum of 1: in bfloat16 they do by less."""
+
+_REMEDY = "the documentation of deployment shows under 'Models of other tools' how to change that in a few lines"
 
 
-def check_shapes(
-    inputs: Sequence[Sequence[object]], outputs: Sequence[Sequence[object]], classes: int, path: Path
-) -> tuple[int, int]:
-    """Make sure that a graph turns one RGB image into the probabilities of `classes` labels.
+@dataclass(frozen=True)
+class Port:
+    """An input or an output of a graph.
+
+    Attributes:
+        shape: the lengths of its sides, None for those that are not fixed; None: not even their number is.
+        element: type of its numbers, by its name in NumPy.
+    """
+
+    shape: tuple[int | None, ...] | None
+    element: str
+
+    @property
+    def rank(self) -> int:
+        """How many sides there are, 0 if that is not fixed."""
+        return 0 if self.shape is None else len(self.shape)
+
+    def __str__(self) -> str:
+        if self.shape is None:
+            return f"{self.element} of any shape"
+        sides = ", ".join("?" if side is None else str(side) for side in self.shape)
+        return f"{self.element} ({sides})"
+
+
+def check_graph(inputs: Sequence[Port], outputs: Sequence[Port], path: Path) -> tuple[tuple[int, int], int]:
+    """Make sure that a graph turns one image into one value for each label and pixel.
 
     Args:
-        inputs, outputs: the shapes of the graph's fixed-size inputs and outputs.
+        inputs, outputs: of the graph.
         path: the model, for the message.
 
     Returns:
-        (height, width) of the image it takes, in pixels.
+        (height, width) in pixels of the image it takes, and for how many labels it gives values.
 
     Raises:
         UsageError: it takes or gives something else.
     """
-    if len(inputs) == 1 and len(outputs) == 1 and len(inputs[0]) == 4 and all(isinstance(n, int) for n in inputs[0]):
-        batch, channels, height, width = inputs[0]
-        if (batch, channels) == (1, 3) and list(outputs[0]) == [1, classes, height, width]:
-            return int(str(height)), int(str(width))
+    reason = _odd_input(inputs) or _odd_output(outputs, inputs[0])
+    if reason is None:
+        assert inputs[0].shape is not None
+        assert outputs[0].shape is not None
+        _, _, height, width = inputs[0].shape
+        classes = outputs[0].shape[1]
+        assert height is not None
+        assert width is not None
+        assert classes is not None
+        return (height, width), classes
+    taken, given = (" and ".join(map(str, ports)) or "nothing" for ports in (inputs, outputs))
     raise UsageError(
-        f"{path}: takes {_words(inputs)} and gives {_words(outputs)}; a model of this toolkit takes one image "
-        f"(1, 3, H, W) and gives (1, {classes}, H, W), one probability for each of its {classes} labels"
+        f"{path}: {reason}: it takes {taken} and gives {given}. Needed is a model for semantic segmentation that takes "
+        "one RGB image, float32 (1, 3, H, W), and gives the probability of each label at each pixel, float32 "
+        f"(1, K, H, W); {_REMEDY}"
     )
 
 
-def _words(shapes: Sequence[Sequence[object]]) -> str:
-    return " and ".join(str(tuple(shape)) for shape in shapes) or "nothing of a fixed size"
+def _odd_input(inputs: Sequence[Port]) -> str | None:
+    """What is not as it has to be, or None."""
+    if len(inputs) != 1:
+        return f"has {len(inputs)} inputs"
+    (port,) = inputs
+    if port.rank != 4 or port.shape is None:
+        return "takes no image"
+    if None in port.shape:
+        return "takes images of no fixed size"
+    batch, channels, _, last = port.shape
+    if last in (1, _CHANNELS) and channels != _CHANNELS:
+        return "takes images whose channels come last"
+    if channels != _CHANNELS:
+        return "takes images of one channel" if channels == 1 else f"takes images of {channels} channels"
+    if batch != 1:
+        return f"takes {batch} images at a time"
+    return None if port.element == "float32" else f"takes numbers of the type {port.element}"
+
+
+def _odd_output(outputs: Sequence[Port], image: Port) -> str | None:
+    """What is not as it has to be, or None; `image` is the input that was found to be right."""
+    assert image.shape is not None
+    size = image.shape[2:]
+    if any(_looks_like_boxes(port, size) for port in outputs):
+        return "gives lists, such as boxes: it looks like a model for object detection"
+    if len(outputs) != 1:
+        return f"has {len(outputs)} outputs"
+    shape = outputs[0].shape
+    if shape is None or None in shape:
+        return "gives results of no fixed size"
+    if len(shape) == 2 or (len(shape) == 4 and shape[2:] == (1, 1) != size):
+        return "gives values for the image as a whole: it looks like a model for classification"
+    if shape[-2:] == size and (len(shape) == 3 or shape[1] == 1):
+        return "gives a single value for each pixel, a label's number or one label's probability"
+    if len(shape) != 4:
+        return "gives no value for each label and pixel"
+    if shape[1:3] == size:
+        return "gives results whose channels come last"
+    if shape[2:] != size:
+        return f"gives {shape[2]} x {shape[3]} values for images of {size[0]} x {size[1]} pixels"
+    if shape[0] != 1 or not 2 <= (shape[1] or 0) <= IGNORE_INDEX:
+        return f"gives values for {shape[1]} labels"
+    return None if outputs[0].element == "float32" else f"gives numbers of the type {outputs[0].element}"
+
+
+def _looks_like_boxes(port: Port, size: tuple[int | None, ...]) -> bool:
+    """(N, 4 to 7), (1, N, n) or (1, 1, N, 7), where N may depend on the image."""
+    shape = port.shape
+    if shape is None or len(shape) not in (2, 3, 4) or shape[-2:] == size:
+        return False
+    if len(shape) == 2:
+        return shape[0] != 1 and shape[1] in (4, 5, 6, 7)
+    return len(shape) == 3 or (shape[:2] == (1, 1) and shape[3] == 7)
+
+
+def check_probabilities(
+    give: Callable[[NDArray[np.uint8]], NDArray[np.float32]], size: tuple[int, int], path: Path
+) -> None:
+    """Make sure, with an image of noise, that a model of another tool gives probabilities.
+
+    Args:
+        give: what it makes of an image, uint8 (1, 3, h, w): float32 (1, K, h, w).
+        size: (height, width) in pixels of the image.
+        path: the model, for the message.
+
+    Raises:
+        UsageError: it gives something else, such as logits.
+    """
+    values = give(np.random.default_rng(0).integers(0, 256, (1, _CHANNELS, *size), np.uint8))
+    low, high, sums = float(values.min()) + 0.0, float(values.max()) + 0.0, values.sum(axis=1)  # + 0.0: no -0
+    if not np.isfinite(values).all():
+        found = "values that are no numbers"
+    elif low < -_ROUNDING or high > 1 + _ROUNDING:
+        found = f"values from {low:.3g} to {high:.3g}, as a network does before its softmax"
+    elif np.abs(sums - 1).max() > _ROUNDING:
+        found = f"values that add up to {sums.min():.3g} to {sums.max():.3g} over the labels, not to 1"
+    else:
+        return
+    raise UsageError(f"{path}: gives {found}; probabilities are needed; {_REMEDY}")

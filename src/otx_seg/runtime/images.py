@@ -30,6 +30,7 @@ from PIL import (
 )
 
 from otx_seg.errors import DataError
+from otx_seg.runtime.silence import opencv_silenced
 
 MAX_PIXELS = 500_000_000
 """An image whose header claims more pixels is refused before anything is decoded. (Of the unusual kinds of TIFF,
@@ -183,15 +184,12 @@ def _read_by_opencv(path: str | Path) -> NDArray | None:
 
 
 def _silently(decode: Callable[[], NDArray | None]) -> NDArray | None:
-    """What a decoder of OpenCV gives, or None; what it has to say about damaged files is for programmers."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        return decode()
-    except cv2.error:  # raised for a side longer than OpenCV's limit; None for all other faults
-        return None
-    finally:
-        cv2.utils.logging.setLogLevel(level)
+    """What a decoder of OpenCV gives, or None."""
+    with opencv_silenced():
+        try:
+            return decode()
+        except cv2.error:  # raised for a side longer than OpenCV's limit; None for all other faults
+            return None
 
 
 def _ends_properly(content: bytes, file_format: str | None) -> bool:

@@ -8,9 +8,10 @@ import math
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from otx_seg.labels import Labels
+from otx_seg.runtime.fonts import font_for, readable_names
 
 _LINES_PER_IMAGE = 24
 _TEXT_PIXELS = (12, 40)
@@ -25,7 +26,7 @@ def draw_legend(picture: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Lab
     """List the labels that occur in a mask, with their colours, in the upper left corner; `picture` is changed.
 
     Background and ignored pixels are not tinted and not listed. Of more labels than there is room for, those with the
-    largest areas are listed; an image too small for a single line gets none.
+    largest areas are listed; an image too small for a single line gets none. See `readable_names`.
 
     Args:
         picture: uint8 (H, W, 3) RGB.
@@ -37,7 +38,8 @@ def draw_legend(picture: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Lab
     area = cv2.calcHist([mask], [0], None, [256], [0, 256])[:, 0]
     present = sorted((index for index in labels.foreground if area[index] > 0), key=lambda index: -area[index])
     shown = sorted(present[: max(0, height // line - 3)])
-    panel = _panel(tuple(labels.names[index] for index in shown), tuple(labels.colors[index] for index in shown), line)
+    names = readable_names(labels.names)
+    panel = _panel(tuple(names[index] for index in shown), tuple(labels.colors[index] for index in shown), line)
     if panel is not None and panel.shape[1] <= width * _LARGEST_SHARE:
         picture[: panel.shape[0], : panel.shape[1]] = panel
 
@@ -87,13 +89,13 @@ def _panel(
     """Lines of text, with a square of colour before those that have one; uint8 (h, w, 3), None without texts."""
     if not texts:
         return None
-    font = ImageFont.load_default(size=line * 0.75)
+    fonts = [font_for(text, line * 0.75) for text in texts]
     margin = line // 4
     begin = margin if colors[0] is None else 2 * margin + line
-    width = math.ceil(max(font.getlength(text) for text in texts)) + begin + margin
+    width = math.ceil(max(font.getlength(text) for font, text in zip(fonts, texts, strict=True))) + begin + margin
     image = Image.new("RGB", (width, len(texts) * line + 2 * margin), _PANEL)
     draw = ImageDraw.Draw(image)
-    for number, (text, color) in enumerate(zip(texts, colors, strict=True)):
+    for number, (text, font, color) in enumerate(zip(texts, fonts, colors, strict=True)):
         top = margin + number * line
         if color is not None:
             # Outlined, since a label's colour may be as dark as the panel.

@@ -1,4 +1,4 @@
-"""What an exported model carries about itself: the names OpenVINO Model API reads, and what this toolkit adds.
+"""What an exported model tells about itself: the names OpenVINO Model API reads, and what this toolkit adds.
 
 In an IR these are the entries of ``rt_info/model_info``, in an ONNX file the metadata ``model_info NAME``.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.errors import UsageError
-from otx_seg.labels import Labels, labels_from_plain, labels_to_plain
+from otx_seg.labels import Labels, labels_called, labels_from_plain, labels_to_plain
 from otx_seg.runtime.masks import PLAIN_ARGMAX, PostProcessing
 
 SECTION = "model_info"
@@ -22,6 +22,15 @@ LABEL_SCHEMA = "label_schema.json"
 LABELS = "otx_labels"
 SOFT_THRESHOLD, BLUR_STRENGTH = "soft_threshold", "blur_strength"
 _TEMPLATE = "otx_template"
+_MODEL_API_LABELS = "labels"
+
+_AS_IT_COMES = {
+    "reverse_input_channels": {"", "0", "false", "no"},
+    "mean_values": {"", "0", "0.0"},
+    "scale_values": {"", "1", "1.0"},
+    "resize_type": {"", "standard"},
+}
+"""What a model may tell of how its input is made: nothing but squashing an RGB image of values 0-255. In lower case."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ class ModelInfo:
         entries = {
             "model_type": "Segmentation",
             # Model API counts labels from mask value 1 on, and splits the text at blanks.
-            "labels": " ".join("_".join(name.split()) for name in self.labels.names[1:]),
+            _MODEL_API_LABELS: " ".join("_".join(name.split()) for name in self.labels.names[1:]),
             SOFT_THRESHOLD: str(self.post_processing.soft_threshold),
             BLUR_STRENGTH: str(self.post_processing.blur_strength),
             "resize_type": "standard",
@@ -53,19 +62,28 @@ class ModelInfo:
         return entries
 
 
-def read_model_info(entry: Callable[[str], str | None], path: Path) -> ModelInfo:
-    """Gather what a model file carries; the labels come from `label_schema.json` beside it if it carries none.
+def read_model_info(
+    entry: Callable[[str], str | None], path: Path, classes: int, given: Labels | None = None
+) -> ModelInfo:
+    """Gather what a model tells about itself.
+
+    Its labels are those it carries; where it was made by another tool and carries none, those that are `given`, those
+    of `label_schema.json` beside it, or the names that Model API reads.
 
     Args:
         entry: gives the text of a `model_info` entry, or None.
         path: the model file.
+        classes: for how many labels it gives probabilities.
+        given: labels that the user names.
 
     Raises:
-        UsageError: there are no labels in the file nor beside it, or an entry is damaged.
+        UsageError: there are no labels, their number is another one, others are given than the model carries, it
+            wants another input than an RGB image as it is, or an entry is damaged.
     """
+    _refuse_other_input(entry, path)
     try:
         return ModelInfo(
-            labels=_labels(entry(LABELS), path),
+            labels=_labels(entry, path, classes, given),
             template=_plain(entry(_TEMPLATE)),
             post_processing=PostProcessing(
                 float(entry(SOFT_THRESHOLD) or PLAIN_ARGMAX.soft_threshold),
@@ -76,23 +94,62 @@ def read_model_info(entry: Callable[[str], str | None], path: Path) -> ModelInfo
         raise UsageError(f"{path}: its {SECTION} is damaged ({error}); export the model again") from error
 
 
-def _labels(text: str | None, path: Path) -> Labels:
-    if text is not None:
-        return labels_from_plain(json.loads(text))
+def _refuse_other_input(entry: Callable[[str], str | None], path: Path) -> None:
+    for name, plain in _AS_IT_COMES.items():
+        value = entry(name) or ""
+        if not set(value.lower().replace(",", " ").split() or [""]) <= plain:
+            raise UsageError(
+                f"{path}: wants its input prepared otherwise than by resizing an RGB image ({SECTION}/{name} is "
+                f"{value!r}); make that a part of the model, and take the entry out, as the documentation of "
+                "deployment shows under 'Models of other tools'"
+            )
+
+
+def _labels(entry: Callable[[str], str | None], path: Path, classes: int, given: Labels | None) -> Labels:
+    text = entry(LABELS)
+    carried = None if text is None else labels_from_plain(json.loads(text))
+    if carried is not None:
+        refuse_other_labels(carried, given, path)
+    found = carried or given or _labels_beside(path) or _model_api_labels(entry(_MODEL_API_LABELS) or "", classes)
+    if found is None:
+        raise UsageError(
+            f"{path}: gives probabilities of {classes} labels, but their names are neither in it nor in a "
+            f"{LABEL_SCHEMA} beside it; name them in their order with --labels background,cat,..."
+        )
+    if len(found) != classes:
+        raise UsageError(
+            f"{path}: gives probabilities of {classes} labels, but {len(found)} are named: {', '.join(found.names)}"
+        )
+    return found
+
+
+def refuse_other_labels(carried: Labels, given: Labels | None, path: Path) -> None:
+    """
+    Raises:
+        UsageError: others are given than a model carries.
+    """
+    if given is not None and given.names != carried.names:
+        raise UsageError(
+            f"{path}: carries its labels, {', '.join(carried.names)}; leave --labels out, it is for models without"
+        )
+
+
+def _labels_beside(path: Path) -> Labels | None:
     schema = path.parent / LABEL_SCHEMA
-    if schema.is_file():
-        return _read_label_schema(schema)
-    raise UsageError(
-        f"{path}: the names of its labels are neither in it ({SECTION}/{LABELS}) nor in a {LABEL_SCHEMA} beside it. "
-        "Was it made by another tool? Export it with `otx export`, or put its label_schema.json beside it."
-    )
-
-
-def _read_label_schema(path: Path) -> Labels:
+    if not schema.is_file():
+        return None
     try:
-        return labels_from_plain(json.loads(path.read_text(encoding="utf-8")))
+        return labels_from_plain(json.loads(schema.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: is no label schema of this toolkit ({error})") from error
+        raise UsageError(f"{schema}: is no label schema of this toolkit ({error})") from error
+
+
+def _model_api_labels(text: str, classes: int) -> Labels | None:
+    """Names with blanks between them, of all labels or, as Model API counts them, from mask value 1 on."""
+    names = text.split()
+    if len(names) == classes - 1:
+        names = ["background", *names]
+    return labels_called(names) if len(names) == classes else None
 
 
 def _plain(text: str | None) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
+from otx_seg.labels import Labels
 from otx_seg.runtime.activations import CLASS_ACTIVATION, FEATURE_MAP, FEATURE_VECTOR, Activations, check_features
-from otx_seg.runtime.graph_shape import check_shapes
-from otx_seg.runtime.model_info import SECTION, ModelInfo, read_model_info
+from otx_seg.runtime.graph_shape import Port, check_graph, check_probabilities
+from otx_seg.runtime.model_info import LABELS, SECTION, read_model_info
 from otx_seg.runtime.openvino_core import openvino_core
 
 if TYPE_CHECKING:
@@ -57,33 +58,35 @@ class OpenVinoPredictor:
         properties: Mapping[str, Any] | None = None,
         model: Any = None,
         entries: Mapping[str, str] | None = None,
+        labels: Labels | None = None,
     ) -> None:
         """
         Args:
-            path: an IR written by this toolkit's `export` or `quantize`.
+            path: an IR, written by this toolkit's `export` or `quantize` or like those, see `check_graph`.
             device: where it runs.
             properties: of that device, for this model; None: as OpenVINO chooses, but computing in 32 bits.
             model: the ``openvino.Model`` of `path`, if it has been read already; it loses its feature vector, if any,
                 so that nobody waits for that.
             entries: of its `model_info`; they go before those that it carries.
+            labels: of a model of another tool that carries none.
 
         Raises:
-            UsageError: no such model or device, another shape than an image to label probabilities, or no labels.
+            UsageError: no such model or device, it does something else than giving label probabilities for an image,
+                or there are no labels or other ones than `labels`.
         """
         self._path = path
         self._model = read_ir(path) if model is None else model
         _leave_out_feature_vector(self._model)
         self.device = _checked(device)
         self._properties = dict(properties or {})
-        info = _info(self._model, entries or {}, path)
+        entry = functools.partial(_entry, self._model, entries or {})
+        self.input_size, classes = check_graph(_ports(self._model.inputs), _ports(self._model.outputs), path)
+        info = read_model_info(entry, path, classes, labels)
         self.labels = info.labels
         self.template = info.template
         self.post_processing = info.post_processing
-        inputs, outputs = (
-            [list(port.partial_shape.get_min_shape()) for port in ports if port.partial_shape.is_static]
-            for ports in (self._model.inputs, self._model.outputs)
-        )
-        self.input_size = check_shapes(inputs, outputs, len(self.labels), path)
+        if entry(LABELS) is None:
+            check_probabilities(self.probabilities, self.input_size, path)
 
     @functools.cached_property
     def _compiled(self) -> Any:
@@ -130,14 +133,22 @@ def _leave_out_feature_vector(model: Any) -> None:
             model.remove_result(output.get_node())
 
 
-def _info(model: Any, entries: Mapping[str, str], path: Path) -> ModelInfo:
-    def entry(name: str) -> str | None:
-        if name in entries:
-            return entries[name]
-        place = [SECTION, name]
-        return str(model.get_rt_info(place).astype(str)) if model.has_rt_info(place) else None
+def _entry(model: Any, entries: Mapping[str, str], name: str) -> str | None:
+    """The text of an entry of a model's `model_info`."""
+    if name in entries:
+        return entries[name]
+    place = [SECTION, name]
+    return str(model.get_rt_info(place).astype(str)) if model.has_rt_info(place) else None
 
-    return read_model_info(entry, path)
+
+def _ports(ports: Sequence[Any]) -> list[Port]:
+    return [Port(_shape(port.partial_shape), np.dtype(port.element_type.to_dtype()).name) for port in ports]
+
+
+def _shape(shape: Any) -> tuple[int | None, ...] | None:
+    if shape.rank.is_dynamic:
+        return None
+    return tuple(side.get_length() if side.is_static else None for side in shape)
 
 
 def _checked(device: str) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import IMAGE_SUFFIXES, MAX_PIXELS, images_in, is_image, read_image
 from otx_seg.runtime.result_files import unique_names
+from otx_seg.runtime.silence import opencv_silenced
 
 logger = logging.getLogger(__name__)
 
@@ -182,11 +183,8 @@ class _Camera:
 def _captured(source: str | int, reader: int = cv2.CAP_ANY) -> Iterator[Any]:
     """OpenCV's capture of a file or camera, without what its libraries print about sources that do not work."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet; looked at when the first video is opened
-    level = cv2.utils.logging.setLogLevel(0)
-    try:
+    with opencv_silenced():
         capture = cv2.VideoCapture(source, reader)
-    finally:
-        cv2.utils.logging.setLogLevel(level)
     try:
         yield capture
     finally:

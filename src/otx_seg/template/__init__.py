@@ -12,9 +12,9 @@ from otx_seg.template.listing import TemplateSummary, default_template, find_tem
 
 if TYPE_CHECKING:
     from otx_seg.template.parameters import USED_BY, Parameter, list_parameters, list_settings
-    from otx_seg.template.template import Template, from_dict, load
+    from otx_seg.template.template import Settings, Template, from_dict, load
 
-_LATE = {"Template": "template", "load": "template", "from_dict": "template"}
+_LATE = {"Settings": "template", "Template": "template", "load": "template", "from_dict": "template"}
 _LATE |= {"Parameter": "parameters", "list_parameters": "parameters", "list_settings": "parameters"}
 _LATE |= {"USED_BY": "parameters"}
 
@@ -30,6 +30,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "USED_BY",
     "Parameter",
+    "Settings",
     "Template",
     "TemplateSummary",
     "default_template",

@@ -106,18 +106,7 @@ class Template(_Section):
         Raises:
             UsageError: an unknown name (with the nearest known one), a wrong type or a value out of range.
         """
-        groups = self.hyper_parameters.model_dump()
-        known = [f"{group}.{name}" for group, parameters in groups.items() for name in parameters]
-        for dotted, value in values.items():
-            if dotted not in known:
-                raise UsageError(f"unknown parameter {dotted!r}; {nearest(dotted, known)}")
-            group, name = dotted.split(".")
-            groups[group][name] = value
-        try:
-            changed = HyperParameters.model_validate(groups)
-        except ValidationError as error:
-            raise UsageError(_explain(error, HyperParameters)) from error
-        return self.model_copy(update={"hyper_parameters": changed})
+        return self.model_copy(update={"hyper_parameters": _replaced(self.hyper_parameters, values)})
 
     def as_yaml(self) -> str:
         """The template as a file that `load` reads back to an equal template, every default written out."""
@@ -126,6 +115,31 @@ class Template(_Section):
     def as_dict(self) -> dict[str, Any]:
         """The template as plain values (no tuples, no objects)."""
         return self.model_dump(mode="json")
+
+
+class Settings(_Section):
+    """What of a template concerns a finished model; the schema's defaults for one that was made from no template."""
+
+    hyper_parameters: HyperParameters = HyperParameters()
+    quantization: Quantization = Quantization()
+
+    def override(self, values: dict[str, Any]) -> Settings:
+        """See `Template.override`."""
+        return self.model_copy(update={"hyper_parameters": _replaced(self.hyper_parameters, values)})
+
+
+def _replaced(parameters: HyperParameters, values: dict[str, Any]) -> HyperParameters:
+    groups = parameters.model_dump()
+    known = [f"{group}.{name}" for group, held in groups.items() for name in held]
+    for dotted, value in values.items():
+        if dotted not in known:
+            raise UsageError(f"unknown parameter {dotted!r}; {nearest(dotted, known)}")
+        group, name = dotted.split(".")
+        groups[group][name] = value
+    try:
+        return HyperParameters.model_validate(groups)
+    except ValidationError as error:
+        raise UsageError(_explain(error, HyperParameters)) from error
 
 
 def load(name: str | Path) -> Template:

@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.datasets import open_test
+from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 from otx_seg.deployment.benchmark.measure import Measurement, Progress, measure
 from otx_seg.deployment.benchmark.processor import computes_in_bf16, processor_count, processor_name
 from otx_seg.deployment.benchmark.variant import Variant
 from otx_seg.deployment.benchmark.variants import variants_of
 from otx_seg.errors import UsageError
 from otx_seg.report.benchmark_chart import draw_benchmark
-from otx_seg.verbs.data import warn_of_unmatched
+from otx_seg.verbs.data import tell_skipped
+from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_SECONDS = 4.0
 
 _PRODUCTS = ("benchmark.json", "benchmark.png")
 _LIBRARIES = ("torch", "onnxruntime", "openvino")
@@ -81,6 +81,7 @@ def benchmark(
     load_weights: str | Path | Sequence[str | Path],
     data_roots: str | Path | None = None,
     *,
+    labels: str | Sequence[str] | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
     threads: int | None = None,
@@ -95,6 +96,7 @@ def benchmark(
         load_weights: any of ``.pth``, ``.xml`` and ``.onnx``, with the same labels. Each contributes what it can be
             run as, see `variants_of`.
         data_roots: labelled images to score on, as for `evaluate`; None: no scores.
+        labels: see `predict`; of those models that carry none.
         output, overwrite: see `train`.
         threads: how many work for each model; None: one for each processor this process may use.
         seconds: how long each variant is measured, beside loading, warming up and scoring.
@@ -111,16 +113,16 @@ def benchmark(
         raise UsageError(f"seconds={seconds}: each model is measured for some time; give a number above 0")
     files = [load_weights] if isinstance(load_weights, (str, Path)) else load_weights
     with_bf16 = computes_in_bf16()
-    variants = variants_of([Path(file) for file in files], with_bf16)
+    variants = variants_of([Path(file) for file in files], with_bf16, given_labels(labels))
     if not variants:
         raise UsageError("no models to compare; give .pth, .xml or .onnx files")
     root = Path(data_roots) if data_roots is not None else None
     subset = open_test(root) if root is not None else None
     roots = (subset.root,) if subset is not None else ()
     run = open_run(Path(output) if output is not None else None, "benchmark", _PRODUCTS, overwrite, roots)
-    with log_to(run.log):
+    with log_to(run):
         if subset is not None:
-            warn_of_unmatched(subset, "test")
+            tell_skipped("test", subset.unmatched)
         _tell_what_is_left_out(variants, with_bf16)
         found = measure(variants, threads, seconds, run.log, root, progress)
         images = len(subset) if subset is not None else 0

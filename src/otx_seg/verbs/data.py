@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-
-from otx_seg.datasets import Subset
+from collections.abc import Iterable
 
 logger = logging.getLogger(__name__)
 
 
-def warn_of_unmatched(subset: Subset, name: str) -> None:
-    """List the images without mask and the masks without image that are left out of the subset called `name`."""
-    for message in subset.unmatched:
-        logger.warning("%s data: skipped: %s", name, message)
+def tell_skipped(name: str, reasons: Iterable[object]) -> tuple[str, ...]:
+    """Warn of every file that is left out of the data called `name`; gives the warnings."""
+    messages = tuple(f"{name} data: skipped: {reason}" for reason in reasons)
+    for message in messages:
+        logger.warning("%s", message)
+    return messages

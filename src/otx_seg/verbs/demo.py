@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from otx_seg.inference.predictor import load_predictor
@@ -12,7 +13,8 @@ from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.pipeline import Masks, in_turn, side_by_side
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.runtime.streams import open_stream
-from otx_seg.verbs.weights import choose_weights
+from otx_seg.verbs.weights import choose_weights, given_labels
+from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 
@@ -20,6 +22,7 @@ def demo(
     input: str | Path | int,
     *,
     load_weights: str | Path | None = None,
+    labels: str | Sequence[str] | None = None,
     display_perf: bool = False,
     loop: bool = False,
     delay: int | None = None,
@@ -34,6 +37,7 @@ def demo(
         input: an image, a folder of images, a video, or the index of a camera.
         load_weights: a ``.pth``, ``.xml``, ``.onnx``, or the ``.zip`` of `deploy`; None: the last training run of the
             workspace. OpenVINO models work on several frames at a time.
+        labels: see `predict`.
         display_perf: write frames per second and milliseconds, means of the last ten frames, onto the picture.
         loop: begin again at the end.
         delay: milliseconds each frame is shown, 0: until a key is pressed, negative: without a window; None: still
@@ -58,10 +62,10 @@ def demo(
         display_perf=display_perf,
     )
     stream = open_stream(str(input))
-    predictor = load_predictor(choose_weights(load_weights))
-    if show.output is not None:
-        open_run(show.output, "demo", (), overwrite)
-    return demonstrate(stream, _masks_by(predictor), predictor.labels, show, progress)
+    predictor = load_predictor(choose_weights(load_weights), labels=given_labels(labels))
+    run = None if show.output is None else open_run(show.output, "demo", (), overwrite)
+    with nullcontext() if run is None else log_to(run):
+        return demonstrate(stream, _masks_by(predictor), predictor.labels, show, progress)
 
 
 def _masks_by(predictor: Predictor) -> Masks:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from otx_seg.deployment.deploy import PACKAGE, Deployed
 from otx_seg.deployment.deploy import deploy as deploy_model
+from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 
-def deploy(load_weights: str | Path, *, output: str | Path | None = None, overwrite: bool = False) -> Deployed:
+def deploy(
+    load_weights: str | Path,
+    *,
+    labels: str | Sequence[str] | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+) -> Deployed:
     """Write ``<run>/openvino.zip``: an OpenVINO model, a demo, and what a receiver needs to know.
 
     Args:
-        load_weights: the ``.xml`` that `export` or `optimize` wrote.
+        load_weights: the ``.xml`` that `export` or `optimize` wrote, or one like those.
+        labels: see `predict`.
         output, overwrite: see `train`.
 
     Raises:
-        UsageError: no OpenVINO model, or one of another tool.
+        UsageError: no OpenVINO model, or one that does something else.
         OtxError: the zip cannot be written.
     """
     model = Path(load_weights)
     run = open_run(Path(output) if output is not None else None, "deploy", (PACKAGE,), overwrite)
-    with log_to(run.log):
-        return deploy_model(model, run.path)
+    with log_to(run):
+        return deploy_model(model, run.path, given_labels(labels))

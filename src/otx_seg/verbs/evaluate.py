@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.sliding_window import parse_window
 from otx_seg.template import USED_BY
 from otx_seg.training.devices import choose_workers
-from otx_seg.verbs.data import warn_of_unmatched
+from otx_seg.verbs.data import tell_skipped
 from otx_seg.verbs.weights import choose_weights, open_model
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
@@ -24,6 +24,7 @@ def evaluate(
     test_data_roots: str | Path,
     *,
     load_weights: str | Path | None = None,
+    labels: str | Sequence[str] | None = None,
     template: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
@@ -39,6 +40,7 @@ def evaluate(
         test_data_roots: labelled images; the subset called test if there are subsets, else the one called val.
         load_weights: a ``.pth``, ``.xml``, ``.onnx`` or the ``.zip`` of `deploy`; None: the last training run of the
             workspace.
+        labels: see `predict`.
         template: the template the weights are expected to be made from; it is read from them.
         output, overwrite: see `train`.
         parameters: ``{"group.name": value}``; of the ``learning_parameters`` only ``inference_batch_size``,
@@ -52,14 +54,14 @@ def evaluate(
         DataError: the data cannot be used.
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
-    predictor, made_from = open_model(choose_weights(load_weights), template, parameters, USED_BY["eval"])
+    predictor, made_from = open_model(choose_weights(load_weights), template, labels, parameters, USED_BY["eval"])
     settings = made_from.hyper_parameters.learning_parameters
     subset = open_test(Path(test_data_roots), use_polygons=settings.use_otx_adapter)
     run = open_run(
         Path(output) if output is not None else None, "eval", ("performance.json",), overwrite, (subset.root,)
     )
-    with log_to(run.log):
-        warn_of_unmatched(subset, "test")
+    with log_to(run):
+        tell_skipped("test", subset.unmatched)
         workers = choose_workers(settings, processes=1)
         result = evaluate_predictor(predictor, subset, settings.inference_batch_size, workers, progress, window, views)
         write_json(run.performance, result.as_json())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from otx_seg.inference.explain import Explanations, HowToExplain, explain_images
 from otx_seg.inference.predictor import load_predictor
-from otx_seg.verbs.weights import choose_weights
+from otx_seg.verbs.weights import choose_weights, given_labels
+from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 
@@ -15,6 +16,7 @@ def explain(
     explain_data_roots: str | Path,
     *,
     load_weights: str | Path | None = None,
+    labels: str | Sequence[str] | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
     explain_algorithm: str = HowToExplain.algorithm,
@@ -29,6 +31,7 @@ def explain(
         explain_data_roots: an image file or a folder.
         load_weights: a ``.pth``, or an ``.xml``, ``.onnx`` or ``.zip`` made from an export with `dump_features`
             (without it, for ``"probability"`` only); None: the last training run of the workspace.
+        labels: see `predict`.
         output, overwrite: see `train`; maps go to ``<run>/maps/INDEX_LABEL/NAME.npy``, overlays to
             ``<run>/overlays/INDEX_LABEL/NAME.jpg``.
         explain_algorithm: for each label ``"classwisesaliencymap"`` (Seg-Grad-CAM) or ``"probability"``; one map for
@@ -45,6 +48,7 @@ def explain(
         OtxError: a result cannot be written.
     """
     how = HowToExplain(explain_algorithm.lower(), explain_all_classes, process_saliency_maps, overlay_weight)
-    predictor = load_predictor(choose_weights(load_weights))
+    predictor = load_predictor(choose_weights(load_weights), labels=given_labels(labels))
     run = open_run(Path(output) if output is not None else None, "explain", (), overwrite)
-    return explain_images(predictor, Path(explain_data_roots), run.path, how, overwrite, progress)
+    with log_to(run):
+        return explain_images(predictor, Path(explain_data_roots), run.path, how, overwrite, progress)

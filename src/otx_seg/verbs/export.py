@@ -54,9 +54,9 @@ def export(
     """
     weights = choose_weights(load_weights)
     images = _images_to_compare(weights, Path(compare_on) if compare_on is not None else None)
-    run = open_run(Path(output) if output is not None else None, "export", _PRODUCTS, overwrite)
     named = templates.load(template) if template is not None else None
-    with log_to(run.log):
+    run = open_run(Path(output) if output is not None else None, "export", _PRODUCTS, overwrite)
+    with log_to(run):
         return export_weights(weights, run.path, export_type, half_precision, images, named, dump_features)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from otx_seg.datasets import DEFAULT_SEED, open_training
 from otx_seg.deployment.quantize import Quantized, quantize
 from otx_seg.deployment.recipe import Recipe
 from otx_seg.errors import UsageError
-from otx_seg.template import USED_BY, Template
+from otx_seg.template import USED_BY, Settings, Template
 from otx_seg.template.hyper_parameters import NncfOptimization
 from otx_seg.training.devices import choose_workers
 from otx_seg.verbs.weights import open_model
@@ -29,6 +29,7 @@ def optimize(
     val_data_roots: str | Path | None = None,
     *,
     template: str | Path | None = None,
+    labels: str | Sequence[str] | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
     seed: int = DEFAULT_SEED,
@@ -44,6 +45,7 @@ def optimize(
         train_data_roots: images that calibrate the ranges.
         val_data_roots: labelled images to compare on; None: as in `train`.
         template: the template the model is expected to be made from; it is read from the model.
+        labels: see `predict`; the new model carries them.
         output, overwrite: see `train`.
         seed: of the choice of calibration images, and of the random validation images where `val_data_roots` is
             missing: give that of the training, so that none of them was trained on.
@@ -58,7 +60,7 @@ def optimize(
     weights = Path(load_weights)
     if weights.suffix.lower() != ".xml":
         raise UsageError(f"{weights}: quantisation works on an OpenVINO model; give the .xml that `otx export` writes")
-    _, made_from = open_model(weights, template, parameters, USED_BY["optimize"])
+    predictor, made_from = open_model(weights, template, labels, parameters, USED_BY["optimize"])
     settings = made_from.hyper_parameters
     val_root = Path(val_data_roots) if val_data_roots is not None else None
     use_polygons = settings.learning_parameters.use_otx_adapter
@@ -66,10 +68,20 @@ def optimize(
     assert data.val is not None
     roots = (data.train.root, data.val.root)
     run = open_run(Path(output) if output is not None else None, "optimize", _PRODUCTS, overwrite, roots)
-    with log_to(run.log):
+    with log_to(run):
         logger.info("%s", data.split)
         workers = choose_workers(settings.learning_parameters, processes=1)
-        result = quantize(weights, data.train, data.val, run.path / "ptq", recipe(made_from), seed, workers, progress)
+        result = quantize(
+            weights,
+            data.train,
+            data.val,
+            run.path / "ptq",
+            recipe(made_from),
+            seed,
+            workers,
+            progress,
+            predictor.labels,
+        )
         _tell_what_was_kept(result, settings.nncf_optimization)
     return result
 
@@ -101,7 +113,7 @@ def _tell_what_was_kept(result: Quantized, settings: NncfOptimization) -> None:
         )
 
 
-def recipe(template: Template) -> Recipe:
+def recipe(template: Settings | Template) -> Recipe:
     """How the template wants its model quantised."""
     settings, fixed = template.hyper_parameters.pot_parameters, template.quantization
     promise = template.hyper_parameters.nncf_optimization

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from otx_seg.inference.predict import Predictions, predict_images
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.sliding_window import parse_window
-from otx_seg.verbs.weights import choose_weights
+from otx_seg.verbs.weights import choose_weights, given_labels
+from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 
@@ -17,6 +18,7 @@ def predict(
     input: str | Path,
     *,
     load_weights: str | Path | None = None,
+    labels: str | Sequence[str] | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
     sliding_window: str | None = None,
@@ -30,6 +32,8 @@ def predict(
         input: an image file or a folder.
         load_weights: a ``.pth``, ``.xml``, ``.onnx`` or the ``.zip`` of `deploy`; None: the last training run of the
             workspace.
+        labels: names in the order of the outputs, for a model of another tool that carries none: a list, or one text
+            with commas.
         output, overwrite: see `train`; masks go to ``<run>/NAME.png``, overlays to ``<run>/overlays/NAME.jpg``.
         sliding_window: ``"HEIGHTxWIDTH"`` in pixels of the image: it is cut into overlapping windows, each resized to
             the model's input size; None: all of the image is.
@@ -43,6 +47,7 @@ def predict(
         DataError: there is no readable image.
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
-    predictor = load_predictor(choose_weights(load_weights))
+    predictor = load_predictor(choose_weights(load_weights), labels=given_labels(labels))
     run = open_run(Path(output) if output is not None else None, "predict", (), overwrite)
-    return predict_images(predictor, Path(input), run.path, overwrite, progress, window, views)
+    with log_to(run):
+        return predict_images(predictor, Path(input), run.path, overwrite, progress, window, views)

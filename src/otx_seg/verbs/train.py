@@ -122,7 +122,7 @@ def _train(
     # The main process alone chooses and writes; the others of a torchrun job are told.
     run = _open_run(plan, output, overwrite) if processes.is_main_process else None
     run = broadcast_object_list([run])[0]
-    with log_to(run.log) if processes.is_main_process else _only_errors():
+    with log_to(run) if processes.is_main_process else _only_errors():
         data, label_shares = _open(plan, run, scan_progress)
         plan = with_length(plan, len(data.train), processes.num_processes)
         if plan.state is not None:
@@ -275,12 +275,13 @@ def _finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result:
 
 
 def _dataset_text(plan: Plan, data: TrainingData) -> str:
+    skipped = "".join(f"\n{message}" for message in data.skipped)
     if data.val is None:
-        return f"{plan.roots.train}\n{len(data.train)} images without masks"
+        return f"{plan.roots.train}\n{len(data.train)} images without masks{skipped}"
     files = f"{len(data.train)} training and {len(data.val)} validation images; {data.split}"
     if data.unlabelled is not None:
         files += f"\n{plan.roots.unlabelled}: {len(data.unlabelled)} unlabelled images"
-    return f"{plan.roots.train}\n{files}\nlabels: {', '.join(data.train.labels.names)}"
+    return f"{plan.roots.train}\n{files}\nlabels: {', '.join(data.train.labels.names)}{skipped}"
 
 
 def _results_text(result: TrainResult) -> str:

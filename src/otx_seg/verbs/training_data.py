@@ -24,7 +24,7 @@ from otx_seg.datasets import (
 from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.errors import DataError, UsageError
 from otx_seg.labels import Labels, labels_to_plain
-from otx_seg.verbs.data import warn_of_unmatched
+from otx_seg.verbs.data import tell_skipped
 from otx_seg.verbs.plan import Plan
 from otx_seg.verbs.task_adaption import adapt_labels, find_new
 
@@ -58,7 +58,7 @@ def open_regions_to_train_on(plan: Plan, masks: Path, progress: Callable[[str, i
         DataError: the images cannot be used.
     """
     images = open_unlabelled(plan.roots.train)
-    images = _decodable(images, "training", progress)
+    images, skipped = _decodable(images, "training", progress)
     if len(images) < 2:
         raise DataError(f"{plan.roots.train}: a single image is too little to compare with others; give more")
     settings = plan.template.hyper_parameters.pseudo_masks
@@ -67,7 +67,7 @@ def open_regions_to_train_on(plan: Plan, masks: Path, progress: Callable[[str, i
     workers = None if plan.template.hyper_parameters.learning_parameters.num_workers else 0
     train, made = open_regions(images, masks, Division(**settings.model_dump()), workers, counter)
     logger.info("training data: %d images; %d pseudo-masks were made, see %s", len(images), made, masks)
-    return TrainingData(train, None, "no validation: the last network is the result")
+    return TrainingData(train, None, "no validation: the last network is the result", skipped=skipped)
 
 
 def check_data(
@@ -82,12 +82,12 @@ def check_data(
         The data without what cannot be read, and the share of each label among the labelled training pixels.
     """
     subsets, reports = {}, {}
+    skipped: tuple[str, ...] = ()
     assert data.val is not None
     for name, subset in (("training", data.train), ("validation", data.val)):
         report = scan(subset, _counter(f"checking the {name} images", len(subset), progress))
-        warn_of_unmatched(subset, name)
-        for file, reason in report.broken:
-            logger.warning("%s data: skipped: %s: %s", name, file, reason)
+        broken = [f"{file}: {reason}" for file, reason in report.broken]
+        skipped += tell_skipped(name, [*subset.unmatched, *broken])
         kept = sound_samples(subset, report)
         if name == "training":
             require_two_labels(kept, report)
@@ -101,29 +101,33 @@ def check_data(
         if report.ignored_pixels:
             logger.info("%s data: %d pixels are ignored", name, report.ignored_pixels)
         subsets[name], reports[name] = kept, report
-    unlabelled = None if data.unlabelled is None else _checked_unlabelled(data.unlabelled, subsets, progress)
-    checked = replace(data, train=subsets["training"], val=subsets["validation"], unlabelled=unlabelled)
+    unlabelled = data.unlabelled
+    if unlabelled is not None:
+        unlabelled, left_out = _checked_unlabelled(unlabelled, subsets, progress)
+        skipped += left_out
+    checked = replace(
+        data, train=subsets["training"], val=subsets["validation"], unlabelled=unlabelled, skipped=skipped
+    )
     found = reports["training"]
     return replace(checked, new=find_new(checked, found, known)), found.share_per_label
 
 
 def _checked_unlabelled(
     images: ImageSet, labelled: dict[str, Subset], progress: Callable[[str, int, int], None] | None
-) -> ImageSet:
-    """The unlabelled images that can be decoded and are no copies of labelled ones."""
-    images = _decodable(images, "unlabelled", progress)
+) -> tuple[ImageSet, tuple[str, ...]]:
+    """The unlabelled images that can be decoded and are no copies of labelled ones, and what was said of the others."""
+    images, skipped = _decodable(images, "unlabelled", progress)
     images, copies = leave_out_copies(images, (s.image for subset in labelled.values() for s in subset.samples))
-    for path in copies:
-        logger.warning("unlabelled data: skipped: %s: is among the labelled images", path)
+    skipped += tell_skipped("unlabelled", [f"{path}: is among the labelled images" for path in copies])
     logger.info("unlabelled data: %d images", len(images))
-    return images
+    return images, skipped
 
 
-def _decodable(images: ImageSet, name: str, progress: Callable[[str, int, int], None] | None) -> ImageSet:
+def _decodable(
+    images: ImageSet, name: str, progress: Callable[[str, int, int], None] | None
+) -> tuple[ImageSet, tuple[str, ...]]:
     kept, damages = check_images(images, _counter(f"checking the {name} images", len(images), progress))
-    for damage in damages:
-        logger.warning("%s data: skipped: %s", name, damage)
-    return kept
+    return kept, tell_skipped(name, damages)
 
 
 def _counter(what: str, total: int, progress: Callable[[str, int, int], None] | None) -> Callable[[int], None] | None:

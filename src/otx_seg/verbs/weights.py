@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from otx_seg import template as templates
 from otx_seg.errors import UsageError
 from otx_seg.inference.predictor import load_predictor, template_of
+from otx_seg.labels import Labels, labels_called
 from otx_seg.runtime.predictor import Predictor
-from otx_seg.template import Template
+from otx_seg.template import Settings
 from otx_seg.workspace.run_folder import latest_weights
 
 
@@ -27,26 +29,37 @@ def choose_weights(load_weights: str | Path | None) -> Path:
     return latest
 
 
+def given_labels(labels: str | Sequence[str] | None) -> Labels | None:
+    """The labels a user names for a model that carries none, see `labels_called`."""
+    return None if labels is None else labels_called(labels)
+
+
 def open_model(
-    weights: Path, template: str | Path | None, parameters: dict[str, Any] | None, used: tuple[str, ...]
-) -> tuple[Predictor, Template]:
-    """A model that is ready to run, and its template with `parameters` replaced.
+    weights: Path,
+    template: str | Path | None,
+    labels: str | Sequence[str] | None,
+    parameters: dict[str, Any] | None,
+    used: tuple[str, ...],
+) -> tuple[Predictor, Settings]:
+    """A model that is ready to run, and what its template says of it, with `parameters` replaced.
 
     Args:
+        labels: see `given_labels`.
         template: name, id or path of the template the model is expected to be made from; None: whatever it is.
         parameters: ``{"group.name": value}``.
         used: the parameters the calling verb looks at; any other one would do nothing.
 
     Raises:
-        UsageError: no such model, another template than expected, none that is known, or a parameter that is unknown
-            or not `used`.
+        UsageError: no such model, another template or other labels than expected, or a parameter that is unknown or
+            not `used`.
     """
     for name in parameters or {}:
         if name not in used:
             raise UsageError(f"{name!r} changes nothing here; this command uses {', '.join(used)}")
     named = templates.load(template) if template is not None else None
-    predictor = load_predictor(weights, named)
+    predictor = load_predictor(weights, named, labels=given_labels(labels))
     made_from = template_of(predictor, weights) or named
-    if made_from is None:
-        raise UsageError(f"{weights}: does not tell which template it was made from; name it")
-    return predictor, made_from.override(parameters or {})
+    settings = Settings()
+    if made_from is not None:
+        settings = Settings(hyper_parameters=made_from.hyper_parameters, quantization=made_from.quantization)
+    return predictor, settings.override(parameters or {})

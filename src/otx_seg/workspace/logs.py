@@ -5,19 +5,47 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+
+from otx_seg.errors import DataError, UsageError
+from otx_seg.workspace.run_folder import RunFolder
 
 ROOT = "otx_seg"
 
 
 @contextmanager
-def log_to(path: Path) -> Iterator[None]:
-    """While this context lasts, all messages of the toolkit go to the file at `path` as well.
+def log_to(run: RunFolder) -> Iterator[None]:
+    """While this context lasts, all messages of the toolkit go to the log file of a run as well.
 
-    An exception that leaves the context is written there with its traceback, and raised on.
+    An exception that leaves the context is written there with its traceback, and raised on. If it says that what was
+    asked for cannot be done, and nothing else has been written, the log and the folders made for the run are removed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    before, is_new = _names_in(run), not run.log.exists()
+    try:
+        with _logging_to(run):
+            yield
+    except (UsageError, DataError):
+        if is_new and _names_in(run) - before <= {run.log.parent.name}:
+            _remove(run)
+        raise
+
+
+def _names_in(run: RunFolder) -> set[str]:
+    return {path.name for path in run.path.iterdir()}
+
+
+def _remove(run: RunFolder) -> None:
+    with suppress(OSError):  # a folder that holds something else, which is to stay
+        if [path.name for path in run.log.parent.iterdir()] == [run.log.name]:
+            run.log.unlink()
+        run.log.parent.rmdir()
+        for folder in reversed(run.made):
+            folder.rmdir()
+
+
+@contextmanager
+def _logging_to(run: RunFolder) -> Iterator[None]:
+    run.log.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(run.log, encoding="utf-8")
     # A full disk is told once, by what failed to write its result; a log that fails too must not add a traceback.
     handler.handleError = lambda record: None  # type: ignore[method-assign]
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

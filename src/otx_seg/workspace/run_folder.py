@@ -15,9 +15,14 @@ LATEST = "latest_trained_model"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Names the files of one run; nothing is created by asking for a name."""
+    """Names the files of one run; nothing is created by asking for a name.
+
+    Attributes:
+        made: the folder and those above it that `open_run` created, the outermost first.
+    """
 
     path: Path
+    made: tuple[Path, ...] = ()
 
     @property
     def template(self) -> Path:
@@ -107,6 +112,7 @@ def open_run(
             f"{output}: already holds a result ({held[0]}); choose another --output, or allow replacing it "
             "with --overwrite"
         )
+    made = tuple(folder for folder in (*reversed(output.parents), output) if not folder.exists())
     try:
         output.mkdir(parents=True, exist_ok=True)
         probe = output / f".write-test-{os.getpid()}"
@@ -114,7 +120,7 @@ def open_run(
         probe.unlink()
     except OSError as error:
         raise OtxError(f"{output}: cannot write there ({error.strerror}); choose another --output") from error
-    return RunFolder(output)
+    return RunFolder(output, made)
 
 
 def _new_folder(parent: Path, verb: str) -> Path:

@@ -55,7 +55,7 @@ def _prepare_torch(threads: int) -> None:
 def _open_torch(variant: Variant, threads: int) -> Predictor:
     from otx_seg.inference.predictor import load_predictor
 
-    predictor = load_predictor(variant.weights, device="cpu")
+    predictor = load_predictor(variant.weights, device="cpu", labels=variant.given_labels)
     return predictor if variant.arithmetic == "FP32" else _in_bfloat16(predictor)
 
 
@@ -87,7 +87,7 @@ def _prepare_onnx(threads: int) -> None:
 def _open_onnx(variant: Variant, threads: int) -> Predictor:
     from otx_seg.inference.onnx_predictor import OnnxPredictor
 
-    return OnnxPredictor(variant.weights, threads)
+    return OnnxPredictor(variant.weights, threads, variant.given_labels)
 
 
 def _onnx_throughput(variant: Variant, threads: int, predictor: Predictor) -> Throughput:
@@ -109,7 +109,7 @@ def _open_openvino(variant: Variant, threads: int) -> Predictor:
     from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 
     properties = {"INFERENCE_PRECISION_HINT": _HINTS[variant.arithmetic], "INFERENCE_NUM_THREADS": threads}
-    return OpenVinoPredictor(variant.weights, properties=properties)
+    return OpenVinoPredictor(variant.weights, properties=properties, labels=variant.given_labels)
 
 
 def _openvino_throughput(variant: Variant, threads: int, predictor: Predictor) -> Throughput:

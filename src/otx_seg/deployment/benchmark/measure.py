@@ -67,6 +67,7 @@ class Measurement:
     def as_json(self) -> dict[str, Any]:
         """Plain numbers, as in ``benchmark.json``."""
         variant = {**asdict(self.variant), "weights": str(self.variant.weights), "precision": self.variant.precision}
+        del variant["labels"]  # they are about opening the file
         return {
             **variant,
             "input_size": list(self.input_size),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from otx_seg.labels import Labels, labels_called
 from otx_seg.runtime.predictor import Kind
 
 Stored = Literal["FP32", "FP16", "INT8"]
@@ -23,12 +24,19 @@ class Variant:
         kind: the program that runs it.
         stored: how most of its parameters are stored; INT8: it also computes with 8-bit integers.
         arithmetic: what it computes in where it does not compute with integers.
+        labels: names for a model of another tool that carries none.
     """
 
     weights: Path
     kind: Kind
     stored: Stored
     arithmetic: Arithmetic
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def given_labels(self) -> Labels | None:
+        """`labels` with colours, as they are given to a predictor."""
+        return None if self.labels is None else labels_called(self.labels)
 
     @property
     def runtime(self) -> str:

@@ -9,30 +9,35 @@ from pathlib import Path
 from otx_seg.deployment.benchmark.variant import Arithmetic, Stored, Variant
 from otx_seg.errors import UsageError
 from otx_seg.inference.predictor import kind_of
+from otx_seg.labels import Labels
 from otx_seg.runtime.openvino_predictor import read_ir
 from otx_seg.runtime.predictor import Kind
 
 
-def variants_of(weights: Sequence[Path], with_bf16: bool) -> list[Variant]:
+def variants_of(weights: Sequence[Path], with_bf16: bool, labels: Labels | None = None) -> list[Variant]:
     """Every way in which model files are compared, in the order of the files.
 
     A ``.pth`` and an IR that is not quantised compute in FP32 and in bf16, all else in FP32.
 
     Args:
         with_bf16: whether the processor computes in bfloat16; if not, it would only imitate it slowly.
+        labels: of models of other tools that carry none.
 
     Raises:
         UsageError: a file is missing, of an unknown kind, given twice, or no IR.
     """
     seen: dict[Path, Path] = {}
     found: list[Variant] = []
+    names = None if labels is None else labels.names
     for path in weights:
         kind = kind_of(path)
         if path.resolve() in seen:
             raise UsageError(f"{path}: is given twice; each model is compared once")
         seen[path.resolve()] = path
         stored = stored_precision(path) if kind == "openvino" else "FP32"
-        found += [Variant(path, kind, stored, arithmetic) for arithmetic in _arithmetics(kind, stored, with_bf16)]
+        found += [
+            Variant(path, kind, stored, arithmetic, names) for arithmetic in _arithmetics(kind, stored, with_bf16)
+        ]
     return found
 
 
