@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ from openvino.passes import ConstantFolding, Manager
 from torch import nn
 
 from otx_seg.deployment.agreement import REQUIRED_AGREEMENT, REQUIRED_AGREEMENT_HALF, agreement, drawn_images
+from otx_seg.deployment.dynamic import Dynamic, check_dynamic, open_axes
 from otx_seg.deployment.files import IR_XML, ONNX, written_whole
 from otx_seg.deployment.fuse import fold_batch_norm
 from otx_seg.deployment.rewrite import spell_out_group_norms
@@ -26,6 +27,7 @@ from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inference.torch_predictor import TorchPredictor, open_checkpoint
 from otx_seg.models.network import Deployable
+from otx_seg.models.resampling import any_size
 from otx_seg.runtime.model_info import LABEL_SCHEMA, SECTION, ModelInfo
 from otx_seg.runtime.openvino_core import openvino_core
 from otx_seg.template import Template
@@ -63,11 +65,13 @@ def export(
     half_precision: bool = False,
     images: Sequence[NDArray[np.uint8]] = (),
     template: Template | None = None,
+    input_size: str | None = None,
+    dynamic: Dynamic | None = None,
 ) -> Exported:
     """Write a trained network as a graph that other programs run.
 
-    The graph takes one RGB image (1, 3, H, W), values 0-255, of the size the network was trained for, and gives the
-    probability of each label at each pixel, (1, K, H, W). What it carries about itself lets OpenVINO Model API load
+    The graph takes one RGB image (1, 3, H, W), values 0-255, and gives the probability of each label at each pixel,
+    (1, K, H, W). What it carries about itself lets OpenVINO Model API load
     it without settings. `output` gets ``openvino.xml`` and ``openvino.bin``, or ``model.onnx``, and
     ``label_schema.json``; if anything fails it gets nothing.
 
@@ -76,9 +80,12 @@ def export(
         half_precision: store the parameters of an IR as 16-bit floats.
         images: uint8 RGB (H, W, 3) on which the graph is compared with the network; none: drawn ones.
         template: see `open_checkpoint`.
+        input_size: ``HEIGHTxWIDTH`` of that image in pixels, multiples of 32; None: the size the network was trained
+            for.
+        dynamic: what the graph leaves open. A graph of any size computes with slower operators.
 
     Raises:
-        UsageError: no such checkpoint, or half precision was asked for with ONNX.
+        UsageError: no such checkpoint, no such input size, or half precision was asked for with ONNX.
         OtxError: the graph and the network disagree on more than 0.1 % of the pixels (in half precision 1 %), the
             network cannot be converted, or the files cannot be written.
     """
@@ -87,13 +94,13 @@ def export(
             "half precision is not possible with ONNX: on a CPU, ONNX Runtime would convert every value to and fro, "
             "slower and less exact than in FP32; leave --half-precision out, or export to openvino"
         )
-    predictor = open_checkpoint(weights, template, "cpu")
+    predictor = open_checkpoint(weights, template, "cpu", input_size)
     with written_whole(output) as folder:
         write_label_schema(folder / LABEL_SCHEMA, predictor.labels)
         if export_type == "onnx":
-            model = _write_onnx(predictor, folder / ONNX)
+            model = _write_onnx(predictor, folder / ONNX, dynamic)
         else:
-            model = _write_ir(predictor, folder / IR_XML, half_precision)
+            model = _write_ir(predictor, folder / IR_XML, half_precision, dynamic)
         compared = list(images) or drawn_images(predictor.input_size)
         share = agreement(predictor, load_predictor(model), compared)
         required = REQUIRED_AGREEMENT_HALF if half_precision else REQUIRED_AGREEMENT
@@ -102,13 +109,16 @@ def export(
                 f"{weights}: the exported model agrees with the network on {share:.3%} of the pixels only, "
                 f"{required:.1%} are required; nothing was written"
             )
+        if dynamic is not None:
+            check_dynamic(predictor, model, dynamic, required)
     return Exported(output / model.name, share, len(images))
 
 
-def _write_ir(predictor: TorchPredictor, path: Path, half_precision: bool) -> Path:
+def _write_ir(predictor: TorchPredictor, path: Path, half_precision: bool, dynamic: Dynamic | None) -> Path:
     example = torch.zeros(1, 3, *predictor.input_size)
-    with _quiet():
-        model = openvino.convert_model(_graph(predictor), example_input=example, input=[list(example.shape)])
+    shape = [-1 if axis in open_axes(dynamic) else side for axis, side in enumerate(example.shape)]
+    with _quiet(), _recorded(dynamic):
+        model = openvino.convert_model(_graph(predictor), example_input=example, input=[shape])
     model = _simplified(model, path)
     for node in model.get_ops():
         # Names begin at the network, as its state dict's do, not at the wrappers around it.
@@ -136,9 +146,9 @@ def _simplified(model: openvino.Model, path: Path) -> openvino.Model:
     return read
 
 
-def _write_onnx(predictor: TorchPredictor, path: Path) -> Path:
+def _write_onnx(predictor: TorchPredictor, path: Path, dynamic: Dynamic | None) -> Path:
     example = torch.zeros(1, 3, *predictor.input_size)
-    with _quiet():
+    with _quiet(), _recorded(dynamic):
         # The other exporter of torch needs a package of its own and is many times slower.
         torch.onnx.export(
             _graph(predictor),
@@ -147,13 +157,24 @@ def _write_onnx(predictor: TorchPredictor, path: Path) -> Path:
             dynamo=False,
             input_names=[INPUT],
             output_names=[OUTPUT],
+            dynamic_axes={INPUT: open_axes(dynamic), OUTPUT: open_axes(dynamic)},
             opset_version=_OPSET,
         )
     model = onnx.load(path)
+    _declare_output(model, predictor, dynamic)
     entries = _info(predictor).entries()
     onnx.helper.set_model_props(model, {f"{SECTION} {name}": value for name, value in entries.items()})
     onnx.save(model, path)
     return path
+
+
+def _declare_output(model: onnx.ModelProto, predictor: TorchPredictor, dynamic: Dynamic | None) -> None:
+    """Write the output's shape into an ONNX model: torch leaves all of it open as soon as one axis is."""
+    shape: list[int | str] = [1, len(predictor.labels), *predictor.input_size]
+    for axis, name in open_axes(dynamic).items():
+        shape[axis] = name
+    declared = onnx.helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, shape)
+    model.graph.output[0].CopyFrom(declared)
 
 
 def _graph(predictor: TorchPredictor) -> nn.Module:
@@ -163,7 +184,12 @@ def _graph(predictor: TorchPredictor) -> nn.Module:
 
 
 def _info(predictor: TorchPredictor) -> ModelInfo:
-    return ModelInfo(predictor.labels, predictor.template, predictor.post_processing)
+    return ModelInfo(predictor.labels, predictor.template, predictor.post_processing, predictor.input_size)
+
+
+def _recorded(dynamic: Dynamic | None) -> AbstractContextManager[None]:
+    """Where a graph is made of the network: of operators for any size, if it is to take any."""
+    return any_size() if 2 in open_axes(dynamic) else nullcontext()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class OnnxPredictor:
-    """Runs an ONNX model on the CPU, image by image."""
+    """Runs an ONNX model on the CPU, image by image; one that leaves its size open at the size that it names."""
 
     kind: Literal["onnx"] = "onnx"
 
@@ -43,9 +43,12 @@ class OnnxPredictor:
         self.labels = info.labels
         self.template = info.template
         self.post_processing = info.post_processing
-        inputs = [port.shape for port in self._session.get_inputs()]
-        outputs = [port.shape for port in self._session.get_outputs()]
-        self.input_size = check_shapes(inputs, outputs, len(self.labels), path)
+        inputs, outputs = (
+            # An open axis has a name in place of a length.
+            [[side if isinstance(side, int) else None for side in port.shape] for port in ports]
+            for ports in (self._session.get_inputs(), self._session.get_outputs())
+        )
+        self.input_size = check_shapes(inputs, outputs, len(self.labels), info.input_size, path)
         self._input_name = self._session.get_inputs()[0].name
 
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:

@@ -22,19 +22,22 @@ LABEL_SCHEMA = "label_schema.json"
 LABELS = "otx_labels"
 SOFT_THRESHOLD, BLUR_STRENGTH = "soft_threshold", "blur_strength"
 _TEMPLATE = "otx_template"
+_INPUT_SIZE = "otx_input_size"
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """The labels of a model, the template it was made from, and how its probabilities become a mask.
+    """The labels of a model, the template it was made from, how its probabilities become a mask, and its size.
 
     Attributes:
         template: the resolved template as plain values, or None if the file does not tell.
+        input_size: (height, width) in pixels that images are resized to, or None if the file does not tell.
     """
 
     labels: Labels
     template: dict[str, Any] | None
     post_processing: PostProcessing
+    input_size: tuple[int, int] | None = None
 
     def entries(self) -> dict[str, str]:
         """What is written into the model, by the names Model API knows, ours beginning with ``otx_``."""
@@ -50,6 +53,8 @@ class ModelInfo:
         }
         if self.template is not None:
             entries[_TEMPLATE] = json.dumps(self.template, ensure_ascii=False)
+        if self.input_size is not None:
+            entries[_INPUT_SIZE] = "{}x{}".format(*self.input_size)
         return entries
 
 
@@ -71,6 +76,7 @@ def read_model_info(entry: Callable[[str], str | None], path: Path) -> ModelInfo
                 float(entry(SOFT_THRESHOLD) or PLAIN_ARGMAX.soft_threshold),
                 int(entry(BLUR_STRENGTH) or PLAIN_ARGMAX.blur_strength),
             ),
+            input_size=_size(entry(_INPUT_SIZE)),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: its {SECTION} is damaged ({error}); export the model again") from error
@@ -93,6 +99,13 @@ def _read_label_schema(path: Path) -> Labels:
         return labels_from_plain(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: is no label schema of this toolkit ({error})") from error
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    height, width = map(int, text.split("x"))
+    return height, width
 
 
 def _plain(text: str | None) -> dict[str, Any] | None:

@@ -42,6 +42,8 @@ def read_ir(path: Path) -> Any:
 class OpenVinoPredictor:
     """Runs an IR, image by image, every core working on the same image.
 
+    A graph that leaves its batch or size open is fixed to one image of the size that it names.
+
     Attributes:
         device: ``CPU`` or another device of OpenVINO's.
     """
@@ -62,7 +64,7 @@ class OpenVinoPredictor:
             path: an IR written by this toolkit's `export` or `quantize`.
             device: where it runs.
             properties: of that device, for this model; None: as OpenVINO chooses, but computing in 32 bits.
-            model: the ``openvino.Model`` of `path`, if it has been read already.
+            model: the ``openvino.Model`` of `path`, if it has been read already; may be changed.
             entries: of its `model_info`; they go before those that it carries.
 
         Raises:
@@ -75,11 +77,10 @@ class OpenVinoPredictor:
         self.labels = info.labels
         self.template = info.template
         self.post_processing = info.post_processing
-        inputs, outputs = (
-            [list(port.partial_shape.get_min_shape()) for port in ports if port.partial_shape.is_static]
-            for ports in (self._model.inputs, self._model.outputs)
-        )
-        self.input_size = check_shapes(inputs, outputs, len(self.labels), path)
+        inputs, outputs = ([_shape(port) for port in ports] for ports in (self._model.inputs, self._model.outputs))
+        self.input_size = check_shapes(inputs, outputs, len(self.labels), info.input_size, path)
+        if self._model.is_dynamic():
+            self._model.reshape([1, 3, *self.input_size])
 
     @functools.cached_property
     def _compiled(self) -> Any:
@@ -105,6 +106,12 @@ class OpenVinoPredictor:
         """`probabilities` of one image, uint8 (1, 3, h, w), in OpenVINO's own memory: the next call overwrites them."""
         result: NDArray[np.float32] = self._compiled(image.astype(np.float32))[0]
         return result
+
+
+def _shape(port: Any) -> list[int | None]:
+    """The axes' lengths, None where open; nothing where even the number of axes is."""
+    shape = port.partial_shape
+    return [] if shape.rank.is_dynamic else [None if side.is_dynamic else side.get_length() for side in shape]
 
 
 def _info(model: Any, entries: Mapping[str, str], path: Path) -> ModelInfo:

@@ -1,0 +1,152 @@
+"""Graphs that leave their batch or size open, and graphs of another size than that of the training."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from otx_seg.datasets import Subset
+from otx_seg.deployment import export as export_module
+from otx_seg.deployment.agreement import drawn_images
+from otx_seg.deployment.dynamic import Dynamic
+from otx_seg.deployment.export import ExportType, export
+from otx_seg.deployment.quantize import quantize
+from otx_seg.errors import OtxError, UsageError
+from otx_seg.inference.evaluate import evaluate
+from otx_seg.inference.predictor import load_predictor
+from otx_seg.labels import Labels, default_colors
+from otx_seg.models.build import build_model
+from otx_seg.models.network import SegmentationNetwork
+from otx_seg.runtime.openvino_core import openvino_core
+from otx_seg.runtime.openvino_predictor import read_ir
+from otx_seg.runtime.predictor import predict_mask
+from otx_seg.template import load
+from otx_seg.workspace.weights import read_weights, write_weights
+
+Run = Callable[[np.ndarray], np.ndarray]
+F32 = {"INFERENCE_PRECISION_HINT": "f32"}
+
+
+def plain(model: Path) -> Run:
+    """The model as a client runs it that knows nothing of this toolkit."""
+    if model.suffix == ".xml":
+        compiled = openvino_core().compile_model(model, "CPU", F32)
+        return lambda images: compiled({"image": images})["output"].copy()
+    session = onnxruntime.InferenceSession(model)
+    return lambda images: session.run(["output"], {"image": images})[0]
+
+
+@torch.no_grad()
+def by_torch(network: SegmentationNetwork, images: np.ndarray) -> np.ndarray:
+    return network(torch.from_numpy(images)).softmax(dim=1).numpy()
+
+
+def batch_of(count: int, size: tuple[int, int]) -> np.ndarray:
+    """Different images, float32 (count, 3, *size), 0-255."""
+    return np.stack(drawn_images(size)[:count]).transpose(0, 3, 1, 2).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def segnext_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`weights.pth` of SegNext-t for 64 x 64 pixels, whose answers depend on the image."""
+    from conftest import make_lively
+
+    template = load("SegNext-t").override({"learning_parameters.input_size": "64x64"})
+    network = build_model(template, 3)
+    make_lively(SegmentationNetwork(network))
+    path = tmp_path_factory.mktemp("segnext") / "weights.pth"
+    labels = Labels(("background", "a", "b"), default_colors(3), background=0)
+    write_weights(path, network.state_dict(), labels, template, "random numbers")
+    return path
+
+
+def network_of(weights: Path) -> SegmentationNetwork:
+    content = read_weights(weights)
+    assert content.template is not None
+    network = build_model(content.template, len(content.labels))
+    network.load_state_dict(content.state_dict)
+    return SegmentationNetwork(network).eval()
+
+
+@pytest.fixture(params=["tiny_weights", "segnext_weights"])
+def weights(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.getfixturevalue(request.param)
+    return path
+
+
+@pytest.fixture(scope="module", params=["openvino", "onnx"])
+def any_model(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """The network of `tiny_weights` with batch and size open."""
+    return export(tiny_weights, tmp_path_factory.mktemp("any"), request.param, dynamic="both").model
+
+
+@pytest.mark.parametrize("kind", ["openvino", "onnx"])
+@pytest.mark.parametrize(
+    ("dynamic", "batches", "sizes"),
+    [
+        ("batch", (1, 2, 4), ((64, 64),)),
+        ("size", (1,), ((64, 64), (96, 160), (117, 75))),
+        ("both", (1, 3), ((64, 64), (128, 96), (75, 117))),
+    ],
+)
+def test_open_axes(
+    weights: Path,
+    kind: ExportType,
+    dynamic: Dynamic,
+    batches: tuple[int, ...],
+    sizes: tuple[tuple[int, int], ...],
+    tmp_path: Path,
+) -> None:
+    run, network = plain(export(weights, tmp_path, kind, dynamic=dynamic).model), network_of(weights)
+    for count, size in itertools.product(batches, sizes):
+        images = batch_of(count, size)
+        expected = by_torch(network, images)
+        assert len(np.unique(expected.argmax(axis=1))) > 1  # else the comparison would say little
+        assert_allclose(run(images), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("dynamic", "shape"),
+    [(None, "[1,4,64,64]"), ("batch", "[?,4,64,64]"), ("size", "[1,4,?,?]"), ("both", "[?,4,?,?]")],
+)
+def test_nothing_more_is_open_than_asked_for(
+    tiny_weights: Path, dynamic: Dynamic | None, shape: str, tmp_path: Path
+) -> None:
+    model = read_ir(export(tiny_weights, tmp_path, dynamic=dynamic).model)
+    assert str(model.outputs[0].partial_shape) == shape
+    assert str(model.inputs[0].partial_shape) == shape.replace("4", "3", 1)
+    onnx = onnxruntime.InferenceSession(export(tiny_weights, tmp_path, "onnx", dynamic=dynamic).model)
+    lengths = [side if isinstance(side, int) else "?" for side in onnx.get_outputs()[0].shape]
+    assert f"[{','.join(map(str, lengths))}]" == shape
+
+
+def test_our_own_verbs_run_an_open_model_at_the_size_it_names(
+    any_model: Path, tiny_weights: Path, tiny_data: Subset
+) -> None:
+    network, model = load_predictor(tiny_weights, device="cpu"), load_predictor(any_model)
+    assert model.input_size == (64, 64)
+    image = drawn_images((60, 100))[0]
+    assert (predict_mask(model, image) == predict_mask(network, image)).mean() >= 0.999
+    assert evaluate(model, tiny_data).scores.dice_average >= 0.999
+
+
+def test_an_open_model_quantised_is_still_open(tiny_weights: Path, tiny_data: Subset, tmp_path: Path) -> None:
+    from otx_seg.deployment.recipe import Recipe
+
+    model = export(tiny_weights, tmp_path / "any", dynamic="both").model
+    recipe = Recipe("Performance", 4, (), (), 0.0, 1.0, 60.0)
+    quantized = quantize(model, tiny_data, tiny_data, tmp_path / "int8", recipe, seed=0)
+    assert quantized.quantized_layers > 0
+    assert load_predictor(quantized.model).input_size == (64, 64)
+    run, original = plain(quantized.model), plain(model)
+    for size in ((64, 64), (96, 160), (75, 117)):
+        images = batch_of(2, size)
+        agreed = run(images).argmax(axis=1) == original(images).argmax(axis=1)
+        assert agreed.mean() > 0.9
