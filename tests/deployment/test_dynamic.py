@@ -10,7 +10,9 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from numpy.testing import assert_allclose, assert_array_equal
+from conftest import make_lively
+from numpy.testing import assert_allclose
+from torch import nn
 
 from otx_seg.datasets import Subset
 from otx_seg.deployment import export as export_module
@@ -18,6 +20,7 @@ from otx_seg.deployment.agreement import drawn_images
 from otx_seg.deployment.dynamic import Dynamic
 from otx_seg.deployment.export import ExportType, export
 from otx_seg.deployment.quantize import quantize
+from otx_seg.deployment.recipe import Recipe
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.evaluate import evaluate
 from otx_seg.inference.predictor import load_predictor
@@ -56,8 +59,6 @@ def batch_of(count: int, size: tuple[int, int]) -> np.ndarray:
 @pytest.fixture(scope="module")
 def segnext_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`weights.pth` of SegNext-t for 64 x 64 pixels, whose answers depend on the image."""
-    from conftest import make_lively
-
     template = load("SegNext-t").override({"learning_parameters.input_size": "64x64"})
     network = build_model(template, 3)
     make_lively(SegmentationNetwork(network))
@@ -138,8 +139,6 @@ def test_our_own_verbs_run_an_open_model_at_the_size_it_names(
 
 
 def test_an_open_model_quantised_is_still_open(tiny_weights: Path, tiny_data: Subset, tmp_path: Path) -> None:
-    from otx_seg.deployment.recipe import Recipe
-
     model = export(tiny_weights, tmp_path / "any", dynamic="both").model
     recipe = Recipe("Performance", 4, (), (), 0.0, 1.0, 60.0)
     quantized = quantize(model, tiny_data, tiny_data, tmp_path / "int8", recipe, seed=0)
@@ -150,3 +149,69 @@ def test_an_open_model_quantised_is_still_open(tiny_weights: Path, tiny_data: Su
         images = batch_of(2, size)
         agreed = run(images).argmax(axis=1) == original(images).argmax(axis=1)
         assert agreed.mean() > 0.9
+
+
+@pytest.mark.parametrize("kind", ["openvino", "onnx"])
+def test_another_size(weights: Path, kind: ExportType, tmp_path: Path) -> None:
+    before = weights.read_bytes()
+    model = export(weights, tmp_path, kind, input_size="96x160").model
+    assert weights.read_bytes() == before
+    predictor, images = load_predictor(model), batch_of(2, (96, 160))
+    assert predictor.input_size == (96, 160)
+    assert predictor.template is not None
+    assert predictor.template["hyper_parameters"]["learning_parameters"]["input_size"] == "96x160"
+    assert_allclose(predictor.probabilities(images.astype(np.uint8)), by_torch(network_of(weights), images), atol=1e-4)
+
+
+@pytest.mark.parametrize("size", ["100x100", "64", "32x64", "64x4096", "64 x 64", "axb"])
+def test_sizes_that_no_network_takes(tiny_weights: Path, size: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"learning_parameters\.input_size: .* is not usable"):
+        export(tiny_weights, tmp_path / "out", input_size=size)
+    assert not (tmp_path / "out").exists()
+
+
+class OfOneSize(nn.Module):
+    """A graph that gives what it gave when it was recorded, in shape."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.network(images).reshape(1, 4, 64, 64)
+
+
+class Mixing(nn.Module):
+    """A graph in which the answer for one image depends on the others it came with."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.network(images.mean(dim=0, keepdim=True).expand_as(images))
+
+
+@pytest.mark.parametrize("kind", ["openvino", "onnx"])
+@pytest.mark.parametrize(
+    ("wrapper", "dynamic", "message"),
+    [
+        (OfOneSize, "batch", r"not one with an open batch: given \(2, 3, 64, 64\), it fails \("),
+        (OfOneSize, "size", r"not one with an open size: given \(1, 3, 64, 96\), it fails \("),
+        (Mixing, "batch", r"given \(2, 3, 64, 64\), it agrees with the network on \d+\.\d\d\d% of the pixels only"),
+    ],
+)
+def test_a_graph_that_does_not_follow_its_input_is_refused(
+    wrapper: type[nn.Module],
+    dynamic: Dynamic,
+    message: str,
+    kind: ExportType,
+    tiny_weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deployable = export_module.Deployable
+    monkeypatch.setattr(export_module, "Deployable", lambda network: wrapper(deployable(network)))
+    with pytest.raises(OtxError, match=message):
+        export(tiny_weights, tmp_path / "out", kind, dynamic=dynamic)
+    assert not (tmp_path / "out").exists()

@@ -60,7 +60,7 @@ def test_the_new_model_keeps_what_the_old_one_tells(color_ir: Path, color_data: 
     assert after.post_processing == before.post_processing
     assert evaluate(after, color_data).scores == result.after.scores
     model = openvino_core().read_model(result.model)
-    assert model.get_rt_info(["model_info", "labels"]).astype(str) == "grass sea"
+    assert model.get_rt_info(["model_info", "labels"]).astype(str) == "grass sea background"
 
 
 def test_model_api_loads_it(color_ir: Path, color_data: Subset, tmp_path: Path) -> None:

@@ -101,16 +101,16 @@ def export(
             model = _write_onnx(predictor, folder / ONNX, dynamic)
         else:
             model = _write_ir(predictor, folder / IR_XML, half_precision, dynamic)
+        required = REQUIRED_AGREEMENT_HALF if half_precision else REQUIRED_AGREEMENT
+        if dynamic is not None:
+            check_dynamic(predictor, model, dynamic, required)
         compared = list(images) or drawn_images(predictor.input_size)
         share = agreement(predictor, load_predictor(model), compared)
-        required = REQUIRED_AGREEMENT_HALF if half_precision else REQUIRED_AGREEMENT
         if share < required:
             raise OtxError(
                 f"{weights}: the exported model agrees with the network on {share:.3%} of the pixels only, "
                 f"{required:.1%} are required; nothing was written"
             )
-        if dynamic is not None:
-            check_dynamic(predictor, model, dynamic, required)
     return Exported(output / model.name, share, len(images))
 
 

@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-
 _any_size = ContextVar("_any_size", default=False)
 
 

@@ -43,8 +43,9 @@ class ModelInfo:
         """What is written into the model, by the names Model API knows, ours beginning with ``otx_``."""
         entries = {
             "model_type": "Segmentation",
-            # Model API counts labels from mask value 1 on, and splits the text at blanks.
-            "labels": " ".join("_".join(name.split()) for name in self.labels.names[1:]),
+            # Model API's contours take the first name for mask value 1, its tiler takes their number for that of the
+            # network's outputs: with the name of mask value 0 at the end, both are right. It splits the text at blanks.
+            "labels": " ".join("_".join(name.split()) for name in (*self.labels.names[1:], self.labels.names[0])),
             SOFT_THRESHOLD: str(self.post_processing.soft_threshold),
             BLUR_STRENGTH: str(self.post_processing.blur_strength),
             "resize_type": "standard",
@@ -105,6 +106,8 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     height, width = map(int, text.split("x"))
+    if min(height, width) < 1:
+        raise ValueError(f"{_INPUT_SIZE} {text}")
     return height, width
 
 

@@ -80,7 +80,7 @@ class OpenVinoPredictor:
         inputs, outputs = ([_shape(port) for port in ports] for ports in (self._model.inputs, self._model.outputs))
         self.input_size = check_shapes(inputs, outputs, len(self.labels), info.input_size, path)
         if self._model.is_dynamic():
-            self._model.reshape([1, 3, *self.input_size])
+            _fix_shape(self._model, self.input_size, path)
 
     @functools.cached_property
     def _compiled(self) -> Any:
@@ -112,6 +112,13 @@ def _shape(port: Any) -> list[int | None]:
     """The axes' lengths, None where open; nothing where even the number of axes is."""
     shape = port.partial_shape
     return [] if shape.rank.is_dynamic else [None if side.is_dynamic else side.get_length() for side in shape]
+
+
+def _fix_shape(model: Any, size: tuple[int, int], path: Path) -> None:
+    try:
+        model.reshape([1, 3, *size])
+    except RuntimeError as error:
+        raise UsageError(f"{path}: cannot be run on one image of {size[0]} x {size[1]} pixels, as it says") from error
 
 
 def _info(model: Any, entries: Mapping[str, str], path: Path) -> ModelInfo:
