@@ -170,6 +170,12 @@ def test_sizes_that_no_network_takes(tiny_weights: Path, size: str, tmp_path: Pa
     assert not (tmp_path / "out").exists()
 
 
+def test_a_choice_that_there_is_not(tiny_weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="dynamic='everything': a model can leave open its batch, its size, or both"):
+        export(tiny_weights, tmp_path / "out", dynamic="everything")  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
 class OfOneSize(nn.Module):
     """A graph that gives what it gave when it was recorded, in shape."""
 

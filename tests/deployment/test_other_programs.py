@@ -29,7 +29,7 @@ tilers = pytest.importorskip("model_api.tilers")
 
 DEPLOYMENT = Path(__file__).parents[2] / "docs" / "deployment.md"
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}  # bfloat16 is too coarse for a network of random numbers
-TILES = {"tile_size": 64, "tiles_overlap": 0.25}
+TILES = {"tile_size": 64, "tiles_overlap": 0.25, "tile_with_full_img": False}
 
 
 @pytest.fixture(params=["tiny_ir", "tiny_onnx"])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
 from otx_seg.deployment.agreement import agreement, drawn_images
-from otx_seg.errors import OtxError
+from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.torch_predictor import TorchPredictor
 from otx_seg.runtime.altered_predictor import AlteredPredictor
 from otx_seg.runtime.openvino_core import openvino_core
@@ -31,7 +31,13 @@ _OTHER_SIZES = ((64, 96), (100, 75))  # (height, width); the second is no multip
 
 
 def open_axes(dynamic: Dynamic | None) -> dict[int, str]:
-    """The axes of (B, C, H, W) that are left open, each with its name."""
+    """The axes of (B, C, H, W) that are left open, each with its name.
+
+    Raises:
+        UsageError: `dynamic` is something else.
+    """
+    if dynamic not in _OPEN:
+        raise UsageError(f"dynamic={dynamic!r}: a model can leave open its batch, its size, or both")
     return _OPEN[dynamic]
 
 
@@ -51,7 +57,10 @@ def check_dynamic(network: TorchPredictor, model: Path, dynamic: Dynamic, requir
     def probabilities(image: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         plain = np.asarray(image)
         batch = np.concatenate((255 - plain, plain)) if 0 in axes else plain
-        return run(batch.astype(np.float32))[-1:]
+        found = run(batch.astype(np.float32))
+        if found.shape != (len(batch), len(network.labels), *batch.shape[2:]):
+            raise RuntimeError(f"it gives {found.shape}")
+        return found[-1:]
 
     for size in (network.input_size, *_OTHER_SIZES) if 2 in axes else (network.input_size,):
         original = TorchPredictor(network.network, network.labels, size)
@@ -59,7 +68,7 @@ def check_dynamic(network: TorchPredictor, model: Path, dynamic: Dynamic, requir
         refused = f"this network's graph is not one with an open {dynamic}: given {(batch, 3, *size)}, it"
         try:
             share = agreement(original, AlteredPredictor(original, probabilities), drawn_images(size))
-        except (RuntimeError, ValueError, Fail, InvalidArgument, RuntimeException) as error:
+        except (RuntimeError, Fail, InvalidArgument, RuntimeException) as error:
             raise OtxError(f"{refused} fails ({str(error).strip().splitlines()[-1]})") from error
         if share < required:
             raise OtxError(

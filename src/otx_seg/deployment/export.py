@@ -71,9 +71,9 @@ def export(
     """Write a trained network as a graph that other programs run.
 
     The graph takes one RGB image (1, 3, H, W), values 0-255, and gives the probability of each label at each pixel,
-    (1, K, H, W). What it carries about itself lets OpenVINO Model API load
-    it without settings. `output` gets ``openvino.xml`` and ``openvino.bin``, or ``model.onnx``, and
-    ``label_schema.json``; if anything fails it gets nothing.
+    (1, K, H, W). What it carries about itself lets OpenVINO Model API load it without settings. `output` gets
+    ``openvino.xml`` and ``openvino.bin``, or ``model.onnx``, and ``label_schema.json``; if anything fails it gets
+    nothing.
 
     Args:
         weights: `weights.pth`.
@@ -85,9 +85,9 @@ def export(
         dynamic: what the graph leaves open. A graph of any size computes with slower operators.
 
     Raises:
-        UsageError: no such checkpoint, no such input size, or half precision was asked for with ONNX.
+        UsageError: no such checkpoint, input size or choice of what to leave open, or half precision with ONNX.
         OtxError: the graph and the network disagree on more than 0.1 % of the pixels (in half precision 1 %), the
-            network cannot be converted, or the files cannot be written.
+            network cannot be converted, what is to be open in its graph is not, or the files cannot be written.
     """
     if export_type == "onnx" and half_precision:
         raise UsageError(

@@ -67,7 +67,8 @@ def open_checkpoint(
             training.
 
     Raises:
-        UsageError: no such checkpoint, an input size that no network here takes, or its tensors are not those of the template's network.
+        UsageError: no such checkpoint, an input size that no network here takes, or tensors that are not those of the
+            template's network.
     """
     weights = read_weights(path)
     made_from = weights.template or template
