@@ -27,7 +27,7 @@ Dynamic = Literal["batch", "size", "both"]
 _BATCH, _SIZE = {0: "batch"}, {2: "height", 3: "width"}
 _OPEN: dict[Dynamic | None, dict[int, str]] = {None: {}, "batch": _BATCH, "size": _SIZE, "both": _BATCH | _SIZE}
 
-_OTHER_SIZES = ((64, 96), (100, 75))  # (height, width); the second is no multiple of any stride
+_OTHER_SIZES = ((64, 96), (100, 75))  # (height, width); the second is no multiple of the strides
 
 
 def open_axes(dynamic: Dynamic | None) -> dict[int, str]:
@@ -65,7 +65,7 @@ def check_dynamic(network: TorchPredictor, model: Path, dynamic: Dynamic, requir
     for size in (network.input_size, *_OTHER_SIZES) if 2 in axes else (network.input_size,):
         original = TorchPredictor(network.network, network.labels, size)
         batch = 2 if 0 in axes else 1
-        refused = f"this network's graph is not one with an open {dynamic}: given {(batch, 3, *size)}, it"
+        refused = f"this network leaves nothing open (dynamic={dynamic}): given {(batch, 3, *size)}, its graph"
         try:
             share = agreement(original, AlteredPredictor(original, probabilities), drawn_images(size))
         except (RuntimeError, Fail, InvalidArgument, RuntimeException) as error:
