@@ -359,6 +359,12 @@ def test_parameters_that_a_command_does_not_look_at(otx: Any, data: Path, tiny_w
     refused(otx("optimize", "--train-data-roots", data, *words), 2, "changes nothing here", "pot_parameters.preset")
 
 
+def test_an_input_size_that_no_network_takes(otx: Any, tiny_weights: Path, tmp_path: Path) -> None:
+    words = ("export", "--load-weights", tiny_weights, "--output", tmp_path / "exported", "--input-size")
+    refused(otx(*words, "100x64"), 2, "input_size: '100x64'", "100 is no multiple of 32 from 64 to 2048")
+    refused(otx(*words, "huge"), 2, "input_size: 'huge'", "HEIGHTxWIDTH, such as 512x512")
+
+
 # ---------------------------------------------------------------------- handing over and showing
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import cv2
 from brief_training import PARAMETERS
 
+from otx_seg.inference.predictor import load_predictor
+
 PARAMS = ["params", *(f"--{name}={value}" for name, value in PARAMETERS.items())]
 
 QUICK = [*(word for word in PARAMS if "num_iters" not in word), "--learning_parameters.num_iters=1"]
@@ -36,9 +38,10 @@ def test_train_eval_export_optimize_eval_predict(otx: Any, drawn_data: Path, tmp
     ir = tmp_path / "exported" / "openvino.xml"
     assert abs(evaluated(otx, val_root, ir, tmp_path / "eval_ir")["Dice Average"] - scores["Dice Average"]) < 0.01
 
-    onnx = otx("export", "--load-weights", weights, "--export-type", "onnx", "-o", tmp_path / "onnx")
+    choices = ["--export-type", "onnx", "--input-size", "96x64", "--dynamic", "batch"]
+    onnx = otx("export", "--load-weights", weights, *choices, "-o", tmp_path / "onnx")
     assert onnx.code == 0, onnx.err
-    assert (tmp_path / "onnx" / "model.onnx").is_file()
+    assert load_predictor(tmp_path / "onnx" / "model.onnx").input_size == (96, 64)
 
     roots = ["--train-data-roots", train_root, "--val-data-roots", val_root]
     optimized = otx("optimize", "--load-weights", ir, *roots, "-o", tmp_path / "int8")

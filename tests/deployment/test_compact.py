@@ -48,7 +48,7 @@ def test_what_users_see_stays(saved: tuple[Path, Path]) -> None:
     assert compact.get_rt_info(["model_info", "awkward"]).astype(str) == plain.get_rt_info(
         ["model_info", "awkward"]
     ).astype(str)
-    assert compact.get_rt_info(["model_info", "labels"]).astype(str) == "grass sea"
+    assert compact.get_rt_info(["model_info", "labels"]).astype(str) == "grass sea background"
     names = {node.get_friendly_name() for node in compact.get_ops()}
     assert {"image", "spread/Convolution", "decide/Convolution"} < names
 

@@ -61,11 +61,12 @@ def test_metadata(tiny_ir: Path, tiny_onnx: Path) -> None:
     properties = {item.key: item.value for item in onnx.load(tiny_onnx).metadata_props}
     expected = {
         "model_type": "Segmentation",
-        "labels": "red_brick pole sky",
+        "labels": "red_brick pole sky background",
         "soft_threshold": "0.0",
         "blur_strength": "1",
         "resize_type": "standard",
         "reverse_input_channels": "False",
+        "otx_input_size": "64x64",
     }
     for name, value in expected.items():
         assert ir_entry(tiny_ir, name) == value
@@ -81,7 +82,7 @@ def test_metadata(tiny_ir: Path, tiny_onnx: Path) -> None:
 def test_model_api_needs_no_settings(kind: str, request: pytest.FixtureRequest) -> None:
     models = pytest.importorskip("model_api.models", reason="openvino-model-api is not installed")
     model = models.SegmentationModel.create_model(str(request.getfixturevalue(kind)), device="CPU")
-    assert model.params.labels == ["red_brick", "pole", "sky"]
+    assert model.params.labels == ["red_brick", "pole", "sky", "background"]
     mask = model(drawn_images((60, 100))[0]).resultImage
     assert mask.shape == (60, 100)
     assert np.unique(mask).tolist() == [0, 1, 2, 3]

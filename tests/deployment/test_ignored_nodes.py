@@ -68,6 +68,6 @@ def test_everything_but_layers_and_their_biases_is_delicate() -> None:
     graph = openvino.Model([little, head, attention, zeros], [image], "kinds")
 
     assert {node.get_friendly_name() for node in weighted_nodes(graph)} == {"much", "little", "head", "mostly zeros"}
-    delicate = delicate_nodes(graph)
+    delicate = delicate_nodes(graph, (16, 16))
     assert {"relu", "relu2", "little", "mean", "attention", "mostly zeros"} <= delicate
     assert not delicate & {"much", "bias", "head"}

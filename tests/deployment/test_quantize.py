@@ -60,14 +60,14 @@ def test_the_new_model_keeps_what_the_old_one_tells(color_ir: Path, color_data: 
     assert after.post_processing == before.post_processing
     assert evaluate(after, color_data).scores == result.after.scores
     model = openvino_core().read_model(result.model)
-    assert model.get_rt_info(["model_info", "labels"]).astype(str) == "grass sea"
+    assert model.get_rt_info(["model_info", "labels"]).astype(str) == "grass sea background"
 
 
 def test_model_api_loads_it(color_ir: Path, color_data: Subset, tmp_path: Path) -> None:
     models = pytest.importorskip("model_api.models", reason="openvino-model-api is not installed")
     result = quantize(color_ir, color_data, color_data, tmp_path / "ptq", EVERYTHING, seed=1)
     model = models.SegmentationModel.create_model(str(result.model), device="CPU")
-    assert model.params.labels == ["grass", "sea"]
+    assert model.params.labels == ["grass", "sea", "background"]
     for sample in color_data.samples:
         assert (model(color_data.read_image(sample)).resultImage == color_data.read_mask(sample)).all()
 

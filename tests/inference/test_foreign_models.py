@@ -152,7 +152,7 @@ def grey() -> openvino.Model:
         (classifier, "looks like a model for classification: it takes float32 (1, 3, 16, 16) and gives float32 (1, 3)"),
         (detector, "looks like a model for object detection"),
         (before_softmax, "as a network does before its softmax; probabilities are needed"),
-        (of_any_size, "takes images of no fixed size"),
+        (of_any_size, "takes images of any size and does not say at which"),
         (grey, "takes images of one channel"),
     ],
 )

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import openvino
 import pytest
 import torch
 from numpy.testing import assert_allclose
@@ -11,10 +12,11 @@ from otx_seg import template
 from otx_seg.deployment.agreement import drawn_images
 from otx_seg.errors import UsageError
 from otx_seg.inference.predictor import load_predictor
-from otx_seg.labels import default_colors
+from otx_seg.labels import Labels, default_colors
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.runtime.network_input import network_input
 from otx_seg.runtime.predictor import Predictor
+from otx_seg.workspace.label_schema import write_label_schema
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +112,40 @@ def test_an_ir_with_another_one_s_second_file(tiny_ir: Path, tmp_path: Path) -> 
     (tmp_path / "model.bin").write_bytes(b"short")
     with pytest.raises(UsageError, match=r"damaged, or does not fit its model\.bin"):
         load_predictor(tmp_path / "model.xml")
+
+
+def open_ir(folder: Path, size: str | None) -> Path:
+    """An IR of another tool that takes any image, and fails on images of odd height."""
+    opset = openvino.opset13
+    image = opset.parameter(openvino.PartialShape([-1, 3, -1, -1]), np.float32, name="image")
+    halves = opset.reshape(image, [0, 6, -1, 0], special_zero=True)
+    same = opset.reshape(halves, opset.shape_of(image), special_zero=False)
+    model = openvino.Model([opset.softmax(same, axis=1)], [image], "open")
+    if size is not None:
+        model.set_rt_info(size, ["model_info", "otx_input_size"])
+    openvino.save_model(model, folder / "open.xml")
+    write_label_schema(folder / "label_schema.json", Labels(("a", "b", "c"), default_colors(3), None))
+    return folder / "open.xml"
+
+
+def test_a_graph_of_any_size_runs_at_the_one_it_names(tmp_path: Path) -> None:
+    predictor = load_predictor(open_ir(tmp_path, "8x10"))
+    assert predictor.input_size == (8, 10)
+    assert predictor.probabilities(np.zeros((2, 3, 8, 10), np.uint8)).shape == (2, 3, 8, 10)
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        (None, r"takes images of any size and does not say at which to run it \(model_info/otx_input_size\)"),
+        ("8", "its model_info is damaged"),
+        ("0x8", "its model_info is damaged"),
+        ("7x9", "cannot be run on one image of 7 x 9 pixels"),
+    ],
+)
+def test_a_graph_of_any_size_that_names_none_it_can_take(size: str | None, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
+        load_predictor(open_ir(tmp_path, size))
 
 
 def test_damaged_metadata(tiny_onnx: Path, tmp_path: Path) -> None:

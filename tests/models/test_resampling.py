@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as functional
 
-from otx_seg.models.resampling import pool_to, resize_bilinear, resize_nearest
+from otx_seg.models.resampling import any_size, pool_to, resize_bilinear, resize_nearest
 
 
 @pytest.mark.parametrize("size", [(8, 12), (16, 6), (4, 6), (9, 7), (2, 3)])
@@ -30,6 +30,28 @@ def test_bilinear_equals_torch(size: tuple[int, int], align_corners: bool) -> No
 def test_pooling_equals_torch(size: tuple[int, int]) -> None:
     x = torch.randn(2, 3, 4, 6)
     torch.testing.assert_close(pool_to(x, size), functional.adaptive_avg_pool2d(x, size))
+
+
+@pytest.mark.parametrize("size", [(2, 3), (4, 6), (3, 4), (1, 1), (7, 5)])
+def test_pooling_for_any_size_equals_torch(size: tuple[int, int]) -> None:
+    x = torch.randn(2, 3, 11, 6)
+    with any_size():
+        pooled = pool_to(x, size)
+    torch.testing.assert_close(pooled, functional.adaptive_avg_pool2d(x, size))
+
+
+def test_a_graph_recorded_for_any_size_takes_another() -> None:
+    def there_and_back(x: torch.Tensor, coarse: torch.Tensor) -> torch.Tensor:
+        pooled = pool_to(x, coarse.shape[-2:])
+        near = resize_nearest(pooled, x.shape[-2:])
+        return near + resize_bilinear(pooled, (x.shape[2], x.shape[3]), align_corners=False)
+
+    with warnings.catch_warnings(), any_size():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(there_and_back, (torch.randn(1, 2, 8, 12), torch.randn(1, 2, 4, 6)))
+    for count, size, cells in ((1, (8, 12), (4, 6)), (2, (9, 13), (4, 5)), (3, (16, 5), (3, 3))):
+        x, coarse = torch.randn(count, 2, *size), torch.randn(count, 2, *cells)
+        torch.testing.assert_close(traced(x, coarse), there_and_back(x, coarse))
 
 
 def traced_operators(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> set[str]:

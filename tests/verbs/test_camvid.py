@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
+from other_programs import CAMVID, by_model_api, compared
 
 import otx_seg
-from otx_seg.datasets import Subset, open_test
+from otx_seg.datasets import open_test
 from otx_seg.inference.predictor import load_predictor
-from otx_seg.metrics.confusion import confusion_matrix, scores
 from otx_seg.runtime.predictor import predict_mask
 
-models = pytest.importorskip("model_api.models", reason="openvino-model-api is not installed")
-
-CAMVID = Path(os.environ.get("OTX_SEG_CAMVID", Path(__file__).parents[2] / "../shared/data/camvid"))
+pytest.importorskip("model_api.models", reason="openvino-model-api is not installed")
 
 
 @pytest.mark.slow
@@ -40,19 +35,8 @@ def test_camvid(tmp_path: Path) -> None:
     assert exported_dice == pytest.approx(torch_result.scores.dice_average, abs=0.001)
     assert quantized.dice_loss <= 0.01
     assert quantized.size_after <= 0.4 * quantized.size_before
-    agreement, dice = compare_with_model_api(exported.model, open_test(val_root))
+    subset, ours = open_test(val_root), load_predictor(exported.model)
+    masks = (predict_mask(ours, subset.read_image(sample)) for sample in subset.samples)
+    agreement, dice, _ = compared(subset, len(subset), ours.labels, by_model_api(exported.model), masks)
     assert agreement >= 0.99
     assert dice == pytest.approx(exported_dice, abs=0.002)
-
-
-def compare_with_model_api(model: Path, subset: Subset) -> tuple[float, float]:
-    """The share of pixels on which OpenVINO Model API and ours agree, and Model API's Dice Average."""
-    theirs = models.SegmentationModel.create_model(str(model), device="CPU")
-    ours = load_predictor(model)
-    agreed, confusion = [], torch.zeros(len(ours.labels), len(ours.labels), dtype=torch.int64)
-    for sample in subset.samples:
-        image, truth = subset.read_image(sample), torch.from_numpy(subset.read_mask(sample))
-        mask = theirs(image).resultImage
-        agreed.append((mask == predict_mask(ours, image)).mean())
-        confusion += confusion_matrix(torch.from_numpy(mask), truth, len(ours.labels))
-    return float(np.mean(agreed)), scores(confusion, ours.labels).dice_average

@@ -17,6 +17,17 @@ from otx_seg.cli.options import output_options, weights_option
 )
 @click.option("--half-precision", is_flag=True, help="Store the weights as 16-bit floats (OpenVINO only).")
 @click.option(
+    "--input-size",
+    metavar="HxW",
+    help="Height and width in pixels of the images the model takes, multiples of 32; without it as in training.",
+)
+@click.option(
+    "--dynamic",
+    type=click.Choice(["batch", "size", "both"]),
+    help="Leave open how many images the model takes at once, their size (a slower model), or both; otx itself runs it "
+    "on one image of the input size.",
+)
+@click.option(
     "--compare-on", metavar="PATH", help="Images to compare with the network on; without it validation images."
 )
 @click.option(

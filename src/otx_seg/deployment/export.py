@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ from openvino.passes import ConstantFolding, Manager
 from torch import nn
 
 from otx_seg.deployment.agreement import REQUIRED_AGREEMENT, REQUIRED_AGREEMENT_HALF, agreement, drawn_images
+from otx_seg.deployment.dynamic import Dynamic, check_dynamic, open_axes
 from otx_seg.deployment.features import OUTPUT_NAMES, keep_features_inside_onnx, name_features_in_ir
 from otx_seg.deployment.files import IR_XML, ONNX, written_whole
 from otx_seg.deployment.fuse import fold_batch_norm
@@ -28,6 +29,7 @@ from otx_seg.inference.predictor import load_predictor
 from otx_seg.inference.torch_predictor import TorchPredictor, open_checkpoint
 from otx_seg.models.network import Deployable
 from otx_seg.models.open_network import OpenNetwork
+from otx_seg.models.resampling import any_size
 from otx_seg.runtime.model_info import LABEL_SCHEMA, SECTION, ModelInfo
 from otx_seg.runtime.openvino_core import openvino_core
 from otx_seg.template import Template
@@ -66,13 +68,15 @@ def export(
     images: Sequence[NDArray[np.uint8]] = (),
     template: Template | None = None,
     dump_features: bool = False,
+    input_size: str | None = None,
+    dynamic: Dynamic | None = None,
 ) -> Exported:
     """Write a trained network as a graph that other programs run.
 
-    The graph takes one RGB image (1, 3, H, W), values 0-255, of the size the network was trained for, and gives the
-    probability of each label at each pixel, (1, K, H, W). What it carries about itself lets OpenVINO Model API load
-    it without settings. `output` gets ``openvino.xml`` and ``openvino.bin``, or ``model.onnx``, and
-    ``label_schema.json``; if anything fails it gets nothing.
+    The graph takes one RGB image (1, 3, H, W), values 0-255, and gives the probability of each label at each pixel,
+    (1, K, H, W). What it carries about itself lets OpenVINO Model API load it without settings. `output` gets
+    ``openvino.xml`` and ``openvino.bin``, or ``model.onnx``, and ``label_schema.json``; if anything fails it gets
+    nothing.
 
     Args:
         weights: `weights.pth`.
@@ -81,28 +85,33 @@ def export(
         template: see `open_checkpoint`.
         dump_features: let the graph also give the feature vector (1, C), and keep inside it, by name, what `explain`
             needs.
+        input_size: ``HEIGHTxWIDTH`` of that image in pixels, multiples of 32; None: the size the network was trained
+            for.
+        dynamic: what the graph leaves open. A graph of any size computes with slower operators.
 
     Raises:
-        UsageError: no such checkpoint, half precision was asked for with ONNX, or features of a network that does not
-            end in a 1x1 convolution.
+        UsageError: no such checkpoint, input size or choice of what to leave open, half precision with ONNX, or
+            features of a network that does not end in a 1x1 convolution.
         OtxError: the graph and the network disagree on more than 0.1 % of the pixels (in half precision 1 %), the
-            network cannot be converted, or the files cannot be written.
+            network cannot be converted, what is to be open in its graph is not, or the files cannot be written.
     """
     if export_type == "onnx" and half_precision:
         raise UsageError(
             "half precision is not possible with ONNX: on a CPU, ONNX Runtime would convert every value to and fro, "
             "slower and less exact than in FP32; leave --half-precision out, or export to openvino"
         )
-    predictor = open_checkpoint(weights, template, "cpu")
+    predictor = open_checkpoint(weights, template, "cpu", input_size)
     with written_whole(output) as folder:
         write_label_schema(folder / LABEL_SCHEMA, predictor.labels)
         if export_type == "onnx":
-            model = _write_onnx(predictor, folder / ONNX, dump_features)
+            model = _write_onnx(predictor, folder / ONNX, dump_features, dynamic)
         else:
-            model = _write_ir(predictor, folder / IR_XML, half_precision, dump_features)
+            model = _write_ir(predictor, folder / IR_XML, half_precision, dump_features, dynamic)
+        required = REQUIRED_AGREEMENT_HALF if half_precision else REQUIRED_AGREEMENT
+        if dynamic is not None:
+            check_dynamic(predictor, model, dynamic, required)
         compared = list(images) or drawn_images(predictor.input_size)
         share = agreement(predictor, load_predictor(model), compared)
-        required = REQUIRED_AGREEMENT_HALF if half_precision else REQUIRED_AGREEMENT
         if share < required:
             raise OtxError(
                 f"{weights}: the exported model agrees with the network on {share:.3%} of the pixels only, "
@@ -111,11 +120,13 @@ def export(
     return Exported(output / model.name, share, len(images))
 
 
-def _write_ir(predictor: TorchPredictor, path: Path, half_precision: bool, dump_features: bool) -> Path:
+def _write_ir(
+    predictor: TorchPredictor, path: Path, half_precision: bool, dump_features: bool, dynamic: Dynamic | None
+) -> Path:
     example = torch.zeros(1, 3, *predictor.input_size)
-    with _quiet():
-        graph = _graph(predictor, dump_features)
-        model = openvino.convert_model(graph, example_input=example, input=[list(example.shape)])
+    shape = [-1 if axis in open_axes(dynamic) else side for axis, side in enumerate(example.shape)]
+    with _quiet(), _recorded(dynamic):
+        model = openvino.convert_model(_graph(predictor, dump_features), example_input=example, input=[shape])
     if dump_features:
         name_features_in_ir(model)
     model = _simplified(model, path)
@@ -145,9 +156,9 @@ def _simplified(model: openvino.Model, path: Path) -> openvino.Model:
     return read
 
 
-def _write_onnx(predictor: TorchPredictor, path: Path, dump_features: bool) -> Path:
+def _write_onnx(predictor: TorchPredictor, path: Path, dump_features: bool, dynamic: Dynamic | None) -> Path:
     example = torch.zeros(1, 3, *predictor.input_size)
-    with _quiet():
+    with _quiet(), _recorded(dynamic):
         # The other exporter of torch needs a package of its own and is many times slower.
         torch.onnx.export(
             _graph(predictor, dump_features),
@@ -156,14 +167,28 @@ def _write_onnx(predictor: TorchPredictor, path: Path, dump_features: bool) -> P
             dynamo=False,
             input_names=[INPUT],
             output_names=[OUTPUT, *OUTPUT_NAMES] if dump_features else [OUTPUT],
+            dynamic_axes={INPUT: open_axes(dynamic), OUTPUT: open_axes(dynamic)},
             opset_version=_OPSET,
         )
     model = onnx.load(path)
     keep_features_inside_onnx(model)
+    _declare_outputs(model, predictor, dynamic)
     entries = _info(predictor).entries()
     onnx.helper.set_model_props(model, {f"{SECTION} {name}": value for name, value in entries.items()})
     onnx.save(model, path)
     return path
+
+
+def _declare_outputs(model: onnx.ModelProto, predictor: TorchPredictor, dynamic: Dynamic | None) -> None:
+    """Write the outputs' shapes into an ONNX model: torch leaves all of one open as soon as one axis is."""
+    probabilities, *feature_vector = model.graph.output
+    shapes: list[list[int | str]] = [[1, len(predictor.labels), *predictor.input_size]]
+    shapes += [[1, output.type.tensor_type.shape.dim[1].dim_value] for output in feature_vector]
+    for output, shape in zip((probabilities, *feature_vector), shapes, strict=True):
+        for axis, name in open_axes(dynamic).items():
+            if axis < len(shape):
+                shape[axis] = name
+        output.CopyFrom(onnx.helper.make_tensor_value_info(output.name, onnx.TensorProto.FLOAT, shape))
 
 
 def _graph(predictor: TorchPredictor, dump_features: bool) -> nn.Module:
@@ -173,7 +198,12 @@ def _graph(predictor: TorchPredictor, dump_features: bool) -> nn.Module:
 
 
 def _info(predictor: TorchPredictor) -> ModelInfo:
-    return ModelInfo(predictor.labels, predictor.template, predictor.post_processing)
+    return ModelInfo(predictor.labels, predictor.template, predictor.post_processing, predictor.input_size)
+
+
+def _recorded(dynamic: Dynamic | None) -> AbstractContextManager[None]:
+    """Where a graph is made of the network: of operators for any size, if it is to take any."""
+    return any_size() if 2 in open_axes(dynamic) else nullcontext()
 
 
 @contextmanager

@@ -35,14 +35,21 @@ def _is_stored(value: openvino.Output) -> bool:
     return node.get_type_name() == "Constant" or all(_is_stored(source) for source in node.input_values())
 
 
-def delicate_nodes(graph: openvino.Model) -> set[str]:
+def delicate_nodes(graph: openvino.Model, size: tuple[int, int]) -> set[str]:
     """The names of the nodes that are better left in floating point in any network.
 
     These are all but the weighted operations with at least 16 multiplications per pixel of the image and their biases:
     sums, products, means and resizing need the precision more than they gain from integers. On Lite-HRNet-s and CamVid,
     quantising everything cost 4 Dice points, and quantising the convolutions alone none.
+
+    Args:
+        graph: from one image to what is known about it.
+        size: (height, width) in pixels of the image it will be run on, where it leaves that open.
     """
-    pixels = math.prod(graph.inputs[0].get_shape()[2:])
+    pixels = math.prod(size)
+    if graph.is_dynamic():
+        graph = graph.clone()
+        graph.reshape([1, 3, *size])
     chosen = {
         node.get_friendly_name()
         for node in weighted_nodes(graph)

@@ -126,7 +126,7 @@ def quantize(
     _refuse_quantized(graph, model)
     # 1. ignored nodes
     ignored = find_ignored_nodes(graph, recipe.ignored_patterns, recipe.ignored_types, model)
-    in_floating_point = ignored | delicate_nodes(graph)
+    in_floating_point = ignored | delicate_nodes(graph, predictor.input_size)
     layers = [node.get_friendly_name() for node in weighted_nodes(graph)]
     if in_floating_point.issuperset(layers):
         raise UsageError(f"{model}: nothing to quantise: all of its {len(layers)} layers are small or ignored")

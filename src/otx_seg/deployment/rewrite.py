@@ -16,13 +16,12 @@ def spell_out_group_norms(model: openvino.Model) -> None:
         if node.get_type_name() != "GroupNormalization":
             continue
         attributes = node.get_attributes()
-        batch, channels, *rest = node.get_input_shape(0)
-        groups = attributes["num_groups"]
         value, scale, shift = node.input_values()
-        grouped = opset13.reshape(value, [batch, groups, -1], special_zero=False)
+        # 0: as before. Batch and size may be open.
+        grouped = opset13.reshape(value, [0, attributes["num_groups"], -1], special_zero=True)
         normal = opset13.mvn(grouped, [2], True, attributes["epsilon"], "inside_sqrt")
-        normal = opset13.reshape(normal, [batch, channels, *rest], special_zero=False)
-        per_channel = [1, channels, *[1] * len(rest)]
+        normal = opset13.reshape(normal, opset13.shape_of(value), special_zero=False)
+        per_channel = [1, -1, *[1] * (len(value.get_partial_shape()) - 2)]
         scaled = opset13.multiply(normal, opset13.reshape(scale, per_channel, special_zero=False))
         shifted = opset13.add(scaled, opset13.reshape(shift, per_channel, special_zero=False))
         shifted.set_friendly_name(node.get_friendly_name())

@@ -15,8 +15,8 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, Inva
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.runtime.activations import CLASS_ACTIVATION, FEATURE_MAP, FEATURE_VECTOR, Activations, check_features
-from otx_seg.runtime.graph_shape import Port, check_graph, check_probabilities
-from otx_seg.runtime.model_info import LABELS, SECTION, read_model_info
+from otx_seg.runtime.graph_shape import Port, check_graph, check_probabilities, closed, size_to_run_at
+from otx_seg.runtime.model_info import LABELS, SECTION, declared_input_size, read_model_info
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +25,7 @@ _NUMPY = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(float16)
 
 
 class OnnxPredictor:
-    """Runs an ONNX model on the CPU, image by image."""
+    """Runs an ONNX model on the CPU, image by image; one that leaves its size open at the size that it names."""
 
     kind: Literal["onnx"] = "onnx"
 
@@ -54,7 +54,9 @@ class OnnxPredictor:
 
         inputs = self._session.get_inputs()
         outputs = [port for port in self._session.get_outputs() if port.name != FEATURE_VECTOR]
-        self.input_size, classes = check_graph(_ports(inputs), _ports(outputs), path)
+        size = size_to_run_at(_ports(inputs), declared_input_size(entry, path), path)
+        closed_inputs, closed_outputs = ([closed(port, size) for port in _ports(ports)] for ports in (inputs, outputs))
+        self.input_size, classes = check_graph(closed_inputs, closed_outputs, path)
         self._input_name, self._output_name = inputs[0].name, outputs[0].name
         info = read_model_info(entry, path, classes, labels)
         self.labels = info.labels

@@ -64,24 +64,33 @@ class TorchPredictor:
         return Activations(probabilities[0], feature_map[0], class_activation[0])
 
 
-def open_checkpoint(path: Path, template: Template | None = None, device: str | None = None) -> TorchPredictor:
+def open_checkpoint(
+    path: Path, template: Template | None = None, device: str | None = None, input_size: str | None = None
+) -> TorchPredictor:
     """Open `weights.pth`.
 
     Args:
         path: a checkpoint of this toolkit or of OTX 1.x.
         template: for a checkpoint that does not name its template, the one it was made from.
         device: such as ``cpu`` or ``cuda:1``; None: the first GPU if there is one, else the CPU.
+        input_size: ``HEIGHTxWIDTH`` in pixels to run it at, as for the parameter of that name; None: that of its
+            training.
 
     Raises:
-        UsageError: no such checkpoint, or its tensors are not those of the template's network.
+        UsageError: no such checkpoint, an input size that no network here takes, or tensors that are not those of the
+            template's network.
     """
     weights = read_weights(path)
     made_from = weights.template or template
     if made_from is None:
         raise UsageError(f"{path}: does not tell which template it was made from; name it")
+    size = weights.input_size
+    if input_size is not None:
+        made_from = made_from.override({"learning_parameters.input_size": input_size})
+        size = made_from.input_size
     network = _network(weights, made_from, path)
     network.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    return TorchPredictor(network, weights.labels, weights.input_size, made_from)
+    return TorchPredictor(network, weights.labels, size, made_from)
 
 
 def post_processing_of(template: Template) -> PostProcessing:

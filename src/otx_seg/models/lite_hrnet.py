@@ -106,8 +106,7 @@ class CrossResolutionWeighting(nn.Module):
 
     def forward(self, branches: Sequence[Tensor]) -> list[Tensor]:
         """[(B, C_i, H_i, W_i), ...], finest first -> the same shapes."""
-        coarsest = (int(branches[-1].shape[2]), int(branches[-1].shape[3]))
-        pooled = [pool_to(x, coarsest) for x in branches[:-1]]
+        pooled = [pool_to(x, branches[-1].shape[-2:]) for x in branches[:-1]]
         gates = self.conv2(self.conv1(torch.cat([*pooled, branches[-1]], dim=1))).split(self.channels, dim=1)
         gated = [x * resize_nearest(g, x.shape[-2:]) for x, g in zip(branches[:-1], gates, strict=False)]
         return [*gated, branches[-1] * gates[-1]]

@@ -7,12 +7,26 @@ ordinary operators, which their runtimes know; so do exported graphs, but where 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor
+
+_any_size = ContextVar("_any_size", default=False)
+
+
+@contextmanager
+def any_size() -> Iterator[None]:
+    """Forward passes recorded in this context use operators that take images of any size, which are slower."""
+    token = _any_size.set(True)
+    try:
+        yield
+    finally:
+        _any_size.reset(token)
 
 
 def exporting() -> bool:
@@ -24,13 +38,27 @@ def _fast(x: Tensor) -> bool:
     return x.device.type == "cpu" and not exporting() and not torch.is_autocast_enabled("cpu")
 
 
-def pool_to(x: Tensor, size: tuple[int, int]) -> Tensor:
+def pool_to(x: Tensor, size: Sequence[int]) -> Tensor:
     """Mean over the cells of a coarser grid, (B, C, H, W) -> (B, C, *size)."""
-    height, width = int(x.shape[2]), int(x.shape[3])
-    if height % size[0] == 0 and width % size[1] == 0:
+    if _any_size.get():
+        return _cells(x.shape[2], size[0], x.dtype) @ (x @ _cells(x.shape[3], size[1], x.dtype).T)
+    height, width, rows, columns = int(x.shape[2]), int(x.shape[3]), int(size[0]), int(size[1])
+    if height % rows == 0 and width % columns == 0:
         # The same numbers as adaptive pooling, faster, and every exporter knows it.
-        return functional.avg_pool2d(x, (height // size[0], width // size[1]))
-    return functional.adaptive_avg_pool2d(x, size)
+        return functional.avg_pool2d(x, (height // rows, width // columns))
+    return functional.adaptive_avg_pool2d(x, (rows, columns))
+
+
+def _cells(length: int, cells: int, dtype: torch.dtype) -> Tensor:
+    """The matrix (cells, length) of adaptive average pooling along one axis.
+
+    Cell i has the positions from floor(i * length / cells) to below ceil((i + 1) * length / cells), here without the
+    divisions: ONNX has neither them for integers nor adaptive pooling to a size that only the input tells.
+    """
+    index, position = torch.arange(cells).unsqueeze(1), torch.arange(length)
+    inside = ((position + 1) * cells > index * length) & (position * cells < (index + 1) * length)
+    members = inside.to(dtype)
+    return members / members.sum(dim=1, keepdim=True)
 
 
 def resize_nearest(x: Tensor, size: Sequence[int]) -> Tensor:
@@ -46,7 +74,8 @@ def resize_bilinear(x: Tensor, size: Sequence[int], align_corners: bool) -> Tens
     """Bilinear resizing, (B, C, H, W) -> (B, C, *size); see `torch.nn.functional.interpolate` for `align_corners`."""
     if not _fast(x):
         whole = size[0] % x.shape[2] == 0 and size[1] % x.shape[3] == 0
-        if exporting() and whole and not align_corners and not torch.onnx.is_in_onnx_export():
+        by_sums = exporting() and not _any_size.get() and not torch.onnx.is_in_onnx_export()
+        if by_sums and whole and not align_corners:
             wide = _enlarge(x, 3, int(size[1]) // int(x.shape[3]))
             return _enlarge(wide, 2, int(size[0]) // int(x.shape[2]))
         return functional.interpolate(x, tuple(size), mode="bilinear", align_corners=align_corners)
@@ -72,7 +101,10 @@ def _enlarge(x: Tensor, dim: int, factor: int) -> Tensor:
     previous = torch.cat((x.narrow(dim, 0, 1), x.narrow(dim, 0, length - 1)), dim).unsqueeze(dim + 1)
     following = torch.cat((x.narrow(dim, 1, length - 1), x.narrow(dim, length - 1, 1)), dim).unsqueeze(dim + 1)
     mixed = previous * before + x.unsqueeze(dim + 1) * own + following * after
-    return mixed.flatten(dim, dim + 1)
+    # Not flattened: with an open batch, OpenVINO would lose track of the size.
+    enlarged = [-1, *(int(side) for side in x.shape[1:])]
+    enlarged[dim] *= factor
+    return mixed.reshape(enlarged)
 
 
 @lru_cache(maxsize=64)

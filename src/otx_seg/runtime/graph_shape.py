@@ -43,6 +43,39 @@ class Port:
         return f"{self.element} ({sides})"
 
 
+def size_to_run_at(inputs: Sequence[Port], declared: tuple[int, int] | None, path: Path) -> tuple[int, int] | None:
+    """The (height, width) in pixels at which to run a graph, or None if what it takes is no image.
+
+    Args:
+        inputs: of the graph.
+        declared: (height, width) at which to run it if it leaves its size open, as its file says.
+        path: the model, for the message.
+
+    Raises:
+        UsageError: it leaves its size open without saying at which to run it.
+    """
+    if len(inputs) != 1 or inputs[0].shape is None or len(inputs[0].shape) != 4:
+        return None
+    height, width = inputs[0].shape[2:]
+    if height is not None and width is not None:
+        return height, width
+    if declared is None:
+        raise UsageError(
+            f"{path}: takes images of any size and does not say at which to run it (model_info/otx_input_size); "
+            "export it again, or give it a fixed size"
+        )
+    return declared
+
+
+def closed(port: Port, size: tuple[int, int] | None) -> Port:
+    """What a port is where the graph is run on one image of this size: open axes of its (B, C, H, W) get lengths."""
+    if size is None or port.shape is None or len(port.shape) != 4:
+        return port
+    lengths = (1, None, *size)
+    shape = tuple(length if side is None else side for side, length in zip(port.shape, lengths, strict=True))
+    return Port(shape, port.element)
+
+
 def check_graph(inputs: Sequence[Port], outputs: Sequence[Port], path: Path) -> tuple[tuple[int, int], int]:
     """Make sure that a graph turns one image into one value for each label and pixel.
 
@@ -54,7 +87,7 @@ def check_graph(inputs: Sequence[Port], outputs: Sequence[Port], path: Path) -> 
         (height, width) in pixels of the image it takes, and for how many labels it gives values.
 
     Raises:
-        UsageError: it takes or gives something else.
+        UsageError: it takes or gives something else, or leaves its size open without saying at which to run it.
     """
     reason = _odd_input(inputs) or _odd_output(outputs, inputs[0])
     if reason is None:

@@ -6,6 +6,7 @@ In an IR these are the entries of ``rt_info/model_info``, in an ONNX file the me
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,26 +32,32 @@ _AS_IT_COMES = {
     "resize_type": {"", "standard"},
 }
 """What a model may tell of how its input is made: nothing but squashing an RGB image of values 0-255. In lower case."""
+_INPUT_SIZE = "otx_input_size"
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """The labels of a model, the template it was made from, and how its probabilities become a mask.
+    """The labels of a model, the template it was made from, how its probabilities become a mask, and its size.
 
     Attributes:
         template: the resolved template as plain values, or None if the file does not tell.
+        input_size: (height, width) in pixels that images are resized to, or None if the file does not tell.
     """
 
     labels: Labels
     template: dict[str, Any] | None
     post_processing: PostProcessing
+    input_size: tuple[int, int] | None = None
 
     def entries(self) -> dict[str, str]:
         """What is written into the model, by the names Model API knows, ours beginning with ``otx_``."""
         entries = {
             "model_type": "Segmentation",
-            # Model API counts labels from mask value 1 on, and splits the text at blanks.
-            _MODEL_API_LABELS: " ".join("_".join(name.split()) for name in self.labels.names[1:]),
+            # Model API's contours take the first name for mask value 1, its tiler takes their number for that of the
+            # network's outputs: with the name of mask value 0 at the end, both are right. It splits the text at blanks.
+            _MODEL_API_LABELS: " ".join(
+                "_".join(name.split()) for name in (*self.labels.names[1:], self.labels.names[0])
+            ),
             SOFT_THRESHOLD: str(self.post_processing.soft_threshold),
             BLUR_STRENGTH: str(self.post_processing.blur_strength),
             "resize_type": "standard",
@@ -59,6 +66,8 @@ class ModelInfo:
         }
         if self.template is not None:
             entries[_TEMPLATE] = json.dumps(self.template, ensure_ascii=False)
+        if self.input_size is not None:
+            entries[_INPUT_SIZE] = "{}x{}".format(*self.input_size)
         return entries
 
 
@@ -89,6 +98,7 @@ def read_model_info(
                 float(entry(SOFT_THRESHOLD) or PLAIN_ARGMAX.soft_threshold),
                 int(entry(BLUR_STRENGTH) or PLAIN_ARGMAX.blur_strength),
             ),
+            input_size=declared_input_size(entry, path),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: its {SECTION} is damaged ({error}); export the model again") from error
@@ -150,6 +160,21 @@ def _model_api_labels(text: str, classes: int) -> Labels | None:
     if len(names) == classes - 1:
         names = ["background", *names]
     return labels_called(names) if len(names) == classes else None
+
+
+def declared_input_size(entry: Callable[[str], str | None], path: Path) -> tuple[int, int] | None:
+    """The (height, width) in pixels that images are resized to, as a model tells; None: it does not.
+
+    Raises:
+        UsageError: the entry is damaged.
+    """
+    text = entry(_INPUT_SIZE)
+    if text is None:
+        return None
+    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
+    if found is None:
+        raise UsageError(f"{path}: its {SECTION} is damaged ({_INPUT_SIZE} is {text!r}); export the model again")
+    return int(found[1]), int(found[2])
 
 
 def _plain(text: str | None) -> dict[str, Any] | None:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.runtime.activations import CLASS_ACTIVATION, FEATURE_MAP, FEATURE_VECTOR, Activations, check_features
-from otx_seg.runtime.graph_shape import Port, check_graph, check_probabilities
-from otx_seg.runtime.model_info import LABELS, SECTION, read_model_info
+from otx_seg.runtime.graph_shape import Port, check_graph, check_probabilities, size_to_run_at
+from otx_seg.runtime.model_info import LABELS, SECTION, declared_input_size, read_model_info
 from otx_seg.runtime.openvino_core import openvino_core
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def read_ir(path: Path) -> Any:
 class OpenVinoPredictor:
     """Runs an IR, image by image, every core working on the same image.
 
+    A graph that leaves its batch or size open is fixed to one image of the size that it names.
+
     Attributes:
         device: ``CPU`` or another device of OpenVINO's.
     """
@@ -65,8 +67,8 @@ class OpenVinoPredictor:
             path: an IR, written by this toolkit's `export` or `quantize` or like those, see `check_graph`.
             device: where it runs.
             properties: of that device, for this model; None: as OpenVINO chooses, but computing in 32 bits.
-            model: the ``openvino.Model`` of `path`, if it has been read already; it loses its feature vector, if any,
-                so that nobody waits for that.
+            model: the ``openvino.Model`` of `path`, if it has been read already; it is changed: it loses its
+                feature vector, if any, so that nobody waits for that, and axes that it leaves open get lengths.
             entries: of its `model_info`; they go before those that it carries.
             labels: of a model of another tool that carries none.
 
@@ -80,6 +82,9 @@ class OpenVinoPredictor:
         self.device = _checked(device)
         self._properties = dict(properties or {})
         entry = functools.partial(_entry, self._model, entries or {})
+        size = size_to_run_at(_ports(self._model.inputs), declared_input_size(entry, path), path)
+        if size is not None and self._model.is_dynamic():
+            _fix_shape(self._model, size, path)
         self.input_size, classes = check_graph(_ports(self._model.inputs), _ports(self._model.outputs), path)
         info = read_model_info(entry, path, classes, labels)
         self.labels = info.labels
@@ -125,6 +130,13 @@ class OpenVinoPredictor:
         """See `ExplainablePredictor.activations` of `inference.predictor`."""
         found = self._compiled_with_activations(image.astype(np.float32))
         return Activations(*(found[name][0].copy() for name in (0, FEATURE_MAP, CLASS_ACTIVATION)))
+
+
+def _fix_shape(model: Any, size: tuple[int, int], path: Path) -> None:
+    try:
+        model.reshape([1, 3, *size])
+    except RuntimeError as error:
+        raise UsageError(f"{path}: cannot be run on one image of {size[0]} x {size[1]} pixels, as it says") from error
 
 
 def _leave_out_feature_vector(model: Any) -> None:

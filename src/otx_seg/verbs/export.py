@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg import template as templates
+from otx_seg.deployment.dynamic import Dynamic
 from otx_seg.deployment.export import Exported, ExportType
 from otx_seg.deployment.export import export as export_weights
 from otx_seg.errors import DataError
@@ -30,6 +31,8 @@ def export(
     *,
     export_type: ExportType = "openvino",
     half_precision: bool = False,
+    input_size: str | None = None,
+    dynamic: Dynamic | None = None,
     template: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
@@ -42,6 +45,10 @@ def export(
         load_weights: a ``.pth``; None: the last training run of the workspace.
         export_type: ``openvino`` or ``onnx``.
         half_precision: store the parameters of an IR as 16-bit floats.
+        input_size: ``HEIGHTxWIDTH`` in pixels of the images the model takes, multiples of 32 from 64 to 2048; None: as
+            in training. It stands in the model, so that `predict`, `evaluate` and `optimize` use it.
+        dynamic: leave the number of images open (``batch``), their height and width (``size``), or ``both``. The verbs
+            of this toolkit run such a model on one image of its input size; a model of any size is slower.
         template: for a checkpoint of OTX 1.x, which does not name its own.
         output, overwrite: see `train`.
         compare_on: image or folder of images on which the exported model is compared with the network; None: the
@@ -49,15 +56,18 @@ def export(
         dump_features: let the model also give a feature vector, and keep what `explain` needs.
 
     Raises:
-        UsageError: unusable weights, or half precision with ONNX.
-        OtxError: the exported model disagrees with the network on more than 0.1 % of the pixels.
+        UsageError: unusable weights or input size, or half precision with ONNX.
+        OtxError: the exported model disagrees with the network on more than 0.1 % of the pixels, or what should be
+            open in it is not.
     """
     weights = choose_weights(load_weights)
     images = _images_to_compare(weights, Path(compare_on) if compare_on is not None else None)
     named = templates.load(template) if template is not None else None
     run = open_run(Path(output) if output is not None else None, "export", _PRODUCTS, overwrite)
     with log_to(run):
-        return export_weights(weights, run.path, export_type, half_precision, images, named, dump_features)
+        return export_weights(
+            weights, run.path, export_type, half_precision, images, named, dump_features, input_size, dynamic
+        )
 
 
 def _images_to_compare(weights: Path, compare_on: Path | None) -> list[NDArray[np.uint8]]:

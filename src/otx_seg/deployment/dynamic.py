@@ -1,0 +1,86 @@
+"""Exported models that leave the batch or the image size open, and whether their graphs keep that promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
+
+from otx_seg.deployment.agreement import agreement, drawn_images
+from otx_seg.errors import OtxError, UsageError
+from otx_seg.inference.torch_predictor import TorchPredictor
+from otx_seg.runtime.altered_predictor import AlteredPredictor
+from otx_seg.runtime.openvino_core import openvino_core
+from otx_seg.runtime.openvino_predictor import read_ir
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Dynamic = Literal["batch", "size", "both"]
+"""What a graph leaves open: how many images it takes at once, their height and width, or both."""
+
+_BATCH, _SIZE = {0: "batch"}, {2: "height", 3: "width"}
+_OPEN: dict[Dynamic | None, dict[int, str]] = {None: {}, "batch": _BATCH, "size": _SIZE, "both": _BATCH | _SIZE}
+
+_OTHER_SIZES = ((64, 96), (100, 75))  # (height, width); the second is no multiple of the strides
+
+
+def open_axes(dynamic: Dynamic | None) -> dict[int, str]:
+    """The axes of (B, C, H, W) that are left open, each with its name.
+
+    Raises:
+        UsageError: `dynamic` is something else.
+    """
+    if dynamic not in _OPEN:
+        raise UsageError(f"dynamic={dynamic!r}: a model can leave open its batch, its size, or both")
+    return _OPEN[dynamic]
+
+
+def check_dynamic(network: TorchPredictor, model: Path, dynamic: Dynamic, required: float) -> None:
+    """Run a graph on two images at once, at several sizes, as far as it is to take them; compare with its network.
+
+    Args:
+        model: the ``.xml`` or ``.onnx`` of the graph.
+        required: share of the pixels that have to agree, see `agreement`.
+
+    Raises:
+        OtxError: the graph fails at one of them, or says something else than the network.
+    """
+    run = _raw(model)
+    axes = open_axes(dynamic)
+
+    def probabilities(image: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
+        plain = np.asarray(image)
+        batch = np.concatenate((255 - plain, plain)) if 0 in axes else plain
+        found = run(batch.astype(np.float32))
+        if found.shape != (len(batch), len(network.labels), *batch.shape[2:]):
+            raise RuntimeError(f"it gives {found.shape}")
+        return found[-1:]
+
+    for size in (network.input_size, *_OTHER_SIZES) if 2 in axes else (network.input_size,):
+        original = TorchPredictor(network.network, network.labels, size)
+        batch = 2 if 0 in axes else 1
+        refused = f"this network leaves nothing open (dynamic={dynamic}): given {(batch, 3, *size)}, its graph"
+        try:
+            share = agreement(original, AlteredPredictor(original, probabilities), drawn_images(size))
+        except (RuntimeError, Fail, InvalidArgument, RuntimeException) as error:
+            raise OtxError(f"{refused} fails ({str(error).strip().splitlines()[-1]})") from error
+        if share < required:
+            raise OtxError(
+                f"{refused} agrees with the network on {share:.3%} of the pixels only, {required:.1%} are required"
+            )
+
+
+def _raw(model: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """The bare graph, (B, 3, H, W) -> (B, K, H, W)."""
+    if model.suffix == ".xml":
+        compiled = openvino_core().compile_model(read_ir(model), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        return lambda images: np.array(compiled(images)[0])
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda images: np.asarray(session.run(None, {name: images})[0])
