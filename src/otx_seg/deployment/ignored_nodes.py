@@ -35,6 +35,15 @@ def _is_stored(value: openvino.Output) -> bool:
     return node.get_type_name() == "Constant" or all(_is_stored(source) for source in node.input_values())
 
 
+def integer_layers(graph: openvino.Model) -> set[str]:
+    """The names of the convolutions and matrix products whose input is quantised."""
+    return {
+        node.get_friendly_name()
+        for node in weighted_nodes(graph)
+        if node.input_value(0).get_node().get_type_name() == "FakeQuantize"
+    }
+
+
 def delicate_nodes(graph: openvino.Model) -> set[str]:
     """The names of the nodes that are better left in floating point in any network.
 
@@ -42,7 +51,7 @@ def delicate_nodes(graph: openvino.Model) -> set[str]:
     products, means and resizing need the precision more than they gain from integers. On Lite-HRNet-s and CamVid,
     quantising everything cost 4 Dice points, and quantising the convolutions alone none.
     """
-    chosen = {node.get_friendly_name() for node in weighted_nodes(graph) if _parameters(node) >= _WORTH_QUANTIZING}
+    chosen = {node.get_friendly_name() for node in weighted_nodes(graph) if is_worth_quantizing(_parameters(node))}
     biases = {
         node.get_friendly_name()
         for node in graph.get_ordered_ops()
@@ -50,6 +59,11 @@ def delicate_nodes(graph: openvino.Model) -> set[str]:
     }
     others = {node.get_friendly_name() for node in graph.get_ordered_ops() if node.get_type_name() not in _NOT_COMPUTED}
     return others - chosen - biases
+
+
+def is_worth_quantizing(parameters: int) -> bool:
+    """Whether a layer is, with so many parameters other than 0."""
+    return parameters >= _WORTH_QUANTIZING
 
 
 def _parameters(node: openvino.Node) -> int:

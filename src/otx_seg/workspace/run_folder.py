@@ -15,9 +15,14 @@ LATEST = "latest_trained_model"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Names the files of one run; nothing is created by asking for a name."""
+    """Names the files of one run; nothing is created by asking for a name.
+
+    Attributes:
+        weights_name: where in it the best network of a training is.
+    """
 
     path: Path
+    weights_name: str = "models/weights.pth"
 
     @property
     def template(self) -> Path:
@@ -27,7 +32,7 @@ class RunFolder:
     @property
     def weights(self) -> Path:
         """The best network of a training run."""
-        return self.path / "models" / "weights.pth"
+        return self.path / self.weights_name
 
     @property
     def label_schema(self) -> Path:
