@@ -82,8 +82,8 @@ def export(
 
     Raises:
         UsageError: no such checkpoint, or half precision was asked for with ONNX or of a quantised network.
-        OtxError: the graph and the network disagree on more than 0.1 % of the pixels (in half precision, or quantised, 1 %), the
-            network cannot be converted, or the files cannot be written.
+        OtxError: the graph and the network disagree on more than 0.1 % of the pixels (1 % in half precision or if they
+            are quantised), the network cannot be converted, or the files cannot be written.
     """
     predictor = open_checkpoint(weights, template, "cpu")
     quantized = is_quantized(predictor.network)

@@ -92,7 +92,7 @@ def find_ignored_nodes(graph: openvino.Model, patterns: Sequence[str], types: Se
     for pattern in patterns:
         found = [name for name, _ in nodes if _compiled(pattern).search(name)]
         if not found:
-            names = sorted({_shortened(name) for name, _ in nodes})
+            names = sorted({module_of(name) for name, _ in nodes})
             shown = ", ".join(names[:: max(1, len(names) // _SHOWN)][:_SHOWN])
             raise UsageError(
                 f"{path}: no node matches the ignored pattern {pattern!r}; correct it in the template's "
@@ -117,6 +117,6 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         raise UsageError(f"the ignored pattern {pattern!r} is no regular expression: {error}") from error
 
 
-def _shortened(name: str) -> str:
-    """The module's path alone: an operation's name adds what would fill a message."""
+def module_of(name: str) -> str:
+    """The path, in the network, of the module that a node of the graph comes from."""
     return name.split("/")[0]

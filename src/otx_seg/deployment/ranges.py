@@ -1,16 +1,16 @@
-"""NNCF on a network in PyTorch: which values the inputs of its convolutions take, and which weights it can do without."""
+"""NNCF on a network in PyTorch: which values the inputs of its convolutions take, which weights it can do without."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import nncf
 import nncf.torch
 import torch
-from nncf.quantization.advanced_parameters import OverflowFix
+from nncf.quantization.advanced_parameters import OverflowFix, QuantizationParameters
 from torch import Tensor, nn
 
 from otx_seg.deployment.calibration import Calibration, nncf_in_silence, nncf_settings
@@ -24,11 +24,16 @@ _NO_OPERATIONS = {"nncf_model_const", "nncf_model_input", "nncf_model_output"}
 
 @dataclass(frozen=True)
 class _Place:
-    """Where NNCF sees a convolution: the operation's name, and the name and output of what computes its input."""
+    """Where NNCF sees a convolution.
+
+    Attributes:
+        operation: its name.
+        sources: names, and which of their outputs, of what computes its input, the last first; before an operation with
+            one input comes what computes that.
+    """
 
     operation: str
-    source: str
-    output: int
+    sources: tuple[tuple[str, int], ...]
 
 
 def quantize_network(
@@ -54,7 +59,9 @@ def quantize_network(
     settings = nncf_settings(images, set(), recipe)
     settings["calibration_dataset"] = nncf.Dataset(images.indices, lambda index: torch.from_numpy(images.read(index)))
     settings["ignored_scope"] = nncf.IgnoredScope(names=others, validate=False)
-    # The training changes weights; and these are rounded here to all of their 8 bits.
+    # One range for all channels: their order in the exported network may be another one. No correction of biases, since
+    # they are trained. And weights are rounded to all of their 8 bits.
+    settings["advanced_parameters"].activations_quantization_params = QuantizationParameters(per_channel=False)
     settings["advanced_parameters"].disable_bias_correction = True
     settings["advanced_parameters"].overflow_fix = OverflowFix.DISABLE
     images.done = 0
@@ -63,8 +70,7 @@ def quantize_network(
     shared: dict[tuple[str, int], InputQuantizer] = {}
     quantizers = {}
     for name, place in places.items():
-        source = (place.source, place.output)
-        quantizers[name] = shared.setdefault(source, _quantizer(found, place))
+        quantizers[name] = shared.setdefault(place.sources[0], _quantizer(found, place))
     quantize_convolutions(network, quantizers, masks)
 
 
@@ -76,30 +82,39 @@ def _find(network: nn.Module, layers: Sequence[str], example: Tensor) -> tuple[d
     places = {}
     for name in layers:
         (operation,) = graph.get_next_nodes(graph.get_node_by_name(f"{name}.weight"))
-        (edge,) = [edge for edge in graph.get_input_edges(operation) if edge.input_port_id == 0]
-        places[name] = _Place(operation.node_name, edge.from_node.node_name, edge.output_port_id)
+        places[name] = _Place(operation.node_name, tuple(_sources(graph, operation)))
     chosen = {place.operation for place in places.values()}
     nodes: list[Any] = graph.get_all_nodes()
     others = [n.node_name for n in nodes if n.node_type not in _NO_OPERATIONS and n.node_name not in chosen]
     return places, others
 
 
+def _sources(graph: Any, operation: Any) -> Iterator[tuple[str, int]]:
+    computed = [edge for edge in graph.get_input_edges(operation) if edge.from_node.node_type != "nncf_model_const"]
+    while len(computed) == 1:
+        source = computed[0].from_node
+        yield source.node_name, computed[0].output_port_id
+        computed = [edge for edge in graph.get_input_edges(source) if edge.from_node.node_type != "nncf_model_const"]
+
+
 def _quantizer(found: dict[str, Tensor], place: _Place) -> InputQuantizer:
-    """What NNCF put before a convolution, or behind that which computes its input."""
+    """What NNCF put before a convolution, or, where only operations that round nothing lie between, further back."""
 
     def held(kind: str, name: str, port: int, parameter: str) -> Tensor | None:
         return found.get(f"{_HOOKS}.{kind}.{name.replace('.', ':')}__{port}.0.{parameter}")
 
     def parameter(name: str) -> Tensor | None:
-        before = held("pre_hooks", place.operation, 0, name)
-        return before if before is not None else held("post_hooks", place.source, place.output, name)
+        behind = (held("post_hooks", source, output, name) for source, output in place.sources)
+        values = (held("pre_hooks", place.operation, 0, name), *behind)
+        return next((value for value in values if value is not None), None)
 
     scale, low, width = parameter("scale"), parameter("input_low"), parameter("input_range")
     if scale is not None:
         signed = bool(parameter("signed_tensor"))
         # NNCF's symmetric ranges: -128 to 127 steps, or 0 to 255.
         return InputQuantizer(float(scale) / (LARGEST_INPUT // 2 if signed else LARGEST_INPUT), 128 if signed else 0)
-    assert low is not None and width is not None, f"NNCF left the input of {place.operation} unquantised"
+    assert low is not None, f"NNCF left the input of {place.operation} unquantised"
+    assert width is not None
     step = float(width) / LARGEST_INPUT
     return InputQuantizer(step, min(max(round(-float(low) / step), 0), LARGEST_INPUT))
 

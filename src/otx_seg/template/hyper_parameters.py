@@ -237,8 +237,8 @@ class NncfOptimization(Group):
         1.0,
         ge=0,
         le=100,
-        description="Dice points quantisation may cost; for that, layers of an .xml stay in floating point, and a .pth is "
-        "fine-tuned",
+        description="Dice points quantisation may cost; for that, layers of an .xml stay in floating point, and a .pth "
+        "is fine-tuned",
     )
     accuracy_control_minutes: float = Field(
         15.0,
