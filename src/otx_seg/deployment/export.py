@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from openvino.passes import ConstantFolding, Manager
 from torch import nn
 
-from otx_seg.deployment.agreement import REQUIRED_AGREEMENT, REQUIRED_AGREEMENT_HALF, agreement, drawn_images
+from otx_seg.deployment.agreement import (
+    REQUIRED_AGREEMENT,
+    REQUIRED_AGREEMENT_HALF,
+    REQUIRED_AGREEMENT_QUANTIZED,
+    ROUNDING,
+    ROUNDING_8_BITS,
+    agreement,
+    drawn_images,
+)
 from otx_seg.deployment.compact import halve_large_constants, save_compact, store_kernels_in_8_bits
 from otx_seg.deployment.files import IR_XML, ONNX, written_whole
 from otx_seg.deployment.fuse import fold_batch_norm
@@ -101,8 +109,10 @@ def export(
         else:
             model = _write_ir(predictor, folder / IR_XML, half_precision)
         compared = list(images) or drawn_images(predictor.input_size)
-        share = agreement(predictor, load_predictor(model), compared)
-        required = REQUIRED_AGREEMENT_HALF if half_precision or quantized else REQUIRED_AGREEMENT
+        required, rounding = REQUIRED_AGREEMENT_HALF if half_precision else REQUIRED_AGREEMENT, ROUNDING
+        if quantized:
+            required, rounding = REQUIRED_AGREEMENT_QUANTIZED, ROUNDING_8_BITS
+        share = agreement(predictor, load_predictor(model), compared, rounding)
         if share < required:
             raise OtxError(
                 f"{weights}: the exported model agrees with the network on {share:.3%} of the pixels only, "

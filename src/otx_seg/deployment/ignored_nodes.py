@@ -37,11 +37,14 @@ def _is_stored(value: openvino.Output) -> bool:
 
 def integer_layers(graph: openvino.Model) -> set[str]:
     """The names of the convolutions and matrix products whose input is quantised."""
-    return {
-        node.get_friendly_name()
-        for node in weighted_nodes(graph)
-        if node.input_value(0).get_node().get_type_name() == "FakeQuantize"
-    }
+
+    def quantised(value: openvino.Output) -> bool:
+        node = value.get_node()
+        if node.get_type_name() in ("Transpose", "Reshape"):  # moves values, and leaves them what they are
+            return quantised(node.input_value(0))
+        return bool(node.get_type_name() == "FakeQuantize")
+
+    return {node.get_friendly_name() for node in weighted_nodes(graph) if quantised(node.input_value(0))}
 
 
 def delicate_nodes(graph: openvino.Model) -> set[str]:
