@@ -101,9 +101,7 @@ def test_a_state_dict_tells_which_layers_are_quantised() -> None:
     before = set(network.state_dict())
     mask = torch.ones(2, 8, 1, 1, dtype=torch.bool)
     mask[0, :4] = False
-    quantize_convolutions(
-        network, {"first.0": InputQuantizer(0.01, 7), "last": InputQuantizer(0.2, 0)}, {"last": mask}
-    )
+    quantize_convolutions(network, {"first.0": InputQuantizer(0.01, 7), "last": InputQuantizer(0.2, 0)}, {"last": mask})
     state = network.state_dict()
     assert before <= set(state)
     assert sorted(quantized_layers(state)) == ["first.0", "last"]
