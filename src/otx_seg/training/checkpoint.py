@@ -64,7 +64,7 @@ def refuse_other_template(of_run: Template, asked: Template) -> None:
         more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
         raise UsageError(
             f"the run to go on with has {key} = {before!r}, now {now!r} is asked for{more}; leave it as it was, or "
-            "start a new training from its weights with --load-weights"
+            "start a new run with --load-weights"
         )
 
 

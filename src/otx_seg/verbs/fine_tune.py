@@ -107,8 +107,7 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     path = find_checkpoint(resume_from)
     state = read_checkpoint(path, OPTIMIZE)
     of_run = template_of(state, path)
-    chosen = _asked(_template_of(path, of_run, request.template), request.parameters)
-    refuse_other_template(of_run, chosen)
+    refuse_other_template(of_run, _template_of(path, of_run, request.template).override(request.parameters))
     run = RunFolder(path.resolve().parents[2])
     try:
         recorded = json.loads(run.data.read_text(encoding="utf-8"))
@@ -120,7 +119,7 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     train_root, val_root = request.train_root or recorded["train_root"], request.val_root or recorded["val_root"]
     roots = Roots(Path(train_root), _path(val_root), None, None)
     known = read_weights(source).labels
-    return Plan(chosen, "as in the run to go on with", roots, recorded["seed"], source, known, True, state, run)
+    return Plan(of_run, "as in the run to go on with", roots, recorded["seed"], source, known, True, state, run)
 
 
 def _template_of(path: Path, made_from: Template | None, named: str | Path | None) -> Template:
