@@ -39,6 +39,7 @@ def command(**arguments: Any) -> None:
     from otx_seg.cli.screen import messages, prepare_screen, results
 
     prepare_screen()
+    from otx_seg.deployment.quantization_aware import FineTuned
     from otx_seg.report.progress import TrainingDisplay
     from otx_seg.report.tables import table
     from otx_seg.verbs.optimize import optimize
@@ -68,3 +69,5 @@ def command(**arguments: Any) -> None:
         soft_wrap=True,
     )
     results.print(f"Model: {result.model}", soft_wrap=True)
+    if isinstance(result, FineTuned):
+        results.print(f"Weights: {result.weights}", soft_wrap=True)

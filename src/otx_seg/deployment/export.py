@@ -58,13 +58,16 @@ class Exported:
 
     Attributes:
         model: the ``.xml`` or ``.onnx``.
-        agreement: share of pixels, 0..1, on which it agrees with the network it was made from.
+        agreement: share of pixels, 0..1, on which it agrees with the network it was made from; of a quantised one,
+            labels agree whose probabilities there differ by less than `ROUNDING_8_BITS`.
         images: number of images this was measured on; 0: on drawn ones, since no real ones were given.
+        quantized: whether the network is quantised.
     """
 
     model: Path
     agreement: float
     images: int
+    quantized: bool = False
 
 
 def export(
@@ -118,7 +121,7 @@ def export(
                 f"{weights}: the exported model agrees with the network on {share:.3%} of the pixels only, "
                 f"{required:.1%} are required; nothing was written"
             )
-    return Exported(output / model.name, share, len(images))
+    return Exported(output / model.name, share, len(images), quantized)
 
 
 def _write_ir(predictor: TorchPredictor, path: Path, half_precision: bool) -> Path:

@@ -62,6 +62,7 @@ class FineTuned(Quantized):
         epochs: of fine-tuning; 0 if none was needed.
         best_epoch: finished epochs when the network that was kept was found.
         reason: why the fine-tuning ended.
+        reached: whether the network in torch lost no more Dice than allowed.
         zeros: share, 0..1, of the weights of the quantised layers that are pruned.
         agreement: share of pixels, 0..1, on which the new IR agrees with the new network in torch.
     """
@@ -70,6 +71,7 @@ class FineTuned(Quantized):
     epochs: int
     best_epoch: int
     reason: str
+    reached: bool
     zeros: float
     agreement: float
 
@@ -80,6 +82,7 @@ class FineTuned(Quantized):
             "epochs": self.epochs,
             "best_epoch": self.best_epoch,
             "reason": self.reason,
+            "reached": self.reached,
             "zeros": self.zeros,
             "agreement": self.agreement,
         }
@@ -203,6 +206,7 @@ def fine_tune(
                 epochs=trained.epochs,
                 best_epoch=trained.epoch,
                 reason=trained.reason,
+                reached=trained.scores is not None and trained.scores.dice_average >= goal,
                 zeros=share_of_zeros(predictor.network),
                 agreement=written.agreement,
             )

@@ -192,10 +192,12 @@ def _tell_what_came_of_it(result: FineTuned, limit: float) -> None:
     if 100 * result.dice_loss > limit:
         logger.warning(
             "the quantised model loses %.2f Dice points, more than the %.2f of "
-            "nncf_optimization.maximal_accuracy_degradation; allow more epochs with nncf_optimization.num_epochs, or "
-            "another rate with nncf_optimization.learning_rate",
+            "nncf_optimization.maximal_accuracy_degradation; %s",
             100 * result.dice_loss,
             limit,
+            "in torch the network keeps to that: export rounds its other parameters too, to 8 and 16 bits"
+            if result.reached
+            else "allow more epochs with nncf_optimization.num_epochs, or try another nncf_optimization.learning_rate",
         )
 
 
