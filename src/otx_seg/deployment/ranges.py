@@ -100,23 +100,16 @@ def _sources(graph: Any, operation: Any) -> Iterator[tuple[str, int]]:
 def _quantizer(found: dict[str, Tensor], place: _Place) -> InputQuantizer:
     """What NNCF put before a convolution, or, where only operations that round nothing lie between, further back."""
 
-    def held(kind: str, name: str, port: int, parameter: str) -> Tensor | None:
-        return found.get(f"{_HOOKS}.{kind}.{name.replace('.', ':')}__{port}.0.{parameter}")
-
-    def parameter(name: str) -> Tensor | None:
-        behind = (held("post_hooks", source, output, name) for source, output in place.sources)
-        values = (held("pre_hooks", place.operation, 0, name), *behind)
-        return next((value for value in values if value is not None), None)
-
-    scale, low, width = parameter("scale"), parameter("input_low"), parameter("input_range")
-    if scale is not None:
-        signed = bool(parameter("signed_tensor"))
+    hooks = [("pre_hooks", place.operation, 0), *(("post_hooks", source, output) for source, output in place.sources)]
+    prefixes = [f"{_HOOKS}.{kind}.{name.replace('.', ':')}__{port}.0." for kind, name, port in hooks]
+    nearest = next((prefix for prefix in prefixes if f"{prefix}enabled" in found), None)
+    assert nearest is not None, f"NNCF left the input of {place.operation} unquantised"
+    if f"{nearest}scale" in found:
         # NNCF's symmetric ranges: -128 to 127 steps, or 0 to 255.
-        return InputQuantizer(float(scale) / (LARGEST_INPUT // 2 if signed else LARGEST_INPUT), 128 if signed else 0)
-    assert low is not None, f"NNCF left the input of {place.operation} unquantised"
-    assert width is not None
-    step = float(width) / LARGEST_INPUT
-    return InputQuantizer(step, min(max(round(-float(low) / step), 0), LARGEST_INPUT))
+        scale, signed = float(found[f"{nearest}scale"]), bool(found[f"{nearest}signed_tensor"])
+        return InputQuantizer(scale / (LARGEST_INPUT // 2 if signed else LARGEST_INPUT), 128 if signed else 0)
+    low, step = float(found[f"{nearest}input_low"]), float(found[f"{nearest}input_range"]) / LARGEST_INPUT
+    return InputQuantizer(step, min(max(round(-low / step), 0), LARGEST_INPUT))
 
 
 def _prune(
