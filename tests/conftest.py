@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_network import small_template
 from torch import nn
 
 from otx_seg import template
 from otx_seg.datasets import Subset, open_folder
+from otx_seg.datasets.synthetic import NAMES as DRAWN
 from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.deployment.agreement import drawn_images
 from otx_seg.deployment.export import export
@@ -76,6 +78,18 @@ def tiny_network(tiny_weights: Path) -> SegmentationNetwork:
     network = build_model("Lite-HRNet-s-mod2", len(NAMES))
     network.load_state_dict(weights.state_dict)
     return SegmentationNetwork(network).eval()
+
+
+@pytest.fixture(scope="session")
+def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`weights.pth` of `small_template` for the labels of `drawn_data`."""
+    chosen = small_template()
+    network = build_model(chosen, len(DRAWN))
+    make_lively(SegmentationNetwork(network))
+    path = tmp_path_factory.mktemp("small") / "weights.pth"
+    labels = Labels(DRAWN, default_colors(len(DRAWN)), background=0)
+    write_weights(path, network.state_dict(), labels, chosen, "random numbers")
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -357,6 +357,13 @@ def test_parameters_that_a_command_does_not_look_at(otx: Any, data: Path, tiny_w
     refused(otx("eval", "--test-data-roots", data, *words), 2, "changes nothing here", "inference_batch_size")
     words = ("--load-weights", tiny_ir, "params", "--learning_parameters.batch_size=3")
     refused(otx("optimize", "--train-data-roots", data, *words), 2, "changes nothing here", "pot_parameters.preset")
+    words = ("--load-weights", tiny_weights, "params", "--nncf_optimization.accuracy_control_minutes=3")
+    refused(otx("optimize", "--train-data-roots", data, *words), 2, "changes nothing here", "num_epochs")
+    words = ("--load-weights", tiny_ir, "params", "--nncf_optimization.num_epochs=3")
+    refused(otx("optimize", "--train-data-roots", data, *words), 2, "changes nothing here", "accuracy_control_minutes")
+    refused(otx("optimize", "--train-data-roots", data), 2, "--load-weights is missing")
+    refused(otx("optimize", "--load-weights", tiny_ir), 2, "--train-data-roots is missing")
+    refused(otx("optimize", "--resume-from", data), 2, "holds no checkpoint to go on from")
 
 
 def test_an_input_size_that_no_network_takes(otx: Any, tiny_weights: Path, tmp_path: Path) -> None:

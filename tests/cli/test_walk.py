@@ -111,3 +111,23 @@ def test_resuming_and_continuing_on_other_labels(otx: Any, drawn_data: Path, tmp
     continued = otx("train", "Lite-HRNet-s-mod2", "--train-data-roots", drawn_data, *warm)
     assert continued.code == 0, continued.err
     assert "labels kept: background, button" in continued.message
+
+
+def test_weights_are_quantised_and_used(otx: Any, small_weights: Path, drawn_data: Path, tmp_path: Path) -> None:
+    roots = ["--train-data-roots", drawn_data / "train", "--val-data-roots", drawn_data / "val"]
+    brief = ["--learning_parameters.num_workers=0", "--pot_parameters.stat_subset_size=2"]
+    run = tmp_path / "run"
+    optimized = otx("optimize", "--load-weights", small_weights, *roots, "-o", run, "params", *brief)
+    assert optimized.code == 0, optimized.err
+    assert "INT8" in optimized.out
+    assert f"Weights: {run}/nncf/weights.pth" in optimized.out
+    for name in ("weights.pth", "openvino.xml"):
+        model = run / "nncf" / name
+        evaluated(otx, drawn_data / "val", model, tmp_path / f"eval {name}")
+        predicted = otx("predict", "--input", drawn_data / "val", "--load-weights", model, "-o", tmp_path / name[0])
+        assert predicted.code == 0, predicted.err
+    exported = otx("export", "--load-weights", run / "nncf" / "weights.pth", "-o", tmp_path / "exported")
+    assert exported.code == 0, exported.err
+    assert "Next: otx deploy" in exported.out
+    deployed = otx("deploy", "--load-weights", run / "nncf" / "openvino.xml", "-o", tmp_path / "package")
+    assert deployed.code == 0, deployed.err

@@ -61,6 +61,10 @@ SEEN_ELSEWHERE = {
     "hyper_parameters.learning_parameters.num_workers": "tests/verbs/test_settings.py",
     "hyper_parameters.self_supervised.steps": "tests/training/test_self_supervised.py",
     "hyper_parameters.learning_parameters.max_minutes": "tests/training/test_loop.py",
+    "hyper_parameters.nncf_optimization.learning_rate": "tests/verbs/test_fine_tune.py",
+    "hyper_parameters.nncf_optimization.num_epochs": "tests/verbs/test_fine_tune.py",
+    "hyper_parameters.nncf_optimization.batch_norm_epochs": "tests/algorithms/test_quantization_aware.py",
+    "hyper_parameters.nncf_optimization.pruning_ratio": "tests/deployment/test_ranges.py",
     "hyper_parameters.nncf_optimization.maximal_accuracy_degradation": "tests/verbs/test_settings.py",
     "hyper_parameters.nncf_optimization.accuracy_control_minutes": "tests/verbs/test_settings.py",
 }

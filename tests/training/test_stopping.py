@@ -7,8 +7,9 @@ import signal
 
 import pytest
 
+from otx_seg.errors import UsageError
 from otx_seg.template import load
-from otx_seg.training.stopping import EarlyStopping, StopRequest
+from otx_seg.training.stopping import EarlyStopping, ScoreReached, StopRequest
 
 
 def stopping(**parameters: float) -> EarlyStopping:
@@ -74,3 +75,21 @@ def test_a_signal_is_noted_and_the_next_one_acts(number: signal.Signals) -> None
             os.kill(os.getpid(), number)
     finally:
         signal.signal(number, before)
+
+
+def test_a_goal_that_is_reached_ends_the_training() -> None:
+    stopping = ScoreReached(0.5)
+    assert [stopping.observe(epoch, 10 * epoch, score) for epoch, score in enumerate((0.4, 0.499, 0.5, 0.6))] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+
+
+def test_another_goal_than_the_interrupted_run_had_is_refused() -> None:
+    stopping = ScoreReached(0.5)
+    stopping.load_state_dict({"goal": 0.50001})
+    assert stopping.goal == 0.50001
+    with pytest.raises(UsageError, match=r"had to reach a Dice of 0.6000, now it would be 0.5000"):
+        stopping.load_state_dict({"goal": 0.6})

@@ -67,6 +67,6 @@ def test_no_time_for_the_promise(tiny_ir: Path, tiny_data: Any, tmp_path: Path, 
     assert ("storing parameters" in messages.text) == (result.dice_loss > 0)
 
 
-def test_only_an_ir_is_quantised(tiny_weights: Path, tiny_data: Any) -> None:
-    with pytest.raises(UsageError, match=r"give the .xml"):
-        optimize(tiny_weights, tiny_data.root)
+def test_only_an_ir_and_weights_are_quantised(tiny_onnx: Path, tiny_data: Any) -> None:
+    with pytest.raises(UsageError, match=r"model.onnx: cannot be quantised; give the .xml .* or the .pth"):
+        optimize(tiny_onnx, tiny_data.root)

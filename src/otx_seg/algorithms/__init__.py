@@ -14,6 +14,7 @@ from otx_seg.algorithms.mean_teacher import MeanTeacher
 from otx_seg.algorithms.moment import Moment
 from otx_seg.algorithms.pixel_losses import PixelLosses
 from otx_seg.algorithms.prototypes import Prototypes
+from otx_seg.algorithms.quantization_aware import QuantizationAware
 from otx_seg.algorithms.supcon import SupCon
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.errors import UsageError
@@ -64,6 +65,21 @@ def build(template: Template, network: SegmentationNetwork, label_shares: Sequen
         detcon = DetCon(network, **parameters.region_contrast.model_dump())
         return SupCon(network, losses, detcon, **parameters.supervised_contrast.model_dump())
     return Supervised(network, losses)
+
+
+def build_quantization_aware(
+    template: Template, network: SegmentationNetwork, label_shares: Sequence[float]
+) -> QuantizationAware:
+    """Construct what fine-tunes a quantised network, with a template's losses.
+
+    Args:
+        network, label_shares: see `build`.
+
+    Raises:
+        UsageError: the template names an unknown loss.
+    """
+    losses = PixelLosses(_build_losses(template, label_shares))
+    return QuantizationAware(network, losses, template.hyper_parameters.nncf_optimization.batch_norm_epochs)
 
 
 def _build_mean_teacher(parameters: HyperParameters, network: SegmentationNetwork, losses: PixelLosses) -> MeanTeacher:

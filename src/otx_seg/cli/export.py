@@ -49,7 +49,9 @@ def command(**arguments: Any) -> None:
     compared = f"{result.images} images" if result.images else "drawn images, as no real ones were given"
     results.print(f"Model: {result.model}", soft_wrap=True)
     results.print(f"It agrees with the network on {100 * result.agreement:.3f} % of the pixels of {compared}.")
-    if result.model.suffix == ".xml":
+    if result.quantized and result.model.suffix == ".xml":
+        results.print(f"Next: otx deploy --load-weights {result.model} --output package", soft_wrap=True)
+    elif result.model.suffix == ".xml":
         results.print(
             f"Next: otx optimize --load-weights {result.model} --train-data-roots FOLDER --output optimized",
             soft_wrap=True,

@@ -12,34 +12,41 @@ from otx_seg.cli.parameters import ParametersCommand
 
 @click.command("optimize", cls=ParametersCommand)
 @click.argument("template", required=False)
-@click.option("--load-weights", metavar="FILE", required=True, help="The .xml that `otx export` wrote.")
+@click.option(
+    "--load-weights",
+    metavar="FILE",
+    help="The .xml that `otx export` wrote: its weights stay. Or the .pth of `otx train`: fine-tuned.",
+)
 @labels_option
-@click.option("--train-data-roots", metavar="FOLDER", required=True, help="Images that calibrate the value ranges.")
+@click.option(
+    "--train-data-roots",
+    metavar="FOLDER",
+    help="Images that calibrate the value ranges; for a .pth with masks, to train on.",
+)
 @click.option("--val-data-roots", metavar="FOLDER", help="Labelled data to compare on; else as in `otx train`.")
+@click.option("--resume-from", metavar="RUN", help="Go on with an interrupted fine-tuning: its folder or checkpoint.")
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
-    help="Seed of the training, where its random split is to be repeated (default 42).",
+    help="Seed of a fine-tuning, and of a random split: give that of the training (default 42).",
 )
 @output_options
 def command(**arguments: Any) -> None:
-    """Quantise an OpenVINO model to INT8 and show what that costs and brings."""
-    from otx_seg.cli.screen import counting, prepare_screen, results
+    """Quantise a model to INT8 and show what that costs and brings.
+
+    Of an .xml, layers that cost too much Dice stay in floating point. A .pth is fine-tuned with rounded weights until
+    its Dice is within the limit, nncf_optimization.maximal_accuracy_degradation.
+    """
+    from otx_seg.cli.screen import messages, prepare_screen, results
 
     prepare_screen()
+    from otx_seg.deployment.quantization_aware import FineTuned
+    from otx_seg.report.progress import TrainingDisplay
     from otx_seg.report.tables import table
     from otx_seg.verbs.optimize import optimize
 
-    if arguments["seed"] is None:
-        del arguments["seed"]
-    with counting("quantising") as advance:
-        result = optimize(
-            arguments.pop("load_weights"),
-            arguments.pop("train_data_roots"),
-            arguments.pop("val_data_roots"),
-            progress=lambda stage, done, total: advance(done, total),
-            **arguments,
-        )
+    with TrainingDisplay(messages) as display:
+        result = optimize(watcher=display, progress=display.on_scan, **arguments)
     after = "INT8" if result.quantized_layers else "8-bit weights"
     models = (
         ("before", result.before, result.size_before, result.latency_before),
@@ -63,3 +70,5 @@ def command(**arguments: Any) -> None:
         soft_wrap=True,
     )
     results.print(f"Model: {result.model}", soft_wrap=True)
+    if isinstance(result, FineTuned):
+        results.print(f"Weights: {result.weights}", soft_wrap=True)

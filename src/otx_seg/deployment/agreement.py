@@ -17,17 +17,28 @@ REQUIRED_AGREEMENT = 0.999
 REQUIRED_AGREEMENT_HALF = 0.99
 """The same for parameters rounded to 16 bits: where two labels are nearly equal, pixels change sides."""
 
-_ROUNDING = 1e-5
+REQUIRED_AGREEMENT_QUANTIZED = 0.95
+"""The same for a quantised network, with `ROUNDING_8_BITS`: far from what a wrong graph would reach, and loose enough
+for small networks of large steps. What the difference costs is measured afterwards, in Dice."""
+
+ROUNDING = 1e-5
 """Labels whose probabilities differ by less are equally right: the order of a sum decides between them."""
 
+ROUNDING_8_BITS = 0.05
+"""The same for a quantised network. The order of a sum decides there to which of 256 values an input is rounded, and so
+does the rounding of what is not quantised; what changes so is rounded again in each further layer."""
 
-def agreement(network: Predictor, exported: Predictor, images: Sequence[NDArray[np.uint8]]) -> float:
+
+def agreement(
+    network: Predictor, exported: Predictor, images: Sequence[NDArray[np.uint8]], rounding: float = ROUNDING
+) -> float:
     """The share of pixels, at input size, whose label from `exported` is as probable in `network` as its own.
 
     Args:
         network: the original.
         exported: a model with the same labels and input size.
         images: uint8 RGB (H, W, 3), of any sizes.
+        rounding: difference of probabilities, 0..1, below which they are equal.
     """
     shares = []
     for image in images:
@@ -35,7 +46,7 @@ def agreement(network: Predictor, exported: Predictor, images: Sequence[NDArray[
         original = network.probabilities(batch)
         chosen = exported.probabilities(batch).argmax(axis=1)[:, None]
         lost = original.max(axis=1) - np.take_along_axis(original, chosen, axis=1)[:, 0]
-        shares.append(float((lost < _ROUNDING).mean()))
+        shares.append(float((lost < rounding).mean()))
     return sum(shares) / len(shares)
 
 

@@ -16,6 +16,7 @@ import openvino
 from openvino import opset13
 
 from otx_seg.deployment.features import INNER_NAMES
+from otx_seg.deployment.ignored_nodes import is_quantized
 
 _NAMED = {"Parameter", "Result", "Convolution", "GroupConvolution", "MatMul"}
 """Nodes that keep their names: by these a profile of the model can be read."""
@@ -39,14 +40,14 @@ _PRECISION = re.compile(r' precision="\w+" ?')
 
 
 def store_kernels_in_8_bits(model: openvino.Model, ignored: Collection[str]) -> None:
-    """Store the large 32-bit kernels of convolutions in 8 bits; `model` is changed.
+    """Store 32-bit kernels of convolutions in 8 bits: those of quantised inputs, and large ones; `model` is changed.
 
-    The computation stays one in 32 bits: each output channel has a scale of its own, by which its integers are divided
-    when the model is loaded. (OpenVINO would keep a multiplication and do it anew for every image, since it looks like
-    a kernel that belongs to an integer layer.)
+    Each output channel has a scale of its own. Integers that are multiplied by it tell OpenVINO to compute with
+    integers where the input is quantised. Elsewhere the computation stays one in 32 bits, and the integers are divided,
+    which OpenVINO does when it loads the model: a multiplication it would do anew for every image.
 
     Args:
-        model: convolutions that compute with integers already are left as they are.
+        model: kernels that are integers already are left as they are.
         ignored: names of convolutions to leave alone.
     """
     for node in model.get_ordered_ops():
@@ -55,14 +56,18 @@ def store_kernels_in_8_bits(model: openvino.Model, ignored: Collection[str]) -> 
         kernel = node.input_value(1).get_node()
         if kernel.get_type_name() != "Constant" or kernel.get_element_type() != openvino.Type.f32:
             continue
-        values = kernel.get_data()
-        if values.size < _WORTH_8_BITS:
+        values, with_integers = kernel.get_data(), is_quantized(node.input_value(0))
+        if values.size < _WORTH_8_BITS and not with_integers:
             continue
         inner = tuple(range(_OUTPUT_AXES[node.get_type_name()], values.ndim))
         largest = np.abs(values).max(axis=inner, keepdims=True)
         steps_per_unit = np.float32(127) / np.where(largest < _ZERO, np.float32(127), largest)
         integers = np.rint(values * steps_per_unit).astype(np.int8)
-        restored = opset13.divide(opset13.convert(opset13.constant(integers), "f32"), opset13.constant(steps_per_unit))
+        restored = opset13.convert(opset13.constant(integers), "f32")
+        if with_integers:
+            restored = opset13.multiply(restored, opset13.constant(1 / steps_per_unit))
+        else:
+            restored = opset13.divide(restored, opset13.constant(steps_per_unit))
         _replace(kernel.output(0), restored.output(0))
 
 

@@ -11,7 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
-from otx_seg.deployment.agreement import agreement, drawn_images
+from otx_seg.deployment.agreement import ROUNDING, agreement, drawn_images
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.torch_predictor import TorchPredictor
 from otx_seg.runtime.altered_predictor import AlteredPredictor
@@ -41,12 +41,14 @@ def open_axes(dynamic: Dynamic | None) -> dict[int, str]:
     return _OPEN[dynamic]
 
 
-def check_dynamic(network: TorchPredictor, model: Path, dynamic: Dynamic, required: float) -> None:
+def check_dynamic(
+    network: TorchPredictor, model: Path, dynamic: Dynamic, required: float, rounding: float = ROUNDING
+) -> None:
     """Run a graph on two images at once, at several sizes, as far as it is to take them; compare with its network.
 
     Args:
         model: the ``.xml`` or ``.onnx`` of the graph.
-        required: share of the pixels that have to agree, see `agreement`.
+        required, rounding: share of the pixels that have to agree, and how exactly, see `agreement`.
 
     Raises:
         OtxError: the graph fails at one of them, or says something else than the network.
@@ -67,7 +69,7 @@ def check_dynamic(network: TorchPredictor, model: Path, dynamic: Dynamic, requir
         batch = 2 if 0 in axes else 1
         refused = f"this network leaves nothing open (dynamic={dynamic}): given {(batch, 3, *size)}, its graph"
         try:
-            share = agreement(original, AlteredPredictor(original, probabilities), drawn_images(size))
+            share = agreement(original, AlteredPredictor(original, probabilities), drawn_images(size), rounding)
         except (RuntimeError, Fail, InvalidArgument, RuntimeException) as error:
             raise OtxError(f"{refused} fails ({str(error).strip().splitlines()[-1]})") from error
         if share < required:

@@ -17,22 +17,33 @@ from numpy.typing import NDArray
 from openvino.passes import ConstantFolding, Manager
 from torch import nn
 
-from otx_seg.deployment.agreement import REQUIRED_AGREEMENT, REQUIRED_AGREEMENT_HALF, agreement, drawn_images
+from otx_seg.deployment.agreement import (
+    REQUIRED_AGREEMENT,
+    REQUIRED_AGREEMENT_HALF,
+    REQUIRED_AGREEMENT_QUANTIZED,
+    ROUNDING,
+    ROUNDING_8_BITS,
+    agreement,
+    drawn_images,
+)
+from otx_seg.deployment.compact import halve_large_constants, save_compact, store_kernels_in_8_bits
 from otx_seg.deployment.dynamic import Dynamic, check_dynamic, open_axes
 from otx_seg.deployment.features import OUTPUT_NAMES, keep_features_inside_onnx, name_features_in_ir
 from otx_seg.deployment.files import IR_XML, ONNX, written_whole
 from otx_seg.deployment.fuse import fold_batch_norm
+from otx_seg.deployment.ignored_nodes import find_ignored_nodes
 from otx_seg.deployment.rewrite import spell_out_group_norms
 from otx_seg.deployment.unshuffle import unshuffle
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inference.torch_predictor import TorchPredictor, open_checkpoint
-from otx_seg.models.network import Deployable
+from otx_seg.models.network import Deployable, SegmentationNetwork
 from otx_seg.models.open_network import OpenNetwork
+from otx_seg.models.quantized_conv import is_quantized, with_rounded_weights
 from otx_seg.models.resampling import any_size
 from otx_seg.runtime.model_info import LABEL_SCHEMA, SECTION, ModelInfo
 from otx_seg.runtime.openvino_core import openvino_core
-from otx_seg.template import Template
+from otx_seg.template import Template, from_dict
 from otx_seg.workspace.label_schema import write_label_schema
 
 ExportType = Literal["openvino", "onnx"]
@@ -51,13 +62,16 @@ class Exported:
 
     Attributes:
         model: the ``.xml`` or ``.onnx``.
-        agreement: share of pixels, 0..1, on which it agrees with the network it was made from.
+        agreement: share of pixels, 0..1, on which it agrees with the network it was made from; of a quantised one,
+            labels agree whose probabilities there differ by less than `ROUNDING_8_BITS`.
         images: number of images this was measured on; 0: on drawn ones, since no real ones were given.
+        quantized: whether the network is quantised.
     """
 
     model: Path
     agreement: float
     images: int
+    quantized: bool = False
 
 
 def export(
@@ -79,7 +93,7 @@ def export(
     nothing.
 
     Args:
-        weights: `weights.pth`.
+        weights: `weights.pth`; of a quantised network, the IR computes with integers where the network rounds.
         half_precision: store the parameters of an IR as 16-bit floats.
         images: uint8 RGB (H, W, 3) on which the graph is compared with the network; none: drawn ones.
         template: see `open_checkpoint`.
@@ -90,34 +104,40 @@ def export(
         dynamic: what the graph leaves open. A graph of any size computes with slower operators.
 
     Raises:
-        UsageError: no such checkpoint, input size or choice of what to leave open, half precision with ONNX, or
-            features of a network that does not end in a 1x1 convolution.
-        OtxError: the graph and the network disagree on more than 0.1 % of the pixels (in half precision 1 %), the
-            network cannot be converted, what is to be open in its graph is not, or the files cannot be written.
+        UsageError: no such checkpoint, input size or choice of what to leave open, half precision with ONNX or of a
+            quantised network, or features of a network that does not end in a 1x1 convolution.
+        OtxError: the graph and the network disagree on more than 0.1 % of the pixels (1 % in half precision, 5 % if they
+            are quantised), the network cannot be converted, what is to be open in its graph is not, or the files cannot
+            be written.
     """
+    predictor = open_checkpoint(weights, template, "cpu", input_size)
+    quantized = is_quantized(predictor.network)
+    if quantized and half_precision:
+        raise UsageError(f"{weights}: is quantised, to fewer than 16 bits; leave --half-precision out")
     if export_type == "onnx" and half_precision:
         raise UsageError(
             "half precision is not possible with ONNX: on a CPU, ONNX Runtime would convert every value to and fro, "
             "slower and less exact than in FP32; leave --half-precision out, or export to openvino"
         )
-    predictor = open_checkpoint(weights, template, "cpu", input_size)
     with written_whole(output) as folder:
         write_label_schema(folder / LABEL_SCHEMA, predictor.labels)
         if export_type == "onnx":
             model = _write_onnx(predictor, folder / ONNX, dump_features, dynamic)
         else:
             model = _write_ir(predictor, folder / IR_XML, half_precision, dump_features, dynamic)
-        required = REQUIRED_AGREEMENT_HALF if half_precision else REQUIRED_AGREEMENT
+        required, rounding = REQUIRED_AGREEMENT_HALF if half_precision else REQUIRED_AGREEMENT, ROUNDING
+        if quantized:
+            required, rounding = REQUIRED_AGREEMENT_QUANTIZED, ROUNDING_8_BITS
         if dynamic is not None:
-            check_dynamic(predictor, model, dynamic, required)
+            check_dynamic(predictor, model, dynamic, required, rounding)
         compared = list(images) or drawn_images(predictor.input_size)
-        share = agreement(predictor, load_predictor(model), compared)
+        share = agreement(predictor, load_predictor(model), compared, rounding)
         if share < required:
             raise OtxError(
                 f"{weights}: the exported model agrees with the network on {share:.3%} of the pixels only, "
                 f"{required:.1%} are required; nothing was written"
             )
-    return Exported(output / model.name, share, len(images))
+    return Exported(output / model.name, share, len(images), quantized)
 
 
 def _write_ir(
@@ -138,8 +158,20 @@ def _write_ir(
     model.outputs[0].get_tensor().set_names({OUTPUT})
     for name, value in _info(predictor).entries().items():
         model.set_rt_info(value, [SECTION, name])
-    openvino.save_model(model, path, compress_to_fp16=half_precision)
+    if is_quantized(predictor.network):
+        _save_in_8_bits(model, predictor, path)
+    else:
+        openvino.save_model(model, path, compress_to_fp16=half_precision)
     return path
+
+
+def _save_in_8_bits(model: openvino.Model, predictor: TorchPredictor, path: Path) -> None:
+    """As post-training quantisation writes its models; kernels of quantised layers are whole multiples already."""
+    assert predictor.template is not None
+    fixed = from_dict(predictor.template, str(path)).quantization
+    store_kernels_in_8_bits(model, find_ignored_nodes(model, fixed.ignored_patterns, fixed.ignored_types, path))
+    halve_large_constants(model)
+    save_compact(model, path)
 
 
 def _simplified(model: openvino.Model, path: Path) -> openvino.Model:
@@ -192,9 +224,15 @@ def _declare_outputs(model: onnx.ModelProto, predictor: TorchPredictor, dynamic:
 
 
 def _graph(predictor: TorchPredictor, dump_features: bool) -> nn.Module:
-    folded = fold_batch_norm(predictor.network)
+    network = exported_form(predictor.network)
+    return (OpenNetwork(network) if dump_features else Deployable(network)).eval()
+
+
+def exported_form(network: SegmentationNetwork) -> SegmentationNetwork:
+    """A copy of a network in evaluation mode, equal up to rounding, as it is exported."""
+    folded = fold_batch_norm(with_rounded_weights(network))
     unshuffle(folded)
-    return (OpenNetwork(folded) if dump_features else Deployable(folded)).eval()
+    return folded
 
 
 def _info(predictor: TorchPredictor) -> ModelInfo:

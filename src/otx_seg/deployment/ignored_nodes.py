@@ -35,6 +35,19 @@ def _is_stored(value: openvino.Output) -> bool:
     return node.get_type_name() == "Constant" or all(_is_stored(source) for source in node.input_values())
 
 
+def integer_layers(graph: openvino.Model) -> set[str]:
+    """The names of the convolutions and matrix products whose input is quantised."""
+    return {node.get_friendly_name() for node in weighted_nodes(graph) if is_quantized(node.input_value(0))}
+
+
+def is_quantized(value: openvino.Output) -> bool:
+    """Whether a value is rounded to one of a few."""
+    node = value.get_node()
+    if node.get_type_name() in ("Transpose", "Reshape"):  # moves values, and leaves them what they are
+        return is_quantized(node.input_value(0))
+    return bool(node.get_type_name() == "FakeQuantize")
+
+
 def delicate_nodes(graph: openvino.Model, size: tuple[int, int]) -> set[str]:
     """The names of the nodes that are better left in floating point in any network.
 
@@ -46,14 +59,11 @@ def delicate_nodes(graph: openvino.Model, size: tuple[int, int]) -> set[str]:
         graph: from one image to what is known about it.
         size: (height, width) in pixels of the image it will be run on, where it leaves that open.
     """
-    pixels = math.prod(size)
     if graph.is_dynamic():
         graph = graph.clone()
         graph.reshape([1, 3, *size])
     chosen = {
-        node.get_friendly_name()
-        for node in weighted_nodes(graph)
-        if _multiplications(node) >= _WORTH_QUANTIZING * pixels
+        node.get_friendly_name() for node in weighted_nodes(graph) if is_worth_quantizing(_multiplications(node), size)
     }
     biases = {
         node.get_friendly_name()
@@ -62,6 +72,11 @@ def delicate_nodes(graph: openvino.Model, size: tuple[int, int]) -> set[str]:
     }
     others = {node.get_friendly_name() for node in graph.get_ordered_ops() if node.get_type_name() not in _NOT_COMPUTED}
     return others - chosen - biases
+
+
+def is_worth_quantizing(multiplications: int, size: tuple[int, int]) -> bool:
+    """Whether a layer is that needs so many multiplications, those with 0 left out, for an image of (height, width)."""
+    return multiplications >= _WORTH_QUANTIZING * math.prod(size)
 
 
 def _multiplications(node: openvino.Node) -> int:
@@ -92,7 +107,7 @@ def find_ignored_nodes(graph: openvino.Model, patterns: Sequence[str], types: Se
     for pattern in patterns:
         found = [name for name, _ in nodes if _compiled(pattern).search(name)]
         if not found:
-            names = sorted({_shortened(name) for name, _ in nodes})
+            names = sorted({module_of(name) for name, _ in nodes})
             shown = ", ".join(names[:: max(1, len(names) // _SHOWN)][:_SHOWN])
             raise UsageError(
                 f"{path}: no node matches the ignored pattern {pattern!r}; correct it in the template's "
@@ -117,6 +132,6 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         raise UsageError(f"the ignored pattern {pattern!r} is no regular expression: {error}") from error
 
 
-def _shortened(name: str) -> str:
-    """The module's path alone: an operation's name adds what would fill a message."""
+def module_of(name: str) -> str:
+    """The path, in the network, of the module that a node of the graph comes from."""
     return name.split("/")[0]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import nncf
 import openvino
@@ -16,10 +14,10 @@ from otx_seg.deployment.accuracy_control import OutOfTimeError, quantize_within
 from otx_seg.deployment.calibration import Calibration, nncf_in_silence, nncf_settings
 from otx_seg.deployment.compact import halve_large_constants, save_compact, store_kernels_in_8_bits
 from otx_seg.deployment.files import IR_XML, size_of, written_whole
-from otx_seg.deployment.ignored_nodes import delicate_nodes, find_ignored_nodes, weighted_nodes
+from otx_seg.deployment.ignored_nodes import delicate_nodes, find_ignored_nodes, integer_layers, weighted_nodes
+from otx_seg.deployment.outcome import Progress, Quantized, evaluate_stage
 from otx_seg.deployment.recipe import Recipe
 from otx_seg.errors import UsageError
-from otx_seg.inference.evaluate import Evaluation, evaluate
 from otx_seg.inference.latency import compare_latency
 from otx_seg.labels import Labels, labels_to_plain
 from otx_seg.runtime.model_info import LABEL_SCHEMA, LABELS, SECTION
@@ -28,59 +26,6 @@ from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.label_schema import write_label_schema
 
 PERFORMANCE = "ptq_performance.json"
-
-Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Quantized:
-    """The outcome of `quantize`.
-
-    Attributes:
-        model: the ``.xml`` of the new model.
-        before, after: how the old and the new model did on the validation images.
-        size_before, size_after: bytes of ``.xml`` and ``.bin`` together.
-        latency_before, latency_after: seconds for one image, measured in turns, see `compare_latency`.
-        layers: number of convolutions and matrix products with weights.
-        quantized_layers: how many of them now work with 8-bit integers.
-        reverted_layers: names of those that plain quantisation would make work with integers too, and that went back to
-            floating point for the sake of the Dice.
-        out_of_time: whether all went back because the time was not enough to find out which.
-    """
-
-    model: Path
-    before: Evaluation
-    after: Evaluation
-    size_before: int
-    size_after: int
-    latency_before: float
-    latency_after: float
-    layers: int
-    quantized_layers: int
-    reverted_layers: tuple[str, ...]
-    out_of_time: bool
-
-    @property
-    def dice_loss(self) -> float:
-        """By how much the Dice Average fell, 0..1; negative if it rose."""
-        return self.before.scores.dice_average - self.after.scores.dice_average
-
-    def as_json(self) -> dict[str, Any]:
-        """What `ptq_performance.json` holds: the new model's scores as in `performance.json`, and the comparison."""
-
-        def plain(evaluation: Evaluation, latency: float, size: int) -> dict[str, Any]:
-            return {**evaluation.scores.as_json(), "avg_time_per_image": latency, "size_bytes": size}
-
-        return {
-            **plain(self.after, self.latency_after, self.size_after),
-            "dice_loss": self.dice_loss,
-            "layers": self.layers,
-            "quantized_layers": self.quantized_layers,
-            "reverted_layers": list(self.reverted_layers),
-            "out_of_time": self.out_of_time,
-            "speed_up": self.latency_before / self.latency_after,
-            "before": plain(self.before, self.latency_before, self.size_before),
-        }
 
 
 def quantize(
@@ -131,7 +76,7 @@ def quantize(
     if in_floating_point.issuperset(layers):
         raise UsageError(f"{model}: nothing to quantise: all of its {len(layers)} layers are small or ignored")
     # 2. before
-    before = _evaluate(predictor, validation, workers, "FP32", progress)
+    before = evaluate_stage(predictor, validation, workers, "FP32", progress)
     images = Calibration(calibration, predictor.input_size, recipe.subset_size, seed, progress)
     out_of_time = False
     with written_whole(output) as folder:
@@ -140,14 +85,14 @@ def quantize(
             if attempt is None:
                 out_of_time = True
                 continue
-            integer = _integer_layers(attempt)
+            integer = integer_layers(attempt)
             store_kernels_in_8_bits(attempt, ignored)
             halve_large_constants(attempt)
             attempt.set_rt_info(json.dumps(labels_to_plain(predictor.labels), ensure_ascii=False), [SECTION, LABELS])
             save_compact(attempt, folder / IR_XML)
             write_label_schema(folder / LABEL_SCHEMA, predictor.labels)
             new = OpenVinoPredictor(folder / IR_XML)
-            after = _evaluate(new, validation, workers, "INT8", progress)
+            after = evaluate_stage(new, validation, workers, "INT8", progress)
             if before.scores.dice_average - after.scores.dice_average <= recipe.max_dice_loss:
                 break
         # 5. speed
@@ -203,29 +148,6 @@ def _attempts(
     yield read_ir(model)
 
 
-def _integer_layers(graph: openvino.Model) -> set[str]:
-    """The names of the convolutions and matrix products whose input is quantised."""
-    return {
-        node.get_friendly_name()
-        for node in weighted_nodes(graph)
-        if node.input_value(0).get_node().get_type_name() == "FakeQuantize"
-    }
-
-
 def _refuse_quantized(graph: openvino.Model, model: Path) -> None:
     if any(node.get_type_name() == "FakeQuantize" for node in graph.get_ops()):
         raise UsageError(f"{model}: is quantised already; give the IR that `otx export` wrote")
-
-
-def _evaluate(
-    predictor: OpenVinoPredictor,
-    subset: Subset,
-    workers: int,
-    stage: str,
-    progress: Progress | None,
-) -> Evaluation:
-    def report(done: int) -> None:
-        if progress is not None:
-            progress(f"evaluating {stage}", done, len(subset))
-
-    return evaluate(predictor, subset, workers=workers, progress=report)

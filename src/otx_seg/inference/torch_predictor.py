@@ -15,6 +15,7 @@ from otx_seg.labels import Labels
 from otx_seg.models.build import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.open_network import OpenNetwork
+from otx_seg.models.quantized_conv import restore_quantized
 from otx_seg.runtime.activations import Activations
 from otx_seg.runtime.masks import PLAIN_ARGMAX, PostProcessing
 from otx_seg.template import Template
@@ -102,9 +103,10 @@ def post_processing_of(template: Template) -> PostProcessing:
 def _network(weights: WeightsFile, template: Template, path: Path) -> SegmentationNetwork:
     bare = build_model(template, len(weights.labels))
     try:
+        restore_quantized(bare, weights.state_dict)
         bare.load_state_dict(weights.state_dict)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1:2]
+    except (RuntimeError, AttributeError) as error:
+        first = str(error).splitlines()[1:2] or [str(error)]
         raise UsageError(
             f"{path}: its tensors are not those of the template {template.name} ({''.join(first).strip()})"
         ) from error

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from otx_seg.errors import UsageError
 from otx_seg.models.network import SegmentationNetwork
+from otx_seg.models.quantized_conv import QuantizedConv2d
 
 
 class OpenClassifier(nn.Module):
@@ -25,11 +26,16 @@ class OpenClassifier(nn.Module):
     def __init__(self, classifier: nn.Conv2d) -> None:
         super().__init__()
         self.weight, self.bias = classifier.weight, classifier.bias
+        self.rounded = classifier if isinstance(classifier, QuantizedConv2d) else None
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, h, w) -> logits (B, K, h, w)."""
         self.feature_map = features
-        self.class_activation = functional.conv2d(features, self.weight)
+        if self.rounded is None:
+            self.class_activation = functional.conv2d(features, self.weight)
+        else:
+            weight = self.rounded.rounded_weight()
+            self.class_activation = functional.conv2d(self.rounded.quantizer(features), weight)
         if self.bias is None:
             return self.class_activation
         return self.class_activation + self.bias.view(1, -1, 1, 1)

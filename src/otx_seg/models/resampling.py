@@ -81,7 +81,7 @@ def resize_bilinear(x: Tensor, size: Sequence[int], align_corners: bool) -> Tens
         return functional.interpolate(x, tuple(size), mode="bilinear", align_corners=align_corners)
     rows = _weights(x.shape[2], size[0], align_corners, x.dtype)
     columns = _weights(x.shape[3], size[1], align_corners, x.dtype)
-    return rows @ (x @ columns.T)
+    return rows @ (x @ columns.t())
 
 
 def _enlarge(x: Tensor, dim: int, factor: int) -> Tensor:
@@ -113,4 +113,4 @@ def _weights(length: int, new_length: int, align_corners: bool, dtype: torch.dty
     with torch.inference_mode(False), torch.no_grad():
         units = torch.eye(length, dtype=dtype).unsqueeze(0)
         along = functional.interpolate(units, new_length, mode="linear", align_corners=align_corners)
-        return along[0].T.contiguous()
+        return along[0].t().contiguous()

@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Any
 from otx_seg.template.listing import TemplateSummary, default_template, find_template_file, find_templates
 
 if TYPE_CHECKING:
-    from otx_seg.template.parameters import USED_BY, Parameter, list_parameters, list_settings
+    from otx_seg.template.parameters import (
+        USED_BY,
+        USED_TO_QUANTIZE,
+        Parameter,
+        list_parameters,
+        list_settings,
+    )
     from otx_seg.template.template import Settings, Template, from_dict, load
 
 _LATE = {"Settings": "template", "Template": "template", "load": "template", "from_dict": "template"}
 _LATE |= {"Parameter": "parameters", "list_parameters": "parameters", "list_settings": "parameters"}
-_LATE |= {"USED_BY": "parameters"}
+_LATE |= {"USED_BY": "parameters", "USED_TO_QUANTIZE": "parameters"}
 
 
 def __getattr__(name: str) -> Any:
@@ -29,6 +35,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "USED_BY",
+    "USED_TO_QUANTIZE",
     "Parameter",
     "Settings",
     "Template",

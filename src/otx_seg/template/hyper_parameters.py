@@ -234,14 +234,29 @@ class NncfOptimization(Group):
     """What quantisation must and may do."""
 
     maximal_accuracy_degradation: float = Field(
-        1.0, ge=0, le=100, description="Dice points quantisation may cost; layers stay in floating point for that"
+        1.0,
+        ge=0,
+        le=100,
+        description="Dice points quantisation may cost; for that, layers of an .xml stay in floating point, and a .pth "
+        "is fine-tuned",
     )
     accuracy_control_minutes: float = Field(
-        15.0, gt=0, le=10_000, description="time for finding those layers; when it is over, all stay in floating point"
+        15.0,
+        gt=0,
+        le=10_000,
+        description="time for finding those layers of an .xml; when it is over, all stay in floating point",
+    )
+    learning_rate: float = Field(1e-4, ge=1e-7, le=0.1, description="learning rate of the fine-tuning of a .pth")
+    num_epochs: int = Field(40, ge=1, le=100_000, description="epochs of fine-tuning at most")
+    batch_norm_epochs: int = Field(
+        2, ge=0, le=100_000, description="first epochs of it in which the batch norms' statistics follow the batches"
     )
     enable_quantization: bool = _inactive(True, "an optimisation without quantisation does nothing")
-    enable_pruning: bool = _inactive(False, "pruning is not part of this version")
-    pruning_supported: bool = _inactive(False, "pruning is not part of this version")
+    enable_pruning: bool = Field(
+        False, description="set the smallest weights of the quantised layers of a .pth to 0 before fine-tuning"
+    )
+    pruning_ratio: float = Field(0.3, gt=0, lt=1, description="share of their weights that enable_pruning sets to 0")
+    pruning_supported: bool = Field(True, description="whether enable_pruning is allowed; False refuses it")
 
 
 class HyperParameters(Group):

@@ -13,15 +13,32 @@ from otx_seg.template.template import Template, describe_range
 
 _READING = tuple(f"learning_parameters.{name}" for name in ("num_workers", "auto_num_workers", "use_otx_adapter"))
 
-USED_BY: dict[str, tuple[str, ...]] = {
-    "eval": ("learning_parameters.inference_batch_size", *_READING),
-    "optimize": (
-        "pot_parameters.preset",
-        "pot_parameters.stat_subset_size",
-        "nncf_optimization.maximal_accuracy_degradation",
-        "nncf_optimization.accuracy_control_minutes",
+_QUANTIZING = (
+    "pot_parameters.preset",
+    "pot_parameters.stat_subset_size",
+    "nncf_optimization.maximal_accuracy_degradation",
+)
+
+USED_TO_QUANTIZE: dict[str, tuple[str, ...]] = {
+    ".xml": (*_QUANTIZING, "nncf_optimization.accuracy_control_minutes", *_READING),
+    ".pth": (
+        *_QUANTIZING,
+        "nncf_optimization.learning_rate",
+        "nncf_optimization.num_epochs",
+        "nncf_optimization.batch_norm_epochs",
+        "nncf_optimization.enable_pruning",
+        "nncf_optimization.pruning_ratio",
+        "nncf_optimization.pruning_supported",
+        "learning_parameters.batch_size",
+        "learning_parameters.auto_adapt_batch_size",
         *_READING,
     ),
+}
+"""The hyper-parameters that `otx optimize` looks at, by what it is given: the others would do nothing."""
+
+USED_BY: dict[str, tuple[str, ...]] = {
+    "eval": ("learning_parameters.inference_batch_size", *_READING),
+    "optimize": tuple(dict.fromkeys((*USED_TO_QUANTIZE[".pth"], *USED_TO_QUANTIZE[".xml"]))),
 }
 """The hyper-parameters that each verb after the training looks at; it refuses the others, which would do nothing."""
 

@@ -10,6 +10,9 @@ from otx_seg.template import Template, from_dict
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import read_tensors
 
+TRAIN, OPTIMIZE = "train", "optimize"
+"""The verbs whose runs leave checkpoints."""
+
 _FREE = {"num_workers", "auto_num_workers", "inference_batch_size"}
 """Parameters a resumed run may change, since the result does not depend on them."""
 
@@ -26,16 +29,22 @@ def find_checkpoint(path: Path) -> Path:
     return checkpoint
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path, command: str = TRAIN) -> dict[str, Any]:
     """The state in a checkpoint file.
 
+    Args:
+        command: the verb that is to go on with it.
+
     Raises:
-        UsageError: it is no checkpoint of a training.
+        UsageError: it is no checkpoint of a training, or of another verb's.
     """
     state = read_tensors(path)
     if not isinstance(state, dict) or not {"position", "algorithm", "optimizer", "template"} <= state.keys():
         hint = " (weights are continued with --load-weights)" if isinstance(state, dict) and "model" in state else ""
         raise UsageError(f"{path}: is not the checkpoint of a training{hint}")
+    made_by = state.get("command", TRAIN)
+    if made_by != command:
+        raise UsageError(f"{path}: is the checkpoint of a run of otx {made_by}; go on with otx {made_by} --resume-from")
     return state
 
 
@@ -55,7 +64,7 @@ def refuse_other_template(of_run: Template, asked: Template) -> None:
         more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
         raise UsageError(
             f"the run to go on with has {key} = {before!r}, now {now!r} is asked for{more}; leave it as it was, or "
-            "start a new training from its weights with --load-weights"
+            "start a new run with --load-weights"
         )
 
 

@@ -17,6 +17,7 @@ from otx_seg.errors import OtxError
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage
 from otx_seg.template import Template
+from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.devices import choose_workers, place, start_accelerator
 from otx_seg.training.journal import Journal
 from otx_seg.training.loss_guard import LossGuard
@@ -25,7 +26,7 @@ from otx_seg.training.reporter import Reporter
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.selection import Selection
 from otx_seg.training.state import Position, collect_state, restore_state
-from otx_seg.training.stopping import StopRequest
+from otx_seg.training.stopping import EarlyStopping, Stopping, StopRequest
 from otx_seg.training.views import open_views
 from otx_seg.training.watcher import StepReport, TrainResult, ValidationReport, Watcher
 from otx_seg.workspace.atomic import write_tensors
@@ -53,6 +54,9 @@ class Training:
         seed: of the data order and the augmentations (the weights are initialised by the caller).
         origin: how the weights began, recorded in `weights.pth`.
         watcher: receives reports on the main process.
+        command: the verb whose run this is, which goes on with it when it was interrupted.
+        stopping: when the training is over before its time; it is asked before the first step as well. None: early
+            stopping as the template says, and no validation before the first step.
     """
 
     def __init__(
@@ -64,9 +68,12 @@ class Training:
         seed: int,
         origin: str,
         watcher: Watcher,
+        command: str = TRAIN,
+        stopping: Stopping | None = None,
     ) -> None:
         self.algorithm: Any = algorithm
         self.data, self.template, self.run, self.seed, self.origin = data, template, run, seed, origin
+        self.command, self.validate_first = command, stopping is not None
         self.parameters = template.hyper_parameters.learning_parameters
         self.accelerator = start_accelerator(self.parameters.precision, algorithm.idle_parameters)
         self.model, self.optimizer = place(algorithm, template, self.accelerator)
@@ -78,7 +85,8 @@ class Training:
         self.loader = self._open_loader()
         warmup_steps = min(self.parameters.learning_rate_warmup_iters, self.total_steps // 2)
         self.learning_rate = LearningRate(template, warmup_steps)
-        self.selection = Selection(data, template, run, origin, self.accelerator, self.workers, warmup_steps)
+        stopping = stopping or EarlyStopping(template, warmup_steps)
+        self.selection = Selection(data, template, run, origin, self.accelerator, self.workers, stopping)
         on_gpu = self.accelerator.device.type != "cpu"
         self.loss_guard = LossGuard(JOURNAL_INTERVAL if on_gpu else 1, run.checkpoint)
         quiet = not self.accelerator.is_main_process
@@ -129,6 +137,10 @@ class Training:
         with StopRequest() as stop_request, closing(self):
             if not self.position.step:
                 self._save_checkpoint()  # from here on a killed run can go on
+                if self.validate_first and self.position.best_score < 0:
+                    if self._validate():
+                        self.position.ended = f"{self.selection.stopping.reason}, without training"
+                    self._save_checkpoint()
             while not self.position.ended:
                 try:
                     self._epoch(stop_request)
@@ -174,7 +186,7 @@ class Training:
             by_time = position.epoch < self.parameters.num_iters
             position.ended = "the time budget is used up" if by_time else f"{position.epoch} epochs are done"
         elif stalled:
-            position.ended = f"no better score in {self.selection.early_stopping.stalled} validations"
+            position.ended = self.selection.stopping.reason
         self._save_checkpoint()
 
     def _step(self, batch: dict[str, Any], progress: float) -> None:
@@ -209,7 +221,7 @@ class Training:
         self._save_checkpoint()
         return InterruptedRunError(
             f"interrupted by {stop_request.signal_name or 'another process'} after {self.position.step} steps; "
-            f"everything is saved. Go on with: otx train --resume-from {self.run.path}"
+            f"everything is saved. Go on with: otx {self.command} --resume-from {self.run.path}"
         )
 
     def _halve_batch(self, error: Exception) -> None:
@@ -254,7 +266,7 @@ class Training:
             begun = at.epoch + (at.batch > 0)
             self.reporter.validation(ValidationReport(at.step, begun, result, at.best_score, self.elapsed_s))
         self.model.train()
-        return self.selection.stalled
+        return self.selection.over
 
     def deployable(self) -> SegmentationNetwork:
         """The network to evaluate and save: the averaged one where an average is kept."""

@@ -12,7 +12,7 @@ from otx_seg.metrics.confusion import Scores, scores
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template
 from otx_seg.training.state import Position
-from otx_seg.training.stopping import EarlyStopping
+from otx_seg.training.stopping import Stopping
 from otx_seg.training.validation import ValidationPace, confusion_on_all_processes
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import write_backbone, write_weights
@@ -24,7 +24,7 @@ class Selection:
     Args:
         data: without validation images nothing is scored, and what is written is a backbone alone.
         origin: how the weights began, recorded in the file.
-        warmup_steps: during which a stalled score means nothing.
+        stopping: says when a score means that the training is over.
     """
 
     def __init__(
@@ -35,15 +35,15 @@ class Selection:
         origin: str,
         accelerator: Accelerator,
         workers: int,
-        warmup_steps: int,
+        stopping: Stopping,
     ) -> None:
         self.data, self.template, self.run, self.origin = data, template, run, origin
         self.accelerator, self.workers = accelerator, workers
-        self.early_stopping = EarlyStopping(template, warmup_steps)
+        self.stopping = stopping
         self.best_confusion: Tensor | None = None
         images = 0 if data.val is None else len(data.val)
         self.pace = ValidationPace(template.hyper_parameters.learning_parameters, images)
-        self.stalled = False
+        self.over = False
 
     def is_due(self, position: Position, steps_per_epoch: int) -> bool:
         """Whether to look at the network between two epochs, as this process sees it."""
@@ -51,7 +51,7 @@ class Selection:
         return self.data.val is not None and self.pace.is_due(since, steps_per_epoch)
 
     def look(self, network: SegmentationNetwork, position: Position) -> Scores | None:
-        """Score a network and keep it if it is the best; `stalled` tells whether the training should stop.
+        """Score a network and keep it if it is the best; `over` tells whether the training should stop.
 
         Without validation images, keep it.
         """
@@ -66,7 +66,7 @@ class Selection:
             network, self.data.val, self.template, position.batch_size, self.workers, self.accelerator
         )
         result = scores(confusion, self.data.val.labels)
-        self.stalled = self.early_stopping.observe(position.epoch, position.step, result.dice_average)
+        self.over = self.stopping.observe(position.epoch, position.step, result.dice_average)
         if result.dice_average > position.best_score or self.best_confusion is None:
             position.best_score, position.best_epoch = result.dice_average, position.epoch
             self.best_confusion = confusion

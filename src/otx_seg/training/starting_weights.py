@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
+from otx_seg.models.quantized_conv import quantized_layers
 from otx_seg.template import Template
 from otx_seg.workspace.weights import BackboneFile, read_start
 
@@ -31,6 +32,7 @@ def load_starting_weights(network: nn.Module, path: Path, labels: Labels, templa
         UsageError: the file is no checkpoint, or is of another network.
     """
     weights = read_start(path)
+    rounded = quantized_layers(weights.state_dict)
     if isinstance(weights, BackboneFile):
         return _load_backbone(network, weights.state_dict, weights.template, path, template)
     if weights.template is not None and weights.template.model != template.model:
@@ -51,6 +53,7 @@ def load_starting_weights(network: nn.Module, path: Path, labels: Labels, templa
     dropped = [name for name in weights.labels.names if name not in labels.names]
     text = f"weights of {path}: labels kept: {', '.join(kept) or 'none'}"
     text += f"; new: {', '.join(new)}" if new else ""
+    text += f"; in floating point, as the training is: {len(rounded)} layers were quantised" if rounded else ""
     if dropped:
         text += f"; dropped: {', '.join(dropped)} (learning_parameters.task_adapt=merge keeps them)"
     return text

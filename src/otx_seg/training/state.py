@@ -48,6 +48,7 @@ def collect_state(training: Training) -> dict[str, Any]:
         "random": random_state(),
         "template": training.template.as_dict(),
         "origin": training.origin,
+        "command": training.command,
     }
 
 
@@ -66,7 +67,7 @@ def _parts(training: Training) -> dict[str, Any]:
         "algorithm": training.algorithm,
         "optimizer": training.optimizer,
         "learning_rate": training.learning_rate,
-        "early_stopping": training.selection.early_stopping,
+        "early_stopping": training.selection.stopping,
     }
     if training.average is not None:
         parts["average"] = training.average.averaged

@@ -2,11 +2,61 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
+from otx_seg.errors import UsageError
 from otx_seg.template import Template
+
+
+class Stopping(Protocol):
+    """Decides after each validation whether a training is over before its time.
+
+    Attributes:
+        reason: why it is, for people.
+    """
+
+    @property
+    def reason(self) -> str: ...
+
+    def observe(self, epoch: int, step: int, score: float) -> bool: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+class ScoreReached:
+    """Stops as soon as the validation score is what it has to be.
+
+    Args:
+        goal: score, 0..1.
+    """
+
+    def __init__(self, goal: float) -> None:
+        self.goal = goal
+        self.reason = "the validation Dice is what was promised"
+
+    def observe(self, epoch: int, step: int, score: float) -> bool:
+        """See `EarlyStopping.observe`."""
+        return score >= self.goal
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"goal": self.goal}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """
+        Raises:
+            UsageError: another goal: the weights or the validation images are not those the run began with.
+        """
+        if not math.isclose(state["goal"], self.goal, abs_tol=1e-4):
+            raise UsageError(
+                f"the run to go on with had to reach a Dice of {state['goal']:.4f}, now it would be {self.goal:.4f}: "
+                "the weights or the validation images have changed since; start a new run"
+            )
+        self.goal = state["goal"]
 
 
 class EarlyStopping:
@@ -27,6 +77,10 @@ class EarlyStopping:
         self.best_score = float("-inf")
         self.best_step = 0
         self.stalled = 0
+
+    @property
+    def reason(self) -> str:
+        return f"no better score in {self.stalled} validations"
 
     def observe(self, epoch: int, step: int, score: float) -> bool:
         """Take note of a validation score; True when training should stop.

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from otx_seg.datasets import DEFAULT_SEED, open_training
-from otx_seg.deployment.quantize import Quantized, quantize
-from otx_seg.deployment.recipe import Recipe
+from otx_seg.deployment.outcome import Progress, Quantized
+from otx_seg.deployment.quantize import quantize
 from otx_seg.errors import UsageError
-from otx_seg.template import USED_BY, Settings, Template
+from otx_seg.template import USED_TO_QUANTIZE
 from otx_seg.template.hyper_parameters import NncfOptimization
 from otx_seg.training.devices import choose_workers
+from otx_seg.training.watcher import SilentWatcher, Watcher
+from otx_seg.verbs.fine_tune import Request, fine_tune_weights
+from otx_seg.verbs.recipe import recipe
 from otx_seg.verbs.weights import open_model
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
@@ -24,43 +27,87 @@ _PRODUCTS = ("ptq/openvino.xml",)
 
 
 def optimize(
-    load_weights: str | Path,
-    train_data_roots: str | Path,
+    load_weights: str | Path | None = None,
+    train_data_roots: str | Path | None = None,
     val_data_roots: str | Path | None = None,
     *,
+    resume_from: str | Path | None = None,
     template: str | Path | None = None,
     labels: str | Sequence[str] | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
-    seed: int = DEFAULT_SEED,
+    seed: int | None = None,
     parameters: dict[str, Any] | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    watcher: Watcher | None = None,
+    progress: Progress | None = None,
 ) -> Quantized:
-    """Quantise an exported model with images it was trained on, and measure what that costs and brings.
+    """Quantise a model with images it was trained on, and measure what that costs and brings.
 
-    Writes the INT8 model and ``ptq_performance.json`` to ``<run>/ptq``.
+    Of an ``.xml`` no weights change, and layers that cost too much stay in floating point: the INT8 model and
+    ``ptq_performance.json`` go to ``<run>/ptq``. A ``.pth`` is fine-tuned until the quantised network is as good as
+    promised: ``weights.pth``, its INT8 model and ``nncf_performance.json`` go to ``<run>/nncf``, and the result is a
+    `FineTuned`.
 
     Args:
-        load_weights: the ``.xml`` that `export` wrote.
-        train_data_roots: images that calibrate the ranges.
+        load_weights: the ``.xml`` that `export` wrote, or the ``.pth`` of `train`.
+        train_data_roots: images that calibrate the ranges; for a ``.pth`` with masks, to train on.
         val_data_roots: labelled images to compare on; None: as in `train`.
+        resume_from: folder of an interrupted run that began with a ``.pth``, or its checkpoint file, to go on with as
+            if it had never stopped.
         template: the template the model is expected to be made from; it is read from the model.
         labels: see `predict`; the new model carries them.
         output, overwrite: see `train`.
-        seed: of the choice of calibration images, and of the random validation images where `val_data_roots` is
-            missing: give that of the training, so that none of them was trained on.
-        parameters: ``{"group.name": value}``; only ``pot_parameters``,
-            ``nncf_optimization.maximal_accuracy_degradation`` and what concerns reading data are possible.
+        seed: of the choice of calibration images and of the fine-tuning, and of the random validation images where
+            `val_data_roots` is missing: give that of the training, so that none of them was trained on. None: 42.
+        parameters: ``{"group.name": value}``; only ``pot_parameters``, ``nncf_optimization`` and what concerns reading
+            data are possible; what does nothing for the kind of weights given is refused.
+        watcher: receives the reports of a fine-tuning.
         progress: called with the name of a stage, and the numbers of images done and to do in it.
 
     Raises:
-        UsageError: no IR, one that is quantised already, or an unknown parameter.
+        UsageError: neither IR nor weights, a model that is quantised already, or an unknown parameter.
         DataError: the data cannot be used.
+        OtxError: the fine-tuning failed or was interrupted; the message says how to go on.
     """
-    weights = Path(load_weights)
+    if resume_from is not None or load_weights is None or Path(load_weights).suffix.lower() == ".pth":
+        if labels is not None:
+            raise UsageError("--labels is for exported models of other tools; a .pth has its labels: leave it out")
+        request = Request(load_weights, train_data_roots, val_data_roots, resume_from, template, seed, parameters or {})
+        return fine_tune_weights(request, output, overwrite, watcher or SilentWatcher(), progress)
+    return _quantize_ir(
+        Path(load_weights),
+        train_data_roots,
+        val_data_roots,
+        template,
+        labels,
+        output,
+        overwrite,
+        seed,
+        parameters,
+        progress,
+    )
+
+
+def _quantize_ir(
+    weights: Path,
+    train_data_roots: str | Path | None,
+    val_data_roots: str | Path | None,
+    template: str | Path | None,
+    labels: str | Sequence[str] | None,
+    output: str | Path | None,
+    overwrite: bool,
+    seed: int | None,
+    parameters: dict[str, Any] | None,
+    progress: Progress | None,
+) -> Quantized:
     if weights.suffix.lower() != ".xml":
-        raise UsageError(f"{weights}: quantisation works on an OpenVINO model; give the .xml that `otx export` writes")
-    predictor, made_from = open_model(weights, template, labels, parameters, USED_BY["optimize"])
+        raise UsageError(
+            f"{weights}: cannot be quantised; give the .xml that `otx export` writes, or the .pth of `otx train`"
+        )
+    if train_data_roots is None:
+        raise UsageError("--train-data-roots is missing: name the folder of images that calibrate the ranges")
+    seed = DEFAULT_SEED if seed is None else seed
+    predictor, made_from = open_model(weights, template, labels, parameters, USED_TO_QUANTIZE[".xml"])
     settings = made_from.hyper_parameters
     val_root = Path(val_data_roots) if val_data_roots is not None else None
     use_polygons = settings.learning_parameters.use_otx_adapter
@@ -111,18 +158,3 @@ def _tell_what_was_kept(result: Quantized, settings: NncfOptimization) -> None:
             100 * result.dice_loss,
             limit,
         )
-
-
-def recipe(template: Settings | Template) -> Recipe:
-    """How the template wants its model quantised."""
-    settings, fixed = template.hyper_parameters.pot_parameters, template.quantization
-    promise = template.hyper_parameters.nncf_optimization
-    return Recipe(
-        preset=settings.preset,
-        subset_size=settings.stat_subset_size,
-        ignored_patterns=fixed.ignored_patterns,
-        ignored_types=fixed.ignored_types,
-        range_quantile=fixed.range_quantile,
-        max_dice_loss=promise.maximal_accuracy_degradation / 100,
-        control_seconds=60 * promise.accuracy_control_minutes,
-    )

@@ -19,10 +19,12 @@ class RunFolder:
 
     Attributes:
         made: the folder and those above it that `open_run` created, the outermost first.
+        weights_name: where in it the best network of a training is.
     """
 
     path: Path
     made: tuple[Path, ...] = ()
+    weights_name: str = "models/weights.pth"
 
     @property
     def template(self) -> Path:
@@ -32,7 +34,7 @@ class RunFolder:
     @property
     def weights(self) -> Path:
         """The best network of a training run."""
-        return self.path / "models" / "weights.pth"
+        return self.path / self.weights_name
 
     @property
     def label_schema(self) -> Path:

@@ -1,0 +1,81 @@
+"""What quantisation costs and brings, measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from otx_seg.datasets import Subset
+from otx_seg.inference.evaluate import Evaluation, evaluate
+from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A quantised model beside the one it was made from.
+
+    Attributes:
+        model: the ``.xml`` of the new model.
+        before, after: how the old and the new model did on the validation images.
+        size_before, size_after: bytes of ``.xml`` and ``.bin`` together.
+        latency_before, latency_after: seconds for one image, measured in turns, see `compare_latency`.
+        layers: number of convolutions and matrix products with weights.
+        quantized_layers: how many of them now work with 8-bit integers.
+        reverted_layers: names of those that plain quantisation would make work with integers too, and that went back to
+            floating point for the sake of the Dice.
+        out_of_time: whether all went back because the time was not enough to find out which.
+    """
+
+    model: Path
+    before: Evaluation
+    after: Evaluation
+    size_before: int
+    size_after: int
+    latency_before: float
+    latency_after: float
+    layers: int
+    quantized_layers: int
+    reverted_layers: tuple[str, ...] = ()
+    out_of_time: bool = False
+
+    @property
+    def dice_loss(self) -> float:
+        """By how much the Dice Average fell, 0..1; negative if it rose."""
+        return self.before.scores.dice_average - self.after.scores.dice_average
+
+    def as_json(self) -> dict[str, Any]:
+        """What the performance file holds: the new model's scores as in `performance.json`, and the comparison."""
+
+        def plain(evaluation: Evaluation, latency: float, size: int) -> dict[str, Any]:
+            return {**evaluation.scores.as_json(), "avg_time_per_image": latency, "size_bytes": size}
+
+        return {
+            **plain(self.after, self.latency_after, self.size_after),
+            "dice_loss": self.dice_loss,
+            "layers": self.layers,
+            "quantized_layers": self.quantized_layers,
+            "reverted_layers": list(self.reverted_layers),
+            "out_of_time": self.out_of_time,
+            "speed_up": self.latency_before / self.latency_after,
+            "before": plain(self.before, self.latency_before, self.size_before),
+        }
+
+
+def evaluate_stage(
+    predictor: OpenVinoPredictor,
+    subset: Subset,
+    workers: int,
+    stage: str,
+    progress: Progress | None,
+) -> Evaluation:
+    """Evaluate a model, and call `progress` with the stage's name and the numbers of images done and to do."""
+
+    def report(done: int) -> None:
+        if progress is not None:
+            progress(f"evaluating {stage}", done, len(subset))
+
+    return evaluate(predictor, subset, workers=workers, progress=report)

@@ -1,0 +1,205 @@
+"""`otx optimize` of trained weights: quantisation-aware training."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from otx_seg import template as templates
+from otx_seg.datasets import DEFAULT_SEED
+from otx_seg.deployment.outcome import Progress
+from otx_seg.deployment.quantization_aware import BEST, FineTuned, FineTuning, fine_tune, fine_tuning_template
+from otx_seg.errors import UsageError
+from otx_seg.template import USED_TO_QUANTIZE, Template
+from otx_seg.training.checkpoint import OPTIMIZE, find_checkpoint, read_checkpoint, refuse_other_template, template_of
+from otx_seg.training.watcher import Watcher
+from otx_seg.verbs.plan import Plan, Roots
+from otx_seg.verbs.recipe import recipe
+from otx_seg.verbs.training_data import check_data, describe_data, open_data, refuse_other_data
+from otx_seg.workspace.atomic import write_json, write_text
+from otx_seg.workspace.logs import log_to
+from otx_seg.workspace.run_folder import RunFolder, open_run
+from otx_seg.workspace.weights import read_weights
+
+logger = logging.getLogger(__name__)
+
+_PRODUCTS = ("nncf/openvino.xml", "template.yaml")
+_SOURCE = "load_weights"  # in data.json, beside what is in that of a training
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of `optimize` for weights; see there."""
+
+    load_weights: str | Path | None
+    train_root: str | Path | None
+    val_root: str | Path | None
+    resume_from: str | Path | None
+    template: str | Path | None
+    seed: int | None
+    parameters: dict[str, Any]
+
+
+def fine_tune_weights(
+    request: Request, output: str | Path | None, overwrite: bool, watcher: Watcher, progress: Progress | None
+) -> FineTuned:
+    """Quantise trained weights, and fine-tune them; see `optimize`.
+
+    Raises:
+        UsageError: arguments that make no sense, weights that cannot be quantised, or data with other labels.
+        DataError: the data cannot be used.
+        OtxError: the training failed or was interrupted; the message says how to go on.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("otx optimize works in one process; start it without torchrun")
+    for name in request.parameters:
+        if name not in USED_TO_QUANTIZE[".pth"]:
+            raise UsageError(
+                f"{name!r} changes nothing here; with a .pth, this command uses {', '.join(USED_TO_QUANTIZE['.pth'])}"
+            )
+    plan = _new_plan(request) if request.resume_from is None else _resumed_plan(request, Path(request.resume_from))
+    assert plan.load_weights is not None
+    weights = read_weights(plan.load_weights)
+    roots = tuple(root for root in (plan.roots.train, plan.roots.val) if root is not None)
+    run = _open_run(plan, output, overwrite, roots)
+    with log_to(run):
+        data, label_shares = check_data(open_data(plan), plan.known, progress)
+        _refuse_other_labels(plan, data.train.labels.names)
+        if plan.state is None:
+            _write_plan(run, plan, {**describe_data(plan, data), _SOURCE: str(plan.load_weights.resolve())})
+        else:
+            refuse_other_data(plan, data)
+        logger.info("%s", data.split)
+        settings = plan.template.hyper_parameters.nncf_optimization
+        how = FineTuning(
+            plan.load_weights,
+            weights.template or plan.template,
+            plan.template,
+            recipe(plan.template),
+            settings.pruning_ratio if settings.enable_pruning else 0.0,
+            plan.seed,
+        )
+        result = fine_tune(how, data, label_shares, run, plan.state, watcher, progress)
+        _tell_what_came_of_it(result, settings.maximal_accuracy_degradation)
+    return result
+
+
+def _new_plan(request: Request) -> Plan:
+    if request.load_weights is None:
+        raise UsageError("--load-weights is missing: name the .xml that `otx export` wrote, or the .pth of `otx train`")
+    if request.train_root is None:
+        raise UsageError("--train-data-roots is missing: name the folder of the training data")
+    path = Path(request.load_weights)
+    weights = read_weights(path)
+    chosen = _asked(_template_of(path, weights.template, request.template), request.parameters)
+    roots = Roots(Path(request.train_root), _path(request.val_root), None, None)
+    seed = DEFAULT_SEED if request.seed is None else request.seed
+    return Plan(chosen, "quantisation-aware", roots, seed, path, weights.labels, True, None, None)
+
+
+def _resumed_plan(request: Request, resume_from: Path) -> Plan:
+    if request.load_weights is not None:
+        raise UsageError("--resume-from and --load-weights exclude each other: a resumed run has its weights")
+    path = find_checkpoint(resume_from)
+    state = read_checkpoint(path, OPTIMIZE)
+    of_run = template_of(state, path)
+    refuse_other_template(of_run, _template_of(path, of_run, request.template).override(request.parameters))
+    run = RunFolder(path.resolve().parents[2])
+    try:
+        recorded = json.loads(run.data.read_text(encoding="utf-8"))
+        source = Path(recorded[_SOURCE])
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"{run.data}: cannot be read, so the run's data is unknown ({error})") from error
+    if request.seed not in (None, recorded["seed"]):
+        raise UsageError(f"the run to go on with has seed {recorded['seed']}, now {request.seed} is asked for")
+    train_root, val_root = request.train_root or recorded["train_root"], request.val_root or recorded["val_root"]
+    roots = Roots(Path(train_root), _path(val_root), None, None)
+    known = read_weights(source).labels
+    return Plan(of_run, "as in the run to go on with", roots, recorded["seed"], source, known, True, state, run)
+
+
+def _template_of(path: Path, made_from: Template | None, named: str | Path | None) -> Template:
+    """The template of a file; `named` is the one it is expected to be made from, if any."""
+    asked = None if named is None else templates.load(named)
+    if made_from is not None and asked is not None and asked.name != made_from.name:
+        raise UsageError(
+            f"{path}: was made from the template {made_from.name}, not from {asked.name}; leave the template out"
+        )
+    chosen = made_from or asked
+    if chosen is None:
+        raise UsageError(f"{path}: does not tell which template it was made from; name it")
+    return chosen
+
+
+def _asked(template: Template, parameters: dict[str, Any]) -> Template:
+    chosen = template.override(parameters)
+    settings = chosen.hyper_parameters.nncf_optimization
+    if settings.enable_pruning and not settings.pruning_supported:
+        raise UsageError(
+            "nncf_optimization.enable_pruning: these weights come with nncf_optimization.pruning_supported=False; set "
+            "that to True as well if you want them pruned all the same"
+        )
+    if "nncf_optimization.pruning_ratio" in parameters and not settings.enable_pruning:
+        raise UsageError(
+            "nncf_optimization.pruning_ratio changes nothing without nncf_optimization.enable_pruning=True"
+        )
+    return fine_tuning_template(chosen)
+
+
+def _refuse_other_labels(plan: Plan, names: tuple[str, ...]) -> None:
+    """
+    Raises:
+        UsageError: the data has labels that the weights do not know.
+    """
+    assert plan.known is not None
+    new = [name for name in names if name not in plan.known.names]
+    if new:
+        raise UsageError(
+            f"{plan.roots.train}: has labels that {plan.load_weights} does not know: {', '.join(new)}; train on them "
+            "first"
+        )
+
+
+def _open_run(plan: Plan, output: str | Path | None, overwrite: bool, roots: tuple[Path, ...]) -> RunFolder:
+    folder = Path(output) if output is not None else None
+    if plan.resumed_run is None:
+        return open_run(folder, OPTIMIZE, _PRODUCTS, overwrite, roots)
+    if folder is not None and folder.resolve() != plan.resumed_run.path.resolve():
+        raise UsageError(f"a resumed run stays in its folder, {plan.resumed_run.path}: leave --output out")
+    return open_run(plan.resumed_run.path, OPTIMIZE, (), overwrite)
+
+
+def _write_plan(run: RunFolder, plan: Plan, described: dict[str, Any]) -> None:
+    for left_over in (run.checkpoint, run.metrics, run.path / BEST):
+        left_over.unlink(missing_ok=True)  # of a run that --overwrite replaces
+    write_text(run.template, plan.template.as_yaml())
+    write_json(run.data, described)
+
+
+def _tell_what_came_of_it(result: FineTuned, limit: float) -> None:
+    logger.info(
+        "%d epochs of fine-tuning: %s; kept: the network after epoch %d",
+        result.epochs,
+        result.reason,
+        result.best_epoch,
+    )
+    if result.zeros:
+        logger.info("pruned: %.1f %% of the weights of the quantised layers are 0", 100 * result.zeros)
+    if 100 * result.dice_loss > limit:
+        logger.warning(
+            "the quantised model loses %.2f Dice points, more than the %.2f of "
+            "nncf_optimization.maximal_accuracy_degradation; %s",
+            100 * result.dice_loss,
+            limit,
+            "in torch the network keeps to that: export rounds its other parameters too, to 8 and 16 bits"
+            if result.reached
+            else "allow more epochs with nncf_optimization.num_epochs, or try another nncf_optimization.learning_rate",
+        )
+
+
+def _path(value: str | Path | None) -> Path | None:
+    return None if value is None else Path(value)
