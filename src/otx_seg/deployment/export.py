@@ -106,9 +106,9 @@ def export(
     Raises:
         UsageError: no such checkpoint, input size or choice of what to leave open, half precision with ONNX or of a
             quantised network, or features of a network that does not end in a 1x1 convolution.
-        OtxError: the graph and the network disagree on more than 0.1 % of the pixels (1 % in half precision, 5 % if they
-            are quantised), the network cannot be converted, what is to be open in its graph is not, or the files cannot
-            be written.
+        OtxError: the graph and the network disagree on more than 0.1 % of the pixels (1 % in half precision, 5 % if
+            they are quantised), the network cannot be converted, what is to be open in its graph is not, or the files
+            cannot be written.
     """
     predictor = open_checkpoint(weights, template, "cpu", input_size)
     quantized = is_quantized(predictor.network)
