@@ -11,7 +11,7 @@ from otx_seg.deployment.compact import halve_large_constants, save_compact, stor
 from otx_seg.deployment.files import size_of
 from otx_seg.runtime.openvino_core import openvino_core
 
-AWKWARD = 'a > b\n  < "c" & <dim>3</dim></port> ü'
+AWKWARD = 'a > b\n  < "c" & <dim>3</dim></port> shape="1, 2" /> ü'
 
 
 def quantised(path: Path) -> openvino.Model:
