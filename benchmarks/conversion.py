@@ -77,11 +77,11 @@ def compare(name: str, camvid: Path, size: tuple[int, int], threads: int, rounds
     template = templates.load(name).override({"learning_parameters.input_size": f"{size[0]}x{size[1]}"})
     labels = open_folder(camvid)["val"].labels
     bare = SegmentationNetwork(build_model(template, len(labels))).eval()
-    for parameter in bare.parameters():
+    for parameter_name, parameter in bare.named_parameters():
         if parameter.ndim >= 2:
             nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
-        else:  # biases of zero would be left out of the graph, or shared
-            nn.init.uniform_(parameter, 0.1, 1)
+        elif parameter_name.endswith("bias"):  # biases of zero would be left out of the graph, or shared
+            nn.init.uniform_(parameter, -0.1, 0.1)
     write_weights(folder / "weights.pth", bare.network.state_dict(), labels, template, "random weights")
     write_plain(bare, size, folder / "plain.xml")
     exported = otx_seg.export(folder / "weights.pth", output=folder / "exported")
