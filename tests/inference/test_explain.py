@@ -9,8 +9,9 @@ from numpy.testing import assert_array_equal
 from otx_seg.deployment.agreement import drawn_images
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inference import saliency
-from otx_seg.inference.explain import FOR_ALL_LABELS, PER_LABEL, Explanations, HowToExplain, explain_images
+from otx_seg.inference.explain import Explanations, explain_images
 from otx_seg.inference.heat_map import heat_map
+from otx_seg.inference.how_to_explain import FOR_ALL_LABELS, PER_LABEL, HowToExplain
 from otx_seg.inference.predictor import ExplainablePredictor, load_predictor
 from otx_seg.inference.torch_predictor import open_checkpoint
 from otx_seg.labels import Labels, default_colors
@@ -49,7 +50,8 @@ def test_maps_of_every_label(algorithm: str, predictor: ExplainablePredictor, so
     found = explain_images(predictor, tmp_path / "in", tmp_path / "out", how)
     assert found.unreadable == ()
     assert [explanation.label for explanation in found.written] == ["background", "red brick", "pole", "sky"]
-    expected = PER_LABEL[algorithm](predictor.activations(network_input(IMAGE, (64, 64))))
+    compute = {"classwisesaliencymap": saliency.class_wise, "probability": saliency.probability}[algorithm]
+    expected = compute(predictor.activations(network_input(IMAGE, (64, 64))))
     for index, (explanation, folder) in enumerate(zip(found.written, FOLDERS, strict=True)):
         assert explanation.image == source
         assert explanation.map == tmp_path / "out" / "maps" / folder / "sub" / "a.npy"
@@ -71,7 +73,8 @@ def test_one_map_for_all_labels(algorithm: str, predictor: ExplainablePredictor,
     assert (image, label) == (source, None)
     assert files(tmp_path / "out") == {"maps/sub/a.npy", "overlays/sub/a.jpg"}
     seen = predictor.activations(network_input(IMAGE, (64, 64)))
-    assert_array_equal(np.load(numbers), FOR_ALL_LABELS[algorithm](seen)[0])
+    compute = {"activationmap": saliency.activation, "eigencam": saliency.eigen}[algorithm]
+    assert_array_equal(np.load(numbers), compute(seen)[0])
     assert drawn(overlay).shape == (50, 70, 3)
 
 

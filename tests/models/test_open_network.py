@@ -7,6 +7,7 @@ from otx_seg.errors import UsageError
 from otx_seg.models import build_model
 from otx_seg.models.network import Deployable, SegmentationNetwork
 from otx_seg.models.open_network import OpenClassifier, OpenNetwork
+from otx_seg.models.quantized_conv import InputQuantizer, QuantizedConv2d
 from otx_seg.template import find_templates
 
 
@@ -20,6 +21,19 @@ def test_a_classifier_by_hand() -> None:
     assert opened.class_activation.tolist() == [[[[11.0, 4.0]], [[-1.0, 1.0]]]]
     assert opened.feature_map is features
     assert OpenClassifier(nn.Conv2d(2, 2, 1, bias=False))(features).shape == (1, 2, 1, 2)
+
+
+@torch.no_grad()
+def test_a_quantised_classifier_rounds_when_it_is_opened_too() -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(5, 3, 1)
+    features = torch.rand(2, 5, 4, 4)
+    rounded = QuantizedConv2d(conv, InputQuantizer(0.1, 3))
+    opened = OpenClassifier(rounded)
+    assert_close(opened(features), rounded(features))
+    assert not torch.allclose(opened(features), conv(features), atol=1e-3)
+    assert conv.bias is not None
+    assert_close(opened.class_activation + conv.bias.view(1, 3, 1, 1), rounded(features))
 
 
 @pytest.mark.parametrize("template", [template.name for template in find_templates()])

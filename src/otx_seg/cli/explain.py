@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from otx_seg.cli.options import labels_option, output_options, weights_option
+from otx_seg.inference.how_to_explain import FOR_ALL_LABELS, PER_LABEL, HowToExplain
 
 
 @click.command("explain")
@@ -15,8 +16,8 @@ from otx_seg.cli.options import labels_option, output_options, weights_option
 @labels_option
 @click.option(
     "--explain-algorithm",
-    type=click.Choice(["classwisesaliencymap", "probability", "activationmap", "eigencam"], case_sensitive=False),
-    default="classwisesaliencymap",
+    type=click.Choice([*PER_LABEL, *FOR_ALL_LABELS], case_sensitive=False),
+    default=HowToExplain.algorithm,
     show_default=True,
     help="What is mapped: for each label, what speaks for it (Seg-Grad-CAM) or its probability; for all labels "
     "together, the mean response or the first principal component (Eigen-CAM). Exported models without features know "
@@ -31,7 +32,7 @@ from otx_seg.cli.options import labels_option, output_options, weights_option
 @click.option(
     "--overlay-weight",
     type=float,
-    default=0.5,
+    default=HowToExplain.overlay_weight,
     show_default=True,
     metavar="R",
     help="Share of the heat map in an overlay, 0 to 1; the rest is the image.",

@@ -24,7 +24,7 @@ VERBS = {
     "predict": "write the masks of images",
     "explain": "show what in an image a model decided on",
     "export": "turn trained weights into an OpenVINO or ONNX model",
-    "optimize": "quantise an OpenVINO model to INT8",
+    "optimize": "quantise a model to INT8",
     "benchmark": "compare models in speed, size, memory and accuracy",
     "deploy": "pack an OpenVINO model into one file to hand over",
     "demo": "show a model at work on images, a video or a camera",

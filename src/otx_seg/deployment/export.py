@@ -110,15 +110,15 @@ def export(
             they are quantised), the network cannot be converted, what is to be open in its graph is not, or the files
             cannot be written.
     """
-    predictor = open_checkpoint(weights, template, "cpu", input_size)
-    quantized = is_quantized(predictor.network)
-    if quantized and half_precision:
-        raise UsageError(f"{weights}: is quantised, to fewer than 16 bits; leave --half-precision out")
     if export_type == "onnx" and half_precision:
         raise UsageError(
             "half precision is not possible with ONNX: on a CPU, ONNX Runtime would convert every value to and fro, "
             "slower and less exact than in FP32; leave --half-precision out, or export to openvino"
         )
+    predictor = open_checkpoint(weights, template, "cpu", input_size)
+    quantized = is_quantized(predictor.network)
+    if quantized and half_precision:
+        raise UsageError(f"{weights}: is quantised, to fewer than 16 bits; leave --half-precision out")
     with written_whole(output) as folder:
         write_label_schema(folder / LABEL_SCHEMA, predictor.labels)
         if export_type == "onnx":

@@ -13,10 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.catalogue import nearest
-from otx_seg.errors import UsageError
 from otx_seg.inference import saliency
 from otx_seg.inference.heat_map import SCALE, heat_map
+from otx_seg.inference.how_to_explain import ACTIVATION, CLASS_WISE, EIGEN, PER_LABEL, PROBABILITY, HowToExplain
 from otx_seg.inference.image_by_image import work_through
 from otx_seg.inference.predictor import ExplainablePredictor
 from otx_seg.labels import Labels
@@ -29,48 +28,15 @@ from otx_seg.runtime.network_input import network_input
 from otx_seg.runtime.result_files import OVERLAYS, shrunk, write_picture, write_result
 
 MAPS = "maps"
-PROBABILITY = "probability"
-PER_LABEL: dict[str, Callable[[Activations], NDArray[np.float32]]] = {
-    "classwisesaliencymap": saliency.class_wise,
+_ALGORITHMS: dict[str, Callable[[Activations], NDArray[np.float32]]] = {
+    CLASS_WISE: saliency.class_wise,
     PROBABILITY: saliency.probability,
-}
-FOR_ALL_LABELS: dict[str, Callable[[Activations], NDArray[np.float32]]] = {
-    "activationmap": saliency.activation,
-    "eigencam": saliency.eigen,
+    ACTIVATION: saliency.activation,
+    EIGEN: saliency.eigen,
 }
 _LEAST_HEIGHT = 96
 """Pixels of an overlay from which on it names its label: on smaller ones the name would hide the map."""
 _LONGEST_NAME = 60  # of a label in a file's name, in characters
-
-
-@dataclass(frozen=True)
-class HowToExplain:
-    """What is asked for.
-
-    Attributes:
-        algorithm: a key of `PER_LABEL` or `FOR_ALL_LABELS`.
-        all_labels: maps of all labels; otherwise of those found in the image. Only with an algorithm `PER_LABEL`.
-        process_maps: keep maps as coloured pictures of the image's size; otherwise as the numbers they are.
-        overlay_weight: share of the heat map in an overlay, 0..1; the rest is the image.
-    """
-
-    algorithm: str = "classwisesaliencymap"
-    all_labels: bool = False
-    process_maps: bool = False
-    overlay_weight: float = 0.5
-
-    def __post_init__(self) -> None:
-        """Raises UsageError: an unknown algorithm, a share out of range, or all labels where there is one map."""
-        known = [*PER_LABEL, *FOR_ALL_LABELS]
-        if self.algorithm not in known:
-            raise UsageError(f"there is no explain algorithm {self.algorithm!r}; {nearest(self.algorithm, known)}")
-        if not 0 <= self.overlay_weight <= 1:
-            raise UsageError(f"the overlay weight is the heat map's share, 0 to 1: {self.overlay_weight:g}")
-        if self.all_labels and self.algorithm in FOR_ALL_LABELS:
-            raise UsageError(
-                f"{self.algorithm} makes one map for all labels; leave --explain-all-classes out, or choose "
-                f"{' or '.join(PER_LABEL)}"
-            )
 
 
 @dataclass(frozen=True)
@@ -185,7 +151,7 @@ def _maps(
         probabilities = predictor.probabilities(given)[0]
         return probabilities, probabilities
     seen = predictor.activations(given)
-    return seen.probabilities, (PER_LABEL | FOR_ALL_LABELS)[algorithm](seen)
+    return seen.probabilities, _ALGORITHMS[algorithm](seen)
 
 
 def _files(output: Path, folder: PurePath, name: PurePath) -> tuple[Path, Path, Path]:

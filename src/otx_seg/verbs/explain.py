@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from otx_seg.inference.explain import Explanations, HowToExplain, explain_images
+from otx_seg.inference.explain import Explanations, explain_images
+from otx_seg.inference.how_to_explain import HowToExplain
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.verbs.weights import choose_weights, given_labels
 from otx_seg.workspace.logs import log_to
