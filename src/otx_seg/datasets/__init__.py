@@ -1,6 +1,6 @@
 """Data sets: folders of images and masks to samples, splits, checks and batches."""
 
-from otx_seg.datasets.folder import open_folder
+from otx_seg.datasets.opening import HowToRead, find_subsets, formats, open_folder
 from otx_seg.datasets.masks import MAX_LABELS, read_mask
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
 from otx_seg.datasets.samples import Sample, Subset

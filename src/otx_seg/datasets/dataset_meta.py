@@ -35,7 +35,7 @@ def read_dataset_meta(path: Path) -> tuple[Labels, MaskCode]:
     """
     content = _read_json(path)
     names = _label_names(content, path)
-    _check_names(names, path)
+    check_names(names, path)
     _check_colors(content.get("segmentation_colors"), names, path)
     code = _mask_code(path, names)
     shown = [color or fallback for color, fallback in zip(code.colors, default_colors(len(names)), strict=True)]
@@ -119,7 +119,12 @@ def _names_by_index(mapped: Any, path: Path) -> tuple[str, ...]:
     return tuple(by_index[index] for index in range(len(by_index)))
 
 
-def _check_names(names: tuple[str, ...], path: Path) -> None:
+def check_names(names: tuple[str, ...], path: Path) -> None:
+    """Refuse label names that cannot be used, or too few or many of them.
+
+    Raises:
+        DataError: naming `path`, the file or folder they stand in.
+    """
     for name in names:
         if not name.strip() or not name.isprintable():
             raise DataError(f"{path}: {name!r} is no usable label name")
