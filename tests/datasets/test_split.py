@@ -48,7 +48,7 @@ def test_a_validation_subset_in_the_training_data(dataset, folder):
     root = dataset(["c"], folder)
     data = open_training(root, None, seed=0)
     assert (names(data.train), names(data.val)) == (["a", "b"], ["c"])
-    assert data.split == f"validation: 1 images of the subset {folder} in {root}"
+    assert data.split == f"validation: 1 images of the subset val in {root}"
 
 
 def test_images_in_the_root_with_a_validation_folder(dataset):

@@ -45,7 +45,7 @@ def ade20k_subsets(root: Path, ending: str, describe: Describe, by_instance: boo
     folders = {subset_name(folder.name): folder for folder in listed_folders(root) if _pairs(root, folder)}
     if not folders:
         raise DataError(
-            f"{root}: no folder such as training/ with images a.jpg, masks a{_MASK_ENDING}.png and descriptions a{ending}"
+            f"{root}: no folder such as training/ with images a.jpg, masks a{_MASK_ENDING}.png and texts a{ending}"
         )
     return {name: partial(_open, root, name, folders, ending, describe, by_instance) for name in folders}
 

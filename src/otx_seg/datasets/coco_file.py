@@ -1,4 +1,4 @@
-"""Reading a COCO file of annotations: its labels, and the outlines of objects in each image in the order of painting."""
+"""Reading a COCO file: its labels, and the outlines of objects in each image in the order of painting."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def read_coco(path: Path) -> CocoFile:
     1. Regions to ignore are painted first: crowds, and the boxes of objects without outline.
     2. Then objects, the larger ones first, so that a small one on a large one stays visible. COCO gives no other order.
 
-    A file in which every outline is a crowd was written by a tool that marks run-length codes so (Datumaro, CVAT): there,
-    they are objects.
+    A file in which every outline is a crowd was written by a tool that marks run-length codes so (Datumaro, CVAT):
+    there, they are objects.
 
     Raises:
         DataError: no such file, no COCO, or no outline in it.
@@ -98,14 +98,12 @@ def _has_outline(annotation: dict[str, Any]) -> bool:
 def _refuse_boxes_alone(annotations: list[dict[str, Any]], path: Path) -> None:
     if annotations and not any(map(_has_outline, annotations)):
         raise DataError(
-            f"{path}: none of its {len(annotations)} annotations has a segmentation: there are boxes but no masks; export "
-            "the data with polygons or masks"
+            f"{path}: none of its {len(annotations)} annotations has a segmentation: there are boxes but no masks; "
+            "export the data with polygons or masks"
         )
 
 
-def _in_order(
-    annotations: list[dict[str, Any]], index_of: dict[Any, int], crowds: bool
-) -> Iterator[Outline]:
+def _in_order(annotations: list[dict[str, Any]], index_of: dict[Any, int], crowds: bool) -> Iterator[Outline]:
     """The outlines of an image, those painted first at the front."""
     objects: list[tuple[float, Outline]] = []
     for annotation in annotations:

@@ -53,8 +53,8 @@ class CodedObjects:
             wrong = codes[~known[codes]]
             what = "object" if self.by_instance else "class"
             raise MaskContentError(
-                f"{sample.mask}: {what} {wrong[0]} ({int((wrong == wrong[0]).sum())} pixels) is not described in the file "
-                "beside the image"
+                f"{sample.mask}: {what} {wrong[0]} ({int((wrong == wrong[0]).sum())} pixels) is not described in the "
+                "file beside the image"
             )
         return table[codes]
 

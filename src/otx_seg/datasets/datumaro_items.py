@@ -30,8 +30,8 @@ def datumaro_subsets(root: Path, importer: str, describe: Callable[[str, str], s
     """The subsets of a data set that Datumaro reads, once and without decoding an image.
 
     Objects are painted by their z-order, those of the same z-order as they come in the file, like Datumaro's own masks.
-    Below all objects lie regions to ignore: boxes that belong to no outline, and crowds, unless everything is a crowd (see
-    `otx_seg.datasets.coco_file.read_coco`).
+    Below all objects lie regions to ignore: boxes that belong to no outline, and crowds, unless everything is a crowd
+    (see `otx_seg.datasets.coco_file.read_coco`).
 
     Args:
         importer: Datumaro's name of the format.
@@ -108,7 +108,7 @@ def _open(
     real_root = os.path.realpath(root)
     for item in dataset.subsets()[name]:
         path = getattr(item.media, "path", None)
-        if path is None or not os.path.isfile(path):
+        if path is None or not Path(path).is_file():
             unmatched.append(f"image {path or item.id} of the subset {name} is not there")
             continue
         inside(path, real_root)
@@ -161,7 +161,10 @@ def _shape(annotation: Any) -> Any:
     if annotation.type.name == "ellipse":
         left, top, right, bottom = annotation.points
         angles = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
-        xs, ys = (left + right + (right - left) * np.cos(angles)) / 2, (top + bottom + (bottom - top) * np.sin(angles)) / 2
+        xs, ys = (
+            (left + right + (right - left) * np.cos(angles)) / 2,
+            (top + bottom + (bottom - top) * np.sin(angles)) / 2,
+        )
         return [np.stack([xs, ys], axis=1).reshape(-1).tolist()]
     from pycocotools import mask as coco  # slow to import
 

@@ -83,9 +83,7 @@ def labels_and_code(
         twin = next(other for other in colors if colors[other] == color)
         if twin != name:
             raise DataError(f"{where}: the labels {twin!r} and {name!r} have the same colour {color}")
-    shown = tuple(
-        listed[name] or fallback for name, fallback in zip(names, default_colors(len(names)), strict=True)
-    )
+    shown = tuple(listed[name] or fallback for name, fallback in zip(names, default_colors(len(names)), strict=True))
     labels = Labels(names, shown, background_index(names))
     hidden = tuple(name for name in listed if name in void)
     code = MaskCode(tuple(listed), tuple(colors.get(name) for name in listed), hidden, instance_bits, where.name)

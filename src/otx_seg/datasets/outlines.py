@@ -1,7 +1,7 @@
 """Masks painted from the outlines of objects: polygons and run-length codes.
 
-Objects are painted one over the other in the order in which they are given. What no object covers is background. Polygons
-are filled as COCO's own tools do it: a pixel belongs to a polygon that covers its centre, more or less.
+Objects are painted one over the other in the order in which they are given. What no object covers is background.
+Polygons are filled by COCO's own tools: a pixel belongs to a polygon that covers its centre, more or less.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class OutlinedObjects:
                 mask[_pixels(shape, height, width)] = label
             except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
                 raise MaskContentError(
-                    f"{sample.mask}: the outline of an object in {sample.name} ({width} x {height} pixels) is unusable: "
-                    f"{error}"
+                    f"{sample.mask}: the outline of an object in {sample.name} ({width} x {height} pixels) is "
+                    f"unusable: {error}"
                 ) from error
         return mask
 
@@ -138,5 +138,3 @@ def _from_counts(counts: list[Any], height: int, width: int) -> NDArray[np.bool_
         raise ValueError(f"its run-length code is for {lengths.sum()} pixels")
     runs = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
     return runs.reshape(width, height).T
-
-

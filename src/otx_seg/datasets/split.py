@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -77,7 +76,7 @@ def open_training(
         subsets = find_subsets(val_root, how.data_format, how.val_annotations)
         val_name, val = _choose(val_root, subsets, ("val", DEFAULT_SUBSET), "validate on", use_polygons)
         split = f"validation: {len(val)} images of {_place(val_root, val_name)}, as given"
-        if _files(val) == _files(train):
+        if _same_files(train, val):
             split += "; these are the training images too, so the scores will be too good"
     elif train_name != "val" and "val" in subsets:
         _, val = _choose(train_root, subsets, ("val",), "validate on", use_polygons)
@@ -110,8 +109,9 @@ def _choose(
     raise DataError(f"{root}: which subset to {purpose}? Found {known}, expected {' or '.join(wanted)}; give its path")
 
 
-def _files(subset: Subset) -> set[str]:
-    return {os.path.realpath(sample.image) for sample in subset.samples}
+def _same_files(one: Subset, other: Subset) -> bool:
+    names = [{sample.name for sample in subset.samples} for subset in (one, other)]
+    return one.root.resolve() == other.root.resolve() and names[0] == names[1]
 
 
 def _place(root: Path, subset: str) -> str:
@@ -157,6 +157,6 @@ def check_same_labels(train: Subset, val: Subset) -> None:
         difference = "they name another background label"
     raise DataError(
         f"the labels of the training and the validation data differ: {difference}; list the "
-        "same labels in the same order in both (the label_map of dataset_meta.json, or labels.txt), also those without any "
-        "pixel"
+        "same labels in the same order in both (the label_map of dataset_meta.json, or labels.txt), also those without "
+        "any pixel"
     )

@@ -74,8 +74,8 @@ def _united(colored: list[NDArray[np.int64]], found: list[NDArray[np.int64]]) ->
 def _of_colors(root: Path, colors: list[Color], advice: str) -> tuple[Labels, MaskCode]:
     if len(colors) > _FEW:
         raise DataError(
-            f"{root}: {len(colors)} colours occur in its masks, too many to be labels; masks that were resized smoothly "
-            f"or saved as JPEG have such mixtures. If some of them are labels, {advice}"
+            f"{root}: {len(colors)} colours occur in its masks, too many to be labels; masks that were resized "
+            f"smoothly or saved as JPEG have such mixtures. If some of them are labels, {advice}"
         )
     ignored = _WHITE in colors and len(colors) > 2
     kept = [color for color in colors if not (ignored and color == _WHITE)]

@@ -48,6 +48,6 @@ def _describe(path: Path) -> Mapping[int, str]:
         }
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path}: unusable ({type(error).__name__}: {error}); expected are annotation.object entries with raw_name, "
-            "name_ndx and parts.part_level"
+            f"{path}: unusable ({type(error).__name__}: {error}); expected are annotation.object entries with "
+            "raw_name, name_ndx and parts.part_level"
         ) from error

@@ -88,7 +88,8 @@ def _open(root: Path, listed: Path) -> Subset:
             continue
         for path in (image, mask):
             inside(str(path), real_root)
-        samples.append(Sample(*(path.relative_to(root).as_posix() for path in (image, mask)), str(root), str(root)))
+        below = [path.relative_to(root).as_posix() for path in (image, mask)]
+        samples.append(Sample(below[0], below[1], str(root), str(root)))
     if not samples:
         raise DataError(f"{listed}: names no image that is there and has a mask; {first_of(unmatched)}")
     labels, code = _labels(root, samples[0])

@@ -43,10 +43,10 @@ class Cityscapes:
         missing = next((name for name in (_IMAGES, _MASKS) if not (root / name).is_dir()), None)
         if missing is not None:
             raise DataError(f"{root}: no folder {missing}; a Cityscapes data set has {_IMAGES}/ and {_MASKS}/")
-        found = {subset_name(folder.name): partial(_open, root, folder.name) for folder in listed_folders(root / _MASKS)}
-        if not found:
+        folders = listed_folders(root / _MASKS)
+        if not folders:
             raise DataError(f"{root / _MASKS}: no subset folder; expected are train/ and val/")
-        return found
+        return {subset_name(folder.name): partial(_open, root, folder.name) for folder in folders}
 
 
 def _open(root: Path, folder: str) -> Subset:

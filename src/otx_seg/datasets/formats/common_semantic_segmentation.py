@@ -11,7 +11,7 @@ from otx_seg.datasets.dataset_meta import META_FILE
 
 
 class CommonSemanticSegmentation:
-    """``images/``, ``masks/`` and ``dataset_meta.json``, or subset folders with these; see `otx_seg.datasets.folder`."""
+    """``images/``, ``masks/`` and ``dataset_meta.json``, or subset folders with these; see `datasets.folder`."""
 
     title = "Common Semantic Segmentation"
     layout = f"images/ and masks/ with {META_FILE}"

@@ -10,7 +10,7 @@ from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta
 from otx_seg.datasets.folder import first_of, index_images, subset_name
 from otx_seg.datasets.label_lists import Listed, labels_and_code, lines_of
 from otx_seg.datasets.layout_clues import files_with, holds_folders
-from otx_seg.datasets.masks import MaskCode
+from otx_seg.datasets.masks import Color, MaskCode
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
@@ -73,12 +73,15 @@ def _labels(root: Path) -> tuple[Labels, MaskCode]:
         return labels_and_code(_read_label_map(root / _LABELS), root / _LABELS, _VOID)
     from datumaro.plugins.data_formats.voc.format import VocColormap, VocLabel  # slow to import
 
-    known = {label.name: tuple(map(int, VocColormap[label.value])) for label in VocLabel}
+    known: dict[str, Color | None] = {}
+    for label in VocLabel:
+        red, green, blue = map(int, VocColormap[label.value])
+        known[label.name] = (red, green, blue)
     return labels_and_code(known, root, _VOID)
 
 
 def _read_label_map(path: Path) -> Listed:
-    listed: dict[str, tuple[int, int, int] | None] = {}
+    listed: dict[str, Color | None] = {}
     for line in lines_of(path):
         name, _, rest = line.partition(":")
         channels = rest.partition(":")[0].split(",") if rest.partition(":")[0] else []
