@@ -47,7 +47,10 @@ class PascalVoc:
         lists = files_with(root / _LISTS, ".txt")
         if not lists:
             raise DataError(f"{root / _LISTS}: no list of images; expected is train.txt with one name per line")
-        return {subset_name(path.stem): partial(_open, root, path) for path in lists}
+        found = {subset_name(path.stem): partial(_open, root, path) for path in lists}
+        if {"train", "val"} <= found.keys():
+            found.pop("trainval", None)  # both of them once more
+        return found
 
 
 def _open(root: Path, listed: Path) -> Subset:
