@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,8 +23,7 @@ _FEW = 64
 """Colours that labels may have; more are a photograph, or masks that were resized or saved as JPEG."""
 
 
-@functools.lru_cache(maxsize=8)
-def find_labels(root: Path, masks: tuple[str, ...]) -> tuple[Labels, MaskCode]:
+def find_labels(root: Path, masks: Sequence[str]) -> tuple[Labels, MaskCode]:
     """A label for each value in index masks, or for each colour in colour masks; both are told to the user.
 
     255 and white are ignored, unless no other value than 0, or colour than black, occurs beside them.

@@ -81,7 +81,9 @@ def test_parts_of_an_object_and_compressed_codes(coco):
     there[7, 9] = 1
     code = tool.encode(there)
     compressed = {"counts": code["counts"].decode(), "size": code["size"]}
-    mask = mask_of(coco([annotation(10, [[0, 0, 2, 0, 2, 2, 0, 2], [4, 0, 6, 0, 6, 2, 4, 2]]), annotation(11, compressed)]))
+    mask = mask_of(
+        coco([annotation(10, [[0, 0, 2, 0, 2, 2, 0, 2], [4, 0, 6, 0, 6, 2, 4, 2]]), annotation(11, compressed)])
+    )
     assert mask[0].tolist() == [1, 1, 0, 0, 1, 1, 0, 0, 0, 0]
     assert np.argwhere(mask == 2).tolist() == [[7, 9]]
 

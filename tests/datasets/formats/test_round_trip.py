@@ -49,7 +49,7 @@ def test_round_trip(layout, written):
         assert subset.labels.names == NAMES
         assert subset.labels.background == 0
         assert subset.unmatched == ()
-        assert pickle.loads(pickle.dumps(subset)) == subset  # noqa: S301  (our own bytes)
+        assert pickle.loads(pickle.dumps(subset)) == subset
         for sample in subset.samples:
             shown = name_of(sample.name)
             assert name in ("default", SUBSET_OF[shown])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -48,7 +49,8 @@ class ImageAndMaskFolders:
         pairs = _pairs_of_folders(root)
         if not pairs:
             raise DataError(f"{root}: no folder of images with one of masks; expected are {self.layout}")
-        return {name: partial(_open, root, name, pairs) for name in pairs}
+        labels = functools.cache(partial(_labels, root, pairs))  # the same for all, and looked for once
+        return {name: partial(_open, root, folders, labels) for name, folders in pairs.items()}
 
 
 def _pairs_of_folders(root: Path) -> _Pairs:
@@ -85,15 +87,11 @@ def _divided(images: Path, masks: Path) -> Iterator[tuple[str, tuple[Path, Path]
         yield DEFAULT_SUBSET, (images, masks)
 
 
-def _open(root: Path, name: str, pairs: _Pairs) -> Subset:
-    samples, unmatched = _samples(root, *pairs[name])
-    labels, code = _labels(root, pairs)
-    return Subset(_place(root, name, pairs), labels, samples, unmatched, code)
-
-
-def _place(root: Path, name: str, pairs: _Pairs) -> Path:
-    images, masks = pairs[name]
-    return images.parent if images.parent == masks.parent else images
+def _open(root: Path, folders: tuple[Path, Path], labels_of: Callable[[], tuple[Labels, MaskCode]]) -> Subset:
+    samples, unmatched = _samples(root, *folders)
+    labels, code = labels_of()
+    images, masks = folders
+    return Subset(images.parent if images.parent == masks.parent else images, labels, samples, unmatched, code)
 
 
 def _samples(root: Path, images: Path, masks: Path) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
@@ -108,4 +106,4 @@ def _labels(root: Path, pairs: _Pairs) -> tuple[Labels, MaskCode]:
     listed = next((place / _LABELS for place in places if (place / _LABELS).is_file()), None)
     if listed is not None:
         return labels_and_code(read_label_list(listed), listed)
-    return find_labels(root, tuple(sample.mask for pair in pairs.values() for sample in _samples(root, *pair)[0]))
+    return find_labels(root, [sample.mask for pair in pairs.values() for sample in _samples(root, *pair)[0]])
