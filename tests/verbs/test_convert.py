@@ -1,6 +1,7 @@
 """`otx convert` writes what it reads, goes on where it was, and leaves alone what is not its own."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -34,8 +35,7 @@ def test_what_is_written_is_what_was_read(layout, tmp_path):
         assert after[name].labels == subset.labels
         for old, new in zip(subset.samples, after[name].samples, strict=True):
             np.testing.assert_array_equal(after[name].read_mask(new), subset.read_mask(old))
-            with open(old.image, "rb") as one, open(new.image, "rb") as other:
-                assert one.read() == other.read()
+            assert Path(new.image).read_bytes() == Path(old.image).read_bytes()
     assert not (output / "conversion.json").exists()
 
 
@@ -69,7 +69,7 @@ def test_an_interrupted_conversion_goes_on(coco, tmp_path):
         convert(coco, tmp_path / "out", progress=interrupt)
     done = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
     assert done
-    with pytest.raises(UsageError, match="holds an interrupted conversion of .*, read in another way"):
+    with pytest.raises(UsageError, match=r"holds an interrupted conversion of .*, read in another way"):
         convert(coco, tmp_path / "out", data_format="coco")
     assert sum(convert(coco, tmp_path / "out").images.values()) == 3
     assert {path: path.stat().st_mtime_ns for path in done} == done

@@ -13,10 +13,10 @@ class _ListsFormats(click.Command):
     """A command whose help ends with the formats."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from otx_seg.datasets import formats
+        from otx_seg.datasets import known_formats
 
         with formatter.section("Formats, and what they are recognised by"):
-            formatter.write_dl([(name, known.layout) for name, known in formats().items()])
+            formatter.write_dl([(name, known.layout) for name, known in known_formats().items()])
 
 
 @click.command("convert", cls=_ListsFormats)

@@ -1,7 +1,7 @@
 """Data sets: folders of images and masks to samples, splits, checks and batches."""
 
 from otx_seg.datasets.masks import MAX_LABELS, read_mask
-from otx_seg.datasets.opening import HowToRead, find_subsets, formats, open_folder
+from otx_seg.datasets.opening import HowToRead, find_subsets, known_formats, open_folder
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import ScanReport, require_two_labels, scan, sound_samples
@@ -26,8 +26,8 @@ __all__ = [
     "TrainingData",
     "check_images",
     "find_subsets",
-    "formats",
     "holds_bare_images",
+    "known_formats",
     "leave_out_copies",
     "open_folder",
     "open_test",

@@ -36,7 +36,7 @@ class HowToRead:
 
 
 @functools.cache
-def formats() -> dict[str, DataFormat]:
+def known_formats() -> dict[str, DataFormat]:
     """Every format by the name of its module, which is what ``--data-format`` calls it."""
     found = catalogue.classes("otx_seg.datasets.formats").values()
     return {format_class.__module__.rpartition(".")[2]: format_class() for format_class in found}
@@ -47,7 +47,7 @@ def open_folder(root: Path, data_format: str | None = None, annotations: Path | 
 
     Args:
         root: the folder of the data set. Nothing is written there.
-        data_format: name of its format, see `formats`; None: what it looks like.
+        data_format: name of its format, see `known_formats`; None: what it looks like.
         annotations: a file of annotations to use instead of those in `root`, in formats that allow it.
 
     Returns:
@@ -72,9 +72,9 @@ def find_subsets(root: Path, data_format: str | None = None, annotations: Path |
     if annotations is not None and not annotations.is_file():
         raise DataError(f"{annotations}: no such file of annotations")
     name = _named(data_format) if data_format is not None else _seen(root, annotations)
-    chosen = formats()[name]
+    chosen = known_formats()[name]
     if annotations is not None and not chosen.takes_annotation_file:
-        able = [other for other, known in formats().items() if known.takes_annotation_file]
+        able = [other for other, known in known_formats().items() if known.takes_annotation_file]
         raise UsageError(
             f"{annotations}: a file of annotations cannot be named for {name}, whose masks lie in {root}; leave it "
             f"out (it is for --data-format {' or '.join(able)})"
@@ -83,8 +83,10 @@ def find_subsets(root: Path, data_format: str | None = None, annotations: Path |
 
 
 def _named(data_format: str) -> str:
-    if data_format not in formats():
-        raise UsageError(f"--data-format {data_format}: unknown; {catalogue.nearest(data_format, list(formats()))}")
+    if data_format not in known_formats():
+        raise UsageError(
+            f"--data-format {data_format}: unknown; {catalogue.nearest(data_format, list(known_formats()))}"
+        )
     return data_format
 
 
@@ -95,7 +97,7 @@ def _seen(root: Path, annotations: Path | None) -> str:
         DataError: it looks like several, or its subsets like different ones.
     """
     if annotations is not None:
-        return next(name for name, known in formats().items() if known.takes_annotation_file)
+        return next(name for name, known in known_formats().items() if known.takes_annotation_file)
     found = looks_like(root)
     if len(found) > 1:
         raise DataError(
@@ -113,7 +115,7 @@ def _seen(root: Path, annotations: Path | None) -> str:
 
 def looks_like(root: Path) -> list[str]:
     """The names of the formats that a folder looks like."""
-    found = [name for name, known in formats().items() if known.detects(root)]
+    found = [name for name, known in known_formats().items() if known.detects(root)]
     return [name for name in found if name != _BARE] or found
 
 
@@ -130,4 +132,4 @@ def _refuse_mixture(root: Path, found: list[str], inside: dict[str, list[str]]) 
 
 
 def _described(name: str) -> str:
-    return f"{name} ({formats()[name].layout})"
+    return f"{name} ({known_formats()[name].layout})"

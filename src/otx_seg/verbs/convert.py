@@ -55,7 +55,7 @@ def convert(
     Args:
         data_roots: the folder of the data. Nothing is written there.
         output: a new or empty folder, or that of an interrupted conversion of the same data.
-        data_format: name of its format, see `otx_seg.datasets.formats`; None: what it looks like.
+        data_format: name of its format, see `otx_seg.datasets.known_formats`; None: what it looks like.
         ann_files: COCO file of annotations to use instead of those in `data_roots`.
         progress: called with the numbers of images done and to do.
 

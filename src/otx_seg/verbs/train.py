@@ -72,7 +72,7 @@ def train(
     """Train a network and write the best of it to ``<run>/models/weights.pth``.
 
     Args:
-        train_data_roots: folder of labelled data (see `otx_seg.datasets.formats`), or of images for self-supervised
+        train_data_roots: folder of labelled data (see `otx_seg.datasets.known_formats`), or of images for self-supervised
             training.
         val_data_roots: the same for validation; None: a subset of the training folder called val or valid, else a
             random 20 % of the training images.

@@ -78,7 +78,7 @@ def test_photographs_instead_of_masks(tmp_path, suffix):
     noise = np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8)
     put(tmp_path / "images/a.jpg", noise)
     put(tmp_path / f"masks/a{suffix}", noise)
-    with pytest.raises(DataError, match="400 colours occur in its masks, too many to be labels; .* saved as JPEG"):
+    with pytest.raises(DataError, match=r"400 colours occur in its masks, too many to be labels; .* saved as JPEG"):
         open_folder(tmp_path)
 
 

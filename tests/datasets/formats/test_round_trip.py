@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from data_layouts import NAMES, SUBSET_OF, WRITERS, image, truth
 
-from otx_seg.datasets import formats, open_folder, scan
+from otx_seg.datasets import known_formats, open_folder, scan
 from otx_seg.datasets.opening import looks_like
 
 UNDIVIDED = ("common in the root", "synthia rand", "synthia rand, new", "synthia sf", "synthia al", "folders")
@@ -26,11 +26,11 @@ def state(root: Path) -> dict[Path, int]:
 
 
 def test_every_format_is_written_by_a_layout():
-    assert {format_name for format_name, _ in WRITERS.values()} == set(formats())
+    assert {format_name for format_name, _ in WRITERS.values()} == set(known_formats())
 
 
 def test_every_format_is_called_like_its_module_and_described():
-    for name, known in formats().items():
+    for name, known in known_formats().items():
         assert name in known.__class__.__module__
         assert known.title
         assert known.layout

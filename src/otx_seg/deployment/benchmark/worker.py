@@ -129,7 +129,7 @@ class _Session:
         self.throughput(self.image, warm_up_s)
         return self.throughput(self.image, seconds)
 
-    def _scores(self, data_root: str, data_format: str | None, annotations: str | None) -> dict[str, Any]:
+    def _scores(self, data_root: str, data_format: str | None = None, annotations: str | None = None) -> dict[str, Any]:
         """What `otx eval` writes, but for the time."""
         from otx_seg.datasets import HowToRead, open_test
         from otx_seg.inference.evaluate import evaluate
