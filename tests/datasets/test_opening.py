@@ -48,6 +48,15 @@ def test_a_data_set_one_folder_below_is_pointed_at(tmp_path):
         open_folder(tmp_path)
 
 
+def test_what_a_folder_is_taken_for_is_said_unless_it_is_the_ordinary_format(tmp_path, messages):
+    common(tmp_path / "ordinary")
+    open_folder(tmp_path / "ordinary")
+    assert messages.text == ""
+    bare(tmp_path / "bare")
+    open_folder(tmp_path / "bare")
+    assert "bare: read as folders of images and masks; --data-format names another format" in messages.text
+
+
 def test_an_unknown_format(tmp_path):
     with pytest.raises(UsageError, match="--data-format cocoa: unknown; did you mean 'coco'"):
         open_folder(tmp_path, "cocoa")

@@ -8,8 +8,7 @@ Two layouts::
                                       root/val/images/  ...
 
 An image and a mask belong together when their paths below ``images/`` and ``masks/`` are equal but for the suffix.
-Datumaro names the format's parts and reads the label file; its own import would decode every mask and take the
-file's bare name for its identity.
+Datumaro's own import would decode every mask and take the file's bare name for its identity.
 """
 
 from __future__ import annotations
@@ -33,25 +32,11 @@ _CANONICAL = {"training": "train", "valid": "val", "validation": "val", "testing
 _LISTED = 5  # files named in a message
 
 
-def open_folder(root: Path) -> dict[str, Subset]:
-    """All subsets of a data set.
-
-    Args:
-        root: the folder of the data set. Nothing is written there.
-
-    Returns:
-        subset by name: "default" for images directly in the root, else the subset folder's name in lower case,
-        where "valid" and "validation" become "val".
-
-    Raises:
-        DataError: the folder or the layout is missing, the label file is unusable, a subset has no image with a
-            mask, two images or masks have the same name but for the suffix, or a link leads out of `root`.
-    """
-    return {name: open_subset(root, folder) for name, folder in find_subsets(root).items()}
-
-
 def find_subsets(root: Path) -> dict[str, Path]:
-    """The folders that hold ``images/``, by subset name as in `open_folder`; nothing below is read.
+    """The folders that hold ``images/``, by subset name; nothing below is read.
+
+    The name is "default" for images directly in the root, else the folder's in lower case, where "valid" and
+    "validation" become "val".
 
     Raises:
         DataError: `root` is no folder or holds no such folder, or two folders mean the same subset.
@@ -101,8 +86,9 @@ def _unknown_layout(root: Path) -> str:
     seen = f" (to Datumaro it looks like {' or '.join(formats)})" if formats else ""
     return (
         f"{root}: no folder {_IMAGES} here or in a subset folder{seen}; expected are {_IMAGES}/, {_MASKS}/ and "
-        f"{META_FILE}, or train/, val/, test/ with {_IMAGES}/ and {_MASKS}/ in each. Are these images "
-        "without masks, to learn a backbone from? Then add --train-type Selfsupervised and leave out --val-data-roots"
+        f"{META_FILE}, or train/, val/, test/ with {_IMAGES}/ and {_MASKS}/ in each, or a format that `otx convert "
+        "--help` lists. Are these images without masks, to learn a backbone from? Then add --train-type Selfsupervised "
+        "and leave out --val-data-roots"
     )
 
 
@@ -114,7 +100,7 @@ def open_subset(root: Path, folder: Path) -> Subset:
         folder: the folder with ``images/`` and ``masks/``; `root` or one in it.
 
     Raises:
-        DataError: as `open_folder`.
+        DataError: the label file is unusable, or as `pair_files`.
     """
     samples, unmatched = pair_files(folder / _IMAGES, folder / _MASKS, root)
     own_meta = folder / META_FILE

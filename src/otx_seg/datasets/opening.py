@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from otx_seg.datasets.data_format import DataFormat, Subsets
 from otx_seg.datasets.folder import listed_folders
 from otx_seg.datasets.samples import Subset
 from otx_seg.errors import DataError, UsageError
+
+logger = logging.getLogger(__name__)
 
 ORDINARY = "common_semantic_segmentation"
 """What a folder is taken for that looks like nothing else; its messages say what is expected."""
@@ -110,6 +113,8 @@ def _seen(root: Path, annotations: Path | None) -> str:
     if not found and inside:
         folder, seen = next(iter(inside.items()))
         raise DataError(f"{root}: is no data set itself, but {folder} in it looks like {seen[0]}: name {root / folder}")
+    if found and found != [ORDINARY]:
+        logger.info("%s: read as %s; --data-format names another format", root, known_formats()[found[0]].title)
     return found[0] if found else ORDINARY
 
 

@@ -72,8 +72,8 @@ def train(
     """Train a network and write the best of it to ``<run>/models/weights.pth``.
 
     Args:
-        train_data_roots: folder of labelled data (see `otx_seg.datasets.known_formats`), or of images for self-supervised
-            training.
+        train_data_roots: folder of labelled data (see `otx_seg.datasets.known_formats`); for self-supervised training
+            of images.
         val_data_roots: the same for validation; None: a subset of the training folder called val or valid, else a
             random 20 % of the training images.
         unlabeled_data_roots: folder of images without masks to learn from as well.
