@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import labels_option, output_options
+from otx_seg.cli.options import annotation_files_options, data_format_option, labels_option, output_options
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 
 
@@ -38,6 +38,8 @@ _OPTION = "--load-weights"
 )
 @labels_option
 @click.option("--data-roots", metavar="FOLDER", help="Labelled data to measure Dice on; without it there is none.")
+@annotation_files_options("test")
+@data_format_option
 @click.option("--threads", type=int, help="Threads for each model; without it one for each usable processor.")
 @click.option(
     "--seconds", type=float, default=DEFAULT_SECONDS, show_default=True, help="How long each model is measured."

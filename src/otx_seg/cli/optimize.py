@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import labels_option, output_options
+from otx_seg.cli.options import annotation_files_options, data_format_option, labels_option, output_options
 from otx_seg.cli.parameters import ParametersCommand
 
 
@@ -24,6 +24,8 @@ from otx_seg.cli.parameters import ParametersCommand
     help="Images that calibrate the value ranges; for a .pth with masks, to train on.",
 )
 @click.option("--val-data-roots", metavar="FOLDER", help="Labelled data to compare on; else as in `otx train`.")
+@annotation_files_options("train", "val")
+@data_format_option
 @click.option("--resume-from", metavar="RUN", help="Go on with an interrupted fine-tuning: its folder or checkpoint.")
 @click.option(
     "--seed",

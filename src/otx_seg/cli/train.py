@@ -7,17 +7,20 @@ from typing import Any
 
 import click
 
+from otx_seg.cli.options import annotation_files_options, data_format_option
 from otx_seg.cli.parameters import ParametersCommand
 
 
 @click.command("train", cls=ParametersCommand)
 @click.argument("template", required=False)
-@click.option("--train-data-roots", metavar="FOLDER", help="Training data: images/, masks/ and dataset_meta.json.")
+@click.option("--train-data-roots", metavar="FOLDER", help="Training data, say images/, masks/ and dataset_meta.json.")
 @click.option(
     "--val-data-roots",
     metavar="FOLDER",
     help="Validation data; without it a subset called val in the training data, else a random 20 % of it.",
 )
+@annotation_files_options("train", "val")
+@data_format_option
 @click.option("--unlabeled-data-roots", metavar="FOLDER", help="Images without masks, to learn from as well.")
 @click.option("--unlabeled-file-list", metavar="FILE", help="Names those to use, one path per line; else all.")
 @click.option(

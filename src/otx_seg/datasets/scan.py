@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from otx_seg.datasets.masks import MaskContentError, verify_mask_file
+from otx_seg.datasets.masks import MaskContentError
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX
@@ -85,7 +85,7 @@ def _check(subset: Subset, sample: Sample) -> _Finding:
     nothing = ((0,) * (len(subset.labels) + 1), (0, 0))
     try:
         size = verify_image(sample.image)
-        verify_mask_file(sample.mask)
+        subset.mask_code.verify(sample)
         mask = subset.read_mask(sample)
     except MaskContentError as error:
         return _Finding(*nothing, fault=str(error), damage=None)
@@ -150,5 +150,5 @@ def require_two_labels(subset: Subset, report: ScanReport) -> None:
         found = f"only the label {present[0]!r} occurs" if present else "every pixel is ignored"
         raise DataError(
             f"{subset.root}: {found} in the masks of {report.images} images; there is nothing to learn: check that the "
-            "masks hold label numbers or colours of dataset_meta.json"
+            "masks hold numbers or colours of the data set's labels"
         )

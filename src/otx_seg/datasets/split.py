@@ -8,13 +8,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.datasets.folder import DEFAULT_SUBSET, find_subsets, open_subset
+from otx_seg.datasets.data_format import Subsets
+from otx_seg.datasets.folder import DEFAULT_SUBSET
+from otx_seg.datasets.opening import HowToRead, find_subsets
 from otx_seg.datasets.samples import Subset
 from otx_seg.datasets.unlabelled import ImageSet
 from otx_seg.errors import DataError
 
 DEFAULT_SEED = 42
 """Seed of everything random where none is given; one for all commands, so that they split data alike."""
+
+
+AS_IT_LOOKS = HowToRead()
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,19 @@ class TrainingData:
 
 
 def open_training(
-    train_root: Path, val_root: Path | None, seed: int, val_share: float = 0.2, use_polygons: bool = False
+    train_root: Path,
+    val_root: Path | None,
+    seed: int,
+    val_share: float = 0.2,
+    use_polygons: bool = False,
+    how: HowToRead = AS_IT_LOOKS,
 ) -> TrainingData:
     """The images to train on and to validate on.
 
     1. Trained on is the subset train of `train_root`, else the images directly in it, else its only subset.
-    2. Validated on is the subset val of `val_root`, else the images directly in it, else its only subset.
-    3. Without `val_root`: the subset val of `train_root` if there is one,
+    2. Validated on is the subset val of `val_root`, else the images directly in it, else its only subset; where only a
+       file of annotations is given for validation, `train_root` holds its images too.
+    3. Without either: the subset val of `train_root` if there is one,
     4. else `val_share` of the training images, at least one, chosen by `seed` and taken from them.
 
     Args:
@@ -52,42 +63,55 @@ def open_training(
         seed: decides the random choice; equal seeds and files give equal choices.
         val_share: the share of the images that a random choice takes, in (0, 1).
         use_polygons: send the masks through `polygon_round_trip`.
+        how: the format of the data, and files of annotations.
 
     Raises:
+        UsageError: see `open_folder`.
         DataError: unusable data (see `open_folder`), labels that differ, or a single image that cannot be split.
     """
-    train_name, train = _choose(train_root, ("train", DEFAULT_SUBSET), "train on", use_polygons)
-    if val_root is not None:
-        val_name, val = _choose(val_root, ("val", DEFAULT_SUBSET), "validate on", use_polygons)
+    subsets = find_subsets(train_root, how.data_format, how.train_annotations)
+    train_name, train = _choose(train_root, subsets, ("train", DEFAULT_SUBSET), "train on", use_polygons)
+    if val_root is not None or how.val_annotations is not None:
+        val_root = val_root or train_root
+        subsets = find_subsets(val_root, how.data_format, how.val_annotations)
+        val_name, val = _choose(val_root, subsets, ("val", DEFAULT_SUBSET), "validate on", use_polygons)
         split = f"validation: {len(val)} images of {_place(val_root, val_name)}, as given"
-        if val.root.resolve() == train.root.resolve():
+        if _same_files(train, val):
             split += "; these are the training images too, so the scores will be too good"
-    elif train_name != "val" and "val" in find_subsets(train_root):
-        _, val = _choose(train_root, ("val",), "validate on", use_polygons)
-        split = f"validation: {len(val)} images of the subset {val.root.name} in {train_root}"
+    elif train_name != "val" and "val" in subsets:
+        _, val = _choose(train_root, subsets, ("val",), "validate on", use_polygons)
+        split = f"validation: {len(val)} images of the subset val in {train_root}"
     else:
         return _split_at_random(train, train_root, seed, val_share)
     check_same_labels(train, val)
     return TrainingData(train, val, split)
 
 
-def open_test(root: Path, use_polygons: bool = False) -> Subset:
+def open_test(root: Path, use_polygons: bool = False, how: HowToRead = AS_IT_LOOKS) -> Subset:
     """The images to evaluate on: the subset test of `root`, else val, else those directly in it, else its only one.
 
     Raises:
+        UsageError: see `open_folder`.
         DataError: unusable data (see `open_folder`), or several subsets none of which is meant for testing.
     """
-    return _choose(root, ("test", "val", DEFAULT_SUBSET), "evaluate on", use_polygons)[1]
+    subsets = find_subsets(root, how.data_format, how.test_annotations)
+    return _choose(root, subsets, ("test", "val", DEFAULT_SUBSET), "evaluate on", use_polygons)[1]
 
 
-def _choose(root: Path, wanted: tuple[str, ...], purpose: str, use_polygons: bool) -> tuple[str, Subset]:
-    folders = find_subsets(root)
-    for name in (*wanted, *(folders if len(folders) == 1 else ())):
-        if name in folders:
-            subset = open_subset(root, folders[name])
+def _choose(
+    root: Path, subsets: Subsets, wanted: tuple[str, ...], purpose: str, use_polygons: bool
+) -> tuple[str, Subset]:
+    for name in (*wanted, *(subsets if len(subsets) == 1 else ())):
+        if name in subsets:
+            subset = subsets[name]()
             return name, subset.through_polygons() if use_polygons else subset
-    known = ", ".join(folder.name for folder in folders.values())
+    known = ", ".join(subsets)
     raise DataError(f"{root}: which subset to {purpose}? Found {known}, expected {' or '.join(wanted)}; give its path")
+
+
+def _same_files(one: Subset, other: Subset) -> bool:
+    names = [{sample.name for sample in subset.samples} for subset in (one, other)]
+    return one.root.resolve() == other.root.resolve() and names[0] == names[1]
 
 
 def _place(root: Path, subset: str) -> str:
@@ -133,5 +157,6 @@ def check_same_labels(train: Subset, val: Subset) -> None:
         difference = "they name another background label"
     raise DataError(
         f"the labels of the training and the validation data differ: {difference}; list the "
-        "same labels in the same order in the label_map of both dataset_meta.json files, also those without any pixel"
+        "same labels in the same order in both (the label_map of dataset_meta.json, or labels.txt), also those without "
+        "any pixel"
     )

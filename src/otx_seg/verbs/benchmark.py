@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import open_test
+from otx_seg.datasets import AS_IT_LOOKS, open_test
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 from otx_seg.deployment.benchmark.measure import Measurement, Progress, measure
 from otx_seg.deployment.benchmark.processor import computes_in_bf16, processor_count, processor_name
@@ -18,7 +18,7 @@ from otx_seg.deployment.benchmark.variant import Variant
 from otx_seg.deployment.benchmark.variants import variants_of
 from otx_seg.errors import UsageError
 from otx_seg.report.benchmark_chart import draw_benchmark
-from otx_seg.verbs.data import tell_skipped
+from otx_seg.verbs.data import how_to_read, tell_skipped
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
@@ -81,6 +81,8 @@ def benchmark(
     load_weights: str | Path | Sequence[str | Path],
     data_roots: str | Path | None = None,
     *,
+    test_ann_files: str | Path | None = None,
+    data_format: str | None = None,
     labels: str | Sequence[str] | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
@@ -96,6 +98,8 @@ def benchmark(
         load_weights: any of ``.pth``, ``.xml`` and ``.onnx``, with the same labels. Each contributes what it can be
             run as, see `variants_of`.
         data_roots: labelled images to score on, as for `evaluate`; None: no scores.
+        test_ann_files: COCO file of annotations to use instead of those in `data_roots`.
+        data_format: name of the format of the data; None: what it looks like.
         labels: see `predict`; of those models that carry none.
         output, overwrite: see `train`.
         threads: how many work for each model; None: one for each processor this process may use.
@@ -117,14 +121,17 @@ def benchmark(
     if not variants:
         raise UsageError("no models to compare; give .pth, .xml or .onnx files")
     root = Path(data_roots) if data_roots is not None else None
-    subset = open_test(root) if root is not None else None
+    how = how_to_read(data_format, test_ann_files=test_ann_files)
+    if root is None and how != AS_IT_LOOKS:
+        raise UsageError("--data-format and --test-ann-files say how to read data: give --data-roots too")
+    subset = open_test(root, how=how) if root is not None else None
     roots = (subset.root,) if subset is not None else ()
     run = open_run(Path(output) if output is not None else None, "benchmark", _PRODUCTS, overwrite, roots)
     with log_to(run):
         if subset is not None:
             tell_skipped("test", subset.unmatched)
         _tell_what_is_left_out(variants, with_bf16)
-        found = measure(variants, threads, seconds, run.log, root, progress)
+        found = measure(variants, threads, seconds, run.log, root, progress, how)
         images = len(subset) if subset is not None else 0
         report, chart = (run.path / name for name in _PRODUCTS)
         result = Benchmark(tuple(found), processor_name(), threads, seconds, images, report, chart)

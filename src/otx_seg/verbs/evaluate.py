@@ -13,7 +13,7 @@ from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.sliding_window import parse_window
 from otx_seg.template import USED_BY
 from otx_seg.training.devices import choose_workers
-from otx_seg.verbs.data import tell_skipped
+from otx_seg.verbs.data import how_to_read, tell_skipped
 from otx_seg.verbs.weights import choose_weights, open_model
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
@@ -23,6 +23,8 @@ from otx_seg.workspace.run_folder import open_run
 def evaluate(
     test_data_roots: str | Path,
     *,
+    test_ann_files: str | Path | None = None,
+    data_format: str | None = None,
     load_weights: str | Path | None = None,
     labels: str | Sequence[str] | None = None,
     template: str | Path | None = None,
@@ -38,6 +40,8 @@ def evaluate(
 
     Args:
         test_data_roots: labelled images; the subset called test if there are subsets, else the one called val.
+        test_ann_files: COCO file of annotations to use instead of those in `test_data_roots`.
+        data_format: name of the format of the data; None: what it looks like.
         load_weights: a ``.pth``, ``.xml``, ``.onnx`` or the ``.zip`` of `deploy`; None: the last training run of the
             workspace.
         labels: see `predict`.
@@ -56,7 +60,9 @@ def evaluate(
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
     predictor, made_from = open_model(choose_weights(load_weights), template, labels, parameters, USED_BY["eval"])
     settings = made_from.hyper_parameters.learning_parameters
-    subset = open_test(Path(test_data_roots), use_polygons=settings.use_otx_adapter)
+    subset = open_test(
+        Path(test_data_roots), settings.use_otx_adapter, how_to_read(data_format, test_ann_files=test_ann_files)
+    )
     run = open_run(
         Path(output) if output is not None else None, "eval", ("performance.json",), overwrite, (subset.root,)
     )

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg import template as templates
-from otx_seg.datasets import DEFAULT_SEED
+from otx_seg.datasets import AS_IT_LOOKS, DEFAULT_SEED, HowToRead
 from otx_seg.deployment.outcome import Progress
 from otx_seg.deployment.quantization_aware import BEST, FineTuned, FineTuning, fine_tune, fine_tuning_template
 from otx_seg.errors import UsageError
 from otx_seg.template import USED_TO_QUANTIZE, Template
 from otx_seg.training.checkpoint import OPTIMIZE, find_checkpoint, read_checkpoint, refuse_other_template, template_of
 from otx_seg.training.watcher import Watcher
-from otx_seg.verbs.plan import Plan, Roots
+from otx_seg.verbs.plan import Plan, Roots, how_recorded
 from otx_seg.verbs.recipe import recipe
 from otx_seg.verbs.training_data import check_data, describe_data, open_data, refuse_other_data
 from otx_seg.workspace.atomic import write_json, write_text
@@ -42,6 +42,7 @@ class Request:
     template: str | Path | None
     seed: int | None
     parameters: dict[str, Any]
+    how: HowToRead = AS_IT_LOOKS
 
 
 def fine_tune_weights(
@@ -96,7 +97,7 @@ def _new_plan(request: Request) -> Plan:
     path = Path(request.load_weights)
     weights = read_weights(path)
     chosen = _asked(_template_of(path, weights.template, request.template), request.parameters)
-    roots = Roots(Path(request.train_root), _path(request.val_root), None, None)
+    roots = Roots(Path(request.train_root), _path(request.val_root), None, None, request.how)
     seed = DEFAULT_SEED if request.seed is None else request.seed
     return Plan(chosen, "quantisation-aware", roots, seed, path, weights.labels, True, None, None)
 
@@ -117,7 +118,7 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     if request.seed not in (None, recorded["seed"]):
         raise UsageError(f"the run to go on with has seed {recorded['seed']}, now {request.seed} is asked for")
     train_root, val_root = request.train_root or recorded["train_root"], request.val_root or recorded["val_root"]
-    roots = Roots(Path(train_root), _path(val_root), None, None)
+    roots = Roots(Path(train_root), _path(val_root), None, None, how_recorded(request.how, recorded))
     known = read_weights(source).labels
     return Plan(of_run, "as in the run to go on with", roots, recorded["seed"], source, known, True, state, run)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg import template as templates
-from otx_seg.datasets import DEFAULT_SEED
+from otx_seg.datasets import AS_IT_LOOKS, DEFAULT_SEED, HowToRead
 from otx_seg.datasets.epoch_sampler import EpochSampler
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, labels_from_plain
@@ -33,12 +33,14 @@ class Roots:
         val: labelled images to validate on; None: part of `train`.
         unlabelled: images without masks, or None.
         unlabelled_list: file that names those to use; None: all.
+        how: the format of the labelled data, and files of annotations.
     """
 
     train: Path
     val: Path | None
     unlabelled: Path | None
     unlabelled_list: Path | None
+    how: HowToRead = AS_IT_LOOKS
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Request:
     val_root: str | Path | None = None
     unlabelled_root: str | Path | None = None
     unlabelled_list: str | Path | None = None
+    how: HowToRead = AS_IT_LOOKS
     train_type: str | None = None
     template: str | Path | None = None
     load_weights: str | Path | None = None
@@ -109,14 +112,22 @@ def _new_plan(request: Request) -> Plan:
     chosen = _choose_template(request.template, start)
     in_template = chosen.hyper_parameters.algo_backend.train_type
     asked = request.train_type or by_parameter or (in_template if in_template != "Incremental" else None)
-    given = (Path(request.train_root), request.val_root is not None, request.unlabelled_root is not None)
-    train_type, reason = choose_train_type(asked, *given)
+    # Data that is said to be of some format is not looked at as bare images.
+    bare = Path(request.train_root) if request.how == AS_IT_LOOKS else None
+    val = request.val_root is not None or request.how.val_annotations is not None
+    train_type, reason = choose_train_type(asked, bare, val, request.unlabelled_root is not None)
+    if train_type == "Selfsupervised" and request.how != AS_IT_LOOKS:
+        raise UsageError(
+            "--train-type Selfsupervised learns from images alone: leave out --data-format and --train-ann-files, and "
+            "name the folder of the images"
+        )
     chosen = chosen.override({**request.parameters, PARAMETER: train_type})
     roots = Roots(
         Path(request.train_root),
         _path(request.val_root),
         _path(request.unlabelled_root),
         _path(request.unlabelled_list),
+        request.how,
     )
     seed = DEFAULT_SEED if request.seed is None else request.seed
     known = start.labels if isinstance(start, WeightsFile) else None
@@ -184,9 +195,19 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
         _path(request.val_root or recorded["val_root"]),
         _path(request.unlabelled_root or recorded["unlabelled_root"]),
         _path(request.unlabelled_list or recorded["unlabelled_list"]),
+        how_recorded(request.how, recorded),
     )
     known = None if recorded.get("known_labels") is None else labels_from_plain(recorded["known_labels"])
     return Plan(chosen, "as in the run to go on with", roots, recorded["seed"], None, known, True, state, run)
+
+
+def how_recorded(asked: HowToRead, recorded: dict[str, Any]) -> HowToRead:
+    """How the data of a run to go on with is read: as asked for, else as ``data.json`` says."""
+    return HowToRead(
+        asked.data_format or recorded.get("data_format"),
+        asked.train_annotations or _path(recorded.get("train_annotations")),
+        asked.val_annotations or _path(recorded.get("val_annotations")),
+    )
 
 
 def with_length(plan: Plan, images: int, processes: int) -> Plan:

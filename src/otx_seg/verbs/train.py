@@ -28,6 +28,7 @@ from otx_seg.training.devices import describe_device, on_cpu
 from otx_seg.training.loop import Training
 from otx_seg.training.starting_weights import load_starting_backbone, load_starting_weights
 from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
+from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.plan import Plan, Request, make_plan, with_length
 from otx_seg.verbs.training_data import (
     check_data,
@@ -53,6 +54,9 @@ def train(
     *,
     unlabeled_data_roots: str | Path | None = None,
     unlabeled_file_list: str | Path | None = None,
+    train_ann_files: str | Path | None = None,
+    val_ann_files: str | Path | None = None,
+    data_format: str | None = None,
     train_type: str | None = None,
     template: str | Path | None = None,
     load_weights: str | Path | None = None,
@@ -68,19 +72,20 @@ def train(
     """Train a network and write the best of it to ``<run>/models/weights.pth``.
 
     Args:
-        train_data_roots: folder with ``images/``, ``masks/`` and ``dataset_meta.json``, or with such subset folders;
-            for self-supervised training a folder of images.
+        train_data_roots: folder of labelled data (see `otx_seg.datasets.known_formats`); for self-supervised training
+            of images.
         val_data_roots: the same for validation; None: a subset of the training folder called val or valid, else a
             random 20 % of the training images.
         unlabeled_data_roots: folder of images without masks to learn from as well.
-        unlabeled_file_list: text file that names those to use, one path per line relative to that folder; None: all.
+        unlabeled_file_list: text file that names those to use, one path per line relative to that folder.
+        train_ann_files, val_ann_files: COCO files of annotations to use instead of those in the folders.
+        data_format: name of the format of the data; None: what it looks like.
         train_type: ``Incremental``, ``Semisupervised`` or ``Selfsupervised``; None: the second if there are unlabelled
             images, the third if `train_data_roots` holds nothing but images, else the first.
-        template: name, id or path; None: that of the run to go on with or of the weights to start from, else the
-            default.
+        template: name, id or path; None: that of the run to go on with or of the weights, else the default.
         load_weights: `weights.pth` to start from; classifier rows are mapped by label name.
         resume_from: folder of a run, or its checkpoint file, to go on with as if it had never stopped.
-        output: folder of the run; None: a new one below ``otx-workspace-SEGMENTATION/outputs``, or the resumed one.
+        output: folder of the run; None: a new one in the workspace, or the resumed one.
         seed: of initialisation, data order and augmentation; None: 42.
         deterministic: use only deterministic GPU kernels (slower).
         parameters: ``{"group.name": value}`` hyper-parameters that differ from the template.
@@ -99,6 +104,7 @@ def train(
         val_root=val_data_roots,
         unlabelled_root=unlabeled_data_roots,
         unlabelled_list=unlabeled_file_list,
+        how=how_to_read(data_format, train_ann_files, val_ann_files),
         train_type=train_type,
         template=template,
         load_weights=load_weights,

@@ -41,7 +41,7 @@ def open_data(plan: Plan) -> TrainingData:
         DataError: the data cannot be used.
     """
     use_polygons = plan.template.hyper_parameters.learning_parameters.use_otx_adapter
-    data = open_training(plan.roots.train, plan.roots.val, plan.seed, use_polygons=use_polygons)
+    data = open_training(plan.roots.train, plan.roots.val, plan.seed, use_polygons=use_polygons, how=plan.roots.how)
     data = adapt_labels(data, plan.known, plan.template.hyper_parameters.learning_parameters.task_adapt)
     if plan.roots.unlabelled is None:
         return data
@@ -143,6 +143,9 @@ def describe_data(plan: Plan, data: TrainingData) -> dict[str, Any]:
         "val_root": _resolved(plan.roots.val),
         "unlabelled_root": _resolved(plan.roots.unlabelled),
         "unlabelled_list": _resolved(plan.roots.unlabelled_list),
+        "data_format": plan.roots.how.data_format,
+        "train_annotations": _resolved(plan.roots.how.train_annotations),
+        "val_annotations": _resolved(plan.roots.how.val_annotations),
         "known_labels": None if plan.known is None else labels_to_plain(plan.known),
         "split": data.split,
         "train": [sample.name for sample in data.train.samples],
