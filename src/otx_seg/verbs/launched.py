@@ -95,7 +95,8 @@ def naming_lost_processes(run: RunFolder) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not any(words in str(error) for words in (*_LOST, *_SLOW)):
+        alone = os.environ.get("WORLD_SIZE", "1") == "1"
+        if alone or not any(words in str(error) for words in (*_LOST, *_SLOW)):
             raise
         raise LostProcessError(
             "another process of this training ended or does not answer; look for what it said where it ran. Then go on "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import socket
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,11 +14,14 @@ from torch.distributed import DistError, DistNetworkError, TCPStore
 
 from otx_seg.errors import OtxError, UsageError
 
+logger = logging.getLogger(__name__)
+
 JOIN_TIMEOUT_S = 300.0
 """How long the nodes wait for each other."""
 
 _POLL_S = 0.2
 _TRY_S = 2  # of one attempt to reach the first node
+_ANSWER_S = 20  # until what answers has shown that it is a training
 
 
 def host_meeting(host: str, port: int, nodes: int, plan: dict[str, int], timeout_s: float = JOIN_TIMEOUT_S) -> TCPStore:
@@ -44,6 +49,8 @@ def host_meeting(host: str, port: int, nodes: int, plan: dict[str, int], timeout
                 "choose another one"
             ) from error
         raise UsageError(f"--rdzv-endpoint {host}:{port}: cannot be opened ({_first_line(error)})") from error
+    if nodes > 1:
+        logger.info("waiting for %d other machine(s) at %s:%d, at most %g s", nodes - 1, host, port, timeout_s)
     store.set("plan", json.dumps(plan, sort_keys=True))
     store.add("nodes", 1)
     _wait(lambda: store.add("nodes", 0) >= nodes, timeout_s, lambda: _missing(store.add("nodes", 0), nodes, timeout_s))
@@ -64,25 +71,17 @@ def join_meeting(
         UsageError: the first node was told otherwise, or this one's place is taken.
         OtxError: the first node cannot be reached in time, or another one did not come.
     """
-    start, reached = time.monotonic(), []
-
-    def reach() -> bool:
-        try:
-            limit = timedelta(seconds=_TRY_S)
-            reached.append(TCPStore(host, port, None, False, limit, wait_for_workers=False, multi_tenant=True))
-        except DistError:
-            return False
-        return True
-
-    _wait(
-        reach,
-        timeout_s,
-        lambda: (
-            f"--rdzv-endpoint {host}:{port}: the first node was not there within {timeout_s:g} s; start the same command "
-            "there with --base-rank 0, and see that this machine can reach the port"
-        ),
-    )
-    store = reached[0]
+    start = time.monotonic()
+    logger.info("joining the training at %s:%d, at most %g s", host, port, timeout_s)
+    _wait(lambda: _answers(host, port), timeout_s, lambda: _unreachable(host, port, timeout_s))
+    try:
+        limit = timedelta(seconds=_ANSWER_S)
+        store = TCPStore(host, port, None, False, limit, wait_for_workers=False, multi_tenant=True)
+    except DistError as error:
+        raise UsageError(
+            f"--rdzv-endpoint {host}:{port}: what answers there is no training ({_first_line(error)}); name the port "
+            "that the first node was given"
+        ) from error
     try:
         _wait(lambda: bool(store.check(["plan"])), timeout_s, lambda: _missing(1, nodes, timeout_s))
         told = json.loads(store.get("plan"))
@@ -100,6 +99,14 @@ def join_meeting(
     return store
 
 
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=_TRY_S).close()
+    except OSError:
+        return False
+    return True
+
+
 def _wait(is_done: Callable[[], Any], timeout_s: float, complaint: Callable[[], str]) -> None:
     """Look again and again, so that Ctrl-C is heard; the store's own waiting is deaf to it."""
     end = time.monotonic() + timeout_s
@@ -107,6 +114,13 @@ def _wait(is_done: Callable[[], Any], timeout_s: float, complaint: Callable[[], 
         if time.monotonic() > end:
             raise OtxError(complaint())
         time.sleep(_POLL_S)
+
+
+def _unreachable(host: str, port: int, timeout_s: float) -> str:
+    return (
+        f"--rdzv-endpoint {host}:{port}: the first node was not there within {timeout_s:g} s; start the same command "
+        "on it with --base-rank 0, and see that this machine can reach the port"
+    )
 
 
 def _missing(there: int, nodes: int, timeout_s: float) -> str:

@@ -71,7 +71,7 @@ def scale_out(
     Args:
         words: the arguments of `otx` that each process gets.
         gpus: numbers of GPUs, separated by commas, a process for each; None: processes on the CPU.
-        rdzv_endpoint: ``HOST:PORT`` of the first machine, where all meet; port 0, on this machine alone, is any free one.
+        rdzv_endpoint: ``HOST:PORT`` of the first machine, where all meet; port 0: any free one, for this machine alone.
         base_rank: number of this machine's first process.
         world_size: processes of all machines; 0: of this one.
 
@@ -106,8 +106,8 @@ def settle_job(gpus: str | None, rdzv_endpoint: str, base_rank: int, world_size:
     """
     if "RANK" in os.environ:
         raise UsageError(
-            "this is one process of a torchrun job already: leave --gpus, --rdzv-endpoint, --base-rank and --world-size "
-            "to torchrun"
+            "this is one process of a torchrun job already: leave out --gpus, --rdzv-endpoint, --base-rank and "
+            "--world-size, which are torchrun's to say"
         )
     host, port = _parse_endpoint(rdzv_endpoint)
     chosen = None if gpus is None else _parse_gpus(gpus)
@@ -238,8 +238,8 @@ def _what_failed(job: Job, folder: Path, failures: dict[int, Any]) -> OtxError:
         rank, number = killed[0]
         why = ", often because memory ran out" if number == signal.SIGKILL else ""
         return OtxError(
-            f"process {rank} of 0 to {job.world_size - 1} was killed by {signal.Signals(number).name}{why}; the others "
-            f"were ended.{_go_on(run)}"
+            f"the process with rank {rank} (of 0 to {job.world_size - 1}) was killed by "
+            f"{signal.Signals(number).name}{why}; the others were ended.{_go_on(run)}"
         )
     following = (LostProcessError.__name__, "InterruptedRunError", "KeyboardInterrupt")
     if notes:
@@ -265,8 +265,8 @@ def _go_on(run: RunFolder | None) -> str:
     if run is None or not run.checkpoint.exists():
         return ""
     return (
-        f" Go on from the last checkpoint with: otx train --resume-from {run.path} and the same --gpus or --world-size; "
-        f"details: {run.log}"
+        f" Go on from the last checkpoint with: otx train --resume-from {run.path} and the same --gpus or "
+        f"--world-size; details: {run.log}"
     )
 
 
