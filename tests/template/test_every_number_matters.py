@@ -59,6 +59,7 @@ SEEN_ELSEWHERE = {
     "hyper_parameters.learning_parameters.inference_batch_size": "tests/verbs/test_settings.py",
     "hyper_parameters.learning_parameters.unlabeled_batch_size": "tests/training/test_semi_supervised.py",
     "hyper_parameters.learning_parameters.num_workers": "tests/verbs/test_settings.py",
+    "hyper_parameters.algo_backend.mem_cache_size": "tests/datasets/test_memory_cache.py",
     "hyper_parameters.self_supervised.steps": "tests/training/test_self_supervised.py",
     "hyper_parameters.learning_parameters.max_minutes": "tests/training/test_loop.py",
     "hyper_parameters.nncf_optimization.learning_rate": "tests/verbs/test_fine_tune.py",

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from otx_seg.cli.options import annotation_files_options, data_format_option
-from otx_seg.cli.parameters import ParametersCommand
+from otx_seg.cli.parameters import ParametersCommand, as_words
 
 
 @click.command("train", cls=ParametersCommand)
@@ -34,7 +34,24 @@ from otx_seg.cli.parameters import ParametersCommand
 @click.option("--overwrite", is_flag=True, help="Replace a result that the output folder already holds.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number (default 42).")
 @click.option("--deterministic", is_flag=True, help="Only deterministic GPU kernels, slower; a CPU always is.")
-def command(**arguments: Any) -> None:
+@click.option(
+    "--mem-cache-size",
+    metavar="SIZE",
+    help="Memory for decoded training images, such as 500MB or 2GiB; 0: none (default 1GB, or half of what is free).",
+)
+@click.option("--gpus", metavar="N,N", help="Train on these GPUs together, a process on each.")
+@click.option("--rdzv-endpoint", metavar="HOST:PORT", help="Where several machines meet: on the first of them.")
+@click.option(
+    "--base-rank", metavar="N", type=click.IntRange(0), help="Number of this machine's first process (default 0)."
+)
+@click.option(
+    "--world-size",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Processes of all machines; without GPUs and --rdzv-endpoint: on this CPU.",
+)
+@click.pass_context
+def command(context: click.Context, **arguments: Any) -> None:
     """Train a network and keep the one that scores best on the validation data.
 
     It learns from labelled images, and from unlabelled ones too if they are given. From a folder of unlabelled images
@@ -45,6 +62,13 @@ def command(**arguments: Any) -> None:
     from otx_seg.cli.screen import messages, prepare_screen, results
 
     prepare_screen()
+    scaling = {name: arguments.pop(name) for name in ("gpus", "rdzv_endpoint", "base_rank", "world_size")}
+    scaling = {name: value for name, value in scaling.items() if value is not None}
+    if scaling:
+        from otx_seg.verbs.scale_out import scale_out
+
+        scale_out(["train", *as_words(context.command, arguments)], **scaling)
+        return
     from otx_seg.report.progress import TrainingDisplay, format_duration
     from otx_seg.report.tables import scores_table
     from otx_seg.verbs.train import train

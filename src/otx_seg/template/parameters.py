@@ -31,6 +31,7 @@ USED_TO_QUANTIZE: dict[str, tuple[str, ...]] = {
         "nncf_optimization.pruning_supported",
         "learning_parameters.batch_size",
         "learning_parameters.auto_adapt_batch_size",
+        "algo_backend.mem_cache_size",
         *_READING,
     ),
 }

@@ -13,7 +13,7 @@ from otx_seg.workspace.weights import read_tensors
 TRAIN, OPTIMIZE = "train", "optimize"
 """The verbs whose runs leave checkpoints."""
 
-_FREE = {"num_workers", "auto_num_workers", "inference_batch_size"}
+_FREE = {"num_workers", "auto_num_workers", "inference_batch_size", "mem_cache_size"}
 """Parameters a resumed run may change, since the result does not depend on them."""
 
 

@@ -68,6 +68,11 @@ def choose_workers(parameters: LearningParameters, processes: int) -> int:
     return min((os.cpu_count() or 1) // processes, 8)
 
 
+def processes_here() -> int:
+    """Training processes of this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
 def describe_device() -> str:
     """The device a training would use, for people."""
     if torch.cuda.is_available():

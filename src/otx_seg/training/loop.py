@@ -13,12 +13,13 @@ from torch import Tensor
 
 from otx_seg.algorithms import Algorithm, Moment
 from otx_seg.datasets import TrainingData
+from otx_seg.datasets.memory_cache import open_cache
 from otx_seg.errors import OtxError
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import TRAIN
-from otx_seg.training.devices import choose_workers, place, start_accelerator
+from otx_seg.training.devices import choose_workers, place, processes_here, start_accelerator
 from otx_seg.training.journal import Journal
 from otx_seg.training.loss_guard import LossGuard
 from otx_seg.training.memory import is_out_of_memory
@@ -27,7 +28,7 @@ from otx_seg.training.schedule import LearningRate
 from otx_seg.training.selection import Selection
 from otx_seg.training.state import Position, collect_state, restore_state
 from otx_seg.training.stopping import EarlyStopping, Stopping, StopRequest
-from otx_seg.training.views import open_views
+from otx_seg.training.views import open_views, slots_of
 from otx_seg.training.watcher import StepReport, TrainResult, ValidationReport, Watcher
 from otx_seg.workspace.atomic import write_tensors
 from otx_seg.workspace.run_folder import RunFolder
@@ -81,6 +82,8 @@ class Training:
         keep = self.parameters.ema_keep
         self.average = WeightAverage(algorithm.deployable(), keep, ramp=True) if keep > 0 else None
         self.workers = choose_workers(self.parameters, self.accelerator.num_processes)
+        cache_size = template.hyper_parameters.algo_backend.mem_cache_size
+        self.cache = open_cache(cache_size, slots_of(data), self.workers, processes_here())
         self.position = Position(batch_size=self.parameters.batch_size)
         self.loader = self._open_loader()
         warmup_steps = min(self.parameters.learning_rate_warmup_iters, self.total_steps // 2)
@@ -94,10 +97,9 @@ class Training:
         self._started = self._saved = time.monotonic()
 
     def _open_loader(self) -> Any:
-        share = (self.seed, self.accelerator.process_index, self.accelerator.num_processes)
-        return open_views(
-            self.algorithm.views, self.data, self.template, self.position.batch_size, self.workers, *share
-        )
+        how = (self.template, self.position.batch_size, self.workers, self.seed)
+        share = (self.accelerator.process_index, self.accelerator.num_processes)
+        return open_views(self.algorithm.views, self.data, *how, *share, self.cache)
 
     @property
     def total_steps(self) -> int:

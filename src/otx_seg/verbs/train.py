@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,13 @@ from otx_seg.report.curves import draw_curves
 from otx_seg.report.progress import format_duration
 from otx_seg.report.run_report import write_report
 from otx_seg.report.tables import as_text, scores_table
+from otx_seg.template.byte_size import parse_byte_size
 from otx_seg.training.devices import describe_device, on_cpu
 from otx_seg.training.loop import Training
 from otx_seg.training.starting_weights import load_starting_backbone, load_starting_weights
 from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
 from otx_seg.verbs.data import how_to_read
+from otx_seg.verbs.launched import end_with_launcher, naming_lost_processes, note_run, only_errors
 from otx_seg.verbs.plan import Plan, Request, make_plan, with_length
 from otx_seg.verbs.training_data import (
     check_data,
@@ -39,12 +40,13 @@ from otx_seg.verbs.training_data import (
 )
 from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.label_schema import write_label_schema
-from otx_seg.workspace.logs import ROOT, log_to
+from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import RunFolder, open_run, point_latest
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_WAIT = timedelta(hours=12)
+_CACHE = "algo_backend.mem_cache_size"
 _PRODUCTS = ("template.yaml", "models")
 
 
@@ -64,6 +66,7 @@ def train(
     output: str | Path | None = None,
     seed: int | None = None,
     deterministic: bool = False,
+    mem_cache_size: str | int | None = None,
     parameters: dict[str, Any] | None = None,
     overwrite: bool = False,
     watcher: Watcher | None = None,
@@ -88,6 +91,7 @@ def train(
         output: folder of the run; None: a new one in the workspace, or the resumed one.
         seed: of initialisation, data order and augmentation; None: 42.
         deterministic: use only deterministic GPU kernels (slower).
+        mem_cache_size: memory for decoded training images, such as ``500MB``; None: `algo_backend.mem_cache_size`.
         parameters: ``{"group.name": value}`` hyper-parameters that differ from the template.
         overwrite: replace a result that `output` already holds.
         watcher: receives a report of each step and each validation.
@@ -110,9 +114,17 @@ def train(
         load_weights=load_weights,
         resume_from=resume_from,
         seed=seed,
-        parameters=parameters or {},
+        parameters=_with_cache(parameters or {}, mem_cache_size),
     )
     return _train(make_plan(request), output, deterministic, overwrite, watcher, scan_progress)
+
+
+def _with_cache(parameters: dict[str, Any], size: str | int | None) -> dict[str, Any]:
+    if size is None:
+        return parameters
+    if _CACHE in parameters:
+        raise UsageError(f"--mem-cache-size and {_CACHE} are the same: give one of them")
+    return {**parameters, _CACHE: parse_byte_size(str(size), "--mem-cache-size")}
 
 
 def _train(
@@ -124,11 +136,13 @@ def _train(
     scan_progress: Callable[[str, int, int], None] | None,
 ) -> TrainResult:
     # Dividing many images into regions is done by one process; the others wait for longer than the usual minutes.
+    end_with_launcher()
     processes = PartialState(cpu=on_cpu(), timeout=_LONGEST_WAIT)
     # The main process alone chooses and writes; the others of a torchrun job are told.
     run = _open_run(plan, output, overwrite) if processes.is_main_process else None
     run = broadcast_object_list([run])[0]
-    with log_to(run) if processes.is_main_process else _only_errors():
+    note_run(run)
+    with log_to(run) if processes.is_main_process else only_errors():
         data, label_shares = _open(plan, run, scan_progress)
         plan = with_length(plan, len(data.train), processes.num_processes)
         if plan.state is not None:
@@ -143,7 +157,8 @@ def _train(
         elif processes.is_main_process:
             _write_plan(run, plan, data)  # now that nothing can be wrong with what was asked for
         _announce(plan, data, run, origin)
-        result = training.fit()
+        with naming_lost_processes(run):
+            result = training.fit()
         if processes.is_main_process:
             _finish(run, plan, data, origin, result)
     return result
@@ -156,18 +171,6 @@ def _open(
         with PartialState().main_process_first():  # the others find the pseudo-masks made
             return open_regions_to_train_on(plan, run.region_masks, progress), ()
     return check_data(open_data(plan), plan.known, progress)
-
-
-@contextmanager
-def _only_errors() -> Iterator[None]:
-    """Keep what the main process says already off the screen."""
-    root = logging.getLogger(ROOT)
-    level = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        root.setLevel(level)
 
 
 def _open_run(plan: Plan, output: str | Path | None, overwrite: bool) -> RunFolder:
