@@ -25,6 +25,9 @@ from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import IMAGE_SUFFIXES
 
+FORMAT = "Common Semantic Segmentation"
+"""What people call this format."""
+
 DEFAULT_SUBSET = "default"
 """The name of the subset whose images lie directly in the root."""
 
@@ -72,11 +75,16 @@ def subsets_in(root: Path) -> dict[str, Path]:
     for folder in sorted(_listed_folders(root)):
         if not (folder / _IMAGES).is_dir():
             continue
-        name = _CANONICAL.get(folder.name.lower(), folder.name.lower())
+        name = subset_name(folder.name)
         if name in found:
             raise DataError(f"{root}: the folders {found[name].name} and {folder.name} both are the subset {name}")
         found[name] = folder
     return found
+
+
+def subset_name(folder: str) -> str:
+    """The name of the subset in a folder: in lower case, "valid" and "validation" as "val", and so on."""
+    return _CANONICAL.get(folder.lower(), folder.lower())
 
 
 def _listed_folders(root: Path) -> list[Path]:

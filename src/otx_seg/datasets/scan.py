@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from otx_seg.datasets.masks import MaskContentError, verify_mask_file
 from otx_seg.datasets.samples import Sample, Subset
@@ -48,11 +49,31 @@ class ScanReport:
         return tuple(pixels / total for pixels in self.pixels_per_label)
 
 
-class _Finding(NamedTuple):
-    pixels: tuple[int, ...]  # of each label, then of 255
+    @property
+    def images_per_label(self) -> tuple[int, ...]:
+        """Number of images that show each label."""
+        shown = Counter(label for labels in self.labels_of for label in labels)
+        return tuple(shown[label] for label in range(len(self.pixels_per_label)))
+
+
+class Finding(NamedTuple):
+    """What one sample holds.
+
+    Attributes:
+        pixels: number of pixels of each label, then of 255.
+        size: (height, width) in pixels.
+        fault: the mask contradicts the data set: the user has to decide.
+        damage: a file cannot be decoded: the sample can be left out.
+    """
+
+    pixels: tuple[int, ...]
     size: tuple[int, int]
-    fault: str | None  # the mask contradicts the data set: the user has to decide
-    damage: str | None  # a file cannot be decoded: the sample can be left out
+    fault: MaskContentError | None = None
+    damage: DataError | None = None
+
+
+class MaskSizeError(MaskContentError):
+    """A mask of another size than its image."""
 
 
 def scan(subset: Subset, progress: Callable[[int], None] | None = None, threads: int | None = None) -> ScanReport:
@@ -69,33 +90,41 @@ def scan(subset: Subset, progress: Callable[[int], None] | None = None, threads:
     Raises:
         DataError: masks with values or colours that are no label, or of another size than their image.
     """
-    findings: list[_Finding] = []
+    findings: list[Finding] = []
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        for finding in pool.map(partial(_check, subset), subset.samples):
+        for finding in pool.map(partial(_find, subset), subset.samples):
             findings.append(finding)
             if progress is not None:
                 progress(len(findings))
-    faults = [finding.fault for finding in findings if finding.fault]
+    faults = [str(finding.fault) for finding in findings if finding.fault]
     if faults:
         raise DataError(_summary(faults, subset))
-    return _report(subset, findings)
+    return summarise(subset, findings)
 
 
-def _check(subset: Subset, sample: Sample) -> _Finding:
+def _find(subset: Subset, sample: Sample) -> Finding:
+    return examine(subset, sample)[0]
+
+
+def examine(subset: Subset, sample: Sample) -> tuple[Finding, NDArray[np.uint8] | None]:
+    """Read both files of a sample to their ends.
+
+    Returns:
+        what was found, and the mask, uint8 (H, W) as of `Subset.read_mask`; None where there is a fault or damage.
+    """
     nothing = ((0,) * (len(subset.labels) + 1), (0, 0))
     try:
         size = verify_image(sample.image)
         verify_mask_file(sample.mask)
         mask = subset.read_mask(sample)
+        if mask.shape != size:
+            raise MaskSizeError(_wrong_size(sample, mask.shape, size))
     except MaskContentError as error:
-        return _Finding(*nothing, fault=str(error), damage=None)
+        return Finding(*nothing, fault=error), None
     except DataError as error:
-        return _Finding(*nothing, fault=None, damage=str(error))
-    if mask.shape != size:
-        return _Finding(*nothing, fault=_wrong_size(sample, mask.shape, size), damage=None)
+        return Finding(*nothing, damage=error), None
     pixels = np.bincount(mask.reshape(-1), minlength=IGNORE_INDEX + 1)
-    counted = (*pixels[: len(subset.labels)].tolist(), int(pixels[IGNORE_INDEX]))
-    return _Finding(counted, size, fault=None, damage=None)
+    return Finding((*pixels[: len(subset.labels)].tolist(), int(pixels[IGNORE_INDEX])), size), mask
 
 
 def _wrong_size(sample: Sample, mask: tuple[int, ...], image: tuple[int, int]) -> str:
@@ -114,12 +143,13 @@ def _summary(faults: list[str], subset: Subset) -> str:
     return "\n  ".join([heading, *faults[:_LISTED], *more])
 
 
-def _report(subset: Subset, findings: list[_Finding]) -> ScanReport:
-    sound = [finding for finding in findings if not finding.damage]
+def summarise(subset: Subset, findings: Sequence[Finding]) -> ScanReport:
+    """The report on a subset from what each of its samples holds, in order; those with a fault are not sound."""
+    sound = [finding for finding in findings if not finding.damage and not finding.fault]
     pixels = [sum(column) for column in zip(*(finding.pixels for finding in findings), strict=True)]
     sizes = Counter(finding.size for finding in sound)
     broken = [
-        (sample.name, finding.damage)
+        (sample.name, str(finding.damage))
         for sample, finding in zip(subset.samples, findings, strict=True)
         if finding.damage
     ]
