@@ -46,7 +46,7 @@ def equal_by(items: Iterable[Item], key: Callable[[Item], Hashable]) -> list[tup
 def digest_of_pixels(pixels: NDArray[np.uint8]) -> bytes:
     """16 bytes that are equal for equal arrays, also in shape, and for no others."""
     made = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=_DIGEST)
-    made.update(np.ascontiguousarray(pixels))
+    made.update(np.ascontiguousarray(pixels).data)
     return made.digest()
 
 

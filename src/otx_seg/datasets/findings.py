@@ -16,6 +16,7 @@ from otx_seg.datasets.problems import (
     other_paths,
     percent,
     shared_images,
+    size_text,
     unvalidated_labels,
 )
 from otx_seg.datasets.samples import Sample, Subset
@@ -133,7 +134,7 @@ def _image_problems(inspection: Inspection) -> Iterator[Problem]:
         smallest, largest = (
             choose(report.sizes, key=lambda entry: entry[0][0] * entry[0][1])[0] for choose in (min, max)
         )
-        what = f"{len(areas):,} sizes of images, from {_size(smallest)} to {_size(largest)}"
+        what = f"{len(areas):,} sizes of images, from {size_text(smallest)} to {size_text(largest)}"
         advice = "all are squashed to one input size: cut large images into tiles, and see --sliding-window"
         yield Problem("note", "different_sizes", name, what, advice)
     labelled = sum(report.pixels_per_label)
@@ -161,16 +162,19 @@ def _training_problems(training: Inspection, input_size: tuple[int, int]) -> Ite
     if labels.background is not None:
         empty = _files_where(training, lambda shown: shown == (labels.background,))
         if 2 * len(empty) > report.images:
-            what = f"{len(empty):,} of {count(report.images, 'image')} show nothing but {labels.names[labels.background]}"
+            what = (
+                f"{len(empty):,} of {count(report.images, 'image')} show nothing but {labels.names[labels.background]}"
+            )
             advice = "nothing, if that is what comes in practice; otherwise leave some out, and training is shorter"
             yield Problem("note", "images_of_background", name, what, advice, empty)
+    regions = training.typical_regions
     tiny = [
-        f"{labels.names[index]} ({area:.0f} pixels)"
+        f"{labels.names[index]} ({area} pixels)"
         for index in labels.foreground
-        if (area := training.median_regions[index]) is not None and area < TINY_REGION
+        if (area := regions[index]) is not None and area < TINY_REGION
     ]
     if tiny:
-        what = f"regions so small that half of them have at most this area at {_size(input_size)}: {', '.join(tiny)}"
+        what = f"labels half of whose pixels lie in regions of at most this area at {size_text(input_size)}: {', '.join(tiny)}"
         advice = "if they are objects, raise learning_parameters.input_size; if they are specks, clean the masks"
         yield Problem("note", "tiny_regions", name, what, advice)
 
@@ -191,7 +195,9 @@ def _compared(training: Inspection, other: Inspection) -> Iterator[Problem]:
         unknown = [label for label in theirs.names if label not in ours.names]
         if unknown:
             what = f"labels that the training images do not have: {', '.join(unknown)}"
-            yield Problem("error", "different_labels", names, what, "a model cannot be evaluated on labels it never had")
+            yield Problem(
+                "error", "different_labels", names, what, "a model cannot be evaluated on labels it never had"
+            )
     else:
         try:
             check_same_labels(training.subset, other.subset)
@@ -227,8 +233,3 @@ def _contradictions(groups: Sequence[Sequence[Copy]]) -> Iterator[Problem]:
         what = f"{count(len(notes), 'image')} stored more than once with different masks"
         advice = "keep the mask that is right"
         yield Problem("warning", "contradicting_masks", ", ".join(dict.fromkeys(names)), what, advice, tuple(notes))
-
-
-def _size(size: tuple[int, int]) -> str:
-    """(height, width) in the order in which people say it."""
-    return f"{size[1]}x{size[0]}"

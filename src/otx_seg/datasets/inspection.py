@@ -7,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from statistics import median
 from typing import NamedTuple
 
 import cv2
@@ -65,11 +64,21 @@ class Inspection:
     report: ScanReport
 
     @property
-    def median_regions(self) -> tuple[float | None, ...]:
-        """Median area of the connected regions of each label, in pixels of the input size; None without any."""
+    def typical_regions(self) -> tuple[int | None, ...]:
+        """For each label the area, in pixels of the input size, of regions such that half of its pixels lie in these
+        and smaller ones; None without any. The plain median would be that of the specks in the masks."""
         measured = [found.regions for found in self.samples if found.regions]
         areas = [[area for regions in measured for area in regions[label]] for label in range(len(self.subset.labels))]
-        return tuple(median(found) if found else None for found in areas)
+        return tuple(_half_below(found) for found in areas)
+
+
+def _half_below(areas: list[int]) -> int | None:
+    """The smallest area such that the regions up to it make up at least half of the sum."""
+    if not areas:
+        return None
+    ordered = np.sort(areas)
+    total = np.cumsum(ordered)
+    return int(ordered[np.searchsorted(total, total[-1] / 2)])
 
 
 def inspect(

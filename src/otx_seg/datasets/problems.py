@@ -145,3 +145,8 @@ def count(number: int, noun: str) -> str:
 def percent(share: float) -> str:
     """A share as percent with two digits that count: 0.0026, 12."""
     return f"{100 * share:.2g}"
+
+
+def size_text(size: tuple[int, int]) -> str:
+    """(height, width) in the order in which people say it."""
+    return f"{size[1]}x{size[0]}"

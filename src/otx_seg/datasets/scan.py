@@ -48,7 +48,6 @@ class ScanReport:
         total = max(1, sum(self.pixels_per_label))
         return tuple(pixels / total for pixels in self.pixels_per_label)
 
-
     @property
     def images_per_label(self) -> tuple[int, ...]:
         """Number of images that show each label."""

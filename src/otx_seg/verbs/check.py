@@ -1,0 +1,172 @@
+"""`otx check`: whether data can be trained on, and what would make it better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from otx_seg.datasets.data_check import CheckedSubset, DataCheck, checked_subset
+from otx_seg.datasets.findings import find_problems
+from otx_seg.datasets.folder import DEFAULT_SUBSET, FORMAT, find_subsets, open_subset, subset_name
+from otx_seg.datasets.inspection import Inspection, inspect
+from otx_seg.datasets.problems import FileNote, Problem
+from otx_seg.datasets.samples import Subset
+from otx_seg.datasets.unlabelled import check_images, holds_bare_images, open_unlabelled
+from otx_seg.errors import DataError, UsageError
+from otx_seg.template import default_template, load
+from otx_seg.workspace.atomic import write_text
+
+Progress = Callable[[str, int, int], None]
+
+_KNOWN = ("train", "val", "test")
+_UNLABELLED, _BARE = "unlabelled", "images without masks"
+
+
+def check(
+    data_roots: str | Path | Sequence[str | Path],
+    *,
+    html: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> DataCheck:
+    """Look at every image and mask of a data set. Nothing is written but the page.
+
+    Args:
+        data_roots: folders of labelled data, or of images alone; all subsets of all of them are checked together.
+        html: a page to write, with charts, pictures of the masks and all that is said about the data.
+        overwrite: replace the file `html` if there is one.
+        progress: called with what is being done, and the numbers of images done and to do.
+
+    Raises:
+        UsageError: a folder is named twice, or `html` cannot be written to.
+        DataError: a folder is missing, or in no layout that is known. All else that is wrong with the data is in the
+            result.
+    """
+    roots = [Path(root) for root in ([data_roots] if isinstance(data_roots, (str, Path)) else data_roots)]
+    page = Path(html) if html is not None else None
+    _refuse_roots(roots)
+    if page is not None:
+        _refuse_page(page, overwrite, roots)
+    bare = [root for root in roots if root.is_dir() and holds_bare_images(root)]
+    opened, problems = _open([root for root in roots if root not in bare])
+    input_size = load(default_template()).input_size
+    inspections = []
+    for name, subset in opened:
+        counter = _counter(f"checking the {name} images", len(subset), progress)
+        inspections.append(inspect(name, subset, input_size, counter))
+    if inspections:
+        problems += find_problems(inspections[0], inspections[1:], input_size)
+    subsets = [checked_subset(inspection, FORMAT) for inspection in inspections]
+    for root in bare:
+        subset_of_images, found = _check_bare(root, progress)
+        subsets.append(subset_of_images)
+        problems += found
+    result = _judged(subsets, problems)
+    return result if page is None else _with_page(result, inspections, page)
+
+
+def _refuse_roots(roots: Sequence[Path]) -> None:
+    if not roots:
+        raise UsageError("--data-roots is missing; name the folder of the data")
+    real = [root.resolve() for root in roots]
+    for number, root in enumerate(real):
+        if root in real[:number]:
+            raise UsageError(f"{roots[number]}: is named twice in --data-roots; name each folder once")
+
+
+def _refuse_page(page: Path, overwrite: bool, roots: Iterable[Path]) -> None:
+    place = page.resolve()
+    inside = [root for root in roots if root.resolve() in place.parents]
+    if inside:
+        raise UsageError(
+            f"--html {page}: lies in {inside[0]}, a folder of data; nothing is written there, choose another"
+        )
+    if page.is_dir():
+        raise UsageError(f"--html {page}: is a folder; name a file, {page / 'check.html'} for example")
+    if page.exists() and not overwrite:
+        raise UsageError(f"--html {page}: there is such a file; choose another, or allow replacing it with --overwrite")
+    if any(parent.is_file() for parent in place.parents):
+        raise UsageError(f"--html {page}: there cannot be a file below another file; choose another")
+
+
+def _open(roots: Sequence[Path]) -> tuple[list[tuple[str, Subset]], list[Problem]]:
+    """Every subset of every folder by a name of its own, the training images first; and what cannot be opened."""
+    opened: list[tuple[str, Subset]] = []
+    problems = []
+    for root in roots:
+        for found, folder in find_subsets(root).items():
+            name = _name(found, root, [taken for taken, _ in opened])
+            try:
+                opened.append((name, open_subset(root, folder)))
+            except DataError as error:
+                what, _, advice = str(error).removeprefix(f"{folder}: ").partition("; ")
+                note = FileNote(str(folder))
+                problems.append(Problem("error", "cannot_be_opened", name, what, advice or "correct it", (note,)))
+    _refuse_same(opened)
+    first = _training_first([name for name, _ in opened])
+    return sorted(opened, key=lambda entry: entry[0] != first), problems
+
+
+def _name(found: str, root: Path, taken: Sequence[str]) -> str:
+    """What a subset is called: as in its folder, or as that folder where it is the only one there."""
+    name = subset_name(root.resolve().name) if found == DEFAULT_SUBSET else found
+    if found == DEFAULT_SUBSET and name not in _KNOWN:
+        name = found
+    return f"{name} in {root}" if name in taken else name
+
+
+def _refuse_same(opened: Sequence[tuple[str, Subset]]) -> None:
+    seen: dict[Path, str] = {}
+    for name, subset in opened:
+        folder = subset.root.resolve()
+        if folder in seen:
+            raise UsageError(f"{subset.root}: lies in two of the --data-roots; name each folder once")
+        seen[folder] = name
+
+
+def _training_first(names: Sequence[str]) -> str | None:
+    """The name of the subset that `otx train` would train on."""
+    wanted = [name for known in ("train", DEFAULT_SUBSET) for name in names if name == known]
+    other = [name for name in names if name not in ("val", "test")]
+    return next(iter([*wanted, *other, *names]), None)
+
+
+def _check_bare(root: Path, progress: Progress | None) -> tuple[CheckedSubset, list[Problem]]:
+    images = open_unlabelled(root)
+    try:
+        kept, damages = check_images(images, _counter("checking the images", len(images), progress))
+    except DataError as error:  # none can be read
+        what = str(error).removeprefix(f"{images.root}: ")
+        problem = Problem("error", "unreadable_files", _UNLABELLED, what, "replace the files")
+        return CheckedSubset(_UNLABELLED, root, _BARE, len(images), 0), [problem]
+    problems = []
+    if damages:
+        broken = sorted(set(images.paths) - set(kept.paths))
+        notes = (message.removeprefix(f"{path}: ") for path, message in zip(broken, damages, strict=True))
+        files = tuple(map(FileNote, broken, notes))
+        what = f"{len(damages):,} of {len(images):,} images cannot be read"
+        advice = "replace the files; until then they are left out"
+        problems.append(Problem("warning", "unreadable_files", _UNLABELLED, what, advice, files))
+    if len(kept) < 2:
+        what, advice = "a single image is too little to compare with others", "add images"
+        problems.append(Problem("error", "single_image", _UNLABELLED, what, advice))
+    return CheckedSubset(_UNLABELLED, root, _BARE, len(images), len(kept)), problems
+
+
+def _judged(subsets: Sequence[CheckedSubset], problems: Sequence[Problem]) -> DataCheck:
+    if any(problem.severity == "error" for problem in problems):
+        return DataCheck(tuple(subsets), tuple(problems), None)
+    labelled = any(subset.labels for subset in subsets)
+    return DataCheck(tuple(subsets), tuple(problems), "training" if labelled else "self-supervised training")
+
+
+def _with_page(result: DataCheck, inspections: Sequence[Inspection], page: Path) -> DataCheck:
+    from otx_seg.report.check_page import draw_page
+
+    write_text(page, draw_page(result, inspections))
+    return replace(result, page=page)
+
+
+def _counter(what: str, total: int, progress: Progress | None) -> Callable[[int], None] | None:
+    return None if progress is None else lambda done: progress(what, done, total)
