@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from otx_seg.models import build_model
     from otx_seg.template import find_templates
     from otx_seg.verbs.benchmark import benchmark
+    from otx_seg.verbs.check import check
     from otx_seg.verbs.demo import demo
     from otx_seg.verbs.deploy import deploy
     from otx_seg.verbs.evaluate import evaluate
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "benchmark",
     "build_model",
+    "check",
     "demo",
     "deploy",
     "evaluate",
@@ -40,7 +42,7 @@ __all__ = [
 # Here, since it has to happen before openvino or nncf is imported, whatever part of this package does that.
 switch_off()
 
-_VERBS = ("benchmark", "demo", "deploy", "evaluate", "explain", "export", "optimize", "predict", "train")
+_VERBS = ("benchmark", "check", "demo", "deploy", "evaluate", "explain", "export", "optimize", "predict", "train")
 _HOMES = {name: f"otx_seg.verbs.{name}" for name in _VERBS}
 _HOMES |= {"build_model": "otx_seg.models", "find_templates": "otx_seg.template"}
 

@@ -158,7 +158,7 @@ def _training_problems(training: Inspection, input_size: tuple[int, int]) -> Ite
         advice = "there is nothing to learn: check that the masks hold numbers or colours of the data set's labels"
         yield Problem("error", "one_label", name, what, advice)
         return
-    yield from label_problems(name, labels, report)
+    yield from label_problems(name, labels, report, labels.names)
     if labels.background is not None:
         empty = _files_where(training, lambda shown: shown == (labels.background,))
         if 2 * len(empty) > report.images:
@@ -174,7 +174,8 @@ def _training_problems(training: Inspection, input_size: tuple[int, int]) -> Ite
         if (area := regions[index]) is not None and area < TINY_REGION
     ]
     if tiny:
-        what = f"labels half of whose pixels lie in regions of at most this area at {size_text(input_size)}: {', '.join(tiny)}"
+        listed = ", ".join(tiny)
+        what = f"labels half of whose pixels lie in regions of at most this area at {size_text(input_size)}: {listed}"
         advice = "if they are objects, raise learning_parameters.input_size; if they are specks, clean the masks"
         yield Problem("note", "tiny_regions", name, what, advice)
 

@@ -5,7 +5,7 @@ What needs a closer look at the files is in `findings`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -54,17 +54,20 @@ class Problem:
         return {**named, "files": [note._asdict() for note in self.files]}
 
 
-def label_problems(name: str, labels: Labels, report: ScanReport) -> list[Problem]:
+def label_problems(name: str, labels: Labels, report: ScanReport, expected: Collection[str]) -> list[Problem]:
     """Labels that training images do not show, or hardly; the background may well be one of them.
 
     Args:
         name: what the training images are called.
         labels: those of `report`.
         report: what the training images hold.
+        expected: those of `labels` that the images should show; a network may know others too.
     """
     absent, few, small = [], [], []
     for index in labels.foreground:
         label, images = labels.names[index], report.images_per_label[index]
+        if label not in expected:
+            continue
         if not report.pixels_per_label[index]:
             absent.append(label)
         elif images < SCARCE_IMAGES:

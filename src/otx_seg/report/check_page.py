@@ -13,6 +13,7 @@ from otx_seg.report import contact_sheet
 from otx_seg.report.check_tables import label_share, sizes_text
 from otx_seg.report.page import bar, chip, page
 
+_SHOWN_FILES = 5  # of a problem; of more, only their number until it is asked for
 _LISTED_FILES = 200  # of a problem; a page with 10,000 names is slow to open
 
 
@@ -65,7 +66,8 @@ def _problem(problem: Problem) -> str:
         listed = "".join(f"<li>{_note(note)}</li>" for note in problem.files[:_LISTED_FILES])
         more = len(problem.files) - _LISTED_FILES
         listed += f"<li>and {more:,} more</li>" if more > 0 else ""
-        files = f"<details><summary>{count(len(problem.files), 'file')}</summary><ul>{listed}</ul></details>"
+        shown = " open" if len(problem.files) <= _SHOWN_FILES else ""
+        files = f"<details{shown}><summary>{count(len(problem.files), 'file')}</summary><ul>{listed}</ul></details>"
     return (
         f'<div class="problem"><span class="badge {problem.severity}">{problem.severity}</span> '
         f"<b>{escape(problem.subset)}</b>: {escape(problem.what)}."
@@ -91,7 +93,7 @@ def _labels(subset: CheckedSubset, inspection: Inspection) -> str:
         '<th class="number">typical region</th></tr>'
     )
     explained = (
-        '<p class="faint small">Typical region: half of a label\'s pixels lie in connected regions of at most this area, '
+        '<p class="faint small">Typical region: half of its pixels lie in connected regions of at most this area, '
         f"at the default input size, measured in up to {REGION_SAMPLES} images.</p>"
     )
     return f"<table>{headings}{''.join(rows)}</table>{explained}"

@@ -9,11 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from otx_seg.datasets.data_check import CheckedSubset, DataCheck
-from otx_seg.datasets.problems import Problem, percent, size_text
+from otx_seg.datasets.problems import Problem, size_text
 
 FIRST_FILES = 3
 """Files of a problem that are shown on the screen; JSON and the page have more."""
 _FIRST_SIZES = 3
+_SMALLEST_SHARE = 1e-5  # shown with its digits
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
@@ -64,8 +65,12 @@ def _labels(subsets: list[CheckedSubset]) -> Table:
 
 
 def label_share(share: float) -> str:
-    """A share as percent: 0.0026, 0.43, 12.3."""
-    return f"{100 * share:.1f}" if share >= 0.01 or share == 0 else percent(share)
+    """A share as percent: 0, <0.001, 0.0026, 0.43, 12.3."""
+    if share == 0:
+        return "0"
+    if share < _SMALLEST_SHARE:
+        return f"<{100 * _SMALLEST_SHARE:g}"
+    return f"{100 * share:.1f}" if share >= 0.01 else f"{100 * share:#.2g}"
 
 
 def _problem(problem: Problem) -> Text:
@@ -77,5 +82,5 @@ def _problem(problem: Problem) -> Text:
     more = len(problem.files) - FIRST_FILES
     if more > 0:
         shown.append(f"    and {more:,} more\n", "dim")
-    shown.append(f"  -> {problem.advice}\n")
+    shown.append(f"  -> {problem.advice}")
     return shown

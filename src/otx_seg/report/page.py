@@ -38,7 +38,7 @@ figure { margin: 0; } figcaption { font-size: 13px; margin-top: 4px; }
 .picture img { display: block; width: 100%; height: 210px; object-fit: contain; }
 .picture .plain { position: absolute; inset: 0; opacity: 0; background: #eef1f4; }
 .picture:hover .plain, .picture:focus .plain { opacity: 1; }
-.legend span { margin-right: 12px; white-space: nowrap; } .group { margin-bottom: 22px; }
+.legend > span { margin-right: 12px; white-space: nowrap; } .group { margin-bottom: 22px; }
 """
 
 
@@ -61,7 +61,7 @@ def page(title: str, parts: Iterable[str]) -> str:
 def embedded(image: NDArray[np.uint8]) -> str:
     """An image, uint8 (H, W, 3) RGB, as the address of an ``img``, compressed as JPEG."""
     encoded = cv2.imencode(".jpg", image[:, :, ::-1], (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))[1]
-    return "data:image/jpeg;base64," + base64.b64encode(encoded).decode("ascii")
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
 
 
 def chip(color: tuple[int, int, int]) -> str:
