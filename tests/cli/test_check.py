@@ -47,6 +47,14 @@ def test_roots_that_lie_apart(otx: Any, sound: Path) -> None:
     assert outcome.out.splitlines()[-1] == wanted
 
 
+def test_unlabelled_images_beside_labelled_ones(otx: Any, sound: Path, tmp_path: Path) -> None:
+    shutil.copytree(sound / "val" / "images", tmp_path / "more")
+    outcome = otx("check", "--data-roots", tmp_path / "more", "--data-roots", sound)
+    assert outcome.code == 0, outcome.err
+    wanted = f"Next: otx train --train-data-roots {sound} --unlabeled-data-roots {tmp_path / 'more'}"
+    assert outcome.out.splitlines()[-1] == wanted
+
+
 def test_images_without_masks(otx: Any, sound: Path) -> None:
     outcome = otx("check", "--data-roots", sound / "train" / "images")
     assert outcome.code == 0, outcome.err

@@ -18,7 +18,7 @@ SIZE = (6, 8)
 
 
 def opened(root: Path) -> module.Inspection:
-    return inspect("train", open_folder(root)["default"], SIZE)
+    return inspect("train", "train", open_folder(root)["default"], SIZE)
 
 
 def test_faults_and_damage_are_recorded_and_the_rest_is_counted(dataset: Callable, save: Callable) -> None:
@@ -80,5 +80,5 @@ def test_regions_are_measured_in_some_images(dataset: Callable, monkeypatch: pyt
 def test_progress_is_told_in_the_callers_thread(dataset: Callable) -> None:
     calls = []
     subset = open_folder(dataset(list("abc")))["default"]
-    inspect("train", subset, SIZE, lambda done: calls.append((done, threading.current_thread())), threads=2)
+    inspect("train", "train", subset, SIZE, lambda done: calls.append((done, threading.current_thread())), threads=2)
     assert calls == [(done, threading.main_thread()) for done in (1, 2, 3)]

@@ -285,6 +285,18 @@ def test_refusals(data: Path, tmp_path: Path) -> None:
         check([data, data / "train"])
     with pytest.raises(UsageError, match="--data-roots is missing"):
         check([])
+    with pytest.raises(UsageError, match="--overwrite is for the page"):
+        check(data, overwrite=True)
+
+
+def test_several_data_sets_of_the_same_kinds(data: Path) -> None:
+    shutil.copytree(data, data.parent / "more")
+    result = check([data, data.parent / "more"])
+    assert [subset.kind for subset in result.subsets] == ["train", "train", "val", "val"]
+    more = data.parent / "more"
+    assert [subset.name for subset in result.subsets] == ["train", f"train in {more}", "val", f"val in {more}"]
+    assert {problem.code for problem in result.problems} == {"images_in_several_subsets"}
+    assert [len(problem.files) for problem in result.problems] == [IMAGES, IMAGES]
 
 
 class TestTrainingTellsToo:

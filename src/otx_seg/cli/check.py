@@ -35,6 +35,8 @@ def command(as_json: bool, **arguments: Any) -> None:
     from otx_seg.cli.screen import counting, prepare_screen, results
 
     prepare_screen()
+    from rich.text import Text
+
     from otx_seg.errors import DataError
     from otx_seg.report.check_tables import check_parts
     from otx_seg.verbs.check import check
@@ -45,7 +47,7 @@ def command(as_json: bool, **arguments: Any) -> None:
         results.print_json(data=result.as_json())
     else:
         for part in check_parts(result):
-            results.print(part, soft_wrap=not hasattr(part, "columns"))
+            results.print(part, soft_wrap=isinstance(part, Text))
             results.print()
     if result.usable_for is None:
         raise DataError(f"the data is {result.verdict}")
@@ -59,10 +61,13 @@ def _next(result: DataCheck, roots: Sequence[str]) -> str:
     if result.usable_for != "training":
         return shlex.join(["otx", "train", "--train-type", "Selfsupervised", "--train-data-roots", roots[0]])
     root_of = {
-        subset.name: next(root for root in roots if Path(root) in (subset.folder, *subset.folder.parents))
+        subset: next((root for root in roots if Path(root) in (subset.folder, *subset.folder.parents)), roots[0])
         for subset in result.subsets
     }
-    train = root_of[result.subsets[0].name]
-    command = ["otx", "train", "--train-data-roots", train]
-    apart = [root for name, root in root_of.items() if name.startswith("val") and root != train]
-    return shlex.join([*command, *(["--val-data-roots", apart[0]] if apart else [])])
+    train, *others = result.subsets
+    command = ["otx", "train", "--train-data-roots", root_of[train]]
+    options = {"--val-data-roots": ("val", "default"), "--unlabeled-data-roots": ("unlabelled",)}
+    for option, kinds in options.items():
+        apart = [root_of[subset] for subset in others if subset.kind in kinds and root_of[subset] != root_of[train]]
+        command += [option, apart[0]] if apart else []
+    return shlex.join(command)

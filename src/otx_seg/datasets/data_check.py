@@ -37,7 +37,8 @@ class CheckedSubset:
     """What a subset holds.
 
     Attributes:
-        name: train, val, test, default, ... or unlabelled.
+        name: what it is called, in this data set alone.
+        kind: train, val, test, default, ... or unlabelled; several subsets may be of one kind.
         folder: where it lies.
         data_format: what people call its format.
         samples: how many images with masks there are, or how many images without.
@@ -48,6 +49,7 @@ class CheckedSubset:
     """
 
     name: str
+    kind: str
     folder: Path
     data_format: str
     samples: int
@@ -58,9 +60,10 @@ class CheckedSubset:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
+        named = ("name", "kind", "data_format", "samples", "images", "ignored_pixels")
         sizes = [{"height": height, "width": width, "images": number} for (height, width), number in self.sizes]
         return {
-            **{name: getattr(self, name) for name in ("name", "data_format", "samples", "images", "ignored_pixels")},
+            **{name: getattr(self, name) for name in named},
             "folder": str(self.folder),
             "sizes": sizes,
             "labels": [asdict(label) for label in self.labels],
@@ -112,6 +115,7 @@ def checked_subset(inspection: Inspection, data_format: str) -> CheckedSubset:
     figures = (report.pixels_per_label, report.share_per_label, report.images_per_label, inspection.typical_regions)
     return CheckedSubset(
         name=inspection.name,
+        kind=inspection.kind,
         folder=subset.root,
         data_format=data_format,
         samples=len(subset),

@@ -192,7 +192,7 @@ def _files_where(inspection: Inspection, fits: Callable[[tuple[int, ...]], bool]
 def _compared(training: Inspection, other: Inspection) -> Iterator[Problem]:
     names = f"{training.name}, {other.name}"
     ours, theirs = training.subset.labels, other.subset.labels
-    if other.name.startswith("test"):
+    if other.kind == "test":
         unknown = [label for label in theirs.names if label not in ours.names]
         if unknown:
             what = f"labels that the training images do not have: {', '.join(unknown)}"

@@ -52,13 +52,15 @@ class Inspection:
     """A subset and what it holds.
 
     Attributes:
-        name: what the subset is called: train, val, ...
+        name: what the subset is called, in this data set alone.
+        kind: train, val, test, default or another name that several subsets may have.
         subset: the samples.
         samples: what each of them holds, in order.
         report: the figures of the sound ones.
     """
 
     name: str
+    kind: str
     subset: Subset
     samples: tuple[Inspected, ...]
     report: ScanReport
@@ -83,6 +85,7 @@ def _half_below(areas: list[int]) -> int | None:
 
 def inspect(
     name: str,
+    kind: str,
     subset: Subset,
     input_size: tuple[int, int],
     progress: Callable[[int], None] | None = None,
@@ -91,7 +94,7 @@ def inspect(
     """Read every file of a subset to its end; what is wrong with one is recorded, not raised.
 
     Args:
-        name: what the subset is called.
+        name, kind: see `Inspection`.
         subset: the samples.
         input_size: (height, width) in pixels that masks are squashed to before regions are measured.
         progress: called in the caller's thread with the number of samples done so far, after each one.
@@ -106,7 +109,7 @@ def inspect(
             if progress is not None:
                 progress(len(samples))
     report = summarise(subset, [found.finding for found in samples])
-    return Inspection(name, subset, tuple(samples), report)
+    return Inspection(name, kind, subset, tuple(samples), report)
 
 
 def _inspect(subset: Subset, sample: Sample, region_size: tuple[int, int] | None) -> Inspected:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from otx_seg.datasets.data_check import CheckedSubset, DataCheck, checked_subset
 from otx_seg.datasets.findings import find_problems
@@ -20,7 +21,17 @@ from otx_seg.workspace.atomic import write_text
 Progress = Callable[[str, int, int], None]
 
 _KNOWN = ("train", "val", "test")
-_UNLABELLED, _BARE = "unlabelled", "images without masks"
+UNLABELLED = "unlabelled"
+"""The kind of images without masks."""
+_BARE = "images without masks"
+
+
+class Opened(NamedTuple):
+    """A subset, what it is called here, and what it is for."""
+
+    name: str
+    kind: str
+    subset: Subset
 
 
 def check(
@@ -39,22 +50,24 @@ def check(
         progress: called with what is being done, and the numbers of images done and to do.
 
     Raises:
-        UsageError: a folder is named twice, or `html` cannot be written to.
+        UsageError: a folder is named twice, or `html` is missing, cannot be written to, or must not be replaced.
         DataError: a folder is missing, or in no layout that is known. All else that is wrong with the data is in the
             result.
     """
     roots = [Path(root) for root in ([data_roots] if isinstance(data_roots, (str, Path)) else data_roots)]
     page = Path(html) if html is not None else None
     _refuse_roots(roots)
+    if page is None and overwrite:
+        raise UsageError("--overwrite is for the page; name it with --html")
     if page is not None:
         _refuse_page(page, overwrite, roots)
     bare = [root for root in roots if root.is_dir() and holds_bare_images(root)]
     opened, problems = _open([root for root in roots if root not in bare])
     input_size = load(default_template()).input_size
     inspections = []
-    for name, subset in opened:
+    for name, kind, subset in opened:
         counter = _counter(f"checking the {name} images", len(subset), progress)
-        inspections.append(inspect(name, subset, input_size, counter))
+        inspections.append(inspect(name, kind, subset, input_size, counter))
     if inspections:
         problems += find_problems(inspections[0], inspections[1:], input_size)
     subsets = [checked_subset(inspection, FORMAT) for inspection in inspections]
@@ -90,46 +103,44 @@ def _refuse_page(page: Path, overwrite: bool, roots: Iterable[Path]) -> None:
         raise UsageError(f"--html {page}: there cannot be a file below another file; choose another")
 
 
-def _open(roots: Sequence[Path]) -> tuple[list[tuple[str, Subset]], list[Problem]]:
-    """Every subset of every folder by a name of its own, the training images first; and what cannot be opened."""
-    opened: list[tuple[str, Subset]] = []
+def _open(roots: Sequence[Path]) -> tuple[list[Opened], list[Problem]]:
+    """Every subset of every folder, the training images first; and what cannot be opened."""
+    opened: list[Opened] = []
     problems = []
     for root in roots:
         for found, folder in find_subsets(root).items():
-            name = _name(found, root, [taken for taken, _ in opened])
+            kind = _kind(found, root)
+            name = f"{kind} in {root}" if kind in (entry.kind for entry in opened) else kind
             try:
-                opened.append((name, open_subset(root, folder)))
+                opened.append(Opened(name, kind, open_subset(root, folder)))
             except DataError as error:
                 what, _, advice = str(error).removeprefix(f"{folder}: ").partition("; ")
                 note = FileNote(str(folder))
                 problems.append(Problem("error", "cannot_be_opened", name, what, advice or "correct it", (note,)))
     _refuse_same(opened)
-    first = _training_first([name for name, _ in opened])
-    return sorted(opened, key=lambda entry: entry[0] != first), problems
+    return sorted(opened, key=_order), problems
 
 
-def _name(found: str, root: Path, taken: Sequence[str]) -> str:
-    """What a subset is called: as in its folder, or as that folder where it is the only one there."""
-    name = subset_name(root.resolve().name) if found == DEFAULT_SUBSET else found
-    if found == DEFAULT_SUBSET and name not in _KNOWN:
-        name = found
-    return f"{name} in {root}" if name in taken else name
+def _kind(found: str, root: Path) -> str:
+    """What images are for: as their subset is called, or its folder where it is all that is there."""
+    folder = subset_name(root.resolve().name)
+    return folder if found == DEFAULT_SUBSET and folder in _KNOWN else found
 
 
-def _refuse_same(opened: Sequence[tuple[str, Subset]]) -> None:
-    seen: dict[Path, str] = {}
-    for name, subset in opened:
-        folder = subset.root.resolve()
+def _refuse_same(opened: Sequence[Opened]) -> None:
+    seen = set()
+    for entry in opened:
+        folder = entry.subset.root.resolve()
         if folder in seen:
-            raise UsageError(f"{subset.root}: lies in two of the --data-roots; name each folder once")
-        seen[folder] = name
+            raise UsageError(f"{entry.subset.root}: lies in two of the --data-roots; name each folder once")
+        seen.add(folder)
 
 
-def _training_first(names: Sequence[str]) -> str | None:
-    """The name of the subset that `otx train` would train on."""
-    wanted = [name for known in ("train", DEFAULT_SUBSET) for name in names if name == known]
-    other = [name for name in names if name not in ("val", "test")]
-    return next(iter([*wanted, *other, *names]), None)
+def _order(entry: Opened) -> int:
+    """First what `otx train` would train on."""
+    first = ("train", DEFAULT_SUBSET)
+    last = ("val", "test")
+    return first.index(entry.kind) if entry.kind in first else len(first) + (entry.kind in last)
 
 
 def _check_bare(root: Path, progress: Progress | None) -> tuple[CheckedSubset, list[Problem]]:
@@ -138,8 +149,8 @@ def _check_bare(root: Path, progress: Progress | None) -> tuple[CheckedSubset, l
         kept, damages = check_images(images, _counter("checking the images", len(images), progress))
     except DataError as error:  # none can be read
         what = str(error).removeprefix(f"{images.root}: ")
-        problem = Problem("error", "unreadable_files", _UNLABELLED, what, "replace the files")
-        return CheckedSubset(_UNLABELLED, root, _BARE, len(images), 0), [problem]
+        problem = Problem("error", "unreadable_files", UNLABELLED, what, "replace the files")
+        return CheckedSubset(UNLABELLED, UNLABELLED, root, _BARE, len(images), 0), [problem]
     problems = []
     if damages:
         broken = sorted(set(images.paths) - set(kept.paths))
@@ -147,11 +158,11 @@ def _check_bare(root: Path, progress: Progress | None) -> tuple[CheckedSubset, l
         files = tuple(map(FileNote, broken, notes))
         what = f"{len(damages):,} of {len(images):,} images cannot be read"
         advice = "replace the files; until then they are left out"
-        problems.append(Problem("warning", "unreadable_files", _UNLABELLED, what, advice, files))
+        problems.append(Problem("warning", "unreadable_files", UNLABELLED, what, advice, files))
     if len(kept) < 2:
         what, advice = "a single image is too little to compare with others", "add images"
-        problems.append(Problem("error", "single_image", _UNLABELLED, what, advice))
-    return CheckedSubset(_UNLABELLED, root, _BARE, len(images), len(kept)), problems
+        problems.append(Problem("error", "single_image", UNLABELLED, what, advice))
+    return CheckedSubset(UNLABELLED, UNLABELLED, root, _BARE, len(images), len(kept)), problems
 
 
 def _judged(subsets: Sequence[CheckedSubset], problems: Sequence[Problem]) -> DataCheck:
