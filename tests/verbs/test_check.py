@@ -259,6 +259,8 @@ def test_a_single_image_cannot_be_split(data: Path) -> None:
         (data / "train" / "images" / f"{number}.png").unlink()
         (data / "train" / "masks" / f"{number}.png").unlink()
     assert found(check(data / "train"))["single_image"].severity == "error"
+    shutil.copytree(data / "train", data / "test")
+    assert "single_image" in found(check(data))
 
 
 def test_images_without_masks(data: Path) -> None:
@@ -271,9 +273,12 @@ def test_images_without_masks(data: Path) -> None:
     damaged = only(check(bare))
     assert damaged.files[0].path == str(bare / "0.png")
     assert damaged.files[0].note.startswith("not an image")
-    for path in list(bare.iterdir())[1:]:
+    for path in bare.iterdir():
         path.write_bytes(b"text")
-    assert check(bare).usable_for is None
+    result = check([data / "val", bare])
+    assert result.usable_for is None
+    assert result.problems[0].subset == "unlabelled"
+    assert "none of the 6 images can be used" in result.problems[0].what
 
 
 def test_refusals(data: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from otx_seg.datasets.problems import (
     unvalidated_labels,
 )
 from otx_seg.datasets.samples import Sample, Subset
-from otx_seg.datasets.scan import MaskSizeError, require_two_labels
+from otx_seg.datasets.scan import require_two_labels
 from otx_seg.datasets.split import check_same_labels
 from otx_seg.errors import DataError
 
@@ -44,7 +44,7 @@ class Copy(NamedTuple):
 
 
 def find_problems(training: Inspection, others: Sequence[Inspection], input_size: tuple[int, int]) -> list[Problem]:
-    """All that is wrong with the subsets of a data set, errors first.
+    """All that is wrong with the subsets of a data set.
 
     Args:
         training: the images to train on.
@@ -56,16 +56,14 @@ def find_problems(training: Inspection, others: Sequence[Inspection], input_size
         problems += [*_file_problems(inspection), *_image_problems(inspection)]
     if training.report.images:
         problems += _training_problems(training, input_size)
-    if len(training.subset) == 1 and not others:
+    if len(training.subset) == 1 and all(other.kind == "test" for other in others):
         what, advice = "a single image cannot be split into training and validation", "add images"
         problems.append(Problem("error", "single_image", training.name, what, advice))
     for other in others:
         problems += _compared(training, other)
     groups = equal_images([training, *others])
     problems += shared_images([[(copy.inspection.name, copy.sample.image) for copy in group] for group in groups])
-    problems += [*_copies_within(groups), *_contradictions(groups)]
-    order: tuple[Severity, ...] = ("error", "warning", "note")
-    return sorted(problems, key=lambda problem: order.index(problem.severity))
+    return [*problems, *_copies_within(groups), *_contradictions(groups)]
 
 
 def equal_images(inspections: Sequence[Inspection]) -> list[tuple[Copy, ...]]:
@@ -92,9 +90,8 @@ def _file_problems(inspection: Inspection) -> Iterator[Problem]:
         advice = "replace the files; until then they are left out"
         severity: Severity = "error" if len(damaged) == total else "warning"
         yield Problem(severity, "unreadable_files", name, what, advice, damaged)
-    faults = _noted(inspection, lambda found: found.finding.fault)
-    sizes = _noted(inspection, lambda found: found.finding.fault if _is_of_size(found) else None)
-    values = tuple(note for note in faults if note not in sizes)
+    values = _noted(inspection, lambda found: None if found.finding.wrong_size else found.finding.fault)
+    sizes = _noted(inspection, lambda found: found.finding.fault if found.finding.wrong_size else None)
     if values:
         what = f"{len(values):,} of {count(total, 'mask')} hold what is no label"
         advice = "correct the masks, or add the labels to the label list"
@@ -111,18 +108,14 @@ def _without_partner(subset: Subset, message: str) -> FileNote:
     return FileNote(f"{first.images_folder if kind.startswith('image') else first.masks_folder}/{name}", kind)
 
 
-def _is_of_size(found: Inspected) -> bool:
-    return isinstance(found.finding.fault, MaskSizeError)
-
-
-def _noted(inspection: Inspection, error_of: Callable[[Inspected], DataError | None]) -> tuple[FileNote, ...]:
-    """The files with an error, each with what the error says beside the file's name."""
+def _noted(inspection: Inspection, message_of: Callable[[Inspected], str | None]) -> tuple[FileNote, ...]:
+    """The files with a message, each with what that says beside the file's name."""
     notes = []
     for sample, found in zip(inspection.subset.samples, inspection.samples, strict=True):
-        error = error_of(found)
-        if error is not None:
-            path = sample.mask if str(error).startswith(f"{sample.mask}: ") else sample.image
-            notes.append(FileNote(path, str(error).removeprefix(f"{path}: ")))
+        message = message_of(found)
+        if message is not None:
+            path = sample.mask if message.startswith(f"{sample.mask}: ") else sample.image
+            notes.append(FileNote(path, message.removeprefix(f"{path}: ")))
     return tuple(notes)
 
 

@@ -120,7 +120,7 @@ def _inspect(subset: Subset, sample: Sample, region_size: tuple[int, int] | None
         image_digest = _image_digest(sample, finding.size)
     except DataError as error:  # PNG files whose checksums are right and whose pixels are not
         nothing = (0,) * len(finding.pixels)
-        return Inspected(Finding(nothing, (0, 0), damage=error))
+        return Inspected(Finding(nothing, (0, 0), damage=str(error)))
     shown = [index for index, count in enumerate(finding.pixels[:-1]) if count]
     regions = region_areas(mask, shown, len(subset.labels), region_size) if region_size is not None else ()
     return Inspected(finding, image_digest, digest_of_pixels(mask), regions)

@@ -13,6 +13,7 @@ from otx_seg.datasets.scan import ScanReport
 from otx_seg.labels import Labels
 
 Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """An error keeps a training from starting, a warning makes its result worse or its score untrue."""
 
 SCARCE_IMAGES = 5
@@ -64,16 +65,17 @@ def label_problems(name: str, labels: Labels, report: ScanReport, expected: Coll
         expected: those of `labels` that the images should show; a network may know others too.
     """
     absent, few, small = [], [], []
+    images_per_label, shares = report.images_per_label, report.share_per_label
     for index in labels.foreground:
-        label, images = labels.names[index], report.images_per_label[index]
+        label, images = labels.names[index], images_per_label[index]
         if label not in expected:
             continue
         if not report.pixels_per_label[index]:
             absent.append(label)
         elif images < SCARCE_IMAGES:
             few.append(f"{label} ({count(images, 'image')})")
-        elif report.share_per_label[index] < SCARCE_SHARE:
-            small.append(f"{label} ({percent(report.share_per_label[index])} %)")
+        elif shares[index] < SCARCE_SHARE:
+            small.append(f"{label} ({percent(shares[index])} %)")
     found = []
     if absent:
         what = f"labels without a single pixel: {', '.join(absent)}"

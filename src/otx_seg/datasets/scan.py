@@ -63,16 +63,14 @@ class Finding(NamedTuple):
         size: (height, width) in pixels.
         fault: the mask contradicts the data set: the user has to decide.
         damage: a file cannot be decoded: the sample can be left out.
+        wrong_size: the fault is that the mask has another size than the image.
     """
 
     pixels: tuple[int, ...]
     size: tuple[int, int]
-    fault: MaskContentError | None = None
-    damage: DataError | None = None
-
-
-class MaskSizeError(MaskContentError):
-    """A mask of another size than its image."""
+    fault: str | None = None
+    damage: str | None = None
+    wrong_size: bool = False
 
 
 def scan(subset: Subset, progress: Callable[[int], None] | None = None, threads: int | None = None) -> ScanReport:
@@ -95,7 +93,7 @@ def scan(subset: Subset, progress: Callable[[int], None] | None = None, threads:
             findings.append(finding)
             if progress is not None:
                 progress(len(findings))
-    faults = [str(finding.fault) for finding in findings if finding.fault]
+    faults = [finding.fault for finding in findings if finding.fault]
     if faults:
         raise DataError(_summary(faults, subset))
     return summarise(subset, findings)
@@ -116,12 +114,12 @@ def examine(subset: Subset, sample: Sample) -> tuple[Finding, NDArray[np.uint8] 
         size = verify_image(sample.image)
         verify_mask_file(sample.mask)
         mask = subset.read_mask(sample)
-        if mask.shape != size:
-            raise MaskSizeError(_wrong_size(sample, mask.shape, size))
     except MaskContentError as error:
-        return Finding(*nothing, fault=error), None
+        return Finding(*nothing, fault=str(error)), None
     except DataError as error:
-        return Finding(*nothing, damage=error), None
+        return Finding(*nothing, damage=str(error)), None
+    if mask.shape != size:
+        return Finding(*nothing, fault=_wrong_size(sample, mask.shape, size), wrong_size=True), None
     pixels = np.bincount(mask.reshape(-1), minlength=IGNORE_INDEX + 1)
     return Finding((*pixels[: len(subset.labels)].tolist(), int(pixels[IGNORE_INDEX])), size), mask
 
@@ -148,7 +146,7 @@ def summarise(subset: Subset, findings: Sequence[Finding]) -> ScanReport:
     pixels = [sum(column) for column in zip(*(finding.pixels for finding in findings), strict=True)]
     sizes = Counter(finding.size for finding in sound)
     broken = [
-        (sample.name, str(finding.damage))
+        (sample.name, finding.damage)
         for sample, finding in zip(subset.samples, findings, strict=True)
         if finding.damage
     ]

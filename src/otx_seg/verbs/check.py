@@ -11,7 +11,7 @@ from otx_seg.datasets.data_check import CheckedSubset, DataCheck, checked_subset
 from otx_seg.datasets.findings import find_problems
 from otx_seg.datasets.folder import DEFAULT_SUBSET, FORMAT, find_subsets, open_subset, subset_name
 from otx_seg.datasets.inspection import Inspection, inspect
-from otx_seg.datasets.problems import FileNote, Problem
+from otx_seg.datasets.problems import SEVERITIES, FileNote, Problem
 from otx_seg.datasets.samples import Subset
 from otx_seg.datasets.unlabelled import check_images, holds_bare_images, open_unlabelled
 from otx_seg.errors import DataError, UsageError
@@ -72,7 +72,8 @@ def check(
         problems += find_problems(inspections[0], inspections[1:], input_size)
     subsets = [checked_subset(inspection, FORMAT) for inspection in inspections]
     for root in bare:
-        subset_of_images, found = _check_bare(root, progress)
+        name = UNLABELLED if len(bare) == 1 else f"{UNLABELLED} in {root}"
+        subset_of_images, found = _check_bare(name, root, progress)
         subsets.append(subset_of_images)
         problems += found
     result = _judged(subsets, problems)
@@ -107,10 +108,12 @@ def _open(roots: Sequence[Path]) -> tuple[list[Opened], list[Problem]]:
     """Every subset of every folder, the training images first; and what cannot be opened."""
     opened: list[Opened] = []
     problems = []
+    taken: set[str] = set()
     for root in roots:
         for found, folder in find_subsets(root).items():
             kind = _kind(found, root)
-            name = f"{kind} in {root}" if kind in (entry.kind for entry in opened) else kind
+            name = f"{kind} in {root}" if kind in taken else kind
+            taken.add(kind)
             try:
                 opened.append(Opened(name, kind, open_subset(root, folder)))
             except DataError as error:
@@ -143,14 +146,14 @@ def _order(entry: Opened) -> int:
     return first.index(entry.kind) if entry.kind in first else len(first) + (entry.kind in last)
 
 
-def _check_bare(root: Path, progress: Progress | None) -> tuple[CheckedSubset, list[Problem]]:
+def _check_bare(name: str, root: Path, progress: Progress | None) -> tuple[CheckedSubset, list[Problem]]:
     images = open_unlabelled(root)
     try:
         kept, damages = check_images(images, _counter("checking the images", len(images), progress))
     except DataError as error:  # none can be read
         what = str(error).removeprefix(f"{images.root}: ")
-        problem = Problem("error", "unreadable_files", UNLABELLED, what, "replace the files")
-        return CheckedSubset(UNLABELLED, UNLABELLED, root, _BARE, len(images), 0), [problem]
+        problem = Problem("error", "unreadable_files", name, what, "replace the files")
+        return CheckedSubset(name, UNLABELLED, root, _BARE, len(images), 0), [problem]
     problems = []
     if damages:
         broken = sorted(set(images.paths) - set(kept.paths))
@@ -158,18 +161,19 @@ def _check_bare(root: Path, progress: Progress | None) -> tuple[CheckedSubset, l
         files = tuple(map(FileNote, broken, notes))
         what = f"{len(damages):,} of {len(images):,} images cannot be read"
         advice = "replace the files; until then they are left out"
-        problems.append(Problem("warning", "unreadable_files", UNLABELLED, what, advice, files))
+        problems.append(Problem("warning", "unreadable_files", name, what, advice, files))
     if len(kept) < 2:
         what, advice = "a single image is too little to compare with others", "add images"
-        problems.append(Problem("error", "single_image", UNLABELLED, what, advice))
-    return CheckedSubset(UNLABELLED, UNLABELLED, root, _BARE, len(images), len(kept)), problems
+        problems.append(Problem("error", "single_image", name, what, advice))
+    return CheckedSubset(name, UNLABELLED, root, _BARE, len(images), len(kept)), problems
 
 
 def _judged(subsets: Sequence[CheckedSubset], problems: Sequence[Problem]) -> DataCheck:
-    if any(problem.severity == "error" for problem in problems):
-        return DataCheck(tuple(subsets), tuple(problems), None)
+    ordered = tuple(sorted(problems, key=lambda problem: SEVERITIES.index(problem.severity)))
+    if ordered and ordered[0].severity == "error":
+        return DataCheck(tuple(subsets), ordered, None)
     labelled = any(subset.labels for subset in subsets)
-    return DataCheck(tuple(subsets), tuple(problems), "training" if labelled else "self-supervised training")
+    return DataCheck(tuple(subsets), ordered, "training" if labelled else "self-supervised training")
 
 
 def _with_page(result: DataCheck, inspections: Sequence[Inspection], page: Path) -> DataCheck:
