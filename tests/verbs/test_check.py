@@ -120,8 +120,12 @@ def test_all_masks_with_faults_are_listed(data: Path) -> None:
     values = problems["unknown_mask_values"]
     assert [Path(note.path).name for note in values.files] == ["0.png", "1.png", "2.png", "3.png"]
     assert "masks" in values.files[0].path
-    assert values.files[0].note.startswith("mask value 9 (512 pixels) is no label")
-    assert [Path(note.path).name for note in problems["mask_sizes"].files] == ["4.png"]
+    assert values.files[0].note == "mask value 9 (512 pixels) is no label"
+    assert values.advice.startswith("allowed are 0 background, 1 cat, 2 dog and 255 (ignored); correct the mask")
+    sizes = problems["mask_sizes"]
+    assert [Path(note.path).name for note in sizes.files] == ["4.png"]
+    assert sizes.files[0].note == "the mask has 64 x 5 pixels, its image 4.png has 64 x 64"
+    assert sizes.advice == "save the mask at the image's size"
     assert result.subsets[0].images == 1
 
 

@@ -94,12 +94,15 @@ def _file_problems(inspection: Inspection) -> Iterator[Problem]:
     sizes = _noted(inspection, lambda found: found.finding.fault if found.finding.wrong_size else None)
     if values:
         what = f"{len(values):,} of {count(total, 'mask')} hold what is no label"
-        advice = "correct the masks, or add the labels to the label list"
-        yield Problem("error", "unknown_mask_values", name, what, advice, values)
+        yield Problem("error", "unknown_mask_values", name, what, *_said_once(values))
     if sizes:
         what = f"{len(sizes):,} of {count(total, 'mask')} have another size than their image"
-        advice = "save each mask at the size of its image, as viewers show it"
-        yield Problem("error", "mask_sizes", name, what, advice, sizes)
+        yield Problem("error", "mask_sizes", name, what, *_said_once(sizes))
+
+
+def _said_once(notes: Sequence[FileNote]) -> tuple[str, tuple[FileNote, ...]]:
+    """What to do, as said of the first file, and of each file only what is wrong with it."""
+    return notes[0].note.partition("; ")[2], tuple(FileNote(path, note.partition("; ")[0]) for path, note in notes)
 
 
 def _without_partner(subset: Subset, message: str) -> FileNote:
