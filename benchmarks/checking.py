@@ -1,8 +1,8 @@
 """How long `otx check` takes for many images.
 
 Makes a data set of as many different images as asked for from a smaller one, by shifting its images and masks, checks
-it, and removes it again. Only the check is timed, with the files in memory where there is room: how long it took, and how long
-processors worked for it, which other programs change less.
+it, and removes it again. Only the check is timed, with the files in memory where there is room: how long it took, and
+how long processors worked for it, which other programs change less.
 
     python benchmarks/checking.py path/to/train [--images 10000] [--html]
 """

@@ -57,10 +57,7 @@ def check(
     roots = [Path(root) for root in ([data_roots] if isinstance(data_roots, (str, Path)) else data_roots)]
     page = Path(html) if html is not None else None
     _refuse_roots(roots)
-    if page is None and overwrite:
-        raise UsageError("--overwrite is for the page; name it with --html")
-    if page is not None:
-        _refuse_page(page, overwrite, roots)
+    _refuse_page(page, overwrite, roots)
     bare = [root for root in roots if root.is_dir() and holds_bare_images(root)]
     opened, problems = _open([root for root in roots if root not in bare])
     input_size = load(default_template()).input_size
@@ -72,9 +69,8 @@ def check(
         problems += find_problems(inspections[0], inspections[1:], input_size)
     subsets = [checked_subset(inspection, FORMAT) for inspection in inspections]
     for root in bare:
-        name = UNLABELLED if len(bare) == 1 else f"{UNLABELLED} in {root}"
-        subset_of_images, found = _check_bare(name, root, progress)
-        subsets.append(subset_of_images)
+        images, found = _check_bare(UNLABELLED if len(bare) == 1 else f"{UNLABELLED} in {root}", root, progress)
+        subsets.append(images)
         problems += found
     result = _judged(subsets, problems)
     return result if page is None else _with_page(result, inspections, page)
@@ -89,7 +85,11 @@ def _refuse_roots(roots: Sequence[Path]) -> None:
             raise UsageError(f"{roots[number]}: is named twice in --data-roots; name each folder once")
 
 
-def _refuse_page(page: Path, overwrite: bool, roots: Iterable[Path]) -> None:
+def _refuse_page(page: Path | None, overwrite: bool, roots: Iterable[Path]) -> None:
+    if page is None:
+        if overwrite:
+            raise UsageError("--overwrite is for the page; name it with --html")
+        return
     place = page.resolve()
     inside = [root for root in roots if root.resolve() in place.parents]
     if inside:

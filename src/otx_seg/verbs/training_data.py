@@ -112,8 +112,7 @@ def check_data(
     checked = replace(
         data, train=subsets["training"], val=subsets["validation"], unlabelled=unlabelled, skipped=skipped
     )
-    found = reports["training"]
-    return replace(checked, new=find_new(checked, found, known)), found.share_per_label
+    return replace(checked, new=find_new(checked, reports["training"], known)), reports["training"].share_per_label
 
 
 def _tell_problems(subsets: dict[str, Subset], reports: dict[str, ScanReport]) -> None:
