@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from otx_seg.models import build_model
     from otx_seg.template import find_templates
     from otx_seg.verbs.benchmark import benchmark
+    from otx_seg.verbs.check import check
     from otx_seg.verbs.convert import convert
     from otx_seg.verbs.demo import demo
     from otx_seg.verbs.deploy import deploy
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "benchmark",
     "build_model",
+    "check",
     "convert",
     "demo",
     "deploy",
@@ -42,7 +44,7 @@ __all__ = [
 # Here, since it has to happen before openvino or nncf is imported, whatever part of this package does that.
 switch_off()
 
-_VERBS = ("benchmark", "convert", "demo", "deploy", "evaluate", "explain", "export", "optimize", "predict", "train")
+_VERBS = tuple(name for name in __all__ if name not in ("build_model", "find_templates"))
 _HOMES = {name: f"otx_seg.verbs.{name}" for name in _VERBS}
 _HOMES |= {"build_model": "otx_seg.models", "find_templates": "otx_seg.template"}
 

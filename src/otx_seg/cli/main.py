@@ -19,6 +19,7 @@ from otx_seg.errors import OtxError
 VERBS = {
     "quickstart": "draw a small data set and run the whole job on it",
     "find": "list the templates, or show one in full",
+    "check": "look through labelled images before training on them",
     "convert": "write data of another format as images and index masks",
     "train": "train a network on a folder of images and masks",
     "eval": "measure a model on a labelled data set",

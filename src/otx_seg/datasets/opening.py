@@ -70,11 +70,7 @@ def find_subsets(root: Path, data_format: str | None = None, annotations: Path |
     Raises:
         UsageError, DataError: as `open_folder`.
     """
-    if not root.is_dir():
-        raise DataError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
-    if annotations is not None and not annotations.is_file():
-        raise DataError(f"{annotations}: no such file of annotations")
-    name = _named(data_format) if data_format is not None else _seen(root, annotations)
+    name = format_of(root, data_format, annotations)
     chosen = known_formats()[name]
     if annotations is not None and not chosen.takes_annotation_file:
         able = [other for other, known in known_formats().items() if known.takes_annotation_file]
@@ -83,6 +79,20 @@ def find_subsets(root: Path, data_format: str | None = None, annotations: Path |
             f"out (it is for --data-format {' or '.join(able)})"
         )
     return chosen.subsets(root, annotations)
+
+
+def format_of(root: Path, data_format: str | None = None, annotations: Path | None = None) -> str:
+    """The name of the format in which `find_subsets` reads a data set.
+
+    Raises:
+        UsageError: no such format.
+        DataError: the folder or the file of annotations is missing, or the folder looks like several formats.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
+    if annotations is not None and not annotations.is_file():
+        raise DataError(f"{annotations}: no such file of annotations")
+    return _named(data_format) if data_format is not None else _seen(root, annotations)
 
 
 def _named(data_format: str) -> str:

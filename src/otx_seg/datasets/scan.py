@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from otx_seg.datasets.masks import MaskContentError
 from otx_seg.datasets.samples import Sample, Subset
@@ -47,12 +48,29 @@ class ScanReport:
         total = max(1, sum(self.pixels_per_label))
         return tuple(pixels / total for pixels in self.pixels_per_label)
 
+    @property
+    def images_per_label(self) -> tuple[int, ...]:
+        """Number of images that show each label."""
+        shown = Counter(label for labels in self.labels_of for label in labels)
+        return tuple(shown[label] for label in range(len(self.pixels_per_label)))
 
-class _Finding(NamedTuple):
-    pixels: tuple[int, ...]  # of each label, then of 255
+
+class Finding(NamedTuple):
+    """What one sample holds.
+
+    Attributes:
+        pixels: number of pixels of each label, then of 255.
+        size: (height, width) in pixels.
+        fault: the mask contradicts the data set: the user has to decide.
+        damage: a file cannot be decoded: the sample can be left out.
+        wrong_size: the fault is that the mask has another size than the image.
+    """
+
+    pixels: tuple[int, ...]
     size: tuple[int, int]
-    fault: str | None  # the mask contradicts the data set: the user has to decide
-    damage: str | None  # a file cannot be decoded: the sample can be left out
+    fault: str | None = None
+    damage: str | None = None
+    wrong_size: bool = False
 
 
 def scan(subset: Subset, progress: Callable[[int], None] | None = None, threads: int | None = None) -> ScanReport:
@@ -69,33 +87,41 @@ def scan(subset: Subset, progress: Callable[[int], None] | None = None, threads:
     Raises:
         DataError: masks with values or colours that are no label, or of another size than their image.
     """
-    findings: list[_Finding] = []
+    findings: list[Finding] = []
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        for finding in pool.map(partial(_check, subset), subset.samples):
+        for finding in pool.map(partial(_find, subset), subset.samples):
             findings.append(finding)
             if progress is not None:
                 progress(len(findings))
     faults = [finding.fault for finding in findings if finding.fault]
     if faults:
         raise DataError(_summary(faults, subset))
-    return _report(subset, findings)
+    return summarise(subset, findings)
 
 
-def _check(subset: Subset, sample: Sample) -> _Finding:
+def _find(subset: Subset, sample: Sample) -> Finding:
+    return examine(subset, sample)[0]
+
+
+def examine(subset: Subset, sample: Sample) -> tuple[Finding, NDArray[np.uint8] | None]:
+    """Read both files of a sample to their ends.
+
+    Returns:
+        what was found, and the mask, uint8 (H, W) as of `Subset.read_mask`; None where there is a fault or damage.
+    """
     nothing = ((0,) * (len(subset.labels) + 1), (0, 0))
     try:
         size = verify_image(sample.image)
         subset.mask_code.verify(sample)
         mask = subset.read_mask(sample)
     except MaskContentError as error:
-        return _Finding(*nothing, fault=str(error), damage=None)
+        return Finding(*nothing, fault=str(error)), None
     except DataError as error:
-        return _Finding(*nothing, fault=None, damage=str(error))
+        return Finding(*nothing, damage=str(error)), None
     if mask.shape != size:
-        return _Finding(*nothing, fault=_wrong_size(sample, mask.shape, size), damage=None)
+        return Finding(*nothing, fault=_wrong_size(sample, mask.shape, size), wrong_size=True), None
     pixels = np.bincount(mask.reshape(-1), minlength=IGNORE_INDEX + 1)
-    counted = (*pixels[: len(subset.labels)].tolist(), int(pixels[IGNORE_INDEX]))
-    return _Finding(counted, size, fault=None, damage=None)
+    return Finding((*pixels[: len(subset.labels)].tolist(), int(pixels[IGNORE_INDEX])), size), mask
 
 
 def _wrong_size(sample: Sample, mask: tuple[int, ...], image: tuple[int, int]) -> str:
@@ -114,8 +140,9 @@ def _summary(faults: list[str], subset: Subset) -> str:
     return "\n  ".join([heading, *faults[:_LISTED], *more])
 
 
-def _report(subset: Subset, findings: list[_Finding]) -> ScanReport:
-    sound = [finding for finding in findings if not finding.damage]
+def summarise(subset: Subset, findings: Sequence[Finding]) -> ScanReport:
+    """The report on a subset from what each of its samples holds, in order; those with a fault are not sound."""
+    sound = [finding for finding in findings if not finding.damage and not finding.fault]
     pixels = [sum(column) for column in zip(*(finding.pixels for finding in findings), strict=True)]
     sizes = Counter(finding.size for finding in sound)
     broken = [

@@ -11,6 +11,7 @@ from typing import Any
 
 from otx_seg.datasets import (
     ImageSet,
+    ScanReport,
     Subset,
     TrainingData,
     check_images,
@@ -21,6 +22,8 @@ from otx_seg.datasets import (
     scan,
     sound_samples,
 )
+from otx_seg.datasets.copies import equal_files
+from otx_seg.datasets.problems import label_problems, shared_images, unvalidated_labels
 from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.errors import DataError, UsageError
 from otx_seg.labels import Labels, labels_to_plain
@@ -101,6 +104,7 @@ def check_data(
         if report.ignored_pixels:
             logger.info("%s data: %d pixels are ignored", name, report.ignored_pixels)
         subsets[name], reports[name] = kept, report
+    _tell_problems(subsets, reports)
     unlabelled = data.unlabelled
     if unlabelled is not None:
         unlabelled, left_out = _checked_unlabelled(unlabelled, subsets, progress)
@@ -108,8 +112,20 @@ def check_data(
     checked = replace(
         data, train=subsets["training"], val=subsets["validation"], unlabelled=unlabelled, skipped=skipped
     )
-    found = reports["training"]
-    return replace(checked, new=find_new(checked, found, known)), found.share_per_label
+    return replace(checked, new=find_new(checked, reports["training"], known)), reports["training"].share_per_label
+
+
+def _tell_problems(subsets: dict[str, Subset], reports: dict[str, ScanReport]) -> None:
+    """Warn of what makes the result worse or its score untrue, as far as it shows without another look at the files."""
+    train, val = subsets["training"], subsets["validation"]
+    known = (train.labels, reports["training"])
+    problems = label_problems("training", *known, expected=train.mask_code.names)
+    problems += unvalidated_labels(known, "validation", val.labels, reports["validation"])
+    subset_of = {sample.image: name for name, subset in subsets.items() for sample in subset.samples}
+    problems += shared_images([[(subset_of[path], path) for path in group] for group in equal_files(subset_of)])
+    for problem in problems:
+        first = f", the first: {problem.files[0].path} ({problem.files[0].note})" if problem.files else ""
+        logger.warning("%s data: %s%s; see `otx check`", problem.subset, problem.what, first)
 
 
 def _checked_unlabelled(
