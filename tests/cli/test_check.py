@@ -129,6 +129,13 @@ def test_places_where_no_page_can_be(otx: Any, data: Path, place: str, text: str
     assert sorted(data.parent.rglob("*")) == before
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no folder that nobody can write to")
+def test_a_place_that_cannot_be_written_to_is_refused_before_work(otx: Any, tmp_path: Path) -> None:
+    outcome = otx("check", "--data-roots", tmp_path / "nowhere", "--html", "/proc/page.html")
+    assert outcome.code == 2
+    assert "/proc/page.html: cannot be written there" in outcome.message
+
+
 def test_wrong_usage(otx: Any, data: Path, tmp_path: Path) -> None:
     outcome = otx("check")
     assert (outcome.code, "--data-roots" in outcome.message) == (2, True)

@@ -24,6 +24,7 @@ h1 { font-size: 25px; margin: 0 0 4px; } h2 { font-size: 19px; margin: 36px 0 10
 .error { background: #fbe1df; color: #96211a; } .note { background: #e3eefb; color: #1d4f8c; }
 table { border-collapse: collapse; } th { text-align: left; font-weight: 600; }
 th, td { padding: 5px 18px 5px 0; border-bottom: 1px solid var(--line); vertical-align: middle; }
+th, td { overflow-wrap: break-word; } td:last-child { overflow-wrap: anywhere; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .bar { width: 130px; height: 10px; background: #eef1f4; border-radius: 5px; overflow: hidden; }
 .bar > div { height: 100%; background: var(--blue); }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -108,6 +109,12 @@ def _refuse_page(page: Path | None, overwrite: bool, roots: Iterable[Path]) -> N
         raise UsageError(f"--html {page}: there is such a file; choose another, or allow replacing it with --overwrite")
     if any(parent.is_file() for parent in place.parents):
         raise UsageError(f"--html {page}: there cannot be a file below another file; choose another")
+    try:
+        # Better now than after many images.
+        with tempfile.TemporaryFile(dir=next(parent for parent in place.parents if parent.is_dir())):
+            pass
+    except OSError as error:
+        raise UsageError(f"--html {page}: cannot be written there ({error.strerror}); choose another place") from error
 
 
 def _open(roots: Sequence[Path], data_format: str | None) -> tuple[list[Opened], list[Problem]]:
