@@ -31,6 +31,19 @@ from otx_seg.cli.parameters import ParametersCommand
 @click.option("--overwrite", is_flag=True, help="Replace a result that the output folder already holds.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number (default 42).")
 @click.option("--deterministic", is_flag=True, help="Only deterministic GPU kernels, slower; a CPU always is.")
+@click.option("--enable-hpo", is_flag=True, help="Search for a better learning rate and batch size first.")
+@click.option(
+    "--hpo-time-ratio",
+    metavar="R",
+    type=float,
+    help="Time of search and training together, as a multiple of the training's alone.  [1.5]",
+)
+@click.option(
+    "--hpo-parallel",
+    metavar="N",
+    type=int,
+    help="Trials of the search at once, each in a process; without it one for each GPU.",
+)
 def command(**arguments: Any) -> None:
     """Train a network and keep the one that scores best on the validation data.
 

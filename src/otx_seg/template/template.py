@@ -14,6 +14,7 @@ from otx_seg.errors import UsageError
 from otx_seg.template import pipelines
 from otx_seg.template.hyper_parameters import HyperParameters
 from otx_seg.template.listing import find_template_file, read_yaml
+from otx_seg.template.search_space import Range, check_search_space
 
 
 class _Section(BaseModel):
@@ -90,6 +91,11 @@ class Template(_Section):
     )
     quantization: Quantization = Quantization()
     hyper_parameters: HyperParameters = HyperParameters()
+    search_space: dict[str, dict[str, Range]] = Field(
+        {},
+        description="ranges that --enable-hpo searches, as group: {name: {low, high, log}}; empty: learning rates "
+        "up to ten times as low and as high",
+    )
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -161,9 +167,11 @@ def from_dict(content: dict[str, Any], where: str) -> Template:
     _refuse_numbers_as_text(content, where)
     try:
         # JSON mode: lists stand for tuples, but texts do not stand for numbers.
-        return Template.model_validate_json(_as_json(content, where), strict=True)
+        template = Template.model_validate_json(_as_json(content, where), strict=True)
     except ValidationError as error:
         raise UsageError(f"{where}: {_explain(error, Template)}") from error
+    check_search_space(template.search_space, where)
+    return template
 
 
 def _as_json(content: dict[str, Any], where: str) -> str:
