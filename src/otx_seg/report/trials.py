@@ -19,7 +19,7 @@ class Trial:
 
     Attributes:
         values: its hyper-parameters, by dotted name.
-        scores: its validation Dice at each rung it came to.
+        scores: its validation mDice (background included) at each rung it came to.
         outcome: ``chosen``, ``stopped`` or ``failed``.
         failure: why it failed; empty if it did not.
         seconds: of training, until it was stopped or chosen.
@@ -57,7 +57,7 @@ class Trials:
         return next(trial for trial in self.trials if trial.number == self.chosen)
 
     def comparison(self) -> tuple[float, float, float] | None:
-        """Where the given values were stopped: share of a training, Dice of the chosen values, Dice of the given ones.
+        """Where the given values were stopped: share of a training, mDice of the chosen values and of the given ones.
 
         None if these were chosen, or failed before the first rung.
         """
@@ -97,7 +97,7 @@ def describe_trials(found: Trials) -> str:
         for trial in found.trials
     ]
     made = table(
-        ("trial", *names, *judged, "epochs", "time", ""), rows, "Trials: validation Dice at shares of a training"
+        ("trial", *names, *judged, "epochs", "time", ""), rows, "Trials: validation mDice at shares of a training"
     )
     return f"{as_text(made)}{_outcome(found)}"
 
@@ -116,7 +116,7 @@ def _outcome(found: Trials) -> str:
         return f"chosen: trial {found.chosen} ({values}); the given values failed"
     share, now, before = compared
     return (
-        f"chosen: trial {found.chosen} ({values}): Dice {now:.4f} at {100 * share:.0f} % of a training, where the "
+        f"chosen: trial {found.chosen} ({values}): mDice {now:.4f} at {100 * share:.0f} % of a training, where the "
         f"given values had {before:.4f}"
     )
 

@@ -74,7 +74,7 @@ def check_search_space(section: dict[str, dict[str, Range]], where: str) -> None
 
 
 def space_of(template: Template, images: int) -> Space:
-    """What is searched for a template: its ranges, widened to hold its own values, which are tried first.
+    """What is searched for a template: its ranges, or those around its own values.
 
     Args:
         images: to train on; no batch is searched that is larger than that.
@@ -92,19 +92,13 @@ def space_of(template: Template, images: int) -> Space:
         space[BATCH_SIZE] = space[BATCH_SIZE].model_copy(update={"high": high})
         if high <= space[BATCH_SIZE].low:
             del space[BATCH_SIZE]  # so few images leave nothing to choose
-    return {name: _holding(range_, values[name]) for name, range_ in space.items()}
+    return space
 
 
 def values_of(template: Template, space: Space) -> dict[str, Any]:
     """The template's own values of what is searched."""
     values = _values(template.hyper_parameters)
     return {name: values[name] for name in space}
-
-
-def _holding(range_: Range, value: float) -> Range:
-    if range_.log and value <= 0:  # no logarithm
-        range_ = range_.model_copy(update={"log": False})
-    return range_.model_copy(update={"low": min(range_.low, value), "high": max(range_.high, value)})
 
 
 def _flat(section: dict[str, dict[str, Range]]) -> Space:

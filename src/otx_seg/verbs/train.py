@@ -197,6 +197,8 @@ def _open_run(plan: Plan, output: str | Path | None, overwrite: bool) -> RunFold
         return open_run(folder, "train", _PRODUCTS, overwrite, roots)
     if output is None or Path(output).resolve() == plan.resumed_run.path.resolve():
         return open_run(plan.resumed_run.path, "train", (), overwrite)
+    if plan.search is not None:
+        raise UsageError(f"a search stays in its folder, {plan.resumed_run.path}: leave --output out")
     run = open_run(Path(output), "train", _PRODUCTS, overwrite)
     for before, now in zip(_carried(plan.resumed_run), _carried(run), strict=True):
         if before.exists():

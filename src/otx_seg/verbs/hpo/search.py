@@ -222,7 +222,7 @@ class Search:
     def _tell(self, number: int, outcome: Outcome) -> None:
         if self.halving.trials == 1:
             return
-        came_to = f"Dice {outcome.score:.4f}" if outcome.score is not None else f"failed, {outcome.failure}"
+        came_to = f"mDice {outcome.score:.4f}" if outcome.score is not None else f"failed, {outcome.failure}"
         values = describe_values(self.study.values(number, self.halving.trials))
         logger.info("trial %d (%s): %s at %.0f %%", number, values, came_to, 100 * outcome.share)
 

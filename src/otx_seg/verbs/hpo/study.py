@@ -32,7 +32,7 @@ class Study:
     Args:
         folder: of the search.
         space: what is searched.
-        first: the values of trial 0.
+        first: the values of trial 0, within the space or not.
         seed: of what is drawn.
     """
 
@@ -46,7 +46,7 @@ class Study:
                 storage=storage, study_name="hpo", direction="maximize", load_if_exists=True
             )
             if not self.study.get_trials(deepcopy=False):
-                self.study.enqueue_trial(first)
+                self.study.enqueue_trial({name: self._nearest(name) for name in space})
 
     def values(self, number: int, trials: int) -> dict[str, Any]:
         """The values of a trial; they are chosen when it is asked about for the first time, one trial after another.
@@ -54,6 +54,10 @@ class Study:
         Args:
             trials: how many there will be.
         """
+        suggested = self._ask(number, trials)
+        return self.first if number == 0 else suggested
+
+    def _ask(self, number: int, trials: int) -> dict[str, Any]:
         known = self.study.get_trials(deepcopy=False)
         if number < len(known) and known[number].state.is_finished():
             return {name: known[number].params[name] for name in self.space}
@@ -76,6 +80,11 @@ class Study:
             return trial.suggest_int(name, int(limits.low), int(limits.high), log=limits.log)
         return trial.suggest_float(name, limits.low, limits.high, log=limits.log)
 
+    def _nearest(self, name: str) -> Any:
+        """The value in the space that is nearest to the first trial's."""
+        kind = type(self.first[name])
+        return kind(min(max(self.first[name], self.space[name].low), self.space[name].high))
+
     def outcome(self, number: int, rung: int) -> Outcome | None:
         """What was recorded of a trial at a rung, if it came there."""
         recorded = self.study.user_attrs.get(_key(number, rung))
@@ -88,7 +97,9 @@ class Study:
                 self.study.set_user_attr(_key(number, rung), asdict(outcome))
             if self.study.get_trials(deepcopy=False)[number].state.is_finished():
                 return
-            if outcome.score is None:
+            if number == 0 and any(self._nearest(name) != value for name, value in self.first.items()):
+                self.study.tell(number, state=TrialState.FAIL)  # says nothing about the space it lies outside
+            elif outcome.score is None:
                 # Not FAIL, which would be as if it had never been: the next trials should keep away from its values.
                 self.study.tell(number, state=TrialState.PRUNED)
             else:

@@ -64,8 +64,9 @@ class Outcome:
     """A trial at a rung.
 
     Attributes:
-        score: its last validation Dice; None if it failed. Not its best: that of a network that has learned little yet
-            may be luck.
+        score: its last validation mDice, which includes the background; None if it failed. Not its best one, which may
+            be luck; and not the Dice without background, which falls to 0 when a network that answered at random
+            begins to learn: first it learns what is background.
         share: of a whole training, that has passed.
         seconds: of training, from its beginning.
         failure: why it failed; empty if it did not.
@@ -125,8 +126,8 @@ def _open(ground: Ground, job: Job, run: RunFolder, watcher: Watcher) -> Trainin
 
 
 def _last_score(run: RunFolder) -> float:
-    """The last validation Dice in a run's journal: this process may have found the trial at its rung."""
-    scores = [entry["Dice Average"] for entry in read_journal(run.metrics) if "Dice Average" in entry]
+    """The last validation mDice in a run's journal: this process may have found the trial at its rung."""
+    scores = [entry["mDice"] for entry in read_journal(run.metrics) if "mDice" in entry]
     return float(scores[-1])
 
 
