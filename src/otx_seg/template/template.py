@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -218,20 +218,26 @@ def _explain(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _keys_beside(model: type[BaseModel], location: list[str]) -> list[str]:
-    for part in location[:-1]:
-        annotation = model.model_fields[part].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
-    return list(model.model_fields)
+    section = _section(model, location)
+    return [] if section is None else list(section.model_fields)
 
 
 def _field(model: type[BaseModel], location: list[str]) -> Any:
+    section = _section(model, location)
+    return None if section is None else section.model_fields.get(location[-1])
+
+
+def _section(model: type[BaseModel], location: list[str]) -> type[BaseModel] | None:
+    """The schema class that the last part of a location is a key of, if it is one."""
+    found: Any = model
     for part in location[:-1]:
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        if get_origin(found) is dict:
+            found = get_args(found)[1]
+        elif isinstance(found, type) and issubclass(found, BaseModel) and part in found.model_fields:
+            found = found.model_fields[part].annotation
+        else:
             return None
-        model = annotation
-    return model.model_fields.get(location[-1])
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 
 
 def describe_range(field: Any) -> str:

@@ -30,6 +30,7 @@ SETTINGS = {**PARAMETERS, "learning_parameters.num_iters": EPOCHS, "learning_par
 SETTINGS |= {RATE: BAD_RATE, "learning_parameters.early_stop_patience": 1000}
 
 
+BRIEF = {"learning_parameters.num_iters": 4}  # with a ratio of 2: three trials of two epochs
 RATIO = 2.75  # four trials stop at a quarter, one at three quarters
 
 
@@ -205,7 +206,7 @@ def test_a_trial_that_diverges_is_stopped_alone(
         return start(chosen, network, *rest)
 
     monkeypatch.setattr(trial, "start_training", poisoned)
-    run(drawn_data, template, tmp_path / "run", 1.5)
+    run(drawn_data, template, tmp_path / "run", 2.0, parameters=BRIEF)
     found = trials_of(tmp_path / "run")
     assert [one["outcome"] for one in found["trials"]][:1] == ["failed"]
     assert sorted(one["outcome"] for one in found["trials"]) == ["chosen", "failed", "stopped"]
@@ -230,7 +231,7 @@ def test_nothing_is_left_where_all_trials_diverge(
 
 def test_processes_share_the_trials(drawn_data: Path, template: Path, tmp_path: Path) -> None:
     output = tmp_path / "run"
-    run(drawn_data, template, output, 1.5, hpo_parallel=2)
+    run(drawn_data, template, output, 2.0, hpo_parallel=2, parameters=BRIEF)
     found = trials_of(output)
     processes = {one["process"] for one in found["trials"]}
     assert len(processes) == 2
@@ -253,7 +254,10 @@ def test_a_time_budget_too_short_for_trials_is_used_without_them(
     assert values_of(tmp_path / "run") == [BAD_RATE]
 
 
-def test_a_time_budget_is_shared_by_trials(drawn_data: Path, template: Path, tmp_path: Path) -> None:
+def test_a_time_budget_is_shared_by_trials(
+    drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(length, "FEWEST_STEPS", 1)
     parameters = {"learning_parameters.max_minutes": 0.05, "learning_parameters.num_iters": 100_000}
     result = run(drawn_data, template, tmp_path / "run", 1.5, parameters=parameters)
     found = trials_of(tmp_path / "run")
