@@ -28,7 +28,7 @@ def first_network(plan: Plan, data: TrainingData) -> tuple[SegmentationNetwork, 
     """
     network = new_network(plan.template, data)
     if plan.resumed_run is not None and plan.state is None:
-        return network, ""  # of a search, which has recorded what its trials start from
+        return network, "going on with the search, from the weights it began with"
     return network, _initial_weights(network.network, data, plan)
 
 
