@@ -141,7 +141,7 @@ class Training:
                     if self._validate():
                         self.position.ended = f"{self.selection.stopping.reason}, without training"
                     self._save_checkpoint()
-            while not self.position.ended and (until >= 1.0 or self._progress() < until):
+            while not self.position.ended and (until >= 1.0 or not self.position.step or self._progress() < until):
                 try:
                     self._epoch(stop_request, until)
                 except Exception as error:

@@ -31,8 +31,7 @@ def plan_search(plan: Plan, data: TrainingData) -> Halving:
     shortest, epochs = _shortest(plan.template, data)
     halving = plan_halving(plan.search.ratio, shortest, epochs)
     if halving is None:
-        # Halfway up to the next hundredth, so that what is said is enough.
-        needed = int(100 * (1.0 + shortest) + 1.0) / 100
+        needed = math.ceil(100 * (1.0 + shortest) - 1e-9) / 100  # two digits are said, and have to be enough
         raise UsageError(
             f"--hpo-time-ratio {plan.search.ratio:g}: is too little for two trials, since one takes at least "
             f"{100 * shortest:.0f} % of this training; give {needed:.2f} or more"

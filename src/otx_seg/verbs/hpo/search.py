@@ -70,6 +70,7 @@ class Search:
         start_training(plan.template, network, origin, data, shares, run, plan.seed, SilentWatcher()).close()
         self.whole = WholeJob(watcher, self.halving.ratio())
         self.outcomes: dict[int, list[Outcome]] = {}
+        self.running: dict[Future[Outcome], int] = {}
         self.chosen = 0
 
     def find(self) -> Plan:
@@ -86,15 +87,24 @@ class Search:
         with StopRequest() as self.stop_request:
             try:
                 with open_workers(self.ground, size, self._watcher) as self.workers:
-                    self._settle()
-                    self._tell_what_follows()
-                    self.chosen = self._halve()
+                    self.chosen = self._search()
             except (InterruptedRunError, KeyboardInterrupt) as error:
                 raise InterruptedRunError(
                     "the search was interrupted; everything is saved. Go on with: otx train --resume-from "
                     f"{self.run.path}"
                 ) from error
         return self._take_over()
+
+    def _search(self) -> int:
+        """The number of the trial that is left."""
+        try:
+            self._settle()
+            self._tell_what_follows()
+            return self._halve()
+        except BaseException:
+            self.workers.stop()
+            wait(self.running, timeout=_SAVING_S)
+            raise
 
     @property
     def watcher(self) -> Watcher:
@@ -103,7 +113,7 @@ class Search:
         return self.whole.winner(last.share, last.seconds)
 
     def _prepare(self) -> None:
-        if not self.ground.beginning.exists():
+        if self.plan.resumed_run is None:
             write_tensors(self.ground.beginning, self.beginning)
             write_settings(self.run, self.settings, self.plan.template)
 
@@ -122,8 +132,10 @@ class Search:
 
     def _measure(self, steps: int) -> None:
         rung = self.halving.rungs[0]
-        future = self.workers.start(self._job(0, rung))
-        outcome = first_done([future], self._check).pop().result()
+        self.running[self.workers.start(self._job(0, rung))] = 0
+        future = first_done(list(self.running), self._check).pop()
+        del self.running[future]
+        outcome = future.result()
         if outcome.failure or outcome.steps >= steps:
             return
         needed = min(rung * steps / max(outcome.steps, 1), 1.0)
@@ -174,27 +186,22 @@ class Search:
     def _reach(self, rung: int, numbers: list[int]) -> dict[int, Outcome]:
         """Train these trials up to a rung, those that are not there yet."""
         outcomes: dict[int, Outcome] = {}
-        waiting, running = deque(numbers), dict[Future[Outcome], int]()
-        try:
-            while waiting or running:
-                while waiting and len(running) < self.workers.size:
-                    number = waiting.popleft()
-                    job = self._job(number, self.halving.rungs[rung])
-                    known = self.study.outcome(number, rung)
-                    if known is None:
-                        running[self.workers.start(job)] = number
-                    else:
-                        outcomes[number] = known
-                        self._note(number, rung, known)
-                for future in first_done(list(running), self._check) if running else ():
-                    number = running.pop(future)
-                    outcomes[number] = future.result()
-                    self._note(number, rung, outcomes[number])
-                    self._tell(number, outcomes[number])
-        except BaseException:
-            self.workers.stop()
-            wait(running, timeout=_SAVING_S)
-            raise
+        waiting = deque(numbers)
+        while waiting or self.running:
+            while waiting and len(self.running) < self.workers.size:
+                number = waiting.popleft()
+                job = self._job(number, self.halving.rungs[rung])
+                known = self.study.outcome(number, rung)
+                if known is None:
+                    self.running[self.workers.start(job)] = number
+                else:
+                    outcomes[number] = known
+                    self._note(number, rung, known)
+            for future in first_done(list(self.running), self._check) if self.running else ():
+                number = self.running.pop(future)
+                outcomes[number] = future.result()
+                self._note(number, rung, outcomes[number])
+                self._tell(number, outcomes[number])
         return outcomes
 
     def _job(self, number: int, until: float) -> Job:

@@ -185,7 +185,7 @@ def visible_gpus() -> list[str]:
 
 def _environment(index: int, size: int) -> dict[str, str]:
     gpus = visible_gpus()
-    threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // size))}
+    threads = {"OMP_NUM_THREADS": str(max(1, torch.get_num_threads() // size))}
     return {**threads, "CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else threads
 
 
