@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from concurrent.futures import Future, wait
 from dataclasses import replace
@@ -138,16 +139,18 @@ class Search:
         outcome = future.result()
         if outcome.failure or outcome.steps >= steps:
             return
-        needed = min(rung * steps / max(outcome.steps, 1), 1.0)
+        needed = rung * steps / max(outcome.steps, 1)
         halving = plan_halving(self.settings.ratio, needed)
         if halving is None:
+            longer = "a larger learning_parameters.max_minutes"
+            if needed <= 1.0:
+                longer += f", or --hpo-time-ratio {math.ceil(100 * (1.0 + needed)) / 100:.2f}"
             logger.warning(
-                "no search: the %d steps after which trials can be compared take %.0f %% of this training, so two of "
-                "them need --hpo-time-ratio %.2f or more, or a larger learning_parameters.max_minutes; going on with "
-                "the values as they are",
+                "no search: the %d steps after which trials can be compared take %.0f %% of this training, which is too "
+                "much for two of them; give it %s. Going on with the values as they are",
                 steps,
                 100 * needed,
-                1.0 + needed + 0.005,
+                longer,
             )
         self.halving = halving or Halving(1, (rung,))
 
