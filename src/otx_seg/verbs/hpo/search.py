@@ -146,7 +146,7 @@ class Search:
             if needed <= 1.0:
                 longer += f", or --hpo-time-ratio {math.ceil(100 * (1.0 + needed)) / 100:.2f}"
             logger.warning(
-                "no search: the %d steps after which trials can be compared take %.0f %% of this training, which is too "
+                "no search: the %d steps after which trials can be compared take %.0f %% of this training, too "
                 "much for two of them; give it %s. Going on with the values as they are",
                 steps,
                 100 * needed,
