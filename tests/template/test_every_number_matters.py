@@ -23,6 +23,7 @@ from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.runtime.model_info import ModelInfo
 from otx_seg.template import Template, find_templates, from_dict, load
+from otx_seg.template.search_space import space_of
 from otx_seg.training.optimizer import build_optimizer
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.stopping import EarlyStopping
@@ -160,6 +161,8 @@ def observed(template: Template, key: str) -> Any:
     if section == "losses":
         losses = algorithms.build(template, torch.nn.Identity(), [0.7, 0.3]).losses
         return losses.weights, [loss.label_weights.tolist() for loss in losses.losses]
+    if section == "search_space":
+        return space_of(template, images=1000)
     if "pseudo_masks" in key:
         return Division(**template.hyper_parameters.pseudo_masks.model_dump()).regions(boxes()).tobytes()
     if "semi_supervised" in key:

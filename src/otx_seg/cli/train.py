@@ -50,6 +50,19 @@ from otx_seg.cli.parameters import ParametersCommand, as_words
     type=click.IntRange(1),
     help="Processes of all machines; without GPUs and --rdzv-endpoint: on this CPU.",
 )
+@click.option("--enable-hpo", is_flag=True, help="Search for a better learning rate and batch size first.")
+@click.option(
+    "--hpo-time-ratio",
+    metavar="R",
+    type=float,
+    help="Time of search and training together, as a multiple of the training's alone.  [1.5]",
+)
+@click.option(
+    "--hpo-parallel",
+    metavar="N",
+    type=int,
+    help="Trials of the search at once, each in a process; without it one for each GPU.",
+)
 @click.pass_context
 def command(context: click.Context, **arguments: Any) -> None:
     """Train a network and keep the one that scores best on the validation data.

@@ -88,10 +88,11 @@ def list_settings(template: Template) -> list[Parameter]:
 
 
 def _described(section: BaseModel, prefix: str) -> list[Parameter]:
+    values = section.model_dump(mode="json")
     return [
         Parameter(
             name=f"{prefix}{name}",
-            value=_plain(getattr(section, name)),
+            value=values[name],
             kind=_kind(field.annotation),
             possible=_possible(field),
             meaning=field.description or "",
@@ -103,10 +104,6 @@ def _described(section: BaseModel, prefix: str) -> list[Parameter]:
 def _possible(field: FieldInfo) -> str:
     extra = field.json_schema_extra
     return f"only {field.default}" if isinstance(extra, dict) and extra.get("inactive") else describe_range(field)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _kind(annotation: Any) -> str:

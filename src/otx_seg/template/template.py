@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,6 +14,7 @@ from otx_seg.errors import UsageError
 from otx_seg.template import pipelines
 from otx_seg.template.hyper_parameters import HyperParameters
 from otx_seg.template.listing import find_template_file, read_yaml
+from otx_seg.template.search_space import Range, check_search_space
 
 
 class _Section(BaseModel):
@@ -90,6 +91,11 @@ class Template(_Section):
     )
     quantization: Quantization = Quantization()
     hyper_parameters: HyperParameters = HyperParameters()
+    search_space: dict[str, dict[str, Range]] = Field(
+        {},
+        description="ranges that --enable-hpo searches, as group: {name: {low, high, log}}; empty: learning rates "
+        "up to ten times as low and as high",
+    )
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -161,9 +167,11 @@ def from_dict(content: dict[str, Any], where: str) -> Template:
     _refuse_numbers_as_text(content, where)
     try:
         # JSON mode: lists stand for tuples, but texts do not stand for numbers.
-        return Template.model_validate_json(_as_json(content, where), strict=True)
+        template = Template.model_validate_json(_as_json(content, where), strict=True)
     except ValidationError as error:
         raise UsageError(f"{where}: {_explain(error, Template)}") from error
+    check_search_space(template.search_space, where)
+    return template
 
 
 def _as_json(content: dict[str, Any], where: str) -> str:
@@ -210,20 +218,26 @@ def _explain(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _keys_beside(model: type[BaseModel], location: list[str]) -> list[str]:
-    for part in location[:-1]:
-        annotation = model.model_fields[part].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
-    return list(model.model_fields)
+    section = _section(model, location)
+    return [] if section is None else list(section.model_fields)
 
 
 def _field(model: type[BaseModel], location: list[str]) -> Any:
+    section = _section(model, location)
+    return None if section is None else section.model_fields.get(location[-1])
+
+
+def _section(model: type[BaseModel], location: list[str]) -> type[BaseModel] | None:
+    """The schema class that the last part of a location is a key of, if it is one."""
+    found: Any = model
     for part in location[:-1]:
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        if get_origin(found) is dict:
+            found = get_args(found)[1]
+        elif isinstance(found, type) and issubclass(found, BaseModel) and part in found.model_fields:
+            found = found.model_fields[part].annotation
+        else:
             return None
-        model = annotation
-    return model.model_fields.get(location[-1])
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 
 
 def describe_range(field: Any) -> str:

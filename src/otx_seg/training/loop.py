@@ -22,7 +22,7 @@ from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.devices import choose_workers, place, processes_here, start_accelerator
 from otx_seg.training.journal import Journal
 from otx_seg.training.loss_guard import LossGuard
-from otx_seg.training.memory import is_out_of_memory
+from otx_seg.training.memory import OutOfMemoryError, is_out_of_memory
 from otx_seg.training.reporter import Reporter
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.selection import Selection
@@ -128,8 +128,8 @@ class Training:
 
     # ------------------------------------------------------------------ the loop
 
-    def fit(self) -> TrainResult:
-        """Train to the end.
+    def fit(self, until: float = 1.0) -> TrainResult:
+        """Train to the end, or until this share of the run, 0 to 1, has passed; another process can `resume` it.
 
         Raises:
             OtxError: interrupted by a signal (the state is saved), the loss is not finite, memory ran out, or the
@@ -143,9 +143,9 @@ class Training:
                     if self._validate():
                         self.position.ended = f"{self.selection.stopping.reason}, without training"
                     self._save_checkpoint()
-            while not self.position.ended:
+            while not self.position.ended and (until >= 1.0 or not self.position.step or self._progress() < until):
                 try:
-                    self._epoch(stop_request)
+                    self._epoch(stop_request, until)
                 except Exception as error:
                     if is_out_of_memory(error):
                         self._halve_batch(error)
@@ -162,8 +162,8 @@ class Training:
         """End the loader's processes."""
         self.loader.close()
 
-    def _epoch(self, stop_request: StopRequest) -> None:
-        """Train to the end of the present epoch, or of the run."""
+    def _epoch(self, stop_request: StopRequest, until: float) -> None:
+        """Train to the end of the present epoch, or until this share of the run has passed."""
         position, progress = self.position, self._progress()
         self.loader.batch_sampler.set_epoch(position.epoch, position.batch)
         batches = len(self.loader)
@@ -175,13 +175,13 @@ class Training:
             progress = self._progress()
             if self._largest(float(stop_request.signal_name is not None)):
                 raise self._interrupted(stop_request)
-            if progress >= 1.0:
+            if progress >= until:
                 break
             if time.monotonic() - self._saved > CHECKPOINT_INTERVAL_S:
                 self._save_checkpoint()
         if position.batch >= batches:
             position.epoch, position.batch = position.epoch + 1, 0
-        if progress < 1.0 and not self._validation_due():
+        if progress < until and not self._validation_due():
             return
         stalled = self._validate()
         if progress >= 1.0:
@@ -235,7 +235,7 @@ class Training:
         position = self.position
         wanted = self.parameters.auto_adapt_batch_size == "Safe"
         if not wanted or position.batch_size == 1 or self.accelerator.num_processes > 1:
-            raise OtxError(
+            raise OutOfMemoryError(
                 f"memory ran out with batches of {position.batch_size} images; lower learning_parameters.batch_size "
                 "(in semi-supervised training unlabeled_batch_size too) or learning_parameters.input_size "
                 f"({self.parameters.input_size})"

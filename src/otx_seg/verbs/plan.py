@@ -15,6 +15,7 @@ from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, labels_from_plain
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint, refuse_other_template, template_of
+from otx_seg.verbs.hpo.settings import Settings, check_settings, holds_search, read_settings
 from otx_seg.verbs.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import BackboneFile, WeightsFile, read_start
@@ -53,6 +54,7 @@ class Plan:
         known: the labels of these weights, or None where there are none.
         length_given: whether the arguments say how long to train.
         state: the checkpoint of the run to go on with, or None.
+        search: how to search for hyper-parameters before the training, or None.
     """
 
     template: Template
@@ -64,6 +66,7 @@ class Plan:
     length_given: bool
     state: dict[str, Any] | None
     resumed_run: RunFolder | None
+    search: Settings | None = None
 
     @property
     def train_type(self) -> str:
@@ -85,6 +88,9 @@ class Request:
     resume_from: str | Path | None = None
     seed: int | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
+    enable_hpo: bool = False
+    hpo_time_ratio: float | None = None
+    hpo_parallel: int | None = None
 
 
 def make_plan(request: Request) -> Plan:
@@ -95,6 +101,10 @@ def make_plan(request: Request) -> Plan:
     """
     if request.unlabelled_list is not None and request.unlabelled_root is None and request.resume_from is None:
         raise UsageError("--unlabeled-file-list names images in a folder: give --unlabeled-data-roots too")
+    if not request.enable_hpo and request.resume_from is None:
+        for option, value in (("time-ratio", request.hpo_time_ratio), ("parallel", request.hpo_parallel)):
+            if value is not None:
+                raise UsageError(f"--hpo-{option} says how to search for hyper-parameters: give --enable-hpo too")
     return _new_plan(request) if request.resume_from is None else _resumed_plan(request, Path(request.resume_from))
 
 
@@ -133,7 +143,10 @@ def _new_plan(request: Request) -> Plan:
     known = start.labels if isinstance(start, WeightsFile) else None
     _refuse_unused(chosen, known)
     length_given = _EPOCHS in request.parameters or chosen.hyper_parameters.learning_parameters.max_minutes > 0
-    return Plan(chosen, reason, roots, seed, weights, known, length_given, None, None)
+    search = check_settings(request.hpo_time_ratio, request.hpo_parallel) if request.enable_hpo else None
+    if search is not None and train_type == "Selfsupervised":
+        raise UsageError("--enable-hpo compares validation scores, and self-supervised training has none: leave it out")
+    return Plan(chosen, reason, roots, seed, weights, known, length_given, None, None, search)
 
 
 def _choose_template(named: str | Path | None, start: WeightsFile | BackboneFile | None) -> Template:
@@ -169,9 +182,7 @@ def _refuse_unused(template: Template, known: Labels | None) -> None:
 def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     if request.load_weights is not None:
         raise UsageError("--resume-from and --load-weights exclude each other: a resumed run has its weights")
-    path = find_checkpoint(resume_from)
-    state = read_checkpoint(path)
-    of_run = template_of(state, path)
+    run, of_run, state, search = _find_resumed(request, resume_from)
     asked = dict(request.parameters)
     if request.train_type is not None or request.unlabelled_root is not None:
         given = (request.val_root is not None, request.unlabelled_root is not None)
@@ -183,7 +194,6 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
         raise UsageError("the run to go on with is self-supervised and looks at no masks: leave out --val-data-roots")
     if request.unlabelled_list is not None and of_run.hyper_parameters.algo_backend.train_type != "Semisupervised":
         raise UsageError("the run to go on with uses no unlabelled images: leave out --unlabeled-file-list")
-    run = RunFolder(path.resolve().parents[2])
     try:
         recorded = json.loads(run.data.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -198,7 +208,40 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
         how_recorded(request.how, recorded),
     )
     known = None if recorded.get("known_labels") is None else labels_from_plain(recorded["known_labels"])
-    return Plan(chosen, "as in the run to go on with", roots, recorded["seed"], None, known, True, state, run)
+    return Plan(chosen, "as in the run to go on with", roots, recorded["seed"], None, known, True, state, run, search)
+
+
+def _find_resumed(
+    request: Request, resume_from: Path
+) -> tuple[RunFolder, Template, dict[str, Any] | None, Settings | None]:
+    """The run to go on with: its template, its checkpoint or, where there is none yet, its search.
+
+    Raises:
+        UsageError: it is not there, or was not started like this.
+    """
+    searching = RunFolder(resume_from.resolve())
+    if holds_search(searching) and not searching.checkpoint.exists():
+        ratio, of_run = read_settings(searching)
+        _refuse_other_search(request, ratio)
+        return searching, of_run, None, check_settings(ratio, request.hpo_parallel)
+    path = find_checkpoint(resume_from)
+    state = read_checkpoint(path)
+    run = RunFolder(path.resolve().parents[2])
+    if holds_search(run):
+        _refuse_other_search(request, read_settings(run)[0])
+    elif request.enable_hpo or request.hpo_time_ratio is not None or request.hpo_parallel is not None:
+        raise UsageError(
+            f"{run.path}: was started without --enable-hpo and goes on without it; leave it out, or search in a new run"
+        )
+    return run, template_of(state, path), state, None
+
+
+def _refuse_other_search(request: Request, ratio: float) -> None:
+    if request.hpo_time_ratio not in (None, ratio):
+        raise UsageError(
+            f"the run to go on with has --hpo-time-ratio {ratio:g}, now {request.hpo_time_ratio:g} is asked for; leave "
+            "it out"
+        )
 
 
 def how_recorded(asked: HowToRead, recorded: dict[str, Any]) -> HowToRead:

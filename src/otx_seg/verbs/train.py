@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list, set_seed
-from torch import nn
+from accelerate.utils import broadcast_object_list
 
-from otx_seg import algorithms
 from otx_seg.datasets import TrainingData
 from otx_seg.errors import UsageError
-from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
-from otx_seg.models.pretrained import initialise_backbone
 from otx_seg.report.curves import draw_curves
 from otx_seg.report.progress import format_duration
 from otx_seg.report.run_report import write_report
 from otx_seg.report.tables import as_text, scores_table
+from otx_seg.report.trials import describe_trials, read_trials
 from otx_seg.template.byte_size import parse_byte_size
 from otx_seg.training.devices import describe_device, on_cpu
-from otx_seg.training.loop import Training
-from otx_seg.training.starting_weights import load_starting_backbone, load_starting_weights
 from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
 from otx_seg.verbs.data import how_to_read
+from otx_seg.verbs.hpo.trial import Ground
 from otx_seg.verbs.launched import end_with_launcher, naming_lost_processes, note_run, only_errors
 from otx_seg.verbs.plan import Plan, Request, make_plan, with_length
+from otx_seg.verbs.start import first_network, make_deterministic, start_training
 from otx_seg.verbs.training_data import (
     check_data,
     describe_data,
@@ -69,6 +66,9 @@ def train(
     mem_cache_size: str | int | None = None,
     parameters: dict[str, Any] | None = None,
     overwrite: bool = False,
+    enable_hpo: bool = False,
+    hpo_time_ratio: float | None = None,
+    hpo_parallel: int | None = None,
     watcher: Watcher | None = None,
     scan_progress: Callable[[str, int, int], None] | None = None,
 ) -> TrainResult:
@@ -94,6 +94,9 @@ def train(
         mem_cache_size: memory for decoded training images, such as ``500MB``; None: `algo_backend.mem_cache_size`.
         parameters: ``{"group.name": value}`` hyper-parameters that differ from the template.
         overwrite: replace a result that `output` already holds.
+        enable_hpo: search for better hyper-parameters first, see `search_space` of a template.
+        hpo_time_ratio: time of search and training as a multiple of that of the training alone, above 1; None: 1.5.
+        hpo_parallel: trials of the search at once; None: one for each GPU, one on a CPU.
         watcher: receives a report of each step and each validation.
         scan_progress: called before the training with what is being done to the images, and with the numbers of
             images done and to do.
@@ -115,6 +118,9 @@ def train(
         resume_from=resume_from,
         seed=seed,
         parameters=_with_cache(parameters or {}, mem_cache_size),
+        enable_hpo=enable_hpo,
+        hpo_time_ratio=hpo_time_ratio,
+        hpo_parallel=hpo_parallel,
     )
     return _train(make_plan(request), output, deterministic, overwrite, watcher, scan_progress)
 
@@ -145,23 +151,40 @@ def _train(
     with log_to(run) if processes.is_main_process else only_errors():
         data, label_shares = _open(plan, run, scan_progress)
         plan = with_length(plan, len(data.train), processes.num_processes)
-        if plan.state is not None:
+        if plan.resumed_run is not None:
             refuse_other_data(plan, data)
-        _make_deterministic(plan.seed, deterministic)
-        network = SegmentationNetwork(build_model(plan.template, _outputs(plan, data)))
-        origin = _initial_weights(network.network, data, plan)
-        algorithm = algorithms.build(plan.template, network, label_shares)
-        training = Training(algorithm, data, plan.template, run, plan.seed, origin, watcher or SilentWatcher())
+        watcher = watcher or SilentWatcher()
+        make_deterministic(plan.seed, deterministic)
+        network, origin = first_network(plan, data)
+        if plan.search is not None:
+            ground = Ground(data, label_shares, plan.seed, deterministic, run.search)
+            plan, watcher = _search(plan, ground, run, network, origin, watcher)
+            network, origin = first_network(plan, data)
+        training = start_training(plan.template, network, origin, data, label_shares, run, plan.seed, watcher)
         if plan.state is not None:
             training.resume(plan.state)
         elif processes.is_main_process:
             _write_plan(run, plan, data)  # now that nothing can be wrong with what was asked for
-        _announce(plan, data, run, origin)
+        if plan.search is None:
+            _announce(plan, data, run, origin)
         with naming_lost_processes(run):
             result = training.fit()
         if processes.is_main_process:
             _finish(run, plan, data, origin, result)
     return result
+
+
+def _search(
+    plan: Plan, ground: Ground, run: RunFolder, network: SegmentationNetwork, origin: str, watcher: Watcher
+) -> tuple[Plan, Watcher]:
+    """The plan with the hyper-parameters that were found, and the training that found them as its state."""
+    from otx_seg.verbs.hpo.search import Search  # Optuna is needed for nothing else
+
+    search = Search(plan, ground, run, network, origin, watcher)
+    if plan.resumed_run is None:
+        _write_plan(run, plan, ground.data)
+    _announce(plan, ground.data, run, origin)
+    return search.find(), search.watcher
 
 
 def _open(
@@ -182,6 +205,8 @@ def _open_run(plan: Plan, output: str | Path | None, overwrite: bool) -> RunFold
         return open_run(folder, "train", _PRODUCTS, overwrite, roots)
     if output is None or Path(output).resolve() == plan.resumed_run.path.resolve():
         return open_run(plan.resumed_run.path, "train", (), overwrite)
+    if plan.search is not None:
+        raise UsageError(f"a search stays in its folder, {plan.resumed_run.path}: leave --output out")
     run = open_run(Path(output), "train", _PRODUCTS, overwrite)
     for before, now in zip(_carried(plan.resumed_run), _carried(run), strict=True):
         if before.exists():
@@ -212,36 +237,11 @@ def _carried(run: RunFolder) -> tuple[Path, ...]:
 def _write_plan(run: RunFolder, plan: Plan, data: TrainingData) -> None:
     for left_over in (run.checkpoint, run.metrics, run.curves, run.weights, run.label_schema, run.report):
         left_over.unlink(missing_ok=True)  # of a run that --overwrite replaces
+    shutil.rmtree(run.search, ignore_errors=True)
     write_text(run.template, plan.template.as_yaml())
     if plan.train_type != "Selfsupervised":
         write_label_schema(run.label_schema, data.train.labels)
     write_json(run.data, describe_data(plan, data))
-
-
-def _make_deterministic(seed: int, deterministic: bool) -> None:
-    set_seed(seed)
-    if deterministic:
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.backends.cudnn.benchmark = False
-
-
-def _outputs(plan: Plan, data: TrainingData) -> int:
-    """Outputs of the network; where only its backbone is trained, as many as the template has."""
-    if plan.train_type == "Selfsupervised":
-        return int(plan.template.model["decode_head"]["num_classes"])
-    return len(data.train.labels)
-
-
-def _initial_weights(network: nn.Module, data: TrainingData, plan: Plan) -> str:
-    """Initialise the network; a sentence on how."""
-    if plan.state is not None:
-        return str(plan.state["origin"])
-    if plan.load_weights is not None and plan.train_type == "Selfsupervised":
-        return load_starting_backbone(network, plan.load_weights, plan.template)
-    if plan.load_weights is not None:
-        return load_starting_weights(network, plan.load_weights, data.train.labels, plan.template)
-    mode = plan.template.hyper_parameters.learning_parameters.pretrained
-    return initialise_backbone(network, mode, plan.template.pretrained.url, plan.template.pretrained.sha256)
 
 
 def _announce(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -> None:
@@ -271,6 +271,11 @@ def _finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result:
     if data.val is not None:
         point_latest(run)  # a backbone cannot be evaluated or exported
     chosen = plan.template
+    search = {}
+    if run.trials.exists():
+        search = {"Search for hyper-parameters": describe_trials(read_trials(run.trials))}
+        for left_over in run.search.rglob("*.pth"):
+            left_over.unlink()  # the best of it is this run
     write_report(
         run.report,
         {
@@ -278,6 +283,7 @@ def _finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result:
             "Dataset": _dataset_text(plan, data),
             "Configuration": f"training: {plan.train_type}, {plan.reason}\n{origin}\nseed {plan.seed}\n"
             + chosen.as_yaml(),
+            **search,
             "Results": _results_text(result),
         },
     )

@@ -70,6 +70,16 @@ class RunFolder:
         return (_workspace_of(self.path) or self.path) / "detcon_mask"
 
     @property
+    def search(self) -> Path:
+        """What a search for hyper-parameters leaves."""
+        return self.path / "hpo"
+
+    @property
+    def trials(self) -> Path:
+        """The trials of a finished search."""
+        return self.search / "trials.json"
+
+    @property
     def report(self) -> Path:
         return self.path / "cli_report.log"
 
