@@ -19,6 +19,7 @@ from otx_seg.deployment.benchmark.variants import variants_of
 from otx_seg.errors import UsageError
 from otx_seg.report.benchmark_chart import draw_benchmark
 from otx_seg.verbs.data import tell_skipped
+from otx_seg.verbs.place import open_place
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
@@ -78,10 +79,11 @@ class Benchmark:
 
 
 def benchmark(
-    load_weights: str | Path | Sequence[str | Path],
+    load_weights: str | Path | Sequence[str | Path] | None = None,
     data_roots: str | Path | None = None,
     *,
     labels: str | Sequence[str] | None = None,
+    workspace: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
     threads: int | None = None,
@@ -94,10 +96,11 @@ def benchmark(
 
     Args:
         load_weights: any of ``.pth``, ``.xml`` and ``.onnx``, with the same labels. Each contributes what it can be
-            run as, see `variants_of`.
-        data_roots: labelled images to score on, as for `evaluate`; None: no scores.
+            run as, see `variants_of`. None: the weights, the exported and the quantised model made last in the
+            workspace.
+        data_roots: labelled images to score on, as for `evaluate`; None: those of the workspace, else no scores.
         labels: see `predict`; of those models that carry none.
-        output, overwrite: see `train`.
+        workspace, output, overwrite: see `train`.
         threads: how many work for each model; None: one for each processor this process may use.
         seconds: how long each variant is measured, beside loading, warming up and scoring.
         progress: called with the name of a stage, and the numbers of turns done and to do in it.
@@ -111,15 +114,17 @@ def benchmark(
     threads = _checked_threads(threads)
     if not (math.isfinite(seconds) and seconds > 0):
         raise UsageError(f"seconds={seconds}: each model is measured for some time; give a number above 0")
-    files = [load_weights] if isinstance(load_weights, (str, Path)) else load_weights
+    place = open_place(workspace)
+    files = place.every_model([load_weights] if isinstance(load_weights, (str, Path)) else load_weights or ())
     with_bf16 = computes_in_bf16()
-    variants = variants_of([Path(file) for file in files], with_bf16, given_labels(labels))
-    if not variants:
-        raise UsageError("no models to compare; give .pth, .xml or .onnx files")
-    root = Path(data_roots) if data_roots is not None else None
+    variants = variants_of(files, with_bf16, given_labels(labels))
+    named = data_roots if data_roots is not None else place.test_root_if_any()
+    root = Path(named) if named is not None else None
     subset = open_test(root) if root is not None else None
     roots = (subset.root,) if subset is not None else ()
-    run = open_run(Path(output) if output is not None else None, "benchmark", _PRODUCTS, overwrite, roots)
+    run = open_run(
+        Path(output) if output is not None else None, "benchmark", _PRODUCTS, overwrite, roots, place.outputs
+    )
     with log_to(run):
         if subset is not None:
             tell_skipped("test", subset.unmatched)

@@ -28,6 +28,8 @@ from otx_seg.training.devices import describe_device, on_cpu
 from otx_seg.training.loop import Training
 from otx_seg.training.starting_weights import load_starting_backbone, load_starting_weights
 from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
+from otx_seg.verbs.place import open_place
+from otx_seg.verbs.place_of_training import fill_from
 from otx_seg.verbs.plan import Plan, Request, make_plan, with_length
 from otx_seg.verbs.training_data import (
     check_data,
@@ -57,6 +59,7 @@ def train(
     template: str | Path | None = None,
     load_weights: str | Path | None = None,
     resume_from: str | Path | None = None,
+    workspace: str | Path | None = None,
     output: str | Path | None = None,
     seed: int | None = None,
     deterministic: bool = False,
@@ -80,7 +83,10 @@ def train(
             default.
         load_weights: `weights.pth` to start from; classifier rows are mapped by label name.
         resume_from: folder of a run, or its checkpoint file, to go on with as if it had never stopped.
-        output: folder of the run; None: a new one below ``otx-workspace-SEGMENTATION/outputs``, or the resumed one.
+        workspace: a folder that `build` made; None: the current folder, if it is one. Data, template and train type
+            that are not given are taken from it.
+        output: folder of the run; None: a new one in ``outputs`` of the workspace, without one in
+            ``otx-workspace-SEGMENTATION/outputs``; or the resumed one.
         seed: of initialisation, data order and augmentation; None: 42.
         deterministic: use only deterministic GPU kernels (slower).
         parameters: ``{"group.name": value}`` hyper-parameters that differ from the template.
@@ -106,11 +112,14 @@ def train(
         seed=seed,
         parameters=parameters or {},
     )
-    return _train(make_plan(request), output, deterministic, overwrite, watcher, scan_progress)
+    place = open_place(workspace)
+    plan = make_plan(fill_from(place, request))
+    return _train(plan, place.outputs, output, deterministic, overwrite, watcher, scan_progress)
 
 
 def _train(
     plan: Plan,
+    outputs: Path,
     output: str | Path | None,
     deterministic: bool,
     overwrite: bool,
@@ -120,7 +129,7 @@ def _train(
     # Dividing many images into regions is done by one process; the others wait for longer than the usual minutes.
     processes = PartialState(cpu=on_cpu(), timeout=_LONGEST_WAIT)
     # The main process alone chooses and writes; the others of a torchrun job are told.
-    run = _open_run(plan, output, overwrite) if processes.is_main_process else None
+    run = _open_run(plan, outputs, output, overwrite) if processes.is_main_process else None
     run = broadcast_object_list([run])[0]
     with log_to(run) if processes.is_main_process else _only_errors():
         data, label_shares = _open(plan, run, scan_progress)
@@ -164,13 +173,13 @@ def _only_errors() -> Iterator[None]:
         root.setLevel(level)
 
 
-def _open_run(plan: Plan, output: str | Path | None, overwrite: bool) -> RunFolder:
+def _open_run(plan: Plan, outputs: Path, output: str | Path | None, overwrite: bool) -> RunFolder:
     if plan.resumed_run is None:
         given = (plan.roots.train, plan.roots.val, plan.roots.unlabelled)
         roots = tuple(root for root in given if root is not None)
         folder = Path(output) if output is not None else None
         _refuse_among_images(plan, folder)
-        return open_run(folder, "train", _PRODUCTS, overwrite, roots)
+        return open_run(folder, "train", _PRODUCTS, overwrite, roots, outputs)
     if output is None or Path(output).resolve() == plan.resumed_run.path.resolve():
         return open_run(plan.resumed_run.path, "train", (), overwrite)
     run = open_run(Path(output), "train", _PRODUCTS, overwrite)
