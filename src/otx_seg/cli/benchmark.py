@@ -33,8 +33,8 @@ _OPTION = "--load-weights"
     _OPTION,
     metavar="FILE...",
     multiple=True,
-    help="The models: .pth, .xml and .onnx, with the same labels, compared with the first one; without it those made last "
-    "in the workspace.",
+    help="The models: .pth, .xml and .onnx, with the same labels. The first one is what the others are compared with. "
+    "Without it those made last in the workspace.",
 )
 @labels_option
 @click.option(

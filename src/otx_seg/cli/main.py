@@ -18,7 +18,8 @@ from otx_seg.errors import OtxError
 
 VERBS = {
     "quickstart": "draw a small data set and run the whole job on it",
-    "find": "list the templates, or show one in full",
+    "find": "list the templates or backbones, or show a template in full",
+    "build": "make a workspace, in which the other verbs need no arguments",
     "train": "train a network on a folder of images and masks",
     "eval": "measure a model on a labelled data set",
     "predict": "write the masks of images",

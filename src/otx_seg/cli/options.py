@@ -24,7 +24,7 @@ def workspace_option(command: Decorated) -> Decorated:
     return click.option(
         "--workspace",
         metavar="FOLDER",
-        help="A folder made by `otx build`, which fills in what is not given; without it the current one, if it is one.",
+        help="A folder made by `otx build`, which fills in what is not given; else the current one, if it is one.",
     )(command)
 
 

@@ -26,6 +26,7 @@ from otx_seg.template.listing import read_yaml
 Family = Literal["mmseg", "otx"]
 FAMILIES: tuple[Family, ...] = ("mmseg", "otx")
 
+_NOT_HERE = ("self", "pretrained")  # weights to start from have a place of their own in a template
 _FILES = (".yaml", ".yml", ".json")
 
 
@@ -118,9 +119,12 @@ def constructor_arguments(cls: type) -> tuple[tuple[str, ...], dict[str, Any]]:
     for parent in cls.__mro__:
         if "__init__" not in vars(parent):
             continue
-        parameters = list(inspect.signature(vars(parent)["__init__"]).parameters.values())[1:]
+        parameters = list(inspect.signature(vars(parent)["__init__"]).parameters.values())
         for parameter in parameters:
-            if parameter.name in options or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            if parameter.name in (*options, *_NOT_HERE) or parameter.kind in (
+                parameter.VAR_POSITIONAL,
+                parameter.VAR_KEYWORD,
+            ):
                 continue
             if parameter.default is parameter.empty:
                 required += [parameter.name] if parameter.name not in required else []

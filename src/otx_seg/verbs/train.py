@@ -16,7 +16,6 @@ from torch import nn
 
 from otx_seg import algorithms
 from otx_seg.datasets import TrainingData
-from otx_seg.errors import UsageError
 from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.pretrained import initialise_backbone
@@ -38,15 +37,15 @@ from otx_seg.verbs.training_data import (
     open_regions_to_train_on,
     refuse_other_data,
 )
+from otx_seg.verbs.training_folder import open_training_run
 from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.label_schema import write_label_schema
 from otx_seg.workspace.logs import ROOT, log_to
-from otx_seg.workspace.run_folder import RunFolder, open_run, point_latest
+from otx_seg.workspace.run_folder import RunFolder, point_latest
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_WAIT = timedelta(hours=12)
-_PRODUCTS = ("template.yaml", "models")
 
 
 def train(
@@ -129,7 +128,7 @@ def _train(
     # Dividing many images into regions is done by one process; the others wait for longer than the usual minutes.
     processes = PartialState(cpu=on_cpu(), timeout=_LONGEST_WAIT)
     # The main process alone chooses and writes; the others of a torchrun job are told.
-    run = _open_run(plan, outputs, output, overwrite) if processes.is_main_process else None
+    run = open_training_run(plan, outputs, output, overwrite) if processes.is_main_process else None
     run = broadcast_object_list([run])[0]
     with log_to(run) if processes.is_main_process else _only_errors():
         data, label_shares = _open(plan, run, scan_progress)
@@ -171,42 +170,6 @@ def _only_errors() -> Iterator[None]:
         yield
     finally:
         root.setLevel(level)
-
-
-def _open_run(plan: Plan, outputs: Path, output: str | Path | None, overwrite: bool) -> RunFolder:
-    if plan.resumed_run is None:
-        given = (plan.roots.train, plan.roots.val, plan.roots.unlabelled)
-        roots = tuple(root for root in given if root is not None)
-        folder = Path(output) if output is not None else None
-        _refuse_among_images(plan, folder)
-        return open_run(folder, "train", _PRODUCTS, overwrite, roots, outputs)
-    if output is None or Path(output).resolve() == plan.resumed_run.path.resolve():
-        return open_run(plan.resumed_run.path, "train", (), overwrite)
-    run = open_run(Path(output), "train", _PRODUCTS, overwrite)
-    for before, now in zip(_carried(plan.resumed_run), _carried(run), strict=True):
-        if before.exists():
-            write_text(now, before.read_text(encoding="utf-8"))
-        else:
-            now.unlink(missing_ok=True)
-    if plan.resumed_run.weights.exists():
-        run.weights.parent.mkdir(parents=True, exist_ok=True)
-        run.weights.write_bytes(plan.resumed_run.weights.read_bytes())
-    return run
-
-
-def _refuse_among_images(plan: Plan, folder: Path | None) -> None:
-    """
-    Raises:
-        UsageError: the pictures of the run would be found where images to learn from are looked for.
-    """
-    searched = [plan.roots.unlabelled, plan.roots.train if plan.train_type == "Selfsupervised" else None]
-    for root in searched:
-        if root is not None and folder is not None and root.resolve() in (folder.resolve(), *folder.resolve().parents):
-            raise UsageError(f"{folder}: lies in {root}, where images are looked for; choose another --output")
-
-
-def _carried(run: RunFolder) -> tuple[Path, ...]:
-    return run.template, run.data, run.metrics, run.label_schema
 
 
 def _write_plan(run: RunFolder, plan: Plan, data: TrainingData) -> None:
