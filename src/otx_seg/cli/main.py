@@ -18,6 +18,7 @@ from otx_seg.errors import OtxError
 
 VERBS = {
     "quickstart": "draw a small data set and run the whole job on it",
+    "run": "the whole job on your data, from training to the package",
     "find": "list the templates or backbones, or show a template in full",
     "build": "make a workspace, in which the other verbs need no arguments",
     "train": "train a network on a folder of images and masks",

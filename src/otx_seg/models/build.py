@@ -126,7 +126,7 @@ def _build(model: dict[str, Any], where: str) -> EncoderDecoder:
         warnings.simplefilter("ignore", UserWarning)
         try:
             network = MODELS.build(model)
-        except (TypeError, ValueError, AssertionError, KeyError) as error:
+        except (TypeError, ValueError, AssertionError, KeyError, ImportError) as error:
             raise UsageError(f"{where}: the network of `model:` cannot be built: {error}") from error
         if not isinstance(network, EncoderDecoder):
             raise UsageError(f"{where}: model.type: {model['type']!r} is no EncoderDecoder")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import open_test
+from otx_seg.datasets import Subset, open_test
 from otx_seg.inference.evaluate import Evaluation
 from otx_seg.inference.evaluate import evaluate as evaluate_predictor
 from otx_seg.runtime.augmented_views import parse_views
@@ -22,7 +22,7 @@ from otx_seg.workspace.run_folder import open_run
 
 
 def evaluate(
-    test_data_roots: str | Path | None = None,
+    test_data_roots: str | Path | Subset | None = None,
     *,
     load_weights: str | Path | None = None,
     labels: str | Sequence[str] | None = None,
@@ -40,7 +40,7 @@ def evaluate(
 
     Args:
         test_data_roots: labelled images; the subset called test if there are subsets, else the one called val. None:
-            the test or else the validation data of the workspace.
+            the test or else the validation data of the workspace. Or a subset that is open.
         load_weights: a ``.pth``, ``.xml``, ``.onnx`` or the ``.zip`` of `deploy`; None: the last training run of the
             workspace.
         labels: see `predict`.
@@ -58,10 +58,10 @@ def evaluate(
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
     place = open_place(workspace)
-    root = Path(place.test_root(test_data_roots))
+    data = test_data_roots if isinstance(test_data_roots, Subset) else Path(place.test_root(test_data_roots))
     predictor, made_from = open_model(place.weights(load_weights), template, labels, parameters, USED_BY["eval"])
     settings = made_from.hyper_parameters.learning_parameters
-    subset = open_test(root, use_polygons=settings.use_otx_adapter)
+    subset = data if isinstance(data, Subset) else open_test(data, use_polygons=settings.use_otx_adapter)
     folder = Path(output) if output is not None else None
     run = open_run(folder, "eval", ("performance.json",), overwrite, (subset.root,), place.outputs)
     with log_to(run):
