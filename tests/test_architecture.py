@@ -157,7 +157,19 @@ def test_every_registered_network_part_is_reachable_from_a_template() -> None:
 
 
 def test_public_names() -> None:
-    verbs = ["benchmark", "demo", "deploy", "evaluate", "explain", "export", "optimize", "predict", "train"]
+    verbs = [
+        "benchmark",
+        "build",
+        "demo",
+        "deploy",
+        "evaluate",
+        "explain",
+        "export",
+        "optimize",
+        "predict",
+        "run",
+        "train",
+    ]
     assert otx_seg.__all__ == sorted([*verbs, "build_model", "find_templates"])
     for name in otx_seg.__all__:
         assert getattr(otx_seg, name).__doc__

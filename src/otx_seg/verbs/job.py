@@ -78,6 +78,11 @@ class Job:
     seconds: float
     shown: Callable[[], AbstractContextManager[Display]]
 
+    @property
+    def labelled_roots(self) -> tuple[Path, ...]:
+        """The folders of images and masks."""
+        return tuple(root for root in (self.train_root, self.val_root, self.test_root) if root is not None)
+
     def inputs(self) -> dict[str, Any]:
         """All that the results depend on, as plain values: the template, the folders and a digest of their files."""
         roots = {

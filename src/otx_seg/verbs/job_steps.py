@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import Subset, open_training
+from otx_seg.datasets import Subset, open_test, open_training
 from otx_seg.verbs.benchmark import benchmark
 from otx_seg.verbs.deploy import deploy
 from otx_seg.verbs.evaluate import evaluate
@@ -18,6 +18,7 @@ from otx_seg.verbs.export import export
 from otx_seg.verbs.job import Job
 from otx_seg.verbs.optimize import optimize
 from otx_seg.verbs.train import train
+from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.run_folder import RunFolder, point_latest
 
 Done = dict[str, dict[str, Any]]
@@ -72,8 +73,6 @@ def _train(job: Job, done: Done) -> dict[str, Any]:
 
 
 def _written_template(job: Job) -> Path:
-    from otx_seg.workspace.atomic import write_text
-
     path = job.folder / "template.yaml"
     write_text(path, job.template.as_yaml())
     return path
@@ -82,23 +81,25 @@ def _written_template(job: Job) -> Path:
 def _eval(model_of: str) -> Callable[[Job, Done], dict[str, Any]]:
     def work(job: Job, done: Done) -> dict[str, Any]:
         name = f"eval_{model_of}"
-        measured_on = job.test_root if job.test_root is not None else _set_aside(job)
+        measured_on = _measured_on(job)
         with job.shown() as display:
             result = evaluate(
                 measured_on,
                 load_weights=job.folder / done[model_of]["file"],
                 output=job.folder / name,
                 overwrite=True,
-                progress=lambda number: display.on_scan("evaluating", number, max(number, 1)),
+                progress=lambda number: display.on_scan("evaluating", number, len(measured_on)),
             )
         return {"file": f"{name}/performance.json", "images": result.images, **result.as_json()}
 
     return work
 
 
-def _set_aside(job: Job) -> Subset:
-    """The images that the training validates on, where these come from its own folder."""
+def _measured_on(job: Job) -> Subset:
+    """The test images; where there are none, those that the training takes from its own folder to validate on."""
     use_polygons = job.template.hyper_parameters.learning_parameters.use_otx_adapter
+    if job.test_root is not None:
+        return open_test(job.test_root, use_polygons)
     val = open_training(job.train_root, None, job.seed, use_polygons=use_polygons).val
     assert val is not None
     return val

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from otx_seg.verbs.job import (
     read_state,
     what_changed,
 )
+from otx_seg.verbs.job_outcome import Outcome, outcome_of
 from otx_seg.verbs.job_steps import STEPS, Step
 from otx_seg.verbs.place import Place, open_place
 from otx_seg.verbs.place_of_training import fill_from
@@ -32,73 +34,6 @@ from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 logger = logging.getLogger(__name__)
-
-_MODELS = (("torch", "train"), ("OpenVINO FP32", "export"), ("OpenVINO INT8", "optimize"))
-
-
-@dataclass(frozen=True)
-class ModelOfJob:
-    """One of the models that a job made.
-
-    Attributes:
-        name: what runs it.
-        file: where it is.
-        dice, m_iou: on the images it was evaluated on, 0..1.
-        size: bytes of its file or files.
-        latency: median seconds for one image.
-    """
-
-    name: str
-    file: Path
-    dice: float
-    m_iou: float
-    size: int
-    latency: float
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome of `run`.
-
-    Attributes:
-        folder: where everything is.
-        template: the name of the template.
-        models: trained, exported and quantised.
-        images: how many the scores are of.
-        package: the zip of `deploy`.
-        skipped: names of the steps that were done before.
-        steps: what each step gave, as in ``run.json``.
-    """
-
-    folder: Path
-    template: str
-    models: tuple[ModelOfJob, ...]
-    images: int
-    package: Path
-    skipped: tuple[str, ...]
-    steps: dict[str, dict[str, Any]]
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "folder": str(self.folder),
-            "template": self.template,
-            "images": self.images,
-            "models": [
-                {
-                    "name": model.name,
-                    "file": str(model.file),
-                    "Dice Average": model.dice,
-                    "mIoU": model.m_iou,
-                    "size_bytes": model.size,
-                    "latency_median_s": model.latency,
-                }
-                for model in self.models
-            ],
-            "package": str(self.package),
-            "skipped": list(self.skipped),
-            "steps": self.steps,
-        }
 
 
 def run(
@@ -140,49 +75,86 @@ def run(
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("otx run works in one process; start it without torchrun, or use otx train for that")
     place = open_place(workspace)
-    roots = [None if root is None else str(Path(root).resolve()) for root in (train_data_roots, val_data_roots)]
-    test = None if test_data_roots is None else str(Path(test_data_roots).resolve())
-    asked = Asked(None if template is None else str(template), *roots, test, seed, parameters or {})
+    asked = Asked(
+        _absolute(template) if template is not None and Path(template).is_file() else _text(template),
+        _absolute(train_data_roots),
+        _absolute(val_data_roots),
+        _absolute(test_data_roots),
+        seed,
+        parameters or {},
+    )
+    settle = functools.partial(_settle, place, workspace=workspace, seconds=seconds, shown=shown)
     folder = Path(output) if output is not None else _last_job(place)
     state = read_state(folder) if folder is not None and not overwrite else None
-    if state is not None:
-        asked = asked.or_as_before(state.asked)
-    job = _settle(place, asked, folder, workspace, seconds, shown)
-    inputs = job.inputs()
-    if state is not None and (changed := what_changed(state.inputs, inputs)):
-        if output is not None or not _is_finished(state):
-            raise UsageError(
-                f"{folder}: the job there was begun with something else: {changed}; begin anew with --overwrite, or "
-                "choose another --output"
-            )
-        logger.info("the last job, %s, was made with something else: %s; this is a new one", folder, changed)
-        folder, state = None, None
-    going_on = state is not None or overwrite
-    opened = open_run(folder, "run", () if going_on else (STATE,), overwrite, (job.train_root,), place.outputs)
-    job = _at(job, opened.path)
+    if overwrite and asked == Asked() and folder is not None and (before := read_state(folder)) is not None:
+        asked = before.asked
+    if state is None:
+        job = settle(asked)
+    else:
+        asked, job, state = _go_on(state, asked, settle, output is not None)
+    # Beginning anew without --output is beginning the last job anew.
+    asked_for = folder if state is not None or output is not None or overwrite else None
+    held = () if state is not None else (STATE, *(step.name for step in STEPS))
+    _refuse_among_data(asked_for, job)
+    opened = open_run(asked_for, "run", held, overwrite, job.labelled_roots, place.outputs)
+    job = replace(job, folder=opened.path)
     with log_to(opened):
         if overwrite:
             begin_anew(job.folder)
-        state = state or JobState(job.folder / STATE, asked, inputs)
+        state = state or JobState(job.folder / STATE, asked, job.inputs())
         skipped = _work_through(job, state, say)
-    return _outcome(job, state, skipped)
+    return outcome_of(job, state, skipped)
+
+
+def _go_on(
+    state: JobState, asked: Asked, settle: Callable[[Asked], Job], named: bool
+) -> tuple[Asked, Job, JobState | None]:
+    """The job to go on with, or a new one (without a state) where that was about something else.
+
+    Args:
+        asked: the arguments of this call; what they lack is as it was.
+        named: whether the folder of the job was named; then it is this job or none.
+
+    Raises:
+        UsageError: the job named, or the unfinished job that nothing else was asked for than to go on with, was begun
+            with something else.
+    """
+    folder, together = state.file.parent, asked.or_as_before(state.asked)
+    job = settle(together)
+    changed = what_changed(state.inputs, job.inputs())
+    if not changed:
+        return together, job, state
+    finished = all(step.name in state.done for step in STEPS)
+    if named or (asked == Asked() and not finished):
+        raise UsageError(
+            f"{folder}: the job there was begun with something else: {changed}; begin anew with --overwrite, or choose "
+            "another --output"
+        )
+    logger.info("the last job, %s, was begun with something else: %s; this is a new one", folder, changed)
+    return (together, job, None) if asked == Asked() else (asked, settle(asked), None)
 
 
 def _last_job(place: Place) -> Path | None:
     """The folder of the job that was begun last among the outputs of the workspace."""
-    return max(
-        (file.parent for file in place.outputs.glob(f"*_run*/{STATE}")), key=lambda path: path.name, default=None
-    )
+    jobs = (file.parent for file in place.outputs.glob(f"*_run*/{STATE}"))
+    return max(jobs, key=lambda path: path.name, default=None)
 
 
-def _is_finished(state: JobState) -> bool:
-    return all(step.name in state.done for step in STEPS)
+def _refuse_among_data(folder: Path | None, job: Job) -> None:
+    """
+    Raises:
+        UsageError: the results would lie in the data, which they would change.
+    """
+    for root in job.labelled_roots if folder is not None else ():
+        assert folder is not None
+        if root.resolve() in (folder.resolve(), *folder.resolve().parents):
+            raise UsageError(f"{folder}: lies in {root}, a folder of data; choose another --output")
 
 
 def _settle(
     place: Place,
     asked: Asked,
-    folder: Path | None,
+    *,
     workspace: str | Path | None,
     seconds: float,
     shown: Callable[[], AbstractContextManager[Display]],
@@ -201,7 +173,7 @@ def _settle(
         )
     test = asked.test_root or place.test_root_if_any() or plan.roots.val
     return Job(
-        folder=folder or Path(),
+        folder=Path(),  # it is chosen when everything else is clear
         template=plan.template,
         train_root=plan.roots.train,
         val_root=plan.roots.val,
@@ -213,12 +185,6 @@ def _settle(
         seconds=seconds,
         shown=shown,
     )
-
-
-def _at(job: Job, folder: Path) -> Job:
-    from dataclasses import replace
-
-    return replace(job, folder=folder)
 
 
 def _work_through(job: Job, state: JobState, say: Callable[[str], None]) -> tuple[str, ...]:
@@ -248,43 +214,22 @@ def _do(step: Step, place_in_order: str, job: Job, state: JobState) -> None:
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
         kind = type(error) if isinstance(error, OtxError) else OtxError
         state.stopped = {"step": step.name, "reason": reason}
-        if isinstance(error, (UsageError, DataError)) and not state.done:
+        if isinstance(error, (UsageError, DataError)) and not (job.folder / STEPS[0].name).exists():
             state.file.unlink(missing_ok=True)  # what was refused at once leaves nothing behind
             (job.folder / "template.yaml").unlink(missing_ok=True)
             raise
         state.write()
         raise kind(
-            f"{step.title} (step {place_in_order}): {reason}. Then go on with the whole job: otx run --output {job.folder}"
+            f"step {place_in_order}, {step.title}: {reason}. The whole job goes on with: otx run --output {job.folder}"
         ) from error
     state.done[step.name] = {**result, "seconds": round(time.monotonic() - start, 1)}
     state.stopped = {}
     state.write()
 
 
-def _outcome(job: Job, state: JobState, skipped: tuple[str, ...]) -> Outcome:
-    measured = {}
-    for found in reversed(state.done["benchmark"]["models"]):
-        measured[found["file"]] = found  # the first of a file, in FP32, is what remains
-    models = []
-    for name, step in _MODELS:
-        file, scores = state.done[step]["file"], state.done[f"eval_{step}"]
-        speed = measured[file]
-        models.append(
-            ModelOfJob(
-                name,
-                job.folder / file,
-                scores["Dice Average"],
-                scores["mIoU"],
-                speed["size_bytes"],
-                speed["latency_median_s"],
-            )
-        )
-    return Outcome(
-        folder=job.folder,
-        template=job.template.name,
-        models=tuple(models),
-        images=state.done["eval_train"]["images"],
-        package=job.folder / state.done["deploy"]["file"],
-        skipped=skipped,
-        steps=state.done,
-    )
+def _absolute(path: str | Path | None) -> str | None:
+    return None if path is None else str(Path(path).resolve())
+
+
+def _text(value: str | Path | None) -> str | None:
+    return None if value is None else str(value)

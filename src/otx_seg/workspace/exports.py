@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_EXPORTED = ("*/openvino.xml", "*_run/export/openvino.xml")
+_EXPORTED = ("*/openvino.xml", "*_run*/export/openvino.xml")
 _QUANTIZED = (
     "*/ptq/openvino.xml",
     "*/nncf/openvino.xml",
-    "*_run/optimize/ptq/openvino.xml",
+    "*_run*/optimize/ptq/openvino.xml",
 )
 
 
