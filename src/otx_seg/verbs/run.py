@@ -172,7 +172,7 @@ def _settle(
             "otx run makes models that segment, and these images come without masks; train a backbone with otx train"
         )
     test = asked.test_root or place.test_root_if_any() or plan.roots.val
-    return Job(
+    job = Job(
         folder=Path(),  # it is chosen when everything else is clear
         template=plan.template,
         train_root=plan.roots.train,
@@ -185,6 +185,10 @@ def _settle(
         seconds=seconds,
         shown=shown,
     )
+    for root in job.labelled_roots:
+        if not root.is_dir():
+            raise DataError(f"{root}: no such folder")
+    return job
 
 
 def _work_through(job: Job, state: JobState, say: Callable[[str], None]) -> tuple[str, ...]:
