@@ -56,7 +56,7 @@ def test_the_verbs_need_no_arguments(otx: Any, workspace: Path, monkeypatch: pyt
     ("file", "text", "verbs", "code", "messages"),
     [
         ("data.yaml", "data: {trian: }", ("train", "eval", "run", "build"), 2, ("data.yaml", "did you mean 'train'")),
-        ("data.yaml", "data: {train: {data-roots: 3}}", ("train", "optimize", "run"), 2, ("data.train.data-roots: 3",)),
+        ("data.yaml", "data: {train: {data-roots: 3}}", ("train", "run"), 2, ("data.train.data-roots: 3",)),
         (
             "data.yaml",
             "data: {train: {data-roots: gone}}",

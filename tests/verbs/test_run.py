@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -107,7 +108,10 @@ def test_a_job_about_something_else_is_not_continued(counted: Counted, data: Pat
         run(output="job")
 
 
-def test_without_an_output_the_last_job_counts(counted: Counted, data: Path, here: Path, messages: Any) -> None:
+def test_without_an_output_the_last_job_counts(
+    counted: Counted, data: Path, here: Path, messages: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "otx_seg")
     first = run(data / "train", data / "val")
     assert first.folder.parent == Path("otx-workspace-SEGMENTATION/outputs")
     assert run(data / "train", data / "val").folder == run().folder == first.folder
