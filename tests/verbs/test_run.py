@@ -153,6 +153,8 @@ def test_what_is_refused_leaves_nothing(counted: Counted, data: Path, here: Path
         run(output="job")
     with pytest.raises(UsageError, match=r"lies in .*train, a folder of data"):
         run(data / "train", output=data / "train" / "job")
+    with pytest.raises(UsageError, match=r"give a number above 0"):
+        run(data / "train", output="job", seconds=0)
     with pytest.raises(UsageError, match=r"come without masks"):
         run(data / "train" / "images", output="job")
     assert not list(here.iterdir())

@@ -112,8 +112,7 @@ def benchmark(
         OtxError: a model's process failed or was ended, say for want of memory.
     """
     threads = _checked_threads(threads)
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise UsageError(f"seconds={seconds}: each model is measured for some time; give a number above 0")
+    check_seconds(seconds)
     place = open_place(workspace)
     files = place.every_model([load_weights] if isinstance(load_weights, (str, Path)) else load_weights or ())
     with_bf16 = computes_in_bf16()
@@ -136,6 +135,15 @@ def benchmark(
         write_json(report, result.as_json())
         draw_benchmark(result.measurements, result.title, chart)
     return result
+
+
+def check_seconds(seconds: float) -> None:
+    """
+    Raises:
+        UsageError: that is no time in which a model can be measured.
+    """
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise UsageError(f"seconds={seconds}: each model is measured for some time; give a number above 0")
 
 
 def _checked_threads(threads: int | None) -> int:

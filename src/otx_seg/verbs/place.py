@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,6 +213,8 @@ class Place:
     # ------------------------------------------------------------------ words
 
     def _taken(self, what: str, path: Path) -> Path:
+        if os.environ.get("RANK", "0") != "0":
+            return path  # of the processes of a torchrun job, the first one tells
         source = "this folder's outputs" if self.workspace is None else f"the workspace {self.workspace.path.resolve()}"
         logger.info("%s: %s, from %s", what, path, source)
         return path

@@ -14,6 +14,7 @@ from typing import Any
 
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.verbs.benchmark import check_seconds
 from otx_seg.verbs.job import (
     STATE,
     Asked,
@@ -74,6 +75,7 @@ def run(
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("otx run works in one process; start it without torchrun, or use otx train for that")
+    check_seconds(seconds)  # now, not after hours of training
     place = open_place(workspace)
     asked = Asked(
         _absolute(template) if template is not None and Path(template).is_file() else _text(template),
