@@ -109,13 +109,15 @@ class Place:
         """The workspace's test data, else its validation data, else its training data if such a subset is in it."""
         for part in _TESTED_ON:
             if self.names(part):
-                return self.root(None, part)
+                return self._path(part, "data_roots", "data to measure on")
         train = self._data.train.data_roots
         if train is None or self.workspace is None:
             return None
         folder = self.workspace.path / train
         subsets = subsets_in(folder) if folder.is_dir() else {}
-        return self.root(None, "train") if any(part in subsets for part in _TESTED_ON) else None
+        if not any(part in subsets for part in _TESTED_ON):
+            return None
+        return self._path("train", "data_roots", "data to measure on")
 
     def images(self, given: str | Path | None, option: str, what: str) -> str | Path:
         """Images to run a model on: those given, else those of the test or validation data.
