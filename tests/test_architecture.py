@@ -157,19 +157,8 @@ def test_every_registered_network_part_is_reachable_from_a_template() -> None:
 
 
 def test_public_names() -> None:
-    verbs = [
-        "benchmark",
-        "check",
-        "convert",
-        "demo",
-        "deploy",
-        "evaluate",
-        "explain",
-        "export",
-        "optimize",
-        "predict",
-        "train",
-    ]
+    verbs = ["benchmark", "build", "check", "convert", "demo", "deploy", "evaluate", "explain", "export", "optimize"]
+    verbs += ["predict", "run", "train"]
     assert otx_seg.__all__ == sorted([*verbs, "build_model", "find_templates"])
     for name in otx_seg.__all__:
         assert getattr(otx_seg, name).__doc__

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from otx_seg.models import build_model
     from otx_seg.template import find_templates
     from otx_seg.verbs.benchmark import benchmark
+    from otx_seg.verbs.build import build
     from otx_seg.verbs.check import check
     from otx_seg.verbs.convert import convert
     from otx_seg.verbs.demo import demo
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     from otx_seg.verbs.export import export
     from otx_seg.verbs.optimize import optimize
     from otx_seg.verbs.predict import predict
+    from otx_seg.verbs.run import run
     from otx_seg.verbs.train import train
 
 __all__ = [
     "benchmark",
+    "build",
     "build_model",
     "check",
     "convert",
@@ -38,6 +41,7 @@ __all__ = [
     "find_templates",
     "optimize",
     "predict",
+    "run",
     "train",
 ]
 

@@ -18,9 +18,11 @@ from otx_seg.errors import OtxError
 
 VERBS = {
     "quickstart": "draw a small data set and run the whole job on it",
-    "find": "list the templates, or show one in full",
+    "run": "the whole job on your data, from training to the package",
+    "find": "list the templates or backbones, or show a template in full",
     "check": "look through labelled images before training on them",
     "convert": "write data of another format as images and index masks",
+    "build": "make a workspace, in which the other verbs need no arguments",
     "train": "train a network on a folder of images and masks",
     "eval": "measure a model on a labelled data set",
     "predict": "write the masks of images",

@@ -16,8 +16,17 @@ def weights_option(kinds: str) -> Callable[[Decorated], Decorated]:
     return click.option(
         "--load-weights",
         metavar="FILE",
-        help=f"The model: {kinds}; without it the last one trained in this folder's workspace.",
+        help=f"The model: {kinds}; without it the last one trained in the workspace.",
     )
+
+
+def workspace_option(command: Decorated) -> Decorated:
+    """``--workspace``."""
+    return click.option(
+        "--workspace",
+        metavar="FOLDER",
+        help="A folder made by `otx build`, which fills in what is not given; else the current one, if it is one.",
+    )(command)
 
 
 def labels_option(command: Decorated) -> Decorated:

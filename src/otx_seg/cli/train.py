@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import annotation_files_options, data_format_option
+from otx_seg.cli.options import annotation_files_options, data_format_option, workspace_option
 from otx_seg.cli.parameters import ParametersCommand, as_words
 
 
@@ -30,6 +30,7 @@ from otx_seg.cli.parameters import ParametersCommand, as_words
 )
 @click.option("--load-weights", metavar="FILE", help="Start from these weights; labels are matched by name.")
 @click.option("--resume-from", metavar="RUN", help="Go on with an interrupted run: its folder or its checkpoint file.")
+@workspace_option
 @click.option("-o", "--output", metavar="FOLDER", help="Folder of the run; without it a new one in the workspace.")
 @click.option("--overwrite", is_flag=True, help="Replace a result that the output folder already holds.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number (default 42).")

@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from otx_seg.template.template import Template, describe_range
+from otx_seg.template.invalid import describe_range
+from otx_seg.template.template import Template
 
 _READING = tuple(f"learning_parameters.{name}" for name in ("num_workers", "auto_num_workers", "use_otx_adapter"))
 

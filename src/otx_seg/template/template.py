@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,6 +13,7 @@ from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
 from otx_seg.template import pipelines
 from otx_seg.template.hyper_parameters import HyperParameters
+from otx_seg.template.invalid import explain
 from otx_seg.template.listing import find_template_file, read_yaml
 from otx_seg.template.search_space import Range, check_search_space
 
@@ -24,7 +25,7 @@ class _Section(BaseModel):
 class Pretrained(_Section):
     """Where the published weights of the backbone are."""
 
-    url: str = Field(description="address of the file, https")
+    url: str | None = Field(description="address of the file, https; null: there are none")
     sha256: str | None = Field(None, description="its hexadecimal digest; null: not checked")
 
 
@@ -145,7 +146,7 @@ def _replaced(parameters: HyperParameters, values: dict[str, Any]) -> HyperParam
     try:
         return HyperParameters.model_validate(groups)
     except ValidationError as error:
-        raise UsageError(_explain(error, HyperParameters)) from error
+        raise UsageError(explain(error, HyperParameters)) from error
 
 
 def load(name: str | Path) -> Template:
@@ -169,7 +170,7 @@ def from_dict(content: dict[str, Any], where: str) -> Template:
         # JSON mode: lists stand for tuples, but texts do not stand for numbers.
         template = Template.model_validate_json(_as_json(content, where), strict=True)
     except ValidationError as error:
-        raise UsageError(f"{where}: {_explain(error, Template)}") from error
+        raise UsageError(f"{where}: {explain(error, Template)}") from error
     check_search_space(template.search_space, where)
     return template
 
@@ -199,59 +200,3 @@ def _refuse_numbers_as_text(value: Any, where: str, key: str = "") -> None:
         sign = exponent if exponent[0] in "+-" else f"+{exponent}"
         fixed = f"{mantissa if '.' in mantissa else mantissa + '.0'}e{sign}"
         raise UsageError(f"{where}: {key}: YAML reads {value} as text; write {fixed}")
-
-
-def _explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """One line for the first problem: key, what is wrong, what is possible."""
-    problem = error.errors()[0]
-    location = [str(part) for part in problem["loc"]]
-    key = ".".join(location)
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key {key!r}; {nearest(location[-1], _keys_beside(model, location))}"
-    if problem["type"] == "missing":
-        return f"the key {key!r} is missing"
-    field = _field(model, location)
-    message = problem["msg"].removeprefix("Value error, ")
-    limits = describe_range(field) if field is not None else ""
-    possible = f" (possible: {limits})" if limits else ""
-    return f"{key}: {problem['input']!r} is not usable: {message}{possible}"
-
-
-def _keys_beside(model: type[BaseModel], location: list[str]) -> list[str]:
-    section = _section(model, location)
-    return [] if section is None else list(section.model_fields)
-
-
-def _field(model: type[BaseModel], location: list[str]) -> Any:
-    section = _section(model, location)
-    return None if section is None else section.model_fields.get(location[-1])
-
-
-def _section(model: type[BaseModel], location: list[str]) -> type[BaseModel] | None:
-    """The schema class that the last part of a location is a key of, if it is one."""
-    found: Any = model
-    for part in location[:-1]:
-        if get_origin(found) is dict:
-            found = get_args(found)[1]
-        elif isinstance(found, type) and issubclass(found, BaseModel) and part in found.model_fields:
-            found = found.model_fields[part].annotation
-        else:
-            return None
-    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
-
-
-def describe_range(field: Any) -> str:
-    """The values a field of a schema class can take, such as ``1 to 512`` or ``Performance | Mixed``."""
-    options = getattr(field.annotation, "__args__", ())
-    if getattr(field.annotation, "__origin__", None) is Literal:
-        return " | ".join(map(str, options))
-    if field.annotation is bool:
-        return "True | False"
-    limits = {
-        name: getattr(item, name) for item in field.metadata for name in ("ge", "gt", "le", "lt") if hasattr(item, name)
-    }
-    if not limits:
-        return ""
-    low = limits.get("ge", f"above {limits['gt']}" if "gt" in limits else "any")
-    high = limits.get("le", f"below {limits['lt']}" if "lt" in limits else "any")
-    return f"{low} to {high}"

@@ -19,6 +19,7 @@ from otx_seg.deployment.benchmark.variants import variants_of
 from otx_seg.errors import UsageError
 from otx_seg.report.benchmark_chart import draw_benchmark
 from otx_seg.verbs.data import how_to_read, tell_skipped
+from otx_seg.verbs.place import open_place
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
@@ -78,12 +79,13 @@ class Benchmark:
 
 
 def benchmark(
-    load_weights: str | Path | Sequence[str | Path],
+    load_weights: str | Path | Sequence[str | Path] | None = None,
     data_roots: str | Path | None = None,
     *,
     test_ann_files: str | Path | None = None,
     data_format: str | None = None,
     labels: str | Sequence[str] | None = None,
+    workspace: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
     threads: int | None = None,
@@ -96,12 +98,13 @@ def benchmark(
 
     Args:
         load_weights: any of ``.pth``, ``.xml`` and ``.onnx``, with the same labels. Each contributes what it can be
-            run as, see `variants_of`.
-        data_roots: labelled images to score on, as for `evaluate`; None: no scores.
+            run as, see `variants_of`. None: the weights, the exported and the quantised model made last in the
+            workspace.
+        data_roots: labelled images to score on, as for `evaluate`; None: those of the workspace, else no scores.
         test_ann_files: COCO file of annotations to use instead of those in `data_roots`.
         data_format: name of the format of the data; None: what it looks like.
         labels: see `predict`; of those models that carry none.
-        output, overwrite: see `train`.
+        workspace, output, overwrite: see `train`.
         threads: how many work for each model; None: one for each processor this process may use.
         seconds: how long each variant is measured, beside loading, warming up and scoring.
         progress: called with the name of a stage, and the numbers of turns done and to do in it.
@@ -113,20 +116,21 @@ def benchmark(
         OtxError: a model's process failed or was ended, say for want of memory.
     """
     threads = _checked_threads(threads)
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise UsageError(f"seconds={seconds}: each model is measured for some time; give a number above 0")
-    files = [load_weights] if isinstance(load_weights, (str, Path)) else load_weights
+    check_seconds(seconds)
+    place = open_place(workspace)
+    files = place.every_model([load_weights] if isinstance(load_weights, (str, Path)) else load_weights or ())
     with_bf16 = computes_in_bf16()
-    variants = variants_of([Path(file) for file in files], with_bf16, given_labels(labels))
-    if not variants:
-        raise UsageError("no models to compare; give .pth, .xml or .onnx files")
-    root = Path(data_roots) if data_roots is not None else None
+    variants = variants_of(files, with_bf16, given_labels(labels))
+    named = data_roots if data_roots is not None else place.test_root_if_any()
+    root = Path(named) if named is not None else None
     how = how_to_read(data_format, test_ann_files=test_ann_files)
     if root is None and how != AS_IT_LOOKS:
         raise UsageError("--data-format and --test-ann-files say how to read data: give --data-roots too")
     subset = open_test(root, how=how) if root is not None else None
     roots = (subset.root,) if subset is not None else ()
-    run = open_run(Path(output) if output is not None else None, "benchmark", _PRODUCTS, overwrite, roots)
+    run = open_run(
+        Path(output) if output is not None else None, "benchmark", _PRODUCTS, overwrite, roots, place.outputs
+    )
     with log_to(run):
         if subset is not None:
             tell_skipped("test", subset.unmatched)
@@ -138,6 +142,15 @@ def benchmark(
         write_json(report, result.as_json())
         draw_benchmark(result.measurements, result.title, chart)
     return result
+
+
+def check_seconds(seconds: float) -> None:
+    """
+    Raises:
+        UsageError: that is no time in which a model can be measured.
+    """
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise UsageError(f"seconds={seconds}: each model is measured for some time; give a number above 0")
 
 
 def _checked_threads(threads: int | None) -> int:

@@ -46,7 +46,12 @@ class Request:
 
 
 def fine_tune_weights(
-    request: Request, output: str | Path | None, overwrite: bool, watcher: Watcher, progress: Progress | None
+    request: Request,
+    output: str | Path | None,
+    overwrite: bool,
+    outputs: Path,
+    watcher: Watcher,
+    progress: Progress | None,
 ) -> FineTuned:
     """Quantise trained weights, and fine-tune them; see `optimize`.
 
@@ -66,7 +71,7 @@ def fine_tune_weights(
     assert plan.load_weights is not None
     weights = read_weights(plan.load_weights)
     roots = tuple(root for root in (plan.roots.train, plan.roots.val) if root is not None)
-    run = _open_run(plan, output, overwrite, roots)
+    run = _open_run(plan, output, overwrite, roots, outputs)
     with log_to(run):
         data, label_shares = check_data(open_data(plan), plan.known, progress)
         _refuse_other_labels(plan, data.train.labels.names)
@@ -165,10 +170,12 @@ def _refuse_other_labels(plan: Plan, names: tuple[str, ...]) -> None:
         )
 
 
-def _open_run(plan: Plan, output: str | Path | None, overwrite: bool, roots: tuple[Path, ...]) -> RunFolder:
+def _open_run(
+    plan: Plan, output: str | Path | None, overwrite: bool, roots: tuple[Path, ...], outputs: Path
+) -> RunFolder:
     folder = Path(output) if output is not None else None
     if plan.resumed_run is None:
-        return open_run(folder, OPTIMIZE, _PRODUCTS, overwrite, roots)
+        return open_run(folder, OPTIMIZE, _PRODUCTS, overwrite, roots, outputs)
     if folder is not None and folder.resolve() != plan.resumed_run.path.resolve():
         raise UsageError(f"a resumed run stays in its folder, {plan.resumed_run.path}: leave --output out")
     return open_run(plan.resumed_run.path, OPTIMIZE, (), overwrite)

@@ -109,11 +109,7 @@ def make_plan(request: Request) -> Plan:
 
 
 def _new_plan(request: Request) -> Plan:
-    if request.train_root is None:
-        raise UsageError(
-            "--train-data-roots is missing: name the folder of the training images and masks; or, to learn a backbone "
-            "from images alone, the folder of these images"
-        )
+    assert request.train_root is not None  # the place of the command has asked for it
     by_parameter = request.parameters.get(PARAMETER)
     if None not in (request.train_type, by_parameter) and str(by_parameter).lower() != str(request.train_type).lower():
         raise UsageError(f"--train-type {request.train_type} and {PARAMETER}={by_parameter} contradict each other")

@@ -26,6 +26,8 @@ from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
 from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.hpo.trial import Ground
 from otx_seg.verbs.launched import end_with_launcher, naming_lost_processes, note_run, only_errors
+from otx_seg.verbs.place import open_place
+from otx_seg.verbs.place_of_training import fill_from
 from otx_seg.verbs.plan import Plan, Request, make_plan, with_length
 from otx_seg.verbs.start import first_network, make_deterministic, start_training
 from otx_seg.verbs.training_data import (
@@ -35,16 +37,16 @@ from otx_seg.verbs.training_data import (
     open_regions_to_train_on,
     refuse_other_data,
 )
+from otx_seg.verbs.training_folder import open_training_run
 from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.label_schema import write_label_schema
 from otx_seg.workspace.logs import log_to
-from otx_seg.workspace.run_folder import RunFolder, open_run, point_latest
+from otx_seg.workspace.run_folder import RunFolder, point_latest
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_WAIT = timedelta(hours=12)
 _CACHE = "algo_backend.mem_cache_size"
-_PRODUCTS = ("template.yaml", "models")
 
 
 def train(
@@ -60,6 +62,7 @@ def train(
     template: str | Path | None = None,
     load_weights: str | Path | None = None,
     resume_from: str | Path | None = None,
+    workspace: str | Path | None = None,
     output: str | Path | None = None,
     seed: int | None = None,
     deterministic: bool = False,
@@ -88,7 +91,10 @@ def train(
         template: name, id or path; None: that of the run to go on with or of the weights, else the default.
         load_weights: `weights.pth` to start from; classifier rows are mapped by label name.
         resume_from: folder of a run, or its checkpoint file, to go on with as if it had never stopped.
-        output: folder of the run; None: a new one in the workspace, or the resumed one.
+        workspace: a folder that `build` made; None: the current folder, if it is one. Data, template and train type
+            that are not given are taken from it.
+        output: folder of the run; None: a new one in ``outputs`` of the workspace, without one in
+            ``otx-workspace-SEGMENTATION/outputs``; or the resumed one.
         seed: of initialisation, data order and augmentation; None: 42.
         deterministic: use only deterministic GPU kernels (slower).
         mem_cache_size: memory for decoded training images, such as ``500MB``; None: `algo_backend.mem_cache_size`.
@@ -122,7 +128,9 @@ def train(
         hpo_time_ratio=hpo_time_ratio,
         hpo_parallel=hpo_parallel,
     )
-    return _train(make_plan(request), output, deterministic, overwrite, watcher, scan_progress)
+    place = open_place(workspace)
+    plan = make_plan(fill_from(place, request))
+    return _train(plan, place.outputs, output, deterministic, overwrite, watcher, scan_progress)
 
 
 def _with_cache(parameters: dict[str, Any], size: str | int | None) -> dict[str, Any]:
@@ -135,6 +143,7 @@ def _with_cache(parameters: dict[str, Any], size: str | int | None) -> dict[str,
 
 def _train(
     plan: Plan,
+    outputs: Path,
     output: str | Path | None,
     deterministic: bool,
     overwrite: bool,
@@ -145,7 +154,7 @@ def _train(
     end_with_launcher()
     processes = PartialState(cpu=on_cpu(), timeout=_LONGEST_WAIT)
     # The main process alone chooses and writes; the others of a torchrun job are told.
-    run = _open_run(plan, output, overwrite) if processes.is_main_process else None
+    run = open_training_run(plan, outputs, output, overwrite) if processes.is_main_process else None
     run = broadcast_object_list([run])[0]
     note_run(run)
     with log_to(run) if processes.is_main_process else only_errors():
@@ -194,44 +203,6 @@ def _open(
         with PartialState().main_process_first():  # the others find the pseudo-masks made
             return open_regions_to_train_on(plan, run.region_masks, progress), ()
     return check_data(open_data(plan), plan.known, progress)
-
-
-def _open_run(plan: Plan, output: str | Path | None, overwrite: bool) -> RunFolder:
-    if plan.resumed_run is None:
-        given = (plan.roots.train, plan.roots.val, plan.roots.unlabelled)
-        roots = tuple(root for root in given if root is not None)
-        folder = Path(output) if output is not None else None
-        _refuse_among_images(plan, folder)
-        return open_run(folder, "train", _PRODUCTS, overwrite, roots)
-    if output is None or Path(output).resolve() == plan.resumed_run.path.resolve():
-        return open_run(plan.resumed_run.path, "train", (), overwrite)
-    if plan.search is not None:
-        raise UsageError(f"a search stays in its folder, {plan.resumed_run.path}: leave --output out")
-    run = open_run(Path(output), "train", _PRODUCTS, overwrite)
-    for before, now in zip(_carried(plan.resumed_run), _carried(run), strict=True):
-        if before.exists():
-            write_text(now, before.read_text(encoding="utf-8"))
-        else:
-            now.unlink(missing_ok=True)
-    if plan.resumed_run.weights.exists():
-        run.weights.parent.mkdir(parents=True, exist_ok=True)
-        run.weights.write_bytes(plan.resumed_run.weights.read_bytes())
-    return run
-
-
-def _refuse_among_images(plan: Plan, folder: Path | None) -> None:
-    """
-    Raises:
-        UsageError: the pictures of the run would be found where images to learn from are looked for.
-    """
-    searched = [plan.roots.unlabelled, plan.roots.train if plan.train_type == "Selfsupervised" else None]
-    for root in searched:
-        if root is not None and folder is not None and root.resolve() in (folder.resolve(), *folder.resolve().parents):
-            raise UsageError(f"{folder}: lies in {root}, where images are looked for; choose another --output")
-
-
-def _carried(run: RunFolder) -> tuple[Path, ...]:
-    return run.template, run.data, run.metrics, run.label_schema
 
 
 def _write_plan(run: RunFolder, plan: Plan, data: TrainingData) -> None:
