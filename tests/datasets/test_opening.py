@@ -1,6 +1,7 @@
 """Which format a folder is taken for, and the refusals."""
 
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -48,7 +49,8 @@ def test_a_data_set_one_folder_below_is_pointed_at(tmp_path):
         open_folder(tmp_path)
 
 
-def test_what_a_folder_is_taken_for_is_said_unless_it_is_the_ordinary_format(tmp_path, messages):
+def test_what_a_folder_is_taken_for_is_said_unless_it_is_the_ordinary_format(tmp_path, messages, caplog):
+    caplog.set_level(logging.INFO, logger="otx_seg")
     common(tmp_path / "ordinary")
     open_folder(tmp_path / "ordinary")
     assert messages.text == ""
