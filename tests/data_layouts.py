@@ -118,6 +118,7 @@ def ade20k(root: Path, edition: int) -> None:
                 for number, index, label, level in objects
             ]
             (folder / f"{name}.json").write_text(json.dumps({"annotation": {"object": described}}))
+            put(folder / name / f"instance_000_{name}.png", mask)
 
 
 def mapillary(root: Path, masks: str = "v2.0/labels", config: str = "config_v2.0.json") -> None:

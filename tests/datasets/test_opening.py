@@ -1,6 +1,7 @@
 """Which format a folder is taken for, and the refusals."""
 
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -42,13 +43,23 @@ def test_subsets_of_two_formats(tmp_path):
         open_folder(tmp_path)
 
 
+def test_what_else_lies_in_the_folder_does_not_matter(tmp_path):
+    common(tmp_path)
+    by_datumaro("voc_segmentation")(tmp_path / "raw")
+    (tmp_path / "notes.json").write_text('{"info": "taken in May", "author": "me"}')
+    (tmp_path / "notes.txt").write_text("two words\n")
+    (tmp_path / "notes.xml").write_text("<notes/>")
+    assert set(open_folder(tmp_path)) == {"train", "val"}
+
+
 def test_a_data_set_one_folder_below_is_pointed_at(tmp_path):
     by_datumaro("voc_segmentation")(tmp_path / "VOC2012")
     with pytest.raises(DataError, match=rf"no data set itself, but VOC2012 in it looks like voc: name {tmp_path}/VOC"):
         open_folder(tmp_path)
 
 
-def test_what_a_folder_is_taken_for_is_said_unless_it_is_the_ordinary_format(tmp_path, messages):
+def test_what_a_folder_is_taken_for_is_said_unless_it_is_the_ordinary_format(tmp_path, messages, caplog):
+    caplog.set_level(logging.INFO, logger="otx_seg")
     common(tmp_path / "ordinary")
     open_folder(tmp_path / "ordinary")
     assert messages.text == ""

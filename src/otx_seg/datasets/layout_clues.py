@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -39,15 +40,16 @@ def head(path: Path) -> str:
         return ""
 
 
-def a_deep_folder(folder: Path, depth: int = 5) -> Path:
-    """The folder reached by going down into the first one again and again, at most `depth` times."""
+def folders_on_the_way_down(folder: Path, depth: int = 5) -> Iterator[Path]:
+    """A folder, the first one in it, the first one in that, and so on, at most `depth` levels down."""
     for _ in range(depth):
+        yield folder
         try:
             with os.scandir(folder) as entries:
                 below = next((entry.path for entry in islice(entries, _LOOKED_AT) if entry.is_dir()), None)
         except OSError:
-            return folder
+            return
         if below is None:
-            return folder
+            return
         folder = Path(below)
-    return folder
+    yield folder

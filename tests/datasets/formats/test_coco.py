@@ -148,10 +148,10 @@ def test_an_unknown_category(coco):
 def test_files_that_are_no_coco(coco):
     root = coco([])
     path = root / "annotations" / "instances_train2017.json"
-    path.write_text('{"images": [')
+    path.write_text('{"info": {}, "images": [')
     with pytest.raises(DataError, match="not valid JSON"):
         open_folder(root)
-    path.write_text('{"images": []}')
+    path.write_text('{"info": {}, "images": []}')
     with pytest.raises(DataError, match="no COCO file; a COCO file has lists images, categories and annotations"):
         open_folder(root)
 

@@ -82,8 +82,12 @@ def _subset(name: str) -> str:
 
 def _is_coco(path: Path) -> bool:
     beginning = head(path)
-    named = re.findall(r'"(info|licenses|images|categories|annotations)"\s*:', beginning)
-    return bool(named) and '"dm_format_version"' not in beginning and '"items"' not in beginning
+    named = set(re.findall(r'"(info|licenses|images|categories|annotations)"\s*:', beginning))
+    listed = ("images" in named and '"file_name"' in beginning) or (
+        "annotations" in named and '"image_id"' in beginning
+    )
+    of_datumaro = '"dm_format_version"' in beginning or '"items"' in beginning
+    return (listed or len(named) > 1) and not of_datumaro
 
 
 def _open(root: Path, path: Path) -> Subset:
