@@ -65,6 +65,14 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
     assert not same_weights(tmp_path / "other", finished)
 
 
+def test_the_memory_cache_changes_no_bit(drawn_data: Path, finished: Path, tmp_path: Path) -> None:
+    train_briefly(drawn_data, tmp_path / "without", mem_cache_size="0")
+    assert same_weights(tmp_path / "without", finished)
+    # Room for some of the images only: 368 bytes of list, 16 KiB each.
+    train_briefly(drawn_data, tmp_path / "little", mem_cache_size="50KB")
+    assert same_weights(tmp_path / "little", finished)
+
+
 @pytest.mark.parametrize("step", [2, 5, 9])
 def test_a_crashed_run_goes_on_as_if_nothing_had_happened(
     drawn_data: Path, finished: Path, tmp_path: Path, step: int
