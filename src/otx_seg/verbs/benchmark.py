@@ -10,13 +10,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import AS_IT_LOOKS, open_test
+from otx_seg.datasets import AS_IT_LOOKS, HowToRead, open_test
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 from otx_seg.deployment.benchmark.measure import Measurement, Progress, measure
 from otx_seg.deployment.benchmark.processor import computes_in_bf16, processor_count, processor_name
 from otx_seg.deployment.benchmark.variant import Variant
 from otx_seg.deployment.benchmark.variants import variants_of
 from otx_seg.errors import UsageError
+from otx_seg.labels import Labels
 from otx_seg.report.benchmark_chart import draw_benchmark
 from otx_seg.verbs.data import how_to_read, tell_skipped
 from otx_seg.verbs.place import open_place
@@ -115,22 +116,37 @@ def benchmark(
         DataError: the data cannot be used.
         OtxError: a model's process failed or was ended, say for want of memory.
     """
-    threads = _checked_threads(threads)
+    threads = checked_threads(threads)
     check_seconds(seconds)
     place = open_place(workspace)
     files = place.every_model([load_weights] if isinstance(load_weights, (str, Path)) else load_weights or ())
-    with_bf16 = computes_in_bf16()
-    variants = variants_of(files, with_bf16, given_labels(labels))
     named = data_roots if data_roots is not None else place.test_root_if_any()
     root = Path(named) if named is not None else None
     how = how_to_read(data_format, test_ann_files=test_ann_files)
     if root is None and how != AS_IT_LOOKS:
         raise UsageError("--data-format and --test-ann-files say how to read data: give --data-roots too")
+    folder = Path(output) if output is not None else None
+    return compare(files, root, given_labels(labels), folder, overwrite, place.outputs, threads, seconds, progress, how)
+
+
+def compare(
+    files: Sequence[Path],
+    root: Path | None,
+    labels: Labels | None,
+    output: Path | None,
+    overwrite: bool,
+    outputs: Path,
+    threads: int,
+    seconds: float,
+    progress: Progress | None,
+    how: HowToRead = AS_IT_LOOKS,
+) -> Benchmark:
+    """As `benchmark`, but nothing is filled in: without `root` there are no scores, whatever a workspace names."""
+    with_bf16 = computes_in_bf16()
+    variants = variants_of(files, with_bf16, labels)
     subset = open_test(root, how=how) if root is not None else None
     roots = (subset.root,) if subset is not None else ()
-    run = open_run(
-        Path(output) if output is not None else None, "benchmark", _PRODUCTS, overwrite, roots, place.outputs
-    )
+    run = open_run(output, "benchmark", _PRODUCTS, overwrite, roots, outputs)
     with log_to(run):
         if subset is not None:
             tell_skipped("test", subset.unmatched)
@@ -153,7 +169,12 @@ def check_seconds(seconds: float) -> None:
         raise UsageError(f"seconds={seconds}: each model is measured for some time; give a number above 0")
 
 
-def _checked_threads(threads: int | None) -> int:
+def checked_threads(threads: int | None) -> int:
+    """How many threads work for each model; None: one for each processor this process may use.
+
+    Raises:
+        UsageError: more than that, or none.
+    """
     available = processor_count()
     if threads is not None and not 1 <= threads <= available:
         raise UsageError(

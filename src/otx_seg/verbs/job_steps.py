@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.datasets import Subset, open_test, open_training
-from otx_seg.verbs.benchmark import benchmark
+from otx_seg.verbs.benchmark import checked_threads, compare
 from otx_seg.verbs.deploy import deploy
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.export import export
@@ -127,9 +127,9 @@ def _optimize(job: Job, done: Done) -> dict[str, Any]:
 def _benchmark(job: Job, done: Done) -> dict[str, Any]:
     files = [job.folder / done[step]["file"] for step in ("train", "export", "optimize")]
     with job.shown() as display:
-        result = benchmark(
-            files, output=job.folder / "benchmark", overwrite=True, seconds=job.seconds, progress=display.on_scan
-        )
+        # Speed alone: the scores are those of the evaluations.
+        folder, threads = job.folder / "benchmark", checked_threads(None)
+        result = compare(files, None, None, folder, True, job.folder, threads, job.seconds, display.on_scan)
     measured = [
         {
             "file": _relative(found.variant.weights, job),
