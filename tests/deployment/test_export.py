@@ -147,7 +147,7 @@ def test_a_graph_that_says_something_else_is_refused(
 
 def test_output_that_cannot_be_written(tiny_weights: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(OtxError, match=r"out: cannot be written to \(File exists\)"):
+    with pytest.raises(OtxError, match=r"cannot write .*out: File exists; .*another --output"):
         export(tiny_weights, tmp_path / "out", "onnx")
 
 
