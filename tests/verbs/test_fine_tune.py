@@ -174,7 +174,10 @@ def test_no_training_where_the_promise_holds_at_once_and_pruned_weights_stay_0(
         "nncf_optimization.pruning_ratio": 0.4,
     }
     result: Any = optimize(small_weights, data, data, output=tmp_path / "run", parameters=parameters)
-    assert (result.epochs, result.reason) == (0, "the validation Dice is what was promised, without training")
+    assert (result.epochs, result.reason) == (
+        0,
+        "the validation Dice is within the limit of 100 Dice points, without training",
+    )
     assert "pruned: 40.0 %" in messages.text
     assert performance(tmp_path / "run")["zeros"] == pytest.approx(0.4, abs=1e-3)
     network = open_checkpoint(result.weights, device="cpu").network

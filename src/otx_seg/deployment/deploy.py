@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from otx_seg.errors import OtxError, UsageError
+from otx_seg.errors import OtxError
 from otx_seg.labels import Labels
 from otx_seg.runtime.handed_over import CONFIG, MODEL_BIN, MODEL_XML, config_of
 from otx_seg.runtime.masks import PostProcessing
 from otx_seg.runtime.model_info import ModelInfo
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.whole_file import write_atomic
+from otx_seg.workspace.command_line import otx_command
+from otx_seg.workspace.model_file import check_model_file
 
 PACKAGE = "openvino.zip"
 
@@ -58,10 +60,7 @@ def deploy(model: Path, output: Path, labels: Labels | None = None) -> Deployed:
         UsageError: no such model, or one that does something else.
         OtxError: the zip cannot be written.
     """
-    if model.suffix.lower() != ".xml":
-        raise UsageError(_instead_of(model))
-    if not model.is_file():
-        raise UsageError(f"{model}: there is no such file")
+    check_model_file(model, (".xml",), _instead_of(model))
     predictor = OpenVinoPredictor(model, labels=labels)
     content = _zipped(_contents(model, predictor))
     try:
@@ -71,16 +70,18 @@ def deploy(model: Path, output: Path, labels: Labels | None = None) -> Deployed:
     return Deployed(output / PACKAGE, len(content), predictor.labels)
 
 
-def _instead_of(model: Path) -> str:
+def _instead_of(model: Path) -> dict[str, str]:
+    """What to do with a file that cannot be handed over, by the ending of its name."""
+    from_weights = otx_command("export", "--load-weights", "WEIGHTS.pth", "--output", "exported")
     ways = {
-        ".pth": f"make one with: otx export --load-weights {model} --output exported",
-        ".onnx": "make one from the weights it was exported from with: otx export --load-weights WEIGHTS.pth "
-        "--output exported",
-        ".bin": f"give the .xml beside it: otx deploy --load-weights {model.with_suffix('.xml')}",
+        ".pth": "make one with: " + otx_command("export", "--load-weights", model, "--output", "exported"),
+        ".onnx": f"make one from the weights it was exported from with: {from_weights} (or, of another tool's model, "
+        "with openvino.convert_model and openvino.save_model)",
+        ".bin": "give the .xml beside it: " + otx_command("deploy", "--load-weights", model.with_suffix(".xml")),
         ".zip": "a zip is what this command writes",
     }
-    way = ways.get(model.suffix.lower(), "give the .xml that `otx export` or `otx optimize` wrote")
-    return f"{model}: only an OpenVINO model, an .xml with its .bin, can be handed over; {way}"
+    needed = "only an OpenVINO model, an .xml with its .bin, can be handed over"
+    return {suffix: f"{needed}; {way}" for suffix, way in ways.items()}
 
 
 def _contents(model: Path, predictor: OpenVinoPredictor) -> dict[str, bytes]:

@@ -205,6 +205,7 @@ def fine_tune(
                 latency_after=latency_after,
                 layers=len(weighted_nodes(graph)),
                 quantized_layers=len(integer_layers(read_ir(written.model))),
+                calibration_images=len(images.indices),
                 weights=run.path / FOLDER / WEIGHTS,
                 epochs=trained.epochs,
                 best_epoch=trained.epoch,
@@ -291,7 +292,7 @@ def _train(
         f"quantised, from {how.weights}",
         watcher,
         OPTIMIZE,
-        ScoreReached(goal),
+        ScoreReached(goal, 100 * how.recipe.max_dice_loss),
     )
     if state is not None:
         training.resume(state)

@@ -106,6 +106,7 @@ def quantize(
             latency_after=latency_after,
             layers=len(layers),
             quantized_layers=len(integer),
+            calibration_images=len(images.indices),
             reverted_layers=tuple(sorted(set(layers) - in_floating_point - integer)),
             out_of_time=out_of_time,
         )

@@ -105,7 +105,7 @@ class OpenVinoPredictor:
     @functools.cached_property
     def _compiled_with_activations(self) -> Any:
         names = {name for node in self._model.get_ops() for port in node.outputs() for name in port.get_names()}
-        check_features(names, self._path)
+        check_features(names, self.template is not None, self._path)
         model = self._model.clone()
         model.add_outputs([FEATURE_MAP, CLASS_ACTIVATION])
         return self._compile(model, "LATENCY")

@@ -125,7 +125,7 @@ def benchmark(
     if root is None and how != AS_IT_LOOKS:
         raise UsageError("--data-format and --test-ann-files say how to read data: give --data-roots too")
     subset = open_test(root, how=how) if root is not None else None
-    roots = (subset.root,) if subset is not None else ()
+    roots = (root, subset.root) if root is not None and subset is not None else ()
     run = open_run(Path(output) if output is not None else None, "benchmark", _PRODUCTS, overwrite, roots)
     with log_to(run):
         if subset is not None:

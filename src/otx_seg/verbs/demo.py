@@ -13,7 +13,8 @@ from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.pipeline import Masks, in_turn, side_by_side
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.runtime.streams import open_stream
-from otx_seg.verbs.weights import choose_weights, given_labels
+from otx_seg.verbs.given_model import choose_weights
+from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
@@ -63,7 +64,7 @@ def demo(
     )
     stream = open_stream(str(input))
     predictor = load_predictor(choose_weights(load_weights), labels=given_labels(labels))
-    run = None if show.output is None else open_run(show.output, "demo", (), overwrite)
+    run = None if show.output is None else open_run(show.output, "demo", (), overwrite, (Path(str(input)),))
     with nullcontext() if run is None else log_to(run):
         return demonstrate(stream, _masks_by(predictor), predictor.labels, show, progress)
 

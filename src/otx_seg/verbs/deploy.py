@@ -32,5 +32,7 @@ def deploy(
     """
     model = Path(load_weights)
     run = open_run(Path(output) if output is not None else None, "deploy", (PACKAGE,), overwrite)
-    with log_to(run):
-        return deploy_model(model, run.path, given_labels(labels))
+    with log_to(run) as note:
+        result = deploy_model(model, run.path, given_labels(labels))
+        note(f"{model} packed into {result.package}, {result.size} bytes")
+    return result

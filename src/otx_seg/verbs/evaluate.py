@@ -14,7 +14,8 @@ from otx_seg.runtime.sliding_window import parse_window
 from otx_seg.template import USED_BY
 from otx_seg.training.devices import choose_workers
 from otx_seg.verbs.data import how_to_read, tell_skipped
-from otx_seg.verbs.weights import choose_weights, open_model
+from otx_seg.verbs.given_model import choose_weights
+from otx_seg.verbs.weights import open_model
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
@@ -63,12 +64,12 @@ def evaluate(
     subset = open_test(
         Path(test_data_roots), settings.use_otx_adapter, how_to_read(data_format, test_ann_files=test_ann_files)
     )
-    run = open_run(
-        Path(output) if output is not None else None, "eval", ("performance.json",), overwrite, (subset.root,)
-    )
-    with log_to(run):
+    roots = (Path(test_data_roots), subset.root)
+    run = open_run(Path(output) if output is not None else None, "eval", ("performance.json",), overwrite, roots)
+    with log_to(run) as note:
         tell_skipped("test", subset.unmatched)
         workers = choose_workers(settings, processes=1)
         result = evaluate_predictor(predictor, subset, settings.inference_batch_size, workers, progress, window, views)
         write_json(run.performance, result.as_json())
+        note(f"Dice {result.scores.dice_average:.4f} on {result.images} images")
     return result

@@ -8,7 +8,8 @@ from pathlib import Path
 from otx_seg.inference.explain import Explanations, explain_images
 from otx_seg.inference.how_to_explain import HowToExplain
 from otx_seg.inference.predictor import load_predictor
-from otx_seg.verbs.weights import choose_weights, given_labels
+from otx_seg.verbs.given_model import choose_weights
+from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
@@ -49,7 +50,10 @@ def explain(
         OtxError: a result cannot be written.
     """
     how = HowToExplain(explain_algorithm.lower(), explain_all_classes, process_saliency_maps, overlay_weight)
+    source = Path(explain_data_roots)
     predictor = load_predictor(choose_weights(load_weights), labels=given_labels(labels))
-    run = open_run(Path(output) if output is not None else None, "explain", (), overwrite)
-    with log_to(run):
-        return explain_images(predictor, Path(explain_data_roots), run.path, how, overwrite, progress)
+    run = open_run(Path(output) if output is not None else None, "explain", (), overwrite, (source,))
+    with log_to(run) as note:
+        result = explain_images(predictor, source, run.path, how, overwrite, progress)
+        note(f"{len(result.written)} maps written, {len(result.unreadable)} images left out")
+    return result

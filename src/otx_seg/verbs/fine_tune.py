@@ -42,7 +42,7 @@ _SOURCE = "load_weights"  # in data.json, beside what is in that of a training
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of `optimize` for weights; see there."""
+    """The arguments of `optimize` for weights, see there; it has made sure that none is missing."""
 
     load_weights: str | Path | None
     train_root: str | Path | None
@@ -77,7 +77,7 @@ def fine_tune_weights(
     refuse_quantized(weights.state_dict, plan.load_weights)
     roots = tuple(root for root in (plan.roots.train, plan.roots.val) if root is not None)
     run = _open_run(plan, output, overwrite, roots)
-    with log_to(run):
+    with log_to(run) as note:
         data, label_shares = check_data(open_data(plan), plan.known, progress)
         _refuse_other_labels(plan, data.train.labels.names)
         if plan.state is not None:
@@ -95,14 +95,13 @@ def fine_tune_weights(
         begin = functools.partial(_begin, run, plan, data)
         result = fine_tune(how, data, label_shares, run, plan.state, watcher, progress, begin)
         _tell_what_came_of_it(result, settings.maximal_accuracy_degradation)
+        note(f"{result.model}: {result.summary}")
     return result
 
 
 def _new_plan(request: Request) -> Plan:
-    if request.load_weights is None:
-        raise UsageError("--load-weights is missing: name the .xml that `otx export` wrote, or the .pth of `otx train`")
-    if request.train_root is None:
-        raise UsageError("--train-data-roots is missing: name the folder of the training data")
+    assert request.load_weights is not None
+    assert request.train_root is not None
     path = Path(request.load_weights)
     weights = read_weights(path)
     chosen = _asked(_template_of(path, weights.template, request.template), request.parameters)
@@ -112,8 +111,6 @@ def _new_plan(request: Request) -> Plan:
 
 
 def _resumed_plan(request: Request, resume_from: Path) -> Plan:
-    if request.load_weights is not None:
-        raise UsageError("--resume-from and --load-weights exclude each other: a resumed run has its weights")
     path = find_checkpoint(resume_from)
     state = read_checkpoint(path, OPTIMIZE)
     of_run = template_of(state, path)

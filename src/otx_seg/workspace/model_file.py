@@ -42,5 +42,6 @@ def _is_a_folder(path: Path, suffixes: Sequence[str]) -> str:
     found = [file for file in usual if file.is_file()]
     found += sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes and file.is_file())
     if found:
-        return f"{path}: is a folder; give the model in it: {found[0]}"
+        the_model = "the model in it:" if len(set(found)) == 1 else "a model in it, such as"
+        return f"{path}: is a folder; give {the_model} {found[0]}"
     return f"{path}: is a folder, and no model is in it; give a file that ends in {', '.join(suffixes)}"
