@@ -215,6 +215,7 @@ def test_labels_in_the_readme_s_table_keep_to_their_columns() -> None:
     class Model:
         labels = Labels(("a|b",), ((1, 2, 3),), background=None)
         input_size = (32, 64)
+        open_batch = open_size = False
         post_processing = PostProcessing(0.0, 1)
 
     about = module._about(Model())  # type: ignore[arg-type]

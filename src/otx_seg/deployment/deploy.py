@@ -152,7 +152,33 @@ def _about(predictor: OpenVinoPredictor) -> dict[str, str]:
         "height": str(height),
         "width": str(width),
         "post_processing": _in_words(predictor.post_processing),
+        "open": _what_is_open(predictor),
     }
+
+
+def _what_is_open(predictor: OpenVinoPredictor) -> str:
+    """A paragraph on a network that takes more than one image of one size; of others nothing."""
+    if not (predictor.open_batch or predictor.open_size):
+        return ""
+    number, sides = "1", "{}, {}".format(*predictor.input_size)
+    left_open = []
+    if predictor.open_batch:
+        number = "N"
+        left_open.append("how many images it takes (N)")
+    if predictor.open_size:
+        sides = "H, W"
+        left_open.append("their height and width (H, W)")
+    text = (
+        f"\nThe network itself leaves open {' and '.join(left_open)}: from ({number}, 3, {sides}) it\n"
+        f"makes ({number}, {len(predictor.labels)}, {sides}). The programs in this package give it one image of the size "
+        "above"
+    )
+    if predictor.open_size:
+        text += (
+            ", which stands in its\nentry `model_info/otx_input_size`; all but `model_api_demo.py`, which gives it the "
+            "image at its own size: masks differ then, and a\nlarge image takes much memory"
+        )
+    return f"{text}.\n"
 
 
 def _in_words(post_processing: PostProcessing) -> str:

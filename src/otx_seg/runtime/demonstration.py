@@ -148,7 +148,7 @@ class _Presenter:
         self._delay = show.delay if show.delay is not None else (0 if stream.still else _VIDEO_DELAY)
         self._moments: deque[float] = deque(maxlen=_TIMED_FRAMES + 1)
         self._latencies: deque[float] = deque(maxlen=_TIMED_FRAMES)
-        self._latency = 0.0
+        self._begun, self._latency = time.perf_counter(), 0.0
         self.frames = 0
 
     def present(self, masked: Masked) -> bool:
