@@ -170,8 +170,8 @@ def _what_is_open(predictor: OpenVinoPredictor) -> str:
         left_open.append("their height and width (H, W)")
     text = (
         f"\nThe network itself leaves open {' and '.join(left_open)}: from ({number}, 3, {sides}) it\n"
-        f"makes ({number}, {len(predictor.labels)}, {sides}). The programs in this package give it one image of the size "
-        "above"
+        f"makes ({number}, {len(predictor.labels)}, {sides}). The programs in this package give it one image of the "
+        "size above"
     )
     if predictor.open_size:
         text += (

@@ -45,9 +45,9 @@ def main(model: Path, arguments: list[str] | None = None) -> int:
 
 def in_words(shown: Shown, output: Path | None) -> str:
     """How many frames there were, how fast, what these figures contain, and where the results are, in lines."""
-    work = "drawing" if output is None else "drawing and writing"
+    work = "reading and drawing" if output is None else "reading, drawing and writing"
     lines = [
-        f"Frames: {shown.frames}, {shown.frames_per_second:.1f} per second with reading and {work}; "
+        f"Frames: {shown.frames}, {shown.frames_per_second:.1f} per second with {work}; "
         f"{shown.milliseconds:.1f} ms from frame to mask on average"
     ]
     if output is not None:
