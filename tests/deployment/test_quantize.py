@@ -1,4 +1,5 @@
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,10 @@ def test_a_model_is_quantised_and_both_are_measured(
     )
 
 
-def test_how_many_images_calibrate_is_told(color_ir: Path, color_data: Subset, tmp_path: Path, messages: Any) -> None:
+def test_how_many_images_calibrate_is_told(
+    color_ir: Path, color_data: Subset, tmp_path: Path, messages: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "otx_seg")
     recipe = replace(EVERYTHING, subset_size=3)
     assert quantize(color_ir, color_data, color_data, tmp_path / "few", recipe, seed=1).calibration_images == 3
     assert "calibrating on 3 of 5 images of" in messages.text

@@ -236,7 +236,7 @@ def test_a_late_refusal_leaves_everything_as_it_was(
         (run / "nncf").mkdir(parents=True)
         (run / "nncf" / "openvino.xml").write_text("an earlier result")
     template = small_template()
-    ignored = template.quantization.model_copy(update={"ignored_patterns": ["."]})
+    ignored = template.quantization.model_copy(update={"ignored_patterns": (".",)})
     (tmp_path / "template.yaml").write_text(template.model_copy(update={"quantization": ignored}).as_yaml())
     weights = read_weights(small_weights)
     picky = tmp_path / "picky.pth"

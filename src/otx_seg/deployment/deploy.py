@@ -176,7 +176,7 @@ def _what_is_open(predictor: OpenVinoPredictor) -> str:
     if predictor.open_size:
         text += (
             ", which stands in its\nentry `model_info/otx_input_size`; all but `model_api_demo.py`, which gives it the "
-            "image at its own size: masks differ then, and a\nlarge image takes much memory"
+            "image at its own size:\nmasks differ then, and a large image takes much memory"
         )
     return f"{text}.\n"
 

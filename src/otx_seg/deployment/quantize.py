@@ -61,13 +61,14 @@ def quantize(
         labels: of a model of another tool that carries none; the new one carries them.
 
     Raises:
-        UsageError: no such model, a pattern or type that matches nothing, or
+        UsageError: no such model, one that is already quantised, a pattern or type that matches nothing, or
             nothing left to quantise, or labels in the data that the model does not know.
         DataError: there are no images.
         OtxError: the results cannot be written.
     """
     predictor = OpenVinoPredictor(model, labels=labels)
     graph = read_ir(model)
+    refuse_quantized(graph, model)
     # 1. ignored nodes
     ignored = find_ignored_nodes(graph, recipe.ignored_patterns, recipe.ignored_types, model)
     in_floating_point = ignored | delicate_nodes(graph, predictor.input_size)
@@ -148,10 +149,10 @@ def _attempts(
     yield read_ir(model)
 
 
-def refuse_quantized(model: Path) -> None:
+def refuse_quantized(graph: openvino.Model, model: Path) -> None:
     """
     Raises:
-        UsageError: an IR is quantised, or is none.
+        UsageError: a graph, read from `model`, is quantised.
     """
-    if any(node.get_type_name() == "FakeQuantize" for node in read_ir(model).get_ops()):
+    if any(node.get_type_name() == "FakeQuantize" for node in graph.get_ops()):
         raise UsageError(f"{model}: is quantised already; give the IR that `otx export` wrote")

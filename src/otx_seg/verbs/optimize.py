@@ -11,6 +11,7 @@ from otx_seg.datasets import DEFAULT_SEED, HowToRead, open_training
 from otx_seg.deployment.outcome import Progress, Quantized
 from otx_seg.deployment.quantize import quantize, refuse_quantized
 from otx_seg.errors import UsageError
+from otx_seg.runtime.openvino_predictor import read_ir
 from otx_seg.template import USED_TO_QUANTIZE
 from otx_seg.template.hyper_parameters import NncfOptimization
 from otx_seg.training.devices import choose_workers
@@ -116,7 +117,7 @@ def _quantize_ir(
     assert train_data_roots is not None
     seed = DEFAULT_SEED if seed is None else seed
     predictor, made_from = open_model(weights, template, labels, parameters, USED_TO_QUANTIZE[".xml"])
-    refuse_quantized(weights)
+    refuse_quantized(read_ir(weights), weights)
     settings = made_from.hyper_parameters
     val_root = Path(val_data_roots) if val_data_roots is not None else None
     use_polygons = settings.learning_parameters.use_otx_adapter
