@@ -52,7 +52,7 @@ def predict(
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
     source = Path(input)
-    _refuse_video(source)
+    _refuse_video(source, load_weights)
     predictor = load_predictor(choose_weights(load_weights), labels=given_labels(labels))
     run = open_run(Path(output) if output is not None else None, "predict", (), overwrite, (source,))
     with log_to(run) as note:
@@ -61,11 +61,12 @@ def predict(
     return result
 
 
-def _refuse_video(source: Path) -> None:
+def _refuse_video(source: Path, load_weights: str | Path | None) -> None:
     """
     Raises:
         DataError: `source` is a file, but by its name and content no image.
     """
     if source.is_file() and source.suffix.lower() not in IMAGE_SUFFIXES and not is_image(source):
-        demo = otx_command("demo", "--input", source, "--load-weights", "MODEL", "--output", "FOLDER")
+        model = () if load_weights is None else ("--load-weights", load_weights)
+        demo = otx_command("demo", "--input", source, *model, "--output", "FOLDER")
         raise DataError(f"{source}: is no image; if it is a video, this writes the masks of its frames: {demo}")
