@@ -16,6 +16,7 @@ import openvino
 from openvino import opset13
 
 from otx_seg.deployment.features import INNER_NAMES
+from otx_seg.deployment.files import save_ir
 from otx_seg.deployment.ignored_nodes import is_quantized
 
 _NAMED = {"Parameter", "Result", "Convolution", "GroupConvolution", "MatMul"}
@@ -98,7 +99,7 @@ def save_compact(model: openvino.Model, path: Path) -> None:
     """
     _share_constants(model)
     _shorten_names(model)
-    openvino.save_model(model, path, compress_to_fp16=False)
+    save_ir(model, path)
     text = _BETWEEN_TAGS.sub("><", path.read_text(encoding="utf-8"))
     text = _SHAPE.sub(lambda shape: shape.group().replace(" ", ""), _PORTS.sub(_bare_ports, text))
     path.write_text(_USUAL.sub("", text.replace('" />', '"/>')), encoding="utf-8")
