@@ -43,7 +43,8 @@ def command(**arguments: Any) -> None:
     """
     from otx_seg.verbs.given_model import check_given_to_export
 
-    check_given_to_export(arguments["load_weights"])  # what is wrong with it is said before the long import
+    # What is wrong with these is said before the long import.
+    check_given_to_export(arguments["load_weights"], arguments["workspace"])
     from otx_seg.cli.screen import prepare_screen, results
 
     prepare_screen()

@@ -62,7 +62,7 @@ def export(
         OtxError: the exported model disagrees with the network on more than 0.1 % of the pixels, or what should be
             open in it is not.
     """
-    check_given_to_export(load_weights)
+    check_given_to_export(load_weights, workspace)
     place = open_place(workspace)
     weights = place.weights(load_weights)
     images = _images_to_compare(weights, Path(compare_on) if compare_on is not None else None)

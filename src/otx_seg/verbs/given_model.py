@@ -5,22 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from otx_seg.errors import UsageError
+from otx_seg.workspace.exports import latest_exported
 from otx_seg.workspace.model_file import check_model_file
-from otx_seg.workspace.workspace import find_workspace
+from otx_seg.workspace.run_folder import latest_weights
+from otx_seg.workspace.workspace import OUTPUTS, WORKSPACE, Workspace, find_workspace, hint_to_workspace
 
 _EXPORTED = "is an exported model already; `otx export` takes the .pth that `otx train` wrote"
 
 
-def check_given_to_export(weights: str | Path | None) -> None:
-    """
-    Args:
-        weights: as given; None: the last ones of the workspace, which need no check.
+def check_given_to_export(weights: str | Path | None, workspace: str | Path | None) -> None:
+    """See `otx_seg.verbs.export.export` for the arguments.
 
     Raises:
-        UsageError: `weights` is no file that can be exported.
+        UsageError: `weights` is no file that can be exported, or it is missing and nothing was trained.
     """
     if weights is not None:
         check_model_file(Path(weights), (".pth",), dict.fromkeys((".xml", ".bin", ".onnx", ".zip"), _EXPORTED))
+    elif latest_weights(_outputs(_place(workspace))) is None:
+        hint = "" if _place(workspace) else hint_to_workspace()
+        raise UsageError(f"--load-weights is missing, and there is no training run in this folder's workspace{hint}")
 
 
 def check_given_to_optimize(
@@ -43,7 +46,22 @@ def check_given_to_optimize(
         other = "cannot be quantised; give the .xml that `otx export` writes, or the .pth of `otx train`"
         instead = {".bin": f"give the .xml beside it: {path.with_suffix('.xml')}", ".onnx": other, ".zip": other}
         check_model_file(path, (".pth", ".xml"), instead)
-    if train_data_roots is None and find_workspace(Path(workspace) if workspace is not None else None) is None:
+    place = _place(workspace)
+    hint = "" if place else hint_to_workspace()
+    if weights is None and latest_exported(_outputs(place)) is None:
+        raise UsageError(
+            "--load-weights is missing: name the .xml that `otx export` wrote, or the .pth of `otx train`; nothing was "
+            f"exported in this folder's workspace{hint}"
+        )
+    if train_data_roots is None and place is None:
         of_weights = weights is not None and Path(weights).suffix.lower() == ".pth"
         purpose = "training data" if of_weights else "images that calibrate the ranges"
-        raise UsageError(f"--train-data-roots is missing: name the folder of the {purpose}")
+        raise UsageError(f"--train-data-roots is missing: name the folder of the {purpose}{hint}")
+
+
+def _place(workspace: str | Path | None) -> Workspace | None:
+    return find_workspace(Path(workspace) if workspace is not None else None)
+
+
+def _outputs(place: Workspace | None) -> Path:
+    return WORKSPACE / OUTPUTS if place is None else place.outputs

@@ -19,7 +19,7 @@ from otx_seg.errors import DataError, UsageError
 from otx_seg.workspace.data_file import Data, read_data_file
 from otx_seg.workspace.exports import latest_exported, latest_quantized
 from otx_seg.workspace.run_folder import latest_weights
-from otx_seg.workspace.workspace import OUTPUTS, WORKSPACE, Workspace, find_workspace
+from otx_seg.workspace.workspace import OUTPUTS, WORKSPACE, Workspace, find_workspace, hint_to_workspace
 
 logger = logging.getLogger(__name__)
 
@@ -222,10 +222,8 @@ class Place:
         return path
 
     def _missing(self, option: str, hint: str, joined: str = ": ") -> NoReturn:
-        beside = ""
-        if self.workspace is None and not Workspace(WORKSPACE).missing:
-            beside = f"; {WORKSPACE} is a workspace: go there, or add --workspace {WORKSPACE}"
-        elif self.workspace is not None and "data" in option:
+        beside = hint_to_workspace() if self.workspace is None else ""
+        if self.workspace is not None and "data" in option:
             beside = f", or write it into {self.workspace.data}"
         raise UsageError(f"{option} is missing{joined}{hint}{beside}")
 

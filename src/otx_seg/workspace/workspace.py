@@ -58,6 +58,13 @@ def find_workspace(asked: Path | None) -> Workspace | None:
     )
 
 
+def hint_to_workspace() -> str:
+    """Where the current folder is none but one lies below it, words on that for the end of a message; else nothing."""
+    if Workspace(WORKSPACE).missing:
+        return ""
+    return f"; {WORKSPACE} is a workspace: go there, or add --workspace {WORKSPACE}"
+
+
 def workspace_around(run: Path) -> Path | None:
     """The workspace, or the folder that serves as one, among whose outputs a run folder is."""
     outputs = run.parent
