@@ -100,7 +100,7 @@ def test_a_run_leaves_what_the_documentation_lists(finished: Path) -> None:
     assert 0 < written["quantized_layers"] < written["layers"]
     assert written["calibration_images"] == 2
     assert written["zeros"] == 0
-    assert written["agreement"] >= 0.95
+    assert written["agreement"] >= 0.98
     assert written["size_bytes"] < 0.6 * written["before"]["size_bytes"]
 
 
@@ -120,12 +120,12 @@ def test_the_weights_and_their_model_are_the_same_network(finished: Path, data: 
     for image in drawn_images((64, 64)):
         batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None])
         difference = np.abs(network.probabilities(batch) - model.probabilities(batch))
-        assert difference.mean() < 0.02  # a few inputs are rounded to a neighbour
+        assert difference.mean() < 0.015  # a few inputs are rounded to a neighbour
     assert read_weights(weights).template == small_template()
     again = export(weights, output=tmp_path / "ir", compare_on=data / "images")
-    assert again.agreement >= 0.95
+    assert again.agreement >= 0.98
     assert again.model.with_suffix(".bin").read_bytes() == (finished / "nncf" / "openvino.bin").read_bytes()
-    assert export(weights, export_type="onnx", output=tmp_path / "onnx", compare_on=data / "images").agreement >= 0.95
+    assert export(weights, export_type="onnx", output=tmp_path / "onnx", compare_on=data / "images").agreement >= 0.98
 
 
 def test_the_exported_layers_compute_with_integers(finished: Path) -> None:
