@@ -5,7 +5,14 @@ from otx_seg.datasets.masks import MAX_LABELS, read_mask
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import ScanReport, require_two_labels, scan, sound_samples
-from otx_seg.datasets.split import DEFAULT_SEED, TrainingData, open_test, open_training
+from otx_seg.datasets.split import (
+    DEFAULT_SEED,
+    TrainingData,
+    find_training,
+    open_test,
+    open_training,
+    split_training,
+)
 from otx_seg.datasets.unlabelled import (
     ImageSet,
     check_images,
@@ -23,6 +30,7 @@ __all__ = [
     "Subset",
     "TrainingData",
     "check_images",
+    "find_training",
     "holds_bare_images",
     "leave_out_copies",
     "open_folder",
@@ -34,4 +42,5 @@ __all__ = [
     "require_two_labels",
     "scan",
     "sound_samples",
+    "split_training",
 ]

@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from otx_seg.datasets.masks import MaskContentError, verify_mask_file
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX
+from otx_seg.losses.class_weights import LabelStatistics
 from otx_seg.runtime.images import verify_image
 
 _LISTED = 5  # faults named in a message
+
+
+class ImageContent(NamedTuple):
+    """What one image and its mask hold.
+
+    Attributes:
+        pixels: number of pixels of each label, in index order, then of those that no label claims (255).
+        size: (height, width) in pixels.
+        extents: how far a region of each label reaches, see `mean_extents`; 0 where the label is not shown.
+    """
+
+    pixels: tuple[int, ...]
+    size: tuple[int, int]
+    extents: tuple[float, ...]
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """The labels that have pixels."""
+        return tuple(label for label, count in enumerate(self.pixels[:-1]) if count)
 
 
 @dataclass(frozen=True)
@@ -26,20 +48,39 @@ class ScanReport:
     """What a subset holds.
 
     Attributes:
-        images: number of sound samples; the figures below are about these.
-        pixels_per_label: number of pixels of each label, in index order.
-        ignored_pixels: number of pixels that no label claims (255).
-        sizes: ((height, width) in pixels, number of images), the most frequent size first.
-        labels_of: for each sound sample, in order, the labels it shows.
+        labels: number of labels.
+        contents: of each sound sample, in order; all other figures are about these.
         broken: (name, reason) of each sample whose image or mask cannot be decoded.
     """
 
-    images: int
-    pixels_per_label: tuple[int, ...]
-    ignored_pixels: int
-    sizes: tuple[tuple[tuple[int, int], int], ...]
-    labels_of: tuple[tuple[int, ...], ...]
+    labels: int
+    contents: tuple[ImageContent, ...]
     broken: tuple[tuple[str, str], ...]
+
+    @property
+    def images(self) -> int:
+        """Number of sound samples."""
+        return len(self.contents)
+
+    @functools.cached_property
+    def pixels_per_label(self) -> tuple[int, ...]:
+        """Number of pixels of each label, in index order."""
+        return tuple(sum(content.pixels[label] for content in self.contents) for label in range(self.labels))
+
+    @property
+    def ignored_pixels(self) -> int:
+        """Number of pixels that no label claims (255)."""
+        return sum(content.pixels[-1] for content in self.contents)
+
+    @property
+    def sizes(self) -> tuple[tuple[tuple[int, int], int], ...]:
+        """((height, width) in pixels, number of images), the most frequent size first."""
+        return tuple(Counter(content.size for content in self.contents).most_common())
+
+    @functools.cached_property
+    def labels_of(self) -> tuple[tuple[int, ...], ...]:
+        """For each sound sample, in order, the labels it shows."""
+        return tuple(content.shown for content in self.contents)
 
     @property
     def share_per_label(self) -> tuple[float, ...]:
@@ -47,12 +88,34 @@ class ScanReport:
         total = max(1, sum(self.pixels_per_label))
         return tuple(pixels / total for pixels in self.pixels_per_label)
 
+    @property
+    def images_per_label(self) -> tuple[int, ...]:
+        """Number of sound samples that show each label."""
+        return tuple(sum(content.pixels[label] > 0 for content in self.contents) for label in range(self.labels))
+
+    @property
+    def label_statistics(self) -> LabelStatistics:
+        """How much there is of each label, for class weights."""
+        showing = [[content for content in self.contents if content.pixels[label]] for label in range(self.labels)]
+        around = [sum(sum(content.pixels[:-1]) for content in contents) for contents in showing]
+        return LabelStatistics(
+            shares=self.share_per_label,
+            frequencies=tuple(
+                pixels / max(1, total) for pixels, total in zip(self.pixels_per_label, around, strict=True)
+            ),
+            images=len(self.contents),
+        )
+
+    def part(self, chosen: Sequence[bool]) -> ScanReport:
+        """The report on some of the sound samples; broken ones are in none."""
+        kept = tuple(content for content, keep in zip(self.contents, chosen, strict=True) if keep)
+        return ScanReport(self.labels, kept, ())
+
 
 class _Finding(NamedTuple):
-    pixels: tuple[int, ...]  # of each label, then of 255
-    size: tuple[int, int]
-    fault: str | None  # the mask contradicts the data set: the user has to decide
-    damage: str | None  # a file cannot be decoded: the sample can be left out
+    content: ImageContent | None
+    fault: str | None = None  # the mask contradicts the data set: the user has to decide
+    damage: str | None = None  # a file cannot be decoded: the sample can be left out
 
 
 def scan(subset: Subset, progress: Callable[[int], None] | None = None, threads: int | None = None) -> ScanReport:
@@ -82,20 +145,37 @@ def scan(subset: Subset, progress: Callable[[int], None] | None = None, threads:
 
 
 def _check(subset: Subset, sample: Sample) -> _Finding:
-    nothing = ((0,) * (len(subset.labels) + 1), (0, 0))
     try:
         size = verify_image(sample.image)
         verify_mask_file(sample.mask)
         mask = subset.read_mask(sample)
     except MaskContentError as error:
-        return _Finding(*nothing, fault=str(error), damage=None)
+        return _Finding(None, fault=str(error))
     except DataError as error:
-        return _Finding(*nothing, fault=None, damage=str(error))
+        return _Finding(None, damage=str(error))
     if mask.shape != size:
-        return _Finding(*nothing, fault=_wrong_size(sample, mask.shape, size), damage=None)
+        return _Finding(None, fault=_wrong_size(sample, mask.shape, size))
     pixels = np.bincount(mask.reshape(-1), minlength=IGNORE_INDEX + 1)
     counted = (*pixels[: len(subset.labels)].tolist(), int(pixels[IGNORE_INDEX]))
-    return _Finding(counted, size, fault=None, damage=None)
+    return _Finding(ImageContent(counted, size, mean_extents(mask, len(subset.labels))))
+
+
+def mean_extents(mask: NDArray[np.uint8], labels: int) -> tuple[float, ...]:
+    """How far the regions of each label reach, in pixels: the harmonic mean of the mean lengths of its runs along
+    rows and along columns, which is the side of a square, 0.8 diameters of a disc and twice the width of a long line.
+
+    Args:
+        mask: uint8 (H, W).
+        labels: how many; larger values count for nothing.
+
+    Returns:
+        one number per label, 0 where it has no pixel.
+    """
+    pixels = np.bincount(mask.reshape(-1), minlength=labels)[:labels]
+    runs = np.bincount(np.concatenate((mask[0], mask[:, 0])), minlength=labels)[:labels]
+    for after, before in ((mask[1:], mask[:-1]), (mask[:, 1:], mask[:, :-1])):
+        runs = runs + np.bincount(after[after != before], minlength=labels)[:labels]
+    return tuple((2 * pixels / np.maximum(runs, 1)).tolist())
 
 
 def _wrong_size(sample: Sample, mask: tuple[int, ...], image: tuple[int, int]) -> str:
@@ -115,17 +195,13 @@ def _summary(faults: list[str], subset: Subset) -> str:
 
 
 def _report(subset: Subset, findings: list[_Finding]) -> ScanReport:
-    sound = [finding for finding in findings if not finding.damage]
-    pixels = [sum(column) for column in zip(*(finding.pixels for finding in findings), strict=True)]
-    sizes = Counter(finding.size for finding in sound)
     broken = [
         (sample.name, finding.damage)
         for sample, finding in zip(subset.samples, findings, strict=True)
         if finding.damage
     ]
-    shown = [tuple(label for label, count in enumerate(finding.pixels[:-1]) if count) for finding in sound]
-    frequent = tuple(sizes.most_common())
-    return ScanReport(len(sound), tuple(pixels[:-1]), pixels[-1], frequent, tuple(shown), tuple(broken))
+    sound = tuple(finding.content for finding in findings if finding.content is not None)
+    return ScanReport(len(subset.labels), sound, tuple(broken))
 
 
 def sound_samples(subset: Subset, report: ScanReport) -> Subset:

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from otx_seg.template.group import AUTO, Group
 from otx_seg.template.template import Template, describe_range
 
 _READING = tuple(f"learning_parameters.{name}" for name in ("num_workers", "auto_num_workers", "use_otx_adapter"))
@@ -87,10 +88,11 @@ def list_settings(template: Template) -> list[Parameter]:
 
 
 def _described(section: BaseModel, prefix: str) -> list[Parameter]:
+    left_open = section.left_open if isinstance(section, Group) else ()
     return [
         Parameter(
             name=f"{prefix}{name}",
-            value=_plain(getattr(section, name)),
+            value=AUTO if name in left_open else _plain(getattr(section, name)),
             kind=_kind(field.annotation),
             possible=_possible(field),
             meaning=field.description or "",
@@ -100,8 +102,10 @@ def _described(section: BaseModel, prefix: str) -> list[Parameter]:
 
 
 def _possible(field: FieldInfo) -> str:
-    extra = field.json_schema_extra
-    return f"only {field.default}" if isinstance(extra, dict) and extra.get("inactive") else describe_range(field)
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    if extra.get("inactive"):
+        return f"only {field.default}"
+    return describe_range(field)
 
 
 def _plain(value: Any) -> Any:

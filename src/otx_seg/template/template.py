@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
 from otx_seg.template import pipelines
+from otx_seg.template.group import AUTO
 from otx_seg.template.hyper_parameters import HyperParameters
 from otx_seg.template.listing import find_template_file, read_yaml
+from otx_seg.template.losses import LOSSES, Losses
 
 
 class _Section(BaseModel):
@@ -76,9 +78,10 @@ class Template(_Section):
     second_crop_pipeline: pipelines.Pipeline = Field(
         pipelines.SECOND_CROP, description="as train_pipeline, for its second view"
     )
-    losses: tuple[dict[str, Any], ...] = Field(
-        ({"type": "CrossEntropy", "weight": 1.0, "rarity_power": 0.5},),
-        description="classes of otx_seg.losses with a weight each; their weighted sum is minimised",
+    losses: Losses | None = Field(
+        None,
+        description="classes of otx_seg.losses with a weight each; their weighted sum is minimised; null: those that "
+        "learning_parameters.loss names",
     )
     optimizer: dict[str, Any] = Field(
         description="class of torch.optim with its arguments but the learning rate; parameters whose name contains one "
@@ -93,9 +96,19 @@ class Template(_Section):
 
     @property
     def input_size(self) -> tuple[int, int]:
-        """(height, width) in pixels of what the network sees."""
+        """(height, width) in pixels of what the network sees; the usual size as long as it is left open."""
         height, width = self.hyper_parameters.learning_parameters.input_size.split("x")
         return int(height), int(width)
+
+    @property
+    def left_open(self) -> tuple[str, ...]:
+        """``group.name`` of the hyper-parameters that are decided when a training begins."""
+        return tuple(f"{name}.{parameter}" for name, group in self.hyper_parameters for parameter in group.left_open)
+
+    @property
+    def pixel_losses(self) -> Losses:
+        """The losses whose weighted sum is minimised, as `losses` of a template file lists them."""
+        return LOSSES[self.hyper_parameters.learning_parameters.loss] if self.losses is None else self.losses
 
     def override(self, values: dict[str, Any]) -> Template:
         """The template with some hyper-parameters replaced.
@@ -107,6 +120,11 @@ class Template(_Section):
             UsageError: an unknown name (with the nearest known one), a wrong type or a value out of range.
         """
         return self.model_copy(update={"hyper_parameters": _replaced(self.hyper_parameters, values)})
+
+    def completed_by(self, other: Template) -> Template:
+        """The template with what it leaves open taken from another."""
+        groups = {group: values.model_dump() for group, values in other.hyper_parameters}
+        return self.override({name: groups[name.split(".")[0]][name.split(".")[1]] for name in self.left_open})
 
     def as_yaml(self) -> str:
         """The template as a file that `load` reads back to an equal template, every default written out."""
@@ -228,6 +246,13 @@ def _field(model: type[BaseModel], location: list[str]) -> Any:
 
 def describe_range(field: Any) -> str:
     """The values a field of a schema class can take, such as ``1 to 512`` or ``Performance | Mixed``."""
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and extra.get("decided"):
+        return " | ".join(part for part in (AUTO, _range_of_values(field)) if part)
+    return _range_of_values(field)
+
+
+def _range_of_values(field: Any) -> str:
     options = getattr(field.annotation, "__args__", ())
     if getattr(field.annotation, "__origin__", None) is Literal:
         return " | ".join(map(str, options))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from accelerate.utils import broadcast_object_list, set_seed
 from torch import nn
 
 from otx_seg import algorithms
-from otx_seg.datasets import TrainingData
+from otx_seg.configuration.learning import MOST_EPOCHS
+from otx_seg.datasets import ScanReport, TrainingData
 from otx_seg.errors import UsageError
 from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
@@ -24,21 +25,23 @@ from otx_seg.report.curves import draw_curves
 from otx_seg.report.progress import format_duration
 from otx_seg.report.run_report import write_report
 from otx_seg.report.tables import as_text, scores_table
-from otx_seg.training.devices import describe_device, on_cpu
+from otx_seg.training.devices import describe_device, machine_facts, on_cpu
 from otx_seg.training.loop import Training
 from otx_seg.training.starting_weights import load_starting_backbone, load_starting_weights
 from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
-from otx_seg.verbs.plan import Plan, Request, make_plan, with_length
+from otx_seg.verbs.auto_configuration import announce, as_lines, configure, decisions_of, plain
+from otx_seg.verbs.plan import Plan, Request, make_plan
 from otx_seg.verbs.training_data import (
     check_data,
     describe_data,
+    label_weights,
     open_data,
     open_regions_to_train_on,
     refuse_other_data,
 )
 from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.label_schema import write_label_schema
-from otx_seg.workspace.logs import ROOT, log_to
+from otx_seg.workspace.logs import log_to, only_errors
 from otx_seg.workspace.run_folder import RunFolder, open_run, point_latest
 
 logger = logging.getLogger(__name__)
@@ -122,20 +125,26 @@ def _train(
     # The main process alone chooses and writes; the others of a torchrun job are told.
     run = _open_run(plan, output, overwrite) if processes.is_main_process else None
     run = broadcast_object_list([run])[0]
-    with log_to(run) if processes.is_main_process else _only_errors():
-        data, label_shares = _open(plan, run, scan_progress)
-        plan = with_length(plan, len(data.train), processes.num_processes)
-        if plan.state is not None:
+    with log_to(run) if processes.is_main_process else only_errors():
+        data, report = _open(plan, run, scan_progress)
+        if plan.state is None:
+            # The processes of several machines might decide differently.
+            machine = broadcast_object_list([machine_facts(processes.num_processes)])[0]
+            plan = configure(plan, data, report, machine)
+        else:
             refuse_other_data(plan, data)
+            plan = replace(plan, decisions=decisions_of(run))
         _make_deterministic(plan.seed, deterministic)
         network = SegmentationNetwork(build_model(plan.template, _outputs(plan, data)))
         origin = _initial_weights(network.network, data, plan)
-        algorithm = algorithms.build(plan.template, network, label_shares)
+        weights = () if report is None else label_weights(plan, report)
+        algorithm = algorithms.build(plan.template, network, weights)
         training = Training(algorithm, data, plan.template, run, plan.seed, origin, watcher or SilentWatcher())
         if plan.state is not None:
             training.resume(plan.state)
         elif processes.is_main_process:
             _write_plan(run, plan, data)  # now that nothing can be wrong with what was asked for
+            announce(plan.decisions)
         _announce(plan, data, run, origin)
         result = training.fit()
         if processes.is_main_process:
@@ -145,23 +154,11 @@ def _train(
 
 def _open(
     plan: Plan, run: RunFolder, progress: Callable[[str, int, int], None] | None
-) -> tuple[TrainingData, tuple[float, ...]]:
+) -> tuple[TrainingData, ScanReport | None]:
     if plan.train_type == "Selfsupervised":
         with PartialState().main_process_first():  # the others find the pseudo-masks made
-            return open_regions_to_train_on(plan, run.region_masks, progress), ()
-    return check_data(open_data(plan), plan.known, progress)
-
-
-@contextmanager
-def _only_errors() -> Iterator[None]:
-    """Keep what the main process says already off the screen."""
-    root = logging.getLogger(ROOT)
-    level = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        root.setLevel(level)
+            return open_regions_to_train_on(plan, run.region_masks, progress), None
+    return check_data(plan, open_data(plan), progress)
 
 
 def _open_run(plan: Plan, output: str | Path | None, overwrite: bool) -> RunFolder:
@@ -197,7 +194,7 @@ def _refuse_among_images(plan: Plan, folder: Path | None) -> None:
 
 
 def _carried(run: RunFolder) -> tuple[Path, ...]:
-    return run.template, run.data, run.metrics, run.label_schema
+    return run.template, run.data, run.decisions, run.metrics, run.label_schema
 
 
 def _write_plan(run: RunFolder, plan: Plan, data: TrainingData) -> None:
@@ -207,6 +204,7 @@ def _write_plan(run: RunFolder, plan: Plan, data: TrainingData) -> None:
     if plan.train_type != "Selfsupervised":
         write_label_schema(run.label_schema, data.train.labels)
     write_json(run.data, describe_data(plan, data))
+    write_json(run.decisions, plain(plan.decisions))
 
 
 def _make_deterministic(seed: int, deterministic: bool) -> None:
@@ -237,18 +235,19 @@ def _initial_weights(network: nn.Module, data: TrainingData, plan: Plan) -> str:
 
 def _announce(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -> None:
     parameters = plan.template.hyper_parameters.learning_parameters
-    limit = f", at most {_minutes(parameters.max_minutes)}" if parameters.max_minutes else ""
+    limits = [f"at most {_minutes(parameters.max_minutes)}"] if parameters.max_minutes else []
+    if not limits or parameters.num_iters < MOST_EPOCHS:
+        limits.insert(0, f"up to {parameters.num_iters} epochs")
     more = f" and {parameters.unlabeled_batch_size} unlabelled images" if data.unlabelled is not None else ""
     logger.info("template %s on %s; %s", plan.template.name, describe_device(), origin)
     logger.info("training: %s, %s", plan.train_type, plan.reason)
     logger.info("%s", data.split)
     logger.info(
-        "input %s, batches of %d%s, up to %d epochs%s; results go to %s",
+        "input %s, batches of %d%s, %s; results go to %s",
         parameters.input_size,
         parameters.batch_size,
         more,
-        parameters.num_iters,
-        limit,
+        ", ".join(limits),
         run.path,
     )
 
@@ -267,6 +266,7 @@ def _finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result:
         {
             "Template": f"{chosen.name} ({chosen.id})\n{chosen.summary}",
             "Dataset": _dataset_text(plan, data),
+            "Decisions": as_lines(plan.decisions),
             "Configuration": f"training: {plan.train_type}, {plan.reason}\n{origin}\nseed {plan.seed}\n"
             + chosen.as_yaml(),
             "Results": _results_text(result),
