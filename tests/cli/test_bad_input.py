@@ -314,6 +314,45 @@ def test_a_template_that_would_run_something(otx: Any, data: Path, tmp_path: Pat
     assert not marker.exists()
 
 
+# ---------------------------------------------------------------------- splits
+
+
+def with_comet(folder: Path, name: str | None) -> None:
+    """Add the label comet to a data set, and to the mask `name` if there is one."""
+    meta = json.loads((folder / "dataset_meta.json").read_text())
+    edit_meta(
+        folder,
+        label_map={**meta["label_map"], "6": "comet"},
+        segmentation_colors=[*meta["segmentation_colors"], [1, 2, 3]],
+    )
+    if name is not None:
+        mask = cv2.imread(str(folder / "masks" / name), cv2.IMREAD_UNCHANGED)
+        mask[:4, :4] = 6
+        cv2.imwrite(str(folder / "masks" / name), mask)
+
+
+def test_a_split_that_leaves_a_label_without_training_pixels(train: Any, data: Path, tmp_path: Path) -> None:
+    with_comet(data / "train", None)
+    with_comet(data / "val", "0004.png")
+    outcome = train("--output", tmp_path / "run")
+    refused(outcome, 3, "no training pixel shows 'comet' (1 validation image)", "move images there", '{"*": ["comet"]}')
+    assert not (tmp_path / "run").exists()
+    # The last of the ways out that the message names:
+    edit_meta(data / "val", ignored_labels={"*": ["comet"]})
+    assert train("--output", tmp_path / "run").code == 0
+
+
+def test_a_label_without_any_pixel_is_no_mistake(train: Any, data: Path) -> None:
+    with_comet(data / "train", None)
+    with_comet(data / "val", None)
+    assert train().code == 0
+
+
+def test_an_auto_that_nothing_decides(otx: Any, data: Path) -> None:
+    arguments = ("train", "--train-data-roots", data, "params", "--learning_parameters.learning_rate=auto")
+    refused(otx(*arguments), 2, "learning_parameters.learning_rate: 'auto' is not usable")
+
+
 # ---------------------------------------------------------------------- weights
 
 

@@ -26,6 +26,8 @@ _REFERENCE_SIDE = 512  # at which a template states its gigaflops
 _GIGAFLOPS_PER_CORE = 2.0  # billions of multiply-adds of the network's forward pass per second of training
 _GIGAFLOPS_OF_GPU = 60.0
 
+_PLENTY = 20_000  # steps, of which nobody wants to know how many more
+
 ENOUGH_STEPS = {"ACCURACY": 6000, "BALANCE": 1500, "SPEED": 1500}
 """Steps of training for which a template of each category needs time to be taken, the most accurate one first."""
 
@@ -122,4 +124,5 @@ def _told(
 ) -> str:
     steps = _steps(candidate, side, data, machine, minutes, batch_size)
     limit = f"{minutes:g} minute{'' if minutes == 1 else 's'}" if minutes else f"{PLANNED_MINUTES / 60:g} hours"
-    return f"about {float(f'{steps:.1g}'):,.0f} steps in {limit}"
+    number = f"about {float(f'{steps:.1g}'):,.0f}" if steps < _PLENTY else f"more than {_PLENTY:,}"
+    return f"{number} steps in {limit}"
