@@ -43,7 +43,7 @@ def run(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_records_its_decisions(run: Path) -> None:
     found = decisions_in(run)
     assert found["template"]["value"] == "Lite-HRNet-18-mod2"
-    assert found["template"]["reason"].startswith("balance: time for about ")
+    assert found["template"]["reason"] == "balance: time for more than 20,000 steps in 4 hours"
     assert found["learning_parameters.input_size"]["value"] == "64x64"
     assert "images of about 64 pixels a side" in found["learning_parameters.input_size"]["reason"]
     assert found["learning_parameters.use_adaptive_interval"]["value"] is True

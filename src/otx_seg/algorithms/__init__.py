@@ -82,6 +82,16 @@ def build_quantization_aware(
     return QuantizationAware(network, losses, template.hyper_parameters.nncf_optimization.batch_norm_epochs)
 
 
+def takes_label_weights(template: Template) -> bool:
+    """Whether a loss of the template counts the pixels of some labels more than those of others."""
+    return any(_takes_label_weights(str(arguments.get("type"))) for arguments in template.pixel_losses)
+
+
+def _takes_label_weights(loss: str) -> bool:
+    found = catalogue.classes("otx_seg.losses").get(loss)
+    return found is not None and "label_weights" in inspect.signature(found).parameters
+
+
 def _build_mean_teacher(parameters: HyperParameters, network: SegmentationNetwork, losses: PixelLosses) -> MeanTeacher:
     settings, wanted = parameters.semi_supervised.model_dump(), parameters.prototypes.model_dump()
     # The teacher has learned the weights of the labels from the masks: its labels are learned without.
@@ -108,8 +118,7 @@ def _build_losses(template: Template, label_weights: Sequence[float]) -> list[tu
 def _build_loss(arguments: dict[str, Any], label_weights: Sequence[float], where: str) -> nn.Module:
     if "label_weights" in arguments:
         raise UsageError(f"{where}: remove `label_weights`, they are learning_parameters.class_weights")
-    found = catalogue.classes("otx_seg.losses").get(str(arguments.get("type")))
-    if found is not None and "label_weights" in inspect.signature(found).parameters:
+    if _takes_label_weights(str(arguments.get("type"))):
         arguments = {**arguments, "label_weights": list(label_weights)}
     try:
         loss: nn.Module = catalogue.build("otx_seg.losses", arguments, where)

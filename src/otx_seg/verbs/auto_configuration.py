@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from otx_seg import template as templates
+from otx_seg.algorithms import takes_label_weights
 from otx_seg.configuration.facts import DataFacts, Decision, MachineFacts, data_facts
 from otx_seg.configuration.learning import (
     BATCH_SIZE,
@@ -64,7 +65,10 @@ def _with_masks(
     for choose in (_input_size, _batch_size, _workers, _epochs, _interval):
         template, decision = _settle(template, choose(template, facts, machine))
         made.append(decision)
-    template, decision = _settle(template, choose_class_weights(report.label_statistics, names))
+    weights = Decision(CLASS_WEIGHTS, "none", "the loss counts all labels alike")
+    if takes_label_weights(template):
+        weights = choose_class_weights(report.label_statistics, names)
+    template, decision = _settle(template, weights)
     return template, [*made, decision]
 
 

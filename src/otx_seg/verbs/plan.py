@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg import template as templates
+from otx_seg.algorithms import takes_label_weights
 from otx_seg.configuration.facts import Decision
 from otx_seg.datasets import DEFAULT_SEED
 from otx_seg.errors import UsageError
@@ -120,7 +121,7 @@ def _new_plan(request: Request) -> Plan:
     )
     seed = DEFAULT_SEED if request.seed is None else request.seed
     known = start.labels if isinstance(start, WeightsFile) else None
-    _refuse_unused(chosen, known)
+    _refuse_unused(chosen, known, request.parameters)
     named = request.template is not None or (start is not None and start.template is not None)
     return Plan(chosen, reason, roots, seed, weights, known, None, None, parameters, named)
 
@@ -136,7 +137,7 @@ def _choose_template(named: str | Path | None, start: WeightsFile | BackboneFile
     return made_from
 
 
-def _refuse_unused(template: Template, known: Labels | None) -> None:
+def _refuse_unused(template: Template, known: Labels | None, given: dict[str, Any]) -> None:
     """
     Raises:
         UsageError: a parameter that would do nothing, or that does not go with the way of learning.
@@ -145,12 +146,11 @@ def _refuse_unused(template: Template, known: Labels | None) -> None:
     train_type = template.hyper_parameters.algo_backend.train_type
     if parameters.enable_supcon and train_type != "Incremental":
         raise UsageError(f"learning_parameters.enable_supcon needs labelled images alone, not {train_type} training")
-    if template.losses is not None and "loss" in parameters.model_fields_set:
+    if template.losses is not None and "learning_parameters.loss" in given:
         raise UsageError(
             f"learning_parameters.loss={parameters.loss}: template {template.name} lists losses of its own; remove one"
         )
-    takes_weights = any(loss.get("type") != "Dice" for loss in template.pixel_losses)
-    if "class_weights" in parameters.model_fields_set and not takes_weights:
+    if "learning_parameters.class_weights" in given and not takes_label_weights(template):
         raise UsageError(
             "learning_parameters.class_weights are for the cross-entropy, and the Dice loss counts labels alike: leave "
             "them out, or choose learning_parameters.loss=cross_entropy_dice"
