@@ -16,7 +16,7 @@ from otx_seg.cli.parameters import ParametersCommand
 @click.option(
     "--val-data-roots",
     metavar="FOLDER",
-    help="Validation data; without it a subset called val in the training data, else a random 20 % of it.",
+    help="Validation data; without it a subset called val in the training data, else a fifth of it, chosen by label.",
 )
 @click.option("--unlabeled-data-roots", metavar="FOLDER", help="Images without masks, to learn from as well.")
 @click.option("--unlabeled-file-list", metavar="FILE", help="Names those to use, one path per line; else all.")
@@ -37,7 +37,8 @@ def command(**arguments: Any) -> None:
     It learns from labelled images, and from unlabelled ones too if they are given. From a folder of unlabelled images
     alone it learns a backbone, to be trained further with --load-weights.
 
-    TEMPLATE is a name or id that `otx find` lists, or the path of a template file.
+    TEMPLATE is a name or id that `otx find` lists, or the path of a template file. Without it, and for every parameter
+    that is auto, a value is chosen for the data, the machine and the time, and the reason is said.
     """
     from otx_seg.cli.screen import messages, prepare_screen, results
 

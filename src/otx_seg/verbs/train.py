@@ -74,7 +74,7 @@ def train(
         train_data_roots: folder with ``images/``, ``masks/`` and ``dataset_meta.json``, or with such subset folders;
             for self-supervised training a folder of images.
         val_data_roots: the same for validation; None: a subset of the training folder called val or valid, else a
-            random 20 % of the training images.
+            fifth of the training images, chosen by label.
         unlabeled_data_roots: folder of images without masks to learn from as well.
         unlabeled_file_list: text file that names those to use, one path per line relative to that folder; None: all.
         train_type: ``Incremental``, ``Semisupervised`` or ``Selfsupervised``; None: the second if there are unlabelled
