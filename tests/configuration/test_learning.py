@@ -32,7 +32,7 @@ def test_batches_that_fit_into_memory() -> None:
     assert choose_batch_size(machine(gigabytes=None), 3.67, 1024, 1.0).value == 8
 
 
-@pytest.mark.parametrize(("cores", "processes", "workers"), [(1, 1, 1), (4, 1, 4), (4, 2, 2), (2, 4, 1), (64, 1, 8)])
+@pytest.mark.parametrize(("cores", "processes", "workers"), [(1, 1, 1), (4, 1, 4), (4, 2, 2), (2, 4, 0), (64, 1, 8)])
 def test_workers(cores: int, processes: int, workers: int) -> None:
     assert choose_workers(machine(cores, processes)).value == workers
 

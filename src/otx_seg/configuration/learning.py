@@ -50,7 +50,7 @@ def choose_batch_size(machine: MachineFacts, gigaflops: float, side: float, work
 
 def choose_workers(machine: MachineFacts) -> Decision:
     """Processes that load images."""
-    number = max(1, min(machine.cores // machine.processes, _MOST_WORKERS))
+    number = min(machine.cores // machine.processes, _MOST_WORKERS)
     return Decision(WORKERS, number, f"{machine.cores} CPU cores")
 
 
