@@ -103,7 +103,7 @@ def seconds(*command: str) -> float:
     return min(times)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["find"], ["train", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["find"], ["train", "--help"], ["check", "--help"]])
 def test_the_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom otx_seg.cli.main import main\n"
@@ -159,7 +159,8 @@ def test_every_registered_network_part_is_reachable_from_a_template() -> None:
 
 
 def test_public_names() -> None:
-    verbs = ["benchmark", "demo", "deploy", "evaluate", "explain", "export", "optimize", "predict", "train"]
+    verbs = ["benchmark", "build", "check", "convert", "demo", "deploy", "evaluate", "explain", "export", "optimize"]
+    verbs += ["predict", "run", "train"]
     assert otx_seg.__all__ == sorted([*verbs, "build_model", "find_templates"])
     for name in otx_seg.__all__:
         assert getattr(otx_seg, name).__doc__

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from otx_seg.models import build_model
     from otx_seg.template import find_templates
     from otx_seg.verbs.benchmark import benchmark
+    from otx_seg.verbs.build import build
+    from otx_seg.verbs.check import check
+    from otx_seg.verbs.convert import convert
     from otx_seg.verbs.demo import demo
     from otx_seg.verbs.deploy import deploy
     from otx_seg.verbs.evaluate import evaluate
@@ -21,11 +24,15 @@ if TYPE_CHECKING:
     from otx_seg.verbs.export import export
     from otx_seg.verbs.optimize import optimize
     from otx_seg.verbs.predict import predict
+    from otx_seg.verbs.run import run
     from otx_seg.verbs.train import train
 
 __all__ = [
     "benchmark",
+    "build",
     "build_model",
+    "check",
+    "convert",
     "demo",
     "deploy",
     "evaluate",
@@ -34,13 +41,14 @@ __all__ = [
     "find_templates",
     "optimize",
     "predict",
+    "run",
     "train",
 ]
 
 # Here, since it has to happen before openvino or nncf is imported, whatever part of this package does that.
 switch_off()
 
-_VERBS = ("benchmark", "demo", "deploy", "evaluate", "explain", "export", "optimize", "predict", "train")
+_VERBS = tuple(name for name in __all__ if name not in ("build_model", "find_templates"))
 _HOMES = {name: f"otx_seg.verbs.{name}" for name in _VERBS}
 _HOMES |= {"build_model": "otx_seg.models", "find_templates": "otx_seg.template"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import zipfile
@@ -360,6 +361,54 @@ def test_a_label_without_any_pixel_is_no_mistake(train: Any, data: Path) -> None
 def test_an_auto_that_nothing_decides(otx: Any, data: Path) -> None:
     arguments = ("train", "--train-data-roots", data, "params", "--learning_parameters.learning_rate=auto")
     refused(otx(*arguments), 2, "learning_parameters.learning_rate: 'auto' is not usable")
+
+
+@pytest.mark.parametrize(
+    ("words", "texts"),
+    [
+        (("--mem-cache-size", "lots"), ("--mem-cache-size: 'lots'", "such as 500MB")),
+        (("--mem-cache-size", "9999GB"), ("algo_backend.mem_cache_size", "0 to 1000000000000")),
+        (("--world-size", "0"), ("--world-size",)),
+        (("--base-rank", "1", "--world-size", "2", "--rdzv-endpoint", "nowhere"), ("nowhere", "is not HOST:PORT")),
+        (("--base-rank", "2", "--world-size", "2"), ("--base-rank 2", "have numbers 0 to 1")),
+    ],
+)
+def test_cache_and_processes(otx: Any, data: Path, words: tuple[str, ...], texts: tuple[str, ...]) -> None:
+    root = data / "train"
+    outcome = otx("train", "--train-data-roots", root, *words)
+    assert outcome.code == 2
+    assert "Traceback" not in outcome.err
+    for text in texts:
+        assert text in outcome.message
+    assert not list(Path.cwd().iterdir())
+
+
+@pytest.mark.parametrize(
+    ("gpus", "there", "text"),
+    [("0,9", 1, "there is no GPU 9; this machine has 0 (GPU 0)"), ("0,9", 0, "finds no GPU"), ("a", 1, "GPU numbers")],
+)
+def test_gpus_that_are_not_there(
+    otx: Any, data: Path, gpus: str, there: int, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: there)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: f"GPU {number}")
+    refused(otx("train", "--train-data-roots", data / "train", "--gpus", gpus), 2, f"--gpus {gpus}", text)
+    assert not list(Path.cwd().iterdir())
+
+
+def test_a_port_that_is_in_use(otx: Any, data: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("", 0))
+        other.listen()
+        endpoint = f"localhost:{other.getsockname()[1]}"
+        words = ("--rdzv-endpoint", endpoint, "--world-size", 2)
+        refused(otx("train", "--train-data-roots", data / "train", *words), 2, endpoint, "in use", "another one")
+    assert not list(Path.cwd().iterdir())
+
+
+def test_a_cache_asked_for_twice(otx: Any, data: Path) -> None:
+    words = ("--mem-cache-size", "1MB", "params", "--algo_backend.mem_cache_size=5")
+    refused(otx("train", "--train-data-roots", data / "train", *words), 2, "--mem-cache-size", "give one of them")
 
 
 # ---------------------------------------------------------------------- weights

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from otx_seg.cli.parameters import parse_parameters
+from otx_seg.cli.parameters import as_words, parse_parameters
+from otx_seg.cli.train import command as train
 from otx_seg.errors import UsageError
 from otx_seg.template import USED_BY, list_parameters, load
 
@@ -29,6 +30,16 @@ def test_both_forms() -> None:
 def test_what_cannot_be_parsed(words: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         parse_parameters(words)
+
+
+def test_a_command_line_is_made_again_from_what_it_was_parsed_into() -> None:
+    words = ["SegNext-t", "--train-data-roots", "params", "-o", "a b", "--overwrite", "--seed", "0"]
+    words += ["params", "--a.b", "1", "--c.d=x=y"]
+    parsed = train.make_context("train", list(words)).params
+    again = as_words(train, parsed)
+    assert train.make_context("train", list(again)).params == parsed
+    assert "--deterministic" not in again
+    assert as_words(train, train.make_context("train", []).params) == []
 
 
 def test_help_lists_every_parameter_with_the_values_of_the_template(otx: Any) -> None:

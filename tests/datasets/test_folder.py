@@ -5,12 +5,15 @@ import subprocess
 import sys
 import tracemalloc
 import unicodedata
+from functools import partial
 
 import numpy as np
 import pytest
 
-from otx_seg.datasets.folder import open_folder
+from otx_seg.datasets import opening
 from otx_seg.errors import DataError
+
+open_folder = partial(opening.open_folder, data_format="common_semantic_segmentation")
 
 META = {"label_map": {"0": "background", "1": "cat"}}
 
@@ -242,9 +245,9 @@ def test_opening_decodes_nothing_and_loads_neither_torch_nor_telemetry(dataset):
     root = dataset(["a"])
     (root / "images" / "a.png").write_bytes(b"never opened")
     code = (
-        "import sys, pathlib, otx_seg.datasets.folder as folder; "
-        f"print(len(folder.open_folder(pathlib.Path({str(root)!r}))['default'])); "
-        "print(sorted({'openvino_telemetry.main', 'torch'} & set(sys.modules)))"
+        "import sys, pathlib, otx_seg.datasets.opening as opening; "
+        f"print(len(opening.open_folder(pathlib.Path({str(root)!r}))['default'])); "
+        "print(sorted({'openvino_telemetry.main', 'torch', 'datumaro'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["1", "[]"]

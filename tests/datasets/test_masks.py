@@ -197,7 +197,7 @@ def test_colours_that_are_no_label(tmp_path, save):
 
 
 def test_colours_where_the_data_set_has_none(tmp_path, save):
-    with pytest.raises(MaskContentError, match=r"mask colour .* has no segmentation_colors"):
+    with pytest.raises(MaskContentError, match=r"mask colour .* dataset_meta.json has no colours"):
         read_mask(save(tmp_path / "m.png", painted(SOUND)), NO_COLORS)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from otx_seg.datasets.folder import open_folder
+from otx_seg.datasets import open_folder
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels, default_colors

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from otx_seg.datasets.folder import open_folder
+from otx_seg.datasets import open_folder
 from otx_seg.datasets.scan import mean_extents, require_two_labels, scan, sound_samples
 from otx_seg.errors import DataError
 

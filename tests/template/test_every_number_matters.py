@@ -23,6 +23,7 @@ from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.runtime.model_info import ModelInfo
 from otx_seg.template import Template, find_templates, from_dict, load
+from otx_seg.template.search_space import space_of
 from otx_seg.training.optimizer import build_optimizer
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.stopping import EarlyStopping
@@ -59,6 +60,7 @@ SEEN_ELSEWHERE = {
     "hyper_parameters.learning_parameters.inference_batch_size": "tests/verbs/test_settings.py",
     "hyper_parameters.learning_parameters.unlabeled_batch_size": "tests/training/test_semi_supervised.py",
     "hyper_parameters.learning_parameters.num_workers": "tests/verbs/test_settings.py",
+    "hyper_parameters.algo_backend.mem_cache_size": "tests/datasets/test_memory_cache.py",
     "hyper_parameters.self_supervised.steps": "tests/training/test_self_supervised.py",
     "hyper_parameters.learning_parameters.max_minutes": "tests/training/test_loop.py",
     "hyper_parameters.nncf_optimization.learning_rate": "tests/verbs/test_fine_tune.py",
@@ -158,6 +160,8 @@ def observed(template: Template, key: str) -> Any:
         return pipeline_result(getattr(template, section), moves_pixels=section != "strong_pipeline")
     if section == "losses":
         return algorithms.build(template, torch.nn.Identity(), [0.7, 0.3]).losses.weights
+    if section == "search_space":
+        return space_of(template, images=1000)
     if "pseudo_masks" in key:
         return Division(**template.hyper_parameters.pseudo_masks.model_dump()).regions(boxes()).tobytes()
     if "semi_supervised" in key:

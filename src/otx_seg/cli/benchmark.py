@@ -6,7 +6,13 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import labels_option, output_options
+from otx_seg.cli.options import (
+    annotation_files_options,
+    data_format_option,
+    labels_option,
+    output_options,
+    workspace_option,
+)
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 
 
@@ -33,15 +39,20 @@ _OPTION = "--load-weights"
     _OPTION,
     metavar="FILE...",
     multiple=True,
-    required=True,
-    help="The models: .pth, .xml and .onnx, with the same labels. The first one is what the others are compared with.",
+    help="The models: .pth, .xml and .onnx, with the same labels. The first one is what the others are compared with. "
+    "Without it those made last in the workspace.",
 )
 @labels_option
-@click.option("--data-roots", metavar="FOLDER", help="Labelled data to measure Dice on; without it there is none.")
+@click.option(
+    "--data-roots", metavar="FOLDER", help="Labelled data to measure Dice on; else as data.yaml says, else none."
+)
+@annotation_files_options("test")
+@data_format_option
 @click.option("--threads", type=int, help="Threads for each model; without it one for each usable processor.")
 @click.option(
     "--seconds", type=float, default=DEFAULT_SECONDS, show_default=True, help="How long each model is measured."
 )
+@workspace_option
 @output_options
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def command(as_json: bool, **arguments: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import labels_option, weights_option
+from otx_seg.cli.options import labels_option, weights_option, workspace_option
 
 
 @click.command("demo")
@@ -15,11 +15,11 @@ from otx_seg.cli.options import labels_option, weights_option
     "--input",
     "source",
     metavar="SOURCE",
-    required=True,
-    help="An image, a folder of images, a video, or a camera's number.",
+    help="An image, a folder of images, a video, or a camera's number; else the workspace's test data.",
 )
 @weights_option(".pth, .xml, .onnx, or the .zip of `otx deploy`")
 @labels_option
+@workspace_option
 @click.option("--display-perf", is_flag=True, help="Write frames per second and milliseconds onto the picture.")
 @click.option("--loop", is_flag=True, help="Begin again at the end, until q, ESC or Ctrl-C.")
 @click.option(
@@ -38,7 +38,7 @@ from otx_seg.cli.options import labels_option, weights_option
 )
 @click.option("-o", "--output", metavar="FOLDER", help="Keep masks and overlays there, named as by `otx predict`.")
 @click.option("--overwrite", is_flag=True, help="Replace files of their names in the output folder.")
-def command(source: str, **arguments: Any) -> None:
+def command(source: str | None, **arguments: Any) -> None:
     """Show images, a video or a camera with the model's labels, their colours and names drawn over them.
 
     In the window, q or ESC stops. Without a display nothing is shown: use --output.

@@ -6,12 +6,17 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import labels_option, output_options
+from otx_seg.cli.options import labels_option, output_options, workspace_option
 
 
 @click.command("deploy")
-@click.option("--load-weights", metavar="FILE", required=True, help="The .xml of `otx export` or `otx optimize`.")
+@click.option(
+    "--load-weights",
+    metavar="FILE",
+    help="The .xml of `otx export` or `otx optimize`; without it the last of them in the workspace.",
+)
 @labels_option
+@workspace_option
 @output_options
 def command(**arguments: Any) -> None:
     """Pack an OpenVINO model into openvino.zip, with a demo and a README for a receiver without this toolkit."""

@@ -6,16 +6,27 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import labels_option, output_options, weights_option, whole_image_options
+from otx_seg.cli.options import (
+    annotation_files_options,
+    data_format_option,
+    labels_option,
+    output_options,
+    weights_option,
+    whole_image_options,
+    workspace_option,
+)
 from otx_seg.cli.parameters import ParametersCommand
 
 
 @click.command("eval", cls=ParametersCommand)
 @click.argument("template", required=False)
-@click.option("--test-data-roots", metavar="FOLDER", required=True, help="Labelled data to measure on.")
+@click.option("--test-data-roots", metavar="FOLDER", help="Labelled data to measure on; else as data.yaml says.")
+@annotation_files_options("test")
+@data_format_option
 @weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
 @labels_option
 @whole_image_options
+@workspace_option
 @output_options
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 def command(as_json: bool, **arguments: Any) -> None:

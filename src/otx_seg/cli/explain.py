@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import labels_option, output_options, weights_option
+from otx_seg.cli.options import labels_option, output_options, weights_option, workspace_option
 from otx_seg.inference.how_to_explain import FOR_ALL_LABELS, PER_LABEL, HowToExplain
 
 
 @click.command("explain")
-@click.option("--explain-data-roots", metavar="PATH", required=True, help="An image, or a folder of images.")
+@click.option("--explain-data-roots", metavar="PATH", help="An image or a folder; else the workspace's test data.")
 @weights_option(".pth, or .xml, .onnx, .zip from `otx export --dump-features`")
 @labels_option
 @click.option(
@@ -37,8 +37,9 @@ from otx_seg.inference.how_to_explain import FOR_ALL_LABELS, PER_LABEL, HowToExp
     metavar="R",
     help="Share of the heat map in an overlay, 0 to 1; the rest is the image.",
 )
+@workspace_option
 @output_options
-def command(explain_data_roots: str, **arguments: Any) -> None:
+def command(explain_data_roots: str | None, **arguments: Any) -> None:
     """Show what a model decided on: heat maps over images (JPEG), and the maps.
 
     Blue is low, red is high: probabilities from 0 to 1, other maps from their smallest to their largest value, which

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import output_options, weights_option
+from otx_seg.cli.options import output_options, weights_option, workspace_option
 
 
 @click.command("export")
@@ -33,6 +33,7 @@ from otx_seg.cli.options import output_options, weights_option
 @click.option(
     "--dump-features", is_flag=True, help="Also give a feature vector of the image, and keep what `otx explain` needs."
 )
+@workspace_option
 @output_options
 def command(**arguments: Any) -> None:
     """Write trained weights as an OpenVINO or ONNX model, and check that it computes the same.

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import textwrap
+from typing import Literal
+
 import click
 
+from otx_seg.errors import UsageError
 from otx_seg.template import find_template_file, find_templates
 
 
 @click.command("find")
 @click.option("--template", metavar="NAME", help="Show every parameter of this template (name, id or path).")
+@click.option(
+    "--backbone",
+    type=click.Choice(["mmseg", "otx"]),
+    help="List the backbones that `otx build --backbone` puts into a template: MMSegmentation's, or this toolkit's.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(template: str | None, as_json: bool) -> None:
-    """List the templates, or show one with all its parameters.
+def command(template: str | None, backbone: Literal["mmseg", "otx"] | None, as_json: bool) -> None:
+    """List the templates, show one with all its parameters, or list backbones.
 
     GFLOPs are billions of multiply-adds for one 512x512 image; MB are 10^6 bytes of float32 weights.
     """
-    click.echo(_one(template, as_json) if template is not None else _all(as_json))
+    if template is not None and backbone is not None:
+        raise UsageError("--template and --backbone list different things: leave one of them out")
+    if backbone is not None:
+        click.echo(_backbones(backbone, as_json))
+    else:
+        click.echo(_one(template, as_json) if template is not None else _all(as_json))
 
 
 def _all(as_json: bool) -> str:
@@ -63,4 +77,28 @@ def _one(name: str, as_json: bool) -> str:
     settable = "Parameters, set with `params --NAME VALUE` behind a command's other arguments:"
     fixed = f"Settings, changed in a copy of {find_template_file(name)}:"
     lines += [describe_parameters(parameters, settable), "", describe_parameters(list_settings(template), fixed, "")]
+    return "\n".join(lines)
+
+
+def _backbones(family: Literal["mmseg", "otx"], as_json: bool) -> str:
+    from otx_seg.models.backbones import list_backbones
+
+    found = list_backbones(family)
+    if as_json:
+        import json
+
+        return json.dumps([backbone.as_json() for backbone in found], indent=2)
+    lines = []
+    for backbone in found:
+        lines.append(backbone.type)
+        if backbone.unusable:
+            lines.append(f"  cannot be used: {backbone.unusable}")
+            continue
+        facts = {"known good as": backbone.known, "needs": backbone.required, "takes": tuple(backbone.options)}
+        for what, names in facts.items():
+            if names or what == "known good as":
+                text = f"{what}: {', '.join(names)}" if names else "not tried"
+                lines += textwrap.wrap(text, 110, initial_indent="  ", subsequent_indent="      ")
+    lines += ["", "Into a template with `otx build --backbone NAME`: a known good one, a type that needs nothing,"]
+    lines.append("or a YAML file with the type and its arguments.")
     return "\n".join(lines)

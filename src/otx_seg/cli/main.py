@@ -18,7 +18,11 @@ from otx_seg.errors import OtxError
 
 VERBS = {
     "quickstart": "draw a small data set and run the whole job on it",
-    "find": "list the templates, or show one in full",
+    "run": "the whole job on your data, from training to the package",
+    "find": "list the templates or backbones, or show a template in full",
+    "check": "look through labelled images before training on them",
+    "convert": "write data of another format as images and index masks",
+    "build": "make a workspace, in which the other verbs need no arguments",
     "train": "train a network on a folder of images and masks",
     "eval": "measure a model on a labelled data set",
     "predict": "write the masks of images",
@@ -80,9 +84,9 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted", 1)
+        _fail("interrupted", 1, KeyboardInterrupt())
     except OtxError as error:
-        _fail(str(error), error.exit_code)
+        _fail(str(error), error.exit_code, error)
     except OSError as error:
         file = error.filename or "a file"
         if error.errno in _FULL:
@@ -90,15 +94,22 @@ def main(arguments: list[str] | None = None) -> None:
                 f"cannot write {file}: {error.strerror}; what was finished before is unharmed. Free space or choose "
                 "another --output, then run the command again",
                 1,
+                error,
             )
         if error.errno in _FORBIDDEN:
-            _fail(f"{file}: {error.strerror}; change its permissions or choose another place", 1)
+            _fail(f"{file}: {error.strerror}; change its permissions or choose another place", 1, error)
         _fail_unexpectedly(error)
     except Exception as error:
         _fail_unexpectedly(error)
 
 
-def _fail(message: str, exit_code: int) -> None:
+def _fail(message: str, exit_code: int, error: BaseException) -> None:
+    if "OTX_SEG_LAUNCH" in os.environ:
+        from otx_seg.verbs.launched import note_failure
+
+        note_failure(message, exit_code, error)  # of several processes that fail, only one is to be heard
+        logging.shutdown()
+        sys.exit(exit_code)
     # Messages may hold a user's path in any encoding; one that cannot be shown must not become a second error.
     encoding = sys.stderr.encoding or "utf-8"
     click.echo(f"Error: {message}".encode(encoding, "backslashreplace").decode(encoding), err=True)
@@ -120,4 +131,4 @@ def _fail_unexpectedly(error: Exception) -> None:
     except OSError:
         place = "No place could be found for the details"
     text = (str(error) or type(error).__name__).splitlines()[0]
-    _fail(f"this should not have happened: {type(error).__name__}: {text}. {place}", 1)
+    _fail(f"this should not have happened: {type(error).__name__}: {text}. {place}", 1, error)

@@ -6,7 +6,13 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import labels_option, output_options
+from otx_seg.cli.options import (
+    annotation_files_options,
+    data_format_option,
+    labels_option,
+    output_options,
+    workspace_option,
+)
 from otx_seg.cli.parameters import ParametersCommand
 
 
@@ -15,7 +21,8 @@ from otx_seg.cli.parameters import ParametersCommand
 @click.option(
     "--load-weights",
     metavar="FILE",
-    help="The .xml that `otx export` wrote: its weights stay. Or the .pth of `otx train`: fine-tuned.",
+    help="The .xml that `otx export` wrote: its weights stay. Or the .pth of `otx train`: fine-tuned. Without it the "
+    "model exported last in the workspace.",
 )
 @labels_option
 @click.option(
@@ -24,12 +31,15 @@ from otx_seg.cli.parameters import ParametersCommand
     help="Images that calibrate the value ranges; for a .pth with masks, to train on.",
 )
 @click.option("--val-data-roots", metavar="FOLDER", help="Labelled data to compare on; else as in `otx train`.")
+@annotation_files_options("train", "val")
+@data_format_option
 @click.option("--resume-from", metavar="RUN", help="Go on with an interrupted fine-tuning: its folder or checkpoint.")
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
     help="Seed of a fine-tuning, and of a random split: give that of the training (default 42).",
 )
+@workspace_option
 @output_options
 def command(**arguments: Any) -> None:
     """Quantise a model to INT8 and show what that costs and brings.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,8 +16,17 @@ def weights_option(kinds: str) -> Callable[[Decorated], Decorated]:
     return click.option(
         "--load-weights",
         metavar="FILE",
-        help=f"The model: {kinds}; without it the last one trained in this folder's workspace.",
+        help=f"The model: {kinds}; without it the last one trained in the workspace.",
     )
+
+
+def workspace_option(command: Decorated) -> Decorated:
+    """``--workspace``."""
+    return click.option(
+        "--workspace",
+        metavar="FOLDER",
+        help="A folder made by `otx build`, which fills in what is not given; else the current one, if it is one.",
+    )(command)
 
 
 def labels_option(command: Decorated) -> Decorated:
@@ -35,6 +45,35 @@ def output_options(command: Decorated) -> Decorated:
     )
     overwrite = click.option("--overwrite", is_flag=True, help="Replace a result that the output folder already holds.")
     return output(overwrite(command))
+
+
+def data_format_option(command: Decorated) -> Decorated:
+    """``--data-format``; a format is called like its module."""
+    modules = (Path(__file__).parents[1] / "datasets" / "formats").glob("[a-z]*.py")
+    return click.option(
+        "--data-format",
+        type=click.Choice(sorted(path.stem for path in modules)),
+        metavar="NAME",
+        help="Format of the labelled data, where it is not recognised; `otx convert --help` lists them.",
+    )(command)
+
+
+def annotation_files_options(*subsets: str) -> Callable[[Decorated], Decorated]:
+    """``--train-ann-files`` and the like for these subsets."""
+
+    def decorate(command: Decorated) -> Decorated:
+        for subset in reversed(subsets):
+            command = click.option(
+                f"--{subset}-ann-files",
+                metavar="FILE",
+                help=f"COCO file that describes the {_CALLED[subset]} data, where it is not found in the folder.",
+            )(command)
+        return command
+
+    return decorate
+
+
+_CALLED = {"train": "training", "val": "validation", "test": "test"}
 
 
 def whole_image_options(command: Decorated) -> Decorated:

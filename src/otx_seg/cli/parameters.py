@@ -69,6 +69,22 @@ def parse_parameters(words: list[str]) -> dict[str, str]:
     return values
 
 
+def as_words(command: click.Command, arguments: dict[str, Any]) -> list[str]:
+    """The command line, without the verb, that a `ParametersCommand` parses into these arguments."""
+    words = []
+    for parameter in command.params:
+        value = arguments.get(parameter.name or "")
+        if value is None or value is False:
+            continue
+        if isinstance(parameter, click.Option):
+            name = max(parameter.opts, key=len)
+            words.append(name if parameter.is_flag else f"{name}={value}")
+        else:
+            words.append(str(value))
+    changes = arguments["parameters"]
+    return [*words, *([WORD] if changes else []), *(f"--{name}={value}" for name, value in changes.items())]
+
+
 def _list_parameters(template: str | None, verb: str) -> str:
     from otx_seg import template as templates
 

@@ -6,16 +6,23 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import labels_option, output_options, weights_option, whole_image_options
+from otx_seg.cli.options import labels_option, output_options, weights_option, whole_image_options, workspace_option
 
 
 @click.command("predict")
-@click.option("-i", "--input", "input_path", metavar="PATH", required=True, help="An image, or a folder of images.")
+@click.option(
+    "-i",
+    "--input",
+    "input_path",
+    metavar="PATH",
+    help="An image, or a folder of images; else the workspace's test data.",
+)
 @weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
 @labels_option
 @whole_image_options
+@workspace_option
 @output_options
-def command(input_path: str, **arguments: Any) -> None:
+def command(input_path: str | None, **arguments: Any) -> None:
     """Write a mask of label indices (PNG) and an overlay (JPEG) for each image."""
     from otx_seg.cli.screen import counting, prepare_screen, results
 

@@ -7,17 +7,20 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.parameters import ParametersCommand
+from otx_seg.cli.options import annotation_files_options, data_format_option, workspace_option
+from otx_seg.cli.parameters import ParametersCommand, as_words
 
 
 @click.command("train", cls=ParametersCommand)
 @click.argument("template", required=False)
-@click.option("--train-data-roots", metavar="FOLDER", help="Training data: images/, masks/ and dataset_meta.json.")
+@click.option("--train-data-roots", metavar="FOLDER", help="Training data, say images/, masks/ and dataset_meta.json.")
 @click.option(
     "--val-data-roots",
     metavar="FOLDER",
     help="Validation data; without it a subset called val in the training data, else a fifth of it, chosen by label.",
 )
+@annotation_files_options("train", "val")
+@data_format_option
 @click.option("--unlabeled-data-roots", metavar="FOLDER", help="Images without masks, to learn from as well.")
 @click.option("--unlabeled-file-list", metavar="FILE", help="Names those to use, one path per line; else all.")
 @click.option(
@@ -27,11 +30,42 @@ from otx_seg.cli.parameters import ParametersCommand
 )
 @click.option("--load-weights", metavar="FILE", help="Start from these weights; labels are matched by name.")
 @click.option("--resume-from", metavar="RUN", help="Go on with an interrupted run: its folder or its checkpoint file.")
+@workspace_option
 @click.option("-o", "--output", metavar="FOLDER", help="Folder of the run; without it a new one in the workspace.")
 @click.option("--overwrite", is_flag=True, help="Replace a result that the output folder already holds.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number (default 42).")
 @click.option("--deterministic", is_flag=True, help="Only deterministic GPU kernels, slower; a CPU always is.")
-def command(**arguments: Any) -> None:
+@click.option(
+    "--mem-cache-size",
+    metavar="SIZE",
+    help="Memory for decoded training images, such as 500MB or 2GiB; 0: none (default 1GB, or half of what is free).",
+)
+@click.option("--gpus", metavar="N,N", help="Train on these GPUs together, a process on each.")
+@click.option("--rdzv-endpoint", metavar="HOST:PORT", help="Where several machines meet: on the first of them.")
+@click.option(
+    "--base-rank", metavar="N", type=click.IntRange(0), help="Number of this machine's first process (default 0)."
+)
+@click.option(
+    "--world-size",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Processes of all machines; without GPUs and --rdzv-endpoint: on this CPU.",
+)
+@click.option("--enable-hpo", is_flag=True, help="Search for a better learning rate and batch size first.")
+@click.option(
+    "--hpo-time-ratio",
+    metavar="R",
+    type=float,
+    help="Time of search and training together, as a multiple of the training's alone.  [1.5]",
+)
+@click.option(
+    "--hpo-parallel",
+    metavar="N",
+    type=int,
+    help="Trials of the search at once, each in a process; without it one for each GPU.",
+)
+@click.pass_context
+def command(context: click.Context, **arguments: Any) -> None:
     """Train a network and keep the one that scores best on the validation data.
 
     It learns from labelled images, and from unlabelled ones too if they are given. From a folder of unlabelled images
@@ -43,6 +77,13 @@ def command(**arguments: Any) -> None:
     from otx_seg.cli.screen import messages, prepare_screen, results
 
     prepare_screen()
+    scaling = {name: arguments.pop(name) for name in ("gpus", "rdzv_endpoint", "base_rank", "world_size")}
+    scaling = {name: value for name, value in scaling.items() if value is not None}
+    if scaling:
+        from otx_seg.verbs.scale_out import scale_out
+
+        scale_out(["train", *as_words(context.command, arguments)], **scaling)
+        return
     from otx_seg.report.progress import TrainingDisplay, format_duration
     from otx_seg.report.tables import scores_table
     from otx_seg.verbs.train import train

@@ -1,11 +1,12 @@
 """Data sets: folders of images and masks to samples, splits, checks and batches."""
 
-from otx_seg.datasets.folder import open_folder
 from otx_seg.datasets.masks import MAX_LABELS, read_mask
+from otx_seg.datasets.opening import HowToRead, find_subsets, known_formats, open_folder
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import ScanReport, require_two_labels, scan, sound_samples
 from otx_seg.datasets.split import (
+    AS_IT_LOOKS,
     DEFAULT_SEED,
     TrainingData,
     find_training,
@@ -22,16 +23,20 @@ from otx_seg.datasets.unlabelled import (
 )
 
 __all__ = [
+    "AS_IT_LOOKS",
     "DEFAULT_SEED",
     "MAX_LABELS",
+    "HowToRead",
     "ImageSet",
     "Sample",
     "ScanReport",
     "Subset",
     "TrainingData",
     "check_images",
+    "find_subsets",
     "find_training",
     "holds_bare_images",
+    "known_formats",
     "leave_out_copies",
     "open_folder",
     "open_test",

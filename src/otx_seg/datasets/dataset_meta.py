@@ -1,7 +1,7 @@
 """Reading ``dataset_meta.json``: the labels of a data set and their colours.
 
-The file is checked here, entry by entry, because Datumaro's reader takes what it finds; what the entries mean is
-then left to that reader.
+The file is Datumaro's. It is checked entry by entry, because Datumaro's reader takes what it finds; and importing that
+reader would take longer than all else that is done to open a data set.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets.masks import MAX_LABELS, MaskCode
+from otx_seg.datasets.masks import MAX_LABELS, Color, MaskCode
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels, background_index, default_colors
 from otx_seg.runtime.images import read_bytes
@@ -35,9 +35,9 @@ def read_dataset_meta(path: Path) -> tuple[Labels, MaskCode]:
     """
     content = _read_json(path)
     names = _label_names(content, path)
-    _check_names(names, path)
+    check_names(names, path)
     _check_colors(content.get("segmentation_colors"), names, path)
-    code = _mask_code(path, names)
+    code = MaskCode(names, _mask_colors(content.get("segmentation_colors"), names))
     shown = [color or fallback for color, fallback in zip(code.colors, default_colors(len(names)), strict=True)]
     return Labels(names, tuple(shown), _background(content, names, path)), code
 
@@ -78,8 +78,14 @@ def _read_json(path: Path) -> dict[str, Any]:
             result[key] = value
         return result
 
+    def refuse_constant(word: str) -> None:
+        raise ValueError(f"{word} is no JSON")
+
     try:
-        content = json.loads(read_bytes(path).decode(), object_pairs_hook=refuse_duplicates)
+        content = json.loads(
+            read_bytes(path).decode(), object_pairs_hook=refuse_duplicates, parse_constant=refuse_constant
+        )
+        json.dumps(content, ensure_ascii=False).encode()  # fails where half of a character is escaped
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not valid JSON ({error}); it should look like {_EXAMPLE}") from error
     if not isinstance(content, dict):
@@ -119,7 +125,12 @@ def _names_by_index(mapped: Any, path: Path) -> tuple[str, ...]:
     return tuple(by_index[index] for index in range(len(by_index)))
 
 
-def _check_names(names: tuple[str, ...], path: Path) -> None:
+def check_names(names: tuple[str, ...], path: Path) -> None:
+    """Refuse label names that cannot be used, or too few or many of them.
+
+    Raises:
+        DataError: naming `path`, the file or folder they stand in.
+    """
     for name in names:
         if not name.strip() or not name.isprintable():
             raise DataError(f"{path}: {name!r} is no usable label name")
@@ -151,14 +162,11 @@ def _is_color(color: Any) -> bool:
     return isinstance(color, list) and len(color) == 3 and all(type(part) is int and 0 <= part <= 255 for part in color)
 
 
-def _mask_code(path: Path, names: tuple[str, ...]) -> MaskCode:
-    from datumaro.util.meta_file_util import parse_meta_file  # slow to import
-
-    try:
-        color_of = parse_meta_file(str(path))
-    except ValueError as error:  # its JSON reader is stricter than Python's: no NaN, no half surrogate pairs
-        raise DataError(f"{path}: not valid JSON ({error})") from error
-    return MaskCode(names, tuple(color_of[name] for name in names))
+def _mask_colors(colors: Any, names: tuple[str, ...]) -> tuple[Color | None, ...]:
+    """The colour of each label in colour masks, out of an entry that has been checked."""
+    if not colors:
+        return (None,) * len(names)
+    return tuple(None if color is None else (color[0], color[1], color[2]) for color in colors)
 
 
 def _background(content: dict[str, Any], names: tuple[str, ...], path: Path) -> int | None:

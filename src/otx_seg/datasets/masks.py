@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -42,16 +42,37 @@ class MaskContentError(DataError):
     """A mask file that is sound but cannot be this data set's: a value or colour that is no label, say."""
 
 
+class HasMaskFile(Protocol):
+    """Whatever knows the path of a mask file."""
+
+    @property
+    def mask(self) -> str: ...
+
+
 class MaskCode(NamedTuple):
     """What the pixels of a data set's masks mean.
 
     Attributes:
         names: label names in index order.
         colors: the RGB colour of each label in colour masks; None for a label that has none.
+        void: those of `names` that are no labels to learn: their pixels are ignored.
+        instance_bits: how many of the lowest bits of a value number the objects of a label.
+        source: name of the file in which the labels stand, for messages.
     """
 
     names: tuple[str, ...]
     colors: tuple[Color | None, ...]
+    void: tuple[str, ...] = ()
+    instance_bits: int = 0
+    source: str = "dataset_meta.json"
+
+    def read(self, sample: HasMaskFile) -> NDArray[np.uint8]:
+        """`read_mask` of the sample's mask file."""
+        return read_mask(sample.mask, self)
+
+    def verify(self, sample: HasMaskFile) -> None:
+        """`verify_mask_file` of the sample's mask file."""
+        verify_mask_file(sample.mask)
 
     @property
     def index_of_color(self) -> dict[Color, int]:
@@ -92,6 +113,20 @@ def verify_mask_file(path: str | Path) -> None:
     content = read_bytes(path)
     if open_header(content, path).format == "PNG":
         verify_png(content, path)
+
+
+def stored_values(path: str | Path) -> NDArray:
+    """A mask file as it is stored, before anything is known of its labels.
+
+    Returns:
+        whole numbers (H, W) of a grey or palette mask, or uint8 (H, W, 3) of a colour mask, blue first.
+
+    Raises:
+        MaskContentError: a kind of pixel that masks cannot have.
+        DataError: the file cannot be read or is damaged.
+    """
+    content = read_bytes(path)
+    return _decode(content, open_header(content, path), path).pixels
 
 
 def decode_mask(content: bytes, path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
@@ -144,12 +179,12 @@ def _grey_step(image: ImageFile.ImageFile, content: bytes) -> int:
 
 
 def _from_values(raw: _Raw, path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
-    values = raw.pixels
+    values = raw.pixels >> code.instance_bits if code.instance_bits else raw.pixels
     if values.min() >= 0 and values.max() < len(code.names):
         if raw.palette is None and values.max() == 0 and _black_is_ambiguous(code):
             raise MaskContentError(
                 f"{path}: an all-black grey mask; is it label 0, {code.names[0]}, or the label that is black in "
-                "segmentation_colors? Save the mask as RGB, or remove segmentation_colors from dataset_meta.json"
+                f"the colours of {code.source}? Save the mask as RGB, or remove the colours there"
             )
         return values.astype(np.uint8, copy=False)
     present = [int(value) for value in np.unique(values)]
@@ -218,7 +253,7 @@ def _wrong_values(wrong: list[int], values: NDArray, path: str | Path, code: Mas
     shown = ", ".join(f"{value} ({int((values == value).sum())} pixels)" for value in wrong[:_SHOWN])
     more = f" and {len(wrong) - _SHOWN} more values" if len(wrong) > _SHOWN else ""
     text = f"{path}: mask value {shown}{more} is no label; allowed are {_allowed_values(code)}; "
-    return text + _advice(path)
+    return text + _advice(path, code)
 
 
 def _allowed_values(code: MaskCode) -> str:
@@ -232,11 +267,11 @@ def _wrong_colors(numbers: NDArray[np.int32], path: str | Path, code: MaskCode) 
     shown = ", ".join(f"({found[i] >> 16}, {found[i] >> 8 & 255}, {found[i] & 255}) ({counts[i]} pixels)" for i in most)
     more = f" and {len(found) - _SHOWN} more colours" if len(found) > _SHOWN else ""
     known = ", ".join(f"{color} {code.names[index]}" for color, index in code.index_of_color.items())
-    allowed = f"allowed are {known} and {_WHITE} (ignored)" if known else "the data set has no segmentation_colors"
-    return f"{path}: mask colour {shown}{more} is no label; {allowed}; {_advice(path)}"
+    allowed = f"allowed are {known} and {_WHITE} (ignored)" if known else f"{code.source} has no colours of labels"
+    return f"{path}: mask colour {shown}{more} is no label; {allowed}; {_advice(path, code)}"
 
 
-def _advice(path: str | Path) -> str:
+def _advice(path: str | Path, code: MaskCode) -> str:
     if Path(path).suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif"):
         return "JPEG changes the values of a mask: save masks as PNG"
-    return "correct the mask or add the label to dataset_meta.json"
+    return f"correct the mask or add the label to {code.source}"

@@ -6,11 +6,11 @@ import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.datasets.masks import MaskCode, read_mask
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
 from otx_seg.labels import IGNORE_INDEX, Labels
 from otx_seg.runtime.images import read_image
@@ -18,13 +18,13 @@ from otx_seg.runtime.images import read_image
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An image file and its mask file.
+    """An image file and the file its mask stands in.
 
     Only the names are kept for each sample; the two folders are shared, so that long paths cost nothing.
 
     Attributes:
         name: path of the image relative to the images folder, with suffix, parts separated by ``/``.
-        mask_name: path of the mask relative to the masks folder.
+        mask_name: path of the mask, or of the file that describes its objects, relative to the masks folder.
         images_folder: the folder `name` is relative to.
         masks_folder: the folder `mask_name` is relative to.
     """
@@ -45,6 +45,29 @@ class Sample:
         return f"{self.masks_folder}/{self.mask_name}"
 
 
+class MaskReader(Protocol):
+    """What makes the masks of a data set: from files of values or colours, or from outlines of objects.
+
+    It goes to loader processes, so it can be pickled.
+
+    Attributes:
+        names: what the values of `read` mean, in index order.
+        void: those of `names` that are no labels; their pixels are ignored.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def void(self) -> tuple[str, ...]: ...
+
+    def read(self, sample: Sample) -> NDArray[np.uint8]:
+        """uint8 (H, W): indices of `names`, 255 for ignored. Raises DataError naming the file."""
+
+    def verify(self, sample: Sample) -> None:
+        """Look for damage that `read` passes over. Raises DataError naming the file."""
+
+
 @dataclass(frozen=True)
 class Subset:
     """Images with masks that are used together: the training images, say. Nothing is decoded until it is read.
@@ -55,7 +78,7 @@ class Subset:
             they are, see `with_labels`.
         samples: sorted by name.
         unmatched: one message for each image without mask and each mask without image; these are left out.
-        mask_code: what values and colours in the masks mean.
+        mask_code: how masks are made: what values and colours in mask files mean, or the outlines of objects.
         use_polygons: whether masks go through polygons and back, as the original toolkit did.
         ignored_labels: for samples whose annotation of some labels does not count, by name: these labels.
     """
@@ -64,7 +87,7 @@ class Subset:
     labels: Labels
     samples: tuple[Sample, ...]
     unmatched: tuple[str, ...]
-    mask_code: MaskCode
+    mask_code: MaskReader
     use_polygons: bool = False
     ignored_labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -77,7 +100,7 @@ class Subset:
 
     def read_mask(self, sample: Sample) -> NDArray[np.uint8]:
         """The label of every pixel, uint8 (H, W), 255 for ignored. Raises DataError naming the file."""
-        mask = read_mask(sample.mask, self.mask_code)
+        mask = self.mask_code.read(sample)
         if self.labels.names != self.mask_code.names:
             mask = self._renumbering[mask]
         if self.use_polygons:
@@ -90,7 +113,9 @@ class Subset:
     def _renumbering(self) -> NDArray[np.uint8]:
         """uint8 (256,): from the numbers in the files to those of `labels`."""
         table = np.full(256, IGNORE_INDEX, np.uint8)
-        table[: len(self.mask_code.names)] = [self.labels.names.index(name) for name in self.mask_code.names]
+        for index, name in enumerate(self.mask_code.names):
+            if name not in self.mask_code.void:
+                table[index] = self.labels.names.index(name)
         return table
 
     def without(self, names: Collection[str]) -> Subset:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.datasets.masks import MaskContentError, verify_mask_file
+from otx_seg.datasets.masks import MaskContentError
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX
@@ -112,10 +112,20 @@ class ScanReport:
         return ScanReport(self.labels, kept, ())
 
 
-class _Finding(NamedTuple):
+class Finding(NamedTuple):
+    """What one sample holds, or why that cannot be told.
+
+    Attributes:
+        content: what its files hold; None where there is a fault or damage.
+        fault: the mask contradicts the data set: the user has to decide.
+        damage: a file cannot be decoded: the sample can be left out.
+        wrong_size: the fault is that the mask has another size than the image.
+    """
+
     content: ImageContent | None
-    fault: str | None = None  # the mask contradicts the data set: the user has to decide
-    damage: str | None = None  # a file cannot be decoded: the sample can be left out
+    fault: str | None = None
+    damage: str | None = None
+    wrong_size: bool = False
 
 
 def scan(subset: Subset, progress: Callable[[int], None] | None = None, threads: int | None = None) -> ScanReport:
@@ -132,32 +142,41 @@ def scan(subset: Subset, progress: Callable[[int], None] | None = None, threads:
     Raises:
         DataError: masks with values or colours that are no label, or of another size than their image.
     """
-    findings: list[_Finding] = []
+    findings: list[Finding] = []
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        for finding in pool.map(partial(_check, subset), subset.samples):
+        for finding in pool.map(partial(_find, subset), subset.samples):
             findings.append(finding)
             if progress is not None:
                 progress(len(findings))
     faults = [finding.fault for finding in findings if finding.fault]
     if faults:
         raise DataError(_summary(faults, subset))
-    return _report(subset, findings)
+    return summarise(subset, findings)
 
 
-def _check(subset: Subset, sample: Sample) -> _Finding:
+def _find(subset: Subset, sample: Sample) -> Finding:
+    return examine(subset, sample)[0]
+
+
+def examine(subset: Subset, sample: Sample) -> tuple[Finding, NDArray[np.uint8] | None]:
+    """Read both files of a sample to their ends.
+
+    Returns:
+        what was found, and the mask, uint8 (H, W) as of `Subset.read_mask`; None where there is a fault or damage.
+    """
     try:
         size = verify_image(sample.image)
-        verify_mask_file(sample.mask)
+        subset.mask_code.verify(sample)
         mask = subset.read_mask(sample)
     except MaskContentError as error:
-        return _Finding(None, fault=str(error))
+        return Finding(None, fault=str(error)), None
     except DataError as error:
-        return _Finding(None, damage=str(error))
+        return Finding(None, damage=str(error)), None
     if mask.shape != size:
-        return _Finding(None, fault=_wrong_size(sample, mask.shape, size))
+        return Finding(None, fault=_wrong_size(sample, mask.shape, size), wrong_size=True), None
     pixels = np.bincount(mask.reshape(-1), minlength=IGNORE_INDEX + 1)
     counted = (*pixels[: len(subset.labels)].tolist(), int(pixels[IGNORE_INDEX]))
-    return _Finding(ImageContent(counted, size, mean_extents(mask, len(subset.labels))))
+    return Finding(ImageContent(counted, size, mean_extents(mask, len(subset.labels)))), mask
 
 
 def mean_extents(mask: NDArray[np.uint8], labels: int) -> tuple[float, ...]:
@@ -194,7 +213,8 @@ def _summary(faults: list[str], subset: Subset) -> str:
     return "\n  ".join([heading, *faults[:_LISTED], *more])
 
 
-def _report(subset: Subset, findings: list[_Finding]) -> ScanReport:
+def summarise(subset: Subset, findings: Sequence[Finding]) -> ScanReport:
+    """The report on a subset from what each of its samples holds, in order; those with a fault are not sound."""
     broken = [
         (sample.name, finding.damage)
         for sample, finding in zip(subset.samples, findings, strict=True)
@@ -226,5 +246,5 @@ def require_two_labels(subset: Subset, report: ScanReport) -> None:
         found = f"only the label {present[0]!r} occurs" if present else "every pixel is ignored"
         raise DataError(
             f"{subset.root}: {found} in the masks of {report.images} images; there is nothing to learn: check that the "
-            "masks hold label numbers or colours of dataset_meta.json"
+            "masks hold numbers or colours of the data set's labels"
         )

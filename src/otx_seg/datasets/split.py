@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.datasets.folder import DEFAULT_SUBSET, find_subsets, open_subset
+from otx_seg.datasets.data_format import Subsets
+from otx_seg.datasets.folder import DEFAULT_SUBSET
+from otx_seg.datasets.opening import HowToRead, find_subsets
 from otx_seg.datasets.samples import Subset
 from otx_seg.datasets.scan import ScanReport, scan, sound_samples
 from otx_seg.datasets.stratification import choose_validation
@@ -21,6 +23,9 @@ DEFAULT_SEED = 42
 
 VAL_SHARE = 0.2
 """Share of the training images to validate on where no others are given."""
+
+
+AS_IT_LOOKS = HowToRead()
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ def open_training(
     val_root: Path | None,
     seed: int,
     use_polygons: bool = False,
+    how: HowToRead = AS_IT_LOOKS,
     progress: Callable[[int], None] | None = None,
 ) -> TrainingData:
     """The images to train on and to validate on: `find_training`, then `split_training` where it is necessary.
@@ -56,14 +62,14 @@ def open_training(
     split alike.
 
     Args:
-        train_root, val_root, use_polygons: see `find_training`.
+        train_root, val_root, use_polygons, how: see `find_training`.
         seed: see `split_training`.
         progress: called with the number of images read so far, where they have to be.
 
     Raises:
         DataError: unusable data, labels that differ, or a single image that cannot be split.
     """
-    data = find_training(train_root, val_root, use_polygons)
+    data = find_training(train_root, val_root, use_polygons, how)
     if data.val is not None:
         return data
     report = scan(data.train, progress)
@@ -71,31 +77,39 @@ def open_training(
     return split_training(data, report, train_root, seed)[0]
 
 
-def find_training(train_root: Path, val_root: Path | None, use_polygons: bool = False) -> TrainingData:
+def find_training(
+    train_root: Path, val_root: Path | None, use_polygons: bool = False, how: HowToRead = AS_IT_LOOKS
+) -> TrainingData:
     """The images to train on and, if there are some apart, those to validate on.
 
     1. Trained on is the subset train of `train_root`, else the images directly in it, else its only subset.
-    2. Validated on is the subset val of `val_root`, else the images directly in it, else its only subset.
-    3. Without `val_root`: the subset val of `train_root` if there is one,
+    2. Validated on is the subset val of `val_root`, else the images directly in it, else its only subset; where only a
+       file of annotations is given for validation, `train_root` holds its images too.
+    3. Without either: the subset val of `train_root` if there is one,
     4. else nothing yet, see `split_training`.
 
     Args:
         train_root: the folder of the training data.
         val_root: the folder of the validation data, or None.
         use_polygons: send the masks through `polygon_round_trip`.
+        how: the format of the data, and files of annotations.
 
     Raises:
+        UsageError: see `open_folder`.
         DataError: unusable data (see `open_folder`), labels that differ, or a single image that cannot be split.
     """
-    train_name, train = _choose(train_root, ("train", DEFAULT_SUBSET), "train on", use_polygons)
-    if val_root is not None:
-        val_name, val = _choose(val_root, ("val", DEFAULT_SUBSET), "validate on", use_polygons)
+    subsets = find_subsets(train_root, how.data_format, how.train_annotations)
+    train_name, train = _choose(train_root, subsets, ("train", DEFAULT_SUBSET), "train on", use_polygons)
+    if val_root is not None or how.val_annotations is not None:
+        val_root = val_root or train_root
+        subsets = find_subsets(val_root, how.data_format, how.val_annotations)
+        val_name, val = _choose(val_root, subsets, ("val", DEFAULT_SUBSET), "validate on", use_polygons)
         split = f"validation: {len(val)} images of {_place(val_root, val_name)}, as given"
-        if val.root.resolve() == train.root.resolve():
+        if _same_files(train, val):
             split += "; these are the training images too, so the scores will be too good"
-    elif train_name != "val" and "val" in find_subsets(train_root):
-        _, val = _choose(train_root, ("val",), "validate on", use_polygons)
-        split = f"validation: {len(val)} images of the subset {val.root.name} in {train_root}"
+    elif train_name != "val" and "val" in subsets:
+        _, val = _choose(train_root, subsets, ("val",), "validate on", use_polygons)
+        split = f"validation: {len(val)} images of the subset val in {train_root}"
     else:
         _refuse_single(train, train_root)
         return TrainingData(train, None, "")
@@ -133,23 +147,31 @@ def split_training(
     return parts, report.part((~chosen).tolist()), report.part(chosen.tolist())
 
 
-def open_test(root: Path, use_polygons: bool = False) -> Subset:
+def open_test(root: Path, use_polygons: bool = False, how: HowToRead = AS_IT_LOOKS) -> Subset:
     """The images to evaluate on: the subset test of `root`, else val, else those directly in it, else its only one.
 
     Raises:
+        UsageError: see `open_folder`.
         DataError: unusable data (see `open_folder`), or several subsets none of which is meant for testing.
     """
-    return _choose(root, ("test", "val", DEFAULT_SUBSET), "evaluate on", use_polygons)[1]
+    subsets = find_subsets(root, how.data_format, how.test_annotations)
+    return _choose(root, subsets, ("test", "val", DEFAULT_SUBSET), "evaluate on", use_polygons)[1]
 
 
-def _choose(root: Path, wanted: tuple[str, ...], purpose: str, use_polygons: bool) -> tuple[str, Subset]:
-    folders = find_subsets(root)
-    for name in (*wanted, *(folders if len(folders) == 1 else ())):
-        if name in folders:
-            subset = open_subset(root, folders[name])
+def _choose(
+    root: Path, subsets: Subsets, wanted: tuple[str, ...], purpose: str, use_polygons: bool
+) -> tuple[str, Subset]:
+    for name in (*wanted, *(subsets if len(subsets) == 1 else ())):
+        if name in subsets:
+            subset = subsets[name]()
             return name, subset.through_polygons() if use_polygons else subset
-    known = ", ".join(folder.name for folder in folders.values())
+    known = ", ".join(subsets)
     raise DataError(f"{root}: which subset to {purpose}? Found {known}, expected {' or '.join(wanted)}; give its path")
+
+
+def _same_files(one: Subset, other: Subset) -> bool:
+    names = [{sample.name for sample in subset.samples} for subset in (one, other)]
+    return one.root.resolve() == other.root.resolve() and names[0] == names[1]
 
 
 def _place(root: Path, subset: str) -> str:
@@ -193,5 +215,6 @@ def check_same_labels(train: Subset, val: Subset) -> None:
         difference = "they name another background label"
     raise DataError(
         f"the labels of the training and the validation data differ: {difference}; list the "
-        "same labels in the same order in the label_map of both dataset_meta.json files, also those without any pixel"
+        "same labels in the same order in both (the label_map of dataset_meta.json, or labels.txt), also those without "
+        "any pixel"
     )

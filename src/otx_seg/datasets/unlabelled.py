@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from otx_seg.datasets.copies import equal_files
 from otx_seg.datasets.folder import DEFAULT_SUBSET, subsets_in
 from otx_seg.errors import DataError
-from otx_seg.runtime.images import IMAGE_SUFFIXES, images_in, read_bytes, read_image, verify_image
+from otx_seg.runtime.images import IMAGE_SUFFIXES, images_in, read_image, verify_image
 
 _ANNOTATION_SUFFIXES = {".csv", ".json", ".txt", ".xml", ".yaml", ".yml"}
 _MASK_FOLDERS = {"annotation", "annotations", "gt", "gtfine", "label", "labels", "mask", "masks", "segmentationclass"}
@@ -168,32 +168,12 @@ def leave_out_copies(images: ImageSet, others: Iterable[str]) -> tuple[ImageSet,
     Raises:
         DataError: a file cannot be read, or none is left.
     """
-    # Files of different sizes differ: few are read.
-    by_size: dict[int, list[str]] = {}
-    for path in others:
-        by_size.setdefault(_size(path), []).append(path)
-    known: dict[int, set[bytes]] = {}
-    copies = []
-    for path in images.paths:
-        size = _size(path)
-        if size not in by_size:
-            continue
-        if size not in known:
-            known[size] = {_digest(other) for other in by_size[size]}
-        if _digest(path) in known[size]:
-            copies.append(path)
+    labelled = set(others)
+    copies = {path for path in images.paths if path in labelled}
+    for group in equal_files((*labelled, *images.paths)):
+        if not labelled.isdisjoint(group):
+            copies.update(path for path in group if path not in labelled)
     kept = images.without(copies)
     if not kept.paths:
         raise DataError(f"{images.root}: each of its {len(images)} images is among the labelled ones; give others")
-    return kept, tuple(copies)
-
-
-def _size(path: str) -> int:
-    try:
-        return Path(path).stat().st_size
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def _digest(path: str) -> bytes:
-    return hashlib.sha256(read_bytes(path)).digest()
+    return kept, tuple(sorted(copies))

@@ -15,6 +15,7 @@ import torch
 
 from otx_seg.datasets.endless_sampler import EndlessSampler
 from otx_seg.datasets.epoch_sampler import EpochSampler, Key
+from otx_seg.datasets.memory_cache import Cache, NoCache
 from otx_seg.datasets.planes import planes
 from otx_seg.datasets.samples import Subset
 from otx_seg.datasets.unlabelled import ImageSet
@@ -49,6 +50,7 @@ class Labelled:
         name: str = "labelled",
         look: int = 0,
         new: Sequence[int] = (),
+        cache: Cache | None = None,
     ) -> None:
         """
         Args:
@@ -61,11 +63,13 @@ class Labelled:
             name: key of the view in a batch.
             look: views that differ in this deal out the same samples in the same order with other random numbers.
             new: the samples that show labels new to the network, see `EpochSampler`.
+            cache: of decoded files; the image of sample i has slot 2 i and its mask 2 i + 1. None: there is none.
         """
         self.subset, self.pipeline, self.seed, self.name = subset, pipeline, seed, name
         # NumPy seeds alike from numbers with and without zeros behind them.
         self.look = (look,) if look else ()
         self.sampler = EpochSampler(len(subset.samples), batch_size, seed, rank, world_size, new)
+        self.cache: Cache = cache or NoCache()
 
     @property
     def steps(self) -> int:
@@ -89,7 +93,9 @@ class Labelled:
         epoch, position, index = key
         sample = self.subset.samples[index]
         rng = np.random.default_rng((self.seed, epoch, position, *self.look))
-        image, mask = self.pipeline(self.subset.read_image(sample), self.subset.read_mask(sample), rng)
+        image = self.cache.read(2 * index, lambda: self.subset.read_image(sample))
+        mask = self.cache.read(2 * index + 1, lambda: self.subset.read_mask(sample))
+        image, mask = self.pipeline(image, mask, rng)
         return {"image": planes(image), "mask": torch.from_numpy(mask), "file": sample.name}
 
 
@@ -107,6 +113,8 @@ class Unlabelled:
         seed: int,
         rank: int = 0,
         world_size: int = 1,
+        cache: Cache | None = None,
+        first_slot: int = 0,
     ) -> None:
         """
         Args:
@@ -117,9 +125,13 @@ class Unlabelled:
             seed: 0 or more.
             rank: which process this is.
             world_size: number of processes that train together.
+            cache: of decoded files; image i has slot `first_slot` + i. None: there is none.
+            first_slot: see there.
         """
         self.images, self.weak, self.strong, self.seed = images, weak, strong, seed
         self.sampler = EndlessSampler(len(images), batch_size, seed, rank, world_size)
+        self.cache: Cache = cache or NoCache()
+        self.first_slot = first_slot
 
     def batches(self, epoch: int, start_batch: int, steps: int) -> Iterator[list[Key]]:
         """The keys of each step of an epoch of `steps` steps from step `start_batch` on."""
@@ -136,7 +148,7 @@ class Unlabelled:
             DataError: the image cannot be read; the text names the file.
         """
         turn, position, index = key
-        image = self.images.read_image(index)
+        image = self.cache.read(self.first_slot + index, lambda: self.images.read_image(index))
         # The 1 keeps these numbers apart from those of the labelled images at first look.
         rng = np.random.default_rng((self.seed, turn, position, 1))
         weak, outside = self.weak(image, np.zeros(image.shape[:2], np.uint8), rng)

@@ -52,7 +52,7 @@ def build_model(template: str | Path | Template, num_classes: int) -> EncoderDec
         template = otx_seg.template.load(template)
     if num_classes < 2:
         raise UsageError(f"a network needs at least 2 labels to tell apart, got {num_classes}")
-    _register_ours()
+    register_ours()
     where = f"template {template.name}"
     model = copy.deepcopy(template.model)
     check_types(model, where)
@@ -63,7 +63,7 @@ def build_model(template: str | Path | Template, num_classes: int) -> EncoderDec
     return _build(model, where)
 
 
-def check_types(model: dict[str, Any], where: str) -> None:
+def check_types(model: dict[str, Any], where: str, root: str = "model") -> None:
     """Refuse what mmseg's registry must not be asked for, before anything of `model` is looked up.
 
     A dotted type makes mmengine import that name, whatever it is, so only those of this package are let through.
@@ -71,12 +71,13 @@ def check_types(model: dict[str, Any], where: str) -> None:
     Args:
         model: the `model:` part of a template.
         where: its origin, for messages.
+        root: what to call it in messages.
 
     Raises:
         UsageError: a dotted type outside ``otx_seg.``, a type no registry knows, or a key that loads weights.
     """
     known = [name for registry in _REGISTRIES for name in registry.module_dict]
-    for key, value in _entries(model, "model"):
+    for key, value in _entries(model, root):
         name = key.rsplit(".", 1)[-1]
         if name in _FORBIDDEN_KEYS and value is not None:
             raise UsageError(f"{where}: {key}: {value!r} is not possible here; {_FORBIDDEN_KEYS[name]}")
@@ -103,7 +104,7 @@ def _entries(value: Any, path: str) -> Iterator[tuple[str, Any]]:
             yield from _entries(item, f"{path}.{index}")
 
 
-def _register_ours() -> None:
+def register_ours() -> None:
     """Import every module of this package, so that its classes enter the registry."""
     for module in pkgutil.iter_modules(otx_seg.models.__path__):
         importlib.import_module(f"{otx_seg.models.__name__}.{module.name}")
@@ -125,7 +126,7 @@ def _build(model: dict[str, Any], where: str) -> EncoderDecoder:
         warnings.simplefilter("ignore", UserWarning)
         try:
             network = MODELS.build(model)
-        except (TypeError, ValueError, AssertionError, KeyError) as error:
+        except (TypeError, ValueError, AssertionError, KeyError, ImportError) as error:
             raise UsageError(f"{where}: the network of `model:` cannot be built: {error}") from error
         if not isinstance(network, EncoderDecoder):
             raise UsageError(f"{where}: model.type: {model['type']!r} is no EncoderDecoder")

@@ -44,7 +44,7 @@ class LoadedBackbone:
 
 
 def initialise_backbone(
-    network: EncoderDecoder, mode: str, url: str, sha256: str | None = None, cache_dir: Path | None = None
+    network: EncoderDecoder, mode: str, url: str | None, sha256: str | None = None, cache_dir: Path | None = None
 ) -> str:
     """Give a new network's backbone its starting weights.
 
@@ -52,7 +52,7 @@ def initialise_backbone(
         network: as `build_model` returns it; its backbone is changed.
         mode: ``auto``: published weights from the cache or by download, else a warning and the random weights it has;
             ``required``: the same, but failing is an error; ``none``: random weights; anything else: path of a file.
-        url: where the published weights are.
+        url: where the published weights are; None: there are none.
         sha256: of that file, if known.
         cache_dir: folder of downloaded files; by default ``otx_seg`` in the user's cache folder.
 
@@ -61,12 +61,14 @@ def initialise_backbone(
 
     Raises:
         OtxError: ``required`` weights cannot be fetched.
-        UsageError: a file that is missing, is no checkpoint, or fits nothing in the network.
+        UsageError: a file that is missing, is no checkpoint or fits nothing in the network; ``required`` without `url`.
     """
     if mode == "none":
         return "the backbone starts from random weights, as pretrained: none asks for"
     if mode not in ("auto", "required"):
         return f"the backbone starts from {mode} ({load_backbone(network, Path(mode))})"
+    if url is None:
+        return _without_published_weights(mode)
     try:
         file = fetch(url, cache_dir or default_cache_dir(), _TIMEOUT_S, sha256)
         return f"the backbone starts from {url} ({load_backbone(network, file)})"
@@ -75,6 +77,13 @@ def initialise_backbone(
             raise
         logger.warning("NO PRETRAINED WEIGHTS, training starts from random ones and needs longer: %s", error)
         return "the backbone starts from random weights, since no published ones could be had"
+
+
+def _without_published_weights(mode: str) -> str:
+    if mode == "required":
+        raise UsageError(f"learning_parameters.pretrained=required, but pretrained.url is empty; {_REMEDY}")
+    logger.warning("NO PRETRAINED WEIGHTS, training starts from random ones and needs longer: the template names none")
+    return "the backbone starts from random weights, since the template names no published ones"
 
 
 def default_cache_dir() -> Path:

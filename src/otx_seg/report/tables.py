@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from otx_seg.metrics.confusion import Scores
+if TYPE_CHECKING:  # needs torch, which tables do not
+    from otx_seg.metrics.confusion import Scores
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> Table:

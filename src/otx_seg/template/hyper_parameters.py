@@ -133,7 +133,12 @@ class AlgoBackend(Group):
         description="Incremental: labelled images alone; Semisupervised: unlabelled ones too; Selfsupervised: "
         "unlabelled ones alone, for a backbone. `otx train` chooses it from the data it is given",
     )
-    mem_cache_size: int = inactive(0, "the memory cache is not part of this version")
+    mem_cache_size: int = Field(
+        1_000_000_000,
+        ge=0,
+        le=1_000_000_000_000,
+        description="bytes of memory per machine for decoded training images, at most half of what is free; 0: none",
+    )
     storage_cache_scheme: str = inactive("NONE", "the storage cache is not part of this version")
 
 

@@ -45,8 +45,11 @@ def templates_folder() -> Path:
     return installed if installed.is_dir() else Path(__file__).parents[3] / "templates"
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, what: str = "a template") -> dict[str, Any]:
     """The mapping a YAML file holds.
+
+    Args:
+        what: what the file describes, for messages.
 
     Raises:
         UsageError: the file is missing, is no YAML, or holds no mapping.
@@ -58,7 +61,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise UsageError(f"{path}: is not valid YAML ({error})") from error
     if not isinstance(content, dict):
-        raise UsageError(f"{path}: a template is a mapping of keys to values, this is {type(content).__name__}")
+        raise UsageError(f"{path}: {what} is a mapping of keys to values, this is {type(content).__name__}")
     return content
 
 

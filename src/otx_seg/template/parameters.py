@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from otx_seg.template.group import AUTO, Group
-from otx_seg.template.template import Template, describe_range
+from otx_seg.template.invalid import describe_range
+from otx_seg.template.template import Template
 
 _READING = tuple(f"learning_parameters.{name}" for name in ("num_workers", "auto_num_workers", "use_otx_adapter"))
 
@@ -32,6 +32,7 @@ USED_TO_QUANTIZE: dict[str, tuple[str, ...]] = {
         "nncf_optimization.pruning_supported",
         "learning_parameters.batch_size",
         "learning_parameters.auto_adapt_batch_size",
+        "algo_backend.mem_cache_size",
         *_READING,
     ),
 }
@@ -88,11 +89,11 @@ def list_settings(template: Template) -> list[Parameter]:
 
 
 def _described(section: BaseModel, prefix: str) -> list[Parameter]:
-    left_open = section.left_open if isinstance(section, Group) else ()
+    values = section.model_dump(mode="json")
     return [
         Parameter(
             name=f"{prefix}{name}",
-            value=AUTO if name in left_open else _plain(getattr(section, name)),
+            value=values[name],
             kind=_kind(field.annotation),
             possible=_possible(field),
             meaning=field.description or "",
@@ -106,10 +107,6 @@ def _possible(field: FieldInfo) -> str:
     if extra.get("inactive"):
         return f"only {field.default}"
     return describe_range(field)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _kind(annotation: Any) -> str:

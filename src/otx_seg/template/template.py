@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
 from otx_seg.template import pipelines
-from otx_seg.template.group import AUTO
 from otx_seg.template.hyper_parameters import HyperParameters
+from otx_seg.template.invalid import explain
 from otx_seg.template.listing import find_template_file, read_yaml
 from otx_seg.template.losses import LOSSES, Losses
+from otx_seg.template.search_space import Range, check_search_space
 
 
 class _Section(BaseModel):
@@ -25,7 +26,7 @@ class _Section(BaseModel):
 class Pretrained(_Section):
     """Where the published weights of the backbone are."""
 
-    url: str = Field(description="address of the file, https")
+    url: str | None = Field(description="address of the file, https; null: there are none")
     sha256: str | None = Field(None, description="its hexadecimal digest; null: not checked")
 
 
@@ -93,6 +94,11 @@ class Template(_Section):
     )
     quantization: Quantization = Quantization()
     hyper_parameters: HyperParameters = HyperParameters()
+    search_space: dict[str, dict[str, Range]] = Field(
+        {},
+        description="ranges that --enable-hpo searches, as group: {name: {low, high, log}}; empty: learning rates "
+        "up to ten times as low and as high",
+    )
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -157,7 +163,7 @@ def _replaced(parameters: HyperParameters, values: dict[str, Any]) -> HyperParam
     try:
         return HyperParameters.model_validate(groups)
     except ValidationError as error:
-        raise UsageError(_explain(error, HyperParameters)) from error
+        raise UsageError(explain(error, HyperParameters)) from error
 
 
 def load(name: str | Path) -> Template:
@@ -179,9 +185,11 @@ def from_dict(content: dict[str, Any], where: str) -> Template:
     _refuse_numbers_as_text(content, where)
     try:
         # JSON mode: lists stand for tuples, but texts do not stand for numbers.
-        return Template.model_validate_json(_as_json(content, where), strict=True)
+        template = Template.model_validate_json(_as_json(content, where), strict=True)
     except ValidationError as error:
-        raise UsageError(f"{where}: {_explain(error, Template)}") from error
+        raise UsageError(f"{where}: {explain(error, Template)}") from error
+    check_search_space(template.search_space, where)
+    return template
 
 
 def _as_json(content: dict[str, Any], where: str) -> str:
@@ -209,60 +217,3 @@ def _refuse_numbers_as_text(value: Any, where: str, key: str = "") -> None:
         sign = exponent if exponent[0] in "+-" else f"+{exponent}"
         fixed = f"{mantissa if '.' in mantissa else mantissa + '.0'}e{sign}"
         raise UsageError(f"{where}: {key}: YAML reads {value} as text; write {fixed}")
-
-
-def _explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """One line for the first problem: key, what is wrong, what is possible."""
-    problem = error.errors()[0]
-    location = [str(part) for part in problem["loc"]]
-    key = ".".join(location)
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key {key!r}; {nearest(location[-1], _keys_beside(model, location))}"
-    if problem["type"] == "missing":
-        return f"the key {key!r} is missing"
-    field = _field(model, location)
-    message = problem["msg"].removeprefix("Value error, ")
-    limits = describe_range(field) if field is not None else ""
-    possible = f" (possible: {limits})" if limits else ""
-    return f"{key}: {problem['input']!r} is not usable: {message}{possible}"
-
-
-def _keys_beside(model: type[BaseModel], location: list[str]) -> list[str]:
-    for part in location[:-1]:
-        annotation = model.model_fields[part].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
-    return list(model.model_fields)
-
-
-def _field(model: type[BaseModel], location: list[str]) -> Any:
-    for part in location[:-1]:
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return None
-        model = annotation
-    return model.model_fields.get(location[-1])
-
-
-def describe_range(field: Any) -> str:
-    """The values a field of a schema class can take, such as ``1 to 512`` or ``Performance | Mixed``."""
-    extra = field.json_schema_extra
-    if isinstance(extra, dict) and extra.get("decided"):
-        return " | ".join(part for part in (AUTO, _range_of_values(field)) if part)
-    return _range_of_values(field)
-
-
-def _range_of_values(field: Any) -> str:
-    options = getattr(field.annotation, "__args__", ())
-    if getattr(field.annotation, "__origin__", None) is Literal:
-        return " | ".join(map(str, options))
-    if field.annotation is bool:
-        return "True | False"
-    limits = {
-        name: getattr(item, name) for item in field.metadata for name in ("ge", "gt", "le", "lt") if hasattr(item, name)
-    }
-    if not limits:
-        return ""
-    low = limits.get("ge", f"above {limits['gt']}" if "gt" in limits else "any")
-    high = limits.get("le", f"below {limits['lt']}" if "lt" in limits else "any")
-    return f"{low} to {high}"

@@ -13,7 +13,7 @@ from otx_seg.workspace.weights import read_tensors
 TRAIN, OPTIMIZE = "train", "optimize"
 """The verbs whose runs leave checkpoints."""
 
-_FREE = {"num_workers", "auto_num_workers", "inference_batch_size"}
+_FREE = {"num_workers", "auto_num_workers", "inference_batch_size", "mem_cache_size"}
 """Parameters a resumed run may change, since the result does not depend on them."""
 
 
@@ -58,22 +58,23 @@ def refuse_other_template(of_run: Template, asked: Template) -> None:
     Raises:
         UsageError: the templates differ in something that changes the result; the message says in what.
     """
-    differences = _differences(of_run.as_dict(), asked.as_dict())
-    if differences:
-        key, before, now = differences[0]
-        more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
+    found = differences(of_run.as_dict(), asked.as_dict())
+    if found:
+        key, before, now = found[0]
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise UsageError(
             f"the run to go on with has {key} = {before!r}, now {now!r} is asked for{more}; leave it as it was, or "
             "start a new run with --load-weights"
         )
 
 
-def _differences(before: Any, now: Any, key: str = "") -> list[tuple[str, Any, Any]]:
+def differences(before: Any, now: Any, key: str = "") -> list[tuple[str, Any, Any]]:
+    """Where two nested mappings differ in what a result depends on: dotted key, and both values."""
     if isinstance(before, dict) and isinstance(now, dict):
         names = [name for name in {**before, **now} if name not in _FREE]
         return [
             found
             for name in names
-            for found in _differences(before.get(name), now.get(name), f"{key}.{name}".lstrip("."))
+            for found in differences(before.get(name), now.get(name), f"{key}.{name}".lstrip("."))
         ]
     return [] if before == now else [(key, before, now)]

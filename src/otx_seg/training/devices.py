@@ -96,6 +96,11 @@ def _memory() -> int | None:
     return min(installed, int(text)) if text.isdecimal() else installed
 
 
+def processes_here() -> int:
+    """Training processes of this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
 def describe_device() -> str:
     """The device a training would use, for people."""
     if torch.cuda.is_available():

@@ -13,21 +13,22 @@ from torch import Tensor
 
 from otx_seg.algorithms import Algorithm, Moment
 from otx_seg.datasets import TrainingData
+from otx_seg.datasets.memory_cache import open_cache
 from otx_seg.errors import OtxError
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import TRAIN
-from otx_seg.training.devices import choose_workers, place, start_accelerator
+from otx_seg.training.devices import choose_workers, place, processes_here, start_accelerator
 from otx_seg.training.journal import Journal
 from otx_seg.training.loss_guard import LossGuard
-from otx_seg.training.memory import is_out_of_memory
+from otx_seg.training.memory import OutOfMemoryError, is_out_of_memory
 from otx_seg.training.reporter import Reporter
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.selection import Selection
 from otx_seg.training.state import Position, collect_state, restore_state
 from otx_seg.training.stopping import EarlyStopping, Stopping, StopRequest
-from otx_seg.training.views import open_views
+from otx_seg.training.views import open_views, slots_of
 from otx_seg.training.watcher import StepReport, TrainResult, ValidationReport, Watcher
 from otx_seg.workspace.atomic import write_tensors
 from otx_seg.workspace.run_folder import RunFolder
@@ -81,6 +82,8 @@ class Training:
         keep = self.parameters.ema_keep
         self.average = WeightAverage(algorithm.deployable(), keep, ramp=True) if keep > 0 else None
         self.workers = choose_workers(self.parameters, self.accelerator.num_processes)
+        cache_size = template.hyper_parameters.algo_backend.mem_cache_size
+        self.cache = open_cache(cache_size, slots_of(data), self.workers, processes_here())
         self.position = Position(batch_size=self.parameters.batch_size)
         self.loader = self._open_loader()
         warmup_steps = min(self.parameters.learning_rate_warmup_iters, self.total_steps // 2)
@@ -94,10 +97,9 @@ class Training:
         self._started = self._saved = time.monotonic()
 
     def _open_loader(self) -> Any:
-        share = (self.seed, self.accelerator.process_index, self.accelerator.num_processes)
-        return open_views(
-            self.algorithm.views, self.data, self.template, self.position.batch_size, self.workers, *share
-        )
+        how = (self.template, self.position.batch_size, self.workers, self.seed)
+        share = (self.accelerator.process_index, self.accelerator.num_processes)
+        return open_views(self.algorithm.views, self.data, *how, *share, self.cache)
 
     @property
     def total_steps(self) -> int:
@@ -126,8 +128,8 @@ class Training:
 
     # ------------------------------------------------------------------ the loop
 
-    def fit(self) -> TrainResult:
-        """Train to the end.
+    def fit(self, until: float = 1.0) -> TrainResult:
+        """Train to the end, or until this share of the run, 0 to 1, has passed; another process can `resume` it.
 
         Raises:
             OtxError: interrupted by a signal (the state is saved), the loss is not finite, memory ran out, or the
@@ -141,9 +143,9 @@ class Training:
                     if self._validate():
                         self.position.ended = f"{self.selection.stopping.reason}, without training"
                     self._save_checkpoint()
-            while not self.position.ended:
+            while not self.position.ended and (until >= 1.0 or not self.position.step or self._progress() < until):
                 try:
-                    self._epoch(stop_request)
+                    self._epoch(stop_request, until)
                 except Exception as error:
                     if is_out_of_memory(error):
                         self._halve_batch(error)
@@ -160,8 +162,8 @@ class Training:
         """End the loader's processes."""
         self.loader.close()
 
-    def _epoch(self, stop_request: StopRequest) -> None:
-        """Train to the end of the present epoch, or of the run."""
+    def _epoch(self, stop_request: StopRequest, until: float) -> None:
+        """Train to the end of the present epoch, or until this share of the run has passed."""
         position, progress = self.position, self._progress()
         self.loader.batch_sampler.set_epoch(position.epoch, position.batch)
         batches = len(self.loader)
@@ -173,13 +175,13 @@ class Training:
             progress = self._progress()
             if self._largest(float(stop_request.signal_name is not None)):
                 raise self._interrupted(stop_request)
-            if progress >= 1.0:
+            if progress >= until:
                 break
             if time.monotonic() - self._saved > CHECKPOINT_INTERVAL_S:
                 self._save_checkpoint()
         if position.batch >= batches:
             position.epoch, position.batch = position.epoch + 1, 0
-        if progress < 1.0 and not self._validation_due():
+        if progress < until and not self._validation_due():
             return
         stalled = self._validate()
         if progress >= 1.0:
@@ -233,7 +235,7 @@ class Training:
         position = self.position
         wanted = self.parameters.auto_adapt_batch_size == "Safe"
         if not wanted or position.batch_size == 1 or self.accelerator.num_processes > 1:
-            raise OtxError(
+            raise OutOfMemoryError(
                 f"memory ran out with batches of {position.batch_size} images; lower learning_parameters.batch_size "
                 "(in semi-supervised training unlabeled_batch_size too) or learning_parameters.input_size "
                 f"({self.parameters.input_size})"

@@ -10,6 +10,10 @@ from torch import Tensor
 from otx_seg.errors import OtxError
 
 
+class DivergedError(OtxError):
+    """The loss or its gradient is infinite or no number."""
+
+
 class LossGuard:
     """Collects values and looks at several at once: reading one makes the processor wait for a GPU.
 
@@ -37,14 +41,14 @@ class LossGuard:
         """Look at all values that were not looked at.
 
         Raises:
-            OtxError: one is infinite or no number.
+            DivergedError: one is infinite or no number.
         """
         for step, name, value, files in self._unchecked:
             if not math.isfinite(float(value)):
                 saved = (
                     f"the state before it is in {self.checkpoint}" if self.checkpoint.exists() else "nothing was saved"
                 )
-                raise OtxError(
+                raise DivergedError(
                     f"the {name} became {float(value)} at step {step}, with the images {', '.join(files)}; {saved}. "
                     "Lower learning_parameters.learning_rate, or set learning_parameters.precision=fp32"
                 )

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import torch
 
+from otx_seg.errors import OtxError
+
+
+class OutOfMemoryError(OtxError):
+    """A batch does not fit into the device's memory, and may not or cannot be made smaller."""
+
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception of a training step means that the batch does not fit into the device's memory."""

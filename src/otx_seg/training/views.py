@@ -6,6 +6,7 @@ from typing import Any
 
 from otx_seg.datasets import TrainingData
 from otx_seg.datasets.loading import training_loader
+from otx_seg.datasets.memory_cache import Cache
 from otx_seg.datasets.views import Labelled, Unlabelled
 from otx_seg.template import Template
 from otx_seg.transforms.pipeline import Transform, build_pipeline
@@ -29,6 +30,7 @@ def open_views(
     seed: int,
     rank: int,
     world_size: int,
+    cache: Cache | None = None,
 ) -> Any:
     """A loader of the views called `names` for one process, see `training_loader`.
 
@@ -38,6 +40,7 @@ def open_views(
         template: its pipelines augment; its `unlabeled_batch_size` counts unlabelled images.
         batch_size: labelled images per step at most.
         workers, seed, rank, world_size: see `training_loader` and `Labelled`.
+        cache: of decoded files, with `slots_of(data)` slots; None: there is none.
 
     Raises:
         UsageError: a pipeline cannot be built.
@@ -48,7 +51,7 @@ def open_views(
         return build_pipeline(getattr(template, key), template.input_size, f"{where}: {key}", moves_pixels)
 
     def labelled(name: str, key: str, look: int) -> Labelled:
-        return Labelled(data.train, pipeline(key), batch_size, seed, rank, world_size, name, look, data.new)
+        return Labelled(data.train, pipeline(key), batch_size, seed, rank, world_size, name, look, data.new, cache)
 
     views: list[Any] = [labelled(name, *_LABELLED[name]) for name in names if name in _LABELLED]
     if Unlabelled.name in names:
@@ -57,5 +60,11 @@ def open_views(
         parameters = template.hyper_parameters.learning_parameters
         # Both shrink together when memory runs out.
         count = max(1, parameters.unlabeled_batch_size * batch_size // parameters.batch_size)
-        views.append(Unlabelled(data.unlabelled, weak, strong, count, seed, rank, world_size))
+        first_slot = 2 * len(data.train)
+        views.append(Unlabelled(data.unlabelled, weak, strong, count, seed, rank, world_size, cache, first_slot))
     return training_loader(views[0], views[1:], workers)
+
+
+def slots_of(data: TrainingData) -> int:
+    """Files that a training may read: images, masks, and images without masks."""
+    return 2 * len(data.train) + (0 if data.unlabelled is None else len(data.unlabelled))

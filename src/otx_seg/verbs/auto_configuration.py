@@ -142,6 +142,20 @@ def _without_masks(plan: Plan, images: int, machine: MachineFacts) -> tuple[Temp
     return template, made
 
 
+def with_found(decisions: Sequence[Decision], values: dict[str, Any]) -> tuple[Decision, ...]:
+    """The decisions after a search for hyper-parameters.
+
+    Args:
+        values: what the search found, ``{"group.name": value}``.
+    """
+    return tuple(
+        Decision(item.parameter, values[item.parameter], f"found by the search, which began with {item.value}")
+        if values.get(item.parameter, item.value) != item.value
+        else item
+        for item in decisions
+    )
+
+
 def announce(decisions: Sequence[Decision]) -> None:
     """Say what was decided and why, a line each; what the user decided in one line."""
     for decision in decisions:

@@ -10,15 +10,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import open_test
+from otx_seg.datasets import AS_IT_LOOKS, HowToRead, open_test
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 from otx_seg.deployment.benchmark.measure import Measurement, Progress, measure
 from otx_seg.deployment.benchmark.processor import computes_in_bf16, processor_count, processor_name
 from otx_seg.deployment.benchmark.variant import Variant
 from otx_seg.deployment.benchmark.variants import variants_of
 from otx_seg.errors import UsageError
+from otx_seg.labels import Labels
 from otx_seg.report.benchmark_chart import draw_benchmark
-from otx_seg.verbs.data import tell_skipped
+from otx_seg.verbs.data import how_to_read, tell_skipped
+from otx_seg.verbs.place import open_place
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
@@ -78,10 +80,13 @@ class Benchmark:
 
 
 def benchmark(
-    load_weights: str | Path | Sequence[str | Path],
+    load_weights: str | Path | Sequence[str | Path] | None = None,
     data_roots: str | Path | None = None,
     *,
+    test_ann_files: str | Path | None = None,
+    data_format: str | None = None,
     labels: str | Sequence[str] | None = None,
+    workspace: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
     threads: int | None = None,
@@ -94,10 +99,13 @@ def benchmark(
 
     Args:
         load_weights: any of ``.pth``, ``.xml`` and ``.onnx``, with the same labels. Each contributes what it can be
-            run as, see `variants_of`.
-        data_roots: labelled images to score on, as for `evaluate`; None: no scores.
+            run as, see `variants_of`. None: the weights, the exported and the quantised model made last in the
+            workspace.
+        data_roots: labelled images to score on, as for `evaluate`; None: those of the workspace, else no scores.
+        test_ann_files: COCO file of annotations to use instead of those in `data_roots`.
+        data_format: name of the format of the data; None: what it looks like.
         labels: see `predict`; of those models that carry none.
-        output, overwrite: see `train`.
+        workspace, output, overwrite: see `train`.
         threads: how many work for each model; None: one for each processor this process may use.
         seconds: how long each variant is measured, beside loading, warming up and scoring.
         progress: called with the name of a stage, and the numbers of turns done and to do in it.
@@ -108,23 +116,42 @@ def benchmark(
         DataError: the data cannot be used.
         OtxError: a model's process failed or was ended, say for want of memory.
     """
-    threads = _checked_threads(threads)
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise UsageError(f"seconds={seconds}: each model is measured for some time; give a number above 0")
-    files = [load_weights] if isinstance(load_weights, (str, Path)) else load_weights
+    threads = checked_threads(threads)
+    check_seconds(seconds)
+    place = open_place(workspace)
+    files = place.every_model([load_weights] if isinstance(load_weights, (str, Path)) else load_weights or ())
+    named = data_roots if data_roots is not None else place.test_root_if_any()
+    root = Path(named) if named is not None else None
+    how = how_to_read(data_format, test_ann_files=test_ann_files)
+    if root is None and how != AS_IT_LOOKS:
+        raise UsageError("--data-format and --test-ann-files say how to read data: give --data-roots too")
+    folder = Path(output) if output is not None else None
+    return compare(files, root, given_labels(labels), folder, overwrite, place.outputs, threads, seconds, progress, how)
+
+
+def compare(
+    files: Sequence[Path],
+    root: Path | None,
+    labels: Labels | None,
+    output: Path | None,
+    overwrite: bool,
+    outputs: Path,
+    threads: int,
+    seconds: float,
+    progress: Progress | None,
+    how: HowToRead = AS_IT_LOOKS,
+) -> Benchmark:
+    """As `benchmark`, but nothing is filled in: without `root` there are no scores, whatever a workspace names."""
     with_bf16 = computes_in_bf16()
-    variants = variants_of([Path(file) for file in files], with_bf16, given_labels(labels))
-    if not variants:
-        raise UsageError("no models to compare; give .pth, .xml or .onnx files")
-    root = Path(data_roots) if data_roots is not None else None
-    subset = open_test(root) if root is not None else None
+    variants = variants_of(files, with_bf16, labels)
+    subset = open_test(root, how=how) if root is not None else None
     roots = (subset.root,) if subset is not None else ()
-    run = open_run(Path(output) if output is not None else None, "benchmark", _PRODUCTS, overwrite, roots)
+    run = open_run(output, "benchmark", _PRODUCTS, overwrite, roots, outputs)
     with log_to(run):
         if subset is not None:
             tell_skipped("test", subset.unmatched)
         _tell_what_is_left_out(variants, with_bf16)
-        found = measure(variants, threads, seconds, run.log, root, progress)
+        found = measure(variants, threads, seconds, run.log, root, progress, how)
         images = len(subset) if subset is not None else 0
         report, chart = (run.path / name for name in _PRODUCTS)
         result = Benchmark(tuple(found), processor_name(), threads, seconds, images, report, chart)
@@ -133,7 +160,21 @@ def benchmark(
     return result
 
 
-def _checked_threads(threads: int | None) -> int:
+def check_seconds(seconds: float) -> None:
+    """
+    Raises:
+        UsageError: that is no time in which a model can be measured.
+    """
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise UsageError(f"seconds={seconds}: each model is measured for some time; give a number above 0")
+
+
+def checked_threads(threads: int | None) -> int:
+    """How many threads work for each model; None: one for each processor this process may use.
+
+    Raises:
+        UsageError: more than that, or none.
+    """
     available = processor_count()
     if threads is not None and not 1 <= threads <= available:
         raise UsageError(

@@ -1,11 +1,30 @@
-"""What every verb tells about the data it uses."""
+"""What every verb is told, and tells, about the data it uses."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from pathlib import Path
+
+from otx_seg.datasets import HowToRead
 
 logger = logging.getLogger(__name__)
+
+
+def how_to_read(
+    data_format: str | None,
+    train_ann_files: str | Path | None = None,
+    val_ann_files: str | Path | None = None,
+    test_ann_files: str | Path | None = None,
+) -> HowToRead:
+    """What the arguments of a verb say about reading its data.
+
+    Args:
+        data_format: name of the format; None: what the data looks like.
+        train_ann_files, val_ann_files, test_ann_files: files of annotations to use instead of those in the folders.
+    """
+    files = (train_ann_files, val_ann_files, test_ann_files)
+    return HowToRead(data_format, *(None if file is None else Path(file) for file in files))
 
 
 def tell_skipped(name: str, reasons: Iterable[object]) -> tuple[str, ...]:

@@ -13,16 +13,18 @@ from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.pipeline import Masks, in_turn, side_by_side
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.runtime.streams import open_stream
-from otx_seg.verbs.weights import choose_weights, given_labels
+from otx_seg.verbs.place import open_place
+from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 
 def demo(
-    input: str | Path | int,
+    input: str | Path | int | None = None,
     *,
     load_weights: str | Path | None = None,
     labels: str | Sequence[str] | None = None,
+    workspace: str | Path | None = None,
     display_perf: bool = False,
     loop: bool = False,
     delay: int | None = None,
@@ -34,10 +36,12 @@ def demo(
     """Show images, a video or a camera with the labels' colours and names drawn over them.
 
     Args:
-        input: an image, a folder of images, a video, or the index of a camera.
+        input: an image, a folder of images, a video, or the index of a camera; None: the test or else the validation
+            images of the workspace.
         load_weights: a ``.pth``, ``.xml``, ``.onnx``, or the ``.zip`` of `deploy`; None: the last training run of the
             workspace. OpenVINO models work on several frames at a time.
         labels: see `predict`.
+        workspace: see `train`.
         display_perf: write frames per second and milliseconds, means of the last ten frames, onto the picture.
         loop: begin again at the end.
         delay: milliseconds each frame is shown, 0: until a key is pressed, negative: without a window; None: still
@@ -61,8 +65,10 @@ def demo(
         loop=loop,
         display_perf=display_perf,
     )
-    stream = open_stream(str(input))
-    predictor = load_predictor(choose_weights(load_weights), labels=given_labels(labels))
+    place = open_place(workspace)
+    source = str(input) if input is not None else place.images(None, "--input", "an image, a video or a camera")
+    stream = open_stream(str(source))
+    predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
     run = None if show.output is None else open_run(show.output, "demo", (), overwrite)
     with nullcontext() if run is None else log_to(run):
         return demonstrate(stream, _masks_by(predictor), predictor.labels, show, progress)

@@ -7,30 +7,34 @@ from pathlib import Path
 
 from otx_seg.deployment.deploy import PACKAGE, Deployed
 from otx_seg.deployment.deploy import deploy as deploy_model
+from otx_seg.verbs.place import open_place
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 
 def deploy(
-    load_weights: str | Path,
+    load_weights: str | Path | None = None,
     *,
     labels: str | Sequence[str] | None = None,
+    workspace: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
 ) -> Deployed:
     """Write ``<run>/openvino.zip``: an OpenVINO model, a demo, and what a receiver needs to know.
 
     Args:
-        load_weights: the ``.xml`` that `export` or `optimize` wrote, or one like those.
+        load_weights: the ``.xml`` that `export` or `optimize` wrote, or one like those; None: the last of them in the
+            workspace.
         labels: see `predict`.
-        output, overwrite: see `train`.
+        workspace, output, overwrite: see `train`.
 
     Raises:
         UsageError: no OpenVINO model, or one that does something else.
         OtxError: the zip cannot be written.
     """
-    model = Path(load_weights)
-    run = open_run(Path(output) if output is not None else None, "deploy", (PACKAGE,), overwrite)
+    place = open_place(workspace)
+    model = place.exported(load_weights, quantized_too=True)
+    run = open_run(Path(output) if output is not None else None, "deploy", (PACKAGE,), overwrite, (), place.outputs)
     with log_to(run):
         return deploy_model(model, run.path, given_labels(labels))

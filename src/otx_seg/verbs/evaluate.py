@@ -6,26 +6,30 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import open_test
+from otx_seg.datasets import Subset, open_test
 from otx_seg.inference.evaluate import Evaluation
 from otx_seg.inference.evaluate import evaluate as evaluate_predictor
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.sliding_window import parse_window
 from otx_seg.template import USED_BY
 from otx_seg.training.devices import choose_workers
-from otx_seg.verbs.data import tell_skipped
-from otx_seg.verbs.weights import choose_weights, open_model
+from otx_seg.verbs.data import how_to_read, tell_skipped
+from otx_seg.verbs.place import open_place
+from otx_seg.verbs.weights import open_model
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 
 def evaluate(
-    test_data_roots: str | Path,
+    test_data_roots: str | Path | Subset | None = None,
     *,
+    test_ann_files: str | Path | None = None,
+    data_format: str | None = None,
     load_weights: str | Path | None = None,
     labels: str | Sequence[str] | None = None,
     template: str | Path | None = None,
+    workspace: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
     parameters: dict[str, Any] | None = None,
@@ -37,12 +41,15 @@ def evaluate(
     """Score a model on labelled images and write ``<run>/performance.json``.
 
     Args:
-        test_data_roots: labelled images; the subset called test if there are subsets, else the one called val.
+        test_data_roots: labelled images; the subset called test if there are subsets, else the one called val. None:
+            the test or else the validation data of the workspace. Or a subset that is open.
+        test_ann_files: COCO file of annotations to use instead of those in `test_data_roots`.
+        data_format: name of the format of the data; None: what it looks like.
         load_weights: a ``.pth``, ``.xml``, ``.onnx`` or the ``.zip`` of `deploy`; None: the last training run of the
             workspace.
         labels: see `predict`.
         template: the template the weights are expected to be made from; it is read from them.
-        output, overwrite: see `train`.
+        workspace, output, overwrite: see `train`.
         parameters: ``{"group.name": value}``; of the ``learning_parameters`` only ``inference_batch_size``,
             ``num_workers``, ``auto_num_workers`` and ``use_otx_adapter`` are possible.
         sliding_window, overlap, tta: see `predict`; they stand in ``performance.json`` too.
@@ -54,12 +61,14 @@ def evaluate(
         DataError: the data cannot be used.
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
-    predictor, made_from = open_model(choose_weights(load_weights), template, labels, parameters, USED_BY["eval"])
+    place = open_place(workspace)
+    data = test_data_roots if isinstance(test_data_roots, Subset) else Path(place.test_root(test_data_roots))
+    predictor, made_from = open_model(place.weights(load_weights), template, labels, parameters, USED_BY["eval"])
     settings = made_from.hyper_parameters.learning_parameters
-    subset = open_test(Path(test_data_roots), use_polygons=settings.use_otx_adapter)
-    run = open_run(
-        Path(output) if output is not None else None, "eval", ("performance.json",), overwrite, (subset.root,)
-    )
+    how = how_to_read(data_format, test_ann_files=test_ann_files)
+    subset = data if isinstance(data, Subset) else open_test(data, settings.use_otx_adapter, how)
+    folder = Path(output) if output is not None else None
+    run = open_run(folder, "eval", ("performance.json",), overwrite, (subset.root,), place.outputs)
     with log_to(run):
         tell_skipped("test", subset.unmatched)
         workers = choose_workers(settings, processes=1)

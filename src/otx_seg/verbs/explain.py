@@ -8,16 +8,18 @@ from pathlib import Path
 from otx_seg.inference.explain import Explanations, explain_images
 from otx_seg.inference.how_to_explain import HowToExplain
 from otx_seg.inference.predictor import load_predictor
-from otx_seg.verbs.weights import choose_weights, given_labels
+from otx_seg.verbs.place import open_place
+from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 
 def explain(
-    explain_data_roots: str | Path,
+    explain_data_roots: str | Path | None = None,
     *,
     load_weights: str | Path | None = None,
     labels: str | Sequence[str] | None = None,
+    workspace: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
     explain_algorithm: str = HowToExplain.algorithm,
@@ -29,11 +31,11 @@ def explain(
     """Write heat maps of what a model decided on, and overlays of them, for an image or every image in a folder.
 
     Args:
-        explain_data_roots: an image file or a folder.
+        explain_data_roots: an image file or a folder; None: the test or else the validation images of the workspace.
         load_weights: a ``.pth``, or an ``.xml``, ``.onnx`` or ``.zip`` made from an export with `dump_features`
             (without it, for ``"probability"`` only); None: the last training run of the workspace.
         labels: see `predict`.
-        output, overwrite: see `train`; maps go to ``<run>/maps/INDEX_LABEL/NAME.npy``, overlays to
+        workspace, output, overwrite: see `train`; maps go to ``<run>/maps/INDEX_LABEL/NAME.npy``, overlays to
             ``<run>/overlays/INDEX_LABEL/NAME.jpg``.
         explain_algorithm: for each label ``"classwisesaliencymap"`` (Seg-Grad-CAM) or ``"probability"``; one map for
             all labels ``"activationmap"`` (mean over the channels) or ``"eigencam"``. In any case.
@@ -49,7 +51,9 @@ def explain(
         OtxError: a result cannot be written.
     """
     how = HowToExplain(explain_algorithm.lower(), explain_all_classes, process_saliency_maps, overlay_weight)
-    predictor = load_predictor(choose_weights(load_weights), labels=given_labels(labels))
-    run = open_run(Path(output) if output is not None else None, "explain", (), overwrite)
+    place = open_place(workspace)
+    images = Path(place.images(explain_data_roots, "--explain-data-roots", "an image or a folder of images"))
+    predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
+    run = open_run(Path(output) if output is not None else None, "explain", (), overwrite, (), place.outputs)
     with log_to(run):
-        return explain_images(predictor, Path(explain_data_roots), run.path, how, overwrite, progress)
+        return explain_images(predictor, images, run.path, how, overwrite, progress)

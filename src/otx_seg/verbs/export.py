@@ -16,7 +16,7 @@ from otx_seg.deployment.export import Exported, ExportType
 from otx_seg.deployment.export import export as export_weights
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import images_in, read_image
-from otx_seg.verbs.weights import choose_weights
+from otx_seg.verbs.place import open_place
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import RunFolder, open_run
 
@@ -34,6 +34,7 @@ def export(
     input_size: str | None = None,
     dynamic: Dynamic | None = None,
     template: str | Path | None = None,
+    workspace: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
     compare_on: str | Path | None = None,
@@ -50,7 +51,7 @@ def export(
         dynamic: leave the number of images open (``batch``), their height and width (``size``), or ``both``. The verbs
             of this toolkit run such a model on one image of its input size; a model of any size is slower.
         template: for a checkpoint of OTX 1.x, which does not name its own.
-        output, overwrite: see `train`.
+        workspace, output, overwrite: see `train`.
         compare_on: image or folder of images on which the exported model is compared with the network; None: the
             validation images of the training run, if they are still there.
         dump_features: let the model also give a feature vector, and keep what `explain` needs.
@@ -60,10 +61,11 @@ def export(
         OtxError: the exported model disagrees with the network on more than 0.1 % of the pixels, or what should be
             open in it is not.
     """
-    weights = choose_weights(load_weights)
+    place = open_place(workspace)
+    weights = place.weights(load_weights)
     images = _images_to_compare(weights, Path(compare_on) if compare_on is not None else None)
     named = templates.load(template) if template is not None else None
-    run = open_run(Path(output) if output is not None else None, "export", _PRODUCTS, overwrite)
+    run = open_run(Path(output) if output is not None else None, "export", _PRODUCTS, overwrite, (), place.outputs)
     with log_to(run):
         return export_weights(
             weights, run.path, export_type, half_precision, images, named, dump_features, input_size, dynamic

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg import template as templates
-from otx_seg.datasets import DEFAULT_SEED
+from otx_seg.datasets import AS_IT_LOOKS, DEFAULT_SEED, HowToRead
 from otx_seg.deployment.outcome import Progress
 from otx_seg.deployment.quantization_aware import BEST, FineTuned, FineTuning, fine_tune, fine_tuning_template
 from otx_seg.errors import UsageError
 from otx_seg.template import USED_TO_QUANTIZE, Template
 from otx_seg.training.checkpoint import OPTIMIZE, find_checkpoint, read_checkpoint, refuse_other_template, template_of
 from otx_seg.training.watcher import Watcher
-from otx_seg.verbs.plan import Plan, Roots
+from otx_seg.verbs.plan import Plan, Roots, how_recorded
 from otx_seg.verbs.recipe import recipe
 from otx_seg.verbs.training_data import check_data, describe_data, label_weights, open_data, refuse_other_data
 from otx_seg.workspace.atomic import write_json, write_text
@@ -42,10 +42,16 @@ class Request:
     template: str | Path | None
     seed: int | None
     parameters: dict[str, Any]
+    how: HowToRead = AS_IT_LOOKS
 
 
 def fine_tune_weights(
-    request: Request, output: str | Path | None, overwrite: bool, watcher: Watcher, progress: Progress | None
+    request: Request,
+    output: str | Path | None,
+    overwrite: bool,
+    outputs: Path,
+    watcher: Watcher,
+    progress: Progress | None,
 ) -> FineTuned:
     """Quantise trained weights, and fine-tune them; see `optimize`.
 
@@ -65,7 +71,7 @@ def fine_tune_weights(
     assert plan.load_weights is not None
     weights = read_weights(plan.load_weights)
     roots = tuple(root for root in (plan.roots.train, plan.roots.val) if root is not None)
-    run = _open_run(plan, output, overwrite, roots)
+    run = _open_run(plan, output, overwrite, roots, outputs)
     with log_to(run):
         data, report = check_data(plan, open_data(plan), progress)
         _refuse_other_labels(plan, data.train.labels.names)
@@ -96,7 +102,7 @@ def _new_plan(request: Request) -> Plan:
     path = Path(request.load_weights)
     weights = read_weights(path)
     chosen = _asked(_template_of(path, weights.template, request.template), request.parameters)
-    roots = Roots(Path(request.train_root), _path(request.val_root), None, None)
+    roots = Roots(Path(request.train_root), _path(request.val_root), None, None, request.how)
     seed = DEFAULT_SEED if request.seed is None else request.seed
     return Plan(chosen, "quantisation-aware", roots, seed, path, weights.labels, None, None)
 
@@ -117,7 +123,7 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     if request.seed not in (None, recorded["seed"]):
         raise UsageError(f"the run to go on with has seed {recorded['seed']}, now {request.seed} is asked for")
     train_root, val_root = request.train_root or recorded["train_root"], request.val_root or recorded["val_root"]
-    roots = Roots(Path(train_root), _path(val_root), None, None)
+    roots = Roots(Path(train_root), _path(val_root), None, None, how_recorded(request.how, recorded))
     known = read_weights(source).labels
     return Plan(of_run, "as in the run to go on with", roots, recorded["seed"], source, known, state, run)
 
@@ -164,10 +170,12 @@ def _refuse_other_labels(plan: Plan, names: tuple[str, ...]) -> None:
         )
 
 
-def _open_run(plan: Plan, output: str | Path | None, overwrite: bool, roots: tuple[Path, ...]) -> RunFolder:
+def _open_run(
+    plan: Plan, output: str | Path | None, overwrite: bool, roots: tuple[Path, ...], outputs: Path
+) -> RunFolder:
     folder = Path(output) if output is not None else None
     if plan.resumed_run is None:
-        return open_run(folder, OPTIMIZE, _PRODUCTS, overwrite, roots)
+        return open_run(folder, OPTIMIZE, _PRODUCTS, overwrite, roots, outputs)
     if folder is not None and folder.resolve() != plan.resumed_run.path.resolve():
         raise UsageError(f"a resumed run stays in its folder, {plan.resumed_run.path}: leave --output out")
     return open_run(plan.resumed_run.path, OPTIMIZE, (), overwrite)

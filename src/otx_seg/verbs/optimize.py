@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import DEFAULT_SEED, open_training
+from otx_seg.datasets import DEFAULT_SEED, HowToRead, open_training
 from otx_seg.deployment.outcome import Progress, Quantized
 from otx_seg.deployment.quantize import quantize
 from otx_seg.errors import UsageError
@@ -15,7 +15,9 @@ from otx_seg.template import USED_TO_QUANTIZE
 from otx_seg.template.hyper_parameters import NncfOptimization
 from otx_seg.training.devices import choose_workers
 from otx_seg.training.watcher import SilentWatcher, Watcher
+from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.fine_tune import Request, fine_tune_weights
+from otx_seg.verbs.place import Place, open_place
 from otx_seg.verbs.recipe import recipe
 from otx_seg.verbs.weights import open_model
 from otx_seg.workspace.logs import log_to
@@ -31,9 +33,13 @@ def optimize(
     train_data_roots: str | Path | None = None,
     val_data_roots: str | Path | None = None,
     *,
+    train_ann_files: str | Path | None = None,
+    val_ann_files: str | Path | None = None,
+    data_format: str | None = None,
     resume_from: str | Path | None = None,
     template: str | Path | None = None,
     labels: str | Sequence[str] | None = None,
+    workspace: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
     seed: int | None = None,
@@ -49,14 +55,18 @@ def optimize(
     `FineTuned`.
 
     Args:
-        load_weights: the ``.xml`` that `export` wrote, or the ``.pth`` of `train`.
-        train_data_roots: images that calibrate the ranges; for a ``.pth`` with masks, to train on.
+        load_weights: the ``.xml`` that `export` wrote, or the ``.pth`` of `train`; None: what was exported last in the
+            workspace.
+        train_data_roots: images that calibrate the ranges; for a ``.pth`` with masks, to train on. None: those of the
+            workspace.
         val_data_roots: labelled images to compare on; None: as in `train`.
+        train_ann_files, val_ann_files: COCO files of annotations to use instead of those in the folders.
+        data_format: name of the format of the data; None: what it looks like.
         resume_from: folder of an interrupted run that began with a ``.pth``, or its checkpoint file, to go on with as
             if it had never stopped.
         template: the template the model is expected to be made from; it is read from the model.
         labels: see `predict`; the new model carries them.
-        output, overwrite: see `train`.
+        workspace, output, overwrite: see `train`.
         seed: of the choice of calibration images and of the fine-tuning, and of the random validation images where
             `val_data_roots` is missing: give that of the training, so that none of them was trained on. None: 42.
         parameters: ``{"group.name": value}``; only ``pot_parameters``, ``nncf_optimization`` and what concerns reading
@@ -69,15 +79,24 @@ def optimize(
         DataError: the data cannot be used.
         OtxError: the fine-tuning failed or was interrupted; the message says how to go on.
     """
-    if resume_from is not None or load_weights is None or Path(load_weights).suffix.lower() == ".pth":
+    how = how_to_read(data_format, train_ann_files, val_ann_files)
+    place = open_place(workspace)
+    if resume_from is None:
+        load_weights = place.exported(load_weights, quantized_too=False)
+        train_data_roots, val_data_roots = place.root(train_data_roots, "train"), place.root(val_data_roots, "val")
+    if load_weights is None or Path(load_weights).suffix.lower() == ".pth":
         if labels is not None:
             raise UsageError("--labels is for exported models of other tools; a .pth has its labels: leave it out")
-        request = Request(load_weights, train_data_roots, val_data_roots, resume_from, template, seed, parameters or {})
-        return fine_tune_weights(request, output, overwrite, watcher or SilentWatcher(), progress)
+        request = Request(
+            load_weights, train_data_roots, val_data_roots, resume_from, template, seed, parameters or {}, how
+        )
+        return fine_tune_weights(request, output, overwrite, place.outputs, watcher or SilentWatcher(), progress)
     return _quantize_ir(
+        place,
         Path(load_weights),
         train_data_roots,
         val_data_roots,
+        how,
         template,
         labels,
         output,
@@ -89,9 +108,11 @@ def optimize(
 
 
 def _quantize_ir(
+    place: Place,
     weights: Path,
     train_data_roots: str | Path | None,
     val_data_roots: str | Path | None,
+    how: HowToRead,
     template: str | Path | None,
     labels: str | Sequence[str] | None,
     output: str | Path | None,
@@ -111,10 +132,10 @@ def _quantize_ir(
     settings = made_from.hyper_parameters
     val_root = Path(val_data_roots) if val_data_roots is not None else None
     use_polygons = settings.learning_parameters.use_otx_adapter
-    data = open_training(Path(train_data_roots), val_root, seed, use_polygons=use_polygons)
+    data = open_training(Path(train_data_roots), val_root, seed, use_polygons=use_polygons, how=how)
     assert data.val is not None
     roots = (data.train.root, data.val.root)
-    run = open_run(Path(output) if output is not None else None, "optimize", _PRODUCTS, overwrite, roots)
+    run = open_run(Path(output) if output is not None else None, "optimize", _PRODUCTS, overwrite, roots, place.outputs)
     with log_to(run):
         logger.info("%s", data.split)
         workers = choose_workers(settings.learning_parameters, processes=1)

@@ -10,11 +10,12 @@ from typing import Any
 from otx_seg import template as templates
 from otx_seg.algorithms import takes_label_weights
 from otx_seg.configuration.facts import Decision
-from otx_seg.datasets import DEFAULT_SEED
+from otx_seg.datasets import AS_IT_LOOKS, DEFAULT_SEED, HowToRead
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, labels_from_plain
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint, refuse_other_template, template_of
+from otx_seg.verbs.hpo.settings import Settings, check_settings, holds_search, read_settings
 from otx_seg.verbs.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import BackboneFile, WeightsFile, read_start
@@ -29,12 +30,14 @@ class Roots:
         val: labelled images to validate on; None: part of `train`.
         unlabelled: images without masks, or None.
         unlabelled_list: file that names those to use; None: all.
+        how: the format of the labelled data, and files of annotations.
     """
 
     train: Path
     val: Path | None
     unlabelled: Path | None
     unlabelled_list: Path | None
+    how: HowToRead = AS_IT_LOOKS
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Plan:
         load_weights: what the training starts from, or None.
         known: the labels of these weights, or None where there are none.
         state: the checkpoint of the run to go on with, or None.
+        search: how to search for hyper-parameters before the training, or None.
         given: the parameters that were asked for, which any template gets.
         template_named: whether the template is settled; otherwise the data may decide on another one.
         decisions: what was decided since, see `verbs.auto_configuration`.
@@ -59,6 +63,7 @@ class Plan:
     known: Labels | None
     state: dict[str, Any] | None
     resumed_run: RunFolder | None
+    search: Settings | None = None
     given: dict[str, Any] = field(default_factory=dict)
     template_named: bool = True
     decisions: tuple[Decision, ...] = ()
@@ -76,12 +81,16 @@ class Request:
     val_root: str | Path | None = None
     unlabelled_root: str | Path | None = None
     unlabelled_list: str | Path | None = None
+    how: HowToRead = AS_IT_LOOKS
     train_type: str | None = None
     template: str | Path | None = None
     load_weights: str | Path | None = None
     resume_from: str | Path | None = None
     seed: int | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
+    enable_hpo: bool = False
+    hpo_time_ratio: float | None = None
+    hpo_parallel: int | None = None
 
 
 def make_plan(request: Request) -> Plan:
@@ -92,15 +101,15 @@ def make_plan(request: Request) -> Plan:
     """
     if request.unlabelled_list is not None and request.unlabelled_root is None and request.resume_from is None:
         raise UsageError("--unlabeled-file-list names images in a folder: give --unlabeled-data-roots too")
+    if not request.enable_hpo and request.resume_from is None:
+        for option, value in (("time-ratio", request.hpo_time_ratio), ("parallel", request.hpo_parallel)):
+            if value is not None:
+                raise UsageError(f"--hpo-{option} says how to search for hyper-parameters: give --enable-hpo too")
     return _new_plan(request) if request.resume_from is None else _resumed_plan(request, Path(request.resume_from))
 
 
 def _new_plan(request: Request) -> Plan:
-    if request.train_root is None:
-        raise UsageError(
-            "--train-data-roots is missing: name the folder of the training images and masks; or, to learn a backbone "
-            "from images alone, the folder of these images"
-        )
+    assert request.train_root is not None  # the place of the command has asked for it
     by_parameter = request.parameters.get(PARAMETER)
     if None not in (request.train_type, by_parameter) and str(by_parameter).lower() != str(request.train_type).lower():
         raise UsageError(f"--train-type {request.train_type} and {PARAMETER}={by_parameter} contradict each other")
@@ -109,8 +118,15 @@ def _new_plan(request: Request) -> Plan:
     chosen = _choose_template(request.template, start)
     in_template = chosen.hyper_parameters.algo_backend.train_type
     asked = request.train_type or by_parameter or (in_template if in_template != "Incremental" else None)
-    given = (Path(request.train_root), request.val_root is not None, request.unlabelled_root is not None)
-    train_type, reason = choose_train_type(asked, *given)
+    # Data that is said to be of some format is not looked at as bare images.
+    bare = Path(request.train_root) if request.how == AS_IT_LOOKS else None
+    val = request.val_root is not None or request.how.val_annotations is not None
+    train_type, reason = choose_train_type(asked, bare, val, request.unlabelled_root is not None)
+    if train_type == "Selfsupervised" and request.how != AS_IT_LOOKS:
+        raise UsageError(
+            "--train-type Selfsupervised learns from images alone: leave out --data-format and --train-ann-files, and "
+            "name the folder of the images"
+        )
     parameters = {**request.parameters, PARAMETER: train_type}
     chosen = chosen.override(parameters)
     roots = Roots(
@@ -118,12 +134,16 @@ def _new_plan(request: Request) -> Plan:
         _path(request.val_root),
         _path(request.unlabelled_root),
         _path(request.unlabelled_list),
+        request.how,
     )
     seed = DEFAULT_SEED if request.seed is None else request.seed
     known = start.labels if isinstance(start, WeightsFile) else None
     _refuse_unused(chosen, known, request.parameters)
+    search = check_settings(request.hpo_time_ratio, request.hpo_parallel) if request.enable_hpo else None
+    if search is not None and train_type == "Selfsupervised":
+        raise UsageError("--enable-hpo compares validation scores, and self-supervised training has none: leave it out")
     named = request.template is not None or (start is not None and start.template is not None)
-    return Plan(chosen, reason, roots, seed, weights, known, None, None, parameters, named)
+    return Plan(chosen, reason, roots, seed, weights, known, None, None, search, parameters, named)
 
 
 def _choose_template(named: str | Path | None, start: WeightsFile | BackboneFile | None) -> Template:
@@ -168,9 +188,7 @@ def _refuse_unused(template: Template, known: Labels | None, given: dict[str, An
 def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     if request.load_weights is not None:
         raise UsageError("--resume-from and --load-weights exclude each other: a resumed run has its weights")
-    path = find_checkpoint(resume_from)
-    state = read_checkpoint(path)
-    of_run = template_of(state, path)
+    run, of_run, state, search = _find_resumed(request, resume_from)
     asked = dict(request.parameters)
     if request.train_type is not None or request.unlabelled_root is not None:
         given = (request.val_root is not None, request.unlabelled_root is not None)
@@ -182,7 +200,6 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
         raise UsageError("the run to go on with is self-supervised and looks at no masks: leave out --val-data-roots")
     if request.unlabelled_list is not None and of_run.hyper_parameters.algo_backend.train_type != "Semisupervised":
         raise UsageError("the run to go on with uses no unlabelled images: leave out --unlabeled-file-list")
-    run = RunFolder(path.resolve().parents[2])
     try:
         recorded = json.loads(run.data.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -194,9 +211,52 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
         _path(request.val_root or recorded["val_root"]),
         _path(request.unlabelled_root or recorded["unlabelled_root"]),
         _path(request.unlabelled_list or recorded["unlabelled_list"]),
+        how_recorded(request.how, recorded),
     )
     known = None if recorded.get("known_labels") is None else labels_from_plain(recorded["known_labels"])
-    return Plan(chosen, "as in the run to go on with", roots, recorded["seed"], None, known, state, run)
+    return Plan(chosen, "as in the run to go on with", roots, recorded["seed"], None, known, state, run, search)
+
+
+def _find_resumed(
+    request: Request, resume_from: Path
+) -> tuple[RunFolder, Template, dict[str, Any] | None, Settings | None]:
+    """The run to go on with: its template, its checkpoint or, where there is none yet, its search.
+
+    Raises:
+        UsageError: it is not there, or was not started like this.
+    """
+    searching = RunFolder(resume_from.resolve())
+    if holds_search(searching) and not searching.checkpoint.exists():
+        ratio, of_run = read_settings(searching)
+        _refuse_other_search(request, ratio)
+        return searching, of_run, None, check_settings(ratio, request.hpo_parallel)
+    path = find_checkpoint(resume_from)
+    state = read_checkpoint(path)
+    run = RunFolder(path.resolve().parents[2])
+    if holds_search(run):
+        _refuse_other_search(request, read_settings(run)[0])
+    elif request.enable_hpo or request.hpo_time_ratio is not None or request.hpo_parallel is not None:
+        raise UsageError(
+            f"{run.path}: was started without --enable-hpo and goes on without it; leave it out, or search in a new run"
+        )
+    return run, template_of(state, path), state, None
+
+
+def _refuse_other_search(request: Request, ratio: float) -> None:
+    if request.hpo_time_ratio not in (None, ratio):
+        raise UsageError(
+            f"the run to go on with has --hpo-time-ratio {ratio:g}, now {request.hpo_time_ratio:g} is asked for; leave "
+            "it out"
+        )
+
+
+def how_recorded(asked: HowToRead, recorded: dict[str, Any]) -> HowToRead:
+    """How the data of a run to go on with is read: as asked for, else as ``data.json`` says."""
+    return HowToRead(
+        asked.data_format or recorded.get("data_format"),
+        asked.train_annotations or _path(recorded.get("train_annotations")),
+        asked.val_annotations or _path(recorded.get("val_annotations")),
+    )
 
 
 def _path(value: str | Path | None) -> Path | None:

@@ -9,16 +9,18 @@ from otx_seg.inference.predict import Predictions, predict_images
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.sliding_window import parse_window
-from otx_seg.verbs.weights import choose_weights, given_labels
+from otx_seg.verbs.place import open_place
+from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 
 def predict(
-    input: str | Path,
+    input: str | Path | None = None,
     *,
     load_weights: str | Path | None = None,
     labels: str | Sequence[str] | None = None,
+    workspace: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
     sliding_window: str | None = None,
@@ -29,12 +31,13 @@ def predict(
     """Write an index mask and an overlay for an image, or for every image in a folder and below.
 
     Args:
-        input: an image file or a folder.
+        input: an image file or a folder; None: the test or else the validation images of the workspace.
         load_weights: a ``.pth``, ``.xml``, ``.onnx`` or the ``.zip`` of `deploy`; None: the last training run of the
             workspace.
         labels: names in the order of the outputs, for a model of another tool that carries none: a list, or one text
             with commas.
-        output, overwrite: see `train`; masks go to ``<run>/NAME.png``, overlays to ``<run>/overlays/NAME.jpg``.
+        workspace, output, overwrite: see `train`; masks go to ``<run>/NAME.png``, overlays to
+            ``<run>/overlays/NAME.jpg``.
         sliding_window: ``"HEIGHTxWIDTH"`` in pixels of the image: it is cut into overlapping windows, each resized to
             the model's input size; None: all of the image is.
         overlap: share of a window's side, 0 to below 1, that it has in common with the next one; None: 0.25.
@@ -47,7 +50,9 @@ def predict(
         DataError: there is no readable image.
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
-    predictor = load_predictor(choose_weights(load_weights), labels=given_labels(labels))
-    run = open_run(Path(output) if output is not None else None, "predict", (), overwrite)
+    place = open_place(workspace)
+    images = Path(place.images(input, "--input", "an image or a folder of images"))
+    predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
+    run = open_run(Path(output) if output is not None else None, "predict", (), overwrite, (), place.outputs)
     with log_to(run):
-        return predict_images(predictor, Path(input), run.path, overwrite, progress, window, views)
+        return predict_images(predictor, images, run.path, overwrite, progress, window, views)

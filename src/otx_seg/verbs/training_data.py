@@ -23,13 +23,16 @@ from otx_seg.datasets import (
     sound_samples,
     split_training,
 )
+from otx_seg.datasets.copies import equal_files
+from otx_seg.datasets.problems import label_problems, shared_images, unvalidated_labels
 from otx_seg.datasets.regions import Division, open_regions
-from otx_seg.errors import DataError, UsageError
+from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.labels import Labels, labels_to_plain
 from otx_seg.losses.class_weights import class_weights
 from otx_seg.verbs.data import tell_skipped
 from otx_seg.verbs.plan import Plan
 from otx_seg.verbs.task_adaption import adapt_labels, find_new
+from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +47,7 @@ def open_data(plan: Plan) -> TrainingData:
         DataError: the data cannot be used.
     """
     use_polygons = plan.template.hyper_parameters.learning_parameters.use_otx_adapter
-    data = find_training(plan.roots.train, plan.roots.val, use_polygons)
+    data = find_training(plan.roots.train, plan.roots.val, use_polygons, plan.roots.how)
     data = adapt_labels(data, plan.known, plan.template.hyper_parameters.learning_parameters.task_adapt)
     if plan.roots.unlabelled is None:
         return data
@@ -91,6 +94,7 @@ def check_data(
     train, report, skipped = _sound("training", data.train, progress)
     data = replace(data, train=train, skipped=skipped)
     require_two_labels(train, report)
+    was_split = data.val is None
     if data.val is None:
         data, report, of_validation = split_training(data, report, plan.roots.train, plan.seed)
         _warn_of_single_images(data, report, of_validation)
@@ -101,6 +105,7 @@ def check_data(
     assert data.val is not None
     _describe("training", data.train, report)
     _describe("validation", data.val, of_validation)
+    _tell_problems(data, report, of_validation, was_split)
     if data.unlabelled is not None:
         unlabelled, skipped = _checked_unlabelled(data.unlabelled, (data.train, data.val), progress)
         data = replace(data, unlabelled=unlabelled, skipped=data.skipped + skipped)
@@ -126,6 +131,21 @@ def _describe(name: str, subset: Subset, report: ScanReport) -> None:
     logger.info("%s data: %d images (%s%s); pixels per label: %s", name, len(subset), sizes, more, shares)
     if report.ignored_pixels:
         logger.info("%s data: %d pixels are ignored", name, report.ignored_pixels)
+
+
+def _tell_problems(data: TrainingData, train: ScanReport, val: ScanReport, was_split: bool) -> None:
+    """Warn of what makes the result worse or its score untrue, as far as it shows without another look at the files."""
+    assert data.val is not None
+    known = (data.train.labels, train)
+    problems = label_problems("training", *known, expected=data.train.mask_code.names)
+    if not was_split:  # else it has been said, and why
+        problems += unvalidated_labels(known, "validation", data.val.labels, val)
+    subsets = {"training": data.train, "validation": data.val}
+    subset_of = {sample.image: name for name, subset in subsets.items() for sample in subset.samples}
+    problems += shared_images([[(subset_of[path], path) for path in group] for group in equal_files(subset_of)])
+    for problem in problems:
+        first = f", the first: {problem.files[0].path} ({problem.files[0].note})" if problem.files else ""
+        logger.warning("%s data: %s%s; see `otx check`", problem.subset, problem.what, first)
 
 
 def _warn_of_single_images(data: TrainingData, train: ScanReport, val: ScanReport) -> None:
@@ -207,6 +227,9 @@ def describe_data(plan: Plan, data: TrainingData) -> dict[str, Any]:
         "val_root": _resolved(plan.roots.val),
         "unlabelled_root": _resolved(plan.roots.unlabelled),
         "unlabelled_list": _resolved(plan.roots.unlabelled_list),
+        "data_format": plan.roots.how.data_format,
+        "train_annotations": _resolved(plan.roots.how.train_annotations),
+        "val_annotations": _resolved(plan.roots.how.val_annotations),
         "known_labels": None if plan.known is None else labels_to_plain(plan.known),
         "split": data.split,
         "train": [sample.name for sample in data.train.samples],
@@ -214,6 +237,24 @@ def describe_data(plan: Plan, data: TrainingData) -> dict[str, Any]:
         "unlabelled": [] if data.unlabelled is None else [data.unlabelled.name(i) for i in range(len(data.unlabelled))],
         "val_images": [str(Path(sample.image).resolve()) for sample in validated[:_LISTED_PATHS]],
     }
+
+
+def recorded_validation(run: RunFolder, data: TrainingData) -> Subset:
+    """The images that a finished training validated on, without reading any to divide them again.
+
+    Args:
+        data: where the training found its images, see `find_training`.
+
+    Raises:
+        OtxError: the run's ``data.json`` cannot be read.
+    """
+    if data.val is not None:
+        return data.val
+    try:
+        taken = set(json.loads(run.data.read_text(encoding="utf-8"))["val"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OtxError(f"{run.data}: cannot be read, so the validation images are unknown ({error})") from error
+    return data.train.without([sample.name for sample in data.train.samples if sample.name not in taken])
 
 
 def _resolved(path: Path | None) -> str | None:

@@ -12,21 +12,6 @@ from otx_seg.inference.predictor import load_predictor, template_of
 from otx_seg.labels import Labels, labels_called
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.template import Settings
-from otx_seg.workspace.run_folder import latest_weights
-
-
-def choose_weights(load_weights: str | Path | None) -> Path:
-    """The weights named, or those of the last training run of the workspace in the current folder.
-
-    Raises:
-        UsageError: none are named and there is no such run.
-    """
-    if load_weights is not None:
-        return Path(load_weights)
-    latest = latest_weights()
-    if latest is None:
-        raise UsageError("--load-weights is missing, and there is no training run in this folder's workspace")
-    return latest
 
 
 def given_labels(labels: str | Sequence[str] | None) -> Labels | None:

@@ -66,15 +66,3 @@ def _logging_to(run: RunFolder) -> Iterator[None]:
         root.removeHandler(handler)
         with suppress(OSError):
             handler.close()
-
-
-@contextmanager
-def only_errors() -> Iterator[None]:
-    """Keep what the main process says already off the screen."""
-    root = logging.getLogger(ROOT)
-    level = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        root.setLevel(level)

@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from otx_seg.errors import OtxError, UsageError
+from otx_seg.workspace.workspace import OUTPUTS, WORKSPACE, workspace_around
 
-WORKSPACE = Path("otx-workspace-SEGMENTATION")
 LATEST = "latest_trained_model"
 
 
@@ -72,7 +72,17 @@ class RunFolder:
     @property
     def region_masks(self) -> Path:
         """The pseudo-masks of self-supervised training; the runs of a workspace share them."""
-        return (_workspace_of(self.path) or self.path) / "detcon_mask"
+        return (workspace_around(self.path) or self.path) / "detcon_mask"
+
+    @property
+    def search(self) -> Path:
+        """What a search for hyper-parameters leaves."""
+        return self.path / "hpo"
+
+    @property
+    def trials(self) -> Path:
+        """The trials of a finished search."""
+        return self.search / "trials.json"
 
     @property
     def report(self) -> Path:
@@ -83,23 +93,23 @@ class RunFolder:
         return self.path / "performance.json"
 
 
-def _workspace_of(path: Path) -> Path | None:
-    """The workspace among whose outputs a run folder is."""
-    outputs = path.parent
-    return outputs.parent if outputs.name == "outputs" and outputs.parent.name == WORKSPACE.name else None
-
-
 def open_run(
-    output: Path | None, verb: str, products: tuple[str, ...], overwrite: bool, data_roots: tuple[Path, ...] = ()
+    output: Path | None,
+    verb: str,
+    products: tuple[str, ...],
+    overwrite: bool,
+    data_roots: tuple[Path, ...] = (),
+    outputs: Path = WORKSPACE / OUTPUTS,
 ) -> RunFolder:
     """Choose and create the folder a command writes to.
 
     Args:
-        output: the folder asked for, or None for a new one in the workspace below the current folder.
+        output: the folder asked for, or None for a new one in `outputs`.
         verb: name of the command, part of a new folder's name.
         products: names of files and folders whose presence means that `output` already holds such a result.
         overwrite: replace such a result.
         data_roots: folders of data, in which no new folder is made unless `output` asks for it.
+        outputs: the workspace's folder of runs.
 
     Raises:
         UsageError: `output` already holds a result and `overwrite` is False, or is a file; or the workspace would
@@ -107,7 +117,7 @@ def open_run(
         OtxError: the folder cannot be written to.
     """
     if output is None:
-        output = _new_folder(WORKSPACE / "outputs", verb)
+        output = _new_folder(outputs, verb)
         inside = [root for root in data_roots if root.resolve() in output.resolve().parents]
         if inside:
             raise UsageError(f"{inside[0]}: is a folder of data, nothing is written there; give an --output elsewhere")
@@ -140,24 +150,29 @@ def _new_folder(parent: Path, verb: str) -> Path:
     return candidate
 
 
-def point_latest(run: RunFolder) -> None:
+def point_latest(run: RunFolder, part_of: Path | None = None) -> None:
     """Let the workspace's `latest_trained_model` point to this run: a link, or a text file where links are refused.
 
     A run outside a workspace's `outputs` folder leaves no pointer.
+
+    Args:
+        part_of: the run folder of `otx run` that this one is in.
     """
-    if _workspace_of(run.path) is None:
+    among = part_of or run.path
+    if workspace_around(among.resolve()) is None:
         return
-    pointer = run.path.parent / LATEST
+    pointer = among.parent / LATEST
+    target = run.path.relative_to(among.parent)
     pointer.unlink(missing_ok=True)
     try:
-        pointer.symlink_to(run.path.name, target_is_directory=True)
+        pointer.symlink_to(target, target_is_directory=True)
     except OSError:
-        pointer.write_text(run.path.name, encoding="utf-8")
+        pointer.write_text(target.as_posix(), encoding="utf-8")
 
 
-def latest_weights() -> Path | None:
-    """The weights of the last training run of the workspace below the current folder, if there are any."""
-    pointer = WORKSPACE / "outputs" / LATEST
+def latest_weights(outputs: Path = WORKSPACE / OUTPUTS) -> Path | None:
+    """The weights of the last training run in a workspace's folder of runs, if there are any."""
+    pointer = outputs / LATEST
     if pointer.is_file():
         pointer = pointer.parent / pointer.read_text(encoding="utf-8").strip()
     weights = RunFolder(pointer).weights

@@ -73,6 +73,8 @@ def test_what_is_wrong_with_model_or_data_is_told_as_it_is(
         worker.load()
         with pytest.raises(DataError, match="nowhere"):
             worker.ask("scores", data_root=str(tmp_path / "nowhere"))
+        with pytest.raises(DataError, match="this Pascal VOC data set has no masks"):
+            worker.ask("scores", data_root=str(tmp_path), data_format="voc")
 
 
 def test_a_failure_no_one_foresaw_names_the_model_and_the_log(color_variant: Variant, log: IO[bytes]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from otx_seg.datasets import open_test
+from otx_seg.datasets import AS_IT_LOOKS, HowToRead, open_test
 from otx_seg.deployment.benchmark.variant import Variant
 from otx_seg.deployment.benchmark.worker_process import WorkerProcess
 from otx_seg.deployment.files import size_of
@@ -89,6 +89,7 @@ def measure(
     log: Path,
     data_root: Path | None = None,
     progress: Progress | None = None,
+    how: HowToRead = AS_IT_LOOKS,
 ) -> list[Measurement]:
     """Measure variants of models that tell the same labels apart, each in a process of its own.
 
@@ -104,6 +105,7 @@ def measure(
         log: a file that the processes' stderr is added to.
         data_root: labelled images to score on, see `open_test`.
         progress: called with the name of a stage, and the numbers of turns done and to do in it.
+        how: the format of the data, and a file of annotations.
 
     Raises:
         UsageError: a model cannot be used, the models have different labels, or the data has other ones.
@@ -120,7 +122,9 @@ def measure(
             _tell(progress, "loading", number, len(variants))
             workers.append(stack.enter_context(WorkerProcess(variant, threads, stderr)))
             loaded.append(workers[-1].load())
-        _check_labels(variants, [labels_from_plain(found["labels"]) for found in loaded], data_root)
+        _check_labels(variants, [labels_from_plain(found["labels"]) for found in loaded])
+        if data_root is not None:
+            matched(labels_from_plain(loaded[0]["labels"]), open_test(data_root, how=how))
         # 2. latency
         times = _in_turns(workers, _ROUNDS, "latency", timing, progress)
         memory = [worker.ask("peak_memory") for worker in workers]
@@ -131,7 +135,7 @@ def measure(
         # 4. scores
         scores: list[list[Any]] = [[None] for _ in workers]
         if data_root is not None:
-            scores = _in_turns(workers, 1, "scores", {"data_root": str(data_root)}, progress)
+            scores = _in_turns(workers, 1, "scores", _where(data_root, how), progress)
     return [
         Measurement(
             variant=variant,
@@ -166,7 +170,13 @@ def _tell(progress: Progress | None, stage: str, done: int, total: int) -> None:
         progress(stage, done, total)
 
 
-def _check_labels(variants: Sequence[Variant], labels: Sequence[Labels], data_root: Path | None) -> None:
+def _where(data_root: Path, how: HowToRead) -> dict[str, str | None]:
+    """The data as a worker process is told of it."""
+    annotations = None if how.test_annotations is None else str(how.test_annotations)
+    return {"data_root": str(data_root), "data_format": how.data_format, "annotations": annotations}
+
+
+def _check_labels(variants: Sequence[Variant], labels: Sequence[Labels]) -> None:
     for variant, own in zip(variants, labels, strict=True):
         different = sorted(set(own.names) ^ set(labels[0].names))
         if different:
@@ -174,5 +184,3 @@ def _check_labels(variants: Sequence[Variant], labels: Sequence[Labels], data_ro
                 f"{variant.weights} and {variants[0].weights}: models that tell other labels apart cannot be compared; "
                 f"only one of them knows {different[0]!r}"
             )
-    if data_root is not None:
-        matched(labels[0], open_test(data_root))

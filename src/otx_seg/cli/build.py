@@ -1,0 +1,70 @@
+"""`otx build`: a workspace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+@click.command("build")
+@click.option("--train-data-roots", metavar="FOLDER", help="Training data, see `otx train`.")
+@click.option("--val-data-roots", metavar="FOLDER", help="Validation data, see `otx train`.")
+@click.option("--test-data-roots", metavar="FOLDER", help="Test data, see `otx eval`.")
+@click.option("--unlabeled-data-roots", metavar="FOLDER", help="Images without masks, to learn from as well.")
+@click.option("--unlabeled-file-list", metavar="FILE", help="Names those to use, one path per line; else all.")
+@click.option("--task", metavar="TASK", help="SEGMENTATION, which is all there is.")
+@click.option(
+    "--train-type",
+    metavar="TYPE",
+    help="Incremental, Semisupervised or Selfsupervised; else that of the workspace, or what the data allows.",
+)
+@click.option(
+    "--model", metavar="TEMPLATE", help="A template that `otx find` lists, or a file; else that of the workspace."
+)
+@click.option(
+    "--backbone",
+    metavar="NAME",
+    help="Another backbone for the template: one that `otx find --backbone mmseg` lists, or a YAML file with its type "
+    "and arguments. The decode head is fitted to it.",
+)
+@click.option(
+    "--workspace",
+    metavar="FOLDER",
+    help="Where; else the current folder if it is a workspace, else otx-workspace-SEGMENTATION in it.",
+)
+def command(**arguments: Any) -> None:
+    """Make a workspace: a folder with template.yaml and data.yaml, in which every verb works without arguments.
+
+    In one that is there, change what is given and keep the rest: another --model keeps the data, the old template is
+    kept as a copy, outputs are not touched.
+    """
+    from otx_seg.cli.screen import prepare_screen, results
+
+    prepare_screen()
+    from otx_seg.verbs.build import build
+
+    made = build(**arguments)
+    folder, template = made.workspace.path, made.template
+    results.print(f"{'New workspace' if made.new else 'Workspace'}: {folder}", soft_wrap=True)
+    train_type = template.hyper_parameters.algo_backend.train_type
+    results.print(f"template.yaml: {template.name}, {train_type} training", soft_wrap=True)
+    if arguments["backbone"] is not None:
+        head = template.model["decode_head"]
+        results.print(
+            f"  decode head {head['type']} on levels {head['in_index']} of {head['in_channels']} channels; "
+            f"{template.gigaflops:.2f} GFLOPs, {template.parameter_count:,} parameters",
+            soft_wrap=True,
+        )
+    parts = {name: getattr(made.data, name).data_roots for name in ("train", "val", "test", "unlabeled")}
+    named = ", ".join(f"{name} {root}" for name, root in parts.items() if root is not None)
+    results.print(f"data.yaml: {named or 'empty'}", soft_wrap=True)
+    if not made.new:
+        results.print(f"Changed: {'; '.join(made.changes) or 'nothing'}", soft_wrap=True)
+    if made.kept is not None:
+        results.print(f"The template that was there is kept: {made.kept}", soft_wrap=True)
+    if parts["train"] is None:
+        results.print(f"Next: write the data's folders into {made.workspace.data}, then `otx train`", soft_wrap=True)
+    else:
+        go = "" if str(folder) == "." else f"cd {folder} && "
+        results.print(f"Next: {go}otx train", soft_wrap=True)

@@ -1,0 +1,77 @@
+"""`otx check`: is the data fit to train on?"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from otx_seg.cli.options import data_format_option
+
+if TYPE_CHECKING:
+    from otx_seg.datasets.data_check import DataCheck
+
+
+@click.command("check")
+@click.option(
+    "--data-roots",
+    metavar="FOLDER",
+    multiple=True,
+    required=True,
+    help="The data: all subsets in it are checked. May be repeated, where training and validation data lie apart.",
+)
+@data_format_option
+@click.option("--html", metavar="FILE", help="Write a page with charts and with pictures of the masks.")
+@click.option("--overwrite", is_flag=True, help="Replace that page if there is one.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything that was found as JSON.")
+def command(as_json: bool, **arguments: Any) -> None:
+    """Look through labelled images before training on them.
+
+    Reads every file and tells what each label has of pixels and images, which files are damaged, without partner,
+    stored twice or in two subsets, which masks hold what is no label, and what to do about it.
+
+    Exits with 0 if the data can be used, be there warnings or not, and with 3 if not.
+    """
+    from otx_seg.cli.screen import counting, prepare_screen, results
+
+    prepare_screen()
+    from rich.text import Text
+
+    from otx_seg.errors import DataError
+    from otx_seg.report.check_tables import check_parts
+    from otx_seg.verbs.check import check
+
+    with counting("checking") as advance:
+        result = check(progress=lambda what, done, total: advance(done, total), **arguments)
+    if as_json:
+        results.print_json(data=result.as_json())
+    else:
+        for part in check_parts(result):
+            results.print(part, soft_wrap=isinstance(part, Text))
+            results.print()
+    if result.usable_for is None:
+        raise DataError(f"the data is {result.verdict}")
+    if not as_json:
+        results.print(f"The data is {result.verdict}.", style="bold")
+        results.print(f"Next: {_next(result, arguments['data_roots'], arguments['data_format'])}", soft_wrap=True)
+
+
+def _next(result: DataCheck, roots: Sequence[str], data_format: str | None) -> str:
+    """The command that trains on what was checked."""
+    if result.usable_for != "training":
+        return shlex.join(["otx", "train", "--train-type", "Selfsupervised", "--train-data-roots", roots[0]])
+    root_of = {
+        subset: next((root for root in roots if Path(root) in (subset.folder, *subset.folder.parents)), roots[0])
+        for subset in result.subsets
+    }
+    train, *others = result.subsets
+    command = ["otx", "train", "--train-data-roots", root_of[train]]
+    options = {"--val-data-roots": ("val", "default"), "--unlabeled-data-roots": ("unlabelled",)}
+    for option, kinds in options.items():
+        apart = [root_of[subset] for subset in others if subset.kind in kinds and root_of[subset] != root_of[train]]
+        command += [option, apart[0]] if apart else []
+    command += ["--data-format", data_format] if data_format else []
+    return shlex.join(command)

@@ -1,0 +1,44 @@
+"""`otx convert`: labelled data of any format as images and index masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from otx_seg.cli.options import data_format_option
+
+
+class _ListsFormats(click.Command):
+    """A command whose help ends with the formats."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from otx_seg.datasets import known_formats
+
+        with formatter.section("Formats, and what they are recognised by"):
+            formatter.write_dl([(name, known.layout) for name, known in known_formats().items()])
+
+
+@click.command("convert", cls=_ListsFormats)
+@click.option("--data-roots", metavar="FOLDER", required=True, help="Labelled data. Nothing is written there.")
+@click.option("-o", "--output", metavar="FOLDER", required=True, help="A new folder to write to.")
+@data_format_option
+@click.option("--ann-files", metavar="FILE", help="COCO file that describes the data, where it is not in the folder.")
+def command(**arguments: Any) -> None:
+    """Write labelled data of any format as images, index masks (PNG) and dataset_meta.json.
+
+    Every command reads these formats by itself. Converted data is quicker to open, and easy to look at and to
+    change. An interrupted conversion goes on where it was when the same command is given again.
+    """
+    from otx_seg.cli.screen import counting, prepare_screen, results
+
+    prepare_screen()
+    from otx_seg.verbs.convert import convert
+
+    with counting("converting") as advance:
+        result = convert(arguments.pop("data_roots"), arguments.pop("output"), progress=advance, **arguments)
+    parts = ", ".join(f"{name} {count}" for name, count in result.images.items())
+    results.print(f"Images: {sum(result.images.values())} ({parts})", soft_wrap=True)
+    results.print(f"Labels: {', '.join(result.labels.names)}", soft_wrap=True)
+    results.print(f"Data: {result.output}", soft_wrap=True)
+    results.print(f"Next: otx train --train-data-roots {result.output}", soft_wrap=True)

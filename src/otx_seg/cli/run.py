@@ -1,0 +1,59 @@
+"""`otx run`: the whole job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from otx_seg.cli.options import output_options, workspace_option
+from otx_seg.cli.parameters import ParametersCommand
+from otx_seg.deployment.benchmark import DEFAULT_SECONDS
+
+
+@click.command("run", cls=ParametersCommand)
+@click.argument("template", required=False)
+@click.option("--train-data-roots", metavar="FOLDER", help="Training data, see `otx train`.")
+@click.option("--val-data-roots", metavar="FOLDER", help="Validation data, see `otx train`.")
+@click.option("--test-data-roots", metavar="FOLDER", help="Data to measure on; else the validation data.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number (default 42).")
+@click.option(
+    "--seconds", type=float, default=DEFAULT_SECONDS, show_default=True, help="How long each model's speed is measured."
+)
+@workspace_option
+@output_options
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+def command(as_json: bool, **arguments: Any) -> None:
+    """The whole job in one go: train, evaluate, export, quantise, measure, pack.
+
+    It stops at the first failure. Called again with the same arguments, or with --output and its folder alone, it goes
+    on where it stopped.
+    """
+    from otx_seg.cli.screen import messages, prepare_screen, results
+
+    prepare_screen()
+    from otx_seg.report.progress import TrainingDisplay
+    from otx_seg.report.tables import table
+    from otx_seg.verbs.run import run
+
+    result = run(
+        shown=lambda: TrainingDisplay(messages), say=lambda text: messages.rule(text, align="left"), **arguments
+    )
+    if as_json:
+        results.print_json(data=result.as_json())
+        return
+    rows = [
+        (
+            model.name,
+            f"{model.dice:.4f}",
+            f"{model.m_iou:.4f}",
+            f"{model.size / 1e6:.2f}",
+            f"{1000 * model.latency:.1f}",
+        )
+        for model in result.models
+    ]
+    title = f"{result.template}, {result.images} images"
+    results.print(table(("model", "Dice", "mIoU", "MB", "ms per image"), rows, title))
+    for model in result.models:
+        results.print(f"{model.name}: {model.file}", soft_wrap=True)
+    results.print(f"Package: {result.package}", soft_wrap=True)

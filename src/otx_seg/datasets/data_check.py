@@ -1,0 +1,126 @@
+"""The outcome of looking through data: what each subset holds, what is wrong, and what the data is good for."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from otx_seg.datasets.inspection import Inspection
+from otx_seg.datasets.problems import Problem, count
+
+Purpose = Literal["training", "self-supervised training"]
+
+
+@dataclass(frozen=True)
+class CheckedLabel:
+    """How much of a label there is in a subset.
+
+    Attributes:
+        name: the label.
+        pixels: how many are marked as it.
+        share: of the pixels that have a label, 0-1.
+        images: how many show it.
+        typical_region: half of its pixels lie in connected regions of at most this area, in pixels of the default input
+            size; None where it does not occur in the images that were measured.
+    """
+
+    name: str
+    pixels: int
+    share: float
+    images: int
+    typical_region: int | None
+
+
+@dataclass(frozen=True)
+class CheckedSubset:
+    """What a subset holds.
+
+    Attributes:
+        name: what it is called, in this data set alone.
+        kind: train, val, test, default, ... or unlabelled; several subsets may be of one kind.
+        folder: where it lies.
+        data_format: what people call its format.
+        samples: how many images with masks there are, or how many images without.
+        images: how many of them can be used; the figures below are about these.
+        sizes: ((height, width) in pixels, number of images), the most frequent size first.
+        labels: in their order; none for images without masks.
+        ignored_pixels: number of pixels that no label claims (255).
+    """
+
+    name: str
+    kind: str
+    folder: Path
+    data_format: str
+    samples: int
+    images: int
+    sizes: tuple[tuple[tuple[int, int], int], ...] = ()
+    labels: tuple[CheckedLabel, ...] = ()
+    ignored_pixels: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        named = ("name", "kind", "data_format", "samples", "images", "ignored_pixels")
+        sizes = [{"height": height, "width": width, "images": number} for (height, width), number in self.sizes]
+        return {
+            **{name: getattr(self, name) for name in named},
+            "folder": str(self.folder),
+            "sizes": sizes,
+            "labels": [asdict(label) for label in self.labels],
+        }
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """The outcome of `check`.
+
+    Attributes:
+        subsets: what each holds, the training images first.
+        problems: what is wrong, errors first.
+        usable_for: what the data can be used for as it is; None: for nothing.
+        page: the HTML file written, if one was asked for.
+    """
+
+    subsets: tuple[CheckedSubset, ...]
+    problems: tuple[Problem, ...]
+    usable_for: Purpose | None
+    page: Path | None = None
+
+    @property
+    def verdict(self) -> str:
+        """One sentence without full stop."""
+        numbers = {kind: sum(problem.severity == kind for problem in self.problems) for kind in ("error", "warning")}
+        if self.usable_for is None:
+            return f"not usable: {count(numbers['error'], 'error')} to put right"
+        if self.usable_for == "self-supervised training":
+            verdict = "usable for self-supervised training only: there are no masks"
+        else:
+            verdict = "usable for training"
+        return f"{verdict}, with {count(numbers['warning'], 'warning')}" if numbers["warning"] else verdict
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return {
+            "verdict": self.verdict,
+            "usable_for": self.usable_for,
+            "subsets": [subset.as_json() for subset in self.subsets],
+            "problems": [problem.as_json() for problem in self.problems],
+            "page": None if self.page is None else str(self.page),
+        }
+
+
+def checked_subset(inspection: Inspection, data_format: str) -> CheckedSubset:
+    """What an inspection found, in figures."""
+    report, subset = inspection.report, inspection.subset
+    figures = (report.pixels_per_label, report.share_per_label, report.images_per_label, inspection.typical_regions)
+    return CheckedSubset(
+        name=inspection.name,
+        kind=inspection.kind,
+        folder=subset.root,
+        data_format=data_format,
+        samples=len(subset),
+        images=report.images,
+        sizes=report.sizes,
+        labels=tuple(CheckedLabel(*values) for values in zip(subset.labels.names, *figures, strict=True)),
+        ignored_pixels=report.ignored_pixels,
+    )

@@ -1,0 +1,179 @@
+"""Outlines of objects out of formats that Datumaro reads."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from otx_seg.datasets.data_format import Subsets
+from otx_seg.datasets.folder import DEFAULT_SUBSET, first_of, inside, subset_name
+from otx_seg.datasets.masks import Color
+from otx_seg.datasets.outlines import Outline, OutlinedObjects, labels_with_background, page
+from otx_seg.datasets.samples import Sample, Subset
+from otx_seg.errors import DataError
+from otx_seg.labels import IGNORE_INDEX, Labels
+
+logger = logging.getLogger(__name__)
+
+_OUTLINES, _BOXES = ("polygon", "mask", "ellipse"), ("bbox", "rotated_bbox")
+_CORNERS = 64  # of the polygon that stands for an ellipse
+
+
+def datumaro_subsets(root: Path, importer: str, describe: Callable[[str, str], str]) -> Subsets:
+    """The subsets of a data set that Datumaro reads, once and without decoding an image.
+
+    Objects are painted by their z-order, those of the same z-order as they come in the file, like Datumaro's own masks.
+    Below all objects lie regions to ignore: boxes that belong to no outline, and crowds, unless everything is a crowd
+    (see `otx_seg.datasets.coco_file.read_coco`).
+
+    Args:
+        importer: Datumaro's name of the format.
+        describe: from the name of a subset and the identity of an image in it to the path of the file its objects stand
+            in, relative to `root`; for messages.
+
+    Raises:
+        DataError: Datumaro cannot read it, it has no outlines, or its labels cannot be used.
+    """
+    dataset = _imported(root, importer)
+    from datumaro.components.annotation import AnnotationType
+
+    categories = dataset.categories()
+    names = [item.name for item in categories.get(AnnotationType.label, ())]
+    labels, shift = labels_with_background(names, root, _colors(categories.get(AnnotationType.mask), names))
+    outlines = _Outlines(shift, crowds=_has_crowds(root, dataset))
+    return {
+        subset_name(name) if name else DEFAULT_SUBSET: partial(_open, root, dataset, name, labels, outlines, describe)
+        for name in dataset.subsets()
+    }
+
+
+def _imported(root: Path, importer: str) -> Any:
+    from datumaro.components.dataset import Dataset  # slow to import
+
+    try:
+        with _quiet():
+            dataset = Dataset.import_from(str(root), importer)
+            dataset.init_cache()
+    except Exception as error:  # Datumaro lets through whatever its readers stumble over
+        reason = str(error.__cause__ or error) or type(error).__name__
+        raise DataError(f"{root}: Datumaro cannot read it as {importer}: {reason.splitlines()[0]}") from error
+    return dataset
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Datumaro speaks through the root logger, which would put all that on the screen from then on."""
+    silent = logging.NullHandler()
+    logging.getLogger().addHandler(silent)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(silent)
+
+
+def _colors(categories: Any, names: list[str]) -> dict[str, Color]:
+    if categories is None:
+        return {}
+    colors = {names[index]: color for index, color in categories.colormap.items() if index < len(names)}
+    return {name: (int(color[0]), int(color[1]), int(color[2])) for name, color in colors.items()}
+
+
+def _has_crowds(root: Path, dataset: Any) -> bool:
+    """Whether some outlines are crowds and others are not.
+
+    Raises:
+        DataError: there are annotations, but no outlines.
+    """
+    every = [annotation for item in dataset for annotation in item.annotations]
+    outlines = [annotation for annotation in every if annotation.type.name in _OUTLINES]
+    if every and not outlines:
+        kinds = sorted({annotation.type.name for annotation in every})
+        raise DataError(
+            f"{root}: has annotations ({', '.join(kinds)}), but no masks or polygons; export the data with them"
+        )
+    return any(not annotation.attributes.get("is_crowd") for annotation in outlines)
+
+
+def _open(
+    root: Path, dataset: Any, name: str, labels: Labels, outlines: _Outlines, describe: Callable[[str, str], str]
+) -> Subset:
+    samples, unmatched, pages, boxes = [], [], {}, 0
+    real_root = os.path.realpath(root)
+    for item in dataset.subsets()[name]:
+        path = getattr(item.media, "path", None)
+        if path is None or not Path(path).is_file():
+            unmatched.append(f"image {path or item.id} of the subset {name} is not there")
+            continue
+        inside(path, real_root)
+        relative = Path(os.path.relpath(path, root)).as_posix()
+        ignored, objects, left_out = outlines.of(item.annotations)
+        boxes += left_out
+        samples.append(Sample(relative, describe(name, item.id), str(root), str(root)))
+        pages[relative] = page(item.media.size if item.media.has_size else None, [*ignored, *objects])
+    if not samples:
+        raise DataError(f"{root}: no image of the subset {name} is there; {first_of(unmatched)}")
+    if boxes:
+        logger.warning("%s: %d boxes have no outline: the pixels in them are ignored", root, boxes)
+    reader = OutlinedObjects(labels.names, labels.background or 0, pages)
+    return Subset(root, labels, tuple(sorted(samples, key=lambda sample: sample.name)), tuple(unmatched), reader)
+
+
+class _Outlines(NamedTuple):
+    """Turns Datumaro's annotations into outlines.
+
+    Attributes:
+        shift: see `labels_with_background`.
+        crowds: whether those marked so are ignored.
+    """
+
+    shift: int
+    crowds: bool
+
+    def of(self, annotations: list[Any]) -> tuple[list[Outline], list[Outline], int]:
+        """Regions to ignore, objects in the order of painting, and how many of the regions are boxes."""
+        ignored: list[Outline] = []
+        objects: list[Outline] = []
+        outlined = [annotation for annotation in annotations if annotation.type.name in _OUTLINES]
+        for annotation in sorted(outlined, key=lambda annotation: annotation.z_order):
+            if annotation.label is None or (self.crowds and annotation.attributes.get("is_crowd")):
+                ignored.append(Outline(IGNORE_INDEX, _shape(annotation)))
+            else:
+                objects.append(Outline(annotation.label + self.shift, _shape(annotation)))
+        groups = {annotation.group for annotation in outlined} - {0, None}
+        boxes = [
+            Outline(IGNORE_INDEX, [_corners(annotation)])
+            for annotation in annotations
+            if annotation.type.name in _BOXES and annotation.group not in groups
+        ]
+        return ignored + boxes, objects, len(boxes)
+
+
+def _shape(annotation: Any) -> Any:
+    if annotation.type.name == "polygon":
+        return [[float(part) for part in annotation.points]]
+    if annotation.type.name == "ellipse":
+        left, top, right, bottom = annotation.points
+        angles = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
+        xs, ys = (
+            (left + right + (right - left) * np.cos(angles)) / 2,
+            (top + bottom + (bottom - top) * np.sin(angles)) / 2,
+        )
+        return [np.stack([xs, ys], axis=1).reshape(-1).tolist()]
+    from pycocotools import mask as coco  # slow to import
+
+    code = coco.encode(np.asfortranarray(annotation.image, np.uint8))
+    return {"counts": code["counts"].decode(), "size": [int(side) for side in code["size"]]}
+
+
+def _corners(box: Any) -> list[float]:
+    if box.type.name == "rotated_bbox":
+        return [float(part) for point in box.as_polygon() for part in np.atleast_1d(point)]
+    left, top, width, height = (float(part) for part in box.get_bbox())
+    return [left, top, left + width, top, left + width, top + height, left, top + height]

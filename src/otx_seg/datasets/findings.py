@@ -1,0 +1,232 @@
+"""What a close look at the files of labelled data finds wrong with them, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from otx_seg.datasets.copies import equal_by
+from otx_seg.datasets.inspection import Inspected, Inspection
+from otx_seg.datasets.problems import (
+    FileNote,
+    Problem,
+    Severity,
+    count,
+    label_problems,
+    other_paths,
+    percent,
+    shared_images,
+    size_text,
+    unvalidated_labels,
+)
+from otx_seg.datasets.samples import Sample, Subset
+from otx_seg.datasets.scan import require_two_labels
+from otx_seg.datasets.split import check_same_labels
+from otx_seg.errors import DataError
+
+TINY_REGION = 64
+"""Regions of fewer pixels than this at the input size, 8x8, are 2x2 pixels of what networks with an output stride of
+4 see of them."""
+DIFFERENT_AREAS = 16
+"""Images with this many times the area of others look very different once all are squashed to one size."""
+DIFFERENT_SHAPES = 2
+"""The same of the ratio of width to height."""
+MUCH_IGNORED = 0.5
+"""Share of ignored pixels above which something may have gone wrong with the masks."""
+
+
+class Copy(NamedTuple):
+    """One of several equal images."""
+
+    inspection: Inspection
+    sample: Sample
+    found: Inspected
+
+
+def find_problems(training: Inspection, others: Sequence[Inspection], input_size: tuple[int, int]) -> list[Problem]:
+    """All that is wrong with the subsets of a data set.
+
+    Args:
+        training: the images to train on.
+        others: those to validate and to test on.
+        input_size: (height, width) in pixels at which regions were measured.
+    """
+    problems = []
+    for inspection in (training, *others):
+        problems += [*_file_problems(inspection), *_image_problems(inspection)]
+    if training.report.images:
+        problems += _training_problems(training, input_size)
+    if len(training.subset) == 1 and all(other.kind == "test" for other in others):
+        what, advice = "a single image cannot be split into training and validation", "add images"
+        problems.append(Problem("error", "single_image", training.name, what, advice))
+    for other in others:
+        problems += _compared(training, other)
+    groups = equal_images([training, *others])
+    problems += shared_images([[(copy.inspection.name, copy.sample.image) for copy in group] for group in groups])
+    return [*problems, *_copies_within(groups), *_contradictions(groups)]
+
+
+def equal_images(inspections: Sequence[Inspection]) -> list[tuple[Copy, ...]]:
+    """The groups of images that are equal pixel by pixel, within and across subsets."""
+    sound = [
+        Copy(inspection, sample, found)
+        for inspection in inspections
+        for sample, found in zip(inspection.subset.samples, inspection.samples, strict=True)
+        if found.sound
+    ]
+    return equal_by(sound, lambda copy: copy.found.image_digest)
+
+
+def _file_problems(inspection: Inspection) -> Iterator[Problem]:
+    name, subset, total = inspection.name, inspection.subset, len(inspection.subset)
+    if subset.unmatched:
+        what = f"{count(len(subset.unmatched), 'file')} without partner"
+        advice = "give image and mask the same path but for the suffix; until then they are left out"
+        files = tuple(_without_partner(subset, message) for message in subset.unmatched)
+        yield Problem("warning", "unmatched_files", name, what, advice, files)
+    damaged = _noted(inspection, lambda found: found.finding.damage)
+    if damaged:
+        what = f"{len(damaged):,} of {count(total, 'sample')} cannot be read"
+        advice = "replace the files; until then they are left out"
+        severity: Severity = "error" if len(damaged) == total else "warning"
+        yield Problem(severity, "unreadable_files", name, what, advice, damaged)
+    values = _noted(inspection, lambda found: None if found.finding.wrong_size else found.finding.fault)
+    sizes = _noted(inspection, lambda found: found.finding.fault if found.finding.wrong_size else None)
+    if values:
+        what = f"{len(values):,} of {count(total, 'mask')} hold what is no label"
+        yield Problem("error", "unknown_mask_values", name, what, *_said_once(values))
+    if sizes:
+        what = f"{len(sizes):,} of {count(total, 'mask')} have another size than their image"
+        yield Problem("error", "mask_sizes", name, what, *_said_once(sizes))
+
+
+def _said_once(notes: Sequence[FileNote]) -> tuple[str, tuple[FileNote, ...]]:
+    """What to do, as said of the first file, and of each file only what is wrong with it."""
+    return notes[0].note.partition("; ")[2], tuple(FileNote(path, note.partition("; ")[0]) for path, note in notes)
+
+
+def _without_partner(subset: Subset, message: str) -> FileNote:
+    kind, _, name = message.partition(": ")
+    first = subset.samples[0]
+    return FileNote(f"{first.images_folder if kind.startswith('image') else first.masks_folder}/{name}", kind)
+
+
+def _noted(inspection: Inspection, message_of: Callable[[Inspected], str | None]) -> tuple[FileNote, ...]:
+    """The files with a message, each with what that says beside the file's name."""
+    notes = []
+    for sample, found in zip(inspection.subset.samples, inspection.samples, strict=True):
+        message = message_of(found)
+        if message is not None:
+            path = sample.mask if message.startswith(f"{sample.mask}: ") else sample.image
+            notes.append(FileNote(path, message.removeprefix(f"{path}: ")))
+    return tuple(notes)
+
+
+def _image_problems(inspection: Inspection) -> Iterator[Problem]:
+    name, report = inspection.name, inspection.report
+    areas = [height * width for (height, width), _ in report.sizes]
+    shapes = [width / height for (height, width), _ in report.sizes]
+    if areas and (max(areas) >= DIFFERENT_AREAS * min(areas) or max(shapes) >= DIFFERENT_SHAPES * min(shapes)):
+        smallest, largest = (
+            choose(report.sizes, key=lambda entry: entry[0][0] * entry[0][1])[0] for choose in (min, max)
+        )
+        what = f"{len(areas):,} sizes of images, from {size_text(smallest)} to {size_text(largest)}"
+        advice = "all are squashed to one input size: cut large images into tiles, and see --sliding-window"
+        yield Problem("note", "different_sizes", name, what, advice)
+    labelled = sum(report.pixels_per_label)
+    ignored = report.ignored_pixels / max(1, report.ignored_pixels + labelled)
+    if ignored > MUCH_IGNORED:
+        what = f"{percent(ignored)} % of the pixels are ignored (255)"
+        yield Problem("note", "ignored_pixels", name, what, "nothing, if that is meant: they count nowhere")
+    unlabelled = _files_where(inspection, lambda shown: not shown)
+    if unlabelled:
+        what = f"{count(len(unlabelled), 'image')} with nothing but ignored pixels"
+        advice = "label them or take them out: nothing is learned from them"
+        yield Problem("warning", "images_without_labels", name, what, advice, unlabelled)
+
+
+def _training_problems(training: Inspection, input_size: tuple[int, int]) -> Iterator[Problem]:
+    name, labels, report = training.name, training.subset.labels, training.report
+    try:
+        require_two_labels(training.subset, report)
+    except DataError as error:
+        what = str(error).removeprefix(f"{training.subset.root}: ").partition("; ")[0]
+        advice = "there is nothing to learn: check that the masks hold numbers or colours of the data set's labels"
+        yield Problem("error", "one_label", name, what, advice)
+        return
+    yield from label_problems(name, labels, report, labels.names)
+    if labels.background is not None:
+        empty = _files_where(training, lambda shown: shown == (labels.background,))
+        if 2 * len(empty) > report.images:
+            what = (
+                f"{len(empty):,} of {count(report.images, 'image')} show nothing but {labels.names[labels.background]}"
+            )
+            advice = "nothing, if that is what comes in practice; otherwise leave some out, and training is shorter"
+            yield Problem("note", "images_of_background", name, what, advice, empty)
+    regions = training.typical_regions
+    tiny = [
+        f"{labels.names[index]} ({area} pixels)"
+        for index in labels.foreground
+        if (area := regions[index]) is not None and area < TINY_REGION
+    ]
+    if tiny:
+        listed = ", ".join(tiny)
+        what = f"labels half of whose pixels lie in regions of at most this area at {size_text(input_size)}: {listed}"
+        advice = "if they are objects, raise learning_parameters.input_size; if they are specks, clean the masks"
+        yield Problem("note", "tiny_regions", name, what, advice)
+
+
+def _files_where(inspection: Inspection, fits: Callable[[tuple[int, ...]], bool]) -> tuple[FileNote, ...]:
+    """The sound images whose labels fit."""
+    samples = zip(inspection.subset.samples, inspection.samples, strict=True)
+    sound = [sample for sample, found in samples if found.sound]
+    return tuple(
+        FileNote(sample.image) for sample, shown in zip(sound, inspection.report.labels_of, strict=True) if fits(shown)
+    )
+
+
+def _compared(training: Inspection, other: Inspection) -> Iterator[Problem]:
+    names = f"{training.name}, {other.name}"
+    ours, theirs = training.subset.labels, other.subset.labels
+    if other.kind == "test":
+        unknown = [label for label in theirs.names if label not in ours.names]
+        if unknown:
+            what = f"labels that the training images do not have: {', '.join(unknown)}"
+            yield Problem(
+                "error", "different_labels", names, what, "a model cannot be evaluated on labels it never had"
+            )
+    else:
+        try:
+            check_same_labels(training.subset, other.subset)
+        except DataError as error:
+            what, _, advice = str(error).rpartition("; ")
+            yield Problem("error", "different_labels", names, what, advice)
+    if training.report.images and other.report.images:
+        trained, validated = (ours, training.report), (theirs, other.report)
+        yield from unvalidated_labels(trained, other.name, *validated)
+
+
+def _copies_within(groups: Sequence[Sequence[Copy]]) -> Iterator[Problem]:
+    found: dict[str, list[FileNote]] = {}
+    for group in groups:
+        for name in dict.fromkeys(copy.inspection.name for copy in group):
+            members = [(name, copy.sample.image) for copy in group if copy.inspection.name == name]
+            if len(members) > 1:
+                found.setdefault(name, []).append(FileNote(members[0][1], f"also {other_paths(members)}"))
+    for name, notes in found.items():
+        what = f"{count(len(notes), 'image')} stored more than once"
+        advice = "keep one of each: copies count more than once, and a random split puts them on both sides"
+        yield Problem("warning", "repeated_images", name, what, advice, tuple(notes))
+
+
+def _contradictions(groups: Sequence[Sequence[Copy]]) -> Iterator[Problem]:
+    notes, names = [], []
+    for group in groups:
+        if len({copy.found.mask_digest for copy in group}) > 1:
+            members = [(copy.inspection.name, copy.sample.image) for copy in group]
+            notes.append(FileNote(members[0][1], f"also {other_paths(members)}"))
+            names += [name for name, _ in members]
+    if notes:
+        what = f"{count(len(notes), 'image')} stored more than once with different masks"
+        advice = "keep the mask that is right"
+        yield Problem("warning", "contradicting_masks", ", ".join(dict.fromkeys(names)), what, advice, tuple(notes))

@@ -1,0 +1,49 @@
+"""The full ADE20K of 2017."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from otx_seg.datasets.ade20k import ade20k_subsets, holds_descriptions
+from otx_seg.datasets.data_format import Subsets
+from otx_seg.datasets.label_lists import lines_of
+from otx_seg.errors import DataError
+
+_DESCRIPTION = "_atr.txt"
+_COLUMNS = 6
+
+
+class Ade20k2017:
+    """The full ADE20K as published in 2017::
+
+        training/a/abbey/ADE_train_00000970.jpg
+        training/a/abbey/ADE_train_00000970_seg.png     blue numbers the objects
+        training/a/abbey/ADE_train_00000970_atr.txt     number # part level # occluded # ... # name # "attributes"
+
+    Labels are the names of whole objects, not of parts, in alphabetical order. Pixels of no object are ignored.
+    """
+
+    title = "ADE20K 2017"
+    layout = "training/.../a.jpg with a_seg.png and a_atr.txt"
+    takes_annotation_file = False
+
+    def detects(self, root: Path) -> bool:
+        """See `DataFormat`."""
+        return holds_descriptions(root, _DESCRIPTION)
+
+    def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
+        """See `DataFormat`."""
+        return ade20k_subsets(root, _DESCRIPTION, _describe, by_instance=True)
+
+
+def _describe(path: Path) -> Mapping[int, str]:
+    """The label of each object by its number."""
+    found = {}
+    for line in lines_of(path):
+        columns = [column.strip() for column in line.split("#")]
+        if len(columns) != _COLUMNS or not (columns[0].isdigit() and columns[1].isdigit()):
+            raise DataError(f'{path}: {line!r} is no object; expected is: number # part level # 0 # ... # name # "..."')
+        if columns[1] == "0":
+            found[int(columns[0])] = columns[4]
+    return found

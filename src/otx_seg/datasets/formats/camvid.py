@@ -1,0 +1,111 @@
+"""CamVid."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from otx_seg.datasets.data_format import Subsets
+from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta
+from otx_seg.datasets.folder import first_of, inside, subset_name
+from otx_seg.datasets.label_lists import labels_and_code, lines_of, read_label_list
+from otx_seg.datasets.layout_clues import files_with, head
+from otx_seg.datasets.masks import MaskCode
+from otx_seg.datasets.samples import Sample, Subset
+from otx_seg.errors import DataError
+from otx_seg.labels import Labels
+from otx_seg.runtime.images import open_header, read_bytes
+
+_LABELS = "label_colors.txt"
+_VOID = ("Void", "void")
+_QUOTE = '"'
+
+
+class CamVid:
+    """CamVid with lists of files::
+
+        train.txt                /train/0001TP_006690.png trainannot/0001TP_006690.png
+        val.txt                  ... an image and its mask per line, below this folder
+        label_colors.txt         red green blue name per line, in the order of the values of index masks
+
+    Without `label_colors.txt`, masks have to be in CamVid's 32 colours. A label called Void is ignored.
+    """
+
+    title = "CamVid"
+    layout = "train.txt with an image and its mask per line"
+    takes_annotation_file = False
+
+    def detects(self, root: Path) -> bool:
+        """See `DataFormat`."""
+        return bool(_lists(root))
+
+    def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
+        """See `DataFormat`."""
+        lists = _lists(root)
+        if not lists:
+            raise DataError(f"{root}: no list of files; expected is train.txt with an image and its mask per line")
+        return {subset_name(path.stem): partial(_open, root, path) for path in lists}
+
+
+def _lists(root: Path) -> list[Path]:
+    """The text files whose first line names a mask that is there."""
+    found = []
+    for path in files_with(root, ".txt"):
+        pair = _pair(next(iter(head(path).splitlines()), ""))
+        if path.name != _LABELS and pair is not None and _below(root, pair[1]).is_file():
+            found.append(path)
+    return found
+
+
+def _pair(line: str) -> tuple[str, str] | None:
+    """Image and mask of a line, relative to the data set, or None; names with spaces stand in quotes."""
+    words = [word for word in line.split(_QUOTE) if word.strip()] if _QUOTE in line else line.split()
+    return (words[0].lstrip("/"), words[1].lstrip("/")) if len(words) == 2 else None
+
+
+def _below(root: Path, name: str) -> Path:
+    """A file of a list, which may have been made for a copy of the data set deep in another one's folders."""
+    return next((root / rest for rest in _shortened(name) if (root / rest).is_file()), root / name)
+
+
+def _shortened(name: str) -> list[str]:
+    parts = name.split("/")
+    return ["/".join(parts[start:]) for start in range(len(parts)) if ".." not in parts]
+
+
+def _open(root: Path, listed: Path) -> Subset:
+    samples, unmatched = [], []
+    real_root = str(root.resolve())
+    for line in lines_of(listed):
+        pair = _pair(line)
+        if pair is None:
+            unmatched.append(f"{listed.name}: {line!r} names no image and mask")
+            continue
+        image, mask = (_below(root, name) for name in pair)
+        missing = next((path for path in (image, mask) if not path.is_file()), None)
+        if missing is not None:
+            unmatched.append(f"{listed.name} names {missing.relative_to(root)}, which is not there")
+            continue
+        for path in (image, mask):
+            inside(str(path), real_root)
+        below = [path.relative_to(root).as_posix() for path in (image, mask)]
+        samples.append(Sample(below[0], below[1], str(root), str(root)))
+    if not samples:
+        raise DataError(f"{listed}: names no image that is there and has a mask; {first_of(unmatched)}")
+    labels, code = _labels(root, samples[0])
+    return Subset(root, labels, tuple(sorted(samples, key=lambda sample: sample.name)), tuple(unmatched), code)
+
+
+def _labels(root: Path, sample: Sample) -> tuple[Labels, MaskCode]:
+    if (root / META_FILE).is_file():
+        return read_dataset_meta(root / META_FILE)
+    if (root / _LABELS).is_file():
+        return labels_and_code(read_label_list(root / _LABELS), root / _LABELS, _VOID)
+    if open_header(read_bytes(sample.mask), sample.mask).mode not in ("RGB", "RGBA"):
+        raise DataError(
+            f"{root}: no {_LABELS}, and {sample.mask} holds numbers whose labels are not known; write one with "
+            "'red green blue name' per line in the order of these numbers"
+        )
+    from datumaro.plugins.data_formats.camvid import CamvidLabelMap  # slow to import
+
+    return labels_and_code(dict(CamvidLabelMap), root, _VOID)

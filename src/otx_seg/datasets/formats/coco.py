@@ -1,0 +1,129 @@
+"""COCO."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from otx_seg.datasets.coco_file import read_coco
+from otx_seg.datasets.data_format import Subsets
+from otx_seg.datasets.folder import DEFAULT_SUBSET, first_of, inside, listed_folders, subset_name
+from otx_seg.datasets.layout_clues import files_with, head
+from otx_seg.datasets.outlines import OutlinedObjects
+from otx_seg.datasets.samples import Sample, Subset
+from otx_seg.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+_ANNOTATIONS = "annotations"
+_TASKS = ("instances", "stuff")  # those with outlines, the first one first
+_OTHER_TASKS = ("captions", "image_info", "labels", "panoptic", "person_keypoints")
+_ROBOFLOW = "_annotations.coco.json"
+_YEAR = re.compile(r"(train|val|test)[-_]?\d{4}$")
+
+
+class Coco:
+    """Objects with outlines in a JSON file for each subset::
+
+        annotations/instances_train2017.json     or stuff_..., or any name
+        images/train2017/000000000009.jpg        or train2017/..., images/..., or beside the file
+
+    Also ``train/_annotations.coco.json`` with the images beside it. Polygons and run-length codes become masks as
+    `otx_seg.datasets.coco_file.read_coco` says.
+    """
+
+    title = "COCO"
+    layout = f"{_ANNOTATIONS}/instances_train.json"
+    takes_annotation_file = True
+
+    def detects(self, root: Path) -> bool:
+        """See `DataFormat`."""
+        return bool(_files(root))
+
+    def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
+        """See `DataFormat`."""
+        files = {DEFAULT_SUBSET: annotations} if annotations is not None else _files(root)
+        if not files:
+            raise DataError(
+                f"{root}: no COCO file with outlines of objects; expected is {self.layout}, or name it with "
+                "--train-ann-files, --val-ann-files or --test-ann-files"
+            )
+        return {name: partial(_open, root, path) for name, path in files.items()}
+
+
+def _files(root: Path) -> dict[str, Path]:
+    """The file of annotations of each subset."""
+    found: dict[str, Path] = {}
+    ranks: dict[str, int] = {}
+    for path in [*files_with(root / _ANNOTATIONS, ".json"), *files_with(root, ".json")]:
+        task, _, rest = path.stem.partition("_")
+        if any(path.stem == other or path.stem.startswith(f"{other}_") for other in _OTHER_TASKS) or not _is_coco(path):
+            continue
+        rank, name = (_TASKS.index(task), rest) if task in _TASKS else (len(_TASKS), path.stem)
+        name = _subset(name)
+        if name not in found or rank < ranks[name]:
+            found[name], ranks[name] = path, rank
+    for folder in listed_folders(root):
+        if (folder / _ROBOFLOW).is_file():
+            found.setdefault(_subset(folder.name), folder / _ROBOFLOW)
+    if (root / _ROBOFLOW).is_file():
+        found = {DEFAULT_SUBSET: root / _ROBOFLOW}
+    return found
+
+
+def _subset(name: str) -> str:
+    year = _YEAR.match(name.lower())
+    return year[1] if year else subset_name(name) or DEFAULT_SUBSET
+
+
+def _is_coco(path: Path) -> bool:
+    beginning = head(path)
+    named = set(re.findall(r'"(info|licenses|images|categories|annotations)"\s*:', beginning))
+    listed = ("images" in named and '"file_name"' in beginning) or (
+        "annotations" in named and '"image_id"' in beginning
+    )
+    of_datumaro = '"dm_format_version"' in beginning or '"items"' in beginning
+    return (listed or len(named) > 1) and not of_datumaro
+
+
+def _open(root: Path, path: Path) -> Subset:
+    content = read_coco(path)
+    for remark in content.remarks:
+        logger.warning("%s: %s", path, remark)
+    real_root = os.path.realpath(root)
+    folder = _images_folder(root, path, list(content.pages))
+    inside(str(folder), real_root)
+    samples, unmatched, pages = [], [], {}
+    for name, page in sorted(content.pages.items()):
+        file = folder / name
+        if ".." in name or name.startswith("/") or file.is_symlink():  # the real paths of all files take long
+            inside(str(file), real_root)
+        if not file.is_file():
+            unmatched.append(f"{path.name} names {name}, which is not in {folder}")
+            continue
+        samples.append(Sample(name, path.name, str(folder), str(path.parent)))
+        pages[name] = page
+    if not samples:
+        raise DataError(f"{path}: none of its {len(content.pages)} images is below {root}; {first_of(unmatched)}")
+    reader = OutlinedObjects(content.labels.names, content.labels.background or 0, pages)
+    return Subset(root, content.labels, tuple(samples), tuple(unmatched), reader)
+
+
+def _images_folder(root: Path, path: Path, names: list[str]) -> Path:
+    """The folder that file names start from: the first one in which one of a few of them is found."""
+    few = names[:: max(1, len(names) // 10)]
+    found = (folder for folder in _candidates(root, path) if any((folder / name).is_file() for name in few))
+    return next(found, root)
+
+
+def _candidates(root: Path, path: Path) -> Iterator[Path]:
+    task, _, rest = path.stem.partition("_")
+    named = rest if task in _TASKS else path.stem
+    for place in (root / "images", root):
+        yield place / named
+        yield place
+    yield path.parent

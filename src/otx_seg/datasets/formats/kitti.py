@@ -1,0 +1,74 @@
+"""The semantic segmentation benchmark of KITTI."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from otx_seg.datasets.data_format import Subsets
+from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta
+from otx_seg.datasets.folder import listed_folders, pair_files, subset_name
+from otx_seg.datasets.formats.cityscapes import standard_labels
+from otx_seg.datasets.label_lists import labels_and_code, read_label_list
+from otx_seg.datasets.masks import MaskCode
+from otx_seg.datasets.samples import Subset
+from otx_seg.errors import DataError
+from otx_seg.labels import Labels
+
+_IMAGES, _MASKS, _INSTANCES, _LABELS = "image_2", "semantic", "instance", "label_colors.txt"
+_INSTANCE_BITS = 8
+
+
+class Kitti:
+    """A data set as of KITTI's benchmark of semantic segmentation::
+
+        training/image_2/000000_10.png
+        training/semantic/000000_10.png      values of labels
+        training/instance/000000_10.png      instead: 256 times the label, and the number of the object
+        label_colors.txt                     red green blue name per line, in the order of the masks' values
+
+    Without `label_colors.txt`, the labels are the 19 that Cityscapes scores; all other pixels are ignored.
+    """
+
+    title = "KITTI"
+    layout = f"training/{_IMAGES}/ and training/{_MASKS}/ or training/{_INSTANCES}/"
+    takes_annotation_file = False
+
+    def detects(self, root: Path) -> bool:
+        """See `DataFormat`."""
+        return any((folder / _IMAGES).is_dir() and _masks_in(folder) for folder in listed_folders(root))
+
+    def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
+        """See `DataFormat`."""
+        found = {folder: _masks_in(folder) for folder in listed_folders(root) if (folder / _IMAGES).is_dir()}
+        opened = {
+            subset_name(folder.name): partial(_open, root, folder, masks) for folder, masks in found.items() if masks
+        }
+        if not opened:
+            raise DataError(
+                f"{root}: no masks; a KITTI data set of semantic segmentation has {self.layout} (boxes in label_2/ "
+                "are not enough)"
+            )
+        return opened
+
+
+def _masks_in(folder: Path) -> str | None:
+    return next((name for name in (_MASKS, _INSTANCES) if (folder / name).is_dir()), None)
+
+
+def _open(root: Path, folder: Path, masks: str) -> Subset:
+    samples, unmatched = pair_files(folder / _IMAGES, folder / masks, root)
+    labels, code = _labels(root, _INSTANCE_BITS if masks == _INSTANCES else 0)
+    return Subset(folder, labels, samples, unmatched, code)
+
+
+def _labels(root: Path, instance_bits: int) -> tuple[Labels, MaskCode]:
+    if (root / META_FILE).is_file():
+        labels, code = read_dataset_meta(root / META_FILE)
+        return labels, code._replace(instance_bits=instance_bits)
+    if (root / _LABELS).is_file():
+        listed = read_label_list(root / _LABELS)
+        return labels_and_code(listed, root / _LABELS, by_value=True, instance_bits=instance_bits)
+    scored, every = standard_labels()
+    void = [name for name in every if name not in scored]
+    return labels_and_code(every, root, void, by_value=True, instance_bits=instance_bits)

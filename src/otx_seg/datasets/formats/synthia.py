@@ -1,0 +1,67 @@
+"""SYNTHIA: its random sets, SF and AL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from otx_seg.datasets.data_format import Subsets
+from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta
+from otx_seg.datasets.folder import DEFAULT_SUBSET, pair_files
+from otx_seg.datasets.label_lists import labels_and_code, read_label_list
+from otx_seg.datasets.layout_clues import holds_folders
+from otx_seg.datasets.masks import Color, MaskCode
+from otx_seg.datasets.samples import Subset
+from otx_seg.errors import DataError
+from otx_seg.labels import Labels
+
+_LABELS = "label_colors.txt"
+_VOID = ("Void",)
+_VARIANTS = {("RGB", "GT"): "Rand", ("RGBLeft", "GTLeft"): "Sf", ("RGB", "SemSeg"): "Al"}
+
+
+class Synthia:
+    """One of the SYNTHIA data sets, which are not divided into subsets::
+
+        RGB/0000001.png  GT/0000001.png              Rand (also GT/COLOR/)
+        RGBLeft/0000001.png  GTLeft/0000001.png      SF
+        RGB/0000001.png  SemSeg/0000001.png          AL
+        label_colors.txt                             red green blue name per line; without it those of SYNTHIA
+
+    Masks are in colours. A label called Void is ignored.
+    """
+
+    title = "Synthia"
+    layout = "RGB/ and GT/ or SemSeg/, or RGBLeft/ and GTLeft/"
+    takes_annotation_file = False
+
+    def detects(self, root: Path) -> bool:
+        """See `DataFormat`."""
+        return any(holds_folders(root, *folders) for folders in _VARIANTS)
+
+    def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
+        """See `DataFormat`."""
+        folders = next((folders for folders in _VARIANTS if holds_folders(root, *folders)), None)
+        if folders is None:
+            raise DataError(f"{root}: a SYNTHIA data set has {self.layout}")
+        return {DEFAULT_SUBSET: partial(_open, root, *folders)}
+
+
+def _open(root: Path, images: str, masks: str) -> Subset:
+    in_color = root / masks / "COLOR"
+    samples, unmatched = pair_files(root / images, in_color if in_color.is_dir() else root / masks, root)
+    labels, code = _labels(root, _VARIANTS[images, masks])
+    return Subset(root, labels, samples, unmatched, code)
+
+
+def _labels(root: Path, variant: str) -> tuple[Labels, MaskCode]:
+    if (root / META_FILE).is_file():
+        return read_dataset_meta(root / META_FILE)
+    if (root / _LABELS).is_file():
+        return labels_and_code(read_label_list(root / _LABELS), root / _LABELS, _VOID)
+    from datumaro.plugins.data_formats.synthia import format as synthia  # slow to import
+
+    known: Mapping[str, Color] = getattr(synthia, f"Synthia{variant}LabelMap")
+    # Datumaro gives SF's trucks the colour of its trains; theirs is that of Cityscapes.
+    return labels_and_code({**known, "Truck": (0, 0, 70)} if variant == "Sf" else known, root, _VOID)

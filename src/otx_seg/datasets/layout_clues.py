@@ -1,0 +1,55 @@
+"""Looking at a few names in a folder, to tell formats apart without reading what may be many files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+_LOOKED_AT = 1000  # entries of a folder; annotation files stand among few others
+_HEAD = 1 << 14  # bytes
+
+
+def files_with(folder: Path, suffix: str) -> list[Path]:
+    """The files in a folder whose names end in `suffix`, in any case, sorted; only the first names are looked at."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, _LOOKED_AT)]
+    except OSError:
+        return []
+    return [folder / name for name in sorted(names) if name.lower().endswith(suffix) and not name.startswith(".")]
+
+
+def holds_folders(folder: Path, *names: str) -> bool:
+    """Whether folders of all these names are there, spelled in just this way on any file system."""
+    try:
+        with os.scandir(folder) as entries:
+            found = {entry.name for entry in entries if entry.name in names and entry.is_dir()}
+    except OSError:
+        return False
+    return found == set(names)
+
+
+def head(path: Path) -> str:
+    """How a text file begins, a few kilobytes; nothing of a file that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def folders_on_the_way_down(folder: Path, depth: int = 5) -> Iterator[Path]:
+    """A folder, the first one in it, the first one in that, and so on, at most `depth` levels down."""
+    for _ in range(depth):
+        yield folder
+        try:
+            with os.scandir(folder) as entries:
+                below = next((entry.path for entry in islice(entries, _LOOKED_AT) if entry.is_dir()), None)
+        except OSError:
+            return
+        if below is None:
+            return
+        folder = Path(below)
+    yield folder

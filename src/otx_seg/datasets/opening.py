@@ -1,0 +1,151 @@
+"""The one entry to labelled data: which format a folder is in, and the subsets in it."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from otx_seg import catalogue
+from otx_seg.datasets.data_format import DataFormat, Subsets
+from otx_seg.datasets.folder import listed_folders, subset_name
+from otx_seg.datasets.samples import Subset
+from otx_seg.errors import DataError, UsageError
+
+logger = logging.getLogger(__name__)
+
+ORDINARY = "common_semantic_segmentation"
+"""What a folder is taken for that looks like nothing else; its messages say what is expected."""
+
+_BARE = "image_and_mask_folders"  # what many other formats look like too, so that it gives way to them
+_FOLDERS_LOOKED_INTO = 50
+_SUBSETS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class HowToRead:
+    """How folders of labelled data are to be read.
+
+    Attributes:
+        data_format: name of their format; None: what they look like.
+        train_annotations, val_annotations, test_annotations: files of annotations to use for these data instead of
+            those in their folders.
+    """
+
+    data_format: str | None = None
+    train_annotations: Path | None = None
+    val_annotations: Path | None = None
+    test_annotations: Path | None = None
+
+
+@functools.cache
+def known_formats() -> dict[str, DataFormat]:
+    """Every format by the name of its module, which is what ``--data-format`` calls it."""
+    found = catalogue.classes("otx_seg.datasets.formats").values()
+    return {format_class.__module__.rpartition(".")[2]: format_class() for format_class in found}
+
+
+def open_folder(root: Path, data_format: str | None = None, annotations: Path | None = None) -> dict[str, Subset]:
+    """All subsets of a data set.
+
+    Args:
+        root: the folder of the data set. Nothing is written there.
+        data_format: name of its format, see `known_formats`; None: what it looks like.
+        annotations: a file of annotations to use instead of those in `root`, in formats that allow it.
+
+    Returns:
+        subset by name: "default" for images of no subset, else the name of the subset in lower case, where "valid"
+        and "validation" become "val".
+
+    Raises:
+        UsageError: no such format, or one without files of annotations.
+        DataError: the folder or its layout is missing, looks like several formats, or is unusable.
+    """
+    return {name: open_it() for name, open_it in find_subsets(root, data_format, annotations).items()}
+
+
+def find_subsets(root: Path, data_format: str | None = None, annotations: Path | None = None) -> Subsets:
+    """As `open_folder`, but what opens each subset instead of the subset.
+
+    Raises:
+        UsageError, DataError: as `open_folder`.
+    """
+    name = format_of(root, data_format, annotations)
+    chosen = known_formats()[name]
+    if annotations is not None and not chosen.takes_annotation_file:
+        able = [other for other, known in known_formats().items() if known.takes_annotation_file]
+        raise UsageError(
+            f"{annotations}: a file of annotations cannot be named for {name}, whose masks lie in {root}; leave it "
+            f"out (it is for --data-format {' or '.join(able)})"
+        )
+    return chosen.subsets(root, annotations)
+
+
+def format_of(root: Path, data_format: str | None = None, annotations: Path | None = None) -> str:
+    """The name of the format in which `find_subsets` reads a data set.
+
+    Raises:
+        UsageError: no such format.
+        DataError: the folder or the file of annotations is missing, or the folder looks like several formats.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
+    if annotations is not None and not annotations.is_file():
+        raise DataError(f"{annotations}: no such file of annotations")
+    return _named(data_format) if data_format is not None else _seen(root, annotations)
+
+
+def _named(data_format: str) -> str:
+    if data_format not in known_formats():
+        raise UsageError(
+            f"--data-format {data_format}: unknown; {catalogue.nearest(data_format, list(known_formats()))}"
+        )
+    return data_format
+
+
+def _seen(root: Path, annotations: Path | None) -> str:
+    """The name of the format that a folder looks like.
+
+    Raises:
+        DataError: it looks like several, or its subsets like different ones.
+    """
+    if annotations is not None:
+        return next(name for name, known in known_formats().items() if known.takes_annotation_file)
+    found = looks_like(root)
+    if len(found) > 1:
+        raise DataError(
+            f"{root}: looks like {' and like '.join(map(_described, found))}; say which to read with "
+            f"--data-format {' or --data-format '.join(found)}"
+        )
+    inside = {folder.name: looks_like(folder) for folder in listed_folders(root)[:_FOLDERS_LOOKED_INTO]}
+    inside = {name: seen for name, seen in inside.items() if seen and seen != [_BARE]}
+    _refuse_mixture(root, found, {name: seen for name, seen in inside.items() if subset_name(name) in _SUBSETS})
+    if not found and inside:
+        folder, seen = next(iter(inside.items()))
+        raise DataError(f"{root}: is no data set itself, but {folder} in it looks like {seen[0]}: name {root / folder}")
+    if found and found != [ORDINARY]:
+        logger.info("%s: read as %s; --data-format names another format", root, known_formats()[found[0]].title)
+    return found[0] if found else ORDINARY
+
+
+def looks_like(root: Path) -> list[str]:
+    """The names of the formats that a folder looks like."""
+    found = [name for name, known in known_formats().items() if known.detects(root)]
+    return [name for name in found if name != _BARE] or found
+
+
+def _refuse_mixture(root: Path, found: list[str], inside: dict[str, list[str]]) -> None:
+    seen = [*found, *(name for names in inside.values() for name in names)]
+    if len(set(seen)) < 2:
+        return
+    parts = [f"{root} itself like {found[0]}"] if found else []
+    parts += [f"{folder} in it like {' and '.join(names)}" for folder, names in inside.items() if names != found]
+    raise DataError(
+        f"{root}: two formats are mixed: {', '.join(parts)}; keep one format in a folder, or name the parts one by one "
+        "(--train-data-roots, --val-data-roots)"
+    )
+
+
+def _described(name: str) -> str:
+    return f"{name} ({known_formats()[name].layout})"

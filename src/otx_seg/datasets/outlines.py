@@ -1,0 +1,140 @@
+"""Masks painted from the outlines of objects: polygons and run-length codes.
+
+Objects are painted one over the other in the order in which they are given. What no object covers is background.
+Polygons are filled by COCO's own tools: a pixel belongs to a polygon that covers its centre, more or less.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otx_seg.datasets.dataset_meta import check_names
+from otx_seg.datasets.masks import Color, MaskContentError
+from otx_seg.datasets.samples import Sample
+from otx_seg.labels import Labels, background_index, default_colors
+from otx_seg.runtime.images import verify_image
+
+BACKGROUND = "background"
+
+
+class Outline(NamedTuple):
+    """One object.
+
+    Attributes:
+        label: its index, or 255 where its pixels are to be ignored.
+        shape: polygons [[x, y, x, y, ...], ...] in pixels from the image's top left corner, or a run-length code as in
+            COCO, ``{"counts": ..., "size": [height, width]}``.
+    """
+
+    label: int
+    shape: Any
+
+
+@dataclass(frozen=True)
+class OutlinedObjects:
+    """Paints the masks of a data set; the objects of an image are read when its mask is.
+
+    Attributes:
+        names: labels in index order.
+        uncovered: index of the label of pixels that no object covers.
+        pages: by the name of a sample, its size and objects as JSON: few bytes that travel fast to other processes.
+        void: none.
+    """
+
+    names: tuple[str, ...]
+    uncovered: int
+    pages: Mapping[str, bytes]
+    void: tuple[str, ...] = ()
+
+    def read(self, sample: Sample) -> NDArray[np.uint8]:
+        """uint8 (H, W): indices of `names`, 255 for ignored.
+
+        Raises:
+            MaskContentError: an outline is unusable.
+            DataError: the size of the image is not noted and cannot be read.
+        """
+        page = json.loads(self.pages[sample.name])
+        height, width = page["size"] or verify_image(sample.image)
+        mask = np.full((height, width), self.uncovered, np.uint8)
+        for label, shape in page["objects"]:
+            try:
+                mask[_pixels(shape, height, width)] = label
+            except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+                raise MaskContentError(
+                    f"{sample.mask}: the outline of an object in {sample.name} ({width} x {height} pixels) is "
+                    f"unusable: {error}"
+                ) from error
+        return mask
+
+    def verify(self, sample: Sample) -> None:
+        """Nothing more can be damaged than what `read` tells of."""
+
+
+def page(size: Sequence[int] | None, objects: Iterable[Outline]) -> bytes:
+    """What `OutlinedObjects` keeps of an image.
+
+    Args:
+        size: (height, width) in pixels, or None for that of the image file.
+        objects: in the order of painting.
+    """
+    return json.dumps({"size": size, "objects": list(objects)}, separators=(",", ":")).encode()
+
+
+def labels_with_background(
+    names: Sequence[str], where: Any, colors: Mapping[str, Color] | None = None
+) -> tuple[Labels, int]:
+    """Labels of objects, and what is to be added to the index of each one.
+
+    Formats of objects leave out what is around them. It is the label called background; where there is none, one is put
+    before the others, so that each index grows by one.
+
+    Args:
+        names: in the data set's order.
+        where: the file or folder they stand in, for messages.
+        colors: of labels that have one.
+
+    Raises:
+        DataError: names that cannot be used, or too few or many.
+    """
+    own = background_index(tuple(names))
+    every = tuple(names) if own is not None else (BACKGROUND, *names)
+    check_names(every, where)
+    shown = tuple(
+        (colors or {}).get(name, fallback) for name, fallback in zip(every, default_colors(len(every)), strict=True)
+    )
+    return Labels(every, shown, background_index(every)), 0 if own is not None else 1
+
+
+def _pixels(shape: Any, height: int, width: int) -> NDArray[np.bool_]:
+    """bool (H, W): the pixels of an object."""
+    from pycocotools import mask as coco  # slow to import
+
+    if isinstance(shape, dict):
+        if list(shape["size"]) != [height, width]:
+            raise ValueError(f"its run-length code is for {shape['size'][1]} x {shape['size'][0]} pixels")
+        if isinstance(shape["counts"], list):
+            return _from_counts(shape["counts"], height, width)
+        return coco.decode(shape).astype(bool)  # type: ignore[no-any-return]
+    polygons = [[float(part) for part in polygon] for polygon in shape]
+    short = next((polygon for polygon in polygons if len(polygon) < 6 or len(polygon) % 2), None)
+    if short is not None:
+        raise ValueError(f"a polygon of {len(short)} numbers; at least three points with x and y are needed")
+    if not np.isfinite(np.concatenate(polygons)).all():
+        raise ValueError("a point that is no number")
+    codes = coco.frPyObjects(polygons, height, width)
+    return coco.decode(coco.merge(codes)).astype(bool)  # type: ignore[no-any-return]
+
+
+def _from_counts(counts: list[Any], height: int, width: int) -> NDArray[np.bool_]:
+    """Runs of zeros and ones in turns, column by column."""
+    lengths = np.asarray(counts, np.int64)
+    if (lengths < 0).any() or lengths.sum() != height * width:
+        raise ValueError(f"its run-length code is for {lengths.sum()} pixels")
+    runs = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    return runs.reshape(width, height).T

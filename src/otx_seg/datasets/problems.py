@@ -1,0 +1,157 @@
+"""What can be wrong with labelled data, in words: found in the figures of its subsets alone.
+
+What needs a closer look at the files is in `findings`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from otx_seg.datasets.scan import ScanReport
+from otx_seg.labels import Labels
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""An error keeps a training from starting, a warning makes its result worse or its score untrue."""
+
+SCARCE_IMAGES = 5
+"""A label in fewer training images than this is hardly learned, and a random split may leave none to validate on."""
+SCARCE_SHARE = 1e-4
+"""A label with a smaller share of the labelled pixels is hardly learned: 26 pixels of each 512x512 image."""
+
+
+class FileNote(NamedTuple):
+    """A file and what is said of it; an empty note where the problem says it all."""
+
+    path: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a data set, with all files that it is about.
+
+    Attributes:
+        severity: see `Severity`.
+        code: a short name that stays the same, for programs.
+        subset: name of the subset, or of several with commas between them.
+        what: what is wrong, one sentence without full stop.
+        advice: what to do, the same.
+        files: those it is about; empty where it is about no single files.
+    """
+
+    severity: Severity
+    code: str
+    subset: str
+    what: str
+    advice: str
+    files: tuple[FileNote, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        named = {name: getattr(self, name) for name in ("severity", "code", "subset", "what", "advice")}
+        return {**named, "files": [note._asdict() for note in self.files]}
+
+
+def label_problems(name: str, labels: Labels, report: ScanReport, expected: Collection[str]) -> list[Problem]:
+    """Labels that training images do not show, or hardly; the background may well be one of them.
+
+    Args:
+        name: what the training images are called.
+        labels: those of `report`.
+        report: what the training images hold.
+        expected: those of `labels` that the images should show; a network may know others too.
+    """
+    absent, few, small = [], [], []
+    images_per_label, shares = report.images_per_label, report.share_per_label
+    for index in labels.foreground:
+        label, images = labels.names[index], images_per_label[index]
+        if label not in expected:
+            continue
+        if not report.pixels_per_label[index]:
+            absent.append(label)
+        elif images < SCARCE_IMAGES:
+            few.append(f"{label} ({count(images, 'image')})")
+        elif shares[index] < SCARCE_SHARE:
+            small.append(f"{label} ({percent(shares[index])} %)")
+    found = []
+    if absent:
+        what = f"labels without a single pixel: {', '.join(absent)}"
+        advice = "label some, or take the names out of the label list if the masks were never meant to show them"
+        found.append(Problem("warning", "absent_labels", name, what, advice))
+    if few:
+        what = f"labels in fewer than {SCARCE_IMAGES} images: {', '.join(few)}"
+        advice = "add images that show them; until then expect low scores for them"
+        found.append(Problem("warning", "labels_in_few_images", name, what, advice))
+    if small:
+        what = f"labels with less than {percent(SCARCE_SHARE)} % of the pixels: {', '.join(small)}"
+        advice = "add images that show more of them, or images in which they are larger"
+        found.append(Problem("warning", "labels_with_few_pixels", name, what, advice))
+    return found
+
+
+def unvalidated_labels(
+    training: tuple[Labels, ScanReport], name: str, labels: Labels, report: ScanReport
+) -> list[Problem]:
+    """Labels that training images show and those of another subset do not.
+
+    Args:
+        training: labels and figures of the training images.
+        name: what the other subset is called.
+        labels: those of the other subset, by whatever numbers.
+        report: what it holds.
+    """
+    shown = {label for label, pixels in zip(labels.names, report.pixels_per_label, strict=True) if pixels}
+    lacking = [
+        label
+        for label, pixels in zip(training[0].names, training[1].pixels_per_label, strict=True)
+        if pixels and label not in shown
+    ]
+    if not lacking:
+        return []
+    what = f"labels that the training images show and these do not: {', '.join(lacking)}"
+    advice = "move some images with these labels here; without any, their scores are left out of the average"
+    return [Problem("warning", "unvalidated_labels", name, what, advice)]
+
+
+def shared_images(groups: Sequence[Sequence[tuple[str, str]]]) -> list[Problem]:
+    """Images that are in several subsets, so that scores are measured on what was trained on.
+
+    Args:
+        groups: for each image that is there several times the subset and the path of each.
+    """
+    found: dict[tuple[str, ...], list[Sequence[tuple[str, str]]]] = {}
+    for group in groups:
+        names = tuple(dict.fromkeys(name for name, _ in group))
+        if len(names) > 1:
+            found.setdefault(names, []).append(group)
+    problems = []
+    for names, members in found.items():
+        one = len(members) == 1
+        what = f"{count(len(members), 'image')} {'is' if one else 'are'} in {' and in '.join(names)}"
+        advice = "keep each in one subset only: scores measured on images that were trained on are too good"
+        files = tuple(FileNote(group[0][1], f"also {other_paths(group)}") for group in members)
+        problems.append(Problem("warning", "images_in_several_subsets", ", ".join(names), what, advice, files))
+    return problems
+
+
+def other_paths(group: Sequence[tuple[str, str]]) -> str:
+    """All paths of a group but the first."""
+    return ", ".join(path for _, path in group[1:])
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun, in the plural where it has one."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """A share as percent with two digits that count: 0.0026, 12."""
+    return f"{100 * share:.2g}"
+
+
+def size_text(size: tuple[int, int]) -> str:
+    """(height, width) in the order in which people say it."""
+    return f"{size[1]}x{size[0]}"

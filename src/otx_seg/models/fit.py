@@ -1,0 +1,148 @@
+"""Puts another backbone into a template and fits the decode head to it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from otx_seg.errors import UsageError
+from otx_seg.models.backbones import ChosenBackbone
+from otx_seg.models.build import build_model
+from otx_seg.models.complexity import measure
+from otx_seg.models.network import SegmentationNetwork
+from otx_seg.template import Template
+
+_SIDE = 128  # pixels: the coarsest of the usual strides, 32, still leaves a few positions
+_FEWEST = 2  # levels under a head that merges several
+
+
+@dataclass(frozen=True)
+class Level:
+    """One of the feature maps a backbone gives: channels, and pixels of the image per position."""
+
+    channels: int
+    stride: float
+
+
+def with_backbone(template: Template, chosen: ChosenBackbone) -> Template:
+    """The template with another backbone.
+
+    1. The strides of the levels that the head has used so far are looked up with a forward pass.
+    2. Of the new backbone's levels, the deepest at each of these strides are used, the finest first.
+    3. The head gets their indices and channels.
+    4. The network is built and makes a training step.
+
+    The learning parameters stay as they are.
+
+    Raises:
+        UsageError: the backbone cannot be built, gives no feature maps or others in training, or does not go with the
+            head.
+    """
+    head = copy.deepcopy(template.model.get("decode_head"))
+    if not isinstance(head, dict) or "in_channels" not in head:
+        raise UsageError(f"template {template.name}: model.decode_head has no in_channels to fit to another backbone")
+    used = _chosen_levels(levels_of(build_model(template, 2).backbone, template.name), head["in_index"])
+    new = template.model_copy(update=_identity(template, chosen))
+    # The head of this network does not fit it yet: only the backbone is looked at.
+    levels = levels_of(build_model(new, 2).backbone, chosen.name)
+    indices = fitting_levels(levels, [level.stride for level in used])
+    if isinstance(head["in_channels"], int):
+        head.update(in_index=indices[-1], in_channels=levels[indices[-1]].channels)
+    else:
+        head.update(in_index=indices, in_channels=[levels[index].channels for index in indices])
+    new = new.model_copy(update={"model": {**new.model, "decode_head": head}})
+    network = build_model(new, 2)
+    _take_a_step(SegmentationNetwork(network), chosen.name)
+    size = measure(network)
+    numbers = {
+        "gigaflops": round(size.gigaflops, 2),
+        "parameter_count": size.parameters,
+        "size_mb": round(size.size_mb, 2),
+    }
+    return new.model_copy(update=numbers)
+
+
+def _identity(template: Template, chosen: ChosenBackbone) -> dict[str, Any]:
+    head = template.model["decode_head"]["type"].removesuffix("Head")
+    name = f"{chosen.name}-{head}"
+    return {
+        "name": name,
+        "id": f"Custom_Semantic_Segmentation_{name}",
+        "category": "OTHER",
+        "default": False,
+        "summary": f"The backbone {chosen.name} with the head and the learning parameters of another template.",
+        "model": {**template.model, "backbone": copy.deepcopy(chosen.config)},
+        "pretrained": template.pretrained.model_copy(update={"url": chosen.weights, "sha256": None}),
+    }
+
+
+def _chosen_levels(levels: Sequence[Level], in_index: int | Sequence[int]) -> list[Level]:
+    indices = [in_index] if isinstance(in_index, int) else in_index
+    return [levels[index] for index in indices]
+
+
+@torch.no_grad()
+def levels_of(backbone: nn.Module, name: str) -> list[Level]:
+    """What a backbone gives for an image, in its order.
+
+    Raises:
+        UsageError: it gives something else than feature maps, or something else in training than afterwards.
+    """
+    images = torch.zeros(2, 3, _SIDE, _SIDE)
+    found = []
+    for training in (False, True):
+        backbone.train(training)  # some of mmseg's backbones return nothing here
+        try:
+            maps = backbone(images)
+        except (RuntimeError, AssertionError, ValueError, TypeError) as error:
+            raise UsageError(f"the backbone {name} fails on images of {_SIDE}x{_SIDE} pixels: {error}") from error
+        if not isinstance(maps, (list, tuple)) or not all(isinstance(item, Tensor) and item.ndim == 4 for item in maps):
+            raise UsageError(f"the backbone {name} gives no list of feature maps, which a head needs")
+        found.append([Level(item.shape[1], _SIDE / item.shape[2]) for item in maps])
+    if found[0] != found[1]:
+        raise UsageError(f"the backbone {name} gives other features in training than afterwards")
+    return found[0]
+
+
+def fitting_levels(levels: Sequence[Level], strides: Sequence[float]) -> list[int]:
+    """The levels a head merges, the finest first.
+
+    The deepest level at each of the strides; where the backbone has fewer than two of these strides, its next finer
+    levels, and then its coarser ones, as well.
+
+    Args:
+        levels: of the new backbone.
+        strides: at which the head has taken its features so far, in pixels.
+
+    Returns:
+        indices into `levels`.
+    """
+    deepest = {level.stride: index for index, level in enumerate(levels)}
+    chosen = {stride for stride in strides if stride in deepest}
+    finer = sorted((stride for stride in deepest if stride < min(strides)), reverse=True)
+    coarser = sorted(stride for stride in deepest if stride not in chosen and stride > min(strides))
+    for stride in (*finer, *coarser):
+        if len(chosen) < _FEWEST:
+            chosen.add(stride)
+    return [deepest[stride] for stride in sorted(chosen)]
+
+
+def _take_a_step(network: SegmentationNetwork, name: str) -> None:
+    """
+    Raises:
+        UsageError: the network cannot be trained.
+    """
+    try:
+        logits = network.train()(torch.randint(0, 256, (2, 3, _SIDE, _SIDE)))
+        loss = functional.cross_entropy(logits, torch.randint(0, 2, (2, _SIDE, _SIDE)))
+        loss.backward()
+    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+        raise UsageError(f"the backbone {name} does not go with the template's head: {error}") from error
+    if not torch.isfinite(loss):
+        raise UsageError(f"the backbone {name} gives no finite loss with the template's head")

@@ -1,0 +1,111 @@
+"""The outcome of looking through data, as a page: what to put right, charts, and pictures of the masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from otx_seg.datasets.data_check import CheckedSubset, DataCheck
+from otx_seg.datasets.findings import equal_images
+from otx_seg.datasets.inspection import REGION_SAMPLES, Inspection
+from otx_seg.datasets.problems import FileNote, Problem, count
+from otx_seg.report import contact_sheet
+from otx_seg.report.check_tables import label_share, sizes_text
+from otx_seg.report.page import bar, chip, page
+
+_SHOWN_FILES = 5  # of a problem; of more, only their number until it is asked for
+_LISTED_FILES = 200  # of a problem; a page with 10,000 names is slow to open
+
+
+def draw_page(result: DataCheck, inspections: Sequence[Inspection]) -> str:
+    """HTML, complete in itself.
+
+    Args:
+        result: what was found.
+        inspections: the labelled subsets that it is about, the training images first; none for images without masks.
+    """
+    return page("Data check", _parts(result, inspections))
+
+
+def _parts(result: DataCheck, inspections: Sequence[Inspection]) -> Iterator[str]:
+    folders = ", ".join(str(subset.folder) for subset in result.subsets)
+    yield f'<h1>Data check</h1>\n<div class="faint small">{escape(folders)}</div>'
+    yield f'<div class="verdict {_mood(result)}">The data is {escape(result.verdict)}.</div>'
+    yield _subsets(result)
+    yield "<h2>Problems</h2>"
+    yield "\n".join(map(_problem, result.problems)) or '<p class="faint">None were found.</p>'
+    labelled = [subset for subset in result.subsets if subset.labels]
+    for subset, inspection in zip(labelled, inspections, strict=True):
+        yield f"<h2>Labels: {escape(subset.name)}</h2>\n{_labels(subset, inspection)}"
+    yield from _pictures(inspections)
+
+
+def _mood(result: DataCheck) -> str:
+    if result.usable_for is None:
+        return "error"
+    return "warning" if any(problem.severity == "warning" for problem in result.problems) else "fine"
+
+
+def _subsets(result: DataCheck) -> str:
+    rows = [
+        f'<tr><td>{escape(subset.name)}</td><td class="number">{subset.samples:,}</td>'
+        f'<td class="number">{subset.images:,}</td><td>{escape(sizes_text(subset))}</td>'
+        f"<td>{escape(subset.data_format)}</td><td>{escape(str(subset.folder))}</td></tr>"
+        for subset in result.subsets
+    ]
+    headings = (
+        '<tr><th>subset</th><th class="number">images</th><th class="number">usable</th><th>width x height</th>'
+        "<th>format</th><th>folder</th></tr>"
+    )
+    return f"<h2>Subsets</h2>\n<table>{headings}{''.join(rows)}</table>"
+
+
+def _problem(problem: Problem) -> str:
+    files = ""
+    if problem.files:
+        listed = "".join(f"<li>{_note(note)}</li>" for note in problem.files[:_LISTED_FILES])
+        more = len(problem.files) - _LISTED_FILES
+        listed += f"<li>and {more:,} more</li>" if more > 0 else ""
+        shown = " open" if len(problem.files) <= _SHOWN_FILES else ""
+        files = f"<details{shown}><summary>{count(len(problem.files), 'file')}</summary><ul>{listed}</ul></details>"
+    return (
+        f'<div class="problem"><span class="badge {problem.severity}">{problem.severity}</span> '
+        f"<b>{escape(problem.subset)}</b>: {escape(problem.what)}."
+        f'<br><span class="faint">What to do:</span> {escape(problem.advice)}.{files}</div>'
+    )
+
+
+def _note(note: FileNote) -> str:
+    return f"<code>{escape(note.path)}</code> {escape(note.note)}"
+
+
+def _labels(subset: CheckedSubset, inspection: Inspection) -> str:
+    largest = max((label.share for label in subset.labels), default=0.0) or 1.0
+    rows = [
+        f"<tr><td>{chip(color)}{escape(label.name)}</td>"
+        f'<td>{bar(label.share / largest)}</td><td class="number">{label_share(label.share)} %</td>'
+        f'<td>{bar(label.images / max(1, subset.images))}</td><td class="number">{label.images:,}</td>'
+        f'<td class="number">{"-" if label.typical_region is None else f"{label.typical_region:,} px"}</td></tr>'
+        for label, color in zip(subset.labels, inspection.subset.labels.colors, strict=True)
+    ]
+    headings = (
+        '<tr><th>label</th><th colspan="2">share of the pixels</th><th colspan="2">images that show it</th>'
+        '<th class="number">typical region</th></tr>'
+    )
+    explained = (
+        '<p class="faint small">Typical region: half of its pixels lie in connected regions of at most this area, '
+        f"at the default input size, measured in up to {REGION_SAMPLES} images.</p>"
+    )
+    return f"<table>{headings}{''.join(rows)}</table>{explained}"
+
+
+def _pictures(inspections: Sequence[Inspection]) -> Iterator[str]:
+    equal = equal_images(inspections)
+    if equal:
+        yield "<h2>Images stored more than once</h2>"
+        yield contact_sheet.groups(equal)
+    chosen = contact_sheet.choose_images(inspections)
+    if chosen:
+        yield "<h2>Images with their masks</h2>"
+        yield '<p class="faint small">Point at a picture to see it without its mask.</p>'
+        yield contact_sheet.sheet(chosen)

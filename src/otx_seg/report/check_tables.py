@@ -1,0 +1,86 @@
+"""The outcome of looking through data, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from otx_seg.datasets.data_check import CheckedSubset, DataCheck
+from otx_seg.datasets.problems import Problem, size_text
+
+FIRST_FILES = 3
+"""Files of a problem that are shown on the screen; JSON and the page have more."""
+_FIRST_SIZES = 3
+_SMALLEST_SHARE = 1e-5  # shown with its digits
+_STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+
+
+def check_parts(result: DataCheck) -> Iterator[Table | Text]:
+    """What is printed one below the other: the subsets, their labels, and the problems."""
+    yield _subsets(result)
+    labelled = [subset for subset in result.subsets if subset.labels]
+    if labelled:
+        yield _labels(labelled)
+    for problem in result.problems:
+        yield _problem(problem)
+
+
+def sizes_text(subset: CheckedSubset) -> str:
+    """The most frequent sizes, each with the number of images where there are several."""
+    sizes = [size_text(size) for size, _ in subset.sizes[:_FIRST_SIZES]]
+    if len(sizes) > 1:
+        sizes = [f"{number:,} of {text}" for text, (_, number) in zip(sizes, subset.sizes, strict=False)]
+    more = len(subset.sizes) - _FIRST_SIZES
+    return ", ".join([*sizes, *([f"{more:,} more sizes"] if more > 0 else [])]) or "-"
+
+
+def _table(*headings: str) -> Table:
+    made = Table(header_style="bold", box=SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0))
+    for number, heading in enumerate(headings):
+        made.add_column(Text(heading), justify="left" if number == 0 else "right", overflow="fold")
+    return made
+
+
+def _subsets(result: DataCheck) -> Table:
+    made = _table("subset", "images", "usable", "width x height")
+    made.add_column("format", justify="left")
+    for subset in result.subsets:
+        figures = (f"{subset.samples:,}", f"{subset.images:,}", sizes_text(subset), subset.data_format)
+        made.add_row(Text(subset.name), *figures)
+    return made
+
+
+def _labels(subsets: list[CheckedSubset]) -> Table:
+    made = _table("label", *(text for subset in subsets for text in (f"{subset.name}\n% of pixels", "\nimages")))
+    for name in dict.fromkeys(label.name for subset in subsets for label in subset.labels):
+        row = []
+        for subset in subsets:
+            label = next((label for label in subset.labels if label.name == name), None)
+            row += ["-", "-"] if label is None else [label_share(label.share), f"{label.images:,}"]
+        made.add_row(Text(name), *row)
+    return made
+
+
+def label_share(share: float) -> str:
+    """A share as percent: 0, <0.001, 0.0026, 0.43, 12.3."""
+    if share == 0:
+        return "0"
+    if share < _SMALLEST_SHARE:
+        return f"<{100 * _SMALLEST_SHARE:g}"
+    return f"{100 * share:.1f}" if share >= 0.01 else f"{100 * share:#.2g}"
+
+
+def _problem(problem: Problem) -> Text:
+    shown = Text()
+    shown.append(problem.severity.capitalize(), _STYLES[problem.severity])
+    shown.append(f"  {problem.subset}: {problem.what}\n")
+    for note in problem.files[:FIRST_FILES]:
+        shown.append(f"    {note.path}{': ' if note.note else ''}{note.note}\n", "dim")
+    more = len(problem.files) - FIRST_FILES
+    if more > 0:
+        shown.append(f"    and {more:,} more\n", "dim")
+    shown.append(f"  -> {problem.advice}")
+    return shown

@@ -1,0 +1,125 @@
+"""The trials of a search for hyper-parameters: as a file, and as a table for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from otx_seg.report.progress import format_duration
+from otx_seg.report.tables import as_text, table
+from otx_seg.workspace.atomic import write_json
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial.
+
+    Attributes:
+        values: its hyper-parameters, by dotted name.
+        scores: its validation mDice (background included) at each rung it came to.
+        outcome: ``chosen``, ``stopped`` or ``failed``.
+        failure: why it failed; empty if it did not.
+        seconds: of training, until it was stopped or chosen.
+        process: that trained it last.
+    """
+
+    number: int
+    values: dict[str, Any]
+    scores: tuple[float, ...]
+    outcome: str
+    failure: str
+    epochs: int
+    steps: int
+    seconds: float
+    process: int
+
+
+@dataclass(frozen=True)
+class Trials:
+    """A finished search.
+
+    Attributes:
+        ratio: the time ratio that was asked for.
+        rungs: shares of a training at which trials were stopped.
+        chosen: number of the trial that went on; 0 is the one with the values that were given.
+    """
+
+    ratio: float
+    rungs: tuple[float, ...]
+    chosen: int
+    trials: tuple[Trial, ...]
+
+    @property
+    def chosen_trial(self) -> Trial:
+        return next(trial for trial in self.trials if trial.number == self.chosen)
+
+    def comparison(self) -> tuple[float, float, float] | None:
+        """Where the given values were stopped: share of a training, mDice of the chosen values and of the given ones.
+
+        None if these were chosen, or failed before the first rung.
+        """
+        given = next(trial for trial in self.trials if trial.number == 0)
+        if self.chosen == 0 or not given.scores:
+            return None
+        rung = len(given.scores) - 1
+        return self.rungs[rung], self.chosen_trial.scores[rung], given.scores[rung]
+
+
+def write_trials(path: Path, found: Trials) -> None:
+    """Write a search as JSON."""
+    write_json(path, asdict(found))
+
+
+def read_trials(path: Path) -> Trials:
+    """Read what `write_trials` wrote."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    trials = tuple(Trial(**{**trial, "scores": tuple(trial["scores"])}) for trial in content["trials"])
+    return Trials(content["ratio"], tuple(content["rungs"]), content["chosen"], trials)
+
+
+def describe_trials(found: Trials) -> str:
+    """The table of all trials, and a sentence on what was gained."""
+    names = [name.split(".")[1] for name in found.chosen_trial.values]
+    judged = [f"at {100 * rung:.0f} %" for rung in found.rungs]
+    rows = [
+        (
+            f"{trial.number}{' (given)' if trial.number == 0 else ''}",
+            *(_short(value) for value in trial.values.values()),
+            *(f"{score:.4f}" for score in trial.scores),
+            *("" for _ in range(len(found.rungs) - len(trial.scores))),
+            trial.epochs,
+            format_duration(trial.seconds),
+            trial.outcome,
+        )
+        for trial in found.trials
+    ]
+    made = table(
+        ("trial", *names, *judged, "epochs", "time", ""), rows, "Trials: validation mDice at shares of a training"
+    )
+    return f"{as_text(made)}{_outcome(found)}"
+
+
+def describe_values(values: Mapping[str, Any]) -> str:
+    """Hyper-parameters in a few words, without their groups."""
+    return ", ".join(f"{name.split('.')[1]} {_short(value)}" for name, value in values.items())
+
+
+def _outcome(found: Trials) -> str:
+    values = describe_values(found.chosen_trial.values)
+    if found.chosen == 0:
+        return f"chosen: the given values ({values})"
+    compared = found.comparison()
+    if compared is None:
+        return f"chosen: trial {found.chosen} ({values}); the given values failed"
+    share, now, before = compared
+    return (
+        f"chosen: trial {found.chosen} ({values}): mDice {now:.4f} at {100 * share:.0f} % of a training, where the "
+        f"given values had {before:.4f}"
+    )
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

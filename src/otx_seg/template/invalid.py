@@ -1,0 +1,78 @@
+"""What is wrong with a file, for people: the first thing that its schema refuses, as one line."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from otx_seg.catalogue import nearest
+from otx_seg.template.group import AUTO
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """One line for the first problem: key, what is wrong, what is possible."""
+    problem = error.errors()[0]
+    location = [str(part) for part in problem["loc"]]
+    key = ".".join(location)
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key!r}; {nearest(location[-1], _keys_beside(model, location))}"
+    if problem["type"] == "missing":
+        return f"the key {key!r} is missing"
+    field = _field(model, location)
+    message = problem["msg"].removeprefix("Value error, ")
+    limits = describe_range(field) if field is not None else ""
+    possible = f" (possible: {limits})" if limits else ""
+    return f"{key}: {problem['input']!r} is not usable: {message}{possible}"
+
+
+def _keys_beside(model: type[BaseModel], location: list[str]) -> list[str]:
+    section = _section(model, location)
+    return [] if section is None else list(_fields(section))
+
+
+def _field(model: type[BaseModel], location: list[str]) -> Any:
+    section = _section(model, location)
+    return None if section is None else _fields(section).get(location[-1])
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    """The fields of a schema class by what they are called in files."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _section(model: type[BaseModel], location: list[str]) -> type[BaseModel] | None:
+    """The schema class that the last part of a location is a key of, if it is one."""
+    found: Any = model
+    for part in location[:-1]:
+        if get_origin(found) is dict:
+            found = get_args(found)[1]
+        elif isinstance(found, type) and issubclass(found, BaseModel) and part in _fields(found):
+            found = _fields(found)[part].annotation
+        else:
+            return None
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
+
+
+def describe_range(field: Any) -> str:
+    """The values a field of a schema class can take, such as ``1 to 512`` or ``Performance | Mixed``."""
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and extra.get("decided"):
+        return " | ".join(part for part in (AUTO, _range_of_values(field)) if part)
+    return _range_of_values(field)
+
+
+def _range_of_values(field: Any) -> str:
+    options = getattr(field.annotation, "__args__", ())
+    if getattr(field.annotation, "__origin__", None) is Literal:
+        return " | ".join(map(str, options))
+    if field.annotation is bool:
+        return "True | False"
+    limits = {
+        name: getattr(item, name) for item in field.metadata for name in ("ge", "gt", "le", "lt") if hasattr(item, name)
+    }
+    if not limits:
+        return ""
+    low = limits.get("ge", f"above {limits['gt']}" if "gt" in limits else "any")
+    high = limits.get("le", f"below {limits['lt']}" if "lt" in limits else "any")
+    return f"{low} to {high}"

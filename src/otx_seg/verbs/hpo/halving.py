@@ -1,0 +1,82 @@
+"""How many trials a search makes, and how far each is trained before a part of them is stopped.
+
+Successive halving (Jamieson & Talwalkar 2016) with a factor of three: all trials are trained to the first rung, the
+best third of them to a second one three times as far, and so on until one is left. A rung is a share of a whole
+training. Trials are paused at a rung, not started anew, so that the last one has lost nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+FACTOR = 3
+MOST_TRIALS = 27
+SHORTEST_SHARE = 1 / MOST_TRIALS
+"""Share of a training below which scores say little of what becomes of it."""
+
+
+@dataclass(frozen=True)
+class Halving:
+    """A search of a given length.
+
+    Attributes:
+        trials: how many begin.
+        rungs: shares of a training, 0 to 1, at which trials are stopped; three times as long from one to the next.
+    """
+
+    trials: int
+    rungs: tuple[float, ...]
+
+    def ratio(self) -> float:
+        """Time of search and winner together as a multiple of a training's."""
+        left = [self.trials]
+        for _ in self.rungs:
+            left.append(survivors(left[-1]))
+        stopped = [before - after for before, after in pairwise(left)]
+        return 1.0 + sum(count * rung for count, rung in zip(stopped, self.rungs, strict=True))
+
+
+def plan_halving(ratio: float, shortest: float, epochs: int | None = None) -> Halving | None:
+    """The most trials that a time ratio allows, each as long as it allows then.
+
+    Args:
+        ratio: time of search and winner together as a multiple of a training's, above 1.
+        shortest: share of a training, above 0 and up to 1, at which a trial may be judged.
+        epochs: of a training, where rungs have to be whole epochs.
+
+    Returns:
+        None if the ratio is too small for two trials.
+    """
+    for trials in range(MOST_TRIALS, 1, -1):
+        powers = [FACTOR**rung for rung in range(_rungs(trials))]
+        cost = Halving(trials, tuple(float(power) for power in powers)).ratio() - 1.0
+        first = min((ratio - 1.0) / cost, 1.0 / powers[-1])
+        parts = 1 if epochs is None else epochs
+        first *= parts
+        if epochs is not None:
+            first = math.floor(first + 1e-9)
+        if first > 0 and first / parts >= shortest - 1e-9:
+            # Multiplied before it is divided: the training counts in the same way, and must not miss an epoch's end.
+            return Halving(trials, tuple(first * power / parts for power in powers))
+    return None
+
+
+def survivors(trials: int) -> int:
+    """How many of the trials at a rung go on."""
+    return max(1, trials // FACTOR)
+
+
+def best(scores: Mapping[int, float], count: int) -> list[int]:
+    """The numbers of the best trials, the best first; of equal ones, those that began first."""
+    return sorted(scores, key=lambda number: (-scores[number], number))[:count]
+
+
+def _rungs(trials: int) -> int:
+    """How many rungs it takes until one trial is left."""
+    count = 0
+    while trials > 1:
+        trials, count = survivors(trials), count + 1
+    return count

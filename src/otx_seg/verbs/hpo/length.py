@@ -1,0 +1,55 @@
+"""How many trials a plan leaves time for, and how long they have to be."""
+
+from __future__ import annotations
+
+import math
+
+from otx_seg.datasets import TrainingData
+from otx_seg.datasets.epoch_sampler import EpochSampler
+from otx_seg.errors import UsageError
+from otx_seg.template import Template
+from otx_seg.template.search_space import space_of
+from otx_seg.verbs.hpo.halving import SHORTEST_SHARE, Halving, plan_halving
+from otx_seg.verbs.plan import Plan
+
+FEWEST_STEPS = 50
+"""Steps before which scores are luck; half of a training's if it has fewer than twice as many."""
+
+
+def plan_search(plan: Plan, data: TrainingData) -> Halving:
+    """The trials of a plan's search.
+
+    Raises:
+        UsageError: there is nothing to search, or no time for two trials.
+    """
+    assert plan.search is not None
+    if not space_of(plan.template, len(data.train)):
+        raise UsageError(
+            f"template {plan.template.name}: search_space holds nothing to choose from with {len(data.train)} training "
+            "images; add learning_parameters.learning_rate"
+        )
+    shortest, epochs = _shortest(plan.template, data)
+    halving = plan_halving(plan.search.ratio, shortest, epochs)
+    if halving is None:
+        needed = math.ceil(100 * (1.0 + shortest) - 1e-9) / 100  # two digits are said, and have to be enough
+        raise UsageError(
+            f"--hpo-time-ratio {plan.search.ratio:g}: is too little for two trials, since one takes at least "
+            f"{100 * shortest:.0f} % of this training; give {needed:.2f} or more"
+        )
+    return halving
+
+
+def _shortest(template: Template, data: TrainingData) -> tuple[float, int | None]:
+    """Share of a training after which a trial may be judged, and the epochs of one; None under a time budget."""
+    parameters = template.hyper_parameters.learning_parameters
+    if parameters.max_minutes > 0:
+        return SHORTEST_SHARE, None  # how long its steps take shows in the first trial
+    epochs = parameters.num_iters
+    steps = EpochSampler(len(data.train), parameters.batch_size, 0, 0, 1, data.new).steps * epochs
+    fewest = min(fewest_steps(template), steps // 2)
+    return math.ceil(max(SHORTEST_SHARE, fewest / steps) * epochs - 1e-9) / epochs, epochs
+
+
+def fewest_steps(template: Template) -> int:
+    """Steps after which a trial may be judged: scores have to mean something, and the warm-up has to be over."""
+    return max(FEWEST_STEPS, template.hyper_parameters.learning_parameters.learning_rate_warmup_iters)

@@ -1,0 +1,46 @@
+"""The progress of search and final training as that of one job."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from otx_seg.training.watcher import StepReport, ValidationReport, Watcher
+
+
+class WholeJob:
+    """Passes the reports of one training after another on as those of one that takes `ratio` times as long.
+
+    Args:
+        ratio: time of all trainings together as a multiple of a whole one's.
+    """
+
+    def __init__(self, watcher: Watcher, ratio: float) -> None:
+        self.watcher, self.ratio = watcher, ratio
+        self.share = self.elapsed_s = 0.0
+
+    def spent(self, share: float, seconds: float) -> None:
+        """A training has ended or was paused after this share of a whole one and this time."""
+        self.share += share
+        self.elapsed_s += seconds
+
+    def trial(self, share: float, seconds: float) -> Watcher:
+        """For a trial that goes on from here; its validations are told by the search."""
+        return _Part(self, share, seconds, False)
+
+    def winner(self, share: float, seconds: float) -> Watcher:
+        """For the training that the search ends in; it goes on from here."""
+        return _Part(self, share, seconds, True)
+
+
+class _Part:
+    def __init__(self, whole: WholeJob, share: float, seconds: float, tells_validations: bool) -> None:
+        self.whole, self.share, self.seconds, self.tells_validations = whole, share, seconds, tells_validations
+
+    def on_step(self, report: StepReport) -> None:
+        progress = min((self.whole.share + report.progress - self.share) / self.whole.ratio, 1.0)
+        elapsed_s = self.whole.elapsed_s + report.elapsed_s - self.seconds
+        self.whole.watcher.on_step(replace(report, progress=progress, elapsed_s=elapsed_s))
+
+    def on_validation(self, report: ValidationReport) -> None:
+        if self.tells_validations:
+            self.whole.watcher.on_validation(report)

@@ -1,0 +1,274 @@
+"""A search from its first trial to the training that goes on.
+
+1. Trial 0 has the values that the template names or that were decided; Optuna's TPE chooses those of the others from
+   the scores so far.
+2. All start from the same weights, with the same seed and split, and follow the learning rate of a whole training.
+3. At each rung the best third goes on from where it was paused, the others are stopped and their weights deleted.
+4. The last one left is the training itself: it is taken over into the run and goes on to its end.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import deque
+from concurrent.futures import Future, wait
+from dataclasses import replace
+
+from otx_seg.errors import OtxError
+from otx_seg.models.network import SegmentationNetwork
+from otx_seg.report.trials import Trial, Trials, describe_trials, describe_values, write_trials
+from otx_seg.template.search_space import space_of, values_of
+from otx_seg.training.checkpoint import read_checkpoint
+from otx_seg.training.loop import InterruptedRunError
+from otx_seg.training.state import random_state
+from otx_seg.training.stopping import StopRequest
+from otx_seg.training.watcher import SilentWatcher, Watcher
+from otx_seg.verbs.auto_configuration import plain, with_found
+from otx_seg.verbs.hpo.halving import Halving, best, plan_halving, survivors
+from otx_seg.verbs.hpo.length import fewest_steps, plan_search
+from otx_seg.verbs.hpo.progress import WholeJob
+from otx_seg.verbs.hpo.settings import write_settings
+from otx_seg.verbs.hpo.study import Study
+from otx_seg.verbs.hpo.trial import Ground, Job, Outcome
+from otx_seg.verbs.hpo.workers import first_done, open_workers, visible_gpus
+from otx_seg.verbs.plan import Plan
+from otx_seg.verbs.start import start_training
+from otx_seg.workspace.atomic import write_atomic, write_json, write_tensors, write_text
+from otx_seg.workspace.run_folder import RunFolder
+
+logger = logging.getLogger(__name__)
+
+_SAVING_S = 120.0  # for processes that were asked to end
+
+
+class Search:
+    """A search in the folder of a run; making one writes nothing."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        ground: Ground,
+        run: RunFolder,
+        network: SegmentationNetwork,
+        origin: str,
+        watcher: Watcher,
+    ) -> None:
+        """
+        Args:
+            network: that all trials start from; of no use afterwards.
+            origin: how its weights began.
+
+        Raises:
+            UsageError: there is nothing to search, no time for it, or the template names what cannot be built.
+        """
+        assert plan.search is not None
+        self.plan, self.ground, self.run = plan, ground, run
+        self.settings = plan.search
+        self.halving = plan_search(plan, ground.data)
+        self.space = space_of(plan.template, len(ground.data.train))
+        weights = {name: value.clone() for name, value in network.state_dict().items()}
+        self.beginning = {"network": weights, "random": random_state(), "origin": origin}
+        start_training(
+            plan.template, network, origin, ground.data, ground.label_weights, run, plan.seed, SilentWatcher()
+        ).close()
+        self.whole = WholeJob(watcher, self.halving.ratio())
+        self.outcomes: dict[int, list[Outcome]] = {}
+        self.running: dict[Future[Outcome], int] = {}
+        self.chosen = 0
+
+    def find(self) -> Plan:
+        """Search, or go on with a search; the plan of the training that is left, to be resumed.
+
+        Raises:
+            InterruptedRunError: by a signal; everything is saved.
+            OtxError: all trials failed, or something else than a trial did.
+        """
+        self._prepare()
+        first = values_of(self.plan.template, self.space)
+        self.study = Study(self.run.search, self.space, first, self.plan.seed)
+        size = self.settings.parallel or max(1, len(visible_gpus()))
+        with StopRequest() as self.stop_request:
+            try:
+                with open_workers(self.ground, size, self._watcher) as self.workers:
+                    self.chosen = self._search()
+            except (InterruptedRunError, KeyboardInterrupt) as error:
+                raise InterruptedRunError(
+                    "the search was interrupted; everything is saved. Go on with: otx train --resume-from "
+                    f"{self.run.path}"
+                ) from error
+        return self._take_over()
+
+    def _search(self) -> int:
+        """The number of the trial that is left."""
+        try:
+            self._settle()
+            self._tell_what_follows()
+            return self._halve()
+        except BaseException:
+            self.workers.stop()
+            wait(self.running, timeout=_SAVING_S)
+            raise
+
+    @property
+    def watcher(self) -> Watcher:
+        """For the training that is left."""
+        last = self.outcomes[self.chosen][-1]
+        return self.whole.winner(last.share, last.seconds)
+
+    def _prepare(self) -> None:
+        if self.plan.resumed_run is None:
+            write_tensors(self.ground.beginning, self.beginning)
+            write_settings(self.run, self.settings, self.plan.template)
+
+    # ------------------------------------------------------------------ how long
+
+    def _settle(self) -> None:
+        """Under a time budget, let trial 0 show how long a trial has to be for its score to mean something."""
+        recorded = self.study.halving()
+        if recorded is None:
+            if self.plan.template.hyper_parameters.learning_parameters.max_minutes > 0:
+                self._measure(fewest_steps(self.plan.template))
+            self.study.record_halving(self.halving)
+        else:
+            self.halving = recorded
+        self.whole.ratio = self.halving.ratio()
+
+    def _measure(self, steps: int) -> None:
+        rung = self.halving.rungs[0]
+        self.running[self.workers.start(self._job(0, rung))] = 0
+        future = first_done(list(self.running), self._check).pop()
+        del self.running[future]
+        outcome = future.result()
+        if outcome.failure or outcome.steps >= steps:
+            return
+        needed = rung * steps / max(outcome.steps, 1)
+        halving = plan_halving(self.settings.ratio, needed)
+        if halving is None:
+            longer = "a larger learning_parameters.max_minutes"
+            if needed <= 1.0:
+                longer += f", or --hpo-time-ratio {math.ceil(100 * (1.0 + needed)) / 100:.2f}"
+            logger.warning(
+                "no search: the %d steps after which trials can be compared take %.0f %% of this training, too "
+                "much for two of them; give it %s. Going on with the values as they are",
+                steps,
+                100 * needed,
+                longer,
+            )
+        self.halving = halving or Halving(1, (rung,))
+
+    def _tell_what_follows(self) -> None:
+        if self.halving.trials == 1:
+            return
+        ranges = [f"{name.split('.')[1]} {limits.low:g} to {limits.high:g}" for name, limits in self.space.items()]
+        logger.info(
+            "searching %s: %d trials, judged at %s of a training; search and final training take up to %.2f times as "
+            "long as the training alone",
+            ", ".join(ranges),
+            self.halving.trials,
+            ", ".join(f"{100 * rung:.0f} %" for rung in self.halving.rungs),
+            self.halving.ratio(),
+        )
+
+    # ------------------------------------------------------------------ rung after rung
+
+    def _halve(self) -> int:
+        """The number of the trial that is left."""
+        left = list(range(self.halving.trials))
+        for rung, share in enumerate(self.halving.rungs):
+            outcomes = self._reach(rung, left)
+            scores = {number: found.score for number, found in outcomes.items() if found.score is not None}
+            if not scores:
+                reason = next(iter(outcomes.values())).failure
+                raise OtxError(f"no trial came to {100 * share:.0f} % of a training: {reason}")
+            going_on = best(scores, survivors(len(left)))
+            for number in set(left) - set(going_on):
+                _delete_tensors(self.ground.run_of(number))
+            left = going_on
+            if len(left) > 1:
+                logger.info("at %.0f %%: the trials %s go on", 100 * share, ", ".join(map(str, left)))
+        return left[0]
+
+    def _reach(self, rung: int, numbers: list[int]) -> dict[int, Outcome]:
+        """Train these trials up to a rung, those that are not there yet."""
+        outcomes: dict[int, Outcome] = {}
+        waiting = deque(numbers)
+        while waiting or self.running:
+            while waiting and len(self.running) < self.workers.size:
+                number = waiting.popleft()
+                job = self._job(number, self.halving.rungs[rung])
+                known = self.study.outcome(number, rung)
+                if known is None:
+                    self.running[self.workers.start(job)] = number
+                else:
+                    outcomes[number] = known
+                    self._note(number, rung, known)
+            for future in first_done(list(self.running), self._check) if self.running else ():
+                number = self.running.pop(future)
+                outcomes[number] = future.result()
+                self._note(number, rung, outcomes[number])
+                self._tell(number, outcomes[number])
+        return outcomes
+
+    def _job(self, number: int, until: float) -> Job:
+        values = self.study.values(number, self.halving.trials)
+        return Job(number, self.plan.template.override(values), until)
+
+    def _check(self) -> None:
+        if self.stop_request.signal_name is not None:
+            raise InterruptedRunError(self.stop_request.signal_name)
+
+    def _note(self, number: int, rung: int, outcome: Outcome) -> None:
+        self.study.record(number, rung, outcome)
+        before = self._before(number)
+        self.outcomes.setdefault(number, []).append(outcome)
+        self.whole.spent(outcome.share - before[0], outcome.seconds - before[1])
+
+    def _before(self, number: int) -> tuple[float, float]:
+        """Share of a training and seconds that a trial had behind it at the last rung."""
+        reached = self.outcomes.get(number)
+        return (reached[-1].share, reached[-1].seconds) if reached else (0.0, 0.0)
+
+    def _watcher(self, job: Job) -> Watcher:
+        return self.whole.trial(*self._before(job.number))
+
+    def _tell(self, number: int, outcome: Outcome) -> None:
+        if self.halving.trials == 1:
+            return
+        came_to = f"mDice {outcome.score:.4f}" if outcome.score is not None else f"failed, {outcome.failure}"
+        values = describe_values(self.study.values(number, self.halving.trials))
+        logger.info("trial %d (%s): %s at %.0f %%", number, values, came_to, 100 * outcome.share)
+
+    # ------------------------------------------------------------------ the end
+
+    def _take_over(self) -> Plan:
+        """Make the trial that is left the run's own training."""
+        trial = self.ground.run_of(self.chosen)
+        found = self._found()
+        write_trials(self.run.trials, found)
+        if self.halving.trials > 1:
+            logger.info("%s", describe_trials(found))
+        if trial.metrics.exists():
+            write_text(self.run.metrics, trial.metrics.read_text(encoding="utf-8"))
+        write_atomic(self.run.weights, trial.weights.read_bytes())
+        chosen = self.plan.template.override(found.chosen_trial.values)
+        write_text(self.run.template, chosen.as_yaml())
+        decisions = with_found(self.plan.decisions, found.chosen_trial.values)
+        write_json(self.run.decisions, plain(decisions))
+        return replace(self.plan, template=chosen, decisions=decisions, state=read_checkpoint(trial.checkpoint))
+
+    def _found(self) -> Trials:
+        trials = []
+        for number, reached in sorted(self.outcomes.items()):
+            last = reached[-1]
+            outcome = "chosen" if number == self.chosen else "failed" if last.failure else "stopped"
+            scores = tuple(outcome.score for outcome in reached if outcome.score is not None)
+            values = self.study.values(number, self.halving.trials)
+            measured = (last.epochs, last.steps, last.seconds, last.process)
+            trials.append(Trial(number, values, scores, outcome, last.failure, *measured))
+        return Trials(self.settings.ratio, self.halving.rungs, self.chosen, tuple(trials))
+
+
+def _delete_tensors(run: RunFolder) -> None:
+    for file in run.path.rglob("*.pth"):
+        file.unlink()

@@ -1,0 +1,74 @@
+"""What a search was asked to do: checked at the start, recorded for whoever goes on with it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from otx_seg.errors import UsageError
+from otx_seg.template import Template, from_dict
+from otx_seg.workspace.atomic import write_json
+from otx_seg.workspace.run_folder import RunFolder
+
+DEFAULT_RATIO = 1.5
+_NAME = "search.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a search is made.
+
+    Attributes:
+        ratio: time of search and final training together as a multiple of that of the training alone, above 1.
+        parallel: trials at once; None: one for each GPU, one on a CPU.
+    """
+
+    ratio: float
+    parallel: int | None
+
+
+def check_settings(ratio: float | None, parallel: int | None) -> Settings:
+    """
+    Raises:
+        UsageError: numbers that make no sense, or a search in a torchrun job.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError(
+            "--enable-hpo works in one process or, with --hpo-parallel, starts its own; start it without torchrun"
+        )
+    ratio = DEFAULT_RATIO if ratio is None else ratio
+    if not 1.0 < ratio < math.inf:
+        raise UsageError(
+            f"--hpo-time-ratio {ratio:g}: search and final training together take longer than the training alone; give "
+            "a number above 1"
+        )
+    if parallel is not None and parallel < 1:
+        raise UsageError(f"--hpo-parallel {parallel}: at least one trial runs at a time")
+    return Settings(ratio, parallel)
+
+
+def write_settings(run: RunFolder, settings: Settings, template: Template) -> None:
+    """Record a search, with the template it begins with."""
+    write_json(run.search / _NAME, {"ratio": settings.ratio, "template": template.as_dict()})
+
+
+def holds_search(run: RunFolder) -> bool:
+    """Whether a run was started with a search."""
+    return (run.search / _NAME).is_file()
+
+
+def read_settings(run: RunFolder) -> tuple[float, Template]:
+    """The time ratio of a recorded search, and the template it began with.
+
+    Raises:
+        UsageError: there is none, or it was damaged.
+    """
+    path = run.search / _NAME
+    try:
+        recorded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return float(recorded["ratio"]), from_dict(recorded["template"], str(path))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: cannot be read, so the search cannot go on ({error}); start a new run") from error

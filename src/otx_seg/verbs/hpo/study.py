@@ -1,0 +1,143 @@
+"""The journal of a search: which values each trial has, and how far it came; Optuna chooses the values (TPE)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from otx_seg.template.search_space import Space
+from otx_seg.verbs.hpo.halving import Halving
+from otx_seg.verbs.hpo.trial import Outcome
+
+_JOURNAL = "journal.log"
+_HALVING = "halving"
+_RANDOM_SHARE = 1 / 3
+"""Share of the trials whose values are drawn at random, before scores say where to look."""
+
+
+class Study:
+    """The trials of a search, on disk after every change.
+
+    One process writes: it asks for values and records outcomes, whoever trains.
+
+    Args:
+        folder: of the search.
+        space: what is searched.
+        first: the values of trial 0, within the space or not.
+        seed: of what is drawn.
+    """
+
+    def __init__(self, folder: Path, space: Space, first: dict[str, Any], seed: int) -> None:
+        self.space, self.first, self.seed = space, first, seed
+        path = folder / _JOURNAL
+        _repair(path)
+        with _quietly():
+            storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+            self.study = optuna.create_study(
+                storage=storage, study_name="hpo", direction="maximize", load_if_exists=True
+            )
+            if not self.study.get_trials(deepcopy=False):
+                self.study.enqueue_trial({name: self._nearest(name) for name in space})
+
+    def values(self, number: int, trials: int) -> dict[str, Any]:
+        """The values of a trial; they are chosen when it is asked about for the first time, one trial after another.
+
+        Args:
+            trials: how many there will be.
+        """
+        suggested = self._ask(number, trials)
+        return self.first if number == 0 else suggested
+
+    def _ask(self, number: int, trials: int) -> dict[str, Any]:
+        known = self.study.get_trials(deepcopy=False)
+        if number < len(known) and known[number].state.is_finished():
+            return {name: known[number].params[name] for name in self.space}
+        # A generator of its own for each trial: an interrupted search goes on as if it had never stopped.
+        seed = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
+        with _quietly():
+            random_trials = max(2, round(trials * _RANDOM_SHARE))
+            self.study.sampler = optuna.samplers.TPESampler(
+                n_startup_trials=random_trials, constant_liar=True, seed=seed
+            )
+            is_new = number >= len(known) or known[number].state == TrialState.WAITING
+            # Killed while it was asked, a trial may lack some values: they are chosen now.
+            trial = self.study.ask() if is_new else optuna.Trial(self.study, known[number]._trial_id)
+            assert trial.number == number
+            return {name: self._suggest(trial, name) for name in self.space}
+
+    def _suggest(self, trial: optuna.Trial, name: str) -> Any:
+        limits = self.space[name]
+        if isinstance(self.first[name], int):
+            return trial.suggest_int(name, int(limits.low), int(limits.high), log=limits.log)
+        return trial.suggest_float(name, limits.low, limits.high, log=limits.log)
+
+    def _nearest(self, name: str) -> Any:
+        """The value in the space that is nearest to the first trial's."""
+        kind = type(self.first[name])
+        return kind(min(max(self.first[name], self.space[name].low), self.space[name].high))
+
+    def outcome(self, number: int, rung: int) -> Outcome | None:
+        """What was recorded of a trial at a rung, if it came there."""
+        recorded = self.study.user_attrs.get(_key(number, rung))
+        return None if recorded is None else Outcome(**recorded)
+
+    def record(self, number: int, rung: int, outcome: Outcome) -> None:
+        """Keep a trial's outcome at a rung; that at the first one tells where to look next."""
+        with _quietly():
+            if self.outcome(number, rung) is None:
+                self.study.set_user_attr(_key(number, rung), asdict(outcome))
+            if self.study.get_trials(deepcopy=False)[number].state.is_finished():
+                return
+            if number == 0 and any(self._nearest(name) != value for name, value in self.first.items()):
+                self.study.tell(number, state=TrialState.FAIL)  # says nothing about the space it lies outside
+            elif outcome.score is None:
+                # Not FAIL, which would be as if it had never been: the next trials should keep away from its values.
+                self.study.tell(number, state=TrialState.PRUNED)
+            else:
+                self.study.tell(number, outcome.score)
+
+    def halving(self) -> Halving | None:
+        """The length that the search was given, once it is settled."""
+        recorded = self.study.user_attrs.get(_HALVING)
+        return None if recorded is None else Halving(recorded["trials"], tuple(recorded["rungs"]))
+
+    def record_halving(self, halving: Halving) -> None:
+        """Settle the length of the search."""
+        self.study.set_user_attr(_HALVING, asdict(halving))
+
+
+def _key(number: int, rung: int) -> str:
+    return f"trial {number}, rung {rung}"
+
+
+def _repair(path: Path) -> None:
+    """Take away what a killed process left: half a line, and the lock of one that wrote."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for lock in path.parent.glob(f"{path.name}.*"):
+        lock.unlink()
+    if path.exists():
+        whole, _, half = path.read_bytes().rpartition(b"\n")
+        if half:
+            path.write_bytes(whole + b"\n" if whole else b"")
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without what Optuna says of its own: the search tells what concerns a user."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            optuna.logging.set_verbosity(level)

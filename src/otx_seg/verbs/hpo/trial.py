@@ -1,0 +1,137 @@
+"""One trial of a search: a training with its own hyper-parameters, which is paused at each rung."""
+
+from __future__ import annotations
+
+import gc
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from otx_seg.datasets import TrainingData
+from otx_seg.template import Template
+from otx_seg.training.checkpoint import read_checkpoint
+from otx_seg.training.journal import read_journal
+from otx_seg.training.loop import Training
+from otx_seg.training.loss_guard import DivergedError
+from otx_seg.training.memory import OutOfMemoryError
+from otx_seg.training.state import restore_random_state
+from otx_seg.training.watcher import Watcher
+from otx_seg.verbs.start import make_deterministic, new_network, start_training
+from otx_seg.workspace.atomic import write_text
+from otx_seg.workspace.run_folder import RunFolder
+from otx_seg.workspace.weights import read_tensors
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all trials of a search have in common.
+
+    Attributes:
+        label_weights: how much the pixels of each label count.
+        folder: of the search.
+    """
+
+    data: TrainingData
+    label_weights: tuple[float, ...]
+    seed: int
+    deterministic: bool
+    folder: Path
+
+    @property
+    def beginning(self) -> Path:
+        """The file of weights and random state that every trial begins with."""
+        return self.folder / "beginning.pth"
+
+    def run_of(self, number: int) -> RunFolder:
+        """The folder of a trial."""
+        return RunFolder(self.folder / "trials" / str(number))
+
+
+@dataclass(frozen=True)
+class Job:
+    """Train a trial up to a share of a whole training, 0 to 1."""
+
+    number: int
+    template: Template
+    until: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trial at a rung.
+
+    Attributes:
+        score: its last validation mDice, which includes the background; None if it failed. Not its best one, which may
+            be luck; and not the Dice without background, which falls to 0 when a network that answered at random
+            begins to learn: first it learns what is background.
+        share: of a whole training, that has passed.
+        seconds: of training, from its beginning.
+        failure: why it failed; empty if it did not.
+        process: that trained it last.
+    """
+
+    score: float | None
+    share: float
+    epochs: int
+    steps: int
+    seconds: float
+    failure: str
+    process: int
+
+
+def train_trial(ground: Ground, job: Job, watcher: Watcher) -> Outcome:
+    """Train a trial up to a rung, from where it was paused or interrupted; a loss that is no number is an outcome.
+
+    Raises:
+        InterruptedRunError: by a signal; its state is saved.
+        OtxError: no trial could be trained like this.
+    """
+    run = ground.run_of(job.number)
+    write_text(run.template, job.template.as_yaml())
+    training = _open(ground, job, run, watcher)
+    failure = ""
+    try:
+        training.fit(job.until)
+    except (DivergedError, OutOfMemoryError) as error:
+        failure = str(error)
+    at = training.position
+    outcome = Outcome(
+        None if failure else _last_score(run),
+        1.0 if at.ended else job.until,
+        at.epoch,
+        at.step,
+        training.elapsed_s,
+        failure,
+        os.getpid(),
+    )
+    del training
+    _free_memory()
+    return outcome
+
+
+def _open(ground: Ground, job: Job, run: RunFolder, watcher: Watcher) -> Training:
+    make_deterministic(ground.seed, ground.deterministic)
+    network = new_network(job.template, ground.data)
+    beginning: dict[str, Any] = read_tensors(ground.beginning)
+    network.load_state_dict(beginning["network"])
+    restore_random_state(beginning["random"])
+    origin, weights = beginning["origin"], ground.label_weights
+    training = start_training(job.template, network, origin, ground.data, weights, run, ground.seed, watcher)
+    if run.checkpoint.exists():
+        training.resume(read_checkpoint(run.checkpoint))
+    return training
+
+
+def _last_score(run: RunFolder) -> float:
+    """The last validation mDice in a run's journal: this process may have found the trial at its rung."""
+    scores = [entry["mDice"] for entry in read_journal(run.metrics) if "mDice" in entry]
+    return float(scores[-1])
+
+
+def _free_memory() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,56 @@
+"""The process that trains trials, told which by pickles on stdin; it answers each with an `Outcome` or an exception.
+
+The first pickle is the `Ground`, every further one a `Job`. The process ends when stdin does, whatever it is doing, so
+that it never outlives the one that started it; a trial cut short like this goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+import traceback
+
+from otx_seg.errors import OtxError
+from otx_seg.training.watcher import SilentWatcher
+from otx_seg.verbs.hpo.trial import Ground, Job, Outcome, train_trial
+
+
+def main() -> None:
+    """Train until there is nothing left to do."""
+    # Ctrl-C reaches every process of a terminal: the one that started this one decides what ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Whatever a library prints must not get among the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    arrived: queue.SimpleQueue[Ground | Job] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(arrived,), daemon=True).start()
+    ground = arrived.get()
+    assert isinstance(ground, Ground)
+    while True:
+        job = arrived.get()
+        assert isinstance(job, Job)
+        pickle.dump(_answer(ground, job), answers)
+        answers.flush()
+
+
+def _listen(arrived: queue.SimpleQueue[Ground | Job]) -> None:
+    try:
+        while True:
+            arrived.put(pickle.load(sys.stdin.buffer))
+    except EOFError:
+        os._exit(0)
+
+
+def _answer(ground: Ground, job: Job) -> Outcome | OtxError:
+    try:
+        return train_trial(ground, job, SilentWatcher())
+    except OtxError as error:
+        return error
+    except Exception as error:  # what no one foresaw is told by the process that asked
+        traceback.print_exc()
+        text = (str(error) or "no message").splitlines()[0]
+        return OtxError(f"trial {job.number} failed: {type(error).__name__}: {text}; details: {ground.folder}")

@@ -1,0 +1,191 @@
+"""The state of an `otx run`: what was asked for, and which of its steps are done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from otx_seg.errors import OtxError, UsageError
+from otx_seg.template import Template
+from otx_seg.training.checkpoint import differences
+from otx_seg.training.watcher import SilentWatcher, Watcher
+from otx_seg.workspace.atomic import write_json
+from otx_seg.workspace.run_folder import RunFolder
+
+STATE = "run.json"
+_VERSION = 1
+
+
+class Display(Watcher, Protocol):
+    """Shows what a step does."""
+
+    def on_scan(self, what: str, done: int, total: int) -> None: ...
+
+
+class SilentDisplay(SilentWatcher):
+    """Shows nothing."""
+
+    def on_scan(self, what: str, done: int, total: int) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The arguments that decide what an `otx run` makes; paths are absolute. What is None was not given."""
+
+    template: str | None = None
+    train_root: str | None = None
+    val_root: str | None = None
+    test_root: str | None = None
+    seed: int | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def or_as_before(self, before: Asked) -> Asked:
+        """These arguments, and those of a job before where none are given."""
+        given = {name: value for name, value in asdict(self).items() if value not in (None, {})}
+        return Asked(**{**asdict(before), **given})
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the steps of an `otx run` work on.
+
+    Attributes:
+        folder: where everything goes, each step in a folder of its own.
+        template: the one named, with `given` in it; else the usual one, and the training may choose another.
+        template_named: whether arguments or workspace name a template.
+        given: the hyper-parameters that were asked for, which any template gets.
+        train_root, val_root, unlabelled_root, unlabelled_list: the data of the training.
+        test_root: the data to measure on; None: the validation images that are taken from the training images.
+        workspace: as it was given.
+        seconds: how long each model's speed is measured.
+        shown: opens the display of a step.
+    """
+
+    folder: Path
+    template: Template
+    train_root: Path
+    val_root: Path | None
+    test_root: Path | None
+    unlabelled_root: Path | None
+    unlabelled_list: Path | None
+    seed: int
+    workspace: str | Path | None
+    seconds: float
+    shown: Callable[[], AbstractContextManager[Display]]
+    template_named: bool = True
+    given: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def labelled_roots(self) -> tuple[Path, ...]:
+        """The folders of images and masks."""
+        return tuple(root for root in (self.train_root, self.val_root, self.test_root) if root is not None)
+
+    def inputs(self) -> dict[str, Any]:
+        """All that the results depend on, as plain values: the template, the folders and a digest of their files."""
+        roots = {
+            "train data": self.train_root,
+            "validation data": self.val_root,
+            "test data": self.test_root,
+            "unlabelled data": self.unlabelled_root,
+        }
+        return {
+            "template": self.template.as_dict() if self.template_named else {"parameters": self.given},
+            "seed": self.seed,
+            "folders": {name: str(root.resolve()) if root else None for name, root in roots.items()},
+            "files": {name: digest_of(root) if root else None for name, root in roots.items()},
+        }
+
+
+def digest_of(root: Path) -> str:
+    """A digest of the names, sizes and times of change of all files in a folder and below; no file is read."""
+    found = hashlib.sha256()
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        for name in sorted(files):
+            path = os.path.join(folder, name)  # noqa: PTH118  (three times as fast, for many thousands of files)
+            try:
+                status = os.stat(path)  # noqa: PTH116
+            except OSError:
+                continue  # a link to nothing; whoever reads the data says so
+            entry = (os.path.relpath(path, root), status.st_size, status.st_mtime_ns)
+            found.update(repr(entry).encode("utf-8", "surrogateescape"))
+    return found.hexdigest()
+
+
+@dataclass
+class JobState:
+    """``run.json``: rewritten after every step.
+
+    Attributes:
+        done: the result of each step that is done, by its name, as plain values.
+        stopped: the name of the step that failed or was interrupted, and why; empty where none did.
+    """
+
+    file: Path
+    asked: Asked
+    inputs: dict[str, Any]
+    done: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stopped: dict[str, str] = field(default_factory=dict)
+
+    def write(self) -> None:
+        """Write the file, atomically."""
+        content = {"asked": asdict(self.asked), "inputs": self.inputs, "done": self.done, "stopped": self.stopped}
+        write_json(self.file, {"version": _VERSION, **content})
+
+    def forget_from(self, steps: Iterable[str]) -> None:
+        """Take these steps for not done."""
+        for name in steps:
+            self.done.pop(name, None)
+
+
+def read_state(folder: Path) -> JobState | None:
+    """The state of the `otx run` in a folder, or None if there is none.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
+    file = folder / STATE
+    if not file.is_file():
+        return None
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content["version"] != _VERSION:
+            raise ValueError(f"version {content['version']}")
+        return JobState(file, Asked(**content["asked"]), content["inputs"], content["done"], content["stopped"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{file}: cannot be read ({type(error).__name__}: {error}); begin anew with --overwrite, or choose another "
+            "--output"
+        ) from error
+
+
+def what_changed(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """The first difference between the inputs of a job then and now, in words; empty if there is none."""
+    found = differences(before, now)
+    if not found:
+        return ""
+    key, then, is_now = found[0]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    if key.startswith("files."):
+        return f"the files of the {key.removeprefix('files.')} are others now{more}"
+    return f"{key.removeprefix('folders.')} was {then!r} and is {is_now!r}{more}"
+
+
+def begin_anew(folder: Path) -> None:
+    """Forget a job: its state, and the checkpoint of its training.
+
+    Raises:
+        OtxError: they cannot be removed.
+    """
+    try:
+        (folder / STATE).unlink(missing_ok=True)
+        RunFolder(folder / "train").checkpoint.unlink(missing_ok=True)
+    except OSError as error:
+        raise OtxError(f"{folder}: cannot be changed ({error.strerror}); choose another --output") from error

@@ -1,0 +1,61 @@
+"""Where a training writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from otx_seg.errors import UsageError
+from otx_seg.verbs.plan import Plan
+from otx_seg.workspace.atomic import write_text
+from otx_seg.workspace.run_folder import RunFolder, open_run
+
+_PRODUCTS = ("template.yaml", "models")
+
+
+def open_training_run(plan: Plan, outputs: Path, output: str | Path | None, overwrite: bool) -> RunFolder:
+    """The folder of a training: a new one, that of the run to go on with, or a copy of that elsewhere.
+
+    Args:
+        plan: what is trained.
+        outputs: the workspace's folder of runs.
+        output, overwrite: see `train`.
+
+    Raises:
+        UsageError: the folder holds a result, or lies where images to learn from are looked for.
+        OtxError: it cannot be written to.
+    """
+    if plan.resumed_run is None:
+        given = (plan.roots.train, plan.roots.val, plan.roots.unlabelled)
+        roots = tuple(root for root in given if root is not None)
+        folder = Path(output) if output is not None else None
+        _refuse_among_images(plan, folder)
+        return open_run(folder, "train", _PRODUCTS, overwrite, roots, outputs)
+    if output is None or Path(output).resolve() == plan.resumed_run.path.resolve():
+        return open_run(plan.resumed_run.path, "train", (), overwrite)
+    if plan.search is not None:
+        raise UsageError(f"a search stays in its folder, {plan.resumed_run.path}: leave --output out")
+    run = open_run(Path(output), "train", _PRODUCTS, overwrite)
+    for before, now in zip(_carried(plan.resumed_run), _carried(run), strict=True):
+        if before.exists():
+            write_text(now, before.read_text(encoding="utf-8"))
+        else:
+            now.unlink(missing_ok=True)
+    if plan.resumed_run.weights.exists():
+        run.weights.parent.mkdir(parents=True, exist_ok=True)
+        run.weights.write_bytes(plan.resumed_run.weights.read_bytes())
+    return run
+
+
+def _refuse_among_images(plan: Plan, folder: Path | None) -> None:
+    """
+    Raises:
+        UsageError: the pictures of the run would be found where images to learn from are looked for.
+    """
+    searched = [plan.roots.unlabelled, plan.roots.train if plan.train_type == "Selfsupervised" else None]
+    for root in searched:
+        if root is not None and folder is not None and root.resolve() in (folder.resolve(), *folder.resolve().parents):
+            raise UsageError(f"{folder}: lies in {root}, where images are looked for; choose another --output")
+
+
+def _carried(run: RunFolder) -> tuple[Path, ...]:
+    return run.template, run.data, run.decisions, run.metrics, run.label_schema

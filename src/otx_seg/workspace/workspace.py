@@ -1,0 +1,66 @@
+"""A workspace: a folder with a template and the places of the data, in which commands need no arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from otx_seg.errors import UsageError
+
+WORKSPACE = Path("otx-workspace-SEGMENTATION")
+"""The folder, below the current one, that is used where no other is named."""
+
+OUTPUTS = "outputs"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Names the files of a workspace; nothing is created by asking for a name."""
+
+    path: Path
+
+    @property
+    def template(self) -> Path:
+        """The template its trainings use."""
+        return self.path / "template.yaml"
+
+    @property
+    def data(self) -> Path:
+        """Where its data is, see `DataFile`."""
+        return self.path / "data.yaml"
+
+    @property
+    def outputs(self) -> Path:
+        """The folder of its runs."""
+        return self.path / OUTPUTS
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What the folder lacks of a workspace."""
+        return tuple(file.name for file in (self.template, self.data) if not file.is_file())
+
+
+def find_workspace(asked: Path | None) -> Workspace | None:
+    """The workspace asked for; None: the current folder, if it is one.
+
+    Raises:
+        UsageError: the folder asked for is none.
+    """
+    found = Workspace(asked or Path())
+    if not found.missing:
+        return found
+    if asked is None:
+        return None
+    lacking = " and ".join(found.missing) if asked.is_dir() else "there is no such folder"
+    raise UsageError(
+        f"{asked}: is no workspace ({lacking}{' missing' if asked.is_dir() else ''}); make one with "
+        f"`otx build --workspace {asked}`"
+    )
+
+
+def workspace_around(run: Path) -> Path | None:
+    """The workspace, or the folder that serves as one, among whose outputs a run folder is."""
+    outputs = run.parent
+    folder = outputs.parent
+    is_one = folder.name == WORKSPACE.name or not Workspace(folder).missing
+    return folder if outputs.name == OUTPUTS and is_one else None

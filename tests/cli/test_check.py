@@ -1,0 +1,174 @@
+"""`otx check`: what is printed, the page, exit codes, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from otx_seg.datasets.synthetic import draw_dataset
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``train`` with 12 and ``val`` with 3 images of 64 x 64 pixels."""
+    folder = tmp_path_factory.mktemp("sound") / "data"
+    draw_dataset(folder, images=15, size=64, seed=1)
+    return folder
+
+
+@pytest.fixture
+def data(sound: Path, tmp_path: Path) -> Path:
+    """A copy to damage."""
+    shutil.copytree(sound, tmp_path / "data")
+    return tmp_path / "data"
+
+
+def test_a_verdict_and_what_to_do_next(otx: Any, sound: Path) -> None:
+    outcome = otx("check", "--data-roots", sound)
+    assert outcome.code == 0, outcome.err
+    lines = outcome.out.splitlines()
+    assert lines[-1] == f"Next: otx train --train-data-roots {sound}"
+    assert lines[-2].startswith("The data is usable for training")
+    assert "Common Semantic Segmentation" in outcome.out
+    assert "washer" in outcome.out
+
+
+def test_roots_that_lie_apart(otx: Any, sound: Path) -> None:
+    outcome = otx("check", "--data-roots", sound / "train", "--data-roots", sound / "val")
+    assert outcome.code == 0, outcome.err
+    wanted = f"Next: otx train --train-data-roots {sound / 'train'} --val-data-roots {sound / 'val'}"
+    assert outcome.out.splitlines()[-1] == wanted
+
+
+def test_unlabelled_images_beside_labelled_ones(otx: Any, sound: Path, tmp_path: Path) -> None:
+    shutil.copytree(sound / "val" / "images", tmp_path / "more")
+    outcome = otx("check", "--data-roots", tmp_path / "more", "--data-roots", sound)
+    assert outcome.code == 0, outcome.err
+    wanted = f"Next: otx train --train-data-roots {sound} --unlabeled-data-roots {tmp_path / 'more'}"
+    assert outcome.out.splitlines()[-1] == wanted
+
+
+def test_images_without_masks(otx: Any, sound: Path) -> None:
+    outcome = otx("check", "--data-roots", sound / "train" / "images")
+    assert outcome.code == 0, outcome.err
+    assert "usable for self-supervised training only" in outcome.out
+    assert f"otx train --train-type Selfsupervised --train-data-roots {sound / 'train' / 'images'}" in outcome.out
+
+
+def test_data_that_cannot_be_used_ends_with_3(otx: Any, data: Path) -> None:
+    for path in sorted((data / "train" / "masks").iterdir())[:5]:
+        Image.new("L", (64, 64), 200).save(path)
+    outcome = otx("check", "--data-roots", data)
+    assert outcome.code == 3
+    assert outcome.message == "Error: the data is not usable: 1 error to put right"
+    assert "Error  train: 5 of 12 masks hold what is no label" in outcome.out
+    assert "mask value 200 (4096 pixels)" in outcome.out
+    assert "and 2 more" in outcome.out
+    assert outcome.out.count("allowed are 0 background") == 1
+    assert "-> allowed are 0 background, 1 button" in outcome.out
+    told = otx("check", "--data-roots", data, "--json")
+    assert told.code == 3
+    assert len(json.loads(told.out)["problems"][0]["files"]) == 5
+
+
+def test_nothing_but_json_on_stdout(otx: Any, sound: Path) -> None:
+    told = json.loads(otx("check", "--data-roots", sound, "--json").out)
+    assert told["usable_for"] == "training"
+    assert sum(label["share"] for label in told["subsets"][0]["labels"]) == pytest.approx(1)
+
+
+def test_the_page_is_complete_in_itself(otx: Any, sound: Path, tmp_path: Path) -> None:
+    page = tmp_path / "new" / "page.html"
+    assert otx("check", "--data-roots", sound, "--html", page).code == 0
+    text = page.read_text(encoding="utf-8")
+    assert "washer" in text
+    assert text.count("data:image/jpeg;base64,") == 2 * 15  # each with and without its mask
+    assert not [address for address in ("http:", "https:", "<script", 'src="/', "url(") if address in text]
+
+
+def test_a_page_is_written_of_data_that_cannot_be_used(otx: Any, data: Path, tmp_path: Path) -> None:
+    for path in (data / "train" / "masks").iterdir():
+        path.write_bytes(b"text")
+    assert otx("check", "--data-roots", data, "--html", tmp_path / "page.html").code == 3
+    assert "not usable: 1 error" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_page_is_not_replaced_unasked(otx: Any, sound: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("mine")
+    refused = otx("check", "--data-roots", sound, "--html", page)
+    assert (refused.code, page.read_text()) == (2, "mine")
+    assert "--overwrite" in refused.message
+    assert otx("check", "--data-roots", sound, "--html", page, "--overwrite").code == 0
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ("data/train/page.html", "a folder of data"),
+        ("data/../data/page.html", "a folder of data"),
+        ("folder", "is a folder"),
+        ("file/page.html", "below another file"),
+    ],
+)
+def test_places_where_no_page_can_be(otx: Any, data: Path, place: str, text: str) -> None:
+    (data.parent / "folder").mkdir()
+    (data.parent / "file").write_text("mine")
+    before = sorted(data.parent.rglob("*"))
+    outcome = otx("check", "--data-roots", data, "--html", data.parent / place)
+    assert outcome.code == 2
+    assert text in outcome.message
+    assert sorted(data.parent.rglob("*")) == before
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no folder that nobody can write to")
+def test_a_place_that_cannot_be_written_to_is_refused_before_work(otx: Any, tmp_path: Path) -> None:
+    outcome = otx("check", "--data-roots", tmp_path / "nowhere", "--html", "/proc/page.html")
+    assert outcome.code == 2
+    assert "/proc/page.html: cannot be written there" in outcome.message
+
+
+def test_wrong_usage(otx: Any, data: Path, tmp_path: Path) -> None:
+    outcome = otx("check")
+    assert (outcome.code, "--data-roots" in outcome.message) == (2, True)
+    outcome = otx("check", "--data-roots", tmp_path / "nowhere")
+    assert (outcome.code, "no such folder" in outcome.message) == (3, True)
+    outcome = otx("check", "--data-roots", data, "--data-roots", data)
+    assert (outcome.code, "named twice" in outcome.message) == (2, True)
+    (tmp_path / "empty").mkdir()
+    outcome = otx("check", "--data-roots", tmp_path / "empty")
+    assert (outcome.code, "no folder images" in outcome.message) == (3, True)
+
+
+def test_odd_names(otx: Any, sound: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "[red] <b>&amp; :smile: \"'"
+    shutil.copytree(sound, odd)
+    name = "<img src=x onerror=alert(1)>"
+    shutil.copy(odd / "train" / "images" / "0001.jpg", odd / "train" / "images" / f"{name}.jpg")
+    shutil.copy(odd / "train" / "masks" / "0001.png", odd / "train" / "masks" / f"{name}.png")
+    (odd / "train" / "images" / "<i>.jpg").write_bytes(b"")
+    outcome = otx("check", "--data-roots", odd, "--html", tmp_path / "page.html")
+    assert outcome.code == 0, outcome.err
+    assert f"{odd}/train/images/0001.jpg: also {odd}/train/images/{name}.jpg" in outcome.out
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "[red] &lt;b&gt;&amp;amp; :smile:" in text
+    assert "<b>&amp;" not in text
+    assert "<img src=x" not in text
+
+
+def test_it_needs_no_torch(sound: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom otx_seg.cli.main import main\n"
+        f"try: main(['check', '--data-roots', {str(sound)!r}, '--html', {str(tmp_path / 'page.html')!r}])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "assert not {'torch', 'matplotlib', 'openvino'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -1,0 +1,131 @@
+"""Data of other formats than the ordinary one through the command line, from training to the refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from brief_training import PARAMETERS
+from data_layouts import by_datumaro, common_in_the_root
+
+from otx_seg.datasets import HowToRead, open_folder
+from otx_seg.verbs.plan import Request, make_plan
+
+PARAMS = ["params", *(f"--{name}={value}" for name, value in PARAMETERS.items() if "num_iters" not in name)]
+PARAMS.append("--learning_parameters.num_iters=1")
+
+
+@pytest.fixture(scope="module")
+def coco(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """`drawn_data` as two COCO files beside it; all of its images are below one folder."""
+    from pycocotools import mask as tool
+
+    folder = tmp_path_factory.mktemp("annotations")
+    files = {"images": drawn_data}
+    for name, subset in open_folder(drawn_data).items():
+        content: dict[str, list[Any]] = {"images": [], "annotations": [], "categories": []}
+        content["categories"] = [{"id": index, "name": label} for index, label in enumerate(subset.labels.names)]
+        for number, sample in enumerate(subset.samples):
+            mask = subset.read_mask(sample)
+            content["images"].append({"id": number, "file_name": f"{name}/images/{sample.name}"})
+            for label in np.unique(mask).tolist():
+                code = tool.encode(np.asfortranarray(mask == label))
+                segmentation = {"counts": code["counts"].decode(), "size": code["size"]}
+                content["annotations"].append(
+                    {"id": label, "image_id": number, "category_id": label, "segmentation": segmentation, "iscrowd": 0}
+                )
+        files[name] = folder / f"{name}.json"
+        files[name].write_text(json.dumps(content))
+    return files
+
+
+def test_train_and_eval_with_files_of_annotations(otx: Any, coco: dict[str, Path], drawn_data: Path) -> None:
+    roots = ["--train-data-roots", coco["images"], "--train-ann-files", coco["train"], "--val-ann-files", coco["val"]]
+    trained = otx("train", "Lite-HRNet-s-mod2", *roots, "-o", "run", *PARAMS)
+    assert trained.code == 0, trained.err
+    assert "training data: 8 images" in trained.message
+    assert "validation data: 2 images" in trained.message
+    assert f"validation: 2 images of {coco['images']}, as given" in trained.message
+    recorded = HowToRead(None, coco["train"].resolve(), coco["val"].resolve())
+    assert make_plan(Request(resume_from="run")).roots.how == recorded
+
+    weights = ["--load-weights", "run/models/weights.pth", "--json"]
+    as_coco = otx("eval", "--test-data-roots", coco["images"], "--test-ann-files", coco["val"], *weights, "-o", "one")
+    as_folders = otx("eval", "--test-data-roots", drawn_data / "val", *weights, "-o", "other")
+    scores = [json.loads(outcome.out) for outcome in (as_coco, as_folders)]
+    for score in scores:
+        score.pop("avg_time_per_image")
+    assert scores[0] == scores[1]
+
+
+@pytest.fixture(scope="module")
+def two_formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("both")
+    common_in_the_root(root)
+    by_datumaro("coco_instances")(root)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["train", "--train-data-roots", "BOTH"], 3, "looks like coco"),
+        (
+            ["train", "--train-data-roots", "BOTH"],
+            3,
+            "say which to read with --data-format coco or --data-format common_",
+        ),
+        (["train", "--train-data-roots", "BOTH", "--data-format", "cocoa"], 2, "'cocoa' is not one of"),
+        (["train", "--train-data-roots", "BOTH", "--data-format", "cityscapes"], 3, "no folder leftImg8bit"),
+        (["train", "--train-data-roots", "BOTH", "--train-ann-files", "none.json"], 3, "no such file of annotations"),
+        (
+            ["train", "--train-data-roots", "BOTH", "--data-format", "voc", "--train-ann-files", "FILE"],
+            2,
+            "a file of annotations cannot be named for voc",
+        ),
+        (
+            ["train", "--train-data-roots", "BOTH", "--data-format", "coco", "--train-type", "Selfsupervised"],
+            2,
+            "leave out --data-format",
+        ),
+        (["eval", "--test-data-roots", "BOTH", "--load-weights", "WEIGHTS"], 3, "say which to read"),
+        (["optimize", "--train-data-roots", "BOTH", "--load-weights", "WEIGHTS"], 3, "say which to read"),
+        (["benchmark", "--load-weights", "WEIGHTS", "--data-format", "coco"], 2, "give --data-roots too"),
+        (["benchmark", "--load-weights", "WEIGHTS", "--data-roots", "BOTH"], 3, "say which to read"),
+        (["convert", "--data-roots", "BOTH", "-o", "out"], 3, "say which to read"),
+        (["convert", "--data-roots", "nowhere", "-o", "out"], 3, "nowhere: no such folder"),
+        (["convert", "--data-roots", "BOTH"], 2, "Missing option '-o'"),
+    ],
+)
+def test_refusals(otx: Any, two_formats: Path, tiny_weights: Path, arguments: list[str], code: int, text: str) -> None:
+    places = {
+        "BOTH": two_formats,
+        "FILE": two_formats / "annotations" / "instances_train.json",
+        "WEIGHTS": tiny_weights,
+    }
+    outcome = otx(*(places.get(word, word) for word in arguments))
+    assert outcome.code == code, outcome.err
+    assert text in outcome.message
+    assert not Path("out").exists()
+    left = [path for path in Path().rglob("*") if path.is_file() and path.suffix != ".log"]
+    assert left == []
+
+
+def test_convert(otx: Any, two_formats: Path) -> None:
+    done = otx("convert", "--data-roots", two_formats, "--data-format", "coco", "-o", "out")
+    assert done.code == 0, done.err
+    assert "Images: 3 (train 2, val 1)" in done.out
+    assert "Labels: background, cat, dog" in done.out
+    assert "Next: otx train --train-data-roots out" in done.out
+    again = otx("convert", "--data-roots", two_formats, "--data-format", "coco", "-o", "out")
+    assert (again.code, again.out) == (2, "")
+    assert "out: is not empty" in again.message
+
+
+def test_the_formats_are_listed(otx: Any) -> None:
+    listed = otx("convert", "--help").out
+    assert "JPEGImages/ and SegmentationClass/" in listed
+    assert "mapillary_vistas" in listed

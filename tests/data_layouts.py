@@ -1,0 +1,175 @@
+"""One small data set, written in every format: by Datumaro where it can, else by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+NAMES = ("background", "cat", "dog")
+COLORS = ((0, 0, 0), (255, 0, 0), (0, 128, 0))
+HEIGHT, WIDTH = 16, 24
+SUBSET_OF = {"im0": "train", "im1": "train", "im2": "val"}
+
+
+def truth(name: str) -> NDArray[np.uint8]:
+    """Label indices: a square with a hole of one pixel, a line one pixel thick, and a corner."""
+    number = int(name[-1])
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[2:12, 3 + number : 14] = 1
+    mask[5, 6 + number] = 0
+    mask[8] = 2
+    mask[14:, 20:] = 2
+    return mask
+
+
+def image(name: str) -> NDArray[np.uint8]:
+    return np.full((HEIGHT, WIDTH, 3), 40 * int(name[-1]) + 10, np.uint8)
+
+
+def put(path: Path, pixels: NDArray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), pixels)
+
+
+def painted(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """In the labels' colours, blue first."""
+    return np.array(COLORS, np.uint8)[mask][:, :, ::-1]
+
+
+def by_datumaro(exporter: str, **options: object) -> Callable[[Path], None]:
+    """What writes the data set with one of Datumaro's exporters."""
+
+    def write(root: Path) -> None:
+        from datumaro.components.annotation import AnnotationType, LabelCategories, Mask, MaskCategories
+        from datumaro.components.dataset import Dataset
+        from datumaro.components.dataset_base import DatasetItem
+        from datumaro.components.media import Image
+
+        def item(name: str) -> DatasetItem:
+            masks = [Mask((truth(name) == label).astype(np.uint8), label=label, id=label + 1) for label in range(3)]
+            media = Image.from_numpy(image(name))
+            return DatasetItem(name, subset=SUBSET_OF[name], media=media, annotations=masks)
+
+        categories = {
+            AnnotationType.label: LabelCategories.from_iterable(NAMES),
+            AnnotationType.mask: MaskCategories(dict(enumerate(COLORS))),
+        }
+        dataset = Dataset.from_iterable([item(name) for name in SUBSET_OF], categories=categories)
+        dataset.export(str(root), exporter, save_media=True, image_ext=".png", **options)
+
+    return write
+
+
+def label_file(root: Path) -> None:
+    lines = (f"{red} {green} {blue} {name}" for name, (red, green, blue) in zip(NAMES, COLORS, strict=True))
+    (root / "label_colors.txt").write_text("# red green blue name\n" + "\n".join(lines) + "\n")
+
+
+def meta(folder: Path) -> None:
+    described = {"label_map": {str(index): name for index, name in enumerate(NAMES)}}
+    (folder / "dataset_meta.json").write_text(json.dumps(described))
+
+
+def common(root: Path) -> None:
+    for name, subset in SUBSET_OF.items():
+        put(root / subset / "images" / f"{name}.png", image(name))
+        put(root / subset / "masks" / f"{name}.png", truth(name))
+    meta(root)
+
+
+def common_in_the_root(root: Path) -> None:
+    for name in SUBSET_OF:
+        put(root / "images" / f"{name}.png", image(name))
+        put(root / "masks" / f"{name}.png", truth(name))
+    meta(root)
+
+
+def bare(root: Path, images: str = "images/{}", masks: str = "masks/{}", listed: bool = True) -> None:
+    for name, subset in SUBSET_OF.items():
+        put(root / images.format(subset) / f"{name}.png", image(name))
+        put(root / masks.format(subset) / f"{name}.png", truth(name))
+    if listed:
+        (root / "labels.txt").write_text("\n".join(NAMES) + "\n")
+
+
+def ade20k(root: Path, edition: int) -> None:
+    """Background is an object like the others, since ADE20K has none."""
+    for name, subset in SUBSET_OF.items():
+        folder = root / subset / "street" / "corner"
+        put(folder / f"{name}.jpg", image(name))
+        mask = truth(name)
+        classes = np.array([300, 7, 2000])[mask]
+        # blue: objects 1, 2, 3 in the order of their shades; green and red: classes
+        coded = np.stack([mask * 40 + 20, classes % 256, classes // 256 * 10], axis=2).astype(np.uint8)
+        put(folder / f"{name}_seg.png", coded)
+        put(folder / f"{name}_parts_1.png", coded)
+        objects = [(1, 300, "background", 0), (2, 7, "cat", 0), (3, 2000, "dog", 0), (4, 9, "ear", 1)]
+        if edition == 2017:
+            lines = (f'{number:03} # {level} # 0 # x # {label} # ""' for number, _, label, level in objects)
+            (folder / f"{name}_atr.txt").write_text("\n".join(lines) + "\n")
+        else:
+            described = [
+                {"id": number, "name_ndx": index, "raw_name": label, "parts": {"part_level": level}}
+                for number, index, label, level in objects
+            ]
+            (folder / f"{name}.json").write_text(json.dumps({"annotation": {"object": described}}))
+            put(folder / name / f"instance_000_{name}.png", mask)
+
+
+def mapillary(root: Path, masks: str = "v2.0/labels", config: str = "config_v2.0.json") -> None:
+    for name, subset in SUBSET_OF.items():
+        folder = root / {"train": "training", "val": "validation"}[subset]
+        put(folder / "images" / f"{name}.jpg", image(name))
+        values = truth(name).astype(np.uint16) * 256 + 3 if masks.endswith("instances") else truth(name)
+        put(folder / masks / f"{name}.png", values)
+    labels = [{"name": name, "color": color, "evaluate": True} for name, color in zip(NAMES, COLORS, strict=True)]
+    unlabeled = {"name": "void--unlabeled", "color": (0, 0, 0), "evaluate": False}
+    (root / config).write_text(json.dumps({"labels": [*labels, unlabeled]}))
+
+
+def synthia(root: Path, images: str, masks: str) -> None:
+    for name in SUBSET_OF:
+        put(root / images / f"{name}.png", image(name))
+        put(root / masks / f"{name}.png", painted(truth(name)))
+    label_file(root)
+
+
+def kitti_instances(root: Path) -> None:
+    by_datumaro("kitti_segmentation")(root)
+    for folder in root.glob("*/semantic"):
+        folder.rename(folder.with_name("left_out"))
+
+
+WRITERS: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "common": ("common_semantic_segmentation", common),
+    "common in the root": ("common_semantic_segmentation", common_in_the_root),
+    "voc in colours": ("voc", by_datumaro("voc_segmentation")),
+    "voc in numbers": ("voc", by_datumaro("voc_segmentation", apply_colormap=False)),
+    "cityscapes": ("cityscapes", by_datumaro("cityscapes")),
+    "camvid": ("camvid", by_datumaro("camvid")),
+    "camvid in numbers": ("camvid", by_datumaro("camvid", apply_colormap=False)),
+    "kitti": ("kitti", by_datumaro("kitti_segmentation")),
+    "kitti instances": ("kitti", kitti_instances),
+    "coco": ("coco", by_datumaro("coco_instances")),
+    "cvat": ("cvat", by_datumaro("cvat")),
+    "labelme": ("labelme", by_datumaro("label_me")),
+    "datumaro": ("datumaro", by_datumaro("datumaro")),
+    "ade20k2017": ("ade20k2017", lambda root: ade20k(root, 2017)),
+    "ade20k2020": ("ade20k2020", lambda root: ade20k(root, 2020)),
+    "mapillary": ("mapillary_vistas", mapillary),
+    "mapillary instances": ("mapillary_vistas", lambda root: mapillary(root, "v1.2/instances", "config_v1.2.json")),
+    "mapillary, first edition": ("mapillary_vistas", lambda root: mapillary(root, "labels", "config.json")),
+    "synthia rand": ("synthia", lambda root: synthia(root, "RGB", "GT")),
+    "synthia rand, new": ("synthia", lambda root: synthia(root, "RGB", "GT/COLOR")),
+    "synthia sf": ("synthia", lambda root: synthia(root, "RGBLeft", "GTLeft")),
+    "synthia al": ("synthia", lambda root: synthia(root, "RGB", "SemSeg")),
+    "folders": ("image_and_mask_folders", lambda root: bare(root, "img", "annotations")),
+    "folders in subsets": ("image_and_mask_folders", lambda root: bare(root, "{}/images", "{}/labels")),
+    "subsets in folders": ("image_and_mask_folders", lambda root: bare(root)),
+}
+"""By what is written: the format it is to be taken for, and what writes it into an empty folder."""

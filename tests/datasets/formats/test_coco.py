@@ -1,0 +1,162 @@
+"""Objects with outlines in JSON: what becomes of them, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+from data_layouts import put
+
+from otx_seg.datasets import open_folder
+from otx_seg.errors import DataError
+
+SQUARE = [0, 0, 8, 0, 8, 8, 0, 8]
+SMALL = [2, 2, 4, 2, 4, 4, 2, 4]
+
+
+def annotation(category, segmentation, **more):
+    return {"id": 1, "image_id": 5, "category_id": category, "segmentation": segmentation, "iscrowd": 0, **more}
+
+
+@pytest.fixture
+def coco(tmp_path):
+    """Writes an image of 10 x 8 pixels and its annotations: `coco([annotation(...)])` gives the folder."""
+
+    def write(annotations, file="annotations/instances_train2017.json", categories=("cat", "dog"), **image):
+        put(tmp_path / "train2017" / "a.png", np.zeros((8, 10, 3), np.uint8))
+        described = {"id": 5, "file_name": "a.png", "height": 8, "width": 10, **image}
+        content = {
+            "info": {},
+            "images": [described],
+            "categories": [{"id": 10 + index, "name": name} for index, name in enumerate(categories)],
+            "annotations": annotations,
+        }
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(json.dumps(content))
+        return tmp_path
+
+    return write
+
+
+def mask_of(root):
+    subset = open_folder(root)["train"]
+    return subset.read_mask(subset.samples[0])
+
+
+def test_background_is_put_before_the_objects_unless_it_is_one(coco):
+    subset = open_folder(coco([annotation(10, [SQUARE])]))["train"]
+    assert (subset.labels.names, subset.labels.background) == (("background", "cat", "dog"), 0)
+    subset = open_folder(coco([annotation(10, [SQUARE])], categories=("cat", "Background")))["train"]
+    assert (subset.labels.names, subset.labels.background) == (("cat", "Background"), 1)
+    assert subset.read_mask(subset.samples[0])[0].tolist() == [0] * 8 + [1] * 2
+
+
+@pytest.mark.parametrize("small_first", [True, False])
+def test_small_objects_lie_on_large_ones_in_any_order_of_the_file(coco, small_first):
+    both = [annotation(11, [SMALL], area=4), annotation(10, [SQUARE])]  # one area is noted, one worked out
+    expected = np.zeros((8, 10), np.uint8)
+    expected[:, :8] = 1
+    expected[2:4, 2:4] = 2
+    np.testing.assert_array_equal(mask_of(coco(both if small_first else both[::-1])), expected)
+
+
+def test_crowds_and_boxes_without_outline_are_ignored_below_the_objects(coco):
+    crowd = annotation(10, {"counts": [0, 16, 64], "size": [8, 10]}, iscrowd=1)
+    box = annotation(11, [], bbox=[8, 0, 2, 4])
+    mask = mask_of(coco([annotation(10, [SMALL]), crowd, box]))
+    assert mask[2:4, 2:4].tolist() == [[1, 1], [1, 1]]
+    assert mask[0].tolist() == [255, 255, *[0] * 6, 255, 255]
+    assert mask[4].tolist() == [255, 255, *[0] * 8]
+
+
+def test_a_file_of_nothing_but_crowds_is_of_objects(coco, messages):
+    code = {"counts": [0, 8, 72], "size": [8, 10]}
+    assert mask_of(coco([annotation(10, code, iscrowd=1)]))[0].tolist() == [1, *[0] * 9]
+    assert "every outline is marked iscrowd" in messages.text
+
+
+def test_parts_of_an_object_and_compressed_codes(coco):
+    from pycocotools import mask as tool
+
+    there = np.zeros((8, 10), np.uint8, order="F")
+    there[7, 9] = 1
+    code = tool.encode(there)
+    compressed = {"counts": code["counts"].decode(), "size": code["size"]}
+    mask = mask_of(
+        coco([annotation(10, [[0, 0, 2, 0, 2, 2, 0, 2], [4, 0, 6, 0, 6, 2, 4, 2]]), annotation(11, compressed)])
+    )
+    assert mask[0].tolist() == [1, 1, 0, 0, 1, 1, 0, 0, 0, 0]
+    assert np.argwhere(mask == 2).tolist() == [[7, 9]]
+
+
+def test_images_without_objects_and_without_size_are_background(coco):
+    assert not mask_of(coco([], height=None, width=None)).any()
+    assert mask_of(coco([], height=None, width=None)).shape == (8, 10)
+
+
+def test_files_with_outlines_come_before_others_of_a_subset(coco):
+    root = coco([annotation(10, [SQUARE])])
+    for other in ("captions", "person_keypoints", "stuff"):
+        coco([], file=f"annotations/{other}_train2017.json", categories=("other", "labels"))
+    assert open_folder(root)["train"].labels.names == ("background", "cat", "dog")
+
+
+def test_the_file_may_lie_among_the_images_or_elsewhere(coco, tmp_path):
+    root = coco([annotation(10, [SQUARE])], file="train2017/_annotations.coco.json")
+    assert mask_of(root).max() == 1
+    coco([annotation(11, [SQUARE])], file="elsewhere/mine.json")
+    subset = open_folder(tmp_path / "train2017", annotations=tmp_path / "elsewhere" / "mine.json")["default"]
+    assert subset.read_mask(subset.samples[0]).max() == 2
+
+
+def test_missing_images_are_listed(coco):
+    root = coco([annotation(10, [SQUARE])])
+    path = root / "annotations" / "instances_train2017.json"
+    content = json.loads(path.read_text())
+    content["images"].append({"id": 6, "file_name": "lost.png"})
+    path.write_text(json.dumps(content))
+    unmatched = open_folder(root)["train"].unmatched
+    assert unmatched == (f"{path.name} names lost.png, which is not in {root / 'train2017'}",)
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "reason"),
+    [
+        ([[1, 2, 3, 4]], "a polygon of 4 numbers; at least three points"),
+        ([[1, 2, 3, 4, 5, "x"]], "could not convert string to float"),
+        ([[1, 2, 3, 4, 5, float("nan")]], "a point that is no number"),
+        ({"counts": [0, 8], "size": [8, 10]}, "its run-length code is for 8 pixels"),
+        ({"counts": [0, 80], "size": [10, 8]}, "its run-length code is for 8 x 10 pixels"),
+    ],
+)
+def test_unusable_outlines_are_named(coco, segmentation, reason):
+    root = coco([annotation(10, segmentation, area=1)])
+    with pytest.raises(DataError, match=f"instances_train2017.json: the outline of an object in a.png .*{reason}"):
+        mask_of(root)
+
+
+def test_boxes_alone(coco):
+    root = coco([annotation(10, [], bbox=[1, 1, 3, 3]), {"image_id": 5, "category_id": 11, "bbox": [0, 0, 1, 1]}])
+    with pytest.raises(DataError, match="none of its 2 annotations has a segmentation: there are boxes but no masks"):
+        open_folder(root)
+
+
+def test_an_unknown_category(coco):
+    with pytest.raises(DataError, match=r"annotation of a\.png is unusable \(ValueError: category_id 99 is not among"):
+        open_folder(coco([annotation(99, [SQUARE])]))
+
+
+def test_files_that_are_no_coco(coco):
+    root = coco([])
+    path = root / "annotations" / "instances_train2017.json"
+    path.write_text('{"info": {}, "images": [')
+    with pytest.raises(DataError, match="not valid JSON"):
+        open_folder(root)
+    path.write_text('{"info": {}, "images": []}')
+    with pytest.raises(DataError, match="no COCO file; a COCO file has lists images, categories and annotations"):
+        open_folder(root)
+
+
+def test_images_outside_the_data_set_are_refused(coco):
+    root = coco([], file_name="../../secret.png")
+    with pytest.raises(DataError, match="leads out of the data folder"):
+        open_folder(root)

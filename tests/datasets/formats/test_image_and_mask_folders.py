@@ -1,0 +1,134 @@
+"""Folders of images and masks that nothing describes: how files are paired, and which labels there are."""
+
+import numpy as np
+import pytest
+from data_layouts import bare, painted, put, truth
+
+from otx_seg.datasets import open_folder
+from otx_seg.errors import DataError
+
+
+def folders(root, masks, ending=""):
+    """Images a, b, ... and these masks."""
+    for name, mask in zip("abcdef", masks, strict=False):
+        put(root / "images" / f"{name}.jpg", np.zeros((*np.shape(mask)[:2], 3), np.uint8))
+        put(root / "masks" / f"{name}{ending}.png", np.asarray(mask, np.uint8))
+    return root
+
+
+def opened(root):
+    (subset,) = open_folder(root).values()
+    return subset, [subset.read_mask(sample)[0].tolist() for sample in subset.samples]
+
+
+def test_labels_are_the_values_found_in_all_subsets(tmp_path, messages):
+    bare(tmp_path, listed=False)
+    put(tmp_path / "masks/val/im2.png", truth("im2") * 3)
+    subsets = open_folder(tmp_path)
+    for subset in subsets.values():
+        assert subset.labels.names == ("label_0", "label_1", "label_2", "label_3", "label_6")
+        assert subset.labels.background is None
+    val = subsets["val"]
+    np.testing.assert_array_equal(val.read_mask(val.samples[0]), np.array([0, 3, 4])[truth("im2")])
+    assert messages.text.count("nothing names the labels") == 1
+    assert "label_0, label_1, label_2, label_3, label_6; 255 is ignored; name them in labels.txt" in messages.text
+
+
+def test_255_is_ignored_but_where_it_is_all_there_is_beside_0(tmp_path):
+    assert opened(folders(tmp_path / "three", [[[0, 1, 255]]]))[1] == [[0, 1, 255]]
+    subset, masks = opened(folders(tmp_path / "two", [[[0, 255, 255]], [[0, 0, 0]]]))
+    assert (subset.labels.names, masks) == (("label_0", "label_1"), [[0, 1, 1], [0, 0, 0]])
+
+
+def test_colours_found(tmp_path, messages):
+    white = np.full((1, 1, 3), 255, np.uint8)
+    red_and_green = painted(np.array([[2, 1]], np.uint8))
+    root = folders(tmp_path, [np.concatenate([red_and_green, white], axis=1)])
+    subset, masks = opened(root)
+    assert subset.labels.colors == ((0, 128, 0), (255, 0, 0))
+    assert masks == [[0, 1, 255]]
+    assert "label_0 (0, 128, 0), label_1 (255, 0, 0); white is ignored" in messages.text
+
+
+def test_labels_of_a_list(tmp_path):
+    root = folders(tmp_path, [[[0, 1, 255]]])
+    (root / "labels.txt").write_text("# mine\nbackground\n\nred brick\n")
+    subset, masks = opened(root)
+    assert (subset.labels.names, subset.labels.background, masks) == (("background", "red brick"), 0, [[0, 1, 255]])
+
+
+def test_labels_of_a_list_with_colours(tmp_path):
+    root = folders(tmp_path, [painted(np.array([[2, 0, 1]], np.uint8))])
+    (root / "labels.txt").write_text("background 0 0 0\n255 0 0 old cat\ndog 2 0 128 0\n")
+    subset, masks = opened(root)
+    assert (subset.labels.names, masks) == (("background", "old cat", "dog 2"), [[2, 0, 1]])
+
+
+@pytest.mark.parametrize("ending", ["_mask", "_gt", "_L"])
+def test_masks_with_an_ending(tmp_path, ending):
+    root = folders(tmp_path, [[[0, 1]], [[1, 0]]], ending)
+    put(root / "masks" / f"lost{ending}.png", np.zeros((1, 2), np.uint8))
+    subset, masks = opened(root)
+    assert masks == [[0, 1], [1, 0]]
+    assert subset.unmatched == (f"mask without image: lost{ending}.png",)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_photographs_instead_of_masks(tmp_path, suffix):
+    noise = np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8)
+    put(tmp_path / "images/a.jpg", noise)
+    put(tmp_path / f"masks/a{suffix}", noise)
+    with pytest.raises(DataError, match=r"400 colours occur in its masks, too many to be labels; .* saved as JPEG"):
+        open_folder(tmp_path)
+
+
+def test_one_value_alone(tmp_path):
+    with pytest.raises(DataError, match="only the label 'label_1'; a network needs at least two"):
+        open_folder(folders(tmp_path, [[[1, 1, 255]]]))
+
+
+def test_nothing_fits(tmp_path):
+    put(tmp_path / "images/a.jpg", np.zeros((1, 1, 3), np.uint8))
+    put(tmp_path / "masks/b.png", np.zeros((1, 1), np.uint8))
+    with pytest.raises(DataError, match=r"no image has a mask of the same name; image without mask: a\.jpg"):
+        open_folder(tmp_path)
+
+
+def test_masks_that_cannot_be_read(tmp_path):
+    root = folders(tmp_path, [[[0, 1]]])
+    put(root / "images/z.jpg", np.zeros((1, 2, 3), np.uint8))
+    (root / "masks/z.png").write_text("no image")
+    assert opened_labels(root) == ("label_0", "label_1")  # the other mask tells; checking the data tells of this one
+    (root / "masks/a.png").write_text("no image")
+    with pytest.raises(DataError, match="none of its 2 masks can be read"):
+        open_folder(root)
+
+
+def opened_labels(root):
+    return open_folder(root)["default"].labels.names
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a\nb\na\n", "the label 'a' stands there twice"),
+        ("a 1 2 3\nb 1 2 3\n", "have the same colour"),
+        ("a\n", "only the"),
+    ],
+)
+def test_lists_that_cannot_be_used(tmp_path, content, message):
+    root = folders(tmp_path, [[[0, 1]]])
+    (root / "labels.txt").write_text(content)
+    with pytest.raises(DataError, match=rf"labels\.txt: .*{message}"):
+        open_folder(root)
+    (root / "labels.txt").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(DataError, match=r"labels\.txt: is no UTF-8 text"):
+        open_folder(root)
+
+
+def test_a_label_that_is_not_listed(tmp_path):
+    root = folders(tmp_path, [[[0, 1, 7]]])
+    (root / "labels.txt").write_text("a\nb\n")
+    subset = open_folder(root)["default"]
+    with pytest.raises(DataError, match=r"mask value 7 .* add the label to labels\.txt"):
+        subset.read_mask(subset.samples[0])

@@ -1,0 +1,74 @@
+"""Objects that Datumaro reads: order, background, boxes and crowds."""
+
+import json
+
+import numpy as np
+import pytest
+from data_layouts import put
+
+from otx_seg.datasets import open_folder
+from otx_seg.errors import DataError
+
+
+def thing(kind, label, points, z_order=0, crowd=False, group=0):
+    shape = {"bbox": points} if kind == "bbox" else {"points": points}
+    return {
+        "id": 1,
+        "type": kind,
+        "attributes": {"is_crowd": crowd},
+        "group": group,
+        "label_id": label,
+        "z_order": z_order,
+        **shape,
+    }
+
+
+def square(start, end):
+    return [start, 0, end, 0, end, 4, start, 4]
+
+
+@pytest.fixture
+def first_row(tmp_path):
+    """The first row of the mask of 10 x 4 pixels that these objects give: `first_row([thing(...), ...])`."""
+
+    def read(things):
+        put(tmp_path / "images/train/a.png", np.zeros((4, 10, 3), np.uint8))
+        described = {
+            "dm_format_version": "1.0",
+            "media_type": 2,
+            "infos": {},
+            "categories": {"label": {"labels": [{"name": name, "parent": ""} for name in ("cat", "dog")]}},
+            "items": [{"id": "a", "annotations": things, "image": {"path": "a.png", "size": [4, 10]}}],
+        }
+        (tmp_path / "annotations").mkdir(exist_ok=True)
+        (tmp_path / "annotations/train.json").write_text(json.dumps(described))
+        subset = open_folder(tmp_path)["train"]
+        assert subset.labels.names == ("background", "cat", "dog")
+        return subset.read_mask(subset.samples[0])[0].tolist()
+
+    return read
+
+
+def test_the_z_order_decides_and_then_the_order_of_the_file(first_row):
+    below_and_above = [thing("polygon", 1, square(0, 4), z_order=1), thing("polygon", 0, square(2, 8))]
+    assert first_row(below_and_above) == [2, 2, 2, 2, 1, 1, 1, 1, 0, 0]
+    one_level = [thing("polygon", 1, square(0, 4)), thing("polygon", 0, square(2, 8))]
+    assert first_row(one_level) == [2, 2, 1, 1, 1, 1, 1, 1, 0, 0]
+
+
+def test_crowds_and_boxes_of_nothing_are_ignored_below_the_objects(first_row):
+    things = [
+        thing("polygon", 0, square(2, 4), group=7),
+        thing("bbox", 0, [0, 0, 10, 4], group=7),  # the box of this polygon
+        thing("polygon", 1, square(3, 6), crowd=True),
+        thing("bbox", 1, [8, 0, 2, 4]),
+    ]
+    assert first_row(things) == [0, 0, 1, 1, 255, 255, 0, 0, 255, 255]
+    assert first_row([thing("polygon", 1, square(3, 6), crowd=True)]) == [0, 0, 0, 2, 2, 2, 0, 0, 0, 0]
+
+
+def test_boxes_alone(first_row):
+    with pytest.raises(
+        DataError, match=r"has annotations \(bbox\), but no masks or polygons; export the data with them"
+    ):
+        first_row([thing("bbox", 1, [8, 0, 2, 4])])

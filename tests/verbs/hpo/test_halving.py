@@ -1,0 +1,56 @@
+"""How many trials fit a time ratio; the numbers are worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from otx_seg.verbs.hpo.halving import MOST_TRIALS, Halving, best, plan_halving
+
+
+def test_the_ratio_counts_what_stopped_trials_cost() -> None:
+    # 9 trials: 6 stop at 1/10, 2 at 3/10, the last one goes on: 1 + 6/10 + 6/10.
+    assert Halving(9, (0.1, 0.3)).ratio() == pytest.approx(2.2)
+    assert Halving(2, (0.25,)).ratio() == pytest.approx(1.25)
+    assert Halving(1, (0.25,)).ratio() == 1.0
+
+
+@pytest.mark.parametrize(
+    ("ratio", "shortest", "epochs", "trials", "rungs"),
+    [
+        # 10 -> 3 -> 1: 7 + 2 * 3 = 13 first rungs in half a training; 11 would leave each less than 1/27.
+        (1.5, 1 / 27, None, 10, (1 / 26, 3 / 26)),
+        # 27 -> 9 -> 3 -> 1: 18 + 6 * 3 + 2 * 9 = 54 first rungs in three trainings.
+        (4.0, 1 / 27, None, 27, (1 / 18, 1 / 6, 1 / 2)),
+        # No trial is trained for longer than a training.
+        (50.0, 1 / 27, None, 27, (1 / 9, 1 / 3, 1.0)),
+        # Whole epochs: 4 of 100 and then 12, since 100 / 26 = 3.8 would be shorter than asked for.
+        (1.5, 0.04, 100, 9, (0.04, 0.12)),
+        (1.2, 0.2, 5, 2, (0.2,)),
+    ],
+)
+def test_as_many_trials_as_the_ratio_allows(
+    ratio: float, shortest: float, epochs: int | None, trials: int, rungs: tuple[float, ...]
+) -> None:
+    halving = plan_halving(ratio, shortest, epochs)
+    assert halving is not None
+    assert halving.trials == trials
+    assert halving.rungs == pytest.approx(rungs)
+
+
+@pytest.mark.parametrize("epochs", [None, 7, 300])
+def test_no_search_takes_longer_than_its_ratio(epochs: int | None) -> None:
+    for percent in range(101, 800, 7):
+        halving = plan_halving(percent / 100, 1 / 27 if epochs is None else 1 / epochs, epochs)
+        if halving is not None:
+            assert 2 <= halving.trials <= MOST_TRIALS
+            assert halving.ratio() <= percent / 100 + 1e-9
+            assert halving.rungs[-1] <= 1.0
+
+
+def test_too_little_time_for_two() -> None:
+    assert plan_halving(1.19, 0.2) is None
+    assert plan_halving(1.19, 0.2, 5) is None
+
+
+def test_of_equal_trials_the_first_is_the_best() -> None:
+    assert best({0: 0.5, 1: 0.7, 2: 0.5, 3: 0.1}, 3) == [1, 0, 2]

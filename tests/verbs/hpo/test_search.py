@@ -1,0 +1,268 @@
+"""A search from a bad learning rate: what it finds, what it leaves, and that nothing stops it for good."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from brief_training import PARAMETERS, same_weights
+from small_network import small_template
+
+from otx_seg.errors import OtxError, UsageError
+from otx_seg.template import load
+from otx_seg.training.journal import read_journal
+from otx_seg.training.loop import InterruptedRunError
+from otx_seg.training.watcher import SilentWatcher, StepReport, TrainResult, Watcher
+from otx_seg.verbs.hpo import length, trial
+from otx_seg.verbs.train import train
+
+RATE = "learning_parameters.learning_rate"
+BAD_RATE = 1e-6
+EPOCHS = 12
+FIRST = 3  # epochs up to the first rung: 12 steps
+SETTINGS = {**PARAMETERS, "learning_parameters.num_iters": EPOCHS, "learning_parameters.batch_size": 2}
+SETTINGS |= {RATE: BAD_RATE, "learning_parameters.early_stop_patience": 1000}
+
+
+BRIEF = {"learning_parameters.num_iters": 4}  # with a ratio of 2: three trials of two epochs
+RATIO = 2.75  # four trials stop at a quarter, one at three quarters
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short() -> Any:
+    """Trials may be judged after twelve steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(length, "FEWEST_STEPS", 12)
+        yield
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network whose learning rate alone is searched, so that all trainings make equally many steps."""
+    content = small_template().as_dict()
+    content["search_space"] = {"learning_parameters": {"learning_rate": {"low": 8e-3, "high": 3e-2, "log": True}}}
+    path = tmp_path_factory.mktemp("template") / "small.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def run(data: Path, template: Path, output: Path, ratio: float | None, **more: Any) -> TrainResult:
+    parameters = {**SETTINGS, **more.pop("parameters", {})}
+    search = {} if ratio is None else {"enable_hpo": True, "hpo_time_ratio": ratio}
+    return train(
+        data / "train", data / "val", template=template, output=output, parameters=parameters, **search, **more
+    )
+
+
+@pytest.fixture(scope="module")
+def searched(drawn_data: Path, template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search of six trials at 3 and 9 of 12 epochs."""
+    output = tmp_path_factory.mktemp("searched") / "run"
+    run(drawn_data, template, output, RATIO)
+    return output
+
+
+def trials_of(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "hpo" / "trials.json").read_text())
+    return content
+
+
+def values_of(folder: Path) -> list[float]:
+    return [found["values"][RATE] for found in trials_of(folder)["trials"]]
+
+
+def dice(folder: Path) -> float:
+    entries = read_journal(folder / "logs" / "metrics.jsonl")
+    return max(entry["Dice Average"] for entry in entries if "Dice Average" in entry)
+
+
+def test_a_bad_learning_rate_is_replaced_by_a_better_one(
+    drawn_data: Path, template: Path, searched: Path, tmp_path: Path
+) -> None:
+    plain = run(drawn_data, template, tmp_path / "plain", None)
+    chosen = load(searched / "template.yaml").hyper_parameters.learning_parameters.learning_rate
+    assert chosen > 10 * BAD_RATE
+    assert plain.scores is not None
+    assert dice(searched) > plain.scores.dice_average + 0.1
+    assert read_journal(searched / "logs" / "metrics.jsonl")[-1]["step"] == plain.steps
+
+
+def test_the_given_values_are_the_first_trial(searched: Path) -> None:
+    assert values_of(searched)[0] == BAD_RATE
+    assert len(set(values_of(searched))) == len(values_of(searched)) == 6
+
+
+def test_the_chosen_training_is_that_of_a_run_with_its_values(
+    drawn_data: Path, template: Path, searched: Path, tmp_path: Path
+) -> None:
+    found = trials_of(searched)
+    run(drawn_data, template, tmp_path / "plain", None, parameters={RATE: values_of(searched)[found["chosen"]]})
+    assert same_weights(searched, tmp_path / "plain")
+    assert (searched / "template.yaml").read_text() == (tmp_path / "plain" / "template.yaml").read_text()
+    steps = [entry["step"] for entry in read_journal(searched / "logs" / "metrics.jsonl")]
+    assert steps == sorted(steps)
+
+
+def test_trials_really_stop(searched: Path) -> None:
+    found = trials_of(searched)
+    assert found["rungs"] == [FIRST / EPOCHS, 3 * FIRST / EPOCHS]
+    for one in found["trials"]:
+        epochs = 3 * FIRST if one["number"] == found["chosen"] or len(one["scores"]) == 2 else FIRST
+        assert one["epochs"] == epochs
+        assert one["steps"] == 4 * epochs
+        lines = read_journal(searched / "hpo" / "trials" / str(one["number"]) / "logs" / "metrics.jsonl")
+        assert max(line["step"] for line in lines) == 4 * epochs
+        assert one["scores"][-1] == [line["mDice"] for line in lines if "mDice" in line][-1]
+    assert sum(len(one["scores"]) == 2 for one in found["trials"]) == 2
+    assert [one["outcome"] for one in found["trials"]].count("chosen") == 1
+
+
+def test_what_goes_on_is_what_scored_best(searched: Path) -> None:
+    found = trials_of(searched)
+    at_first = {one["number"]: one["scores"][0] for one in found["trials"]}
+    went_on = [one for one in found["trials"] if len(one["scores"]) == 2]
+    stopped = at_first.keys() - {one["number"] for one in went_on}
+    assert min(one["scores"][0] for one in went_on) >= max(at_first[number] for number in stopped)
+    assert max(went_on, key=lambda one: one["scores"][1])["number"] == found["chosen"]
+
+
+def test_a_finished_run_keeps_the_table_and_no_weights_but_its_own(searched: Path) -> None:
+    assert not list((searched / "hpo").rglob("*.pth"))
+    report = (searched / "cli_report.log").read_text()
+    assert "0 (given)" in report
+    assert "where the given values had" in " ".join(report.split())
+
+
+class Interrupt(SilentWatcher):
+    """Ctrl-C after so many steps of all trials together."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def on_step(self, report: StepReport) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+class Crash(SilentWatcher):
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def on_step(self, report: StepReport) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise RuntimeError("the power failed")
+
+
+def test_an_interrupted_search_goes_on_as_if_it_had_never_stopped(
+    drawn_data: Path, template: Path, searched: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "run"
+    # In the second trial, in the first one that goes on, and in the training that is left.
+    with pytest.raises(InterruptedRunError, match=rf"otx train --resume-from {output}$"):
+        run(drawn_data, template, output, RATIO, watcher=Interrupt(15))
+    watchers: list[tuple[Watcher, type[Exception]]] = [(Crash(67), RuntimeError), (Interrupt(44), InterruptedRunError)]
+    for watcher, error in watchers:
+        journal = output / "hpo" / "journal.log"
+        journal.write_bytes(journal.read_bytes() + b'{"half a li')
+        with pytest.raises(error):
+            train(resume_from=output, watcher=watcher)
+    assert (output / "logs" / "checkpoint" / "state.pth").exists()
+    train(resume_from=output)
+    assert values_of(output) == values_of(searched)
+    assert trials_of(output)["chosen"] == trials_of(searched)["chosen"]
+    assert same_weights(output, searched)
+    assert "0 (given)" in (output / "cli_report.log").read_text()
+
+
+def test_a_search_is_resumed_as_it_began(drawn_data: Path, template: Path, searched: Path, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError):
+        run(drawn_data, template, tmp_path / "run", RATIO, watcher=Crash(1))
+    for folder in (searched, tmp_path / "run"):
+        with pytest.raises(UsageError, match=r"has --hpo-time-ratio 2.75, now 2 is asked for"):
+            train(resume_from=folder, enable_hpo=True, hpo_time_ratio=2.0)
+    with pytest.raises(UsageError, match=r"learning_rate = 1e-06, now 0.1 is asked for"):
+        train(resume_from=tmp_path / "run", parameters={RATE: 0.1})
+    with pytest.raises(UsageError, match=r"stays in its folder"):
+        train(resume_from=tmp_path / "run", output=tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_trial_that_diverges_is_stopped_alone(
+    drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = trial.start_training
+
+    def poisoned(chosen: Any, network: Any, *rest: Any) -> Any:
+        if chosen.hyper_parameters.learning_parameters.learning_rate == BAD_RATE:
+            torch.nn.init.constant_(next(network.parameters()), float("nan"))
+        return start(chosen, network, *rest)
+
+    monkeypatch.setattr(trial, "start_training", poisoned)
+    run(drawn_data, template, tmp_path / "run", 2.0, parameters=BRIEF)
+    found = trials_of(tmp_path / "run")
+    assert [one["outcome"] for one in found["trials"]][:1] == ["failed"]
+    assert sorted(one["outcome"] for one in found["trials"]) == ["chosen", "failed", "stopped"]
+    assert "became nan" in found["trials"][0]["failure"]
+    assert found["trials"][0]["scores"] == []
+    assert "the given values failed" in (tmp_path / "run" / "cli_report.log").read_text()
+
+
+def test_nothing_is_left_where_all_trials_diverge(
+    drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = trial.start_training
+
+    def poisoned(chosen: Any, network: Any, *rest: Any) -> Any:
+        torch.nn.init.constant_(next(network.parameters()), float("nan"))
+        return start(chosen, network, *rest)
+
+    monkeypatch.setattr(trial, "start_training", poisoned)
+    with pytest.raises(OtxError, match=r"no trial came to 25 % of a training: the loss became nan"):
+        run(drawn_data, template, tmp_path / "run", 1.25)
+
+
+def test_processes_share_the_trials(drawn_data: Path, template: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    run(drawn_data, template, output, 2.0, hpo_parallel=2, parameters=BRIEF)
+    found = trials_of(output)
+    processes = {one["process"] for one in found["trials"]}
+    assert len(processes) == 2
+    assert os.getpid() not in processes
+    assert values_of(output)[0] == BAD_RATE
+    assert (output / "logs" / "checkpoint" / "state.pth").exists()
+    for process in processes:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+
+
+def test_a_time_budget_too_short_for_trials_is_used_without_them(
+    drawn_data: Path, template: Path, tmp_path: Path, messages: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(length, "FEWEST_STEPS", 10_000)
+    parameters = {"learning_parameters.max_minutes": 0.03, "learning_parameters.num_iters": 100_000}
+    result = run(drawn_data, template, tmp_path / "run", 1.5, parameters=parameters)
+    assert "no search: the 10000 steps" in messages.text
+    assert result.reason == "the time budget is used up"
+    assert values_of(tmp_path / "run") == [BAD_RATE]
+
+
+def test_a_time_budget_is_shared_by_trials(
+    drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(length, "FEWEST_STEPS", 1)
+    parameters = {"learning_parameters.max_minutes": 0.05, "learning_parameters.num_iters": 100_000}
+    result = run(drawn_data, template, tmp_path / "run", 1.5, parameters=parameters)
+    found = trials_of(tmp_path / "run")
+    assert len(found["trials"]) > 2
+    stopped_s = sum(one["seconds"] for one in found["trials"] if one["outcome"] == "stopped")
+    assert result.reason == "the time budget is used up"
+    # A step or a validation may begin just before the time is up.
+    assert stopped_s < 0.5 * 3.0 + 0.3 * len(found["trials"])

@@ -1,0 +1,190 @@
+"""Workspaces made and changed; what a workspace fills in. Nothing is trained."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otx_seg.errors import DataError, UsageError
+from otx_seg.template import load
+from otx_seg.verbs.build import build
+from otx_seg.verbs.place import open_place
+from otx_seg.verbs.place_of_training import fill_from
+from otx_seg.verbs.plan import Request, make_plan
+from otx_seg.workspace.data_file import read_data_file
+from otx_seg.workspace.run_folder import RunFolder, open_run, point_latest
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def unlabelled(drawn_data: Path) -> Path:
+    return drawn_data / "train" / "images"
+
+
+def test_a_new_workspace(here: Path, drawn_data: Path) -> None:
+    made = build(drawn_data / "train", drawn_data / "val", model="segnext-T")
+    assert made.new
+    assert made.workspace.path == Path("otx-workspace-SEGMENTATION")
+    assert sorted(path.name for path in made.workspace.path.iterdir()) == ["data.yaml", "template.yaml"]
+    assert load(made.workspace.template) == load("SegNext-t") == made.template
+    data = read_data_file(made.workspace.data)
+    assert (data.train.data_roots, data.val.data_roots) == (str(drawn_data / "train"), str(drawn_data / "val"))
+    assert data.test.data_roots is None
+
+
+def test_another_model_keeps_the_data_and_a_copy(here: Path, drawn_data: Path) -> None:
+    made = build(drawn_data / "train", workspace="w")
+    edited = made.workspace.template.read_text().replace("batch_size: 8\n", "batch_size: 4\n", 1)
+    made.workspace.template.write_text(edited)
+    made.workspace.outputs.mkdir()
+    (made.workspace.outputs / "result").write_text("kept")
+    data = made.workspace.data.read_text()
+    again = build(model="SegNext-t", workspace="w")
+    assert not again.new
+    assert again.changes == ("template: Lite-HRNet-18-mod2 -> SegNext-t", "backbone: LiteHRNet -> MSCAN")
+    assert again.kept is not None
+    assert again.kept.read_text() == edited
+    assert made.workspace.data.read_text() == data
+    assert (made.workspace.outputs / "result").read_text() == "kept"
+    third = build(model="Lite-HRNet-s-mod2", workspace="w")
+    assert third.kept is not None
+    assert third.kept.name == "template.yaml.bak2"
+    unchanged = build(workspace="w")
+    assert (unchanged.changes, unchanged.kept) == ((), None)
+
+
+def test_an_edited_template_survives_other_changes(here: Path, drawn_data: Path) -> None:
+    made = build(drawn_data / "train", workspace="w")
+    made.workspace.template.write_text(
+        made.workspace.template.read_text().replace("batch_size: 8\n", "batch_size: 4\n", 1)
+    )
+    again = build(val_data_roots=drawn_data / "val", workspace="w")
+    assert again.template.hyper_parameters.learning_parameters.batch_size == 4
+    assert again.changes == (f"val data: none -> {drawn_data / 'val'}",)
+    # A template that cannot be read is replaced on demand only, and kept too.
+    made.workspace.template.write_text("name: 7")
+    with pytest.raises(UsageError, match=r"template.yaml"):
+        build(workspace="w")
+    repaired = build(model="SegNext-t", workspace="w")
+    assert repaired.kept is not None
+    assert repaired.kept.read_text() == "name: 7"
+
+
+def test_the_train_type_is_kept_and_rules(here: Path, drawn_data: Path, unlabelled: Path) -> None:
+    made = build(drawn_data / "train", drawn_data / "val", unlabeled_data_roots=unlabelled, workspace="w")
+    kind = made.template.hyper_parameters.algo_backend
+    assert kind.train_type == "Semisupervised"
+    plan = make_plan(fill_from(open_place("w"), Request()))
+    assert (plan.train_type, plan.roots.unlabelled) == ("Semisupervised", unlabelled)
+    assert build(model="SegNext-t", workspace="w").template.hyper_parameters.algo_backend == kind
+    build(train_type="incremental", workspace="w")
+    plan = make_plan(fill_from(open_place("w"), Request()))
+    assert (plan.train_type, plan.roots.unlabelled, plan.template.name) == ("Incremental", None, "SegNext-t")
+    build(train_type="Selfsupervised", workspace="w")
+    plan = make_plan(fill_from(open_place("w"), Request()))
+    assert (plan.train_type, plan.roots.val) == ("Selfsupervised", None)
+    # Arguments are stronger than the workspace.
+    plan = make_plan(fill_from(open_place("w"), Request(train_type="Semisupervised", val_root=drawn_data / "val")))
+    assert (plan.train_type, plan.roots.unlabelled) == ("Semisupervised", unlabelled)
+
+
+def test_paths_are_relative_to_the_workspace(here: Path, drawn_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = build(workspace="w")
+    (here / "w" / "linked").symlink_to(drawn_data / "train")
+    made.workspace.data.write_text("data: {train: {data-roots: linked}, val: {data-roots: ../missing}}")
+    place = open_place("w")
+    assert Path(place.train_root(None)).resolve() == (drawn_data / "train").resolve()
+    assert place.train_root("other") == "other"
+    with pytest.raises(DataError, match=r"data.yaml: data.val.data-roots: .*missing: no such file or folder; correct"):
+        place.root(None, "val")
+    monkeypatch.chdir("w")
+    assert Path(open_place(None).train_root(None)).resolve() == (drawn_data / "train").resolve()
+
+
+def test_what_is_tested_on(here: Path, drawn_data: Path) -> None:
+    train, val = drawn_data / "train", drawn_data / "val"
+    build(train, workspace="w")
+    with pytest.raises(UsageError, match=r"--test-data-roots is missing: .*, or write it into w/data.yaml"):
+        open_place("w").test_root(None)
+    build(drawn_data, workspace="w")  # its subset val
+    assert open_place("w").test_root(None) == drawn_data
+    build(val_data_roots=val, workspace="w")
+    assert open_place("w").test_root(None) == val
+    assert Path(open_place("w").images(None, "--input", "images")) == val / "images"
+    build(test_data_roots=train, workspace="w")
+    assert open_place("w").test_root(None) == train
+    assert open_place("w").test_root("given") == "given"
+
+
+def test_the_last_models_are_found(here: Path, messages: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "otx_seg")
+    build(workspace="w")
+    place = open_place("w")
+    with pytest.raises(UsageError, match=r"--load-weights is missing, and there is no training run"):
+        place.weights(None)
+    with pytest.raises(UsageError, match=r"no model was exported .*: run `otx export` first"):
+        place.exported(None, quantized_too=True)
+    run = open_run(None, "train", (), False, (), place.outputs)
+    exported = place.outputs / "9_export" / "openvino.xml"
+    for file, when in ((run.weights, 100), (exported, 200), (exported.with_suffix(".bin"), 200)):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        os.utime(file, (when, when))
+    point_latest(RunFolder(run.path))
+    assert place.weights(None).samefile(run.weights)
+    assert place.exported(None, quantized_too=False) == exported
+    assert [path.name for path in place.every_model(())] == ["weights.pth", "openvino.xml"]
+    assert f"model exported last: {exported}" in messages.text
+    assert "before the last training" not in messages.text
+    os.utime(run.weights, (300, 300))
+    place.exported(None, quantized_too=True)
+    assert "was exported before the last training" in messages.text
+
+
+def test_beside_a_workspace_a_hint_leads_to_it(here: Path, drawn_data: Path) -> None:
+    build(drawn_data / "train")
+    with pytest.raises(UsageError, match=r"otx-workspace-SEGMENTATION is a workspace: go there, or add --workspace"):
+        open_place(None).train_root(None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"task": "DETECTION"}, UsageError, r"--task DETECTION: this toolkit trains semantic segmentation only"),
+        ({"model": "SegNet"}, UsageError, r"did you mean 'SegNext-t'"),
+        ({"train_type": "Semisupervised"}, UsageError, r"needs images without masks"),
+        ({"train_type": "Half"}, UsageError, r"--train-type Half: unknown"),
+        ({"train_data_roots": "nowhere"}, DataError, r"nowhere: no such folder"),
+        ({"test_data_roots": "nowhere"}, DataError, r"nowhere: no such folder"),
+        ({"unlabeled_file_list": "list.txt"}, UsageError, r"give --unlabeled-data-roots too"),
+        ({"unlabeled_data_roots": "nowhere"}, DataError, r"nowhere: no such file or folder"),
+        ({"backbone": "ResNet"}, UsageError, r"needs depth"),
+    ],
+)
+def test_what_is_refused_leaves_nothing(
+    here: Path, arguments: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        build(**arguments)
+    assert not list(here.iterdir())
+
+
+def test_no_workspace_in_a_folder_of_data(drawn_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(drawn_data / "train")
+    before = sorted(drawn_data.rglob("*"))
+    with pytest.raises(UsageError, match=r"is a folder of data, nothing is written there"):
+        build(".")
+    with pytest.raises(UsageError, match=r"holds data, nothing is written there"):
+        build(workspace=".")
+    assert sorted(drawn_data.rglob("*")) == before

@@ -1,0 +1,345 @@
+"""`check`: what is said about data with known faults, subset by subset."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from otx_seg.datasets import TrainingData, open_training
+from otx_seg.datasets.data_check import DataCheck
+from otx_seg.datasets.problems import Problem
+from otx_seg.errors import DataError, UsageError
+from otx_seg.verbs.check import check
+from otx_seg.verbs.training_data import check_data
+
+NAMES = ("background", "cat", "dog")
+IMAGES = 6
+SIDE = 64
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """``train`` and ``val`` with 6 different images each, whose masks show a cat and a dog of 32 x 16 pixels."""
+    for number, subset in enumerate(("train", "val")):
+        for image in range(IMAGES):
+            write(tmp_path / "data" / subset, f"{image}", drawn(), IMAGES * number + image)
+        meta = {"label_map": {str(index): name for index, name in enumerate(NAMES)}}
+        (tmp_path / "data" / subset / "dataset_meta.json").write_text(json.dumps(meta))
+    return tmp_path / "data"
+
+
+def drawn(*labels: int) -> np.ndarray:
+    """A mask with a region of 32 x 16 pixels for each label."""
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    for number, label in enumerate(labels or (1, 2)):
+        mask[8:40, 8 + 24 * number : 24 + 24 * number] = label
+    return mask
+
+
+def write(folder: Path, name: str, mask: np.ndarray, seed: int) -> None:
+    for kind, pixels in (
+        ("images", np.random.default_rng(seed).integers(0, 256, (*mask.shape, 3), np.uint8)),
+        ("masks", mask),
+    ):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / kind / f"{name}.png")
+
+
+def found(result: DataCheck) -> dict[str, Problem]:
+    """The problems by code, each of which occurs once."""
+    by_code = {problem.code: problem for problem in result.problems}
+    assert len(by_code) == len(result.problems), result.problems
+    return by_code
+
+
+def only(result: DataCheck) -> Problem:
+    assert len(result.problems) == 1, result.problems
+    return result.problems[0]
+
+
+def test_sound_data(data: Path) -> None:
+    result = check(data)
+    assert result.problems == ()
+    assert (result.usable_for, result.verdict) == ("training", "usable for training")
+    train, val = result.subsets
+    assert (train.name, val.name, train.samples, train.images) == ("train", "val", IMAGES, IMAGES)
+    assert train.sizes == (((SIDE, SIDE), IMAGES),)
+    cat = train.labels[1]
+    assert (cat.name, cat.pixels, cat.images) == ("cat", 512 * IMAGES, IMAGES)
+    assert cat.share == pytest.approx(512 / SIDE**2)
+    assert cat.typical_region == 512 * (512 // SIDE) ** 2
+    assert train.data_format == "Common Semantic Segmentation"
+
+
+def test_json_holds_all_of_it(data: Path) -> None:
+    (data / "val" / "masks" / "3.png").unlink()
+    told = json.loads(json.dumps(check(data).as_json()))
+    assert list(told) == ["verdict", "usable_for", "subsets", "problems", "page"]
+    assert told["subsets"][0]["sizes"] == [{"height": SIDE, "width": SIDE, "images": IMAGES}]
+    assert told["subsets"][0]["labels"][2]["images"] == IMAGES
+    assert told["problems"] == [
+        {
+            "severity": "warning",
+            "code": "unmatched_files",
+            "subset": "val",
+            "what": "1 file without partner",
+            "advice": "give image and mask the same path but for the suffix; until then they are left out",
+            "files": [{"path": str(data / "val" / "images" / "3.png"), "note": "image without mask"}],
+        }
+    ]
+
+
+def test_subsets_that_lie_apart_are_compared(data: Path) -> None:
+    shutil.move(data / "val", data.parent / "other")
+    shutil.copy(data / "train" / "images" / "2.png", data.parent / "other" / "images" / "5.png")
+    result = check([data / "train", data.parent / "other"])
+    assert [subset.name for subset in result.subsets] == ["train", "default"]
+    leak = only(result)
+    assert (leak.code, leak.severity) == ("images_in_several_subsets", "warning")
+    assert leak.what == "1 image is in train and in default"
+    assert leak.files[0].path.endswith("train/images/2.png")
+    assert leak.files[0].note.endswith("other/images/5.png")
+    assert result.verdict == "usable for training, with 1 warning"
+
+
+def test_all_masks_with_faults_are_listed(data: Path) -> None:
+    for number in (0, 1, 2, 3):
+        write(data / "train", f"{number}", drawn(1, 2, 9)[: SIDE - 1] if number == 3 else drawn(9), number)
+    write(data / "train", "4", drawn(), 4)
+    Image.fromarray(drawn()[:5]).save(data / "train" / "masks" / "4.png")
+    result = check(data)
+    problems = found(result)
+    assert result.usable_for is None
+    assert result.verdict == "not usable: 2 errors to put right"
+    values = problems["unknown_mask_values"]
+    assert [Path(note.path).name for note in values.files] == ["0.png", "1.png", "2.png", "3.png"]
+    assert "masks" in values.files[0].path
+    assert values.files[0].note == "mask value 9 (512 pixels) is no label"
+    assert values.advice.startswith("allowed are 0 background, 1 cat, 2 dog and 255 (ignored); correct the mask")
+    sizes = problems["mask_sizes"]
+    assert [Path(note.path).name for note in sizes.files] == ["4.png"]
+    assert sizes.files[0].note == "the mask has 64 x 5 pixels, its image 4.png has 64 x 64"
+    assert sizes.advice == "save the mask at the image's size"
+    assert result.subsets[0].images == 1
+
+
+def test_unreadable_files_are_left_out_unless_all_are(data: Path) -> None:
+    (data / "train" / "images" / "0.png").write_bytes(b"text")
+    (data / "train" / "masks" / "1.png").write_bytes((data / "train" / "masks" / "1.png").read_bytes()[:40])
+    result = check(data)
+    damaged = found(result)["unreadable_files"]
+    assert damaged.severity == "warning"
+    assert [note.path.rsplit("/", 2)[1] for note in damaged.files] == ["images", "masks"]
+    assert damaged.files[0].note.startswith("not an image")
+    for path in (data / "train" / "images").iterdir():
+        path.write_bytes(b"text")
+    broken = check(data)
+    assert found(broken)["unreadable_files"].severity == "error"
+    assert broken.usable_for is None
+
+
+@pytest.mark.parametrize(
+    ("images_with_dog", "side", "code", "text"),
+    [
+        (0, 0, "absent_labels", "dog"),
+        (4, 16, "labels_in_few_images", "dog (4 images)"),
+        (6, 0, "labels_with_few_pixels", "dog (0.0"),
+    ],
+)
+def test_labels_that_are_hardly_there(data: Path, images_with_dog: int, side: int, code: str, text: str) -> None:
+    for number in range(IMAGES):
+        mask = np.zeros((200, 200), np.uint8)
+        mask[:100] = 1
+        if number < images_with_dog:
+            mask[150 : 150 + max(1, side), 150 : 150 + max(1, side)] = 2
+        write(data / "train", f"{number}", mask, number)
+        write(data / "val", f"{number}", mask, 100 + number)
+    problems = found(check(data))
+    assert text in problems[code].what
+    assert problems[code].severity == "warning"
+    assert set(problems) <= {code, "tiny_regions"}
+
+
+def test_the_share_that_is_too_small_is_one_in_ten_thousand(data: Path) -> None:
+    for number in range(IMAGES):
+        mask = np.ones((100, 100), np.uint8)
+        mask[0, 0] = 2  # just one in ten thousand
+        write(data / "train", f"{number}", mask, number)
+    assert "labels_with_few_pixels" not in found(check(data))
+
+
+def test_tiny_regions(data: Path) -> None:
+    for number in range(IMAGES):
+        mask = drawn(1)
+        mask[60:62, 60:62] = 2  # 16 x 16 pixels at 512 x 512, in 300 x 300 pixels 7 x 7
+        write(data / "train", f"{number}", np.pad(mask, (0, 300 - SIDE)), number)
+    tiny = found(check(data))["tiny_regions"]
+    assert tiny.severity == "note"
+    assert "dog (" in tiny.what
+    assert "cat" not in tiny.what
+    assert "512x512" in tiny.what
+
+
+def test_a_label_that_is_not_validated(data: Path) -> None:
+    for number in range(IMAGES):
+        write(data / "val", f"{number}", drawn(1), 100 + number)
+    lacking = only(check(data))
+    assert lacking.code == "unvalidated_labels"
+    assert (lacking.subset, lacking.what.rpartition(": ")[2]) == ("val", "dog")
+
+
+def test_masks_of_one_label(data: Path) -> None:
+    for number in range(IMAGES):
+        write(data / "train", f"{number}", drawn(0), number)
+    result = check(data)
+    assert found(result)["one_label"].what.startswith("only the label 'background' occurs")
+    assert result.usable_for is None
+
+
+def test_images_with_nothing_to_see(data: Path) -> None:
+    for number in range(4):
+        write(data / "train", f"{number}", drawn(0), number)
+    write(data / "val", "0", np.full((SIDE, SIDE), 255, np.uint8), IMAGES)
+    problems = found(check(data))
+    assert problems["images_of_background"].what == "4 of 6 images show nothing but background"
+    assert len(problems["images_of_background"].files) == 4
+    assert problems["images_without_labels"].subset == "val"
+
+
+def test_other_labels(data: Path) -> None:
+    meta = {"label_map": {"0": "background", "1": "dog", "2": "cat"}}
+    (data / "val" / "dataset_meta.json").write_text(json.dumps(meta))
+    result = check(data)
+    different = only(result)
+    assert (different.code, different.severity) == ("different_labels", "error")
+    assert "the order is" in different.what
+    (data / "val").rename(data / "test")
+    assert check(data).problems == ()  # a model is evaluated on its labels in any order
+    meta["label_map"]["3"] = "bird"
+    (data / "test" / "dataset_meta.json").write_text(json.dumps(meta))
+    assert only(check(data)).what == "labels that the training images do not have: bird"
+
+
+def test_a_subset_that_cannot_be_opened_does_not_hide_the_others(data: Path) -> None:
+    (data / "val" / "dataset_meta.json").write_text('{"label_map": {"0": "background", "2": "dog"}}')
+    (data / "train" / "masks" / "0.png").unlink()
+    problems = found(check(data))
+    assert "none for mask value 1" in problems["cannot_be_opened"].what
+    assert problems["cannot_be_opened"].subset == "val"
+    assert "unmatched_files" in problems
+
+
+def test_repeated_images(data: Path) -> None:
+    images = data / "train" / "images"
+    Image.open(images / "0.png").save(images / "again.bmp")
+    shutil.copy(data / "train" / "masks" / "0.png", data / "train" / "masks" / "again.png")
+    repeated = only(check(data))
+    assert (repeated.code, repeated.what) == ("repeated_images", "1 image stored more than once")
+    assert repeated.files[0].note == f"also {images / 'again.bmp'}"
+    Image.fromarray(drawn(2, 1)).save(data / "train" / "masks" / "again.png")
+    problems = found(check(data))
+    assert problems["contradicting_masks"].what == "1 image stored more than once with different masks"
+
+
+def test_sizes_and_ignored_pixels(data: Path) -> None:
+    write(data / "train", "0", np.pad(drawn(), (0, 3 * SIDE), constant_values=255), 0)
+    problems = found(check(data))
+    assert problems["different_sizes"].what == "2 sizes of images, from 64x64 to 256x256"
+    assert set(problems) == {"different_sizes", "ignored_pixels"}
+    for number in range(IMAGES):
+        write(data / "train", f"{number}", np.pad(drawn(), (0, SIDE), constant_values=255), number)
+    assert only(check(data)).what == "75 % of the pixels are ignored (255)"
+
+
+def test_a_single_image_cannot_be_split(data: Path) -> None:
+    shutil.rmtree(data / "val")
+    for number in range(1, IMAGES):
+        (data / "train" / "images" / f"{number}.png").unlink()
+        (data / "train" / "masks" / f"{number}.png").unlink()
+    assert found(check(data / "train"))["single_image"].severity == "error"
+    shutil.copytree(data / "train", data / "test")
+    assert "single_image" in found(check(data))
+
+
+def test_images_without_masks(data: Path) -> None:
+    bare = data / "train" / "images"
+    result = check(bare)
+    assert result.usable_for == "self-supervised training"
+    assert result.verdict == "usable for self-supervised training only: there are no masks"
+    assert (result.subsets[0].name, result.subsets[0].images, result.subsets[0].labels) == ("unlabelled", IMAGES, ())
+    (bare / "0.png").write_bytes(b"text")
+    damaged = only(check(bare))
+    assert damaged.files[0].path == str(bare / "0.png")
+    assert damaged.files[0].note.startswith("not an image")
+    for path in bare.iterdir():
+        path.write_bytes(b"text")
+    result = check([data / "val", bare])
+    assert result.usable_for is None
+    assert result.problems[0].subset == "unlabelled"
+    assert "none of the 6 images can be used" in result.problems[0].what
+
+
+def test_refusals(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere: no such folder"):
+        check(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="named twice"):
+        check([data, data.parent / "data" / ".." / "data"])
+    with pytest.raises(UsageError, match="lies in two of the --data-roots"):
+        check([data, data / "train"])
+    with pytest.raises(UsageError, match="--data-roots is missing"):
+        check([])
+    with pytest.raises(UsageError, match="--overwrite is for the page"):
+        check(data, overwrite=True)
+
+
+def test_several_data_sets_of_the_same_kinds(data: Path) -> None:
+    shutil.copytree(data, data.parent / "more")
+    result = check([data, data.parent / "more"])
+    assert [subset.kind for subset in result.subsets] == ["train", "train", "val", "val"]
+    more = data.parent / "more"
+    assert [subset.name for subset in result.subsets] == ["train", f"train in {more}", "val", f"val in {more}"]
+    assert {problem.code for problem in result.problems} == {"images_in_several_subsets"}
+    assert [len(problem.files) for problem in result.problems] == [IMAGES, IMAGES]
+
+
+class TestTrainingTellsToo:
+    """What the look before a training says of the same problems."""
+
+    def opened(self, data: Path) -> TrainingData:
+        return open_training(data / "train", data / "val", seed=1)
+
+    def test_of_a_leak_and_labels(self, data: Path, messages: Any) -> None:
+        shutil.copy(data / "train" / "images" / "2.png", data / "val" / "images" / "5.png")
+        for number in range(IMAGES):
+            write(data / "val", f"{number}" if number < 5 else "6", drawn(1), 50 + number)
+            if number < 3:
+                write(data / "train", f"{number}", drawn(1), number)
+        for path in (data / "val" / "masks").iterdir():
+            Image.fromarray(drawn(1)).save(path)
+        check_data(self.opened(data), None, None)
+        told = [line for line in messages.text.splitlines() if "otx check" in line]
+        assert len(told) == 3
+        assert told[0] == "training data: labels in fewer than 5 images: dog (3 images); see `otx check`"
+        assert told[1].startswith("validation data: labels that the training images show and these do not: dog")
+        assert told[2].startswith("training, validation data: 1 image is in training and in validation, the first: ")
+
+    def test_of_nothing(self, data: Path, messages: Any) -> None:
+        check_data(self.opened(data), None, None)
+        assert "otx check" not in messages.text
+
+    def test_not_of_validation_on_the_training_images_which_it_says_already(self, data: Path, messages: Any) -> None:
+        check_data(open_training(data / "train", data / "train", seed=1), None, None)
+        assert "otx check" not in messages.text
+
+
+def test_nothing_is_written_beside_the_page(data: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    result = check(data, html=tmp_path / "new" / "page.html")
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "new", tmp_path / "new" / "page.html"])
+    assert result.page == tmp_path / "new" / "page.html"

@@ -1,0 +1,102 @@
+"""`otx convert` writes what it reads, goes on where it was, and leaves alone what is not its own."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from data_layouts import NAMES, WRITERS, common, painted, put, truth
+
+from otx_seg.datasets import open_folder
+from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.verbs.convert import convert
+
+
+@pytest.fixture(scope="module")
+def coco(tmp_path_factory):
+    root = tmp_path_factory.mktemp("coco")
+    WRITERS["coco"][1](root)
+    return root
+
+
+@pytest.mark.parametrize("layout", ["coco", "cityscapes", "camvid", "folders", "mapillary instances"])
+def test_what_is_written_is_what_was_read(layout, tmp_path):
+    root, output = tmp_path / "data", tmp_path / "out" / "deep"
+    root.mkdir()
+    WRITERS[layout][1](root)
+    steps = []
+    result = convert(root, output, progress=lambda *step: steps.append(step))
+    before, after = open_folder(root), open_folder(output, "common_semantic_segmentation")
+    assert result.images == {name: len(subset) for name, subset in before.items()}
+    assert after.keys() == before.keys()
+    assert steps[-1] == (3, 3)
+    for name, subset in before.items():
+        assert after[name].labels == subset.labels
+        for old, new in zip(subset.samples, after[name].samples, strict=True):
+            np.testing.assert_array_equal(after[name].read_mask(new), subset.read_mask(old))
+            assert Path(new.image).read_bytes() == Path(old.image).read_bytes()
+    assert not (output / "conversion.json").exists()
+
+
+def test_masks_are_plain_index_files_and_ignored_pixels_255(tmp_path):
+    root = tmp_path / "data"
+    common(root)
+    mask = truth("im2")
+    mask[0] = 255
+    put(root / "val/masks/im2.png", mask)
+    convert(root, tmp_path / "out")
+    written = cv2.imread(str(tmp_path / "out/val/masks/im2.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(written, mask)
+    assert json.loads((tmp_path / "out/dataset_meta.json").read_text())["label_map"]["2"] == NAMES[2]
+
+
+def test_labels_in_black_and_white_are_read_back(tmp_path):
+    put(tmp_path / "data/images/a.jpg", np.zeros((1, 3, 3), np.uint8))
+    put(tmp_path / "data/masks/a.png", np.array([[0, 255, 255]], np.uint8))
+    put(tmp_path / "data/images/b.jpg", np.zeros((1, 3, 3), np.uint8))
+    put(tmp_path / "data/masks/b.png", np.zeros((1, 3), np.uint8))
+    convert(tmp_path / "data", tmp_path / "out")
+    subset = open_folder(tmp_path / "out")["default"]
+    assert [subset.read_mask(sample)[0].tolist() for sample in subset.samples] == [[0, 1, 1], [0, 0, 0]]
+
+
+def test_an_interrupted_conversion_goes_on(coco, tmp_path):
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(OtxError, match="interrupted; to go on, give the same command again"):
+        convert(coco, tmp_path / "out", progress=interrupt)
+    done = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
+    assert done
+    with pytest.raises(UsageError, match=r"holds an interrupted conversion of .*, read in another way"):
+        convert(coco, tmp_path / "out", data_format="coco")
+    assert sum(convert(coco, tmp_path / "out").images.values()) == 3
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+    assert len(open_folder(tmp_path / "out")["val"]) == 1
+
+
+def test_outputs_that_are_refused(coco, tmp_path):
+    with pytest.raises(UsageError, match="lies in the data"):
+        convert(coco, coco / "new")
+    assert not (coco / "new").exists()
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(UsageError, match="is not empty; choose another --output"):
+        convert(coco, tmp_path)
+    with pytest.raises(UsageError, match="names a file"):
+        convert(coco, tmp_path / "mine.txt")
+    with pytest.raises(DataError):
+        convert(tmp_path, tmp_path.with_name("never"))
+    assert not tmp_path.with_name("never").exists()
+
+
+def test_files_that_cannot_be_read_are_told_and_left_out(tmp_path, messages):
+    root = tmp_path / "data"
+    common(root)
+    (root / "train/images/im0.png").write_text("no image")
+    result = convert(root, tmp_path / "out")
+    assert result.images == {"train": 1, "val": 1}
+    assert "im0.png: not an image" in messages.text
+    put(root / "train/masks/im1.png", painted(truth("im1")))
+    with pytest.raises(DataError, match=r"im1\.png: mask colour"):
+        convert(root, tmp_path / "other")

@@ -1,0 +1,241 @@
+"""The whole job: once for real, interrupted and continued; the rest with steps that only count."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from brief_training import PARAMETERS
+from small_network import small_template
+
+from otx_seg.datasets.synthetic import draw_dataset
+from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.verbs import run as run_module
+from otx_seg.verbs.build import build
+from otx_seg.verbs.job import STATE, Job, digest_of, read_state
+from otx_seg.verbs.job_steps import STEPS, Step
+from otx_seg.verbs.run import run
+
+NAMES = [step.name for step in STEPS]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    draw_dataset(tmp_path / "data", images=5, size=64, seed=1)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+class Counted:
+    """Steps that write a file each, and remember that they were at work."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.failing: dict[str, BaseException] = {}
+        self.steps = tuple(Step(step.name, step.title, self.work_of(step.name)) for step in STEPS)
+
+    def work_of(self, name: str) -> Callable[[Job, Any], dict[str, Any]]:
+        def work(job: Job, done: Any) -> dict[str, Any]:
+            if name in self.failing:
+                raise self.failing[name]
+            self.done.append(name)
+            (job.folder / name).mkdir(exist_ok=True)
+            (job.folder / name / "product").touch()
+            measured = [
+                {"file": f"{model}/product", "size_bytes": 1, "latency_median_s": 1.0}
+                for model in ("train", "export", "optimize")
+            ]
+            scores = {"Dice Average": 0.5, "mIoU": 0.4, "images": 1, "size_bytes": 7}
+            return {"file": f"{name}/product", "models": measured, **scores}
+
+        return work
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    made = Counted()
+    monkeypatch.setattr(run_module, "STEPS", made.steps)
+    return made
+
+
+def test_a_failed_job_goes_on_where_it_stopped(counted: Counted, data: Path, here: Path) -> None:
+    counted.failing["export"] = OtxError("no room")
+    with pytest.raises(
+        OtxError, match=r"step 3 of 8, exporting to OpenVINO: no room. .*goes on with: otx run --output"
+    ):
+        run(data / "train", data / "val", output="job")
+    assert json.loads(Path("job", STATE).read_text())["stopped"] == {"step": "export", "reason": "no room"}
+    counted.failing["export"] = KeyboardInterrupt()
+    with pytest.raises(OtxError, match=r"interrupted"):
+        run(output="job")
+    counted.failing.clear()
+    outcome = run(output="job")
+    assert counted.done == NAMES
+    assert outcome.skipped == ("train", "eval_train")
+    assert run(output="job").skipped == tuple(NAMES)
+    # A product that is gone is made again, and what was made from it.
+    Path("job", "optimize", "product").unlink()
+    assert run(output="job").skipped == ("train", "eval_train", "export", "eval_export")
+    assert counted.done == NAMES + NAMES[4:]
+
+
+def test_a_job_about_something_else_is_not_continued(counted: Counted, data: Path, here: Path) -> None:
+    run(data / "train", data / "val", output="job")
+    with pytest.raises(UsageError, match=r"batch_size was 8 and is 4; begin anew with --overwrite"):
+        run(output="job", parameters={"learning_parameters.batch_size": 4})
+    with pytest.raises(UsageError, match=r"train data was .*train' and is .*val' \(and 1 more\)"):
+        run(data / "val", output="job")
+    os.utime(data / "train" / "masks" / "0000.png", (1, 1))
+    with pytest.raises(UsageError, match=r"the files of the train data are others now"):
+        run(output="job")
+    assert counted.done == NAMES
+    assert run(output="job", overwrite=True).skipped == ()
+    assert counted.done == NAMES * 2
+    shutil.rmtree(data / "val")
+    with pytest.raises(DataError, match=r"val: no such folder"):
+        run(output="job")
+
+
+def test_without_an_output_the_last_job_counts(
+    counted: Counted, data: Path, here: Path, messages: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "otx_seg")
+    first = run(data / "train", data / "val")
+    assert first.folder.parent == Path("otx-workspace-SEGMENTATION/outputs")
+    assert run(data / "train", data / "val").folder == run().folder == first.folder
+    assert counted.done == NAMES
+    other = run(data / "val", data / "val")
+    assert other.folder != first.folder
+    assert "this is a new one" in messages.text
+    state = read_state(other.folder)
+    assert state is not None
+    assert state.asked.val_root == str(data / "val")
+
+
+def test_in_a_workspace_no_arguments_are_needed(counted: Counted, data: Path, here: Path) -> None:
+    made = build(data / "train", data / "val", model="Lite-HRNet-s-mod2", workspace="w")
+    first = run(workspace="w")
+    assert first.folder.parent == made.workspace.outputs
+    assert first.template == "Lite-HRNet-s-mod2"
+    assert run(workspace="w").folder == first.folder
+    text = made.workspace.template.read_text()
+    made.workspace.template.write_text(text.replace("batch_size: 8\n", "batch_size: 4\n", 1))
+    second = run(workspace="w")
+    assert second.folder != first.folder
+    counted.failing["deploy"] = OtxError("stop")
+    Path(second.folder, "deploy", "product").unlink()
+    with pytest.raises(OtxError, match=r"stop"):
+        run(workspace="w")
+    made.workspace.template.write_text(text)
+    with pytest.raises(UsageError, match=r"batch_size was 4 and is 8"):
+        run(workspace="w")  # unfinished: which of both is meant is for people to say
+
+
+def test_what_is_refused_leaves_nothing(counted: Counted, data: Path, here: Path) -> None:
+    counted.failing["train"] = DataError("all masks are empty")
+    with pytest.raises(DataError, match=r"^all masks are empty$"):
+        run(data / "train", output="job")
+    with pytest.raises(DataError, match=r"nowhere: no such folder"):
+        run("nowhere", output="job")
+    with pytest.raises(UsageError, match=r"--train-data-roots is missing"):
+        run(output="job")
+    with pytest.raises(UsageError, match=r"lies in .*train, a folder of data"):
+        run(data / "train", output=data / "train" / "job")
+    with pytest.raises(UsageError, match=r"give a number above 0"):
+        run(data / "train", output="job", seconds=0)
+    with pytest.raises(UsageError, match=r"come without masks"):
+        run(data / "train" / "images", output="job")
+    assert not list(here.iterdir())
+    Path("job", "train").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"already holds a result \(train\)"):
+        run(data / "train", output="job")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 2}', '{"version": 1, "asked": {"what": 1}}'])
+def test_a_damaged_state(counted: Counted, data: Path, here: Path, text: str) -> None:
+    Path("job").mkdir()
+    Path("job", STATE).write_text(text)
+    with pytest.raises(UsageError, match=r"run.json: cannot be read .*--overwrite"):
+        run(data / "train", output="job")
+    assert run(data / "train", output="job", overwrite=True).skipped == ()
+
+
+def test_a_digest_sees_names_sizes_and_times(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    file = tmp_path / "a" / "b"
+    seen = set()
+    for text, when in (("x", 1), ("y", 1), ("yy", 1), ("yy", 2)):
+        file.write_text(text)
+        os.utime(file, (when, when))
+        seen.add(digest_of(tmp_path))
+    file.rename(tmp_path / "a" / "c")
+    seen.add(digest_of(tmp_path))
+    assert len(seen) == 4  # "x" and "y" differ in nothing that is looked at
+    assert digest_of(tmp_path) in seen
+
+
+def test_the_whole_job(data: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("otx_seg.verbs.benchmark.computes_in_bf16", lambda: False)  # fewer processes to start
+    Path("small.yaml").write_text(small_template().as_yaml())
+    parameters = {**PARAMETERS, "learning_parameters.num_iters": 1}
+
+    def power_cut(text: str) -> None:
+        if text.startswith("step 2"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(data / "train", template="small.yaml", output="job", parameters=parameters, say=power_cut)
+    weights = Path("job", "train", "models", "weights.pth")
+    trained = weights.stat().st_mtime_ns
+    said: list[str] = []
+    outcome = run(output="job", seconds=0.05, say=said.append)
+    assert said[0] == "done before: train"
+    assert weights.stat().st_mtime_ns == trained
+    assert [model.name for model in outcome.models] == ["torch", "OpenVINO FP32", "OpenVINO INT8"]
+    assert outcome.images == 1  # the fifth of four images that is set aside
+    assert outcome.package.is_file()
+    for model, step in zip(outcome.models, ("train", "export", "optimize"), strict=True):
+        performance = json.loads(Path("job", f"eval_{step}", "performance.json").read_text())
+        assert model.dice == performance["Dice Average"]
+        assert model.size == sum(
+            file.stat().st_size for file in {model.file, model.file.with_suffix(".bin")} if file.is_file()
+        )
+        assert model.latency > 0
+    # Trained on three images, measured on the fourth.
+    data_used = json.loads(Path("job", "train", "data.json").read_text())
+    assert (len(data_used["train"]), len(data_used["val"])) == (3, 1)
+    json.dumps(outcome.as_json())
+
+
+def test_a_killed_training_goes_on(data: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    def train(*args: Any, **arguments: Any) -> None:
+        asked.update(arguments)
+        raise OtxError("enough")
+
+    monkeypatch.setattr("otx_seg.verbs.job_steps.train", train)
+    with pytest.raises(OtxError, match=r"enough"):
+        run(data / "train", output="job")
+    assert asked.get("resume_from") is None
+    checkpoint = Path("job", "train", "logs", "checkpoint", "state.pth")
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    with pytest.raises(OtxError, match=r"enough"):
+        run(output="job")
+    assert asked["resume_from"].resolve() == Path("job", "train").resolve()
+    with pytest.raises(OtxError, match=r"enough"):
+        run(output="job", overwrite=True)
+    assert not checkpoint.exists()

@@ -1,0 +1,252 @@
+"""`otx train` in several processes: the score of one, two nodes, a killed process, arguments that make no sense."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from brief_training import PARAMETERS
+
+from otx_seg.datasets import open_folder
+from otx_seg.datasets.synthetic import draw_dataset
+from otx_seg.errors import OtxError, UsageError
+from otx_seg.inference.evaluate import evaluate
+from otx_seg.inference.predictor import load_predictor
+from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
+from otx_seg.verbs import meeting, scale_out
+from otx_seg.verbs.meeting import host_meeting, join_meeting
+from otx_seg.verbs.scale_out import Job, settle_job
+from otx_seg.verbs.train import train
+
+PLAN = {"processes": 1, "world_size": 2}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with ``train`` (20 images) and ``val`` (5 images, which neither 2 nor 3 divides) of 64 x 64 pixels."""
+    folder = tmp_path_factory.mktemp("drawn")
+    draw_dataset(folder, images=25, size=64, seed=3)
+    return folder
+
+
+def command(data: Path, output: Path, *options: str, epochs: int) -> list[str]:
+    parameters = {**PARAMETERS, "learning_parameters.batch_size": 4, "learning_parameters.num_iters": epochs}
+    words = ["train", "Lite-HRNet-s-mod2", "--train-data-roots", data / "train", "--val-data-roots", data / "val"]
+    words += ["--output", output, *options, "params", *(f"--{name}={value}" for name, value in parameters.items())]
+    return [sys.executable, "-m", "otx_seg", *map(str, words)]
+
+
+def start(words: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(path: Path, text: str, process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 200
+    while not (path.exists() and text in path.read_text(errors="replace")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as other:
+        other.bind(("", 0))
+        other.listen()
+        yield int(other.getsockname()[1])
+
+
+def score_alone(run: Path, data: Path) -> float:
+    return evaluate(load_predictor(run / "models" / "weights.pth"), open_folder(data)["val"]).scores.dice_average
+
+
+def recorded_best(run: Path) -> float:
+    lines = [json.loads(line) for line in (run / "logs" / "metrics.jsonl").read_text().splitlines()]
+    return max(line["Dice Average"] for line in lines if "Dice Average" in line)
+
+
+# ---------------------------------------------------------------------- runs
+
+
+def test_three_processes_on_this_machine_share_the_validation_images(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    finished = subprocess.run(
+        command(data, run, "--world-size", "3", epochs=1), capture_output=True, text=True, check=False, timeout=300
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.count("Weights:") == finished.stderr.count("training data: 20 images") == 1
+    assert recorded_best(run) == score_alone(run, data)
+    state = read_checkpoint(find_checkpoint(run))
+    assert state["position"]["step"] == 2  # 20 images, 3 processes, batches of 4
+    assert "static_tcp_rendezvous" in (run / "logs" / "otx.log").read_text()
+    assert "rendezvous" not in finished.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
+def test_two_nodes_train_together_and_go_on_after_one_was_killed(data: Path, tmp_path: Path, free_port: int) -> None:
+    run = tmp_path / "run"
+    options = ["--world-size", "2", "--rdzv-endpoint", f"localhost:{free_port}"]
+    first = start(command(data, run, *options, epochs=8))
+    second = start(command(data, tmp_path / "unused", *options, "--base-rank", "1", epochs=8))
+    wait_for(run / "logs" / "metrics.jsonl", "Dice Average", first)
+    assert len(children(first)) == len(children(second)) == 1
+    os.kill(children(second)[0], signal.SIGKILL)
+    outputs = {"first": first.communicate(timeout=100), "second": second.communicate(timeout=100)}
+    assert first.returncode == second.returncode == 1, outputs
+    messages = {name: " ".join(error[error.index("Error:") :].split()) for name, (_, error) in outputs.items()}
+    assert "Traceback" not in str(outputs)
+    assert "the process with rank 1 (of 0 to 1) was killed by SIGKILL" in messages["second"]
+    assert "another process of this training ended" in messages["first"]
+    assert f"--resume-from {run}" in messages["first"]
+    assert all(error.count("Error:") == 1 for _, error in outputs.values())
+    assert not (tmp_path / "unused").exists()
+
+    assert read_checkpoint(find_checkpoint(run))["position"]["step"] > 0
+    result = train(resume_from=run)
+    assert result.epochs == 8
+    assert recorded_best(run) == score_alone(run, data)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_the_processes_end_with_their_launcher(number: signal.Signals, data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = start(command(data, run, "--world-size", "2", epochs=500))
+    wait_for(run / "logs" / "metrics.jsonl", "Dice Average", process)
+    workers = children(process)
+    process.send_signal(number)
+    if number == signal.SIGINT:
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert error.count("Error:") == 1
+        assert "interrupted by SIGINT" in error
+        assert f"--resume-from {run}" in " ".join(error.split())
+    end = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    # A launcher that was killed cannot wait for its processes to save: the last checkpoint counts.
+    assert read_checkpoint(find_checkpoint(run))["position"]["step"] >= (1 if number == signal.SIGINT else 0)
+
+
+# ---------------------------------------------------------------------- what the arguments mean
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(scale_out, "on_cpu", lambda: True)
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: "ABC"[number])
+    monkeypatch.setattr(scale_out, "on_cpu", lambda: False)
+
+
+def test_processes_on_cpus(no_gpu: None) -> None:
+    assert settle_job(None, "localhost:0", 0, 2) == Job(None, 2, 2, 0, "localhost", 0)
+    two_machines = settle_job(None, "10.0.0.1:29500", 1, 2)
+    assert (two_machines.processes, two_machines.nodes, two_machines.node) == (1, 2, 1)
+
+
+def test_processes_on_gpus(two_gpus: None) -> None:
+    assert settle_job("0,1", "localhost:0", 0, 0) == Job((0, 1), 2, 2, 0, "localhost", 0)
+    second = settle_job("1, 0", "[::1]:29500", 2, 4)
+    assert (second.gpus, second.host, second.nodes, second.node) == ((1, 0), "::1", 2, 1)
+
+
+def test_gpus_are_counted_among_the_visible_ones(
+    two_gpus: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    with scale_out._environment(settle_job("1", "localhost:0", 0, 0), tmp_path):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "7"
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "5,7"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("0,9", "localhost:0", 0, 0), r"there is no GPU 9; this machine has 0 \(A\), 1 \(B\)"),
+        (("0,x", "localhost:0", 0, 0), r"not a list of GPU numbers, such as 0,1"),
+        (("0,0", "localhost:0", 0, 0), r"names a GPU twice"),
+        ((None, "localhost:0", 0, 2), r"name the GPUs of this machine too"),
+        (("0,1", "localhost:0", 0, 4), r"give --rdzv-endpoint HOST:PORT"),
+        (("0,1", "host:29500", 1, 4), r"multiples of the 2 processes here"),
+        (("0,1", "host:29500", 0, 3), r"multiples of the 2 processes here"),
+        (("0,1", "host:29500", 4, 4), r"have numbers 0 to 3"),
+        (("0,1", "host:0", 0, 4), r"works on localhost alone"),
+        (("0,1", "host", 0, 4), r"is not HOST:PORT"),
+        (("0,1", "host:70000", 0, 4), r"is not HOST:PORT"),
+    ],
+)
+def test_arguments_that_are_refused(two_gpus: None, arguments: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        settle_job(*arguments)
+
+
+def test_gpus_where_there_are_none(no_gpu: None) -> None:
+    with pytest.raises(UsageError, match=r"finds no GPU .* --world-size N trains with N processes on the CPU"):
+        settle_job("0,1", "localhost:0", 0, 0)
+
+
+def test_a_process_of_a_torchrun_job_starts_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(UsageError, match=r"torchrun job already"):
+        settle_job(None, "localhost:0", 0, 2)
+
+
+# ---------------------------------------------------------------------- how nodes meet
+
+
+def test_a_port_in_use(taken_port: int) -> None:
+    with pytest.raises(UsageError, match=rf"port {taken_port} is in use .* choose another one"):
+        host_meeting("localhost", taken_port, 2, PLAN, timeout_s=1)
+
+
+def test_nodes_that_never_come() -> None:
+    with pytest.raises(OtxError, match=r"only 1 of 2 nodes came within 0\.5 s"):
+        host_meeting("localhost", 0, 2, PLAN, timeout_s=0.5)
+
+
+def test_a_first_node_that_is_not_there(free_port: int) -> None:
+    with pytest.raises(OtxError, match=r"the first node was not there within 0\.5 s"):
+        join_meeting("localhost", free_port, 2, 1, PLAN, timeout_s=0.5)
+
+
+def test_nodes_that_were_told_different_things(free_port: int) -> None:
+    host = host_meeting("localhost", free_port, 1, PLAN, timeout_s=1)
+    with pytest.raises(UsageError, match=r"2 of 2 processes per node, the first one with 1 of 2"):
+        join_meeting("localhost", host.port, 2, 1, {"processes": 2, "world_size": 2}, timeout_s=5)
+    join_meeting("localhost", host.port, 2, 1, PLAN, timeout_s=5)
+    with pytest.raises(UsageError, match=r"--base-rank: node 2 of 2 is there already"):
+        join_meeting("localhost", host.port, 2, 1, PLAN, timeout_s=5)
+
+
+def test_the_documented_time_is_the_one_waited() -> None:
+    page = (Path(meeting.__file__).parents[3] / "docs" / "training.md").read_text()
+    assert f"{meeting.JOIN_TIMEOUT_S / 60:g} minutes" in page
