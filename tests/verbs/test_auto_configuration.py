@@ -12,12 +12,15 @@ import cv2
 import pytest
 from brief_training import CrashAt
 
-from otx_seg.datasets import open_training
-from otx_seg.errors import UsageError
+from otx_seg.configuration.facts import Decision
+from otx_seg.datasets import find_training, open_training
+from otx_seg.errors import OtxError, UsageError
 from otx_seg.template import find_template_file, load
+from otx_seg.verbs.auto_configuration import with_found
 from otx_seg.verbs.plan import Request, make_plan
 from otx_seg.verbs.train import train
-from otx_seg.verbs.training_data import check_data, open_data
+from otx_seg.verbs.training_data import check_data, open_data, recorded_validation
+from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import read_weights
 
 BRIEF = {
@@ -114,6 +117,24 @@ def test_training_and_quantising_divide_images_alike(drawn_data: Path, tmp_path:
     assert (len(trained.train), len(trained.val or ())) == (5, 2)
     assert trained.val == calibrated.val
     assert trained.train == calibrated.train
+
+
+def test_the_validation_images_of_a_run_are_found_again(drawn_data: Path, tmp_path: Path) -> None:
+    train(drawn_data / "train", output=tmp_path, template="Lite-HRNet-s-mod2", parameters=BRIEF, seed=5)
+    data = find_training(drawn_data / "train", None)
+    found = recorded_validation(RunFolder(tmp_path), data)
+    assert found == open_training(drawn_data / "train", None, seed=5).val
+    assert 0 < len(found) < len(data.train)
+    (tmp_path / "data.json").write_text("[]")
+    with pytest.raises(OtxError, match=r"data.json: cannot be read, so the validation images are unknown"):
+        recorded_validation(RunFolder(tmp_path), data)
+
+
+def test_what_a_search_found_replaces_what_was_decided() -> None:
+    before = (Decision("template", "small", "as given", given=True), Decision("g.size", 8, "as usual"))
+    assert with_found(before, {"g.size": 8, "g.rate": 0.1}) == before
+    after = with_found(before, {"g.size": 5, "g.rate": 0.1})
+    assert after == (before[0], Decision("g.size", 5, "found by the search, which began with 8"))
 
 
 def test_a_label_in_one_image_is_trained_on_and_said(
