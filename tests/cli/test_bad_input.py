@@ -126,7 +126,7 @@ def test_images_that_are_not_predicted_are_told_and_logged(otx: Any, data: Path,
     outcome = otx("predict", "-i", data / "val" / "images", "--load-weights", tiny_ir, "-o", tmp_path / "out")
     assert outcome.code == 0, outcome.err
     assert outcome.message.count("skipped:") == 1
-    assert "1 masks written" in outcome.out
+    assert "1 mask written" in outcome.out
     for text in (outcome.message, (tmp_path / "out" / "logs" / "otx.log").read_text()):
         assert "text.png: not an image" in text
 
@@ -469,6 +469,57 @@ def test_an_input_size_that_no_network_takes(otx: Any, tiny_weights: Path, tmp_p
     refused(otx(*words, "huge"), 2, "input_size: 'huge'", "HEIGHTxWIDTH, such as 512x512")
 
 
+def test_an_option_without_its_value(otx: Any, tiny_weights: Path, tmp_path: Path) -> None:
+    words = ("export", "--load-weights", tiny_weights, "--dynamic")
+    refused(otx(*words, "-o", tmp_path / "out"), 2, "needs a value: batch, size or both; '-o' stands in its place")
+    refused(otx(*words, "shape"), 2, "'shape' is not one of 'batch', 'size', 'both'")
+
+
+def test_models_of_the_wrong_kind(otx: Any, tiny_weights: Path, tiny_ir: Path, tiny_onnx: Path, data: Path) -> None:
+    exported = "is an exported model already; `otx export` takes the .pth that `otx train` wrote"
+    for model in (tiny_ir, tiny_onnx):
+        refused(otx("export", "--load-weights", model), 2, f"{model}: {exported}")
+    refused(otx("optimize", "--train-data-roots", data, "--load-weights", tiny_onnx), 2, "cannot be quantised; give")
+    binary = tiny_ir.with_suffix(".bin")
+    refused(otx("optimize", "--train-data-roots", data, "--load-weights", binary), 2, f"the .xml beside it: {tiny_ir}")
+    for verb in (
+        ("predict", "-i", data / "val"),
+        ("eval", "--test-data-roots", data),
+        ("explain", "--explain-data-roots", data),
+        ("benchmark",),
+        ("optimize", "--train-data-roots", data),
+        ("deploy",),
+    ):
+        refused(otx(*verb, "--load-weights", tiny_ir.parent), 2, f"is a folder; give the model in it: {tiny_ir}")
+    for verb in (("export",), ("train", "--train-data-roots", data)):
+        outcome = otx(*verb, "--load-weights", tiny_weights.parent)
+        refused(outcome, 2, f"is a folder; give the model in it: {tiny_weights}")
+    assert not list(Path.cwd().iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("optimize",), "--load-weights is missing"),
+        (("optimize", "--load-weights", "none.xml", "--train-data-roots", "."), "none.xml: there is no such file"),
+        (("optimize", "--load-weights", "none.onnx"), "none.onnx: cannot be quantised"),
+        (("export",), "--load-weights is missing"),
+        (("export", "--load-weights", "none.pth"), "none.pth: there is no such file"),
+    ],
+)
+def test_plain_mistakes_are_told_before_the_long_imports(words: tuple[str, ...], text: str, tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom otx_seg.cli.main import main\n"
+        "try: main(sys.argv[1:])\nexcept SystemExit as ended: print(ended.code)\n"
+        "print({'torch', 'nncf', 'numpy', 'openvino'} & set(sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert text in result.stderr
+    assert result.stdout == "2\nset()\n"
+
+
 # ---------------------------------------------------------------------- handing over and showing
 
 
@@ -526,6 +577,13 @@ def test_streams_that_cannot_be_shown(otx: Any, tiny_ir: Path, tmp_path: Path) -
     refused(otx(*demo, tmp_path / "text.mp4", "--loop", "-o", tmp_path), 2, "leave one of them out")
     refused(otx(*demo, tmp_path / "text.mp4", "--fit-to-size", 0, 7), 2, "fit-to-size")
     assert not list(Path.cwd().iterdir())
+
+
+def test_a_video_is_for_the_demo(otx: Any, tiny_ir: Path, tmp_path: Path) -> None:
+    (tmp_path / "my clip.mp4").write_bytes(b"\0\0\0\x20ftypisom")
+    outcome = otx("predict", "-i", tmp_path / "my clip.mp4", "--load-weights", tiny_ir, "-o", tmp_path / "out")
+    refused(outcome, 3, "clip.mp4: is no image; if it is a video", f"otx demo --input '{tmp_path}/my clip.mp4'")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_video_that_ends_early(otx: Any, tiny_ir: Path, tmp_path: Path) -> None:
@@ -603,6 +661,27 @@ def test_no_workspace_is_made_in_a_folder_of_data(otx: Any, data: Path, monkeypa
     monkeypatch.chdir(data / "train")
     refused(otx("train", "Lite-HRNet-s-mod2", "--train-data-roots", ".", *PARAMS), 2, "--output")
     assert sorted(path.name for path in (data / "train").iterdir()) == ["dataset_meta.json", "images", "masks"]
+
+
+@pytest.mark.parametrize("inside", ["", "out"])
+def test_no_result_is_written_into_a_folder_of_data(
+    otx: Any, data: Path, tiny_ir: Path, tiny_data: Any, tmp_path: Path, inside: str
+) -> None:
+    root, images = tmp_path / "fits", tmp_path / "fits" / "images"
+    shutil.copytree(tiny_data.root, root)
+    before = sorted(root.rglob("*"))
+    model = ("--load-weights", tiny_ir)
+    for words, output in (
+        (("train", "--train-data-roots", data / "train", "--val-data-roots", root), root),
+        (("eval", "--test-data-roots", root, *model), root),
+        (("optimize", "--train-data-roots", root, "--val-data-roots", root, *model), root),
+        (("benchmark", "--data-roots", root, *model), root),
+        (("predict", "-i", images, *model), images),
+        (("explain", "--explain-data-roots", images, *model), images),
+        (("demo", "-i", images, "--delay", -1, *model), images),
+    ):
+        refused(otx(*words, "-o", output / inside, *(PARAMS if words[0] == "train" else ())), 2, "where nothing is wr")
+        assert sorted(root.rglob("*")) == before
 
 
 def test_a_mask_of_another_size_in_the_evaluation(otx: Any, tiny_data: Any, tiny_weights: Path, tmp_path: Path) -> None:

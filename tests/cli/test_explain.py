@@ -45,7 +45,7 @@ def test_all_options(otx: Any, images: Path, tiny_weights: Path, tmp_path: Path)
     options = ["--explain-algorithm", "Probability", "--explain-all-classes", "--process-saliency-maps"]
     outcome = otx("explain", *chosen, *options, "--overlay-weight", 0.3)
     assert outcome.code == 0, outcome.err
-    assert "4 maps of 1 images" in outcome.out
+    assert "4 maps of 1 image written" in outcome.out
     assert len(list((tmp_path / "out" / "maps").rglob("*.png"))) == 4
     again = otx("explain", *chosen, *options)
     assert again.code == 2
@@ -56,6 +56,9 @@ def test_all_options(otx: Any, images: Path, tiny_weights: Path, tmp_path: Path)
 def test_features_are_dumped(otx: Any, images: Path, tiny_weights: Path, tmp_path: Path) -> None:
     exported = otx("export", "--load-weights", tiny_weights, "--dump-features", "-o", tmp_path / "exported")
     assert exported.code == 0, exported.err
+    ir = tmp_path / "exported" / "openvino.xml"
+    assert f"Next: otx explain --explain-data-roots IMAGES --load-weights {ir} --output heatmaps" in exported.out
+    assert f"exported as {ir}; they agree on" in (ir.parent / "logs" / "otx.log").read_text()
     found = otx_seg.explain(images, load_weights=tmp_path / "exported" / "openvino.xml", explain_algorithm="EigenCAM")
     assert len(found.written) == 4
     assert found.written[0].map.match("otx-workspace-SEGMENTATION/outputs/*_explain/maps/0.npy")

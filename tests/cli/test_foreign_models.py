@@ -98,6 +98,17 @@ def test_every_verb_works_with_labels(otx: Any, data: Path, foreign: Path, tmp_p
         assert json.loads(again.out)["Dice Average"] == 1
 
 
+def test_explaining_knows_what_is_possible(otx: Any, data: Path, foreign: Path, tmp_path: Path) -> None:
+    words = ("explain", "--explain-data-roots", data / "images", "--load-weights", foreign, "--labels", NAMES)
+    outcome = otx(*words, "-o", tmp_path / "out")
+    assert outcome.code == 2, outcome.err
+    assert "is another tool's model, which keeps no features" in outcome.message
+    assert outcome.message.endswith("choose --explain-algorithm probability")
+    assert "dump" not in outcome.message
+    assert not (tmp_path / "out").exists()
+    assert otx(*words, "-o", tmp_path / "out", "--explain-algorithm", "probability").code == 0
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_models_for_something_else(otx: Any, data: Path, tmp_path: Path, verb: str) -> None:
     opset = openvino.opset13

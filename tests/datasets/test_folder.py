@@ -151,14 +151,6 @@ def test_missing_folder(tmp_path):
         open_folder(tmp_path / "file")
 
 
-def test_another_layout_is_named(tmp_path):
-    (tmp_path / "annotations").mkdir()
-    coco = {"images": [], "categories": [], "annotations": [], "info": {}, "licenses": []}
-    (tmp_path / "annotations" / "instances_train.json").write_text(json.dumps(coco))
-    with pytest.raises(DataError, match=r"no folder images .*to Datumaro it looks like .*coco.*; expected are images/"):
-        open_folder(tmp_path)
-
-
 def test_an_empty_folder(tmp_path):
     with pytest.raises(DataError, match="no folder images here or in a subset folder; expected are images/, masks/"):
         open_folder(tmp_path)

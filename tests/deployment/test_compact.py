@@ -11,7 +11,7 @@ from otx_seg.deployment.compact import halve_large_constants, save_compact, stor
 from otx_seg.deployment.files import size_of
 from otx_seg.runtime.openvino_core import openvino_core
 
-AWKWARD = 'a > b\n  < "c" & <dim>3</dim></port> shape="1, 2" /> ü'
+AWKWARD = 'a > b\n  < "c" & <dim>3</dim></port> shape="1, 2" auto_broadcast="numpy" /> ü'
 
 
 def quantised(path: Path) -> openvino.Model:
@@ -58,6 +58,13 @@ def test_constants_are_shared_and_the_graph_is_otherwise_the_same(saved: tuple[P
     constants = [kind.pop("Constant") for kind in kinds]
     assert kinds[0] == kinds[1]
     assert constants[1] < constants[0]
+    plain, compact = saved
+    assert 'auto_broadcast="numpy"' in plain.read_text()
+    assert 'auto_broadcast="' not in compact.read_text()
+    graphs = [{node.get_type_name(): node for node in openvino_core().read_model(path).get_ops()} for path in saved]
+    ways = [{kind: node.get_attributes().get("auto_broadcast") for kind, node in graph.items()} for graph in graphs]
+    assert ways[0] == ways[1]
+    assert ways[0]["FakeQuantize"] == "numpy"
 
 
 def test_halving_large_constants() -> None:

@@ -89,6 +89,7 @@ def test_the_readme_tells_of_this_model(unpacked: Path) -> None:
     assert "resized to 64 x 64 pixels" in text
     assert "(1, 4, 64, 64)" in text
     assert "Nothing is done to the probabilities" in text
+    assert "leaves open" not in text
     assert "$" not in text.replace("${", "$")
 
 
@@ -154,6 +155,7 @@ def test_it_makes_the_masks_of_predict(
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     assert "Frames: 4, " in result.stdout
+    assert f"Masks: {tmp_path / 'received'}, overlays: " in result.stdout
     assert len(expected.written) == 4
     for prediction in expected.written:
         received = tmp_path / "received" / prediction.files.mask.name
@@ -166,7 +168,11 @@ def test_it_makes_the_masks_of_predict(
 
 def test_what_the_receiver_sees_when_it_fails(unpacked: Path, tmp_path: Path) -> None:
     for arguments, code, text in (
-        (("-i", tmp_path / "nothing.png"), 3, "nothing.png: no such file or folder"),
+        (
+            ("-i", tmp_path / "nothing.png"),
+            3,
+            "nothing.png: no such file or folder; give an image, a folder of images, a v",
+        ),
         (("-i", tmp_path, "-m", tmp_path), 3, "no images in this folder"),
         (("-i", unpacked / "README.md"), 3, "neither an image nor a video"),
         (("-i", CHECKOUT / "docs" / "quickstart.png", "-m", tmp_path), 2, "there is no such model"),
@@ -215,8 +221,30 @@ def test_labels_in_the_readme_s_table_keep_to_their_columns() -> None:
     class Model:
         labels = Labels(("a|b",), ((1, 2, 3),), background=None)
         input_size = (32, 64)
+        open_batch = open_size = False
         post_processing = PostProcessing(0.0, 1)
 
     about = module._about(Model())  # type: ignore[arg-type]
+    assert about["open"] == ""
     assert about["labels"].splitlines()[-1] == "| 0 | a\\|b | 1, 2, 3 |"
     assert (about["width"], about["height"]) == ("64", "32")
+
+
+@pytest.mark.parametrize(
+    ("batch", "size", "shapes"),
+    [
+        (True, False, "how many images it takes (N): from (N, 3, 32, 64) it\nmakes (N, 1, 32, 64)."),
+        (False, True, "their height and width (H, W): from (1, 3, H, W) it\nmakes (1, 1, H, W)."),
+        (True, True, "(N) and their height and width (H, W): from (N, 3, H, W) it\nmakes (N, 1, H, W)."),
+    ],
+)
+def test_the_readme_tells_what_a_model_leaves_open(batch: bool, size: bool, shapes: str) -> None:
+    class Model:
+        labels = Labels(("a",), ((1, 2, 3),), background=None)
+        input_size = (32, 64)
+        open_batch, open_size = batch, size
+
+    text = module._what_is_open(Model())  # type: ignore[arg-type]
+    assert shapes in text
+    assert ("otx_input_size" in text) == ("model_api_demo.py" in text) == size
+    assert max(map(len, text.splitlines())) <= 128

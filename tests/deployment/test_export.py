@@ -1,11 +1,13 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
+from full_disk import full_disk
 from numpy.testing import assert_allclose
 from torch import nn
 
@@ -145,9 +147,16 @@ def test_a_graph_that_says_something_else_is_refused(
     assert (tmp_path / "model.onnx").read_text() == "an older one"
 
 
+@pytest.mark.parametrize(("kind", "name"), [("openvino", "openvino.xml"), ("onnx", "model.onnx")])
+def test_a_full_disk(kind: Any, name: str, tiny_weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(OtxError, match=rf"cannot write .*out/{name}: .*; free space or choose ano"), full_disk(50_000):
+        export(tiny_weights, tmp_path / "out", kind)
+    assert not list(tmp_path.iterdir())
+
+
 def test_output_that_cannot_be_written(tiny_weights: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(OtxError, match=r"out: cannot be written to \(File exists\)"):
+    with pytest.raises(OtxError, match=r"cannot write .*out: File exists; .*another --output"):
         export(tiny_weights, tmp_path / "out", "onnx")
 
 

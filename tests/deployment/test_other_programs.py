@@ -106,14 +106,27 @@ def test_model_api_smooths_and_thresholds_as_the_template_says(kind: Any, tiny_w
     ("kind", "dynamic", "size"),
     [("openvino", "batch", (64, 64)), ("openvino", "both", (96, 160)), ("onnx", "both", (96, 160))],
 )
-def test_model_api_with_open_axes(
-    kind: Any, dynamic: Any, size: tuple[int, int], tiny_weights: Path, tmp_path: Path
+def test_other_programs_with_open_axes(
+    kind: Any,
+    dynamic: Any,
+    size: tuple[int, int],
+    tiny_weights: Path,
+    tiny_ir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With an open size, Model API gives the network the image as it is."""
-    model = in_model_api(export(tiny_weights, tmp_path, kind, dynamic=dynamic).model)
+    """With an open size, Model API gives the network the image as it is; the documented programs resize it."""
+    folder = {"openvino": "exported", "onnx": "onnx"}[kind]
+    model = in_model_api(export(tiny_weights, tmp_path / folder, kind, dynamic=dynamic).model)
     network = open_checkpoint(tiny_weights, input_size="{}x{}".format(*size))
     image = drawn_images(size)[0]
     assert (model(image).resultImage == predict_mask(network, image)).mean() >= 0.999
+    cv2.imwrite(str(tmp_path / "image.png"), image[:, :, ::-1])
+    monkeypatch.chdir(tmp_path)
+    (program,) = (text for text in snippets() if f"{folder}/" in text and "model_api" not in text)
+    names: dict[str, Any] = {}
+    exec(program, names)
+    assert (names["mask"] == predict_mask(load_predictor(tiny_ir), image)).mean() >= 0.999
 
 
 def snippets() -> list[str]:

@@ -1,15 +1,19 @@
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import openvino
 import pytest
+from full_disk import full_disk
 from whole_recipe import EVERYTHING
 
 from otx_seg.datasets import Subset
+from otx_seg.deployment.calibration import Calibration
 from otx_seg.deployment.quantize import quantize
 from otx_seg.deployment.recipe import Recipe
-from otx_seg.errors import DataError, UsageError
+from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.inference.evaluate import evaluate
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.runtime.openvino_core import openvino_core
@@ -48,9 +52,29 @@ def test_a_model_is_quantised_and_both_are_measured(
     assert all(done <= total == 5 for _, done, total in stages)
     written = json.loads((tmp_path / "ptq" / "ptq_performance.json").read_text())
     assert written["Dice Average"] == written["before"]["Dice Average"] == 1
+    assert written["calibration_images"] == 5
     assert written["size_bytes"] == sum(
         (tmp_path / "ptq" / name).stat().st_size for name in ("openvino.xml", "openvino.bin")
     )
+
+
+def test_how_many_images_calibrate_is_told(
+    color_ir: Path, color_data: Subset, tmp_path: Path, messages: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "otx_seg")
+    recipe = replace(EVERYTHING, subset_size=3)
+    assert quantize(color_ir, color_data, color_data, tmp_path / "few", recipe, seed=1).calibration_images == 3
+    assert "calibrating on 3 of 5 images of" in messages.text
+    assert "would allow more" not in messages.text
+    Calibration(color_data, (16, 16), 3000, seed=1, progress=None)
+    assert "calibrating on 5 of 5 images of" in messages.text
+    assert "; pot_parameters.stat_subset_size, 3000, would allow more" in messages.text
+
+
+def test_a_full_disk(color_ir: Path, color_data: Subset, tmp_path: Path) -> None:
+    with pytest.raises(OtxError, match=r"cannot write .*ptq/openvino\.xml: .*; free space or"), full_disk(2000):
+        quantize(color_ir, color_data, color_data, tmp_path / "ptq", EVERYTHING, seed=1)
+    assert not (tmp_path / "ptq").exists()
 
 
 def test_the_new_model_keeps_what_the_old_one_tells(color_ir: Path, color_data: Subset, tmp_path: Path) -> None:

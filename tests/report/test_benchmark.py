@@ -10,6 +10,7 @@ from rich.console import Console
 
 from otx_seg.deployment.benchmark.measure import Measurement
 from otx_seg.deployment.benchmark.variant import Variant
+from otx_seg.report import benchmark_chart
 from otx_seg.report.benchmark_chart import draw_benchmark
 from otx_seg.report.benchmark_table import benchmark_table, short_names
 
@@ -70,6 +71,23 @@ def test_the_picture(tmp_path: Path) -> None:
     assert drawn["Dice against latency"] == ("1", "2, 3")  # the second and third lie on each other
     with Image.open(tmp_path / "chart.png") as picture:
         assert picture.width > 2 * picture.height
+
+
+def test_texts_beside_points_do_not_cover_each_other(tmp_path: Path) -> None:
+    def at(milliseconds: float, dice: float) -> Measurement:
+        return replace(FAST, latencies_s=(milliseconds / 1000,) * 11, scores={"Dice Average": dice})
+
+    near = (at(20, 0.668), at(9.0, 0.668), at(8.6, 0.6679), at(8.0, 0.668), at(14, 0.6645))
+    assert draw_benchmark(near, "a processor", tmp_path / "near.png")["Dice against latency"] == ("1", "2, 3, 4", "5")
+    above = (at(3.4, 0.668), at(3.3, 0.66))
+    assert draw_benchmark(above, "a processor", tmp_path / "above.png")["Dice against latency"] == ("1", "2")
+
+
+def test_the_axis_of_latencies_has_several_ticks() -> None:
+    assert benchmark_chart._ticks(1, 30) == [1, 2, 5, 10, 20]
+    assert benchmark_chart._ticks(2.1, 5.4) == [3, 4, 5]
+    for low in (10 ** (step / 50) for step in range(100)):
+        assert len(benchmark_chart._ticks(low, 2.56 * low)) >= 2, low
 
 
 def test_the_picture_without_scores(tmp_path: Path) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Generator, Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import cv2
@@ -15,6 +16,7 @@ from numpy.testing import assert_array_equal
 from otx_seg.deployment.agreement import drawn_images
 from otx_seg.errors import UsageError
 from otx_seg.runtime import demonstration
+from otx_seg.runtime.demo_program import in_words
 from otx_seg.runtime.demonstration import Show, Shown, demonstrate
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
@@ -83,6 +85,46 @@ def test_masks_and_overlays_are_kept(run: Any, predictor: OpenVinoPredictor, ima
         mask = cv2.imread(str(tmp_path / "out" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
         assert_array_equal(mask, predict_mask(predictor, read_image(images / f"{name}.png")))
         assert read_image(tmp_path / "out" / "overlays" / f"{name}.jpg").shape == (120, 160, 3)
+
+
+def test_making_the_model_ready_is_not_in_the_rate(predictor: OpenVinoPredictor, images: Path) -> None:
+    def late(frames: Iterable[Frame]) -> Generator[Masked, None, None]:
+        time.sleep(0.5)  # as compiling takes
+        for frame in frames:
+            yield Masked(frame, np.zeros(frame.image.shape[:2], np.uint8), seconds=0.01)
+
+    shown = demonstrate(open_stream(images), late, predictor.labels, Show(window=False))
+    assert shown.frames == 3
+    assert 0.01 <= shown.seconds < 0.5
+    assert shown.milliseconds == pytest.approx(10)
+
+
+def test_the_network_is_run_before_frames_are_timed(predictor: OpenVinoPredictor) -> None:
+    slept = []
+
+    class Slow:
+        input_size, post_processing = predictor.input_size, predictor.post_processing
+
+        def probabilities(self, images: np.ndarray) -> np.ndarray:
+            if not slept:  # as the first run of many does
+                slept.append(True)
+                time.sleep(0.5)
+            return np.full((1, 4, *self.input_size), 0.25, np.float32)
+
+    frames = [Frame(PurePath(str(number)), np.zeros((20, 30, 3), np.uint8)) for number in range(2)]
+    assert all(masked.seconds < 0.5 for masked in in_turn(Slow(), frames))  # type: ignore[arg-type]
+
+
+def test_the_outcome_in_words(tmp_path: Path) -> None:
+    shown = Shown(frames=30, seconds=2.0, milliseconds=72.61)
+    assert (
+        in_words(shown, None)
+        == "Frames: 30, 15.0 per second with reading and drawing; 72.6 ms from frame to mask on average"
+    )
+    figures, where = in_words(shown, tmp_path).splitlines()
+    assert "with reading and drawing and writing" not in figures
+    assert "15.0 per second with reading, drawing and writing; 72.6 ms" in figures
+    assert where == f"Masks: {tmp_path}, overlays: {tmp_path / 'overlays'}"
 
 
 def test_nothing_is_overwritten(run: Any, images: Path, tmp_path: Path) -> None:

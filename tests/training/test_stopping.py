@@ -78,7 +78,7 @@ def test_a_signal_is_noted_and_the_next_one_acts(number: signal.Signals) -> None
 
 
 def test_a_goal_that_is_reached_ends_the_training() -> None:
-    stopping = ScoreReached(0.5)
+    stopping = ScoreReached(0.5, 1.0)
     assert [stopping.observe(epoch, 10 * epoch, score) for epoch, score in enumerate((0.4, 0.499, 0.5, 0.6))] == [
         False,
         False,
@@ -88,7 +88,7 @@ def test_a_goal_that_is_reached_ends_the_training() -> None:
 
 
 def test_another_goal_than_the_interrupted_run_had_is_refused() -> None:
-    stopping = ScoreReached(0.5)
+    stopping = ScoreReached(0.5, 1.0)
     stopping.load_state_dict({"goal": 0.50001})
     assert stopping.goal == 0.50001
     with pytest.raises(UsageError, match=r"had to reach a Dice of 0.6000, now it would be 0.5000"):

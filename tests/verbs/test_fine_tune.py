@@ -25,12 +25,13 @@ from otx_seg.inference.torch_predictor import open_checkpoint
 from otx_seg.models.quantized_conv import QuantizedConv2d, is_quantized
 from otx_seg.runtime.openvino_core import openvino_core
 from otx_seg.runtime.predictor import predict_mask
+from otx_seg.template import load as load_template
 from otx_seg.training.journal import read_journal
 from otx_seg.training.watcher import SilentWatcher, StepReport
 from otx_seg.verbs.export import export
 from otx_seg.verbs.optimize import optimize
 from otx_seg.verbs.train import train
-from otx_seg.workspace.weights import read_weights
+from otx_seg.workspace.weights import read_weights, write_weights
 
 BRIEF = {
     "learning_parameters.batch_size": 2,
@@ -97,6 +98,7 @@ def test_a_run_leaves_what_the_documentation_lists(finished: Path) -> None:
     assert written["before"]["Dice Average"] == 1.0
     assert written["dice_loss"] == pytest.approx(1.0 - written["Dice Average"])
     assert 0 < written["quantized_layers"] < written["layers"]
+    assert written["calibration_images"] == 2
     assert written["zeros"] == 0
     assert written["agreement"] >= 0.95
     assert written["size_bytes"] < 0.6 * written["before"]["size_bytes"]
@@ -174,7 +176,10 @@ def test_no_training_where_the_promise_holds_at_once_and_pruned_weights_stay_0(
         "nncf_optimization.pruning_ratio": 0.4,
     }
     result: Any = optimize(small_weights, data, data, output=tmp_path / "run", parameters=parameters)
-    assert (result.epochs, result.reason) == (0, "the validation Dice is what was promised, without training")
+    assert (result.epochs, result.reason) == (
+        0,
+        "the validation Dice is within the limit of 100 Dice points, without training",
+    )
     assert "pruned: 40.0 %" in messages.text
     assert performance(tmp_path / "run")["zeros"] == pytest.approx(0.4, abs=1e-3)
     network = open_checkpoint(result.weights, device="cpu").network
@@ -198,14 +203,50 @@ def _zeros_of_quantised_kernels(model: openvino.Model) -> int:
 
 def test_what_is_quantised_is_not_quantised_again(finished: Path, data: Path, tmp_path: Path) -> None:
     quantised = finished / "nncf"
+    # Said before the data is looked at.
+    nowhere = tmp_path / "nowhere"
     with pytest.raises(UsageError, match=r"weights.pth: is quantised already; give the weights that `otx train`"):
-        optimize(quantised / "weights.pth", data, data, output=tmp_path / "a", parameters=BRIEF)
+        optimize(quantised / "weights.pth", nowhere, nowhere, output=tmp_path / "a", parameters=BRIEF)
     with pytest.raises(UsageError, match=r"openvino.xml: is quantised already"):
-        optimize(quantised / "openvino.xml", data, data, output=tmp_path / "b")
+        optimize(quantised / "openvino.xml", nowhere, nowhere, output=tmp_path / "b")
     with pytest.raises(UsageError, match="leave --half-precision out"):
         export(quantised / "weights.pth", half_precision=True, output=tmp_path / "c")
-    with pytest.raises(UsageError, match="already holds a result"):
-        optimize(quantised / "weights.pth", data, data, output=finished, parameters=BRIEF)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_result_is_replaced_on_demand_only(finished: Path, small_weights: Path, data: Path) -> None:
+    with pytest.raises(UsageError, match=r"already holds a result \(nncf/openvino\.xml\)"):
+        optimize(small_weights, data, data, output=finished, parameters=BRIEF)
+
+
+def test_a_finished_run_is_not_finished_again(finished: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
+    for named in (finished, finished / "logs" / "checkpoint" / "state.pth"):
+        with pytest.raises(UsageError, match=r"is finished already, its result is .*finished/nncf; to fine-tune once"):
+            optimize(resume_from=named)
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_late_refusal_leaves_everything_as_it_was(
+    overwrite: bool, small_weights: Path, data: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    if overwrite:
+        (run / "nncf").mkdir(parents=True)
+        (run / "nncf" / "openvino.xml").write_text("an earlier result")
+    template = small_template()
+    ignored = template.quantization.model_copy(update={"ignored_patterns": (".",)})
+    (tmp_path / "template.yaml").write_text(template.model_copy(update={"quantization": ignored}).as_yaml())
+    weights = read_weights(small_weights)
+    picky = tmp_path / "picky.pth"
+    chosen = load_template(tmp_path / "template.yaml")
+    write_weights(picky, weights.state_dict, weights.labels, chosen, weights.origin)
+    with pytest.raises(UsageError, match="nothing to quantise"):
+        optimize(picky, data, data, output=run, overwrite=overwrite, parameters=BRIEF)
+    left = [path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()]
+    assert left == (["nncf/openvino.xml"] if overwrite else [])
+    assert run.exists() == overwrite
 
 
 def test_a_training_can_begin_with_quantised_weights(finished: Path, data: Path, tmp_path: Path, messages: Any) -> None:

@@ -7,9 +7,12 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from brief_training import PARAMETERS
 from small_network import small_template
@@ -19,7 +22,7 @@ from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.template import load
 from otx_seg.verbs import run as run_module
 from otx_seg.verbs.build import build
-from otx_seg.verbs.job import STATE, Job, digest_of, read_state
+from otx_seg.verbs.job import STATE, Job, SilentDisplay, digest_of, read_state
 from otx_seg.verbs.job_steps import STEPS, Step
 from otx_seg.verbs.run import run
 
@@ -74,7 +77,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
 def test_a_failed_job_goes_on_where_it_stopped(counted: Counted, data: Path, here: Path) -> None:
     counted.failing["export"] = OtxError("no room")
     with pytest.raises(
-        OtxError, match=r"step 3 of 8, exporting to OpenVINO: no room. .*goes on with: otx run --output"
+        OtxError, match=r"step 4 of 9, exporting to OpenVINO: no room. .*goes on with: otx run --output"
     ):
         run(data / "train", data / "val", output="job")
     assert json.loads(Path("job", STATE).read_text())["stopped"] == {"step": "export", "reason": "no room"}
@@ -84,12 +87,12 @@ def test_a_failed_job_goes_on_where_it_stopped(counted: Counted, data: Path, her
     counted.failing.clear()
     outcome = run(output="job")
     assert counted.done == NAMES
-    assert outcome.skipped == ("train", "eval_train")
+    assert outcome.skipped == ("check", "train", "eval_train")
     assert run(output="job").skipped == tuple(NAMES)
     # A product that is gone is made again, and what was made from it.
     Path("job", "optimize", "product").unlink()
-    assert run(output="job").skipped == ("train", "eval_train", "export", "eval_export")
-    assert counted.done == NAMES + NAMES[4:]
+    assert run(output="job").skipped == ("check", "train", "eval_train", "export", "eval_export")
+    assert counted.done == NAMES + NAMES[5:]
 
 
 def test_a_job_about_something_else_is_not_continued(counted: Counted, data: Path, here: Path) -> None:
@@ -145,7 +148,7 @@ def test_in_a_workspace_no_arguments_are_needed(counted: Counted, data: Path, he
 
 
 def test_what_is_refused_leaves_nothing(counted: Counted, data: Path, here: Path) -> None:
-    counted.failing["train"] = DataError("all masks are empty")
+    counted.failing["check"] = DataError("all masks are empty")
     with pytest.raises(DataError, match=r"^all masks are empty$"):
         run(data / "train", output="job")
     with pytest.raises(DataError, match=r"nowhere: no such folder"):
@@ -162,6 +165,24 @@ def test_what_is_refused_leaves_nothing(counted: Counted, data: Path, here: Path
     Path("job", "train").mkdir(parents=True)
     with pytest.raises(UsageError, match=r"already holds a result \(train\)"):
         run(data / "train", output="job")
+
+
+def test_data_that_cannot_be_used_is_told_before_the_training(data: Path, here: Path) -> None:
+    mask = next((data / "train" / "masks").iterdir())
+    cv2.imwrite(str(mask), np.full((64, 64), 77, np.uint8))
+    expected = r"step 1 of 9, checking the data: the data is not usable: 1 error to put right: .*; see .*check.html"
+    with pytest.raises(DataError, match=expected):
+        run(data, output="job")
+    assert "77" in Path("job", "check", "check.html").read_text(encoding="utf-8")
+    assert not Path("job", "train").exists()
+
+
+def test_folders_in_other_folders_are_checked_once(tmp_path: Path) -> None:
+    for name in ("a/train", "b"):
+        (tmp_path / name).mkdir(parents=True)
+    roots = (tmp_path / "a" / "train", tmp_path / "b", tmp_path / "a")
+    job = Job(tmp_path, small_template(), *roots, None, None, 0, None, 1.0, lambda: nullcontext(SilentDisplay()))
+    assert job.outermost_roots == (tmp_path / "b", tmp_path / "a")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 2}', '{"version": 1, "asked": {"what": 1}}'])
@@ -193,7 +214,7 @@ def test_the_whole_job(data: Path, here: Path, monkeypatch: pytest.MonkeyPatch) 
     parameters = {**PARAMETERS, "learning_parameters.num_iters": 1}
 
     def power_cut(text: str) -> None:
-        if text.startswith("step 2"):
+        if text.startswith("step 3"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -202,7 +223,8 @@ def test_the_whole_job(data: Path, here: Path, monkeypatch: pytest.MonkeyPatch) 
     trained = weights.stat().st_mtime_ns
     said: list[str] = []
     outcome = run(output="job", seconds=0.05, say=said.append)
-    assert said[0] == "done before: train"
+    assert said[0] == "done before: check, train"
+    assert Path("job", "check", "check.html").is_file()
     assert weights.stat().st_mtime_ns == trained
     assert [model.name for model in outcome.models] == ["torch", "OpenVINO FP32", "OpenVINO INT8"]
     assert outcome.images == 1  # the fifth of four images that is set aside

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,15 @@ def test_messages_and_tracebacks_are_kept(tmp_path: Path, error: Exception | Non
     assert "working" in text
     assert ("Traceback" in text) == (error is not None)
     assert str(error or "") in text
+
+
+def test_results_are_noted_in_the_file_alone(tmp_path: Path, messages: Any) -> None:
+    run = open_run(tmp_path / "run", "eval", (), overwrite=False)
+    with log_to(run) as note:
+        logger.info("working")
+        note("Dice 0.5")
+    assert "INFO otx_seg: Dice 0.5\n" in run.log.read_text()
+    assert messages.text == "working\n"
 
 
 @pytest.mark.parametrize("error", [UsageError("no such label"), DataError("no images")])

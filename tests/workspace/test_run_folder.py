@@ -59,3 +59,18 @@ def test_a_run_elsewhere_leaves_no_pointer(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     point_latest(open_run(tmp_path / "run", "train", (), overwrite=False))
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_nothing_is_written_into_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for output in (data, data / "out", tmp_path / "else" / ".." / "data"):
+        with pytest.raises(UsageError, match=r"lies in .*data, a folder of data, where nothing is written; give an"):
+            open_run(output, "eval", (), overwrite=True, data_roots=(data,))
+    monkeypatch.chdir(data)
+    with pytest.raises(UsageError, match="--output elsewhere"):
+        open_run(None, "eval", (), overwrite=False, data_roots=(Path(),))
+    assert not list(data.iterdir())
+    (data / "image.png").touch()
+    open_run(tmp_path, "eval", (), overwrite=False, data_roots=(data,))  # beside the data
+    open_run(data, "predict", (), overwrite=False, data_roots=(data / "image.png",))  # beside an image

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from otx_seg.cli.options import data_format_option
+from otx_seg.workspace.command_line import otx_command
 
 if TYPE_CHECKING:
     from otx_seg.datasets.data_check import DataCheck
@@ -62,16 +62,16 @@ def command(as_json: bool, **arguments: Any) -> None:
 def _next(result: DataCheck, roots: Sequence[str], data_format: str | None) -> str:
     """The command that trains on what was checked."""
     if result.usable_for != "training":
-        return shlex.join(["otx", "train", "--train-type", "Selfsupervised", "--train-data-roots", roots[0]])
+        return otx_command("train", "--train-type", "Selfsupervised", "--train-data-roots", roots[0])
     root_of = {
         subset: next((root for root in roots if Path(root) in (subset.folder, *subset.folder.parents)), roots[0])
         for subset in result.subsets
     }
     train, *others = result.subsets
-    command = ["otx", "train", "--train-data-roots", root_of[train]]
+    command = ["train", "--train-data-roots", root_of[train]]
     options = {"--val-data-roots": ("val", "default"), "--unlabeled-data-roots": ("unlabelled",)}
     for option, kinds in options.items():
         apart = [root_of[subset] for subset in others if subset.kind in kinds and root_of[subset] != root_of[train]]
         command += [option, apart[0]] if apart else []
     command += ["--data-format", data_format] if data_format else []
-    return shlex.join(command)
+    return otx_command(*command)

@@ -34,6 +34,7 @@ def command(**arguments: Any) -> None:
 
     prepare_screen()
     from otx_seg.verbs.convert import convert
+    from otx_seg.workspace.command_line import otx_command
 
     with counting("converting") as advance:
         result = convert(arguments.pop("data_roots"), arguments.pop("output"), progress=advance, **arguments)
@@ -41,4 +42,4 @@ def command(**arguments: Any) -> None:
     results.print(f"Images: {sum(result.images.values())} ({parts})", soft_wrap=True)
     results.print(f"Labels: {', '.join(result.labels.names)}", soft_wrap=True)
     results.print(f"Data: {result.output}", soft_wrap=True)
-    results.print(f"Next: otx train --train-data-roots {result.output}", soft_wrap=True)
+    results.print(f"Next: {otx_command('train', '--train-data-roots', result.output)}", soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -51,6 +52,5 @@ def command(source: str | None, **arguments: Any) -> None:
 
     with counting("frames") as advance:
         shown = demo(source, progress=advance, **arguments)
-    results.print(in_words(shown), soft_wrap=True)
-    if arguments["output"] is not None:
-        results.print(f"Masks and overlays: {arguments['output']}", soft_wrap=True)
+    output = arguments["output"]
+    results.print(in_words(shown, None if output is None else Path(output)), soft_wrap=True)

@@ -24,9 +24,11 @@ def command(**arguments: Any) -> None:
 
     prepare_screen()
     from otx_seg.verbs.deploy import deploy
+    from otx_seg.workspace.command_line import otx_command
 
     result = deploy(arguments.pop("load_weights"), **arguments)
     results.print(
         f"Package: {result.package} ({result.size / 1e6:.2f} MB, {len(result.labels)} labels)", soft_wrap=True
     )
-    results.print(f"Try it here: otx demo --input PATH --load-weights {result.package}", soft_wrap=True)
+    try_it = otx_command("demo", "--input", "PATH", "--load-weights", result.package)
+    results.print(f"Try it here: {try_it}", soft_wrap=True)

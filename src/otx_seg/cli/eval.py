@@ -37,6 +37,7 @@ def command(as_json: bool, **arguments: Any) -> None:
     from otx_seg.cli.screen import counting, prepare_screen, results
 
     prepare_screen()
+    from otx_seg.datasets.problems import count
     from otx_seg.report.tables import scores_table
     from otx_seg.verbs.evaluate import evaluate
 
@@ -45,5 +46,5 @@ def command(as_json: bool, **arguments: Any) -> None:
     if as_json:
         results.print_json(data=result.as_json())
         return
-    results.print(scores_table(result.scores, f"{result.images} images"))
+    results.print(scores_table(result.scores, count(result.images, "image")))
     results.print(f"{1000 * result.seconds_per_image:.1f} ms per image in the network")

@@ -48,13 +48,12 @@ def command(explain_data_roots: str | None, **arguments: Any) -> None:
     from otx_seg.cli.screen import counting, prepare_screen, results
 
     prepare_screen()
+    from otx_seg.datasets.problems import count
     from otx_seg.verbs.explain import explain
 
     with counting("explaining") as advance:
         result = explain(explain_data_roots, progress=advance, **arguments)
     first = result.written[0]
     images = len({explanation.image for explanation in result.written})
-    results.print(
-        f"{len(result.written)} maps of {images} images written, the first: {first.map}, overlay {first.overlay}",
-        soft_wrap=True,
-    )
+    written = f"{count(len(result.written), 'map')} of {count(images, 'image')} written"
+    results.print(f"{written}, the first: {first.map}, overlay {first.overlay}", soft_wrap=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import output_options, weights_option, workspace_option
+from otx_seg.cli.options import ValueNeeded, output_options, weights_option, workspace_option
 
 
 @click.command("export")
@@ -23,7 +23,7 @@ from otx_seg.cli.options import output_options, weights_option, workspace_option
 )
 @click.option(
     "--dynamic",
-    type=click.Choice(["batch", "size", "both"]),
+    type=ValueNeeded(["batch", "size", "both"]),
     help="Leave open how many images the model takes at once, their size (a slower model), or both; otx itself runs it "
     "on one image of the input size.",
 )
@@ -41,19 +41,28 @@ def command(**arguments: Any) -> None:
     The model takes an RGB image of values 0-255 and gives the probability of each label at each pixel. TEMPLATE is
     needed only for weights of OpenVINO Training Extensions 1.x.
     """
+    from otx_seg.verbs.given_model import check_given_to_export
+
+    check_given_to_export(arguments["load_weights"])  # what is wrong with it is said before the long import
     from otx_seg.cli.screen import prepare_screen, results
 
     prepare_screen()
+    from otx_seg.datasets.problems import count
     from otx_seg.verbs.export import export
+    from otx_seg.workspace.command_line import otx_command
 
-    result = export(arguments.pop("load_weights"), **arguments)
-    compared = f"{result.images} images" if result.images else "drawn images, as no real ones were given"
+    result = export(**arguments)
+    compared = count(result.images, "image") if result.images else "drawn images, as no real ones were given"
     results.print(f"Model: {result.model}", soft_wrap=True)
     results.print(f"It agrees with the network on {100 * result.agreement:.3f} % of the pixels of {compared}.")
-    if result.quantized and result.model.suffix == ".xml":
-        results.print(f"Next: otx deploy --load-weights {result.model} --output package", soft_wrap=True)
-    elif result.model.suffix == ".xml":
-        results.print(
-            f"Next: otx optimize --load-weights {result.model} --train-data-roots FOLDER --output optimized",
-            soft_wrap=True,
-        )
+    if arguments["dump_features"]:
+        explain = ("explain", "--explain-data-roots", "IMAGES", "--load-weights", result.model, "--output", "heatmaps")
+        results.print(f"Next: {otx_command(*explain)}", soft_wrap=True)
+    if result.model.suffix != ".xml":
+        return
+    if result.quantized:
+        following = otx_command("deploy", "--load-weights", result.model, "--output", "package")
+    else:
+        roots = ("--train-data-roots", "FOLDER")
+        following = otx_command("optimize", "--load-weights", result.model, *roots, "--output", "optimized")
+    results.print(f"{'Or' if arguments['dump_features'] else 'Next'}: {following}", soft_wrap=True)

@@ -47,9 +47,15 @@ def command(**arguments: Any) -> None:
     Of an .xml, layers that cost too much Dice stay in floating point. A .pth is fine-tuned with rounded weights until
     its Dice is within the limit, nncf_optimization.maximal_accuracy_degradation.
     """
+    from otx_seg.verbs.given_model import check_given_to_optimize
+
+    # What is wrong with these is said before the long import.
+    checked = ("load_weights", "train_data_roots", "resume_from", "workspace")
+    check_given_to_optimize(*(arguments[name] for name in checked))
     from otx_seg.cli.screen import messages, prepare_screen, results
 
     prepare_screen()
+    from otx_seg.datasets.problems import count
     from otx_seg.deployment.quantization_aware import FineTuned
     from otx_seg.report.progress import TrainingDisplay
     from otx_seg.report.tables import table
@@ -76,7 +82,8 @@ def command(**arguments: Any) -> None:
     worth_it = result.quantized_layers + len(result.reverted_layers)
     results.print(
         f"{result.quantized_layers} of the {worth_it} layers worth it compute with integers; "
-        f"{result.latency_before / result.latency_after:.2f} times as fast as before",
+        f"{result.latency_before / result.latency_after:.2f} times as fast as before; "
+        f"calibrated on {count(result.calibration_images, 'image')}",
         soft_wrap=True,
     )
     results.print(f"Model: {result.model}", soft_wrap=True)

@@ -11,6 +11,16 @@ import click
 Decorated = Callable[..., Any]
 
 
+class ValueNeeded(click.Choice[str]):
+    """A choice that knows when it was left out: the next option is not what was meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if str(value).startswith("-"):
+            *others, last = self.choices
+            self.fail(f"needs a value: {', '.join(others)} or {last}; {value!r} stands in its place", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def weights_option(kinds: str) -> Callable[[Decorated], Decorated]:
     """``--load-weights`` for files of these kinds."""
     return click.option(

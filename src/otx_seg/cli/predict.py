@@ -27,11 +27,13 @@ def command(input_path: str | None, **arguments: Any) -> None:
     from otx_seg.cli.screen import counting, prepare_screen, results
 
     prepare_screen()
+    from otx_seg.datasets.problems import count
     from otx_seg.verbs.predict import predict
 
     with counting("predicting") as advance:
         result = predict(input_path, progress=advance, **arguments)
     first = result.written[0].files
     results.print(
-        f"{len(result.written)} masks written, the first: {first.mask}, overlay {first.overlay}", soft_wrap=True
+        f"{count(len(result.written), 'mask')} written, the first: {first.mask}, overlay {first.overlay}",
+        soft_wrap=True,
     )

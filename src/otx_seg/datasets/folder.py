@@ -80,15 +80,11 @@ def listed_folders(root: Path) -> list[Path]:
 
 
 def _unknown_layout(root: Path) -> str:
-    from datumaro.components.environment import Environment  # slow to import
-
-    formats = Environment().detect_dataset(str(root), depth=1)
-    seen = f" (to Datumaro it looks like {' or '.join(formats)})" if formats else ""
     return (
-        f"{root}: no folder {_IMAGES} here or in a subset folder{seen}; expected are {_IMAGES}/, {_MASKS}/ and "
+        f"{root}: no folder {_IMAGES} here or in a subset folder; expected are {_IMAGES}/, {_MASKS}/ and "
         f"{META_FILE}, or train/, val/, test/ with {_IMAGES}/ and {_MASKS}/ in each, or a format that `otx convert "
-        "--help` lists. Are these images without masks, to learn a backbone from? Then add --train-type Selfsupervised "
-        "and leave out --val-data-roots"
+        "--help` lists. Images without masks can teach a backbone: `otx train --train-type Selfsupervised`, without "
+        "--val-data-roots"
     )
 
 

@@ -25,6 +25,8 @@ from otx_seg.errors import DataError
 from otx_seg.runtime.network_input import network_input
 from otx_seg.runtime.openvino_core import signal_stack_kept
 
+logger = logging.getLogger(__name__)
+
 _PRESETS = {"Performance": nncf.QuantizationPreset.PERFORMANCE, "Mixed": nncf.QuantizationPreset.MIXED}
 
 
@@ -44,6 +46,8 @@ class Calibration:
         self.subset, self.size = subset, size
         chosen = np.random.default_rng(seed).permutation(len(subset))[:count]
         self.indices = [int(index) for index in chosen]
+        fewer = f"; pot_parameters.stat_subset_size, {count}, would allow more" if len(chosen) < count else ""
+        logger.info("calibrating on %d of %d images of %s%s", len(chosen), len(subset), subset.root, fewer)
         self.progress = progress
         self.done = 0
 

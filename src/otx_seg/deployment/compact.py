@@ -16,6 +16,7 @@ import openvino
 from openvino import opset13
 
 from otx_seg.deployment.features import INNER_NAMES
+from otx_seg.deployment.files import save_ir
 from otx_seg.deployment.ignored_nodes import is_quantized
 
 _NAMED = {"Parameter", "Result", "Convolution", "GroupConvolution", "MatMul"}
@@ -37,6 +38,7 @@ _BETWEEN_TAGS = re.compile(r">\s+<")  # inside a tag, in a text of ours say, a <
 _PORTS = re.compile(r"<(input|output)>.*?</\1>", re.DOTALL)
 _DIMENSIONS = re.compile(r">(?:<dim>-?\d+</dim>)+</port>")
 _SHAPE = re.compile(r'(?<= shape=")[\d, ]+(?=")')  # a quote inside a text would be written &quot;
+_USUAL = re.compile(r'<data auto_broadcast="numpy"/>| auto_broadcast="numpy"')
 _PRECISION = re.compile(r' precision="\w+" ?')
 
 
@@ -92,14 +94,15 @@ def save_compact(model: openvino.Model, path: Path) -> None:
 
     1. Equal constants become one.
     2. Tensors inside the graph lose their names, but for those of its features, and most nodes get short ones.
-    3. Left out: indentation and blanks, and the shapes and types of ports, which every reader of an IR works out anew.
+    3. Left out: indentation and blanks, the shapes and types of ports, which every reader of an IR works out anew, and
+       how operations broadcast, where it is as usual.
     """
     _share_constants(model)
     _shorten_names(model)
-    openvino.save_model(model, path, compress_to_fp16=False)
+    save_ir(model, path)
     text = _BETWEEN_TAGS.sub("><", path.read_text(encoding="utf-8"))
     text = _SHAPE.sub(lambda shape: shape.group().replace(" ", ""), _PORTS.sub(_bare_ports, text))
-    path.write_text(text.replace('" />', '"/>'), encoding="utf-8")
+    path.write_text(_USUAL.sub("", text.replace('" />', '"/>')), encoding="utf-8")
 
 
 def _bare_ports(ports: re.Match[str]) -> str:

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from otx_seg.errors import OtxError, UsageError
+from otx_seg.errors import OtxError
 from otx_seg.labels import Labels
 from otx_seg.runtime.handed_over import CONFIG, MODEL_BIN, MODEL_XML, config_of
 from otx_seg.runtime.masks import PostProcessing
 from otx_seg.runtime.model_info import ModelInfo
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.whole_file import write_atomic
+from otx_seg.workspace.command_line import otx_command
+from otx_seg.workspace.model_file import check_model_file
 
 PACKAGE = "openvino.zip"
 
@@ -58,10 +60,7 @@ def deploy(model: Path, output: Path, labels: Labels | None = None) -> Deployed:
         UsageError: no such model, or one that does something else.
         OtxError: the zip cannot be written.
     """
-    if model.suffix.lower() != ".xml":
-        raise UsageError(_instead_of(model))
-    if not model.is_file():
-        raise UsageError(f"{model}: there is no such file")
+    check_model_file(model, (".xml",), _instead_of(model))
     predictor = OpenVinoPredictor(model, labels=labels)
     content = _zipped(_contents(model, predictor))
     try:
@@ -71,16 +70,18 @@ def deploy(model: Path, output: Path, labels: Labels | None = None) -> Deployed:
     return Deployed(output / PACKAGE, len(content), predictor.labels)
 
 
-def _instead_of(model: Path) -> str:
+def _instead_of(model: Path) -> dict[str, str]:
+    """What to do with a file that cannot be handed over, by the ending of its name."""
+    from_weights = otx_command("export", "--load-weights", "WEIGHTS.pth", "--output", "exported")
     ways = {
-        ".pth": f"make one with: otx export --load-weights {model} --output exported",
-        ".onnx": "make one from the weights it was exported from with: otx export --load-weights WEIGHTS.pth "
-        "--output exported",
-        ".bin": f"give the .xml beside it: otx deploy --load-weights {model.with_suffix('.xml')}",
+        ".pth": "make one with: " + otx_command("export", "--load-weights", model, "--output", "exported"),
+        ".onnx": f"make one from the weights it was exported from with: {from_weights} (or, of another tool's model, "
+        "with openvino.convert_model and openvino.save_model)",
+        ".bin": "give the .xml beside it: " + otx_command("deploy", "--load-weights", model.with_suffix(".xml")),
         ".zip": "a zip is what this command writes",
     }
-    way = ways.get(model.suffix.lower(), "give the .xml that `otx export` or `otx optimize` wrote")
-    return f"{model}: only an OpenVINO model, an .xml with its .bin, can be handed over; {way}"
+    needed = "only an OpenVINO model, an .xml with its .bin, can be handed over"
+    return {suffix: f"{needed}; {way}" for suffix, way in ways.items()}
 
 
 def _contents(model: Path, predictor: OpenVinoPredictor) -> dict[str, bytes]:
@@ -151,7 +152,33 @@ def _about(predictor: OpenVinoPredictor) -> dict[str, str]:
         "height": str(height),
         "width": str(width),
         "post_processing": _in_words(predictor.post_processing),
+        "open": _what_is_open(predictor),
     }
+
+
+def _what_is_open(predictor: OpenVinoPredictor) -> str:
+    """A paragraph on a network that takes more than one image of one size; of others nothing."""
+    if not (predictor.open_batch or predictor.open_size):
+        return ""
+    number, sides = "1", "{}, {}".format(*predictor.input_size)
+    left_open = []
+    if predictor.open_batch:
+        number = "N"
+        left_open.append("how many images it takes (N)")
+    if predictor.open_size:
+        sides = "H, W"
+        left_open.append("their height and width (H, W)")
+    text = (
+        f"\nThe network itself leaves open {' and '.join(left_open)}: from ({number}, 3, {sides}) it\n"
+        f"makes ({number}, {len(predictor.labels)}, {sides}). The programs in this package give it one image of the "
+        "size above"
+    )
+    if predictor.open_size:
+        text += (
+            ", which stands in its\nentry `model_info/otx_input_size`; all but `model_api_demo.py`, which gives it the "
+            "image at its own size:\nmasks differ then, and a large image takes much memory"
+        )
+    return f"{text}.\n"
 
 
 def _in_words(post_processing: PostProcessing) -> str:

@@ -29,7 +29,7 @@ from otx_seg.deployment.agreement import (
 from otx_seg.deployment.compact import halve_large_constants, save_compact, store_kernels_in_8_bits
 from otx_seg.deployment.dynamic import Dynamic, check_dynamic, open_axes
 from otx_seg.deployment.features import OUTPUT_NAMES, keep_features_inside_onnx, name_features_in_ir
-from otx_seg.deployment.files import IR_XML, ONNX, written_whole
+from otx_seg.deployment.files import IR_XML, ONNX, save_ir, written_whole
 from otx_seg.deployment.fuse import fold_batch_norm
 from otx_seg.deployment.ignored_nodes import find_ignored_nodes
 from otx_seg.deployment.rewrite import spell_out_group_norms
@@ -161,7 +161,7 @@ def _write_ir(
     if is_quantized(predictor.network):
         _save_in_8_bits(model, predictor, path)
     else:
-        openvino.save_model(model, path, compress_to_fp16=half_precision)
+        save_ir(model, path, half_precision)
     return path
 
 
@@ -179,7 +179,7 @@ def _simplified(model: openvino.Model, path: Path) -> openvino.Model:
 
     The converter marks the latter nodes to be left alone; the marks are gone from a model that was written and read.
     """
-    openvino.save_model(model, path, compress_to_fp16=False)
+    save_ir(model, path)
     read = openvino_core().read_model(path.read_bytes(), path.with_suffix(".bin").read_bytes())
     spell_out_group_norms(read)
     passes = Manager()

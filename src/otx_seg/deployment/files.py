@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import openvino
 
 from otx_seg.errors import OtxError
 
@@ -33,10 +36,31 @@ def written_whole(output: Path) -> Iterator[Path]:
             for file in sorted(Path(unfinished).iterdir(), key=lambda file: file.suffix in (".xml", ".onnx")):
                 os.replace(file, output / file.name)  # noqa: PTH105  (the atomic rename is the point)
     except OSError as error:
-        raise OtxError(f"{output}: cannot be written to ({error.strerror or error})") from error
+        file = output if error.filename in (None, str(output)) else output / Path(error.filename).name
+        raise OtxError(
+            f"cannot write {file}: {error.strerror or error}; free space or choose another --output, then run the "
+            "command again"
+        ) from error
     finally:
         if not existed and output.is_dir() and not any(output.iterdir()):
             output.rmdir()
+
+
+def save_ir(model: openvino.Model, path: Path, half_precision: bool = False) -> None:
+    """Write an IR, ``.xml`` at `path` and ``.bin`` beside it.
+
+    Args:
+        half_precision: store its parameters as 16-bit floats.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    try:
+        openvino.save_model(model, path, compress_to_fp16=half_precision)
+    except RuntimeError as error:
+        # OpenVINO's streams tell that they failed, neither why nor with which of the two files.
+        reason = "OpenVINO could not write it or its .bin; the disk may be full"
+        raise OSError(errno.EIO, reason, str(path)) from error
 
 
 def size_of(model: Path) -> int:

@@ -25,6 +25,7 @@ class Quantized:
         latency_before, latency_after: seconds for one image, measured in turns, see `compare_latency`.
         layers: number of convolutions and matrix products with weights.
         quantized_layers: how many of them now work with 8-bit integers.
+        calibration_images: number of images that the ranges of the values were taken from.
         reverted_layers: names of those that plain quantisation would make work with integers too, and that went back to
             floating point for the sake of the Dice.
         out_of_time: whether all went back because the time was not enough to find out which.
@@ -39,6 +40,7 @@ class Quantized:
     latency_after: float
     layers: int
     quantized_layers: int
+    calibration_images: int
     reverted_layers: tuple[str, ...] = ()
     out_of_time: bool = False
 
@@ -46,6 +48,11 @@ class Quantized:
     def dice_loss(self) -> float:
         """By how much the Dice Average fell, 0..1; negative if it rose."""
         return self.before.scores.dice_average - self.after.scores.dice_average
+
+    @property
+    def summary(self) -> str:
+        """The Dice Average now and before, in a line."""
+        return f"Dice {self.after.scores.dice_average:.4f}, before {self.before.scores.dice_average:.4f}"
 
     def as_json(self) -> dict[str, Any]:
         """What the performance file holds: the new model's scores as in `performance.json`, and the comparison."""
@@ -58,6 +65,7 @@ class Quantized:
             "dice_loss": self.dice_loss,
             "layers": self.layers,
             "quantized_layers": self.quantized_layers,
+            "calibration_images": self.calibration_images,
             "reverted_layers": list(self.reverted_layers),
             "out_of_time": self.out_of_time,
             "speed_up": self.latency_before / self.latency_after,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from otx_seg.errors import UsageError
 from otx_seg.inference.latency import compare_latency
 from otx_seg.inference.torch_predictor import TorchPredictor, open_checkpoint
 from otx_seg.models.network import SegmentationNetwork
-from otx_seg.models.quantized_conv import is_quantized, share_of_zeros
+from otx_seg.models.quantized_conv import quantized_layers, share_of_zeros
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, read_ir
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import OPTIMIZE
@@ -144,6 +144,7 @@ def fine_tune(
     state: dict[str, Any] | None,
     watcher: Watcher,
     progress: Progress | None = None,
+    begin: Callable[[], None] = lambda: None,
 ) -> FineTuned:
     """Quantise a network in torch, fine-tune it until it is as good as promised, export it, and measure it.
 
@@ -160,15 +161,15 @@ def fine_tune(
         state: the checkpoint to go on from, of a run of the same template.
         watcher: receives the reports of the training.
         progress: called with the name of a stage, and the numbers of images done and to do in it.
+        begin: called before the training, when nothing can be wrong any more with what was asked for.
 
     Raises:
-        UsageError: the weights cannot be used or are quantised already, nothing is worth quantising, or `state` is of
+        UsageError: the weights cannot be used, nothing is worth quantising, or `state` is of
             another run.
         OtxError: the training failed or was interrupted, or the results cannot be written.
     """
     assert data.val is not None
     predictor = open_checkpoint(how.weights, how.made_from, "cpu")
-    refuse_quantized(predictor.network, how.weights)
     workers = choose_workers(how.template.hyper_parameters.learning_parameters, processes=1)
     compared = [data.val.read_image(sample) for sample in data.val.samples[:_COMPARED_IMAGES]]
     with tempfile.TemporaryDirectory(dir=run.path, prefix=".unfinished-") as folder:
@@ -184,6 +185,7 @@ def fine_tune(
         quantize_network(predictor.network, layers, images, how.recipe, how.pruning_ratio)
         # 4. train
         goal = before.scores.dice_average - how.recipe.max_dice_loss
+        begin()
         trained = _train(predictor, goal, how, data, label_weights, run, state, watcher)
         # 5. after
         with written_whole(run.path / FOLDER) as unfinished:
@@ -203,6 +205,7 @@ def fine_tune(
                 latency_after=latency_after,
                 layers=len(weighted_nodes(graph)),
                 quantized_layers=len(integer_layers(read_ir(written.model))),
+                calibration_images=len(images.indices),
                 weights=run.path / FOLDER / WEIGHTS,
                 epochs=trained.epochs,
                 best_epoch=trained.epoch,
@@ -215,12 +218,12 @@ def fine_tune(
     return result
 
 
-def refuse_quantized(network: nn.Module, weights: Path) -> None:
+def refuse_quantized(keys: Iterable[str], weights: Path) -> None:
     """
     Raises:
-        UsageError: a network is quantised.
+        UsageError: a network, whose state dict has these keys, is quantised.
     """
-    if is_quantized(network):
+    if quantized_layers(keys):
         raise UsageError(f"{weights}: is quantised already; give the weights that `otx train` wrote")
 
 
@@ -289,7 +292,7 @@ def _train(
         f"quantised, from {how.weights}",
         watcher,
         OPTIMIZE,
-        ScoreReached(goal),
+        ScoreReached(goal, 100 * how.recipe.max_dice_loss),
     )
     if state is not None:
         training.resume(state)

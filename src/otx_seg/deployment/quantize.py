@@ -68,7 +68,7 @@ def quantize(
     """
     predictor = OpenVinoPredictor(model, labels=labels)
     graph = read_ir(model)
-    _refuse_quantized(graph, model)
+    refuse_quantized(graph, model)
     # 1. ignored nodes
     ignored = find_ignored_nodes(graph, recipe.ignored_patterns, recipe.ignored_types, model)
     in_floating_point = ignored | delicate_nodes(graph, predictor.input_size)
@@ -107,6 +107,7 @@ def quantize(
             latency_after=latency_after,
             layers=len(layers),
             quantized_layers=len(integer),
+            calibration_images=len(images.indices),
             reverted_layers=tuple(sorted(set(layers) - in_floating_point - integer)),
             out_of_time=out_of_time,
         )
@@ -148,6 +149,10 @@ def _attempts(
     yield read_ir(model)
 
 
-def _refuse_quantized(graph: openvino.Model, model: Path) -> None:
+def refuse_quantized(graph: openvino.Model, model: Path) -> None:
+    """
+    Raises:
+        UsageError: a graph, read from `model`, is quantised.
+    """
     if any(node.get_type_name() == "FakeQuantize" for node in graph.get_ops()):
         raise UsageError(f"{model}: is quantised already; give the IR that `otx export` wrote")

@@ -83,7 +83,8 @@ class OnnxPredictor:
         import onnx
 
         model = onnx.load(self._path)
-        check_features([name for node in model.graph.node for name in node.output], self._path)
+        names = [name for node in model.graph.node for name in node.output]
+        check_features(names, self.template is not None, self._path)
         inner = [onnx.helper.make_empty_tensor_value_info(name) for name in (FEATURE_MAP, CLASS_ACTIVATION)]
         model.graph.output.extend(inner)
         return self._opened(model.SerializeToString())

@@ -14,6 +14,7 @@ from otx_seg.labels import Labels
 from otx_seg.runtime.activations import Activations
 from otx_seg.runtime.model_info import refuse_other_labels
 from otx_seg.runtime.predictor import Kind, Predictor
+from otx_seg.workspace.model_file import check_model_file
 
 if TYPE_CHECKING:
     from otx_seg.template import Template
@@ -74,12 +75,8 @@ def kind_of(weights: Path) -> Kind:
 
 
 def _by_suffix(weights: Path, table: Mapping[str, Any]) -> Any:
-    found = table.get(weights.suffix.lower())
-    if found is None:
-        raise UsageError(f"{weights}: weights end in {', '.join(table)}, not in {weights.suffix or 'nothing'!r}")
-    if not weights.is_file():
-        raise UsageError(f"{weights}: there is no such file")
-    return found
+    check_model_file(weights, list(table))
+    return table[weights.suffix.lower()]
 
 
 def template_of(predictor: Predictor, weights: Path) -> Template | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from otx_seg.deployment.benchmark.measure import Measurement
 from otx_seg.report.benchmark_table import row_names
 
 _COLORS = {"torch": "#d1622b", "onnx": "#7a7a7a", "openvino": "#1f6fb2"}
-_TOGETHER = (0.1, 0.045)  # of the diagram's width and height: points nearer to each other share a text
-_TICKS = [digit * 10**power for power in range(-2, 5) for digit in (1, 2, 5)]  # ms
+_DIGIT, _LINE = 0.021, 0.06  # of the diagram's width and height: a character of a text, and a line of it
+_FEW_TICKS, _MORE_TICKS = (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)  # ms, and their multiples by powers of 10
+_LEAST_TICKS = 3
 
 
 def draw_benchmark(measurements: Sequence[Measurement], title: str, picture: Path) -> dict[str, tuple[str, ...]]:
@@ -72,12 +74,12 @@ def _draw_dice(axes: Any, measurements: Sequence[Measurement]) -> tuple[str, ...
     times, dices = zip(*points, strict=True)
     margin = max(0.15 * (max(dices) - min(dices)), 0.005)  # so that a difference nobody would notice looks small
     axes.set(xscale="log", xlim=(min(times) / 1.6, 1.6 * max(times)), ylim=(min(dices) - margin, max(dices) + margin))
-    ticks = [tick for tick in _TICKS if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]]
+    ticks = _ticks(*axes.get_xlim())
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
     texts = []
     for members in _groups(axes, points):
-        text = ", ".join(str(number + 1) for number in members)
+        text = _text_of(members)
         place = sum(times[number] for number in members) / len(members), max(dices[number] for number in members)
         axes.annotate(f"[{text}]", place, (0, 7), textcoords="offset points", ha="center", fontsize=9)
         texts.append(text)
@@ -86,14 +88,32 @@ def _draw_dice(axes: Any, measurements: Sequence[Measurement]) -> tuple[str, ...
     return tuple(texts)
 
 
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers from `low` to `high` for a logarithmic axis, in smaller steps where there are few."""
+
+    def among(digits: Sequence[float]) -> list[float]:
+        return [tick for power in range(-2, 5) for digit in digits if low <= (tick := digit * 10.0**power) <= high]
+
+    few = among(_FEW_TICKS)
+    return few if len(few) >= _LEAST_TICKS else among(_MORE_TICKS)
+
+
+def _text_of(members: Sequence[int]) -> str:
+    return ", ".join(str(number + 1) for number in members)
+
+
 def _groups(axes: Any, points: Sequence[tuple[float, float]]) -> list[list[int]]:
-    """The indices of points, those together that lie so close that two numbers would cover each other."""
-    groups: list[list[int]] = []
+    """The indices of points, those together whose texts, centred above their points, would cover each other."""
     relative = axes.transAxes.inverted().transform(axes.transData.transform(points))
-    for number, point in enumerate(relative):
-        near = [group for group in groups if all(abs(relative[group[0]] - point) < _TOGETHER)]
-        if near:
-            near[0].append(number)
-        else:
-            groups.append([number])
+    groups = [[number] for number in range(len(points))]
+
+    def cover(one: list[int], other: list[int]) -> bool:
+        (x, y), (u, v) = ((relative[group, 0].mean(), relative[group, 1].max()) for group in (one, other))
+        characters = len(_text_of(one)) + len(_text_of(other)) + 4  # with their brackets
+        return bool(abs(x - u) < characters / 2 * _DIGIT and abs(y - v) < _LINE)
+
+    while covering := next((pair for pair in itertools.combinations(groups, 2) if cover(*pair)), None):
+        one, other = covering
+        groups.remove(other)
+        one[:] = sorted([*one, *other])
     return groups

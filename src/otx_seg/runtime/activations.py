@@ -35,18 +35,21 @@ class Activations:
     class_activation: NDArray[np.float32]
 
 
-def check_features(names: Collection[str], path: Path) -> None:
+def check_features(names: Collection[str], is_ours: bool, path: Path) -> None:
     """Make sure that a graph keeps its features.
 
     Args:
         names: of the values inside it.
+        is_ours: whether this toolkit exported it.
         path: the model, for the message.
 
     Raises:
         UsageError: it does not.
     """
     if FEATURE_MAP not in names or CLASS_ACTIVATION not in names:
-        raise UsageError(
-            f"{path}: was exported without its features, so that nothing but its probabilities can be explained; "
-            "export it with --dump-features, or choose --explain-algorithm probability"
-        )
+        way = "choose --explain-algorithm probability"
+        if is_ours:
+            reason, way = "was exported without its features", f"export it with --dump-features, or {way}"
+        else:
+            reason = "is another tool's model, which keeps no features"
+        raise UsageError(f"{path}: {reason}, so that nothing but its probabilities can be explained; {way}")

@@ -12,6 +12,7 @@ from otx_seg.errors import OtxError
 from otx_seg.runtime.demonstration import Show, Shown, demonstrate
 from otx_seg.runtime.handed_over import open_handed_over
 from otx_seg.runtime.pipeline import in_turn, side_by_side
+from otx_seg.runtime.result_files import OVERLAYS
 from otx_seg.runtime.streams import open_stream
 
 
@@ -32,7 +33,7 @@ def main(model: Path, arguments: list[str] | None = None) -> int:
         predictor = open_handed_over(given.models, given.device)
         way = side_by_side if given.inference_type == "async" else in_turn
         show = Show(window=not given.no_show, output=given.output, overwrite=given.overwrite, loop=given.loop)
-        print(in_words(demonstrate(stream, functools.partial(way, predictor), predictor.labels, show)))
+        print(in_words(demonstrate(stream, functools.partial(way, predictor), predictor.labels, show), given.output))
     except OtxError as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
@@ -42,12 +43,16 @@ def main(model: Path, arguments: list[str] | None = None) -> int:
     return 0
 
 
-def in_words(shown: Shown) -> str:
-    """How many frames there were, and how fast."""
-    return (
-        f"Frames: {shown.frames}, {shown.frames_per_second:.1f} per second, "
+def in_words(shown: Shown, output: Path | None) -> str:
+    """How many frames there were, how fast, what these figures contain, and where the results are, in lines."""
+    work = "reading and drawing" if output is None else "reading, drawing and writing"
+    lines = [
+        f"Frames: {shown.frames}, {shown.frames_per_second:.1f} per second with {work}; "
         f"{shown.milliseconds:.1f} ms from frame to mask on average"
-    )
+    ]
+    if output is not None:
+        lines.append(f"Masks: {output}, overlays: {output / OVERLAYS}")
+    return "\n".join(lines)
 
 
 def _parser(model: Path) -> argparse.ArgumentParser:

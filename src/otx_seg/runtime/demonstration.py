@@ -67,7 +67,7 @@ class Shown:
 
     Attributes:
         frames: how many were shown.
-        seconds: from asking for the first mask until the last one was dealt with.
+        seconds: from the moment the first frame was given to the network until the last one was dealt with.
         milliseconds: mean time from a frame's entry into the network until its mask.
     """
 
@@ -77,7 +77,7 @@ class Shown:
 
     @property
     def frames_per_second(self) -> float:
-        """Of all of them, reading, drawing and keeping included."""
+        """Of all of them, reading, drawing, keeping and showing included; making the model ready is not."""
         return self.frames / self.seconds
 
 
@@ -146,13 +146,16 @@ class _Presenter:
     def __init__(self, stream: Stream, labels: Labels, show: Show, window: Window | None) -> None:
         self._stream, self._labels, self._settings, self._window = stream, labels, show, window
         self._delay = show.delay if show.delay is not None else (0 if stream.still else _VIDEO_DELAY)
-        self._moments = deque([time.perf_counter()], maxlen=_TIMED_FRAMES + 1)
+        self._moments: deque[float] = deque(maxlen=_TIMED_FRAMES + 1)
         self._latencies: deque[float] = deque(maxlen=_TIMED_FRAMES)
         self._begun, self._latency = time.perf_counter(), 0.0
         self.frames = 0
 
     def present(self, masked: Masked) -> bool:
         """Deal with one frame; False if the viewer wants no more."""
+        if self.frames == 0:
+            self._begun = time.perf_counter() - masked.seconds
+            self._moments.append(self._begun)
         self.frames += 1
         self._latency += masked.seconds
         self._latencies.append(masked.seconds)

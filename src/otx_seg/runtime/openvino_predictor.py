@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_BATCH_AND_SIZE = (slice(0, 1), slice(2, 4))  # of an image's shape
+
+
 def read_ir(path: Path) -> Any:
     """The ``openvino.Model`` of an IR.
 
@@ -48,6 +51,7 @@ class OpenVinoPredictor:
 
     Attributes:
         device: ``CPU`` or another device of OpenVINO's.
+        open_batch, open_size: whether the graph itself takes any number of images, and images of any size.
     """
 
     kind: Literal["openvino"] = "openvino"
@@ -82,7 +86,10 @@ class OpenVinoPredictor:
         self.device = _checked(device)
         self._properties = dict(properties or {})
         entry = functools.partial(_entry, self._model, entries or {})
-        size = size_to_run_at(_ports(self._model.inputs), declared_input_size(entry, path), path)
+        taken = _ports(self._model.inputs)
+        size = size_to_run_at(taken, declared_input_size(entry, path), path)
+        shape = taken[0].shape if size is not None else None
+        self.open_batch, self.open_size = (shape is not None and None in shape[part] for part in _BATCH_AND_SIZE)
         if size is not None and self._model.is_dynamic():
             _fix_shape(self._model, size, path)
         self.input_size, classes = check_graph(_ports(self._model.inputs), _ports(self._model.outputs), path)
@@ -105,7 +112,7 @@ class OpenVinoPredictor:
     @functools.cached_property
     def _compiled_with_activations(self) -> Any:
         names = {name for node in self._model.get_ops() for port in node.outputs() for name in port.get_names()}
-        check_features(names, self._path)
+        check_features(names, self.template is not None, self._path)
         model = self._model.clone()
         model.add_outputs([FEATURE_MAP, CLASS_ACTIVATION])
         return self._compile(model, "LATENCY")

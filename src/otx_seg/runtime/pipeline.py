@@ -47,7 +47,11 @@ class Masked:
 
 
 def in_turn(predictor: Predictor, frames: Iterable[Frame]) -> Generator[Masked, None, None]:
-    """Masks by any predictor, one frame after the other; the next one is being read meanwhile."""
+    """Masks by any predictor, one frame after the other; the next one is being read meanwhile.
+
+    The network is run once before: the first run of many takes far longer than those that follow.
+    """
+    predictor.probabilities(np.zeros((1, 3, *predictor.input_size), np.uint8))
     for frame in read_ahead(frames):
         begun = time.perf_counter()
         mask = predict_mask(predictor, frame.image)

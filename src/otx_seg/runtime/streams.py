@@ -70,6 +70,10 @@ def open_stream(source: str | Path) -> Stream:
     path = Path(source)
     if not path.exists() and str(source).isdecimal():
         return _Camera(int(str(source)))
+    if not path.exists():
+        raise DataError(
+            f"{path}: no such file or folder; give an image, a folder of images, a video, or a camera's number"
+        )
     if path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES and not is_image(path):
         return _Video(path)
     return _Images(path)

@@ -31,6 +31,7 @@ from otx_seg.training.stopping import EarlyStopping, Stopping, StopRequest
 from otx_seg.training.views import open_views, slots_of
 from otx_seg.training.watcher import StepReport, TrainResult, ValidationReport, Watcher
 from otx_seg.workspace.atomic import write_tensors
+from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -223,7 +224,7 @@ class Training:
         self._save_checkpoint()
         return InterruptedRunError(
             f"interrupted by {stop_request.signal_name or 'another process'} after {self.position.step} steps; "
-            f"everything is saved. Go on with: otx {self.command} --resume-from {self.run.path}"
+            f"everything is saved. Go on with: {otx_command(self.command, '--resume-from', self.run.path)}"
         )
 
     def _halve_batch(self, error: Exception) -> None:

@@ -33,11 +33,12 @@ class ScoreReached:
 
     Args:
         goal: score, 0..1.
+        limit: by how many Dice points, hundredths, `goal` is below what the score is compared with.
     """
 
-    def __init__(self, goal: float) -> None:
+    def __init__(self, goal: float, limit: float) -> None:
         self.goal = goal
-        self.reason = "the validation Dice is what was promised"
+        self.reason = f"the validation Dice is within the limit of {limit:g} Dice points"
 
     def observe(self, epoch: int, step: int, score: float) -> bool:
         """See `EarlyStopping.observe`."""

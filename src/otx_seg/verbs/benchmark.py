@@ -145,7 +145,7 @@ def compare(
     with_bf16 = computes_in_bf16()
     variants = variants_of(files, with_bf16, labels)
     subset = open_test(root, how=how) if root is not None else None
-    roots = (subset.root,) if subset is not None else ()
+    roots = (root, subset.root) if root is not None and subset is not None else ()
     run = open_run(output, "benchmark", _PRODUCTS, overwrite, roots, outputs)
     with log_to(run):
         if subset is not None:

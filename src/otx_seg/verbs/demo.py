@@ -69,7 +69,7 @@ def demo(
     source = str(input) if input is not None else place.images(None, "--input", "an image, a video or a camera")
     stream = open_stream(str(source))
     predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
-    run = None if show.output is None else open_run(show.output, "demo", (), overwrite)
+    run = None if show.output is None else open_run(show.output, "demo", (), overwrite, (Path(str(source)),))
     with nullcontext() if run is None else log_to(run):
         return demonstrate(stream, _masks_by(predictor), predictor.labels, show, progress)
 

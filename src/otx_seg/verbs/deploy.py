@@ -36,5 +36,7 @@ def deploy(
     place = open_place(workspace)
     model = place.exported(load_weights, quantized_too=True)
     run = open_run(Path(output) if output is not None else None, "deploy", (PACKAGE,), overwrite, (), place.outputs)
-    with log_to(run):
-        return deploy_model(model, run.path, given_labels(labels))
+    with log_to(run) as note:
+        result = deploy_model(model, run.path, given_labels(labels))
+        note(f"{model} packed into {result.package}, {result.size} bytes")
+    return result

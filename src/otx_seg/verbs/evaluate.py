@@ -68,10 +68,12 @@ def evaluate(
     how = how_to_read(data_format, test_ann_files=test_ann_files)
     subset = data if isinstance(data, Subset) else open_test(data, settings.use_otx_adapter, how)
     folder = Path(output) if output is not None else None
-    run = open_run(folder, "eval", ("performance.json",), overwrite, (subset.root,), place.outputs)
-    with log_to(run):
+    roots = (subset.root,) if isinstance(data, Subset) else (data, subset.root)
+    run = open_run(folder, "eval", ("performance.json",), overwrite, roots, place.outputs)
+    with log_to(run) as note:
         tell_skipped("test", subset.unmatched)
         workers = choose_workers(settings, processes=1)
         result = evaluate_predictor(predictor, subset, settings.inference_batch_size, workers, progress, window, views)
         write_json(run.performance, result.as_json())
+        note(f"Dice {result.scores.dice_average:.4f} on {result.images} images")
     return result

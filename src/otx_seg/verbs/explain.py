@@ -54,6 +54,8 @@ def explain(
     place = open_place(workspace)
     images = Path(place.images(explain_data_roots, "--explain-data-roots", "an image or a folder of images"))
     predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
-    run = open_run(Path(output) if output is not None else None, "explain", (), overwrite, (), place.outputs)
-    with log_to(run):
-        return explain_images(predictor, images, run.path, how, overwrite, progress)
+    run = open_run(Path(output) if output is not None else None, "explain", (), overwrite, (images,), place.outputs)
+    with log_to(run) as note:
+        result = explain_images(predictor, images, run.path, how, overwrite, progress)
+        note(f"{len(result.written)} maps written, {len(result.unreadable)} images left out")
+    return result

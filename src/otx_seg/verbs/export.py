@@ -16,6 +16,7 @@ from otx_seg.deployment.export import Exported, ExportType
 from otx_seg.deployment.export import export as export_weights
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import images_in, read_image
+from otx_seg.verbs.given_model import check_given_to_export
 from otx_seg.verbs.place import open_place
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import RunFolder, open_run
@@ -61,15 +62,19 @@ def export(
         OtxError: the exported model disagrees with the network on more than 0.1 % of the pixels, or what should be
             open in it is not.
     """
+    check_given_to_export(load_weights)
     place = open_place(workspace)
     weights = place.weights(load_weights)
     images = _images_to_compare(weights, Path(compare_on) if compare_on is not None else None)
     named = templates.load(template) if template is not None else None
     run = open_run(Path(output) if output is not None else None, "export", _PRODUCTS, overwrite, (), place.outputs)
-    with log_to(run):
-        return export_weights(
+    with log_to(run) as note:
+        result = export_weights(
             weights, run.path, export_type, half_precision, images, named, dump_features, input_size, dynamic
         )
+        compared = f"{result.images} images" if result.images else "drawn images"
+        note(f"{weights} exported as {result.model}; they agree on {result.agreement:.3%} of the pixels of {compared}")
+    return result
 
 
 def _images_to_compare(weights: Path, compare_on: Path | None) -> list[NDArray[np.uint8]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -10,9 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg import template as templates
-from otx_seg.datasets import AS_IT_LOOKS, DEFAULT_SEED, HowToRead
+from otx_seg.datasets import AS_IT_LOOKS, DEFAULT_SEED, HowToRead, TrainingData
 from otx_seg.deployment.outcome import Progress
-from otx_seg.deployment.quantization_aware import BEST, FineTuned, FineTuning, fine_tune, fine_tuning_template
+from otx_seg.deployment.quantization_aware import (
+    BEST,
+    FOLDER,
+    FineTuned,
+    FineTuning,
+    fine_tune,
+    fine_tuning_template,
+    refuse_quantized,
+)
 from otx_seg.errors import UsageError
 from otx_seg.template import USED_TO_QUANTIZE, Template
 from otx_seg.training.checkpoint import OPTIMIZE, find_checkpoint, read_checkpoint, refuse_other_template, template_of
@@ -27,13 +36,13 @@ from otx_seg.workspace.weights import read_weights
 
 logger = logging.getLogger(__name__)
 
-_PRODUCTS = ("nncf/openvino.xml", "template.yaml")
+_PRODUCTS = (f"{FOLDER}/openvino.xml", "template.yaml")
 _SOURCE = "load_weights"  # in data.json, beside what is in that of a training
 
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of `optimize` for weights; see there."""
+    """The arguments of `optimize` for weights, see there; it has made sure that none is missing."""
 
     load_weights: str | Path | None
     train_root: str | Path | None
@@ -70,14 +79,13 @@ def fine_tune_weights(
     plan = _new_plan(request) if request.resume_from is None else _resumed_plan(request, Path(request.resume_from))
     assert plan.load_weights is not None
     weights = read_weights(plan.load_weights)
+    refuse_quantized(weights.state_dict, plan.load_weights)
     roots = tuple(root for root in (plan.roots.train, plan.roots.val) if root is not None)
     run = _open_run(plan, output, overwrite, roots, outputs)
-    with log_to(run):
+    with log_to(run) as note:
         data, report = check_data(plan, open_data(plan), progress)
         _refuse_other_labels(plan, data.train.labels.names)
-        if plan.state is None:
-            _write_plan(run, plan, {**describe_data(plan, data), _SOURCE: str(plan.load_weights.resolve())})
-        else:
+        if plan.state is not None:
             refuse_other_data(plan, data)
         logger.info("%s", data.split)
         settings = plan.template.hyper_parameters.nncf_optimization
@@ -89,16 +97,16 @@ def fine_tune_weights(
             settings.pruning_ratio if settings.enable_pruning else 0.0,
             plan.seed,
         )
-        result = fine_tune(how, data, label_weights(plan, report), run, plan.state, watcher, progress)
+        begin = functools.partial(_begin, run, plan, data)
+        result = fine_tune(how, data, label_weights(plan, report), run, plan.state, watcher, progress, begin)
         _tell_what_came_of_it(result, settings.maximal_accuracy_degradation)
+        note(f"{result.model}: {result.summary}")
     return result
 
 
 def _new_plan(request: Request) -> Plan:
-    if request.load_weights is None:
-        raise UsageError("--load-weights is missing: name the .xml that `otx export` wrote, or the .pth of `otx train`")
-    if request.train_root is None:
-        raise UsageError("--train-data-roots is missing: name the folder of the training data")
+    assert request.load_weights is not None
+    assert request.train_root is not None
     path = Path(request.load_weights)
     weights = read_weights(path)
     chosen = _asked(_template_of(path, weights.template, request.template), request.parameters)
@@ -108,13 +116,16 @@ def _new_plan(request: Request) -> Plan:
 
 
 def _resumed_plan(request: Request, resume_from: Path) -> Plan:
-    if request.load_weights is not None:
-        raise UsageError("--resume-from and --load-weights exclude each other: a resumed run has its weights")
     path = find_checkpoint(resume_from)
     state = read_checkpoint(path, OPTIMIZE)
     of_run = template_of(state, path)
     refuse_other_template(of_run, _template_of(path, of_run, request.template).override(request.parameters))
     run = RunFolder(path.resolve().parents[2])
+    if (run.path / _PRODUCTS[0]).is_file():
+        raise UsageError(
+            f"{resume_from}: is finished already, its result is {run.path / FOLDER}; to fine-tune once more, give "
+            "--load-weights and another --output"
+        )
     try:
         recorded = json.loads(run.data.read_text(encoding="utf-8"))
         source = Path(recorded[_SOURCE])
@@ -181,11 +192,15 @@ def _open_run(
     return open_run(plan.resumed_run.path, OPTIMIZE, (), overwrite)
 
 
-def _write_plan(run: RunFolder, plan: Plan, described: dict[str, Any]) -> None:
-    for left_over in (run.checkpoint, run.metrics, run.path / BEST):
+def _begin(run: RunFolder, plan: Plan, data: TrainingData) -> None:
+    """Write down what is needed to go on with the run, and remove what another one left."""
+    if plan.state is not None:
+        return
+    assert plan.load_weights is not None
+    for left_over in (run.checkpoint, run.metrics, run.path / BEST, run.path / _PRODUCTS[0]):
         left_over.unlink(missing_ok=True)  # of a run that --overwrite replaces
     write_text(run.template, plan.template.as_yaml())
-    write_json(run.data, described)
+    write_json(run.data, {**describe_data(plan, data), _SOURCE: str(plan.load_weights.resolve())})
 
 
 def _tell_what_came_of_it(result: FineTuned, limit: float) -> None:

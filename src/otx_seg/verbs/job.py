@@ -87,6 +87,13 @@ class Job:
         """The folders of images and masks."""
         return tuple(root for root in (self.train_root, self.val_root, self.test_root) if root is not None)
 
+    @property
+    def outermost_roots(self) -> tuple[Path, ...]:
+        """Those of `labelled_roots` that do not lie in another one of them, each once."""
+        by_place = {root.resolve(): root for root in reversed(self.labelled_roots)}
+        places = reversed(by_place)
+        return tuple(by_place[place] for place in places if by_place.keys().isdisjoint(place.parents))
+
     def inputs(self) -> dict[str, Any]:
         """All that the results depend on, as plain values: the template, the folders and a digest of their files."""
         roots = {

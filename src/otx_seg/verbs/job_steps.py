@@ -5,6 +5,7 @@ A further step is one function and one line in `STEPS`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Any
 
 from otx_seg import template as templates
 from otx_seg.datasets import Subset, find_training, open_test
+from otx_seg.errors import DataError
 from otx_seg.verbs.benchmark import checked_threads, compare
+from otx_seg.verbs.check import check
 from otx_seg.verbs.deploy import deploy
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.export import export
@@ -22,6 +25,8 @@ from otx_seg.verbs.train import train
 from otx_seg.verbs.training_data import recorded_validation
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.run_folder import RunFolder, point_latest
+
+logger = logging.getLogger(__name__)
 
 Done = dict[str, dict[str, Any]]
 
@@ -40,6 +45,18 @@ class Step:
     name: str
     title: str
     work: Callable[[Job, Done], dict[str, Any]]
+
+
+def _check(job: Job, done: Done) -> dict[str, Any]:
+    page = job.folder / "check" / "check.html"
+    with job.shown() as display:
+        result = check(job.outermost_roots, html=page, overwrite=True, progress=display.on_scan)
+    if result.usable_for != "training":
+        worst = f": {result.problems[0].what}; {result.problems[0].advice}" if result.problems else ""
+        raise DataError(f"the data is {result.verdict}{worst}; see {page}")
+    logger.info("the data is %s; see %s", result.verdict, page)
+    warnings = sum(problem.severity == "warning" for problem in result.problems)
+    return {"file": _relative(page, job), "verdict": result.verdict, "warnings": warnings}
 
 
 def _train(job: Job, done: Done) -> dict[str, Any]:
@@ -154,6 +171,7 @@ def _relative(path: Path, job: Job) -> str:
 
 
 STEPS = (
+    Step("check", "checking the data", _check),
     Step("train", "training", _train),
     Step("eval_train", "evaluating the trained network", _eval("train")),
     Step("export", "exporting to OpenVINO", _export),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from otx_seg.errors import OtxError
 from otx_seg.workspace.atomic import write_json, write_text
+from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.logs import ROOT
 from otx_seg.workspace.run_folder import RunFolder
 
@@ -100,5 +101,5 @@ def naming_lost_processes(run: RunFolder) -> Iterator[None]:
             raise
         raise LostProcessError(
             "another process of this training ended or does not answer; look for what it said where it ran. Then go on "
-            f"from the last checkpoint with: otx train --resume-from {run.path} and the same processes"
+            f"from the last checkpoint with: {otx_command('train', '--resume-from', run.path)} and the same processes"
         ) from error

@@ -9,14 +9,16 @@ from typing import Any
 
 from otx_seg.datasets import DEFAULT_SEED, HowToRead, open_training
 from otx_seg.deployment.outcome import Progress, Quantized
-from otx_seg.deployment.quantize import quantize
+from otx_seg.deployment.quantize import quantize, refuse_quantized
 from otx_seg.errors import UsageError
+from otx_seg.runtime.openvino_predictor import read_ir
 from otx_seg.template import USED_TO_QUANTIZE
 from otx_seg.template.hyper_parameters import NncfOptimization
 from otx_seg.training.devices import choose_workers
 from otx_seg.training.watcher import SilentWatcher, Watcher
 from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.fine_tune import Request, fine_tune_weights
+from otx_seg.verbs.given_model import check_given_to_optimize
 from otx_seg.verbs.place import Place, open_place
 from otx_seg.verbs.recipe import recipe
 from otx_seg.verbs.weights import open_model
@@ -79,6 +81,7 @@ def optimize(
         DataError: the data cannot be used.
         OtxError: the fine-tuning failed or was interrupted; the message says how to go on.
     """
+    check_given_to_optimize(load_weights, train_data_roots, resume_from, workspace)
     how = how_to_read(data_format, train_ann_files, val_ann_files)
     place = open_place(workspace)
     if resume_from is None:
@@ -121,22 +124,18 @@ def _quantize_ir(
     parameters: dict[str, Any] | None,
     progress: Progress | None,
 ) -> Quantized:
-    if weights.suffix.lower() != ".xml":
-        raise UsageError(
-            f"{weights}: cannot be quantised; give the .xml that `otx export` writes, or the .pth of `otx train`"
-        )
-    if train_data_roots is None:
-        raise UsageError("--train-data-roots is missing: name the folder of images that calibrate the ranges")
+    assert train_data_roots is not None
     seed = DEFAULT_SEED if seed is None else seed
     predictor, made_from = open_model(weights, template, labels, parameters, USED_TO_QUANTIZE[".xml"])
+    refuse_quantized(read_ir(weights), weights)
     settings = made_from.hyper_parameters
     val_root = Path(val_data_roots) if val_data_roots is not None else None
     use_polygons = settings.learning_parameters.use_otx_adapter
     data = open_training(Path(train_data_roots), val_root, seed, use_polygons=use_polygons, how=how)
     assert data.val is not None
-    roots = (data.train.root, data.val.root)
+    roots = (Path(train_data_roots), *([] if val_root is None else [val_root]), data.train.root, data.val.root)
     run = open_run(Path(output) if output is not None else None, "optimize", _PRODUCTS, overwrite, roots, place.outputs)
-    with log_to(run):
+    with log_to(run) as note:
         logger.info("%s", data.split)
         workers = choose_workers(settings.learning_parameters, processes=1)
         result = quantize(
@@ -151,6 +150,7 @@ def _quantize_ir(
             predictor.labels,
         )
         _tell_what_was_kept(result, settings.nncf_optimization)
+        note(f"{result.model}: {result.summary}")
     return result
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from otx_seg.errors import DataError
 from otx_seg.inference.predict import Predictions, predict_images
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.runtime.augmented_views import parse_views
+from otx_seg.runtime.images import IMAGE_SUFFIXES, is_image
 from otx_seg.runtime.sliding_window import parse_window
 from otx_seg.verbs.place import open_place
 from otx_seg.verbs.weights import given_labels
+from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
@@ -52,7 +55,21 @@ def predict(
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
     place = open_place(workspace)
     images = Path(place.images(input, "--input", "an image or a folder of images"))
+    _refuse_video(images, load_weights)
     predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
-    run = open_run(Path(output) if output is not None else None, "predict", (), overwrite, (), place.outputs)
-    with log_to(run):
-        return predict_images(predictor, images, run.path, overwrite, progress, window, views)
+    run = open_run(Path(output) if output is not None else None, "predict", (), overwrite, (images,), place.outputs)
+    with log_to(run) as note:
+        result = predict_images(predictor, images, run.path, overwrite, progress, window, views)
+        note(f"{len(result.written)} masks written, {len(result.unreadable)} images left out")
+    return result
+
+
+def _refuse_video(source: Path, load_weights: str | Path | None) -> None:
+    """
+    Raises:
+        DataError: `source` is a file, but by its name and content no image.
+    """
+    if source.is_file() and source.suffix.lower() not in IMAGE_SUFFIXES and not is_image(source):
+        model = () if load_weights is None else ("--load-weights", load_weights)
+        demo = otx_command("demo", "--input", source, *model, "--output", "FOLDER")
+        raise DataError(f"{source}: is no image; if it is a video, this writes the masks of its frames: {demo}")

@@ -52,7 +52,7 @@ def run(
     shown: Callable[[], AbstractContextManager[Display]] = lambda: nullcontext(SilentDisplay()),
     say: Callable[[str], None] = lambda text: None,
 ) -> Outcome:
-    """Train, evaluate, export, quantise, measure and pack, stopping at the first failure.
+    """Check, train, evaluate, export, quantise, measure and pack, stopping at the first failure.
 
     Called again, it goes on where it stopped: what is done is not done again, a training goes on from its checkpoint.
     What is not given is then as it was.

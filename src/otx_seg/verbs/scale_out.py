@@ -24,6 +24,7 @@ from otx_seg.errors import OtxError, UsageError
 from otx_seg.training.devices import on_cpu
 from otx_seg.verbs.launched import FOLDER, LostProcessError, Note, read_notes
 from otx_seg.verbs.meeting import host_meeting, join_meeting
+from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.run_folder import RunFolder
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -265,8 +266,8 @@ def _go_on(run: RunFolder | None) -> str:
     if run is None or not run.checkpoint.exists():
         return ""
     return (
-        f" Go on from the last checkpoint with: otx train --resume-from {run.path} and the same --gpus or "
-        f"--world-size; details: {run.log}"
+        f" Go on from the last checkpoint with: {otx_command('train', '--resume-from', run.path)} and the same "
+        f"--gpus or --world-size; details: {run.log}"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from otx_seg.errors import DataError, UsageError
@@ -13,16 +13,18 @@ ROOT = "otx_seg"
 
 
 @contextmanager
-def log_to(run: RunFolder) -> Iterator[None]:
+def log_to(run: RunFolder) -> Iterator[Callable[[str], None]]:
     """While this context lasts, all messages of the toolkit go to the log file of a run as well.
+
+    What it gives writes a line to that file alone: results, which a command shows in its own way.
 
     An exception that leaves the context is written there with its traceback, and raised on. If it says that what was
     asked for cannot be done, and nothing else has been written, the log and the folders made for the run are removed.
     """
     before, is_new = _names_in(run), not run.log.exists()
     try:
-        with _logging_to(run):
-            yield
+        with _logging_to(run) as note:
+            yield note
     except (UsageError, DataError):
         if is_new and _names_in(run) - before <= {run.log.parent.name}:
             _remove(run)
@@ -43,7 +45,7 @@ def _remove(run: RunFolder) -> None:
 
 
 @contextmanager
-def _logging_to(run: RunFolder) -> Iterator[None]:
+def _logging_to(run: RunFolder) -> Iterator[Callable[[str], None]]:
     run.log.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(run.log, encoding="utf-8")
     # A full disk is told once, by what failed to write its result; a log that fails too must not add a traceback.
@@ -53,13 +55,15 @@ def _logging_to(run: RunFolder) -> Iterator[None]:
     root.addHandler(handler)
     level = root.level
     root.setLevel(logging.INFO)
+
+    def note(text: str, error: BaseException | None = None) -> None:
+        details = None if error is None else (type(error), error, error.__traceback__)
+        handler.emit(root.makeRecord(ROOT, logging.INFO if error is None else logging.ERROR, "", 0, text, (), details))
+
     try:
-        yield
+        yield note
     except BaseException as error:
-        # To the file alone: the terminal gets one line from the command.
-        handler.emit(
-            root.makeRecord(ROOT, logging.ERROR, "", 0, "ended by", (), (type(error), error, error.__traceback__))
-        )
+        note("ended by", error)  # to the file alone: the terminal gets one line from the command
         raise
     finally:
         root.setLevel(level)

@@ -108,19 +108,21 @@ def open_run(
         verb: name of the command, part of a new folder's name.
         products: names of files and folders whose presence means that `output` already holds such a result.
         overwrite: replace such a result.
-        data_roots: folders of data, in which no new folder is made unless `output` asks for it.
+        data_roots: folders of data, in which nothing is written.
         outputs: the workspace's folder of runs.
 
     Raises:
-        UsageError: `output` already holds a result and `overwrite` is False, or is a file; or the workspace would
-            lie in a folder of data.
+        UsageError: `output` already holds a result and `overwrite` is False, or is a file; or it, or the workspace,
+            would lie in a folder of data.
         OtxError: the folder cannot be written to.
     """
     if output is None:
         output = _new_folder(outputs, verb)
-        inside = [root for root in data_roots if root.resolve() in output.resolve().parents]
-        if inside:
-            raise UsageError(f"{inside[0]}: is a folder of data, nothing is written there; give an --output elsewhere")
+    for root in data_roots:
+        if root.is_dir() and root.resolve() in (output.resolve(), *output.resolve().parents):
+            raise UsageError(
+                f"{output}: lies in {root}, a folder of data, where nothing is written; give an --output elsewhere"
+            )
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: --output names a file; name a folder")
     held = [name for name in products if (output / name).exists()]

@@ -19,6 +19,8 @@ from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, background_index, default_colors, labels_from_plain, labels_to_plain
 from otx_seg.template import Template, from_dict
 from otx_seg.workspace.atomic import write_tensors
+from otx_seg.workspace.command_line import otx_command
+from otx_seg.workspace.model_file import check_model_file
 
 VERSION = 1
 
@@ -96,8 +98,12 @@ def read_tensors(path: Path) -> Any:
     Raises:
         UsageError: missing, no such file format, damaged, or it would run code when loaded.
     """
+    if path.is_dir():
+        check_model_file(path, (".pth",))
     if not path.is_file():
         raise UsageError(f"{path}: there is no such weights file")
+    if path.suffix.lower() in (".xml", ".bin", ".onnx"):
+        raise UsageError(f"{path}: is part of an exported model; give the .pth that `otx train` wrote")
     with path.open("rb") as file:
         begins_as_pickle = file.read(1) == b"\x80"
     if not begins_as_pickle and not zipfile.is_zipfile(path):
@@ -122,8 +128,8 @@ def read_weights(path: Path) -> WeightsFile:
     found = read_start(path)
     if isinstance(found, BackboneFile):
         raise UsageError(
-            f"{path}: holds a backbone alone, from self-supervised training; train on labelled images first: otx train "
-            f"--load-weights {path} --train-data-roots FOLDER"
+            f"{path}: holds a backbone alone, from self-supervised training; train on labelled images first: "
+            + otx_command("train", "--load-weights", path, "--train-data-roots", "FOLDER")
         )
     return found
 

@@ -2,7 +2,8 @@
 
     python model_api_demo.py IMAGE MASK.png
 
-It enlarges masks where demo.py enlarges probabilities: about one pixel in a hundred differs, at the edges of things.
+It enlarges masks where demo.py enlarges probabilities: about one pixel in a hundred differs, at the edges of things. A
+model that takes images of any size gets the image at its own size here, not resized: then masks differ more.
 """
 
 from __future__ import annotations

@@ -1,0 +1,49 @@
+"""What is wrong with the model a verb is given, as far as that shows before anything heavy is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from otx_seg.errors import UsageError
+from otx_seg.workspace.model_file import check_model_file
+from otx_seg.workspace.workspace import find_workspace
+
+_EXPORTED = "is an exported model already; `otx export` takes the .pth that `otx train` wrote"
+
+
+def check_given_to_export(weights: str | Path | None) -> None:
+    """
+    Args:
+        weights: as given; None: the last ones of the workspace, which need no check.
+
+    Raises:
+        UsageError: `weights` is no file that can be exported.
+    """
+    if weights is not None:
+        check_model_file(Path(weights), (".pth",), dict.fromkeys((".xml", ".bin", ".onnx", ".zip"), _EXPORTED))
+
+
+def check_given_to_optimize(
+    weights: str | Path | None,
+    train_data_roots: str | Path | None,
+    resume_from: str | Path | None,
+    workspace: str | Path | None,
+) -> None:
+    """See `otx_seg.verbs.optimize.optimize` for the arguments.
+
+    Raises:
+        UsageError: one that is needed is missing, two exclude each other, or `weights` is no file to quantise.
+    """
+    if resume_from is not None:
+        if weights is not None:
+            raise UsageError("--resume-from and --load-weights exclude each other: a resumed run has its weights")
+        return
+    if weights is not None:
+        path = Path(weights)
+        other = "cannot be quantised; give the .xml that `otx export` writes, or the .pth of `otx train`"
+        instead = {".bin": f"give the .xml beside it: {path.with_suffix('.xml')}", ".onnx": other, ".zip": other}
+        check_model_file(path, (".pth", ".xml"), instead)
+    if train_data_roots is None and find_workspace(Path(workspace) if workspace is not None else None) is None:
+        of_weights = weights is not None and Path(weights).suffix.lower() == ".pth"
+        purpose = "training data" if of_weights else "images that calibrate the ranges"
+        raise UsageError(f"--train-data-roots is missing: name the folder of the {purpose}")
