@@ -195,9 +195,7 @@ def test_a_search_is_resumed_as_it_began(drawn_data: Path, template: Path, searc
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_search_begins_with_what_was_decided(
-    drawn_data: Path, template: Path, tmp_path: Path, messages: Any
-) -> None:
+def test_a_search_begins_with_what_was_decided(drawn_data: Path, template: Path, tmp_path: Path, messages: Any) -> None:
     content = load(template).as_dict()
     content["search_space"] = {"learning_parameters": {"batch_size": {"low": 2, "high": 4}}}
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(content))
