@@ -28,6 +28,9 @@ def test_random_data_sets(seed: int) -> None:
     if any(all(occurrences[label] > 1 for label in shown) for shown in images):  # some image can be done without
         assert trained == set(np.flatnonzero(occurrences))
     assert np.array_equal(chosen, choose_validation(images, labels + 1, taken, seed))
+    numbers = rng.permutation(labels + 4)  # as in a data set with other labels too
+    renumbered = [[int(numbers[label]) for label in shown] for shown in images]
+    assert np.array_equal(chosen, choose_validation(renumbered, labels + 4, taken, seed))
     if occurrences[occurrences > 0].min() * 0.2 >= 2:  # no label is rare
         assert chosen.sum() == taken
         assert validated == set(np.flatnonzero(occurrences))

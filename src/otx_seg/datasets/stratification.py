@@ -28,7 +28,7 @@ def choose_validation(shown: Sequence[Collection[int]], labels: int, taken: int,
         shown: for each image the indices of the labels it shows.
         labels: number of labels.
         taken: how many images to choose, 1 to the number of images - 1.
-        seed: decides between equals; equal arguments give equal choices.
+        seed: decides between equals; equal arguments give equal choices, and so do other indices for the same labels.
 
     Returns:
         bool (number of images): whether to validate on each.
@@ -36,6 +36,8 @@ def choose_validation(shown: Sequence[Collection[int]], labels: int, taken: int,
     has = np.zeros((len(shown), labels), bool)
     for image, indices in enumerate(shown):
         has[image, list(indices)] = True
+    # In an order of their own, so that the choice does not depend on how the labels are numbered.
+    has = np.unique(has, axis=1)
     rng = np.random.default_rng(seed)
     chosen = _deal_out(has, taken, rng)
     chosen = _keep_trainable(has, chosen, rng)
