@@ -45,7 +45,7 @@ def configure(plan: Plan, data: TrainingData, report: ScanReport | None, machine
     """
     by_data = (
         Decision("algo_backend.train_type", plan.train_type, plan.reason),
-        Decision("validation", 0 if data.val is None else len(data.val), data.split),
+        Decision("validation", 0 if data.val is None else len(data.val), data.split.removeprefix("validation: ")),
     )
     if report is None:
         template, made = _without_masks(plan, len(data.train), machine)
