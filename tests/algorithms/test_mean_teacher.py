@@ -17,8 +17,8 @@ from otx_seg.algorithms.prototypes import Prototypes
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.losses.cross_entropy import CrossEntropy
 
-ENTROPY = CrossEntropy([0.2, 0.3, 0.5], rarity_power=0.0)
-WEIGHTED = CrossEntropy([0.2, 0.3, 0.5], rarity_power=0.5)
+ENTROPY = CrossEntropy([1.0, 1.0, 1.0])
+WEIGHTED = CrossEntropy([1.3, 1.1, 0.8])
 SETTINGS = {
     "unsupervised_weight": 0.7,
     "start_epoch": 1,

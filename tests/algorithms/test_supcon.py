@@ -18,7 +18,7 @@ from otx_seg.algorithms.supcon import SupCon
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.losses.cross_entropy import CrossEntropy
 
-LOSSES = PixelLosses([(1.0, CrossEntropy([0.5, 0.5], rarity_power=0.0))])
+LOSSES = PixelLosses([(1.0, CrossEntropy([1.0, 1.0]))])
 
 
 def make(**changes: Any) -> SupCon:

@@ -14,11 +14,12 @@ from otx_seg.algorithms.pixel_losses import PixelLosses
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.errors import UsageError
 from otx_seg.losses.cross_entropy import CrossEntropy
+from otx_seg.losses.dice import Dice
 from otx_seg.template import load
 
 START = Moment(epoch=0, step=0, progress=0.0)
-SHARES = [0.2, 0.3, 0.5]
-ENTROPY = CrossEntropy(SHARES, rarity_power=0.5)
+WEIGHTS = [1.3, 1.1, 0.8]
+ENTROPY = CrossEntropy(WEIGHTS)
 
 
 def batch() -> dict[str, dict[str, object]]:
@@ -69,17 +70,32 @@ def test_the_same_loss_twice_counts_twice() -> None:
 
 
 def test_build_follows_the_template() -> None:
-    entropy = {"type": "CrossEntropy", "rarity_power": 0.5}
+    entropy = {"type": "CrossEntropy"}
     losses = ({**entropy, "weight": 1.5}, {**entropy, "weight": 3})
     template = load("Lite-HRNet-s-mod2").model_copy(update={"losses": losses})
     network: Any = Constant()
-    algorithm = algorithms.build(template, network, SHARES)
+    algorithm = algorithms.build(template, network, WEIGHTS)
     assert algorithm.losses.weights == [1.5, 3.0]
     assert [type(loss) for loss in algorithm.losses.losses] == [CrossEntropy, CrossEntropy]
     assert torch.equal(algorithm.losses.losses[0].label_weights, ENTROPY.label_weights)
     assert algorithm.deployable() is network
     with pytest.raises(UsageError, match=r"losses\[0\]: needs a number as weight"):
-        algorithms.build(template.model_copy(update={"losses": ({"type": "CrossEntropy"},)}), network, SHARES)
-    refused = ({"type": "CrossEntropy", "weight": 1.0, "rarity_power": 2.0},)
-    with pytest.raises(UsageError, match=r"losses\[0\]: rarity_power=2.0: must be 0 to 1"):
-        algorithms.build(template.model_copy(update={"losses": refused}), network, SHARES)
+        algorithms.build(template.model_copy(update={"losses": ({"type": "CrossEntropy"},)}), network, WEIGHTS)
+    refused = ({"type": "CrossEntropy", "weight": 1.0, "label_weights": [1, 1, 1]},)
+    with pytest.raises(
+        UsageError, match=r"losses\[0\]: remove `label_weights`, they are learning_parameters.class_weights"
+    ):
+        algorithms.build(template.model_copy(update={"losses": refused}), network, WEIGHTS)
+
+
+def test_build_follows_the_name_of_a_loss() -> None:
+    network: Any = Constant()
+    for name, types in (
+        ("cross_entropy", [CrossEntropy]),
+        ("dice", [Dice]),
+        ("cross_entropy_dice", [CrossEntropy, Dice]),
+    ):
+        template = load("Lite-HRNet-s-mod2").override({"learning_parameters.loss": name})
+        losses = algorithms.build(template, network, WEIGHTS).losses
+        assert [type(loss) for loss in losses.losses] == types
+        assert losses.weights == [1.0] * len(types)

@@ -59,6 +59,12 @@ def edit_meta(folder: Path, **changes: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
+def validate_on_background(data: Path) -> None:
+    """Ignore other labels in validation: training images that show them are going to be missing."""
+    names = json.loads((data / "val" / "dataset_meta.json").read_text())["label_map"].values()
+    edit_meta(data / "val", ignored_labels={"*": [name for name in names if name != "background"]})
+
+
 def refused(outcome: Any, code: int, *texts: str) -> None:
     assert outcome.code == code, outcome.err
     message = outcome.message
@@ -85,6 +91,7 @@ def test_no_images(train: Any, data: Path) -> None:
 
 
 def test_an_image_without_mask_and_a_mask_without_image_are_listed_and_skipped(train: Any, data: Path) -> None:
+    validate_on_background(data)
     (data / "train" / "masks" / "0000.png").unlink()
     (data / "train" / "images" / "0001.jpg").unlink()
     outcome = train()
@@ -101,6 +108,7 @@ def test_nothing_is_left(train: Any, data: Path) -> None:
 
 
 def test_a_broken_image_is_listed_and_skipped(train: Any, data: Path, tmp_path: Path) -> None:
+    validate_on_background(data)
     whole = data / "train" / "images" / "0000.jpg"
     whole.write_bytes(whole.read_bytes()[:600])
     (data / "train" / "images" / "0001.jpg").unlink()
@@ -242,6 +250,7 @@ def test_one_image_only(otx: Any, data: Path) -> None:
 
 
 def test_one_image_only_with_validation_data_trains(train: Any, data: Path) -> None:
+    validate_on_background(data)
     for name in ("0001", "0002", "0003"):
         (data / "train" / "images" / f"{name}.jpg").unlink()
         (data / "train" / "masks" / f"{name}.png").unlink()
@@ -297,7 +306,7 @@ def a_template(tmp_path: Path, **changes: object) -> Path:
         ({"gigaflops": "many"}, "gigaflops"),
         ({"losses": [{"type": "CrossEntropi", "weight": 1.0}]}, "did you mean 'CrossEntropy'"),
         ({"losses": [{"type": "CrossEntropy"}]}, "needs a number as weight"),
-        ({"losses": [{"type": "CrossEntropy", "weight": 1.0}]}, "rarity_power"),
+        ({"losses": [{"type": "CrossEntropy", "weight": 1.0, "gamma": 2}]}, "gamma"),
         ({"train_pipeline": [{"type": "os.system"}]}, "os.system"),
         ({"optimizer": {"type": "Adamm"}}, "did you mean"),
     ],
@@ -313,6 +322,45 @@ def test_a_template_that_would_run_something(otx: Any, data: Path, tmp_path: Pat
     path = a_template(tmp_path, model={**content["model"], "backbone": backbone})
     refused(otx("train", path, "--train-data-roots", data, *PARAMS), 2, "subprocess.check_output")
     assert not marker.exists()
+
+
+# ---------------------------------------------------------------------- splits
+
+
+def with_comet(folder: Path, name: str | None) -> None:
+    """Add the label comet to a data set, and to the mask `name` if there is one."""
+    meta = json.loads((folder / "dataset_meta.json").read_text())
+    edit_meta(
+        folder,
+        label_map={**meta["label_map"], "6": "comet"},
+        segmentation_colors=[*meta["segmentation_colors"], [1, 2, 3]],
+    )
+    if name is not None:
+        mask = cv2.imread(str(folder / "masks" / name), cv2.IMREAD_UNCHANGED)
+        mask[:4, :4] = 6
+        cv2.imwrite(str(folder / "masks" / name), mask)
+
+
+def test_a_split_that_leaves_a_label_without_training_pixels(train: Any, data: Path, tmp_path: Path) -> None:
+    with_comet(data / "train", None)
+    with_comet(data / "val", "0004.png")
+    outcome = train("--output", tmp_path / "run")
+    refused(outcome, 3, "no training pixel shows 'comet' (1 validation image)", "move images there", '{"*": ["comet"]}')
+    assert not (tmp_path / "run").exists()
+    # The last of the ways out that the message names:
+    edit_meta(data / "val", ignored_labels={"*": ["comet"]})
+    assert train("--output", tmp_path / "run").code == 0
+
+
+def test_a_label_without_any_pixel_is_no_mistake(train: Any, data: Path) -> None:
+    with_comet(data / "train", None)
+    with_comet(data / "val", None)
+    assert train().code == 0
+
+
+def test_an_auto_that_nothing_decides(otx: Any, data: Path) -> None:
+    arguments = ("train", "--train-data-roots", data, "params", "--learning_parameters.learning_rate=auto")
+    refused(otx(*arguments), 2, "learning_parameters.learning_rate: 'auto' is not usable")
 
 
 @pytest.mark.parametrize(

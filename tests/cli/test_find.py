@@ -33,8 +33,11 @@ def test_json(otx: Any) -> None:
     listed = json.loads(otx("find", "--json").out)
     assert [item["name"] for item in listed] == [template.name for template in find_templates()]
     one = json.loads(otx("find", "--template", "SegNext-t", "--json").out)
-    batch = next(item for item in one["parameters"] if item["name"] == "learning_parameters.batch_size")
-    assert batch["value"] == load("SegNext-t").hyper_parameters.learning_parameters.batch_size
+    parameters = {item["name"]: item for item in one["parameters"]}
+    rate = parameters["learning_parameters.learning_rate"]["value"]
+    assert rate == load("SegNext-t").hyper_parameters.learning_parameters.learning_rate
+    batch = parameters["learning_parameters.batch_size"]
+    assert (batch["value"], batch["possible"]) == ("auto", "auto | 1 to 512")
     assert one["model"]["type"] == "EncoderDecoder"
 
 

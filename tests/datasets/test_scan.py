@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from otx_seg.datasets import open_folder
-from otx_seg.datasets.scan import require_two_labels, scan, sound_samples
+from otx_seg.datasets.scan import mean_extents, require_two_labels, scan, sound_samples
 from otx_seg.errors import DataError
 
 
@@ -149,3 +149,27 @@ def test_camvid(camvid):
     assert report.sizes == (((360, 480), 101),)
     assert sum(report.pixels_per_label) + report.ignored_pixels == 101 * 360 * 480
     assert all(report.pixels_per_label)
+
+
+def test_extents_of_regions():
+    mask = np.zeros((20, 30), np.uint8)
+    mask[2:8, 3:9] = 1  # a square of 6
+    mask[12:14, :] = 2  # two rows: 30 long, 2 high
+    mask[16:18, 5:7] = 3  # two squares of 2
+    mask[16:18, 15:17] = 3
+    mask[0, 0] = 255
+    _, square, line, spots, absent = mean_extents(mask, 5)
+    assert square == pytest.approx(6.0)
+    assert line == pytest.approx(2 / (1 / 30 + 1 / 2))
+    assert spots == pytest.approx(2.0)
+    assert absent == 0.0
+
+
+def test_statistics_for_class_weights(dataset):
+    report = scan(open_default(dataset(["a", "b", "c"])))  # cat, dog, cat in the upper third, background below
+    found = report.label_statistics
+    assert found.shares == pytest.approx((2 / 3, 2 / 9, 1 / 9))
+    assert found.frequencies == pytest.approx((2 / 3, 1 / 3, 1 / 3))
+    assert (found.images, report.images_per_label) == (3, (3, 2, 1))
+    part = report.part([True, False, True])
+    assert (part.images, part.pixels_per_label[2]) == (2, 0)

@@ -1,8 +1,10 @@
 import json
+from pathlib import Path
 
 import pytest
 
-from otx_seg.datasets.split import open_test, open_training
+from otx_seg.datasets.scan import scan
+from otx_seg.datasets.split import find_training, open_test, open_training, split_training
 from otx_seg.errors import DataError
 
 
@@ -63,16 +65,42 @@ def test_a_random_fifth_by_seed(dataset):
     assert (len(data.train), len(data.val)) == (16, 4)
     assert sorted(names(data.train) + names(data.val)) == [f"{i:02d}" for i in range(20)]
     assert names(data.train) == sorted(names(data.train))
-    assert data.split == f"validation: 4 of the 20 images of {root}, chosen at random by seed 3"
+    assert data.split == f"validation: 4 of the 20 images of {root}, chosen by label and seed 3"
     assert names(open_training(root, None, seed=3).val) == names(data.val)
     assert len({tuple(names(open_training(root, None, seed=seed).val)) for seed in range(5)}) == 5
-    assert len(open_training(root, None, seed=3, val_share=0.5).val) == 10
 
 
-@pytest.mark.parametrize("share", [0.01, 0.2, 0.99])
-def test_each_side_of_a_split_has_an_image(dataset, share):
-    data = open_training(dataset(["a", "b"]), None, seed=0, val_share=share)
+@pytest.mark.parametrize(("share", "taken"), [(0.01, 2), (0.2, 4), (0.5, 10), (0.99, 18)])
+def test_the_share_of_a_split(dataset, share, taken):
+    # cat and dog are in every second image: both parts need two images
+    data = find_training(dataset([f"{i:02d}" for i in range(20)]), None)
+    report = scan(data.train)
+    parts, train, val = split_training(data, report, Path("root"), seed=0, val_share=share)
+    assert (len(parts.train), len(parts.val)) == (20 - taken, taken) == (train.images, val.images)
+    assert all(train.pixels_per_label)
+    assert all(val.pixels_per_label)
+
+
+def test_a_split_with_many_rare_labels_says_why_it_is_larger(dataset):
+    data = find_training(dataset(["a", "b", "c", "d"]), None)
+    parts, _, _ = split_training(data, scan(data.train), Path("root"), seed=0, val_share=0.2)
+    assert parts.split == (
+        "validation: 2 of the 4 images of root, chosen by label and seed 0: more than 1, so that they show every label "
+        "that several images have"
+    )
+
+
+def test_two_images_give_one_each(dataset):
+    data = open_training(dataset(["a", "b"]), None, seed=0)
     assert (len(data.train), len(data.val)) == (1, 1)
+
+
+def test_images_that_cannot_be_decoded_are_left_out_of_a_split(dataset):
+    root = dataset([f"{i:02d}" for i in range(10)])
+    (root / "images" / "03.png").write_bytes(b"broken")
+    data = open_training(root, None, seed=0)
+    assert "03" not in names(data.train) + names(data.val)
+    assert len(data.train) + len(data.val) == 9
 
 
 def test_a_single_image(dataset, two_roots):

@@ -13,7 +13,7 @@ from otx_seg.losses.cross_entropy import CrossEntropy
 def plain(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """The loss in which every label counts the same."""
     classes = logits.shape[1]
-    return CrossEntropy([1 / classes] * classes, rarity_power=0.0)(logits, target)
+    return CrossEntropy([1.0] * classes)(logits, target)
 
 
 def make_logits(*pixels: tuple[float, ...]) -> torch.Tensor:
@@ -58,21 +58,12 @@ def test_confident_mistakes_stay_finite() -> None:
     assert torch.isfinite(logits.grad).all()
 
 
-def test_rare_labels_count_more_and_the_mean_weight_is_one() -> None:
-    loss = CrossEntropy([0.64, 0.36, 0.0], rarity_power=0.5)
-    # 1 / sqrt(share) over the sum of sqrt(share): sqrt(0.64) = 0.8, sqrt(0.36) = 0.6
-    assert loss.label_weights.tolist() == pytest.approx([1 / (0.8 * 1.4), 1 / (0.6 * 1.4), 1.0])
-    assert 0.64 * loss.label_weights[0] + 0.36 * loss.label_weights[1] == pytest.approx(1.0)
-    assert CrossEntropy([0.9, 0.1], rarity_power=0.0).label_weights.tolist() == pytest.approx([1.0, 1.0])
-    # inverse frequency: each label's pixels weigh half of all
-    assert CrossEntropy([0.9, 0.1], rarity_power=1.0).label_weights.tolist() == pytest.approx([0.5 / 0.9, 0.5 / 0.1])
+def test_pixels_count_as_much_as_their_label() -> None:
+    loss = CrossEntropy([0.5, 3.0, 1.0])
     logits = make_logits((0.5, 0.25, 0.25), (0.25, 0.5, 0.25))
-    weights = loss.label_weights.tolist()
-    expected = (weights[0] * math.log(2) + weights[1] * math.log(2)) / 2
+    expected = (0.5 * math.log(2) + 3.0 * math.log(2)) / 2
     assert loss(logits, torch.tensor([[[0, 1]]])).item() == pytest.approx(expected)
 
 
 def test_the_weights_are_no_part_of_the_state() -> None:
-    assert not CrossEntropy([0.5, 0.5], rarity_power=0.5).state_dict()
-    with pytest.raises(ValueError, match=r"rarity_power=2: must be 0 to 1"):
-        CrossEntropy([0.5, 0.5], rarity_power=2)
+    assert not CrossEntropy([0.5, 0.5]).state_dict()

@@ -159,8 +159,7 @@ def observed(template: Template, key: str) -> Any:
     if section.endswith("_pipeline"):
         return pipeline_result(getattr(template, section), moves_pixels=section != "strong_pipeline")
     if section == "losses":
-        losses = algorithms.build(template, torch.nn.Identity(), [0.7, 0.3]).losses
-        return losses.weights, [loss.label_weights.tolist() for loss in losses.losses]
+        return algorithms.build(template, torch.nn.Identity(), [0.7, 0.3]).losses.weights
     if section == "search_space":
         return space_of(template, images=1000)
     if "pseudo_masks" in key:
@@ -207,6 +206,7 @@ def test_every_number_of_a_template_changes_something(name: str) -> None:
     keys = [key for key in numbers(content) if key not in DESCRIPTIVE | PLACEHOLDER]
     assert len(keys) > 40
     base = from_dict(content, name)
+    assert not base.losses  # the numbers of these are looked at below
     for key in keys:
         if key in TRAINED or key in SEEN_ELSEWHERE or (key.startswith("hyper_parameters.") and _is_inactive(key)):
             continue
@@ -214,6 +214,13 @@ def test_every_number_of_a_template_changes_something(name: str) -> None:
             continue  # the networks are mmseg's; building one per number takes minutes
         assert any(differs(base, changed, key) for changed in with_changes(content, key)), f"{key} changes nothing"
     assert hyper_parameters
+
+
+def test_the_numbers_of_losses_change_something() -> None:
+    losses = [{"type": "CrossEntropy", "weight": 1.0}, {"type": "Dice", "weight": 0.5}]
+    content = {**load("Lite-HRNet-s-mod2").as_dict(), "losses": losses}
+    for key in ("losses.0.weight", "losses.1.weight"):
+        assert any(differs(from_dict(content, "test"), changed, key) for changed in with_changes(content, key)), key
 
 
 @pytest.mark.parametrize("key", sorted(TRAINED))

@@ -67,7 +67,7 @@ def test_another_model_keeps_the_data_and_a_copy(here: Path, drawn_data: Path) -
 def test_an_edited_template_survives_other_changes(here: Path, drawn_data: Path) -> None:
     made = build(drawn_data / "train", workspace="w")
     made.workspace.template.write_text(
-        made.workspace.template.read_text().replace("batch_size: 8\n", "batch_size: 4\n", 1)
+        made.workspace.template.read_text().replace("batch_size: auto\n", "batch_size: 4\n", 1)
     )
     again = build(val_data_roots=drawn_data / "val", workspace="w")
     assert again.template.hyper_parameters.learning_parameters.batch_size == 4

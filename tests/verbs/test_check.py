@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from otx_seg.datasets import TrainingData, open_training
 from otx_seg.datasets.data_check import DataCheck
 from otx_seg.datasets.problems import Problem
 from otx_seg.errors import DataError, UsageError
 from otx_seg.verbs.check import check
-from otx_seg.verbs.training_data import check_data
+from otx_seg.verbs.plan import Request, make_plan
+from otx_seg.verbs.training_data import check_data, open_data
 
 NAMES = ("background", "cat", "dog")
 IMAGES = 6
@@ -311,8 +311,9 @@ def test_several_data_sets_of_the_same_kinds(data: Path) -> None:
 class TestTrainingTellsToo:
     """What the look before a training says of the same problems."""
 
-    def opened(self, data: Path) -> TrainingData:
-        return open_training(data / "train", data / "val", seed=1)
+    def look(self, train: Path, val: Path) -> None:
+        plan = make_plan(Request(train_root=train, val_root=val))
+        check_data(plan, open_data(plan), None)
 
     def test_of_a_leak_and_labels(self, data: Path, messages: Any) -> None:
         shutil.copy(data / "train" / "images" / "2.png", data / "val" / "images" / "5.png")
@@ -322,7 +323,7 @@ class TestTrainingTellsToo:
                 write(data / "train", f"{number}", drawn(1), number)
         for path in (data / "val" / "masks").iterdir():
             Image.fromarray(drawn(1)).save(path)
-        check_data(self.opened(data), None, None)
+        self.look(data / "train", data / "val")
         told = [line for line in messages.text.splitlines() if "otx check" in line]
         assert len(told) == 3
         assert told[0] == "training data: labels in fewer than 5 images: dog (3 images); see `otx check`"
@@ -330,12 +331,25 @@ class TestTrainingTellsToo:
         assert told[2].startswith("training, validation data: 1 image is in training and in validation, the first: ")
 
     def test_of_nothing(self, data: Path, messages: Any) -> None:
-        check_data(self.opened(data), None, None)
+        self.look(data / "train", data / "val")
         assert "otx check" not in messages.text
 
     def test_not_of_validation_on_the_training_images_which_it_says_already(self, data: Path, messages: Any) -> None:
-        check_data(open_training(data / "train", data / "train", seed=1), None, None)
+        self.look(data / "train", data / "train")
         assert "otx check" not in messages.text
+
+    def test_labels_that_are_validated_and_not_trained_are_refused_by_both(self, data: Path) -> None:
+        for number in range(IMAGES):
+            write(data / "train", f"{number}", drawn(1), number)
+        write(data / "val", "0", drawn(1), IMAGES)
+        refused = found(check(data))["untrained_labels"]
+        assert (refused.severity, refused.subset) == ("error", "val")
+        assert refused.what == f"labels that no training image shows: dog ({IMAGES - 1} images)"
+        with pytest.raises(DataError, match=rf"no training pixel shows 'dog' \({IMAGES - 1} validation images\)"):
+            self.look(data / "train", data / "val")
+        for number in range(IMAGES):
+            write(data / "val", f"{number}", drawn(1), IMAGES + number)
+        assert check(data).usable_for == "training"
 
 
 def test_nothing_is_written_beside_the_page(data: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from small_network import small_template
 
 from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.template import load
 from otx_seg.verbs import run as run_module
 from otx_seg.verbs.build import build
 from otx_seg.verbs.job import STATE, Job, SilentDisplay, digest_of, read_state
@@ -60,7 +61,7 @@ class Counted:
                 {"file": f"{model}/product", "size_bytes": 1, "latency_median_s": 1.0}
                 for model in ("train", "export", "optimize")
             ]
-            scores = {"Dice Average": 0.5, "mIoU": 0.4, "images": 1, "size_bytes": 7}
+            scores = {"Dice Average": 0.5, "mIoU": 0.4, "images": 1, "size_bytes": 7, "template": job.template.name}
             return {"file": f"{name}/product", "models": measured, **scores}
 
         return work
@@ -96,7 +97,7 @@ def test_a_failed_job_goes_on_where_it_stopped(counted: Counted, data: Path, her
 
 def test_a_job_about_something_else_is_not_continued(counted: Counted, data: Path, here: Path) -> None:
     run(data / "train", data / "val", output="job")
-    with pytest.raises(UsageError, match=r"batch_size was 8 and is 4; begin anew with --overwrite"):
+    with pytest.raises(UsageError, match=r"batch_size was None and is 4; begin anew with --overwrite"):
         run(output="job", parameters={"learning_parameters.batch_size": 4})
     with pytest.raises(UsageError, match=r"train data was .*train' and is .*val' \(and 1 more\)"):
         run(data / "val", output="job")
@@ -134,7 +135,7 @@ def test_in_a_workspace_no_arguments_are_needed(counted: Counted, data: Path, he
     assert first.template == "Lite-HRNet-s-mod2"
     assert run(workspace="w").folder == first.folder
     text = made.workspace.template.read_text()
-    made.workspace.template.write_text(text.replace("batch_size: 8\n", "batch_size: 4\n", 1))
+    made.workspace.template.write_text(text.replace("batch_size: auto\n", "batch_size: 4\n", 1))
     second = run(workspace="w")
     assert second.folder != first.folder
     counted.failing["deploy"] = OtxError("stop")
@@ -142,7 +143,7 @@ def test_in_a_workspace_no_arguments_are_needed(counted: Counted, data: Path, he
     with pytest.raises(OtxError, match=r"stop"):
         run(workspace="w")
     made.workspace.template.write_text(text)
-    with pytest.raises(UsageError, match=r"batch_size was 4 and is 8"):
+    with pytest.raises(UsageError, match=r"batch_size was 4 and is 'auto'"):
         run(workspace="w")  # unfinished: which of both is meant is for people to say
 
 
@@ -235,9 +236,11 @@ def test_the_whole_job(data: Path, here: Path, monkeypatch: pytest.MonkeyPatch) 
             file.stat().st_size for file in {model.file, model.file.with_suffix(".bin")} if file.is_file()
         )
         assert model.latency > 0
-    # Trained on three images, measured on the fourth.
+    # Trained on three images, measured on the fourth, with what the template leaves open decided.
     data_used = json.loads(Path("job", "train", "data.json").read_text())
     assert (len(data_used["train"]), len(data_used["val"])) == (3, 1)
+    assert load("small.yaml").left_open
+    assert load(Path("job", "train", "template.yaml")).left_open == ()
     json.dumps(outcome.as_json())
 
 
@@ -252,6 +255,7 @@ def test_a_killed_training_goes_on(data: Path, here: Path, monkeypatch: pytest.M
     with pytest.raises(OtxError, match=r"enough"):
         run(data / "train", output="job")
     assert asked.get("resume_from") is None
+    assert asked["template"] is None  # which one, the training decides
     checkpoint = Path("job", "train", "logs", "checkpoint", "state.pth")
     checkpoint.parent.mkdir(parents=True)
     checkpoint.touch()

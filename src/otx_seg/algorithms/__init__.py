@@ -42,13 +42,13 @@ class Algorithm(Protocol):
     def deployable(self) -> nn.Module: ...
 
 
-def build(template: Template, network: SegmentationNetwork, label_shares: Sequence[float]) -> Any:
+def build(template: Template, network: SegmentationNetwork, label_weights: Sequence[float]) -> Any:
     """Construct the algorithm a template asks for; an `Algorithm` that is an ``nn.Module``.
 
     Args:
         network: what is trained, initialised.
-        label_shares: share of each label among the labelled training pixels, 0..1, for losses that want to know it;
-            none are needed where no image is labelled.
+        label_weights: how much the pixels of each label count, for losses that want to know it; none are needed where
+            no image is labelled.
 
     Raises:
         UsageError: the template names an unknown loss.
@@ -58,7 +58,7 @@ def build(template: Template, network: SegmentationNetwork, label_shares: Sequen
     if train_type == "Selfsupervised":
         network.network.decode_head.requires_grad_(False)
         return DetCon(network, **parameters.region_contrast.model_dump())
-    losses = PixelLosses(_build_losses(template, label_shares))
+    losses = PixelLosses(_build_losses(template, label_weights))
     if train_type == "Semisupervised":
         return _build_mean_teacher(parameters, network, losses)
     if supcon:
@@ -68,49 +68,58 @@ def build(template: Template, network: SegmentationNetwork, label_shares: Sequen
 
 
 def build_quantization_aware(
-    template: Template, network: SegmentationNetwork, label_shares: Sequence[float]
+    template: Template, network: SegmentationNetwork, label_weights: Sequence[float]
 ) -> QuantizationAware:
     """Construct what fine-tunes a quantised network, with a template's losses.
 
     Args:
-        network, label_shares: see `build`.
+        network, label_weights: see `build`.
 
     Raises:
         UsageError: the template names an unknown loss.
     """
-    losses = PixelLosses(_build_losses(template, label_shares))
+    losses = PixelLosses(_build_losses(template, label_weights))
     return QuantizationAware(network, losses, template.hyper_parameters.nncf_optimization.batch_norm_epochs)
+
+
+def takes_label_weights(template: Template) -> bool:
+    """Whether a loss of the template counts the pixels of some labels more than those of others."""
+    return any(_takes_label_weights(str(arguments.get("type"))) for arguments in template.pixel_losses)
+
+
+def _takes_label_weights(loss: str) -> bool:
+    found = catalogue.classes("otx_seg.losses").get(loss)
+    return found is not None and "label_weights" in inspect.signature(found).parameters
 
 
 def _build_mean_teacher(parameters: HyperParameters, network: SegmentationNetwork, losses: PixelLosses) -> MeanTeacher:
     settings, wanted = parameters.semi_supervised.model_dump(), parameters.prototypes.model_dump()
     # The teacher has learned the weights of the labels from the masks: its labels are learned without.
     labels = network.network.decode_head.num_classes
-    pseudo_losses = PixelLosses([(1.0, CrossEntropy([1 / labels] * labels, rarity_power=0.0))])
+    pseudo_losses = PixelLosses([(1.0, CrossEntropy([1.0] * labels))])
     prototype_weight, prototypes = wanted.pop("weight"), None
     if settings.pop("use_prototypes") and settings["unsupervised_weight"] > 0:
         prototypes = Prototypes(network.network.decode_head.conv_seg.in_channels, labels, **wanted)
     return MeanTeacher(network, losses, pseudo_losses, prototypes, prototype_weight, **settings)
 
 
-def _build_losses(template: Template, label_shares: Sequence[float]) -> list[tuple[float, nn.Module]]:
+def _build_losses(template: Template, label_weights: Sequence[float]) -> list[tuple[float, nn.Module]]:
     losses = []
-    for number, arguments in enumerate(template.losses):
+    for number, arguments in enumerate(template.pixel_losses):
         where = f"template {template.name}: losses[{number}]"
         arguments = dict(arguments)
         weight = arguments.pop("weight", None)
         if not isinstance(weight, (int, float)):
             raise UsageError(f"{where}: needs a number as weight, not {weight!r}")
-        losses.append((float(weight), _build_loss(arguments, label_shares, where)))
+        losses.append((float(weight), _build_loss(arguments, label_weights, where)))
     return losses
 
 
-def _build_loss(arguments: dict[str, Any], label_shares: Sequence[float], where: str) -> nn.Module:
-    if "label_shares" in arguments:
-        raise UsageError(f"{where}: remove `label_shares`, they are counted in the training masks")
-    found = catalogue.classes("otx_seg.losses").get(str(arguments.get("type")))
-    if found is not None and "label_shares" in inspect.signature(found).parameters:
-        arguments = {**arguments, "label_shares": list(label_shares)}
+def _build_loss(arguments: dict[str, Any], label_weights: Sequence[float], where: str) -> nn.Module:
+    if "label_weights" in arguments:
+        raise UsageError(f"{where}: remove `label_weights`, they are learning_parameters.class_weights")
+    if _takes_label_weights(str(arguments.get("type"))):
+        arguments = {**arguments, "label_weights": list(label_weights)}
     try:
         loss: nn.Module = catalogue.build("otx_seg.losses", arguments, where)
     except ValueError as error:

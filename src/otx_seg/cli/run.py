@@ -27,7 +27,7 @@ def command(as_json: bool, **arguments: Any) -> None:
     """The whole job in one go: train, evaluate, export, quantise, measure, pack.
 
     It stops at the first failure. Called again with the same arguments, or with --output and its folder alone, it goes
-    on where it stopped.
+    on where it stopped. Template and params are as for `otx train`, which chooses what is left open.
     """
     from otx_seg.cli.screen import messages, prepare_screen, results
 

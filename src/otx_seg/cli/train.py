@@ -17,7 +17,7 @@ from otx_seg.cli.parameters import ParametersCommand, as_words
 @click.option(
     "--val-data-roots",
     metavar="FOLDER",
-    help="Validation data; without it a subset called val in the training data, else a random 20 % of it.",
+    help="Validation data; without it a subset called val in the training data, else a fifth of it, chosen by label.",
 )
 @annotation_files_options("train", "val")
 @data_format_option
@@ -71,7 +71,8 @@ def command(context: click.Context, **arguments: Any) -> None:
     It learns from labelled images, and from unlabelled ones too if they are given. From a folder of unlabelled images
     alone it learns a backbone, to be trained further with --load-weights.
 
-    TEMPLATE is a name or id that `otx find` lists, or the path of a template file.
+    TEMPLATE is a name or id that `otx find` lists, or the path of a template file. Without it, and for every parameter
+    that is auto, a value is chosen for the data, the machine and the time, and the reason is said.
     """
     from otx_seg.cli.screen import messages, prepare_screen, results
 

@@ -5,7 +5,15 @@ from otx_seg.datasets.opening import HowToRead, find_subsets, known_formats, ope
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import ScanReport, require_two_labels, scan, sound_samples
-from otx_seg.datasets.split import AS_IT_LOOKS, DEFAULT_SEED, TrainingData, open_test, open_training
+from otx_seg.datasets.split import (
+    AS_IT_LOOKS,
+    DEFAULT_SEED,
+    TrainingData,
+    find_training,
+    open_test,
+    open_training,
+    split_training,
+)
 from otx_seg.datasets.unlabelled import (
     ImageSet,
     check_images,
@@ -26,6 +34,7 @@ __all__ = [
     "TrainingData",
     "check_images",
     "find_subsets",
+    "find_training",
     "holds_bare_images",
     "known_formats",
     "leave_out_copies",
@@ -38,4 +47,5 @@ __all__ = [
     "require_two_labels",
     "scan",
     "sound_samples",
+    "split_training",
 ]

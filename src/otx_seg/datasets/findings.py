@@ -17,6 +17,7 @@ from otx_seg.datasets.problems import (
     percent,
     shared_images,
     size_text,
+    untrained_labels,
     unvalidated_labels,
 )
 from otx_seg.datasets.samples import Sample, Subset
@@ -204,6 +205,8 @@ def _compared(training: Inspection, other: Inspection) -> Iterator[Problem]:
     if training.report.images and other.report.images:
         trained, validated = (ours, training.report), (theirs, other.report)
         yield from unvalidated_labels(trained, other.name, *validated)
+        if other.kind != "test":
+            yield from untrained_labels(trained, other.name, *validated)
 
 
 def _copies_within(groups: Sequence[Sequence[Copy]]) -> Iterator[Problem]:

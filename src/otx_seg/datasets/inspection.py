@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from otx_seg.datasets.copies import digest_of_pixels
 from otx_seg.datasets.samples import Sample, Subset
-from otx_seg.datasets.scan import Finding, ScanReport, examine, summarise
+from otx_seg.datasets.scan import Finding, ImageContent, ScanReport, examine, summarise
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import read_bytes, read_image
 
@@ -44,7 +44,13 @@ class Inspected(NamedTuple):
     @property
     def sound(self) -> bool:
         """Whether image and mask can be used."""
-        return not self.finding.fault and not self.finding.damage
+        return self.finding.content is not None
+
+    @property
+    def content(self) -> ImageContent:
+        """What a sound sample holds."""
+        assert self.finding.content is not None
+        return self.finding.content
 
 
 @dataclass(frozen=True)
@@ -114,14 +120,13 @@ def inspect(
 
 def _inspect(subset: Subset, sample: Sample, region_size: tuple[int, int] | None) -> Inspected:
     finding, mask = examine(subset, sample)
-    if mask is None:
+    if mask is None or finding.content is None:
         return Inspected(finding)
     try:
-        image_digest = _image_digest(sample, finding.size)
+        image_digest = _image_digest(sample, finding.content.size)
     except DataError as error:  # PNG files whose checksums are right and whose pixels are not
-        nothing = (0,) * len(finding.pixels)
-        return Inspected(Finding(nothing, (0, 0), damage=str(error)))
-    shown = [index for index, count in enumerate(finding.pixels[:-1]) if count]
+        return Inspected(Finding(None, damage=str(error)))
+    shown = finding.content.shown
     regions = region_areas(mask, shown, len(subset.labels), region_size) if region_size is not None else ()
     return Inspected(finding, image_digest, digest_of_pixels(mask), regions)
 
@@ -133,7 +138,7 @@ def _image_digest(sample: Sample, size: tuple[int, int]) -> bytes:
 
 
 def region_areas(
-    mask: NDArray[np.uint8], shown: list[int], labels: int, size: tuple[int, int]
+    mask: NDArray[np.uint8], shown: Sequence[int], labels: int, size: tuple[int, int]
 ) -> tuple[tuple[int, ...], ...]:
     """The areas of the connected regions (8 neighbours) of each label once a mask is squashed to a size.
 

@@ -17,7 +17,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """An error keeps a training from starting, a warning makes its result worse or its score untrue."""
 
 SCARCE_IMAGES = 5
-"""A label in fewer training images than this is hardly learned, and a random split may leave none to validate on."""
+"""A label in fewer training images than this is hardly learned, and those of a single one cannot be validated."""
 SCARCE_SHARE = 1e-4
 """A label with a smaller share of the labelled pixels is hardly learned: 26 pixels of each 512x512 image."""
 
@@ -114,6 +114,31 @@ def unvalidated_labels(
     what = f"labels that the training images show and these do not: {', '.join(lacking)}"
     advice = "move some images with these labels here; without any, their scores are left out of the average"
     return [Problem("warning", "unvalidated_labels", name, what, advice)]
+
+
+def untrained_labels(
+    training: tuple[Labels, ScanReport], name: str, labels: Labels, report: ScanReport
+) -> list[Problem]:
+    """Labels that validation images show and no training image: `otx train` refuses them.
+
+    Args:
+        training: labels and figures of the training images.
+        name: what the validation images are called.
+        labels: those of the validation images, by whatever numbers; those that `training` does not list are left to
+            `check_same_labels`.
+        report: what they hold.
+    """
+    trained = dict(zip(training[0].names, training[1].pixels_per_label, strict=True))
+    lacking = [
+        f"{label} ({count(images, 'image')})"
+        for label, images in zip(labels.names, report.images_per_label, strict=True)
+        if images and trained.get(label) == 0
+    ]
+    if not lacking:
+        return []
+    what = f"labels that no training image shows: {', '.join(lacking)}"
+    advice = 'move such images to the training data, or name the labels under "ignored_labels" of dataset_meta.json'
+    return [Problem("error", "untrained_labels", name, what, advice)]
 
 
 def shared_images(groups: Sequence[Sequence[tuple[str, str]]]) -> list[Problem]:

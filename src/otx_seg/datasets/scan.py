@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,9 +18,29 @@ from otx_seg.datasets.masks import MaskContentError
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX
+from otx_seg.losses.class_weights import LabelStatistics
 from otx_seg.runtime.images import verify_image
 
 _LISTED = 5  # faults named in a message
+
+
+class ImageContent(NamedTuple):
+    """What one image and its mask hold.
+
+    Attributes:
+        pixels: number of pixels of each label, in index order, then of those that no label claims (255).
+        size: (height, width) in pixels.
+        extents: how far a region of each label reaches, see `mean_extents`; 0 where the label is not shown.
+    """
+
+    pixels: tuple[int, ...]
+    size: tuple[int, int]
+    extents: tuple[float, ...]
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """The labels that have pixels."""
+        return tuple(label for label, count in enumerate(self.pixels[:-1]) if count)
 
 
 @dataclass(frozen=True)
@@ -27,20 +48,39 @@ class ScanReport:
     """What a subset holds.
 
     Attributes:
-        images: number of sound samples; the figures below are about these.
-        pixels_per_label: number of pixels of each label, in index order.
-        ignored_pixels: number of pixels that no label claims (255).
-        sizes: ((height, width) in pixels, number of images), the most frequent size first.
-        labels_of: for each sound sample, in order, the labels it shows.
+        labels: number of labels.
+        contents: of each sound sample, in order; all other figures are about these.
         broken: (name, reason) of each sample whose image or mask cannot be decoded.
     """
 
-    images: int
-    pixels_per_label: tuple[int, ...]
-    ignored_pixels: int
-    sizes: tuple[tuple[tuple[int, int], int], ...]
-    labels_of: tuple[tuple[int, ...], ...]
+    labels: int
+    contents: tuple[ImageContent, ...]
     broken: tuple[tuple[str, str], ...]
+
+    @property
+    def images(self) -> int:
+        """Number of sound samples."""
+        return len(self.contents)
+
+    @functools.cached_property
+    def pixels_per_label(self) -> tuple[int, ...]:
+        """Number of pixels of each label, in index order."""
+        return tuple(sum(content.pixels[label] for content in self.contents) for label in range(self.labels))
+
+    @property
+    def ignored_pixels(self) -> int:
+        """Number of pixels that no label claims (255)."""
+        return sum(content.pixels[-1] for content in self.contents)
+
+    @property
+    def sizes(self) -> tuple[tuple[tuple[int, int], int], ...]:
+        """((height, width) in pixels, number of images), the most frequent size first."""
+        return tuple(Counter(content.size for content in self.contents).most_common())
+
+    @functools.cached_property
+    def labels_of(self) -> tuple[tuple[int, ...], ...]:
+        """For each sound sample, in order, the labels it shows."""
+        return tuple(content.shown for content in self.contents)
 
     @property
     def share_per_label(self) -> tuple[float, ...]:
@@ -50,24 +90,39 @@ class ScanReport:
 
     @property
     def images_per_label(self) -> tuple[int, ...]:
-        """Number of images that show each label."""
-        shown = Counter(label for labels in self.labels_of for label in labels)
-        return tuple(shown[label] for label in range(len(self.pixels_per_label)))
+        """Number of sound samples that show each label."""
+        return tuple(sum(content.pixels[label] > 0 for content in self.contents) for label in range(self.labels))
+
+    @property
+    def label_statistics(self) -> LabelStatistics:
+        """How much there is of each label, for class weights."""
+        showing = [[content for content in self.contents if content.pixels[label]] for label in range(self.labels)]
+        around = [sum(sum(content.pixels[:-1]) for content in contents) for contents in showing]
+        return LabelStatistics(
+            shares=self.share_per_label,
+            frequencies=tuple(
+                pixels / max(1, total) for pixels, total in zip(self.pixels_per_label, around, strict=True)
+            ),
+            images=len(self.contents),
+        )
+
+    def part(self, chosen: Sequence[bool]) -> ScanReport:
+        """The report on some of the sound samples; broken ones are in none."""
+        kept = tuple(content for content, keep in zip(self.contents, chosen, strict=True) if keep)
+        return ScanReport(self.labels, kept, ())
 
 
 class Finding(NamedTuple):
-    """What one sample holds.
+    """What one sample holds, or why that cannot be told.
 
     Attributes:
-        pixels: number of pixels of each label, then of 255.
-        size: (height, width) in pixels.
+        content: what its files hold; None where there is a fault or damage.
         fault: the mask contradicts the data set: the user has to decide.
         damage: a file cannot be decoded: the sample can be left out.
         wrong_size: the fault is that the mask has another size than the image.
     """
 
-    pixels: tuple[int, ...]
-    size: tuple[int, int]
+    content: ImageContent | None
     fault: str | None = None
     damage: str | None = None
     wrong_size: bool = False
@@ -109,19 +164,37 @@ def examine(subset: Subset, sample: Sample) -> tuple[Finding, NDArray[np.uint8] 
     Returns:
         what was found, and the mask, uint8 (H, W) as of `Subset.read_mask`; None where there is a fault or damage.
     """
-    nothing = ((0,) * (len(subset.labels) + 1), (0, 0))
     try:
         size = verify_image(sample.image)
         subset.mask_code.verify(sample)
         mask = subset.read_mask(sample)
     except MaskContentError as error:
-        return Finding(*nothing, fault=str(error)), None
+        return Finding(None, fault=str(error)), None
     except DataError as error:
-        return Finding(*nothing, damage=str(error)), None
+        return Finding(None, damage=str(error)), None
     if mask.shape != size:
-        return Finding(*nothing, fault=_wrong_size(sample, mask.shape, size), wrong_size=True), None
+        return Finding(None, fault=_wrong_size(sample, mask.shape, size), wrong_size=True), None
     pixels = np.bincount(mask.reshape(-1), minlength=IGNORE_INDEX + 1)
-    return Finding((*pixels[: len(subset.labels)].tolist(), int(pixels[IGNORE_INDEX])), size), mask
+    counted = (*pixels[: len(subset.labels)].tolist(), int(pixels[IGNORE_INDEX]))
+    return Finding(ImageContent(counted, size, mean_extents(mask, len(subset.labels)))), mask
+
+
+def mean_extents(mask: NDArray[np.uint8], labels: int) -> tuple[float, ...]:
+    """How far the regions of each label reach, in pixels: the harmonic mean of the mean lengths of its runs along
+    rows and along columns, which is the side of a square, 0.8 diameters of a disc and twice the width of a long line.
+
+    Args:
+        mask: uint8 (H, W).
+        labels: how many; larger values count for nothing.
+
+    Returns:
+        one number per label, 0 where it has no pixel.
+    """
+    pixels = np.bincount(mask.reshape(-1), minlength=labels)[:labels]
+    runs = np.bincount(np.concatenate((mask[0], mask[:, 0])), minlength=labels)[:labels]
+    for after, before in ((mask[1:], mask[:-1]), (mask[:, 1:], mask[:, :-1])):
+        runs = runs + np.bincount(after[after != before], minlength=labels)[:labels]
+    return tuple((2 * pixels / np.maximum(runs, 1)).tolist())
 
 
 def _wrong_size(sample: Sample, mask: tuple[int, ...], image: tuple[int, int]) -> str:
@@ -142,17 +215,13 @@ def _summary(faults: list[str], subset: Subset) -> str:
 
 def summarise(subset: Subset, findings: Sequence[Finding]) -> ScanReport:
     """The report on a subset from what each of its samples holds, in order; those with a fault are not sound."""
-    sound = [finding for finding in findings if not finding.damage and not finding.fault]
-    pixels = [sum(column) for column in zip(*(finding.pixels for finding in findings), strict=True)]
-    sizes = Counter(finding.size for finding in sound)
     broken = [
         (sample.name, finding.damage)
         for sample, finding in zip(subset.samples, findings, strict=True)
         if finding.damage
     ]
-    shown = [tuple(label for label, count in enumerate(finding.pixels[:-1]) if count) for finding in sound]
-    frequent = tuple(sizes.most_common())
-    return ScanReport(len(sound), tuple(pixels[:-1]), pixels[-1], frequent, tuple(shown), tuple(broken))
+    sound = tuple(finding.content for finding in findings if finding.content is not None)
+    return ScanReport(len(subset.labels), sound, tuple(broken))
 
 
 def sound_samples(subset: Subset, report: ScanReport) -> Subset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,11 +13,16 @@ from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.folder import DEFAULT_SUBSET
 from otx_seg.datasets.opening import HowToRead, find_subsets
 from otx_seg.datasets.samples import Subset
+from otx_seg.datasets.scan import ScanReport, scan, sound_samples
+from otx_seg.datasets.stratification import choose_validation
 from otx_seg.datasets.unlabelled import ImageSet
 from otx_seg.errors import DataError
 
 DEFAULT_SEED = 42
 """Seed of everything random where none is given; one for all commands, so that they split data alike."""
+
+VAL_SHARE = 0.2
+"""Share of the training images to validate on where no others are given."""
 
 
 AS_IT_LOOKS = HowToRead()
@@ -26,8 +32,9 @@ AS_IT_LOOKS = HowToRead()
 class TrainingData:
     """Attributes:
     train: the images to train on.
-    val: the images to validate on, same labels as `train`; None for self-supervised training.
-    split: one sentence on where `val` came from, for people.
+    val: the images to validate on, same labels as `train`; None for self-supervised training, and as long as
+        `split_training` has not taken them from `train`.
+    split: one sentence on where `val` came from, for people; empty as long as it is None.
     unlabelled: images without masks to learn from, if there are any.
     skipped: one message for each file that was left out when they were looked through.
     new: the samples of `train` that show labels new to a network that knows others of them already.
@@ -45,23 +52,45 @@ def open_training(
     train_root: Path,
     val_root: Path | None,
     seed: int,
-    val_share: float = 0.2,
     use_polygons: bool = False,
     how: HowToRead = AS_IT_LOOKS,
+    progress: Callable[[int], None] | None = None,
 ) -> TrainingData:
-    """The images to train on and to validate on.
+    """The images to train on and to validate on: `find_training`, then `split_training` where it is necessary.
+
+    Only then are the masks read; images that cannot be decoded are left out meanwhile, so that this and a training
+    split alike.
+
+    Args:
+        train_root, val_root, use_polygons, how: see `find_training`.
+        seed: see `split_training`.
+        progress: called with the number of images read so far, where they have to be.
+
+    Raises:
+        DataError: unusable data, labels that differ, or a single image that cannot be split.
+    """
+    data = find_training(train_root, val_root, use_polygons, how)
+    if data.val is not None:
+        return data
+    report = scan(data.train, progress)
+    data = replace(data, train=sound_samples(data.train, report))
+    return split_training(data, report, train_root, seed)[0]
+
+
+def find_training(
+    train_root: Path, val_root: Path | None, use_polygons: bool = False, how: HowToRead = AS_IT_LOOKS
+) -> TrainingData:
+    """The images to train on and, if there are some apart, those to validate on.
 
     1. Trained on is the subset train of `train_root`, else the images directly in it, else its only subset.
     2. Validated on is the subset val of `val_root`, else the images directly in it, else its only subset; where only a
        file of annotations is given for validation, `train_root` holds its images too.
     3. Without either: the subset val of `train_root` if there is one,
-    4. else `val_share` of the training images, at least one, chosen by `seed` and taken from them.
+    4. else nothing yet, see `split_training`.
 
     Args:
         train_root: the folder of the training data.
         val_root: the folder of the validation data, or None.
-        seed: decides the random choice; equal seeds and files give equal choices.
-        val_share: the share of the images that a random choice takes, in (0, 1).
         use_polygons: send the masks through `polygon_round_trip`.
         how: the format of the data, and files of annotations.
 
@@ -82,9 +111,40 @@ def open_training(
         _, val = _choose(train_root, subsets, ("val",), "validate on", use_polygons)
         split = f"validation: {len(val)} images of the subset val in {train_root}"
     else:
-        return _split_at_random(train, train_root, seed, val_share)
+        _refuse_single(train, train_root)
+        return TrainingData(train, None, "")
     check_same_labels(train, val)
     return TrainingData(train, val, split)
+
+
+def split_training(
+    data: TrainingData, report: ScanReport, root: Path, seed: int, val_share: float = VAL_SHARE
+) -> tuple[TrainingData, ScanReport, ScanReport]:
+    """Take the validation images from the training images, so that both show every label, see `choose_validation`.
+
+    Args:
+        data: without validation images, and without training images that cannot be decoded.
+        report: on the training images.
+        root: the folder they were found in.
+        seed: equal seeds and files give equal choices.
+        val_share: the share of the images that is taken, in (0, 1); at least one, and more if many labels are rare.
+
+    Returns:
+        The data, and the reports on the training and on the validation images.
+
+    Raises:
+        DataError: a single image cannot be split.
+    """
+    count = len(data.train)
+    _refuse_single(data.train, root)
+    taken = min(max(1, round(val_share * count)), count - 1)
+    chosen = choose_validation(report.labels_of, report.labels, taken, seed)
+    number = int(chosen.sum())
+    split = f"validation: {number} of the {count} images of {root}, chosen by label and seed {seed}"
+    if number > taken:
+        split += f": more than {taken}, so that they show every label that several images have"
+    parts = replace(data, train=_part(data.train, ~chosen), val=_part(data.train, chosen), split=split)
+    return parts, report.part((~chosen).tolist()), report.part(chosen.tolist())
 
 
 def open_test(root: Path, use_polygons: bool = False, how: HowToRead = AS_IT_LOOKS) -> Subset:
@@ -118,17 +178,15 @@ def _place(root: Path, subset: str) -> str:
     return str(root) if subset == DEFAULT_SUBSET else f"the subset {subset} in {root}"
 
 
-def _split_at_random(subset: Subset, root: Path, seed: int, val_share: float) -> TrainingData:
-    count = len(subset)
-    if count < 2:
+def _refuse_single(subset: Subset, root: Path) -> None:
+    """
+    Raises:
+        DataError: there are fewer than two images.
+    """
+    if len(subset) < 2:
         raise DataError(
             f"{root}: a single image cannot be split into training and validation; give --val-data-roots or more images"
         )
-    taken = min(max(1, round(val_share * count)), count - 1)
-    chosen = np.zeros(count, bool)
-    chosen[np.random.default_rng(seed).permutation(count)[:taken]] = True
-    split = f"validation: {taken} of the {count} images of {root}, chosen at random by seed {seed}"
-    return TrainingData(_part(subset, ~chosen), _part(subset, chosen), split)
 
 
 def _part(subset: Subset, chosen: NDArray[np.bool_]) -> Subset:

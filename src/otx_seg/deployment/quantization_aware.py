@@ -139,7 +139,7 @@ def fine_tuning_template(template: Template) -> Template:
 def fine_tune(
     how: FineTuning,
     data: TrainingData,
-    label_shares: Sequence[float],
+    label_weights: Sequence[float],
     run: RunFolder,
     state: dict[str, Any] | None,
     watcher: Watcher,
@@ -156,7 +156,7 @@ def fine_tune(
 
     Args:
         data: labelled images with the labels of the weights, in their order.
-        label_shares: share of each label among the training pixels, 0..1.
+        label_weights: how much the pixels of each label count, see `algorithms.build`.
         run: keeps what is needed to go on when this is interrupted.
         state: the checkpoint to go on from, of a run of the same template.
         watcher: receives the reports of the training.
@@ -186,7 +186,7 @@ def fine_tune(
         # 4. train
         goal = before.scores.dice_average - how.recipe.max_dice_loss
         begin()
-        trained = _train(predictor, goal, how, data, label_shares, run, state, watcher)
+        trained = _train(predictor, goal, how, data, label_weights, run, state, watcher)
         # 5. after
         with written_whole(run.path / FOLDER) as unfinished:
             best = read_weights(trained.weights)
@@ -276,13 +276,13 @@ def _train(
     goal: float,
     how: FineTuning,
     data: TrainingData,
-    label_shares: Sequence[float],
+    label_weights: Sequence[float],
     run: RunFolder,
     state: dict[str, Any] | None,
     watcher: Watcher,
 ) -> TrainResult:
     set_seed(how.seed)
-    algorithm = algorithms.build_quantization_aware(how.template, predictor.network, label_shares)
+    algorithm = algorithms.build_quantization_aware(how.template, predictor.network, label_weights)
     training = Training(
         algorithm,
         data,

@@ -54,17 +54,16 @@ def _by_label(sound: Sequence[Copy]) -> list[list[int]]:
     """For each label of each subset the images that show it, most pixels first; labels in few images first."""
     showing: dict[tuple[str, int], list[int]] = {}
     for index, copy in enumerate(sound):
-        for label, pixels in enumerate(copy.found.finding.pixels[:-1]):
-            if pixels:
-                showing.setdefault((copy.inspection.name, label), []).append(index)
+        for label in copy.found.content.shown:
+            showing.setdefault((copy.inspection.name, label), []).append(index)
     for (_, label), indices in showing.items():
         indices.sort(key=lambda index: -_share(sound[index], label))
     return sorted(showing.values(), key=len)
 
 
 def _share(copy: Copy, label: int) -> float:
-    height, width = copy.found.finding.size
-    return copy.found.finding.pixels[label] / (height * width)
+    height, width = copy.found.content.size
+    return copy.found.content.pixels[label] / (height * width)
 
 
 def sheet(images: Sequence[Copy]) -> str:
@@ -92,8 +91,8 @@ def legend(labels: Labels, shown: Sequence[int]) -> str:
 def _figure(copy: Copy) -> str:
     subset, sample = copy.inspection.subset, copy.sample
     name = escape(f"{copy.inspection.name}: {sample.name}")
-    pixels = copy.found.finding.pixels[:-1]
-    shown = sorted((index for index, count in enumerate(pixels) if count), key=lambda index: -pixels[index])
+    content = copy.found.content
+    shown = sorted(content.shown, key=lambda index: -content.pixels[index])
     try:
         image, mask = small(subset.read_image(sample)), subset.read_mask(sample)
     except DataError as error:  # it was sound a moment ago

@@ -9,9 +9,12 @@ cannot do yet is refused with the reason when anything but the inactive value is
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator
+
+from otx_seg.losses.class_weights import RULES, parse_weights
+from otx_seg.template.group import Group, decided, inactive
 
 SIZE_STEP = 32
 """Input sizes are multiples of the coarsest stride of the networks, in pixels."""
@@ -19,35 +22,24 @@ SIZE_STEP = 32
 _SIZE = re.compile(r"([1-9]\d*)x([1-9]\d*)")
 
 
-def _inactive(value: Any, reason: str) -> Any:
-    """A field that only takes `value` in this version; `reason` is told to whoever asks for another."""
-    return Field(default=value, description=reason, json_schema_extra={"inactive": True})
-
-
-class Group(BaseModel):
-    """A named group of parameters: immutable, without unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-    @field_validator("*", mode="after")
-    @classmethod
-    def _refuse_inactive(cls, value: Any, info: ValidationInfo) -> Any:
-        field = cls.model_fields[info.field_name or ""]
-        extra = field.json_schema_extra
-        if isinstance(extra, dict) and extra.get("inactive") and value != field.default:
-            raise ValueError(f"only {field.default!r} is possible: {field.description}")
-        return value
-
-
 class LearningParameters(Group):
     """How a network is trained."""
 
-    batch_size: int = Field(8, ge=1, le=512, description="images per optimisation step and process")
+    batch_size: int = decided(8, ge=1, le=512, description="images per optimisation step and process")
     inference_batch_size: int = Field(1, ge=1, le=512, description="images per forward pass of `otx eval`")
     unlabeled_batch_size: int = Field(
         8, ge=1, le=512, description="images without masks per step and process, in semi-supervised training"
     )
     learning_rate: float = Field(1e-3, ge=1e-7, le=0.1, description="learning rate after the warm-up")
+    loss: Literal["cross_entropy", "dice", "cross_entropy_dice"] = Field(
+        "cross_entropy",
+        description="what is minimised: the cross-entropy of pixels, the soft Dice of labels, or their sum",
+    )
+    class_weights: str = decided(
+        "inverse_root",
+        description="how much the labels' pixels count in the cross-entropy: none (the same), inverse_root (1 / sqrt "
+        "of their share), median_frequency, effective_number, or a number for each label, such as 1,2,0.5",
+    )
     learning_rate_schedule: Literal["poly", "plateau", "constant"] = Field(
         "poly",
         description="how the rate falls: poly over the run's length (epochs or max_minutes, whichever ends first), "
@@ -56,9 +48,9 @@ class LearningParameters(Group):
     learning_rate_warmup_iters: int = Field(
         100, ge=0, le=10_000, description="steps of linear warm-up, at most half of all steps"
     )
-    num_iters: int = Field(300, ge=1, le=100_000, description="epochs at most (the name is historical)")
+    num_iters: int = decided(300, ge=1, le=100_000, description="epochs at most (the name is historical)")
     max_minutes: float = Field(0.0, ge=0, le=100_000, description="end the training after this time; 0: no limit")
-    num_workers: int = Field(2, ge=0, le=32, description="processes that load training images; 0: none")
+    num_workers: int = decided(2, ge=0, le=32, description="processes that load training images; 0: none")
     auto_num_workers: bool = Field(False, description="choose num_workers from the CPU cores instead")
     enable_early_stopping: bool = Field(
         True, description="stop when the validation Dice no longer improves; max_minutes is used up in any case"
@@ -68,7 +60,7 @@ class LearningParameters(Group):
     early_stop_iteration_patience: int = Field(
         0, ge=0, le=100_000, description="steps without improvement that must have passed as well before stopping"
     )
-    use_adaptive_interval: bool = Field(
+    use_adaptive_interval: bool = decided(
         False,
         description="validate after every epoch (False), or after every 2 to 5 when they have fewer than 50 steps, and "
         "as rarely as it takes to spend at most about a fifth of the time on it; under max_minutes a twentieth",
@@ -79,7 +71,7 @@ class LearningParameters(Group):
     auto_adapt_batch_size: Literal["None", "Safe"] = Field(
         "Safe", description="when memory runs out: None stops, Safe halves the batch and says so"
     )
-    input_size: str = Field(
+    input_size: str = decided(
         "512x512", description=f"HEIGHTxWIDTH the network sees, in pixels, multiples of {SIZE_STEP} from 64 to 2048"
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
@@ -103,6 +95,13 @@ class LearningParameters(Group):
         False, description="contrast the labels' regions between two views of each image, beside the pixel losses"
     )
 
+    @field_validator("class_weights")
+    @classmethod
+    def _check_class_weights(cls, value: str) -> str:
+        if value not in RULES:
+            parse_weights(value)
+        return value
+
     @field_validator("input_size")
     @classmethod
     def _check_input_size(cls, value: str) -> str:
@@ -122,8 +121,8 @@ class PostProcessing(Group):
         0.0, ge=0, le=1, description="probabilities below this are set to 0, as in Model API; 0: plain argmax"
     )
     blur_strength: int = Field(1, ge=1, le=25, description="side of the box blur of the probabilities; 1: none")
-    confidence_threshold: float = _inactive(0.35, "semantic segmentation has no such threshold; see soft_threshold")
-    result_based_confidence_threshold: bool = _inactive(True, "semantic segmentation has no such threshold")
+    confidence_threshold: float = inactive(0.35, "semantic segmentation has no such threshold; see soft_threshold")
+    result_based_confidence_threshold: bool = inactive(True, "semantic segmentation has no such threshold")
 
 
 class AlgoBackend(Group):
@@ -140,7 +139,7 @@ class AlgoBackend(Group):
         le=1_000_000_000_000,
         description="bytes of memory per machine for decoded training images, at most half of what is free; 0: none",
     )
-    storage_cache_scheme: str = _inactive("NONE", "the storage cache is not part of this version")
+    storage_cache_scheme: str = inactive("NONE", "the storage cache is not part of this version")
 
 
 class SemiSupervised(Group):
@@ -256,7 +255,7 @@ class NncfOptimization(Group):
     batch_norm_epochs: int = Field(
         2, ge=0, le=100_000, description="first epochs of it in which the batch norms' statistics follow the batches"
     )
-    enable_quantization: bool = _inactive(True, "an optimisation without quantisation does nothing")
+    enable_quantization: bool = inactive(True, "an optimisation without quantisation does nothing")
     enable_pruning: bool = Field(
         False, description="set the smallest weights of the quantised layers of a .pth to 0 before fine-tuning"
     )

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from otx_seg.catalogue import nearest
+from otx_seg.template.group import AUTO
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
@@ -55,6 +56,13 @@ def _section(model: type[BaseModel], location: list[str]) -> type[BaseModel] | N
 
 def describe_range(field: Any) -> str:
     """The values a field of a schema class can take, such as ``1 to 512`` or ``Performance | Mixed``."""
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and extra.get("decided"):
+        return " | ".join(part for part in (AUTO, _range_of_values(field)) if part)
+    return _range_of_values(field)
+
+
+def _range_of_values(field: Any) -> str:
     options = getattr(field.annotation, "__args__", ())
     if getattr(field.annotation, "__origin__", None) is Literal:
         return " | ".join(map(str, options))

@@ -103,8 +103,10 @@ def _described(section: BaseModel, prefix: str) -> list[Parameter]:
 
 
 def _possible(field: FieldInfo) -> str:
-    extra = field.json_schema_extra
-    return f"only {field.default}" if isinstance(extra, dict) and extra.get("inactive") else describe_range(field)
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    if extra.get("inactive"):
+        return f"only {field.default}"
+    return describe_range(field)
 
 
 def _kind(annotation: Any) -> str:

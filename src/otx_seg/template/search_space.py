@@ -106,7 +106,8 @@ def _flat(section: dict[str, dict[str, Range]]) -> Space:
 
 
 def _values(parameters: HyperParameters) -> dict[str, Any]:
-    return {f"{group}.{name}": value for group, held in parameters.model_dump().items() for name, value in held.items()}
+    """The values by dotted name; for those that are left open the usual ones, since what they may be is not open."""
+    return {f"{group}.{name}": getattr(held, name) for group, held in parameters for name in type(held).model_fields}
 
 
 def _is_searchable(name: str, value: Any) -> bool:

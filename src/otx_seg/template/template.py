@@ -15,6 +15,7 @@ from otx_seg.template import pipelines
 from otx_seg.template.hyper_parameters import HyperParameters
 from otx_seg.template.invalid import explain
 from otx_seg.template.listing import find_template_file, read_yaml
+from otx_seg.template.losses import LOSSES, Losses
 from otx_seg.template.search_space import Range, check_search_space
 
 
@@ -78,9 +79,10 @@ class Template(_Section):
     second_crop_pipeline: pipelines.Pipeline = Field(
         pipelines.SECOND_CROP, description="as train_pipeline, for its second view"
     )
-    losses: tuple[dict[str, Any], ...] = Field(
-        ({"type": "CrossEntropy", "weight": 1.0, "rarity_power": 0.5},),
-        description="classes of otx_seg.losses with a weight each; their weighted sum is minimised",
+    losses: Losses | None = Field(
+        None,
+        description="classes of otx_seg.losses with a weight each; their weighted sum is minimised; null: those that "
+        "learning_parameters.loss names",
     )
     optimizer: dict[str, Any] = Field(
         description="class of torch.optim with its arguments but the learning rate; parameters whose name contains one "
@@ -100,9 +102,19 @@ class Template(_Section):
 
     @property
     def input_size(self) -> tuple[int, int]:
-        """(height, width) in pixels of what the network sees."""
+        """(height, width) in pixels of what the network sees; the usual size as long as it is left open."""
         height, width = self.hyper_parameters.learning_parameters.input_size.split("x")
         return int(height), int(width)
+
+    @property
+    def left_open(self) -> tuple[str, ...]:
+        """``group.name`` of the hyper-parameters that are decided when a training begins."""
+        return tuple(f"{name}.{parameter}" for name, group in self.hyper_parameters for parameter in group.left_open)
+
+    @property
+    def pixel_losses(self) -> Losses:
+        """The losses whose weighted sum is minimised, as `losses` of a template file lists them."""
+        return LOSSES[self.hyper_parameters.learning_parameters.loss] if self.losses is None else self.losses
 
     def override(self, values: dict[str, Any]) -> Template:
         """The template with some hyper-parameters replaced.
@@ -114,6 +126,11 @@ class Template(_Section):
             UsageError: an unknown name (with the nearest known one), a wrong type or a value out of range.
         """
         return self.model_copy(update={"hyper_parameters": _replaced(self.hyper_parameters, values)})
+
+    def completed_by(self, other: Template) -> Template:
+        """The template with what it leaves open taken from another."""
+        groups = {group: values.model_dump() for group, values in other.hyper_parameters}
+        return self.override({name: groups[name.split(".")[0]][name.split(".")[1]] for name in self.left_open})
 
     def as_yaml(self) -> str:
         """The template as a file that `load` reads back to an equal template, every default written out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import nn
 
+from otx_seg.configuration import learning as configuration
+from otx_seg.configuration.facts import MachineFacts
 from otx_seg.errors import UsageError
 from otx_seg.template import Template
 from otx_seg.template.hyper_parameters import LearningParameters
@@ -63,9 +66,34 @@ def choose_precision(precision: str) -> str:
 
 def choose_workers(parameters: LearningParameters, processes: int) -> int:
     """Loader processes of each training process."""
-    if not parameters.auto_num_workers:
-        return parameters.num_workers
-    return min((os.cpu_count() or 1) // processes, 8)
+    if parameters.auto_num_workers or "num_workers" in parameters.left_open:
+        number: int = configuration.choose_workers(machine_facts(processes)).value
+        return number
+    return parameters.num_workers
+
+
+def machine_facts(processes: int) -> MachineFacts:
+    """What decisions about a training have to know of this machine.
+
+    Args:
+        processes: that train together on it.
+    """
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        cores = os.cpu_count() or 1
+    return MachineFacts(cores, torch.get_num_threads(), processes, not on_cpu(), _memory())
+
+
+def _memory() -> int | None:
+    """Bytes of main memory this process may use, whoever uses it now: decisions should be the same tomorrow."""
+    try:
+        installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+    limit = Path("/sys/fs/cgroup/memory.max")  # of a container
+    text = limit.read_text().strip() if limit.is_file() else ""
+    return min(installed, int(text)) if text.isdecimal() else installed
 
 
 def processes_here() -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from otx_seg import template as templates
-from otx_seg.datasets import DEFAULT_SEED, open_test, open_training, open_unlabelled
+from otx_seg.datasets import find_training, open_test, open_unlabelled
 from otx_seg.datasets.folder import subsets_in
 from otx_seg.errors import UsageError
 from otx_seg.template import Template
@@ -192,7 +192,7 @@ def _open(given: DataRoots, data: Data, place: Workspace, train_type: str) -> No
     elif given.train is not None or given.val is not None:
         val = None if data.val.data_roots is None else place.path / data.val.data_roots
         if data.train.data_roots is not None:
-            open_training(place.path / data.train.data_roots, val, DEFAULT_SEED)
+            find_training(place.path / data.train.data_roots, val)
         elif val is not None:
             open_test(val)
     if given.test is not None:

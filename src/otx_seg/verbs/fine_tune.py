@@ -28,7 +28,7 @@ from otx_seg.training.checkpoint import OPTIMIZE, find_checkpoint, read_checkpoi
 from otx_seg.training.watcher import Watcher
 from otx_seg.verbs.plan import Plan, Roots, how_recorded
 from otx_seg.verbs.recipe import recipe
-from otx_seg.verbs.training_data import check_data, describe_data, open_data, refuse_other_data
+from otx_seg.verbs.training_data import check_data, describe_data, label_weights, open_data, refuse_other_data
 from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import RunFolder, open_run
@@ -83,7 +83,7 @@ def fine_tune_weights(
     roots = tuple(root for root in (plan.roots.train, plan.roots.val) if root is not None)
     run = _open_run(plan, output, overwrite, roots, outputs)
     with log_to(run) as note:
-        data, label_shares = check_data(open_data(plan), plan.known, progress)
+        data, report = check_data(plan, open_data(plan), progress)
         _refuse_other_labels(plan, data.train.labels.names)
         if plan.state is not None:
             refuse_other_data(plan, data)
@@ -98,7 +98,7 @@ def fine_tune_weights(
             plan.seed,
         )
         begin = functools.partial(_begin, run, plan, data)
-        result = fine_tune(how, data, label_shares, run, plan.state, watcher, progress, begin)
+        result = fine_tune(how, data, label_weights(plan, report), run, plan.state, watcher, progress, begin)
         _tell_what_came_of_it(result, settings.maximal_accuracy_degradation)
         note(f"{result.model}: {result.summary}")
     return result
@@ -112,7 +112,7 @@ def _new_plan(request: Request) -> Plan:
     chosen = _asked(_template_of(path, weights.template, request.template), request.parameters)
     roots = Roots(Path(request.train_root), _path(request.val_root), None, None, request.how)
     seed = DEFAULT_SEED if request.seed is None else request.seed
-    return Plan(chosen, "quantisation-aware", roots, seed, path, weights.labels, True, None, None)
+    return Plan(chosen, "quantisation-aware", roots, seed, path, weights.labels, None, None)
 
 
 def _resumed_plan(request: Request, resume_from: Path) -> Plan:
@@ -136,7 +136,7 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     train_root, val_root = request.train_root or recorded["train_root"], request.val_root or recorded["val_root"]
     roots = Roots(Path(train_root), _path(val_root), None, None, how_recorded(request.how, recorded))
     known = read_weights(source).labels
-    return Plan(of_run, "as in the run to go on with", roots, recorded["seed"], source, known, True, state, run)
+    return Plan(of_run, "as in the run to go on with", roots, recorded["seed"], source, known, state, run)
 
 
 def _template_of(path: Path, made_from: Template | None, named: str | Path | None) -> Template:

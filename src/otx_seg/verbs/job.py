@@ -58,7 +58,9 @@ class Job:
 
     Attributes:
         folder: where everything goes, each step in a folder of its own.
-        template: the resolved one.
+        template: the one named, with `given` in it; else the usual one, and the training may choose another.
+        template_named: whether arguments or workspace name a template.
+        given: the hyper-parameters that were asked for, which any template gets.
         train_root, val_root, unlabelled_root, unlabelled_list: the data of the training.
         test_root: the data to measure on; None: the validation images that are taken from the training images.
         workspace: as it was given.
@@ -77,6 +79,8 @@ class Job:
     workspace: str | Path | None
     seconds: float
     shown: Callable[[], AbstractContextManager[Display]]
+    template_named: bool = True
+    given: dict[str, Any] = field(default_factory=dict)
 
     @property
     def labelled_roots(self) -> tuple[Path, ...]:
@@ -99,7 +103,7 @@ class Job:
             "unlabelled data": self.unlabelled_root,
         }
         return {
-            "template": self.template.as_dict(),
+            "template": self.template.as_dict() if self.template_named else {"parameters": self.given},
             "seed": self.seed,
             "folders": {name: str(root.resolve()) if root else None for name, root in roots.items()},
             "files": {name: digest_of(root) if root else None for name, root in roots.items()},

@@ -101,7 +101,7 @@ def outcome_of(job: Job, state: JobState, skipped: tuple[str, ...]) -> Outcome:
         )
     return Outcome(
         folder=job.folder,
-        template=job.template.name,
+        template=state.done["train"]["template"],
         models=tuple(models),
         images=state.done["eval_train"]["images"],
         package=job.folder / state.done["deploy"]["file"],

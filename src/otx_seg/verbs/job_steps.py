@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import Subset, open_test, open_training
+from otx_seg import template as templates
+from otx_seg.datasets import Subset, find_training, open_test
 from otx_seg.errors import DataError
 from otx_seg.verbs.benchmark import checked_threads, compare
 from otx_seg.verbs.check import check
@@ -21,6 +22,7 @@ from otx_seg.verbs.export import export
 from otx_seg.verbs.job import Job
 from otx_seg.verbs.optimize import optimize
 from otx_seg.verbs.train import train
+from otx_seg.verbs.training_data import recorded_validation
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.run_folder import RunFolder, point_latest
 
@@ -63,13 +65,14 @@ def _train(job: Job, done: Done) -> dict[str, Any]:
         if run.checkpoint.is_file():
             result = train(resume_from=run.path, watcher=display, scan_progress=display.on_scan)
         else:
-            # The template is complete: nothing of the workspace is to be added to it.
+            # A template that is named is complete: nothing of the workspace is to be added to it.
             result = train(
                 job.train_root,
                 job.val_root,
                 unlabeled_data_roots=job.unlabelled_root,
                 unlabeled_file_list=job.unlabelled_list,
-                template=_written_template(job),
+                template=_written_template(job) if job.template_named else None,
+                parameters=None if job.template_named else job.given,
                 workspace=job.workspace,
                 output=run.path,
                 seed=job.seed,
@@ -81,6 +84,7 @@ def _train(job: Job, done: Done) -> dict[str, Any]:
     assert result.scores is not None
     return {
         "file": _relative(result.weights, job),
+        "template": templates.load(run.template).name,
         "validation_dice": result.scores.dice_average,
         "epochs": result.epochs,
         "steps": result.steps,
@@ -113,13 +117,11 @@ def _eval(model_of: str) -> Callable[[Job, Done], dict[str, Any]]:
 
 
 def _measured_on(job: Job) -> Subset:
-    """The test images; where there are none, those that the training takes from its own folder to validate on."""
+    """The test images; where there are none, those that the training took from its own folder to validate on."""
     use_polygons = job.template.hyper_parameters.learning_parameters.use_otx_adapter
     if job.test_root is not None:
         return open_test(job.test_root, use_polygons)
-    val = open_training(job.train_root, None, job.seed, use_polygons=use_polygons).val
-    assert val is not None
-    return val
+    return recorded_validation(RunFolder(job.folder / "train"), find_training(job.train_root, None, use_polygons))
 
 
 def _export(job: Job, done: Done) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from otx_seg import template as templates
+from otx_seg.algorithms import takes_label_weights
+from otx_seg.configuration.facts import Decision
 from otx_seg.datasets import AS_IT_LOOKS, DEFAULT_SEED, HowToRead
-from otx_seg.datasets.epoch_sampler import EpochSampler
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, labels_from_plain
 from otx_seg.template import Template
@@ -19,10 +19,6 @@ from otx_seg.verbs.hpo.settings import Settings, check_settings, holds_search, r
 from otx_seg.verbs.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import BackboneFile, WeightsFile, read_start
-
-logger = logging.getLogger(__name__)
-
-_EPOCHS = "learning_parameters.num_iters"
 
 
 @dataclass(frozen=True)
@@ -52,9 +48,11 @@ class Plan:
         reason: why its train type was chosen.
         load_weights: what the training starts from, or None.
         known: the labels of these weights, or None where there are none.
-        length_given: whether the arguments say how long to train.
         state: the checkpoint of the run to go on with, or None.
         search: how to search for hyper-parameters before the training, or None.
+        given: the parameters that were asked for, which any template gets.
+        template_named: whether the template is settled; otherwise the data may decide on another one.
+        decisions: what was decided since, see `verbs.auto_configuration`.
     """
 
     template: Template
@@ -63,10 +61,12 @@ class Plan:
     seed: int
     load_weights: Path | None
     known: Labels | None
-    length_given: bool
     state: dict[str, Any] | None
     resumed_run: RunFolder | None
     search: Settings | None = None
+    given: dict[str, Any] = field(default_factory=dict)
+    template_named: bool = True
+    decisions: tuple[Decision, ...] = ()
 
     @property
     def train_type(self) -> str:
@@ -127,7 +127,8 @@ def _new_plan(request: Request) -> Plan:
             "--train-type Selfsupervised learns from images alone: leave out --data-format and --train-ann-files, and "
             "name the folder of the images"
         )
-    chosen = chosen.override({**request.parameters, PARAMETER: train_type})
+    parameters = {**request.parameters, PARAMETER: train_type}
+    chosen = chosen.override(parameters)
     roots = Roots(
         Path(request.train_root),
         _path(request.val_root),
@@ -137,12 +138,12 @@ def _new_plan(request: Request) -> Plan:
     )
     seed = DEFAULT_SEED if request.seed is None else request.seed
     known = start.labels if isinstance(start, WeightsFile) else None
-    _refuse_unused(chosen, known)
-    length_given = _EPOCHS in request.parameters or chosen.hyper_parameters.learning_parameters.max_minutes > 0
+    _refuse_unused(chosen, known, request.parameters)
     search = check_settings(request.hpo_time_ratio, request.hpo_parallel) if request.enable_hpo else None
     if search is not None and train_type == "Selfsupervised":
         raise UsageError("--enable-hpo compares validation scores, and self-supervised training has none: leave it out")
-    return Plan(chosen, reason, roots, seed, weights, known, length_given, None, None, search)
+    named = request.template is not None or (start is not None and start.template is not None)
+    return Plan(chosen, reason, roots, seed, weights, known, None, None, search, parameters, named)
 
 
 def _choose_template(named: str | Path | None, start: WeightsFile | BackboneFile | None) -> Template:
@@ -156,7 +157,7 @@ def _choose_template(named: str | Path | None, start: WeightsFile | BackboneFile
     return made_from
 
 
-def _refuse_unused(template: Template, known: Labels | None) -> None:
+def _refuse_unused(template: Template, known: Labels | None, given: dict[str, Any]) -> None:
     """
     Raises:
         UsageError: a parameter that would do nothing, or that does not go with the way of learning.
@@ -165,6 +166,15 @@ def _refuse_unused(template: Template, known: Labels | None) -> None:
     train_type = template.hyper_parameters.algo_backend.train_type
     if parameters.enable_supcon and train_type != "Incremental":
         raise UsageError(f"learning_parameters.enable_supcon needs labelled images alone, not {train_type} training")
+    if template.losses is not None and "learning_parameters.loss" in given:
+        raise UsageError(
+            f"learning_parameters.loss={parameters.loss}: template {template.name} lists losses of its own; remove one"
+        )
+    if "learning_parameters.class_weights" in given and not takes_label_weights(template):
+        raise UsageError(
+            "learning_parameters.class_weights are for the cross-entropy, and the Dice loss counts labels alike: leave "
+            "them out, or choose learning_parameters.loss=cross_entropy_dice"
+        )
     if parameters.task_adapt == "merge" and (known is None or train_type == "Selfsupervised"):
         raise UsageError(
             "learning_parameters.task_adapt=merge adds labels to those of a trained model: give its --load-weights"
@@ -184,7 +194,7 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
         given = (request.val_root is not None, request.unlabelled_root is not None)
         asked[PARAMETER] = choose_train_type(request.train_type, None, *given)[0]
     chosen = templates.load(request.template) if request.template is not None else of_run
-    chosen = chosen.override(asked)
+    chosen = chosen.override(asked).completed_by(of_run)
     refuse_other_template(of_run, chosen)
     if request.val_root is not None and of_run.hyper_parameters.algo_backend.train_type == "Selfsupervised":
         raise UsageError("the run to go on with is self-supervised and looks at no masks: leave out --val-data-roots")
@@ -204,7 +214,7 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
         how_recorded(request.how, recorded),
     )
     known = None if recorded.get("known_labels") is None else labels_from_plain(recorded["known_labels"])
-    return Plan(chosen, "as in the run to go on with", roots, recorded["seed"], None, known, True, state, run, search)
+    return Plan(chosen, "as in the run to go on with", roots, recorded["seed"], None, known, state, run, search)
 
 
 def _find_resumed(
@@ -247,22 +257,6 @@ def how_recorded(asked: HowToRead, recorded: dict[str, Any]) -> HowToRead:
         asked.train_annotations or _path(recorded.get("train_annotations")),
         asked.val_annotations or _path(recorded.get("val_annotations")),
     )
-
-
-def with_length(plan: Plan, images: int, processes: int) -> Plan:
-    """A self-supervised training of `self_supervised.steps` steps, unless the arguments say how long it is.
-
-    Args:
-        images: to train on.
-        processes: that train together.
-    """
-    if plan.train_type != "Selfsupervised" or plan.length_given:
-        return plan
-    parameters = plan.template.hyper_parameters
-    per_epoch = EpochSampler(images, parameters.learning_parameters.batch_size, 0, 0, processes).steps
-    epochs = -(-parameters.self_supervised.steps // per_epoch)
-    logger.info("training for %d epochs: self_supervised.steps=%d", epochs, parameters.self_supervised.steps)
-    return replace(plan, template=plan.template.override({_EPOCHS: epochs}))
 
 
 def _path(value: str | Path | None) -> Path | None:

@@ -186,6 +186,8 @@ def _settle(
         workspace=workspace,
         seconds=seconds,
         shown=shown,
+        template_named=plan.template_named,
+        given=plan.given,
     )
     for root in job.labelled_roots:
         if not root.is_dir():

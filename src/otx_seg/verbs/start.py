@@ -50,7 +50,7 @@ def start_training(
     network: SegmentationNetwork,
     origin: str,
     data: TrainingData,
-    label_shares: tuple[float, ...],
+    label_weights: tuple[float, ...],
     run: RunFolder,
     seed: int,
     watcher: Watcher,
@@ -59,13 +59,13 @@ def start_training(
 
     Args:
         origin: how the network's weights began.
-        label_shares: share of each label among the labelled training pixels.
+        label_weights: how much the pixels of each label count, see `algorithms.build`.
         seed: of the data order.
 
     Raises:
         UsageError: the template names an algorithm, a loss, a transform or an optimiser that cannot be built.
     """
-    algorithm = algorithms.build(template, network, label_shares)
+    algorithm = algorithms.build(template, network, label_weights)
     return Training(algorithm, data, template, run, seed, origin, watcher)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,38 +12,34 @@ from typing import Any
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
-from otx_seg.datasets import TrainingData
+from otx_seg.datasets import ScanReport, TrainingData
 from otx_seg.errors import UsageError
 from otx_seg.models.network import SegmentationNetwork
-from otx_seg.report.curves import draw_curves
-from otx_seg.report.progress import format_duration
-from otx_seg.report.run_report import write_report
-from otx_seg.report.tables import as_text, scores_table
-from otx_seg.report.trials import describe_trials, read_trials
 from otx_seg.template.byte_size import parse_byte_size
-from otx_seg.training.devices import describe_device, on_cpu
+from otx_seg.training.devices import machine_facts, on_cpu
 from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
+from otx_seg.verbs.auto_configuration import configure, decisions_of, plain
 from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.hpo.trial import Ground
 from otx_seg.verbs.launched import end_with_launcher, naming_lost_processes, note_run, only_errors
 from otx_seg.verbs.place import open_place
 from otx_seg.verbs.place_of_training import fill_from
-from otx_seg.verbs.plan import Plan, Request, make_plan, with_length
+from otx_seg.verbs.plan import Plan, Request, make_plan
 from otx_seg.verbs.start import first_network, make_deterministic, start_training
 from otx_seg.verbs.training_data import (
     check_data,
     describe_data,
+    label_weights,
     open_data,
     open_regions_to_train_on,
     refuse_other_data,
 )
 from otx_seg.verbs.training_folder import open_training_run
+from otx_seg.verbs.training_report import announce_plan, finish
 from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.label_schema import write_label_schema
 from otx_seg.workspace.logs import log_to
-from otx_seg.workspace.run_folder import RunFolder, point_latest
-
-logger = logging.getLogger(__name__)
+from otx_seg.workspace.run_folder import RunFolder
 
 _LONGEST_WAIT = timedelta(hours=12)
 _CACHE = "algo_backend.mem_cache_size"
@@ -81,14 +77,15 @@ def train(
         train_data_roots: folder of labelled data (see `otx_seg.datasets.known_formats`); for self-supervised training
             of images.
         val_data_roots: the same for validation; None: a subset of the training folder called val or valid, else a
-            random 20 % of the training images.
+            fifth of the training images, chosen by label.
         unlabeled_data_roots: folder of images without masks to learn from as well.
         unlabeled_file_list: text file that names those to use, one path per line relative to that folder.
         train_ann_files, val_ann_files: COCO files of annotations to use instead of those in the folders.
         data_format: name of the format of the data; None: what it looks like.
         train_type: ``Incremental``, ``Semisupervised`` or ``Selfsupervised``; None: the second if there are unlabelled
             images, the third if `train_data_roots` holds nothing but images, else the first.
-        template: name, id or path; None: that of the run to go on with or of the weights, else the default.
+        template: name, id or path; None: that of the run to go on with or of the weights, else one chosen for
+            data, machine and time.
         load_weights: `weights.pth` to start from; classifier rows are mapped by label name.
         resume_from: folder of a run, or its checkpoint file, to go on with as if it had never stopped.
         workspace: a folder that `build` made; None: the current folder, if it is one. Data, template and train type
@@ -158,28 +155,33 @@ def _train(
     run = broadcast_object_list([run])[0]
     note_run(run)
     with log_to(run) if processes.is_main_process else only_errors():
-        data, label_shares = _open(plan, run, scan_progress)
-        plan = with_length(plan, len(data.train), processes.num_processes)
-        if plan.resumed_run is not None:
+        data, report = _open(plan, run, scan_progress)
+        if plan.resumed_run is None:
+            # The processes of several machines might decide differently.
+            machine = broadcast_object_list([machine_facts(processes.num_processes)])[0]
+            plan = configure(plan, data, report, machine)
+        else:
             refuse_other_data(plan, data)
+            plan = replace(plan, decisions=decisions_of(plan.resumed_run))
+        weights = () if report is None else label_weights(plan, report)
         watcher = watcher or SilentWatcher()
         make_deterministic(plan.seed, deterministic)
         network, origin = first_network(plan, data)
         if plan.search is not None:
-            ground = Ground(data, label_shares, plan.seed, deterministic, run.search)
+            ground = Ground(data, weights, plan.seed, deterministic, run.search)
             plan, watcher = _search(plan, ground, run, network, origin, watcher)
             network, origin = first_network(plan, data)
-        training = start_training(plan.template, network, origin, data, label_shares, run, plan.seed, watcher)
+        training = start_training(plan.template, network, origin, data, weights, run, plan.seed, watcher)
         if plan.state is not None:
             training.resume(plan.state)
         elif processes.is_main_process:
             _write_plan(run, plan, data)  # now that nothing can be wrong with what was asked for
         if plan.search is None:
-            _announce(plan, data, run, origin)
+            announce_plan(plan, data, run, origin)
         with naming_lost_processes(run):
             result = training.fit()
         if processes.is_main_process:
-            _finish(run, plan, data, origin, result)
+            finish(run, plan, data, origin, result)
     return result
 
 
@@ -192,17 +194,17 @@ def _search(
     search = Search(plan, ground, run, network, origin, watcher)
     if plan.resumed_run is None:
         _write_plan(run, plan, ground.data)
-    _announce(plan, ground.data, run, origin)
+    announce_plan(plan, ground.data, run, origin)
     return search.find(), search.watcher
 
 
 def _open(
     plan: Plan, run: RunFolder, progress: Callable[[str, int, int], None] | None
-) -> tuple[TrainingData, tuple[float, ...]]:
+) -> tuple[TrainingData, ScanReport | None]:
     if plan.train_type == "Selfsupervised":
         with PartialState().main_process_first():  # the others find the pseudo-masks made
-            return open_regions_to_train_on(plan, run.region_masks, progress), ()
-    return check_data(open_data(plan), plan.known, progress)
+            return open_regions_to_train_on(plan, run.region_masks, progress), None
+    return check_data(plan, open_data(plan), progress)
 
 
 def _write_plan(run: RunFolder, plan: Plan, data: TrainingData) -> None:
@@ -213,68 +215,4 @@ def _write_plan(run: RunFolder, plan: Plan, data: TrainingData) -> None:
     if plan.train_type != "Selfsupervised":
         write_label_schema(run.label_schema, data.train.labels)
     write_json(run.data, describe_data(plan, data))
-
-
-def _announce(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -> None:
-    parameters = plan.template.hyper_parameters.learning_parameters
-    limit = f", at most {_minutes(parameters.max_minutes)}" if parameters.max_minutes else ""
-    more = f" and {parameters.unlabeled_batch_size} unlabelled images" if data.unlabelled is not None else ""
-    logger.info("template %s on %s; %s", plan.template.name, describe_device(), origin)
-    logger.info("training: %s, %s", plan.train_type, plan.reason)
-    logger.info("%s", data.split)
-    logger.info(
-        "input %s, batches of %d%s, up to %d epochs%s; results go to %s",
-        parameters.input_size,
-        parameters.batch_size,
-        more,
-        parameters.num_iters,
-        limit,
-        run.path,
-    )
-
-
-def _minutes(number: float) -> str:
-    return f"{number:g} minute{'' if number == 1 else 's'}"
-
-
-def _finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: TrainResult) -> None:
-    draw_curves(run.metrics, run.curves)
-    if data.val is not None:
-        point_latest(run)  # a backbone cannot be evaluated or exported
-    chosen = plan.template
-    search = {}
-    if run.trials.exists():
-        search = {"Search for hyper-parameters": describe_trials(read_trials(run.trials))}
-        for left_over in run.search.rglob("*.pth"):
-            left_over.unlink()  # the best of it is this run
-    write_report(
-        run.report,
-        {
-            "Template": f"{chosen.name} ({chosen.id})\n{chosen.summary}",
-            "Dataset": _dataset_text(plan, data),
-            "Configuration": f"training: {plan.train_type}, {plan.reason}\n{origin}\nseed {plan.seed}\n"
-            + chosen.as_yaml(),
-            **search,
-            "Results": _results_text(result),
-        },
-    )
-
-
-def _dataset_text(plan: Plan, data: TrainingData) -> str:
-    skipped = "".join(f"\n{message}" for message in data.skipped)
-    if data.val is None:
-        return f"{plan.roots.train}\n{len(data.train)} images without masks{skipped}"
-    files = f"{len(data.train)} training and {len(data.val)} validation images; {data.split}"
-    if data.unlabelled is not None:
-        files += f"\n{plan.roots.unlabelled}: {len(data.unlabelled)} unlabelled images"
-    return f"{plan.roots.train}\n{files}\nlabels: {', '.join(data.train.labels.names)}{skipped}"
-
-
-def _results_text(result: TrainResult) -> str:
-    outcome = f"time elapsed: {format_duration(result.elapsed_s)}\nended: {result.reason}\n"
-    if result.scores is None:
-        return f"{outcome}model_path: {result.weights} (a backbone, for --load-weights)"
-    return (
-        f"{outcome}best epoch: {result.epoch} of {result.epochs}\nscore: {result.scores.dice_average:.4f}\n"
-        f"model_path: {result.weights}\n\n{as_text(scores_table(result.scores))}"
-    )
+    write_json(run.decisions, plain(plan.decisions))

@@ -15,21 +15,24 @@ from otx_seg.datasets import (
     Subset,
     TrainingData,
     check_images,
+    find_training,
     leave_out_copies,
-    open_training,
     open_unlabelled,
     require_two_labels,
     scan,
     sound_samples,
+    split_training,
 )
 from otx_seg.datasets.copies import equal_files
 from otx_seg.datasets.problems import label_problems, shared_images, unvalidated_labels
 from otx_seg.datasets.regions import Division, open_regions
-from otx_seg.errors import DataError, UsageError
+from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.labels import Labels, labels_to_plain
+from otx_seg.losses.class_weights import class_weights
 from otx_seg.verbs.data import tell_skipped
 from otx_seg.verbs.plan import Plan
 from otx_seg.verbs.task_adaption import adapt_labels, find_new
+from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +41,13 @@ _LISTED_PATHS = 8  # images that `otx export` compares on
 
 
 def open_data(plan: Plan) -> TrainingData:
-    """The data a plan names, as it lies in its folders.
+    """The data a plan names, as it lies in its folders; `check_data` takes validation images from it if it has none.
 
     Raises:
         DataError: the data cannot be used.
     """
     use_polygons = plan.template.hyper_parameters.learning_parameters.use_otx_adapter
-    data = open_training(plan.roots.train, plan.roots.val, plan.seed, use_polygons=use_polygons, how=plan.roots.how)
+    data = find_training(plan.roots.train, plan.roots.val, use_polygons, plan.roots.how)
     data = adapt_labels(data, plan.known, plan.template.hyper_parameters.learning_parameters.task_adapt)
     if plan.roots.unlabelled is None:
         return data
@@ -74,53 +77,70 @@ def open_regions_to_train_on(plan: Plan, masks: Path, progress: Callable[[str, i
 
 
 def check_data(
-    data: TrainingData, known: Labels | None, progress: Callable[[str, int, int], None] | None
-) -> tuple[TrainingData, tuple[float, ...]]:
+    plan: Plan, data: TrainingData, progress: Callable[[str, int, int], None] | None
+) -> tuple[TrainingData, ScanReport]:
     """Look at every file once, so that a broken one shows now and not in epoch 12; say what was found.
 
     Args:
-        known: labels of the weights that the training starts from, if any.
+        plan: what the data is for.
+        data: with or without images to validate on.
 
     Returns:
-        The data without what cannot be read, and the share of each label among the labelled training pixels.
+        The data without what cannot be read, part of it to validate on, and the report on the training images.
+
+    Raises:
+        DataError: the data cannot be used.
     """
-    subsets, reports = {}, {}
-    skipped: tuple[str, ...] = ()
+    train, report, skipped = _sound("training", data.train, progress)
+    data = replace(data, train=train, skipped=skipped)
+    require_two_labels(train, report)
+    was_split = data.val is None
+    if data.val is None:
+        data, report, of_validation = split_training(data, report, plan.roots.train, plan.seed)
+        _warn_of_single_images(data, report, of_validation)
+    else:
+        val, of_validation, skipped = _sound("validation", data.val, progress)
+        data = replace(data, val=val, skipped=data.skipped + skipped)
+        _refuse_untrained(data, report, of_validation, plan.known)
     assert data.val is not None
-    for name, subset in (("training", data.train), ("validation", data.val)):
-        report = scan(subset, _counter(f"checking the {name} images", len(subset), progress))
-        broken = [f"{file}: {reason}" for file, reason in report.broken]
-        skipped += tell_skipped(name, [*subset.unmatched, *broken])
-        kept = sound_samples(subset, report)
-        if name == "training":
-            require_two_labels(kept, report)
-        shares = ", ".join(
-            f"{label} {100 * share:.1f} %"
-            for label, share in zip(subset.labels.names, report.share_per_label, strict=True)
-        )
-        sizes = ", ".join(f"{count} of {width}x{height}" for (height, width), count in report.sizes[:_LISTED_SIZES])
-        more = ", ..." if len(report.sizes) > _LISTED_SIZES else ""
-        logger.info("%s data: %d images (%s%s); pixels per label: %s", name, len(kept), sizes, more, shares)
-        if report.ignored_pixels:
-            logger.info("%s data: %d pixels are ignored", name, report.ignored_pixels)
-        subsets[name], reports[name] = kept, report
-    _tell_problems(subsets, reports)
-    unlabelled = data.unlabelled
-    if unlabelled is not None:
-        unlabelled, left_out = _checked_unlabelled(unlabelled, subsets, progress)
-        skipped += left_out
-    checked = replace(
-        data, train=subsets["training"], val=subsets["validation"], unlabelled=unlabelled, skipped=skipped
+    _describe("training", data.train, report)
+    _describe("validation", data.val, of_validation)
+    _tell_problems(data, report, of_validation, was_split)
+    if data.unlabelled is not None:
+        unlabelled, skipped = _checked_unlabelled(data.unlabelled, (data.train, data.val), progress)
+        data = replace(data, unlabelled=unlabelled, skipped=data.skipped + skipped)
+    return replace(data, new=find_new(data, report, plan.known)), report
+
+
+def _sound(
+    name: str, subset: Subset, progress: Callable[[str, int, int], None] | None
+) -> tuple[Subset, ScanReport, tuple[str, ...]]:
+    """The samples that can be decoded, the report on them, and what was said of the others."""
+    report = scan(subset, _counter(f"checking the {name} images", len(subset), progress))
+    broken = [f"{file}: {reason}" for file, reason in report.broken]
+    skipped = tell_skipped(name, [*subset.unmatched, *broken])
+    return sound_samples(subset, report), report, skipped
+
+
+def _describe(name: str, subset: Subset, report: ScanReport) -> None:
+    shares = ", ".join(
+        f"{label} {100 * share:.1f} %" for label, share in zip(subset.labels.names, report.share_per_label, strict=True)
     )
-    return replace(checked, new=find_new(checked, reports["training"], known)), reports["training"].share_per_label
+    sizes = ", ".join(f"{count} of {width}x{height}" for (height, width), count in report.sizes[:_LISTED_SIZES])
+    more = ", ..." if len(report.sizes) > _LISTED_SIZES else ""
+    logger.info("%s data: %d images (%s%s); pixels per label: %s", name, len(subset), sizes, more, shares)
+    if report.ignored_pixels:
+        logger.info("%s data: %d pixels are ignored", name, report.ignored_pixels)
 
 
-def _tell_problems(subsets: dict[str, Subset], reports: dict[str, ScanReport]) -> None:
+def _tell_problems(data: TrainingData, train: ScanReport, val: ScanReport, was_split: bool) -> None:
     """Warn of what makes the result worse or its score untrue, as far as it shows without another look at the files."""
-    train, val = subsets["training"], subsets["validation"]
-    known = (train.labels, reports["training"])
-    problems = label_problems("training", *known, expected=train.mask_code.names)
-    problems += unvalidated_labels(known, "validation", val.labels, reports["validation"])
+    assert data.val is not None
+    known = (data.train.labels, train)
+    problems = label_problems("training", *known, expected=data.train.mask_code.names)
+    if not was_split:  # else it has been said, and why
+        problems += unvalidated_labels(known, "validation", data.val.labels, val)
+    subsets = {"training": data.train, "validation": data.val}
     subset_of = {sample.image: name for name, subset in subsets.items() for sample in subset.samples}
     problems += shared_images([[(subset_of[path], path) for path in group] for group in equal_files(subset_of)])
     for problem in problems:
@@ -128,12 +148,60 @@ def _tell_problems(subsets: dict[str, Subset], reports: dict[str, ScanReport]) -
         logger.warning("%s data: %s%s; see `otx check`", problem.subset, problem.what, first)
 
 
+def _warn_of_single_images(data: TrainingData, train: ScanReport, val: ScanReport) -> None:
+    """Say which labels the split could not put into both parts."""
+    names = data.train.labels.names
+    found = list(zip(names, train.pixels_per_label, val.pixels_per_label, strict=True))
+    for lacking, missing in (
+        (
+            "validation, so that no score tells how well they are found",
+            [n for n, ours, theirs in found if not theirs and ours],
+        ),
+        ("training, so that they will not be found", [n for n, ours, theirs in found if theirs and not ours]),
+    ):
+        if missing:
+            logger.warning("too few images show %s: none is left for %s", ", ".join(missing), lacking)
+
+
+def _refuse_untrained(data: TrainingData, train: ScanReport, val: ScanReport, known: Labels | None) -> None:
+    """
+    Raises:
+        DataError: the validation images show labels that no training pixel has, nor the weights to start from know.
+    """
+    assert data.val is not None
+    familiar = () if known is None else known.names
+    counts = zip(data.train.labels.names, train.pixels_per_label, val.images_per_label, strict=True)
+    missing = [(name, images) for name, pixels, images in counts if images and not pixels and name not in familiar]
+    if missing:
+        listed = ", ".join(
+            f"{name!r} ({images} validation image{'' if images == 1 else 's'})" for name, images in missing
+        )
+        raise DataError(
+            f"{data.train.root}: no training pixel shows {listed}, so that it cannot be learned and would score 0: "
+            f"move images there from {data.val.root}; or leave that out, for otx to divide the training images itself; "
+            f'or put "ignored_labels": {{"*": ["{missing[0][0]}"]}} in its dataset_meta.json'
+        )
+
+
+def label_weights(plan: Plan, report: ScanReport) -> tuple[float, ...]:
+    """How much the pixels of each label count, as the plan says.
+
+    Raises:
+        UsageError: another number of weights than of labels.
+    """
+    rule = plan.template.hyper_parameters.learning_parameters.class_weights
+    try:
+        return class_weights(rule, report.label_statistics)
+    except ValueError as error:
+        raise UsageError(f"learning_parameters.class_weights={rule}: {error}") from error
+
+
 def _checked_unlabelled(
-    images: ImageSet, labelled: dict[str, Subset], progress: Callable[[str, int, int], None] | None
+    images: ImageSet, labelled: tuple[Subset, ...], progress: Callable[[str, int, int], None] | None
 ) -> tuple[ImageSet, tuple[str, ...]]:
     """The unlabelled images that can be decoded and are no copies of labelled ones, and what was said of the others."""
     images, skipped = _decodable(images, "unlabelled", progress)
-    images, copies = leave_out_copies(images, (s.image for subset in labelled.values() for s in subset.samples))
+    images, copies = leave_out_copies(images, (s.image for subset in labelled for s in subset.samples))
     skipped += tell_skipped("unlabelled", [f"{path}: is among the labelled images" for path in copies])
     logger.info("unlabelled data: %d images", len(images))
     return images, skipped
@@ -169,6 +237,24 @@ def describe_data(plan: Plan, data: TrainingData) -> dict[str, Any]:
         "unlabelled": [] if data.unlabelled is None else [data.unlabelled.name(i) for i in range(len(data.unlabelled))],
         "val_images": [str(Path(sample.image).resolve()) for sample in validated[:_LISTED_PATHS]],
     }
+
+
+def recorded_validation(run: RunFolder, data: TrainingData) -> Subset:
+    """The images that a finished training validated on, without reading any to divide them again.
+
+    Args:
+        data: where the training found its images, see `find_training`.
+
+    Raises:
+        OtxError: the run's ``data.json`` cannot be read.
+    """
+    if data.val is not None:
+        return data.val
+    try:
+        taken = set(json.loads(run.data.read_text(encoding="utf-8"))["val"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OtxError(f"{run.data}: cannot be read, so the validation images are unknown ({error})") from error
+    return data.train.without([sample.name for sample in data.train.samples if sample.name not in taken])
 
 
 def _resolved(path: Path | None) -> str | None:

@@ -58,4 +58,4 @@ def _refuse_among_images(plan: Plan, folder: Path | None) -> None:
 
 
 def _carried(run: RunFolder) -> tuple[Path, ...]:
-    return run.template, run.data, run.metrics, run.label_schema
+    return run.template, run.data, run.decisions, run.metrics, run.label_schema

@@ -65,6 +65,11 @@ class RunFolder:
         return self.path / "data.json"
 
     @property
+    def decisions(self) -> Path:
+        """What a training run decided by itself, and why."""
+        return self.path / "auto_configuration.json"
+
+    @property
     def region_masks(self) -> Path:
         """The pseudo-masks of self-supervised training; the runs of a workspace share them."""
         return (workspace_around(self.path) or self.path) / "detcon_mask"

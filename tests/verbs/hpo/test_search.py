@@ -195,6 +195,29 @@ def test_a_search_is_resumed_as_it_began(drawn_data: Path, template: Path, searc
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_a_search_begins_with_what_was_decided(drawn_data: Path, template: Path, tmp_path: Path, messages: Any) -> None:
+    content = load(template).as_dict()
+    content["search_space"] = {"learning_parameters": {"batch_size": {"low": 2, "high": 4}}}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(content))
+    size = "learning_parameters.batch_size"
+    output, parameters = tmp_path / "run", {**BRIEF, size: "auto", RATE: 1e-3}
+    with pytest.raises(RuntimeError):
+        run(drawn_data, tmp_path / "own.yaml", output, 2.0, parameters=parameters, watcher=Crash(2))
+    assert "decided: batch_size 8 (" in messages.text
+    begun = json.loads((output / "hpo" / "search.json").read_text())["template"]
+    assert begun["hyper_parameters"]["learning_parameters"]["batch_size"] == 8
+    train(resume_from=output)
+    assert messages.text.count("decided: batch_size") == 1
+    sizes = [found["values"][size] for found in trials_of(output)["trials"]]
+    assert sizes[0] == 8
+    assert all(2 <= later <= 4 for later in sizes[1:])
+    chosen = load(output / "template.yaml")
+    assert chosen.left_open == ()
+    decided = {item["parameter"]: item for item in json.loads((output / "auto_configuration.json").read_text())}
+    assert decided[size]["value"] == chosen.hyper_parameters.learning_parameters.batch_size
+    assert f"{size} = {decided[size]['value']}: " in (output / "cli_report.log").read_text()
+
+
 def test_a_trial_that_diverges_is_stopped_alone(
     drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """A search from its first trial to the training that goes on.
 
-1. Trial 0 has the template's own values; Optuna's TPE chooses those of the others from the scores so far.
+1. Trial 0 has the values that the template names or that were decided; Optuna's TPE chooses those of the others from
+   the scores so far.
 2. All start from the same weights, with the same seed and split, and follow the learning rate of a whole training.
 3. At each rung the best third goes on from where it was paused, the others are stopped and their weights deleted.
 4. The last one left is the training itself: it is taken over into the run and goes on to its end.
@@ -23,6 +24,7 @@ from otx_seg.training.loop import InterruptedRunError
 from otx_seg.training.state import random_state
 from otx_seg.training.stopping import StopRequest
 from otx_seg.training.watcher import SilentWatcher, Watcher
+from otx_seg.verbs.auto_configuration import plain, with_found
 from otx_seg.verbs.hpo.halving import Halving, best, plan_halving, survivors
 from otx_seg.verbs.hpo.length import fewest_steps, plan_search
 from otx_seg.verbs.hpo.progress import WholeJob
@@ -32,7 +34,7 @@ from otx_seg.verbs.hpo.trial import Ground, Job, Outcome
 from otx_seg.verbs.hpo.workers import first_done, open_workers, visible_gpus
 from otx_seg.verbs.plan import Plan
 from otx_seg.verbs.start import start_training
-from otx_seg.workspace.atomic import write_atomic, write_tensors, write_text
+from otx_seg.workspace.atomic import write_atomic, write_json, write_tensors, write_text
 from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -62,13 +64,14 @@ class Search:
         """
         assert plan.search is not None
         self.plan, self.ground, self.run = plan, ground, run
-        data, shares = ground.data, ground.label_shares
         self.settings = plan.search
-        self.halving = plan_search(plan, data)
-        self.space = space_of(plan.template, len(data.train))
+        self.halving = plan_search(plan, ground.data)
+        self.space = space_of(plan.template, len(ground.data.train))
         weights = {name: value.clone() for name, value in network.state_dict().items()}
         self.beginning = {"network": weights, "random": random_state(), "origin": origin}
-        start_training(plan.template, network, origin, data, shares, run, plan.seed, SilentWatcher()).close()
+        start_training(
+            plan.template, network, origin, ground.data, ground.label_weights, run, plan.seed, SilentWatcher()
+        ).close()
         self.whole = WholeJob(watcher, self.halving.ratio())
         self.outcomes: dict[int, list[Outcome]] = {}
         self.running: dict[Future[Outcome], int] = {}
@@ -250,7 +253,9 @@ class Search:
         write_atomic(self.run.weights, trial.weights.read_bytes())
         chosen = self.plan.template.override(found.chosen_trial.values)
         write_text(self.run.template, chosen.as_yaml())
-        return replace(self.plan, template=chosen, state=read_checkpoint(trial.checkpoint))
+        decisions = with_found(self.plan.decisions, found.chosen_trial.values)
+        write_json(self.run.decisions, plain(decisions))
+        return replace(self.plan, template=chosen, decisions=decisions, state=read_checkpoint(trial.checkpoint))
 
     def _found(self) -> Trials:
         trials = []

@@ -30,12 +30,12 @@ class Ground:
     """What all trials of a search have in common.
 
     Attributes:
-        label_shares: share of each label among the labelled training pixels.
+        label_weights: how much the pixels of each label count.
         folder: of the search.
     """
 
     data: TrainingData
-    label_shares: tuple[float, ...]
+    label_weights: tuple[float, ...]
     seed: int
     deterministic: bool
     folder: Path
@@ -118,8 +118,8 @@ def _open(ground: Ground, job: Job, run: RunFolder, watcher: Watcher) -> Trainin
     beginning: dict[str, Any] = read_tensors(ground.beginning)
     network.load_state_dict(beginning["network"])
     restore_random_state(beginning["random"])
-    origin, shares = beginning["origin"], ground.label_shares
-    training = start_training(job.template, network, origin, ground.data, shares, run, ground.seed, watcher)
+    origin, weights = beginning["origin"], ground.label_weights
+    training = start_training(job.template, network, origin, ground.data, weights, run, ground.seed, watcher)
     if run.checkpoint.exists():
         training.resume(read_checkpoint(run.checkpoint))
     return training

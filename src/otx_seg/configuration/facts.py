@@ -1,0 +1,102 @@
+"""What decisions are made from, and what they are."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from otx_seg.datasets import ScanReport
+
+PLANNED_MINUTES = 240.0
+"""How long a training is expected to take at most where no time limit is given, for choices that cost time."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One value that a training runs with.
+
+    Attributes:
+        parameter: ``template``, or ``group.name`` of a hyper-parameter.
+        value: plain.
+        reason: a few words for people.
+        given: whether the user asked for it.
+    """
+
+    parameter: str
+    value: Any
+    reason: str
+    given: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """The training images.
+
+    Attributes:
+        images: how many.
+        sides: sqrt(height x width) in pixels of each.
+        aspect: median of width / height.
+        extents: for each label that occurs, by name, the median over the images that show it of how far its regions
+            reach (see `datasets.scan.mean_extents`), as a share of the image's side, 0..1.
+        work: cost of a step relative to one of supervised training: 2 where each image comes with a second one.
+    """
+
+    images: int
+    sides: tuple[float, ...]
+    aspect: float
+    extents: dict[str, float]
+    work: float = 1.0
+
+    @property
+    def side(self) -> float:
+        """The side of the larger images in pixels: mean + 3 standard deviations of its logarithm, or the largest."""
+        logarithms = [math.log(side) for side in self.sides]
+        high = statistics.fmean(logarithms) + 3 * statistics.pstdev(logarithms)
+        return min(math.exp(high), max(self.sides))
+
+    @property
+    def finest(self) -> tuple[str, float]:
+        """The label with the smallest regions, and their extent."""
+        name = min(self.extents, key=lambda name: self.extents[name])
+        return name, self.extents[name]
+
+
+def data_facts(report: ScanReport, names: tuple[str, ...], work: float) -> DataFacts:
+    """
+    Args:
+        report: on the training images.
+        names: of the labels.
+        work: see `DataFacts`.
+    """
+    sides = [math.sqrt(content.size[0] * content.size[1]) for content in report.contents]
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for content, side in zip(report.contents, sides, strict=True):
+        for label in content.shown:
+            found[names[label]].append(content.extents[label] / side)
+    aspect = statistics.median(content.size[1] / content.size[0] for content in report.contents)
+    extents = {name: statistics.median(values) for name, values in found.items() if values}
+    return DataFacts(report.images, tuple(sides), aspect, extents, work)
+
+
+@dataclass(frozen=True)
+class MachineFacts:
+    """What the training runs on.
+
+    Attributes:
+        cores: CPU cores this process may use.
+        threads: of each process that compute.
+        processes: that train together, and share the cores.
+        gpu: whether there is one.
+        memory: bytes of main memory it may use; None where the system does not tell.
+    """
+
+    cores: int
+    threads: int
+    processes: int
+    gpu: bool
+    memory: int | None

@@ -1,0 +1,187 @@
+"""What a training's plan leaves open, decided once the images have been looked through."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from otx_seg import template as templates
+from otx_seg.algorithms import takes_label_weights
+from otx_seg.configuration.facts import DataFacts, Decision, MachineFacts, data_facts
+from otx_seg.configuration.learning import (
+    BATCH_SIZE,
+    CLASS_WEIGHTS,
+    EPOCHS,
+    INTERVAL,
+    choose_batch_size,
+    choose_class_weights,
+    choose_epochs,
+    choose_interval,
+    choose_workers,
+    epochs_of,
+)
+from otx_seg.configuration.network import ENOUGH_STEPS, INPUT_SIZE, TEMPLATE, Candidate, choose_network
+from otx_seg.datasets import ScanReport, TrainingData
+from otx_seg.template import Template
+from otx_seg.verbs.plan import Plan
+from otx_seg.workspace.run_folder import RunFolder
+
+logger = logging.getLogger(__name__)
+
+_SAID_ELSEWHERE = ("algo_backend.train_type", "validation")
+
+
+def configure(plan: Plan, data: TrainingData, report: ScanReport | None, machine: MachineFacts) -> Plan:
+    """Decide what the plan leaves open.
+
+    Args:
+        report: on the training images; None where these have no masks.
+
+    Returns:
+        The plan with a template that leaves nothing open, and with every decision, those of the user among them.
+    """
+    by_data = (
+        Decision("algo_backend.train_type", plan.train_type, plan.reason),
+        Decision("validation", 0 if data.val is None else len(data.val), data.split.removeprefix("validation: ")),
+    )
+    if report is None:
+        template, made = _without_masks(plan, len(data.train), machine)
+    else:
+        template, made = _with_masks(plan, report, data.train.labels.names, machine)
+    return replace(plan, template=template, decisions=(*by_data, *made))
+
+
+def _with_masks(
+    plan: Plan, report: ScanReport, names: tuple[str, ...], machine: MachineFacts
+) -> tuple[Template, list[Decision]]:
+    learning = plan.template.hyper_parameters.learning_parameters
+    paired = plan.train_type == "Semisupervised" or learning.enable_supcon
+    facts = data_facts(report, names, work=2.0 if paired else 1.0)
+    template, decision = _choose_template(plan, facts, machine)
+    made = [decision]
+    for choose in (_input_size, _batch_size, _workers, _epochs, _interval):
+        template, decision = _settle(template, choose(template, facts, machine))
+        made.append(decision)
+    weights = Decision(CLASS_WEIGHTS, "none", "the loss counts all labels alike")
+    if takes_label_weights(template):
+        weights = choose_class_weights(report.label_statistics, names)
+    template, decision = _settle(template, weights)
+    return template, [*made, decision]
+
+
+def _settle(template: Template, decision: Decision) -> tuple[Template, Decision]:
+    """Put a decision into effect, unless the user has decided already."""
+    if decision.parameter in template.left_open:
+        return template.override({decision.parameter: decision.value}), decision
+    group, name = decision.parameter.split(".")
+    value = getattr(getattr(template.hyper_parameters, group), name)
+    return template, Decision(decision.parameter, value, "as given", given=True)
+
+
+def _choose_template(plan: Plan, data: DataFacts, machine: MachineFacts) -> tuple[Template, Decision]:
+    if plan.template_named:
+        return plan.template, Decision(TEMPLATE, plan.template.name, "as given", given=True)
+    shipped = [item for item in templates.find_templates() if item.category in ENOUGH_STEPS]
+    candidates = [Candidate(item.name, item.category, item.gigaflops) for item in shipped]
+    decision, _ = _choose_network(plan.template, candidates, data, machine)
+    return templates.load(decision.value).override(plan.given), decision
+
+
+def _choose_network(
+    template: Template, candidates: Sequence[Candidate], data: DataFacts, machine: MachineFacts
+) -> tuple[Decision, Decision]:
+    parameters = template.hyper_parameters.learning_parameters
+    size = None if INPUT_SIZE in template.left_open else template.input_size
+    return choose_network(data, machine, parameters.max_minutes, parameters.batch_size, candidates, size)
+
+
+def _input_size(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
+    this = Candidate(template.name, template.category, template.gigaflops)
+    return _choose_network(template, [this], data, machine)[1]
+
+
+def _batch_size(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
+    height, width = template.input_size
+    return choose_batch_size(machine, template.gigaflops, (height * width) ** 0.5, data.work)
+
+
+def _workers(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
+    return choose_workers(machine)
+
+
+def _epochs(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
+    parameters = template.hyper_parameters.learning_parameters
+    return choose_epochs(data.images, parameters.max_minutes, parameters.batch_size, machine.processes)
+
+
+def _interval(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
+    parameters = template.hyper_parameters.learning_parameters
+    return choose_interval(data.images, parameters.max_minutes, parameters.batch_size, machine.processes)
+
+
+def _without_masks(plan: Plan, images: int, machine: MachineFacts) -> tuple[Template, list[Decision]]:
+    """Decisions for images that nothing is known of but their number."""
+    parameters = plan.template.hyper_parameters
+    learning, steps = parameters.learning_parameters, parameters.self_supervised.steps
+    if learning.max_minutes:
+        epochs = choose_epochs(images, learning.max_minutes, learning.batch_size, machine.processes)
+    else:
+        number = epochs_of(steps, images, learning.batch_size, machine.processes)
+        epochs = Decision(EPOCHS, number, f"self_supervised.steps={steps}")
+    usual = [
+        Decision(name, getattr(learning, name.split(".")[1]), "as usual, since no masks are looked at")
+        for name in (INPUT_SIZE, BATCH_SIZE, INTERVAL, CLASS_WEIGHTS)
+    ]
+    template, made = plan.template, [Decision(TEMPLATE, plan.template.name, "as given or usual", plan.template_named)]
+    for decision in (*usual, choose_workers(machine), epochs):
+        template, decision = _settle(template, decision)
+        made.append(decision)
+    return template, made
+
+
+def with_found(decisions: Sequence[Decision], values: dict[str, Any]) -> tuple[Decision, ...]:
+    """The decisions after a search for hyper-parameters.
+
+    Args:
+        values: what the search found, ``{"group.name": value}``.
+    """
+    return tuple(
+        Decision(item.parameter, values[item.parameter], f"found by the search, which began with {item.value}")
+        if values.get(item.parameter, item.value) != item.value
+        else item
+        for item in decisions
+    )
+
+
+def announce(decisions: Sequence[Decision]) -> None:
+    """Say what was decided and why, a line each; what the user decided in one line."""
+    for decision in decisions:
+        if not decision.given and decision.parameter not in _SAID_ELSEWHERE:
+            name = decision.parameter.rpartition(".")[2]
+            logger.info("decided: %s %s (%s)", name, decision.value, decision.reason)
+    given = ", ".join(
+        f"{decision.parameter.rpartition('.')[2]} {decision.value}" for decision in decisions if decision.given
+    )
+    if given:
+        logger.info("as given: %s", given)
+
+
+def as_lines(decisions: Sequence[Decision]) -> str:
+    """All decisions as text."""
+    return "\n".join(f"{item.parameter} = {item.value}: {item.reason}" for item in decisions)
+
+
+def plain(decisions: Sequence[Decision]) -> list[dict[str, Any]]:
+    """What ``auto_configuration.json`` holds."""
+    return [decision.as_json() for decision in decisions]
+
+
+def decisions_of(run: RunFolder) -> tuple[Decision, ...]:
+    """The decisions a run began with; none where its folder no longer tells."""
+    try:
+        return tuple(Decision(**item) for item in json.loads(run.decisions.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return ()

@@ -1,0 +1,26 @@
+"""What is known of the images after they have been looked through."""
+
+from __future__ import annotations
+
+import pytest
+
+from otx_seg.configuration.facts import data_facts
+from otx_seg.datasets import ScanReport
+from otx_seg.datasets.scan import ImageContent
+
+
+def test_facts_of_a_report() -> None:
+    contents = (
+        ImageContent((90, 10, 0, 0), (10, 10), (9.0, 1.0, 0.0)),
+        ImageContent((300, 0, 100, 0), (10, 40), (20.0, 0.0, 8.0)),
+        ImageContent((90, 10, 0, 0), (10, 10), (8.0, 3.0, 0.0)),
+    )
+    facts = data_facts(ScanReport(3, contents, ()), ("a", "b", "c"), work=1.0)
+    assert (facts.images, facts.sides, facts.aspect) == (3, (10, 20, 10), 1.0)
+    assert facts.extents == pytest.approx({"a": 0.9, "b": 0.2, "c": 0.4})
+    assert facts.finest == ("b", pytest.approx(0.2))
+
+
+def test_labels_that_never_occur_have_no_extent() -> None:
+    facts = data_facts(ScanReport(2, (ImageContent((100, 0, 0), (10, 10), (10.0, 0.0)),), ()), ("a", "b"), work=1.0)
+    assert facts.extents == {"a": 1.0}

@@ -1,0 +1,84 @@
+"""Which template and input size are chosen for which images, machines and times."""
+
+from __future__ import annotations
+
+import pytest
+
+from otx_seg.configuration.facts import DataFacts, MachineFacts
+from otx_seg.configuration.network import Candidate, choose_network
+
+SPEED, BALANCE = Candidate("s", "SPEED", 0.6), Candidate("b", "BALANCE", 1.2)
+ALL = (SPEED, BALANCE, Candidate("a", "ACCURACY", 3.6))
+TWO_CORES = MachineFacts(cores=2, threads=2, processes=1, gpu=False, memory=16_000_000_000)
+GPU = MachineFacts(cores=8, threads=8, processes=1, gpu=True, memory=16_000_000_000)
+
+
+def images(side: float, extent: float = 0.3, aspect: float = 1.0, work: float = 1.0) -> DataFacts:
+    """A hundred images of one size; `extent`, as a share of the side, is that of the label spot."""
+    return DataFacts(100, (side,) * 100, aspect, {"background": 0.8, "spot": extent}, work)
+
+
+def chosen(data: DataFacts, minutes: float = 0, machine: MachineFacts = TWO_CORES, **given: object) -> tuple[str, str]:
+    template, size = choose_network(data, machine, minutes, 8, **{"candidates": ALL, **given})  # type: ignore[arg-type]
+    return template.value, size.value
+
+
+@pytest.mark.parametrize(
+    ("side", "size"), [(70, "64x64"), (130, "128x128"), (300, "256x256"), (400, "384x384"), (4000, "512x512")]
+)
+def test_the_size_follows_the_images_up_to_the_usual_one(side: float, size: str) -> None:
+    assert chosen(images(side)) == ("b", size)
+
+
+def test_small_regions_want_a_larger_input_as_far_as_the_images_have_more_to_show() -> None:
+    # 8 pixels at 768: 8 / 768 = 0.0104 of the side
+    assert chosen(images(2000, extent=0.0105), machine=GPU)[1] == "768x768"
+    assert chosen(images(2000, extent=0.0103), machine=GPU)[1] == "1024x1024"
+    assert chosen(images(2000, extent=0.001), machine=GPU)[1] == "1024x1024"
+    assert chosen(images(500, extent=0.001), machine=GPU)[1] == "512x512"
+    reason = choose_network(images(2000, extent=0.0105), GPU, 0, 8, ALL)[1].reason
+    assert reason == "images of about 2000 pixels a side; regions of 'spot' are 8.1 pixels across at 768"
+
+
+def test_time_decides_between_templates_and_then_on_the_size() -> None:
+    # Two threads compute 4 billion multiply-adds a second. At 512 a step of 8 images takes 4.8 (s) or 9.6 (b) billion:
+    # 1,500 steps take 30 and 60 minutes, 6,000 steps of a (28.8 billion) 12 hours.
+    assert chosen(images(512), minutes=721) == ("a", "512x512")
+    assert chosen(images(512), minutes=719) == ("b", "512x512")
+    assert chosen(images(512), minutes=61) == ("b", "512x512")
+    assert chosen(images(512), minutes=59) == ("s", "512x512")
+    # At 384, 9/16 of that; at 256, a quarter; below that nothing is won.
+    assert chosen(images(512), minutes=29) == ("s", "384x384")
+    assert chosen(images(512), minutes=16) == ("b", "256x256")
+    assert chosen(images(512), minutes=1) == ("s", "256x256")
+    reason = choose_network(images(512), TWO_CORES, 1, 8, ALL)[1].reason
+    assert reason.endswith("; at 512 there is time for about 50 steps in 1 minute")
+
+
+def test_costly_steps_count_twice_and_a_gpu_computes_more() -> None:
+    assert chosen(images(512, work=2.0), minutes=61) == ("s", "512x512")
+    assert chosen(images(512), minutes=61, machine=GPU) == ("a", "512x512")
+
+
+def test_without_a_limit_the_most_accurate_template_is_nobodys_wish() -> None:
+    assert chosen(images(512), machine=GPU) == ("b", "512x512")
+
+
+def test_what_is_given_stays() -> None:
+    assert chosen(images(512), minutes=1, candidates=[BALANCE], size=(320, 640)) == ("b", "320x640")
+    assert chosen(images(512), minutes=1, size=(1024, 1024))[1] == "1024x1024"
+    template, size = choose_network(images(512), TWO_CORES, 1, 8, [BALANCE], (320, 640))
+    assert (template.given, size.given) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("aspect", "size"), [(1.4, "512x512"), (16 / 9, "384x672"), (9 / 16, "672x384"), (50, "64x2048")]
+)
+def test_long_images_get_a_long_input(aspect: float, size: str) -> None:
+    assert chosen(images(800, aspect=aspect))[1] == size
+
+
+def test_one_huge_image_among_small_ones_counts_little() -> None:
+    data = DataFacts(100, (*(100.0,) * 99, 4000.0), 1.0, {"spot": 0.5})
+    assert 100 < data.side < 400  # log-normal: exp(mean + 3 sigma)
+    assert DataFacts(1, (300.0,), 1.0, {"spot": 0.5}).side == pytest.approx(300)

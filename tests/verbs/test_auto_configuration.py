@@ -1,0 +1,198 @@
+"""What `otx train` decides by itself, what the user decided, and that a run tells both."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+from brief_training import CrashAt
+
+from otx_seg.configuration.facts import Decision
+from otx_seg.datasets import find_training, open_training
+from otx_seg.errors import OtxError, UsageError
+from otx_seg.template import find_template_file, load
+from otx_seg.verbs.auto_configuration import with_found
+from otx_seg.verbs.plan import Request, make_plan
+from otx_seg.verbs.train import train
+from otx_seg.verbs.training_data import check_data, open_data, recorded_validation
+from otx_seg.workspace.run_folder import RunFolder
+from otx_seg.workspace.weights import read_weights
+
+BRIEF = {
+    "learning_parameters.pretrained": "none",
+    "learning_parameters.num_workers": 0,
+    "learning_parameters.num_iters": 1,
+}
+
+
+def decisions_in(run: Path) -> dict[str, dict[str, Any]]:
+    """The content of a run's `auto_configuration.json` by parameter."""
+    return {item["parameter"]: item for item in json.loads((run / "auto_configuration.json").read_text())}
+
+
+@pytest.fixture(scope="module")
+def run(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one epoch on 8 training images of 64 x 64 pixels, all else left to itself."""
+    folder = tmp_path_factory.mktemp("auto") / "run"
+    train(drawn_data, output=folder, parameters=BRIEF)
+    return folder
+
+
+def test_a_run_records_its_decisions(run: Path) -> None:
+    found = decisions_in(run)
+    assert found["template"]["value"] == "Lite-HRNet-18-mod2"
+    assert found["template"]["reason"] == "balance: time for more than 20,000 steps in 4 hours"
+    assert found["learning_parameters.input_size"]["value"] == "64x64"
+    assert "images of about 64 pixels a side" in found["learning_parameters.input_size"]["reason"]
+    assert found["learning_parameters.use_adaptive_interval"]["value"] is True
+    assert found["learning_parameters.class_weights"]["value"] == "inverse_root"
+    for name in ("num_workers", "num_iters"):
+        decision = found[f"learning_parameters.{name}"]
+        assert (decision["given"], decision["reason"]) == (True, "as given")
+        assert decision["value"] == BRIEF[f"learning_parameters.{name}"]
+    assert found["validation"]["value"] == 2
+    report = (run / "cli_report.log").read_text()
+    assert "learning_parameters.input_size = 64x64: images of about 64 pixels" in report
+    assert "learning_parameters.num_iters = 1: as given" in report
+
+
+def test_the_resolved_template_leaves_nothing_open(run: Path) -> None:
+    resolved = load(run / "template.yaml")
+    assert resolved.left_open == ()
+    assert resolved.input_size == (64, 64)
+    weights = read_weights(run / "models" / "weights.pth")
+    assert weights.input_size == (64, 64)
+    assert weights.template == resolved
+
+
+def test_what_was_decided_is_said(drawn_data: Path, tmp_path: Path, messages: Any) -> None:
+    with pytest.raises(CrashAt.CrashError):
+        train(drawn_data, output=tmp_path, template="Lite-HRNet-s-mod2", parameters=BRIEF, watcher=CrashAt(1))
+    assert "decided: input_size 64x64 (images of about 64 pixels a side" in messages.text
+    assert "as given: template Lite-HRNet-s-mod2, num_workers 0, num_iters 1" in messages.text
+
+
+def test_a_file_decides_what_it_names(drawn_data: Path, tmp_path: Path) -> None:
+    template = load("Lite-HRNet-s-mod2").override({**BRIEF, "learning_parameters.class_weights": "none"})
+    (tmp_path / "mine.yaml").write_text(template.as_yaml())
+    changes = {"learning_parameters.input_size": "96x64", "learning_parameters.batch_size": "auto"}
+    with pytest.raises(CrashAt.CrashError):
+        train(
+            drawn_data,
+            output=tmp_path / "run",
+            template=tmp_path / "mine.yaml",
+            parameters=changes,
+            watcher=CrashAt(1),
+        )
+    given = {name.rpartition(".")[2] for name, decision in decisions_in(tmp_path / "run").items() if decision["given"]}
+    assert given == {"template", "input_size", "num_workers", "num_iters", "class_weights"}
+    assert load(tmp_path / "run" / "template.yaml").input_size == (96, 64)
+
+
+def test_a_resumed_run_keeps_its_decisions(drawn_data: Path, tmp_path: Path) -> None:
+    few = {**BRIEF, "learning_parameters.batch_size": 2}
+    with pytest.raises(CrashAt.CrashError):
+        train(drawn_data, output=tmp_path / "run", template="Lite-HRNet-s-mod2", parameters=few, watcher=CrashAt(1))
+    before = decisions_in(tmp_path / "run")
+    again = {"template": "Lite-HRNet-s-mod2", "parameters": few}
+    resumed = train(resume_from=tmp_path / "run", output=tmp_path / "copy", **again)
+    assert resumed.steps == 4
+    assert decisions_in(tmp_path / "copy") == before
+    assert "learning_parameters.input_size = 64x64" in (tmp_path / "copy" / "cli_report.log").read_text()
+    with pytest.raises(UsageError, match=r"input_size = '64x64', now '96x96' is asked for"):
+        train(resume_from=tmp_path / "run", parameters={"learning_parameters.input_size": "96x96"})
+
+
+def test_training_and_quantising_divide_images_alike(drawn_data: Path, tmp_path: Path) -> None:
+    shutil.copytree(drawn_data / "train", tmp_path / "data")
+    (tmp_path / "data" / "images" / "0001.jpg").write_bytes(b"broken")
+    plan = make_plan(Request(train_root=tmp_path / "data", seed=5))
+    trained, _ = check_data(plan, open_data(plan), None)
+    calibrated = open_training(tmp_path / "data", None, seed=5)
+    assert (len(trained.train), len(trained.val or ())) == (5, 2)
+    assert trained.val == calibrated.val
+    assert trained.train == calibrated.train
+
+
+def test_the_validation_images_of_a_run_are_found_again(drawn_data: Path, tmp_path: Path) -> None:
+    train(drawn_data / "train", output=tmp_path, template="Lite-HRNet-s-mod2", parameters=BRIEF, seed=5)
+    data = find_training(drawn_data / "train", None)
+    found = recorded_validation(RunFolder(tmp_path), data)
+    assert found == open_training(drawn_data / "train", None, seed=5).val
+    assert 0 < len(found) < len(data.train)
+    (tmp_path / "data.json").write_text("[]")
+    with pytest.raises(OtxError, match=r"data.json: cannot be read, so the validation images are unknown"):
+        recorded_validation(RunFolder(tmp_path), data)
+
+
+def test_what_a_search_found_replaces_what_was_decided() -> None:
+    before = (Decision("template", "small", "as given", given=True), Decision("g.size", 8, "as usual"))
+    assert with_found(before, {"g.size": 8, "g.rate": 0.1}) == before
+    after = with_found(before, {"g.size": 5, "g.rate": 0.1})
+    assert after == (before[0], Decision("g.size", 5, "found by the search, which began with 8"))
+
+
+def test_a_label_in_one_image_is_trained_on_and_said(
+    drawn_data: Path, tmp_path: Path, save: Callable[..., Path], messages: Any
+) -> None:
+    shutil.copytree(drawn_data / "train", tmp_path / "data")
+    meta = json.loads((tmp_path / "data" / "dataset_meta.json").read_text())
+    meta["label_map"]["6"] = "comet"
+    meta["segmentation_colors"].append([1, 2, 3])
+    (tmp_path / "data" / "dataset_meta.json").write_text(json.dumps(meta))
+    path = tmp_path / "data" / "masks" / "0002.png"
+    mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    mask[:4, :4] = 6
+    save(path, mask)
+    for seed in range(3):
+        plan = make_plan(Request(train_root=tmp_path / "data", seed=seed))
+        data, _ = check_data(plan, open_data(plan), None)
+        assert "0002.jpg" in [sample.name for sample in data.train.samples]
+    assert "too few images show comet: none is left for validation" in messages.text
+
+
+def test_images_alone(drawn_data: Path, tmp_path: Path) -> None:
+    changes = {
+        **BRIEF,
+        "learning_parameters.num_iters": "auto",
+        "learning_parameters.input_size": "64x64",
+        "learning_parameters.batch_size": 4,
+        "self_supervised.steps": 2,
+    }
+    train(drawn_data / "train" / "images", output=tmp_path / "run", template="Lite-HRNet-s-mod2", parameters=changes)
+    epochs = decisions_in(tmp_path / "run")["learning_parameters.num_iters"]
+    assert (epochs["value"], epochs["reason"]) == (1, "self_supervised.steps=2")
+    assert load(tmp_path / "run" / "template.yaml").left_open == ()
+
+
+@pytest.mark.parametrize(
+    ("losses", "changes", "message"),
+    [
+        (
+            [{"type": "Dice", "weight": 1.0}],
+            {"learning_parameters.loss": "dice"},
+            "lists losses of its own; remove one",
+        ),
+        (
+            None,
+            {"learning_parameters.loss": "dice", "learning_parameters.class_weights": "none"},
+            "class_weights are for the cross-entropy",
+        ),
+        (None, {"learning_parameters.class_weights": "1,2"}, "2 weights for 6 labels"),
+        (None, {"learning_parameters.class_weights": "rare"}, "'rare' is not none, inverse_root"),
+    ],
+)
+def test_losses_and_weights_that_contradict(
+    drawn_data: Path, tmp_path: Path, losses: Any, changes: dict[str, Any], message: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    text = find_template_file("Lite-HRNet-s-mod2").read_text()
+    path.write_text(text + (f"losses: {json.dumps(losses)}\n" if losses else ""))
+    with pytest.raises(UsageError, match=message):
+        train(drawn_data, output=tmp_path / "run", template=path, parameters={**BRIEF, **changes})
+    assert not (tmp_path / "run").exists()
