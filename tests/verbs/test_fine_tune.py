@@ -290,7 +290,7 @@ def test_data_with_labels_that_the_weights_do_not_know(small_weights: Path, tiny
 
 
 def test_arguments_that_do_not_go_together(small_weights: Path, data: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--load-weights is missing, and no model was exported"):
+    with pytest.raises(UsageError, match=r"--load-weights is missing: name the .xml .* or the .pth"):
         optimize(train_data_roots=data)
     with pytest.raises(UsageError, match="--train-data-roots is missing"):
         optimize(small_weights)
