@@ -147,8 +147,8 @@ def _train(
     watcher: Watcher | None,
     scan_progress: Callable[[str, int, int], None] | None,
 ) -> TrainResult:
-    # Dividing many images into regions is done by one process; the others wait for longer than the usual minutes.
     end_with_launcher()
+    # Dividing many images into regions is done by one process; the others wait for longer than the usual minutes.
     processes = PartialState(cpu=on_cpu(), timeout=_LONGEST_WAIT)
     # The main process alone chooses and writes; the others of a torchrun job are told.
     run = open_training_run(plan, outputs, output, overwrite) if processes.is_main_process else None
