@@ -147,9 +147,10 @@ def test_a_graph_that_says_something_else_is_refused(
     assert (tmp_path / "model.onnx").read_text() == "an older one"
 
 
-@pytest.mark.parametrize(("kind", "name"), [("openvino", "openvino.xml"), ("onnx", "model.onnx")])
+# The errors of Python's own files do not name them, so that the folder is named.
+@pytest.mark.parametrize(("kind", "name"), [("openvino", "/openvino.xml"), ("onnx", "")])
 def test_a_full_disk(kind: Any, name: str, tiny_weights: Path, tmp_path: Path) -> None:
-    with pytest.raises(OtxError, match=rf"cannot write .*out/{name}: .*; free space or choose ano"), full_disk(50_000):
+    with pytest.raises(OtxError, match=rf"cannot write .*out{name}: .*; free space or choose ano"), full_disk(50_000):
         export(tiny_weights, tmp_path / "out", kind)
     assert not list(tmp_path.iterdir())
 

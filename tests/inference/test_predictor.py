@@ -86,7 +86,7 @@ def test_naming_another_template_for_a_checkpoint(tiny_weights: Path) -> None:
     ("name", "message"),
     [
         ("weights.pt", r"weights end in \.pth, \.xml, \.onnx, \.zip, not in '\.pt'"),
-        ("weights", r"not in 'nothing'"),
+        ("weights", r"not in nothing"),
         ("missing.pth", "there is no such file"),
         ("text.pth", "is not a checkpoint, or is damaged"),
         ("text.onnx", "is no ONNX model, or is damaged"),
