@@ -10,8 +10,11 @@ from otx_seg.configuration.learning import (
     choose_class_weights,
     choose_epochs,
     choose_interval,
+    choose_loss,
+    choose_rounds,
     choose_workers,
     epochs_of,
+    estimate_largest_batch,
 )
 from otx_seg.losses.class_weights import LabelStatistics
 
@@ -32,24 +35,45 @@ def test_batches_that_fit_into_memory() -> None:
     assert choose_batch_size(machine(gigabytes=None), 3.67, 1024, 1.0).value == 8
 
 
+def test_the_largest_batch_is_estimated_where_no_gpu_can_be_asked() -> None:
+    # Half of 16 GB, at 1.835 GB an image: 4.36 images.
+    assert estimate_largest_batch(machine(gigabytes=16), 3.67, 512, 1.0) == 4
+    assert estimate_largest_batch(machine(gigabytes=16), 3.67, 128, 1.0) == 69
+    assert estimate_largest_batch(machine(gigabytes=16, gpu=True), 3.67, 512, 1.0) is None
+    assert estimate_largest_batch(machine(gigabytes=None), 3.67, 512, 1.0) is None
+
+
+@pytest.mark.parametrize(("images", "rounds"), [(1, 5), (8, 5), (16, 4), (24, 4), (40, 3), (80, 2), (8 * 33, 1)])
+def test_few_images_make_several_rounds(images: int, rounds: int) -> None:
+    # floor(5 - 0.7 sqrt(steps - 1)): 5 for 1 step, 4.3, 4.01, 3.6 for 5 steps, 2.9 for 10, 1.04 for 33.
+    assert choose_rounds(images, batch_size=8, processes=1, counted=False).value == rounds
+    assert choose_rounds(images, batch_size=8, processes=1, counted=True).value == 1
+
+
+def test_a_list_of_losses_stays() -> None:
+    assert choose_loss(listed=False).value == choose_loss(listed=True).value == "cross_entropy"
+    assert "lists its losses" in choose_loss(listed=True).reason
+
+
 @pytest.mark.parametrize(("cores", "processes", "workers"), [(1, 1, 1), (4, 1, 4), (4, 2, 2), (2, 4, 0), (64, 1, 8)])
 def test_workers(cores: int, processes: int, workers: int) -> None:
     assert choose_workers(machine(cores, processes)).value == workers
 
 
 def test_epochs_for_six_thousand_steps() -> None:
-    assert choose_epochs(images=80, minutes=0, batch_size=8, processes=1).value == 600
-    assert choose_epochs(images=80, minutes=0, batch_size=8, processes=2).value == 1200
-    assert choose_epochs(images=7, minutes=0, batch_size=8, processes=1).value == 6000
-    assert choose_epochs(images=100_000, minutes=0, batch_size=8, processes=1).value == 30
-    assert choose_epochs(images=80, minutes=5, batch_size=8, processes=1).value == 100_000
-    assert epochs_of(25, images=80, batch_size=8, processes=1) == 3
+    assert choose_epochs(images=80, minutes=0, batch_size=8, processes=1, rounds=1).value == 600
+    assert choose_epochs(images=80, minutes=0, batch_size=8, processes=2, rounds=1).value == 1200
+    assert choose_epochs(images=7, minutes=0, batch_size=8, processes=1, rounds=1).value == 6000
+    assert choose_epochs(images=100_000, minutes=0, batch_size=8, processes=1, rounds=1).value == 30
+    assert choose_epochs(images=80, minutes=5, batch_size=8, processes=1, rounds=1).value == 100_000
+    assert choose_epochs(images=16, minutes=0, batch_size=8, processes=1, rounds=4).value == 750
+    assert epochs_of(25, images=80, batch_size=8, processes=1, rounds=1) == 3
 
 
 def test_short_epochs_are_not_all_validated() -> None:
-    assert choose_interval(images=8 * 49, minutes=0, batch_size=8, processes=1).value is True
-    assert choose_interval(images=8 * 50, minutes=0, batch_size=8, processes=1).value is False
-    assert choose_interval(images=8, minutes=5, batch_size=8, processes=1).value is False
+    assert choose_interval(images=8 * 49, minutes=0, batch_size=8, processes=1, rounds=1).value is True
+    assert choose_interval(images=8 * 50, minutes=0, batch_size=8, processes=1, rounds=1).value is False
+    assert choose_interval(images=8, minutes=5, batch_size=8, processes=1, rounds=1).value is False
 
 
 def test_class_weights_say_what_they_do() -> None:

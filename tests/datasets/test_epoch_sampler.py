@@ -87,3 +87,18 @@ def test_starting_in_the_middle_gives_the_rest_of_the_epoch() -> None:
 def test_fewer_samples_than_processes_are_refused() -> None:
     with pytest.raises(DataError, match="1 training images for 2 processes"):
         EpochSampler(1, 4, 42, 0, 2)
+
+
+def test_rounds_make_one_long_epoch() -> None:
+    sampler = EpochSampler(5, 4, 42, 0, 1, rounds=3)
+    batches = list(sampler.batches(2))
+    assert [len(batch) for batch in batches] == [3, 4, 4, 4]  # 15 samples, not three times 2 + 3
+    keys = [key for batch in batches for key in batch]
+    assert [key[:2] for key in keys] == [(2, position) for position in range(15)]
+    rounds = [[index for _, _, index in keys[start : start + 5]] for start in (0, 5, 10)]
+    assert [sorted(order) for order in rounds] == [list(range(5))] * 3
+    assert len({tuple(order) for order in rounds}) > 1
+    balanced = EpochSampler(20, 4, 42, 0, 1, [0, 1], rounds=2)
+    used = [index for batch in balanced.batches(0) for _, _, index in batch]
+    assert len(used) == 16
+    assert used.count(0) == used.count(1) == 2

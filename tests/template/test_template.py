@@ -96,7 +96,7 @@ def test_a_file_that_is_no_template(tmp_path: Path) -> None:
         ("learning_parameters.input_size", "huge", r"such as 512x512"),
         ("learning_parameters.precision", "fp8", r"auto \| fp32 \| bf16 \| fp16"),
         ("algo_backend.storage_cache_scheme", "PNG", r"not part of this version"),
-        ("learning_parameters.auto_adapt_batch_size", "Full", r"None \| Safe"),
+        ("learning_parameters.auto_adapt_batch_size", "Half", r"None \| Safe \| Full"),
         ("algo_backend.mem_cache_size", "-1", r"0 to 1000000000000"),
         ("pot_parameters.preset", "Fast", r"Performance \| Mixed"),
     ],

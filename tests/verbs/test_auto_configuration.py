@@ -61,6 +61,38 @@ def test_a_run_records_its_decisions(run: Path) -> None:
     assert "learning_parameters.num_iters = 1: as given" in report
 
 
+def test_few_images_make_several_rounds(drawn_data: Path, tmp_path: Path) -> None:
+    brief = {name: value for name, value in BRIEF.items() if not name.endswith("num_iters")}
+    with pytest.raises(CrashAt.CrashError):
+        train(drawn_data, output=tmp_path, template="Lite-HRNet-s-mod2", parameters=brief, watcher=CrashAt(1))
+    found = decisions_in(tmp_path)
+    assert found["learning_parameters.rounds_per_epoch"]["value"] == 5  # 8 images at once
+    assert found["learning_parameters.num_iters"]["reason"].startswith("6,000 steps at 5 steps each")
+
+
+def test_epochs_that_the_user_counts_are_single_rounds(run: Path) -> None:
+    assert decisions_in(run)["learning_parameters.rounds_per_epoch"]["reason"] == "num_iters counts rounds"
+
+
+def test_the_largest_batch(drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Lite-HRNet-s has 1.82 GFLOPs at 512x512: at 64x64 an image takes half of a 64th of that in GB.
+    monkeypatch.setattr("otx_seg.training.devices._memory", lambda: round(1.82e9 / 64 * 6.5))
+    full = {
+        **BRIEF,
+        "learning_parameters.batch_size": 2,
+        "learning_parameters.auto_adapt_batch_size": "Full",
+        "learning_parameters.learning_rate": 0.002,
+    }
+    with pytest.raises(CrashAt.CrashError):
+        train(drawn_data, output=tmp_path, template="Lite-HRNet-s-mod2", parameters=full, watcher=CrashAt(1))
+    found = decisions_in(tmp_path)
+    assert found["learning_parameters.batch_size"]["value"] == 6
+    assert found["learning_parameters.batch_size"]["reason"].endswith("at most 8 for 8 images, estimated")
+    assert found["learning_parameters.learning_rate"]["value"] == 0.00346  # 0.002 x sqrt(3)
+    parameters = load(tmp_path / "template.yaml").hyper_parameters.learning_parameters
+    assert (parameters.batch_size, parameters.learning_rate) == (6, 0.00346)
+
+
 def test_the_resolved_template_leaves_nothing_open(run: Path) -> None:
     resolved = load(run / "template.yaml")
     assert resolved.left_open == ()

@@ -10,8 +10,10 @@ from otx_seg.losses.class_weights import LabelStatistics, class_weights
 
 BATCH_SIZE = "learning_parameters.batch_size"
 WORKERS = "learning_parameters.num_workers"
+ROUNDS = "learning_parameters.rounds_per_epoch"
 EPOCHS = "learning_parameters.num_iters"
 INTERVAL = "learning_parameters.use_adaptive_interval"
+LOSS = "learning_parameters.loss"
 CLASS_WEIGHTS = "learning_parameters.class_weights"
 
 MOST_EPOCHS = 100_000
@@ -38,14 +40,42 @@ def choose_batch_size(machine: MachineFacts, gigaflops: float, side: float, work
         side: of the input, in pixels.
         work: see `DataFacts`.
     """
-    if machine.gpu or machine.memory is None:
+    fitting = estimate_largest_batch(machine, gigaflops, side, work)
+    if fitting is None or machine.memory is None:
         return Decision(BATCH_SIZE, _USUAL_BATCH, "as usual")
-    per_image = gigaflops * (side / 512) ** 2 * work * _GIGABYTES_PER_GIGAFLOP * 1e9 * machine.processes
-    fitting = int(_SHARE_OF_MEMORY * machine.memory / per_image)
-    needed = f"about {_USUAL_BATCH * per_image / 1e9:.1f} GB of {machine.memory / 1e9:.0f} GB of memory"
+    gigabytes = _USUAL_BATCH * _bytes_per_image(machine, gigaflops, side, work) / 1e9
+    needed = f"about {gigabytes:.1f} GB of {machine.memory / 1e9:.0f} GB of memory"
     if fitting >= _USUAL_BATCH:
         return Decision(BATCH_SIZE, _USUAL_BATCH, f"as usual; {needed}")
     return Decision(BATCH_SIZE, max(2, fitting), f"{_USUAL_BATCH} images need {needed}")
+
+
+def estimate_largest_batch(machine: MachineFacts, gigaflops: float, side: float, work: float) -> int | None:
+    """Images per step and process for which the main memory is enough; None where a GPU's or an unknown one counts.
+
+    See `choose_batch_size`.
+    """
+    if machine.gpu or machine.memory is None:
+        return None
+    return int(_SHARE_OF_MEMORY * machine.memory / _bytes_per_image(machine, gigaflops, side, work))
+
+
+def _bytes_per_image(machine: MachineFacts, gigaflops: float, side: float, work: float) -> float:
+    """Of a step of all processes."""
+    return gigaflops * (side / 512) ** 2 * work * _GIGABYTES_PER_GIGAFLOP * 1e9 * machine.processes
+
+
+def choose_rounds(images: int, batch_size: int, processes: int, counted: bool) -> Decision:
+    """How often an epoch uses each image: the rule of OTX 1.5, floor(5 - 0.7 sqrt(steps - 1)), at least 1.
+
+    Args:
+        counted: whether the user set the number of epochs, and means what epochs usually are; else see `choose_epochs`.
+    """
+    steps = _steps_per_epoch(images, batch_size, processes, 1)
+    if counted:
+        return Decision(ROUNDS, 1, "num_iters counts rounds")
+    rounds = math.floor(max(5 - 0.7 * math.sqrt(steps - 1), 1))
+    return Decision(ROUNDS, rounds, f"one round is {_in_words(steps)}")
 
 
 def choose_workers(machine: MachineFacts) -> Decision:
@@ -54,7 +84,7 @@ def choose_workers(machine: MachineFacts) -> Decision:
     return Decision(WORKERS, number, f"{machine.cores} CPU cores")
 
 
-def choose_epochs(images: int, minutes: float, batch_size: int, processes: int) -> Decision:
+def choose_epochs(images: int, minutes: float, batch_size: int, processes: int, rounds: int) -> Decision:
     """Epochs for enough steps, or as many as the time allows.
 
     Args:
@@ -62,32 +92,46 @@ def choose_epochs(images: int, minutes: float, batch_size: int, processes: int) 
         minutes: time limit; 0: none.
         batch_size: images per step and process.
         processes: that train together.
+        rounds: see `choose_rounds`.
     """
     if minutes:
         return Decision(EPOCHS, MOST_EPOCHS, "the time limit decides")
-    per_epoch = _steps_per_epoch(images, batch_size, processes)
-    epochs = max(epochs_of(_ENOUGH_STEPS, images, batch_size, processes), _FEWEST_EPOCHS)
-    steps = "1 step" if per_epoch == 1 else f"{per_epoch} steps"
-    return Decision(EPOCHS, epochs, f"{epochs * per_epoch:,} steps at {steps} each, early stopping may end them")
+    per_epoch = _steps_per_epoch(images, batch_size, processes, rounds)
+    epochs = max(epochs_of(_ENOUGH_STEPS, images, batch_size, processes, rounds), _FEWEST_EPOCHS)
+    each = f"{_in_words(per_epoch)} each"
+    return Decision(EPOCHS, epochs, f"{epochs * per_epoch:,} steps at {each}, early stopping may end them")
 
 
-def epochs_of(steps: int, images: int, batch_size: int, processes: int) -> int:
+def epochs_of(steps: int, images: int, batch_size: int, processes: int, rounds: int) -> int:
     """Whole epochs that make at least so many steps."""
-    return min(math.ceil(steps / _steps_per_epoch(images, batch_size, processes)), MOST_EPOCHS)
+    return min(math.ceil(steps / _steps_per_epoch(images, batch_size, processes, rounds)), MOST_EPOCHS)
 
 
-def choose_interval(images: int, minutes: float, batch_size: int, processes: int) -> Decision:
+def choose_interval(images: int, minutes: float, batch_size: int, processes: int, rounds: int) -> Decision:
     """Whether a validation after every epoch would be too much; see `choose_epochs`."""
     if minutes:
         return Decision(INTERVAL, False, "under a time limit the clock decides")
-    steps = _steps_per_epoch(images, batch_size, processes)
+    steps = _steps_per_epoch(images, batch_size, processes, rounds)
     if steps < _LONG_EPOCH:
-        return Decision(INTERVAL, True, f"epochs are short ({steps} {'step' if steps == 1 else 'steps'})")
+        return Decision(INTERVAL, True, f"epochs are short ({_in_words(steps)})")
     return Decision(INTERVAL, False, f"epochs have {steps} steps")
 
 
-def _steps_per_epoch(images: int, batch_size: int, processes: int) -> int:
-    return EpochSampler(images, batch_size, seed=0, rank=0, world_size=processes).steps
+def _steps_per_epoch(images: int, batch_size: int, processes: int, rounds: int) -> int:
+    return EpochSampler(images, batch_size, seed=0, rank=0, world_size=processes, rounds=rounds).steps
+
+
+def _in_words(steps: int) -> str:
+    return "1 step" if steps == 1 else f"{steps} steps"
+
+
+def choose_loss(listed: bool) -> Decision:
+    """
+    Args:
+        listed: whether the template has a list of losses of its own.
+    """
+    reason = "the Dice loss beside it gained nothing where it was measured"
+    return Decision(LOSS, "cross_entropy", "unused: the template lists its losses" if listed else reason)
 
 
 def choose_class_weights(found: LabelStatistics, names: tuple[str, ...]) -> Decision:

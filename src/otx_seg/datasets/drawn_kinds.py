@@ -70,13 +70,16 @@ def draw_kind(folder: Path, kind: str, images: int, size: tuple[int, int], seed:
 
 
 def draw_thin(size: tuple[int, int], rng: np.random.Generator) -> Scene:
-    """Cracks (dark, jagged, 1 to 3 pixels wide) and wires (bright, smooth) on an uneven surface, grey with 12 bits."""
+    """Cracks (dark, jagged) and wires (bright, smooth) on an uneven surface, grey with 12 bits.
+
+    They are 1 to 3 thousandths of the longer side wide, and at least a pixel.
+    """
     image = 1200 + 1600 * _clouds(size, 5, rng) + rng.normal(0, 60, size)
     mask = np.zeros(size, np.uint8)
     for _ in range(rng.integers(2, 7)):
         label = int(rng.integers(1, 3))
         line = _line(size, jagged=label == 1, rng=rng)
-        width = int(rng.integers(1, 4))
+        width = max(1, round(max(size) / 1000 * rng.uniform(1, 3)))
         cover = cv2.polylines(np.zeros(size, np.uint8), [line], isClosed=False, color=1, thickness=width) > 0
         mask[cover] = label
         image[cover] += rng.uniform(350, 900) * (-1 if label == 1 else 1)

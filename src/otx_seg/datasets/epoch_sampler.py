@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -26,10 +27,19 @@ class EpochSampler:
     4. No process gets a batch of one sample (batch normalisation may need two) unless `batch_size` is 1 or there are
        fewer than two samples per process. Only for this, and only at batch sizes up to 3, an epoch may leave out up to
        2 * world_size - 1 samples; others in each epoch, since the order changes.
+    5. An epoch of few steps, after each of which the loader would start anew, may go round several times: all of 1 to 4
+       then holds for its rounds put together, each in an order of its own.
     """
 
     def __init__(
-        self, length: int, batch_size: int, seed: int, rank: int, world_size: int, new: Sequence[int] = ()
+        self,
+        length: int,
+        batch_size: int,
+        seed: int,
+        rank: int,
+        world_size: int,
+        new: Sequence[int] = (),
+        rounds: int = 1,
     ) -> None:
         """Plan the epochs.
 
@@ -40,6 +50,7 @@ class EpochSampler:
             rank: which process this is, 0..world_size-1.
             world_size: number of processes that train together.
             new: the samples that show new labels; none of them, or all, means nothing.
+            rounds: how often an epoch goes through the samples, at least 1.
 
         Raises:
             DataError: there are fewer samples than processes.
@@ -51,7 +62,9 @@ class EpochSampler:
             length = len(self.new) + min(len(self.others), per_new * len(self.new))
         if length < world_size:
             raise DataError(f"{length} training images for {world_size} processes: start at most {length} processes")
-        self.length, self.seed, self.rank, self.world_size = length, seed, rank, world_size
+        self.round_length, self.rounds = length, rounds
+        self.seed, self.rank, self.world_size = seed, rank, world_size
+        length *= rounds
         smallest = min(batch_size, 2)
         steps = min(-(-length // (batch_size * world_size)), length // (smallest * world_size))
         self.steps = max(steps, 1)
@@ -61,14 +74,16 @@ class EpochSampler:
         """The keys of each step of an epoch, from step `start_batch` on."""
         # The length keeps these numbers apart from those of the sample at position 0: NumPy seeds alike from
         # (seed, epoch) and (seed, epoch, 0), and no position equals the length.
-        rng = np.random.default_rng((self.seed, epoch, self.length))
-        if len(self.new):
-            drawn = rng.choice(self.others, self.length - len(self.new), replace=False)
-            order = rng.permutation(np.concatenate((self.new, drawn))).tolist()
-        else:
-            order = rng.permutation(self.length).tolist()
+        rng = np.random.default_rng((self.seed, epoch, self.round_length * self.rounds))
+        order = [index for _ in range(self.rounds) for index in self._round(rng)]
         parts = self.steps * self.world_size
         for step in range(start_batch, self.steps):
             part = step * self.world_size + self.rank
             start, stop = part * self.used // parts, (part + 1) * self.used // parts
             yield [(epoch, position, order[position]) for position in range(start, stop)]
+
+    def _round(self, rng: np.random.Generator) -> list[int]:
+        if not len(self.new):
+            return cast(list[int], rng.permutation(self.round_length).tolist())
+        drawn = rng.choice(self.others, self.round_length - len(self.new), replace=False)
+        return cast(list[int], rng.permutation(np.concatenate((self.new, drawn))).tolist())

@@ -37,7 +37,7 @@ class View(Protocol):
 
 
 class Labelled:
-    """Images with masks, each used once per epoch."""
+    """Images with masks, each used equally often in an epoch."""
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Labelled:
         name: str = "labelled",
         look: int = 0,
         new: Sequence[int] = (),
+        rounds: int = 1,
         cache: Cache | None = None,
     ) -> None:
         """
@@ -63,12 +64,13 @@ class Labelled:
             name: key of the view in a batch.
             look: views that differ in this deal out the same samples in the same order with other random numbers.
             new: the samples that show labels new to the network, see `EpochSampler`.
+            rounds: how often an epoch uses each.
             cache: of decoded files; the image of sample i has slot 2 i and its mask 2 i + 1. None: there is none.
         """
         self.subset, self.pipeline, self.seed, self.name = subset, pipeline, seed, name
         # NumPy seeds alike from numbers with and without zeros behind them.
         self.look = (look,) if look else ()
-        self.sampler = EpochSampler(len(subset.samples), batch_size, seed, rank, world_size, new)
+        self.sampler = EpochSampler(len(subset.samples), batch_size, seed, rank, world_size, new, rounds)
         self.cache: Cache = cache or NoCache()
 
     @property

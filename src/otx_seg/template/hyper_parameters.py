@@ -31,7 +31,7 @@ class LearningParameters(Group):
         8, ge=1, le=512, description="images without masks per step and process, in semi-supervised training"
     )
     learning_rate: float = Field(1e-3, ge=1e-7, le=0.1, description="learning rate after the warm-up")
-    loss: Literal["cross_entropy", "dice", "cross_entropy_dice"] = Field(
+    loss: Literal["cross_entropy", "dice", "cross_entropy_dice"] = decided(
         "cross_entropy",
         description="what is minimised: the cross-entropy of pixels, the soft Dice of labels, or their sum",
     )
@@ -49,6 +49,12 @@ class LearningParameters(Group):
         100, ge=0, le=10_000, description="steps of linear warm-up, at most half of all steps"
     )
     num_iters: int = decided(300, ge=1, le=100_000, description="epochs at most (the name is historical)")
+    rounds_per_epoch: int = decided(
+        1,
+        ge=1,
+        le=100,
+        description="how often an epoch uses each training image, so that few images make no short epochs",
+    )
     max_minutes: float = Field(0.0, ge=0, le=100_000, description="end the training after this time; 0: no limit")
     num_workers: int = decided(2, ge=0, le=32, description="processes that load training images; 0: none")
     auto_num_workers: bool = Field(False, description="choose num_workers from the CPU cores instead")
@@ -68,8 +74,10 @@ class LearningParameters(Group):
     ema_keep: float = Field(
         0.0, ge=0, lt=1, description="share of the weights' moving average kept at each step; 0: no average"
     )
-    auto_adapt_batch_size: Literal["None", "Safe"] = Field(
-        "Safe", description="when memory runs out: None stops, Safe halves the batch and says so"
+    auto_adapt_batch_size: Literal["None", "Safe", "Full"] = Field(
+        "Safe",
+        description="when memory runs out: None stops, Safe halves the batch and says so; Full also begins with the "
+        "largest batch that fits (tried on a GPU, else estimated), and a learning rate that grew with its square root",
     )
     input_size: str = decided(
         "512x512", description=f"HEIGHTxWIDTH the network sees, in pixels, multiples of {SIZE_STEP} from 64 to 2048"

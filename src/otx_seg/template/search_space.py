@@ -69,7 +69,7 @@ def check_search_space(section: dict[str, dict[str, Range]], where: str) -> None
             if whole and value != int(value):
                 raise UsageError(f"{key}: {end} = {value:g} has to be a whole number")
             if not _is_possible(name, value):
-                lowest, highest = _limits(name)
+                lowest, highest = limits(name)
                 raise UsageError(f"{key}: {end} = {value:g} is not within {lowest:g} to {highest:g}")
 
 
@@ -82,7 +82,7 @@ def space_of(template: Template, images: int) -> Space:
     values = _values(template.hyper_parameters)
     space = _flat(template.search_space)
     if not space:
-        lowest, highest = _limits(LEARNING_RATE)
+        lowest, highest = limits(LEARNING_RATE)
         rate = values[LEARNING_RATE]
         space[LEARNING_RATE] = Range(
             low=max(rate / _DEFAULT_FACTOR, lowest), high=min(rate * _DEFAULT_FACTOR, highest), log=True
@@ -125,8 +125,8 @@ def _is_possible(name: str, value: float) -> bool:
     return True
 
 
-def _limits(name: str) -> tuple[float, float]:
-    """The smallest and the largest value the schema allows."""
+def limits(name: str) -> tuple[float, float]:
+    """The smallest and the largest value the schema allows for a number, by dotted name."""
     group, field = name.split(".")
     section: Any = HyperParameters.model_fields[group].annotation
     metadata = section.model_fields[field].metadata

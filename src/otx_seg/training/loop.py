@@ -234,7 +234,7 @@ class Training:
             OtxError: that is not possible or not wanted.
         """
         position = self.position
-        wanted = self.parameters.auto_adapt_batch_size == "Safe"
+        wanted = self.parameters.auto_adapt_batch_size != "None"
         if not wanted or position.batch_size == 1 or self.accelerator.num_processes > 1:
             raise OutOfMemoryError(
                 f"memory ran out with batches of {position.batch_size} images; lower learning_parameters.batch_size "

@@ -50,18 +50,21 @@ def open_views(
     def pipeline(key: str, moves_pixels: bool = True) -> Transform:
         return build_pipeline(getattr(template, key), template.input_size, f"{where}: {key}", moves_pixels)
 
+    parameters = template.hyper_parameters.learning_parameters
+    share = (seed, rank, world_size)
+
     def labelled(name: str, key: str, look: int) -> Labelled:
-        return Labelled(data.train, pipeline(key), batch_size, seed, rank, world_size, name, look, data.new, cache)
+        rounds = parameters.rounds_per_epoch
+        return Labelled(data.train, pipeline(key), batch_size, *share, name, look, data.new, rounds, cache)
 
     views: list[Any] = [labelled(name, *_LABELLED[name]) for name in names if name in _LABELLED]
     if Unlabelled.name in names:
         assert data.unlabelled is not None
         weak, strong = pipeline("weak_pipeline"), pipeline("strong_pipeline", moves_pixels=False)
-        parameters = template.hyper_parameters.learning_parameters
         # Both shrink together when memory runs out.
         count = max(1, parameters.unlabeled_batch_size * batch_size // parameters.batch_size)
         first_slot = 2 * len(data.train)
-        views.append(Unlabelled(data.unlabelled, weak, strong, count, seed, rank, world_size, cache, first_slot))
+        views.append(Unlabelled(data.unlabelled, weak, strong, count, *share, cache, first_slot))
     return training_loader(views[0], views[1:], workers)
 
 

@@ -16,10 +16,14 @@ from otx_seg.configuration.learning import (
     CLASS_WEIGHTS,
     EPOCHS,
     INTERVAL,
+    LOSS,
+    ROUNDS,
     choose_batch_size,
     choose_class_weights,
     choose_epochs,
     choose_interval,
+    choose_loss,
+    choose_rounds,
     choose_workers,
     epochs_of,
 )
@@ -57,12 +61,10 @@ def configure(plan: Plan, data: TrainingData, report: ScanReport | None, machine
 def _with_masks(
     plan: Plan, report: ScanReport, names: tuple[str, ...], machine: MachineFacts
 ) -> tuple[Template, list[Decision]]:
-    learning = plan.template.hyper_parameters.learning_parameters
-    paired = plan.train_type == "Semisupervised" or learning.enable_supcon
-    facts = data_facts(report, names, work=2.0 if paired else 1.0)
+    facts = data_facts(report, names, step_cost(plan))
     template, decision = _choose_template(plan, facts, machine)
     made = [decision]
-    for choose in (_input_size, _batch_size, _workers, _epochs, _interval):
+    for choose in (_input_size, _batch_size, _workers, _rounds, _epochs, _interval, _loss):
         template, decision = _settle(template, choose(template, facts, machine))
         made.append(decision)
     weights = Decision(CLASS_WEIGHTS, "none", "the loss counts all labels alike")
@@ -70,6 +72,12 @@ def _with_masks(
         weights = choose_class_weights(report.label_statistics, names)
     template, decision = _settle(template, weights)
     return template, [*made, decision]
+
+
+def step_cost(plan: Plan) -> float:
+    """Cost of a training step relative to one of supervised training: 2 where each image comes with a second one."""
+    paired = plan.train_type != "Incremental" or plan.template.hyper_parameters.learning_parameters.enable_supcon
+    return 2.0 if paired else 1.0
 
 
 def _settle(template: Template, decision: Decision) -> tuple[Template, Decision]:
@@ -112,31 +120,46 @@ def _workers(template: Template, data: DataFacts, machine: MachineFacts) -> Deci
     return choose_workers(machine)
 
 
+def _rounds(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
+    parameters = template.hyper_parameters.learning_parameters
+    counted = EPOCHS not in template.left_open
+    return choose_rounds(data.images, parameters.batch_size, machine.processes, counted)
+
+
 def _epochs(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
     parameters = template.hyper_parameters.learning_parameters
-    return choose_epochs(data.images, parameters.max_minutes, parameters.batch_size, machine.processes)
+    batches = (parameters.batch_size, machine.processes, parameters.rounds_per_epoch)
+    return choose_epochs(data.images, parameters.max_minutes, *batches)
 
 
 def _interval(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
     parameters = template.hyper_parameters.learning_parameters
-    return choose_interval(data.images, parameters.max_minutes, parameters.batch_size, machine.processes)
+    batches = (parameters.batch_size, machine.processes, parameters.rounds_per_epoch)
+    return choose_interval(data.images, parameters.max_minutes, *batches)
+
+
+def _loss(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
+    return choose_loss(listed=template.losses is not None)
 
 
 def _without_masks(plan: Plan, images: int, machine: MachineFacts) -> tuple[Template, list[Decision]]:
     """Decisions for images that nothing is known of but their number."""
     parameters = plan.template.hyper_parameters
     learning, steps = parameters.learning_parameters, parameters.self_supervised.steps
+    batches = (learning.batch_size, machine.processes)
+    rounds = choose_rounds(images, *batches, counted=EPOCHS not in plan.template.left_open)
+    number = rounds.value if ROUNDS in plan.template.left_open else learning.rounds_per_epoch
     if learning.max_minutes:
-        epochs = choose_epochs(images, learning.max_minutes, learning.batch_size, machine.processes)
+        epochs = choose_epochs(images, learning.max_minutes, *batches, number)
     else:
-        number = epochs_of(steps, images, learning.batch_size, machine.processes)
+        number = epochs_of(steps, images, *batches, number)
         epochs = Decision(EPOCHS, number, f"self_supervised.steps={steps}")
     usual = [
         Decision(name, getattr(learning, name.split(".")[1]), "as usual, since no masks are looked at")
-        for name in (INPUT_SIZE, BATCH_SIZE, INTERVAL, CLASS_WEIGHTS)
+        for name in (INPUT_SIZE, BATCH_SIZE, INTERVAL, LOSS, CLASS_WEIGHTS)
     ]
     template, made = plan.template, [Decision(TEMPLATE, plan.template.name, "as given or usual", plan.template_named)]
-    for decision in (*usual, choose_workers(machine), epochs):
+    for decision in (*usual, choose_workers(machine), rounds, epochs):
         template, decision = _settle(template, decision)
         made.append(decision)
     return template, made

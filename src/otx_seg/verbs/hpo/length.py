@@ -45,7 +45,8 @@ def _shortest(template: Template, data: TrainingData) -> tuple[float, int | None
     if parameters.max_minutes > 0:
         return SHORTEST_SHARE, None  # how long its steps take shows in the first trial
     epochs = parameters.num_iters
-    steps = EpochSampler(len(data.train), parameters.batch_size, 0, 0, 1, data.new).steps * epochs
+    rounds = parameters.rounds_per_epoch
+    steps = EpochSampler(len(data.train), parameters.batch_size, 0, 0, 1, data.new, rounds).steps * epochs
     fewest = min(fewest_steps(template), steps // 2)
     return math.ceil(max(SHORTEST_SHARE, fewest / steps) * epochs - 1e-9) / epochs, epochs
 
