@@ -84,6 +84,14 @@ def test_sixteen_bit_grey_drops_the_low_byte(tmp_path, save, suffix):
     np.testing.assert_array_equal(image[..., 0], image[..., 2])
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_twelve_bits_of_sixteen_keep_their_shades(tmp_path, save, suffix):
+    twelve = np.array([[0, 15, 16, 2048, 4095]], np.uint16)
+    np.testing.assert_array_equal(read_image(save(tmp_path / f"a{suffix}", twelve))[0, :, 1], [0, 0, 1, 128, 255])
+    brighter = np.array([[0, 15, 16, 2048, 4096]], np.uint16)
+    np.testing.assert_array_equal(read_image(save(tmp_path / f"b{suffix}", brighter))[0, :, 1], [0, 0, 0, 8, 16])
+
+
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])
 def test_sixteen_bit_colour_is_scaled_linearly(tmp_path, suffix):
     values = np.array([[[0, 1000, 2000], [30000, 40000, 65535]]], np.uint16)

@@ -120,7 +120,8 @@ def _image_class(content: bytes) -> type[ImageFile.ImageFile] | None:
 def read_image(path: str | Path) -> NDArray[np.uint8]:
     """An image as viewers show it: EXIF rotation applied, alpha dropped, grey repeated, 16 bit scaled to 8.
 
-    16-bit values map linearly, 0-65535 to 0-255, the same for every image: the low byte is dropped.
+    16-bit values map linearly, 0-65535 to 0-255: the low byte is dropped. A grey image without any value above 4095
+    is taken for one of 12 bits, 0-4095: else no more than 16 shades would be left of it.
 
     Args:
         path: a JPEG, PNG, BMP, TIFF or WebP file.
@@ -165,10 +166,11 @@ def _as_rgb_in_place(pixels: NDArray | None, path: str | Path) -> NDArray[np.uin
 def _is_ordinary(content: bytes, image: ImageFile.ImageFile) -> bool:
     """Whether OpenCV decodes it to what `read_image` promises."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        # OpenCV turns no TIFF, multiplies colours by alpha, and scales 16 bits in another way.
+        # OpenCV turns no TIFF, multiplies colours by alpha, and scales 16 bits in another way, those of PNG too.
         eight_bits = image.mode in ("L", "RGB") and set(image.tag_v2.get(_BITS_PER_SAMPLE, ())) == {8}
         return eight_bits and image.info.get("compression") in _LOSSLESS_TIFF and _orientation(image) == 1
-    return image.format in ("JPEG", "MPO") or (image.format == "PNG" and b"eXIf" not in content)
+    plain_png = image.format == "PNG" and image.mode not in _SIXTEEN_BIT_GREY and b"eXIf" not in content
+    return image.format in ("JPEG", "MPO") or plain_png
 
 
 def imdecode(content: bytes, flags: int) -> NDArray | None:
@@ -219,8 +221,8 @@ def _upright(image: ImageFile.ImageFile) -> Image.Image:
 def _as_rgb(image: ImageFile.ImageFile, path: str | Path) -> NDArray[np.uint8]:
     shown = _upright(image)
     if shown.mode in _SIXTEEN_BIT_GREY:
-        grey = (np.asarray(shown) >> 8).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
+        values = np.asarray(shown)
+        return np.repeat((values >> (4 if values.max() < 4096 else 8)).astype(np.uint8)[:, :, None], 3, axis=2)
     if shown.mode in ("I", "F"):
         raise DataError(f"{path}: 32-bit samples; save the image with 8 or 16 bits per channel")
     return np.array(shown.convert("RGB"))
