@@ -32,6 +32,14 @@ def test_warmup_is_linear_and_then_over() -> None:
     assert learning_rate.at(10, 0.0) == pytest.approx(0.01)
 
 
+def test_warmup_takes_a_tenth_of_the_run_at_most() -> None:
+    learning_rate = rate("constant", warmup_steps=100)
+    assert learning_rate.at(10, 0.05) == pytest.approx(0.0075)
+    assert learning_rate.at(30, 0.05) == pytest.approx(0.0075)
+    assert learning_rate.at(60, 0.05) == pytest.approx(0.008)
+    assert learning_rate.at(20, 0.1) == pytest.approx(0.01)
+
+
 def test_plateau_falls_after_more_than_patience_validations_without_improvement() -> None:
     learning_rate = rate("plateau")
     for score in (0.5, 0.5, 0.4):  # an equal score counts as improvement

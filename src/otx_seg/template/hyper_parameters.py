@@ -46,7 +46,7 @@ class LearningParameters(Group):
         "plateau when the validation Dice stalls, or not at all",
     )
     learning_rate_warmup_iters: int = Field(
-        100, ge=0, le=10_000, description="steps of linear warm-up, at most half of all steps"
+        100, ge=0, le=10_000, description="steps of linear warm-up, at most a tenth of the run"
     )
     num_iters: int = decided(300, ge=1, le=100_000, description="epochs at most (the name is historical)")
     rounds_per_epoch: int = decided(

@@ -6,11 +6,14 @@ from typing import Any
 
 from otx_seg.template import Template
 
+_LONGEST_WARMUP = 0.1  # share of the run
+
 
 class LearningRate:
     """The rate as a function of the step, of the share of the run that has passed, and of past scores.
 
-    1. Warm-up: linear from ``warmup_start * rate`` to ``rate`` over the first ``warmup_steps`` steps.
+    1. Warm-up: linear from ``warmup_start * rate`` to ``rate`` over the first ``warmup_steps`` steps, or the first tenth
+       of the run if that is over sooner, as it may be under a time budget.
     2. poly: ``rate * (1 - progress) ** power``, never below the minimum, where progress is the larger of the
        share of all steps and the share of the time budget: the decay ends when the run ends, whatever ends it.
        plateau: multiplied by ``factor`` after more than ``patience`` validations without improvement, where a score
@@ -34,10 +37,9 @@ class LearningRate:
         if self.kind == "poly":
             decayed *= max(1.0 - progress, 0.0) ** self.schedule.poly_power
         decayed = max(decayed * self.plateau_scale, min(self.schedule.minimum_learning_rate, self.rate))
-        if step >= self.warmup_steps:
-            return decayed
+        warmed = max(step / self.warmup_steps, progress / _LONGEST_WARMUP) if self.warmup_steps else 1.0
         start = self.schedule.warmup_start
-        return decayed * (start + (1.0 - start) * step / self.warmup_steps)
+        return decayed * (start + (1.0 - start) * min(warmed, 1.0))
 
     def observe(self, step: int, score: float) -> None:
         """Take note of a validation score (higher is better) reached after `step` steps."""
