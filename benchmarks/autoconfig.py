@@ -96,6 +96,8 @@ def compare(data: Path, place: Path, minutes: float, seed: int, pretrained: str)
             training.start()
         for training in trainings:
             training.join()
+            if training.exitcode:
+                raise SystemExit(f"a training on {data} failed; what it said stands above")
     return {how: score(*run) for how, run in runs.items()}
 
 
@@ -114,6 +116,7 @@ def main() -> None:
     for name in options.only or ["camvid", *DRAWN]:
         place = options.output / name.replace(", ", "-").replace(" ", "-")
         data = options.camvid if name == "camvid" else draw(place / "data", name, options.scale)
+        place /= f"{options.minutes:g}-minutes"
         gains = []
         for seed in range(1, options.seeds + 1):
             found = compare(data, place, options.minutes, seed, options.pretrained)

@@ -9,8 +9,8 @@ from otx_seg.configuration.network import Candidate, choose_network
 
 SPEED, BALANCE = Candidate("s", "SPEED", 0.6), Candidate("b", "BALANCE", 1.2)
 ALL = (SPEED, BALANCE, Candidate("a", "ACCURACY", 3.6))
-TWO_CORES = MachineFacts(cores=2, threads=2, processes=1, gpu=False, memory=16_000_000_000)
-GPU = MachineFacts(cores=8, threads=8, processes=1, gpu=True, memory=16_000_000_000)
+TWO_CORES = MachineFacts(cores=2, threads=2, processes=1, world_size=1, gpu=False, memory=16_000_000_000)
+GPU = MachineFacts(cores=8, threads=8, processes=1, world_size=1, gpu=True, memory=16_000_000_000)
 
 
 def images(side: float, extent: float = 0.3, aspect: float = 1.0, work: float = 1.0) -> DataFacts:

@@ -23,6 +23,7 @@ from otx_seg.verbs.training_data import check_data, open_data, recorded_validati
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import read_weights
 
+BATCH, RATE = "learning_parameters.batch_size", "learning_parameters.learning_rate"
 BRIEF = {
     "learning_parameters.pretrained": "none",
     "learning_parameters.num_workers": 0,
@@ -74,23 +75,27 @@ def test_epochs_that_the_user_counts_are_single_rounds(run: Path) -> None:
     assert decisions_in(run)["learning_parameters.rounds_per_epoch"]["reason"] == "num_iters counts rounds"
 
 
-def test_the_largest_batch(drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Lite-HRNet-s has 1.82 GFLOPs at 512x512: at 64x64 an image takes half of a 64th of that in GB.
-    monkeypatch.setattr("otx_seg.training.devices._memory", lambda: round(1.82e9 / 64 * 6.5))
-    full = {
-        **BRIEF,
-        "learning_parameters.batch_size": 2,
-        "learning_parameters.auto_adapt_batch_size": "Full",
-        "learning_parameters.learning_rate": 0.002,
-    }
+@pytest.mark.parametrize(
+    ("given", "batch", "rate", "epochs"),
+    # 6,000 steps. Batches of 12: a round is 2 steps, an epoch of 4 rounds 6. Batches of 2: 8 steps, 3 rounds, 24.
+    [({}, 12, 0.00367, 1000), ({RATE: 0.002}, 12, 0.002, 1000), ({BATCH: 2}, 2, 0.003, 250)],
+)
+def test_the_largest_batch(
+    given: dict[str, Any], batch: int, rate: float, epochs: int, drawn_data: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    shutil.copytree(drawn_data, tmp_path / "data")
+    for file in list((tmp_path / "data" / "train").glob("*/*.*")):  # 8 images, twice
+        shutil.copy(file, file.with_name(f"again{file.name}"))
+    template = load("Lite-HRNet-s-mod2")
+    # At 64x64 an image takes half of a 64th of the GFLOPs at 512x512 in GB, and half of the memory may be used.
+    monkeypatch.setattr("otx_seg.training.devices._memory", lambda: round(template.gigaflops * 1e9 / 64 * 12.5))
+    full = {name: value for name, value in BRIEF.items() if not name.endswith("num_iters")}
+    full |= {"learning_parameters.auto_adapt_batch_size": "Full", **given}
     with pytest.raises(CrashAt.CrashError):
-        train(drawn_data, output=tmp_path, template="Lite-HRNet-s-mod2", parameters=full, watcher=CrashAt(1))
-    found = decisions_in(tmp_path)
-    assert found["learning_parameters.batch_size"]["value"] == 6
-    assert found["learning_parameters.batch_size"]["reason"].endswith("at most 8 for 8 images, estimated")
-    assert found["learning_parameters.learning_rate"]["value"] == 0.00346  # 0.002 x sqrt(3)
-    parameters = load(tmp_path / "template.yaml").hyper_parameters.learning_parameters
-    assert (parameters.batch_size, parameters.learning_rate) == (6, 0.00346)
+        train(tmp_path / "data", output=tmp_path / "run", template=template.name, parameters=full, watcher=CrashAt(1))
+    parameters = load(tmp_path / "run" / "template.yaml").hyper_parameters.learning_parameters
+    assert (parameters.batch_size, parameters.learning_rate, parameters.num_iters) == (batch, rate, epochs)
+    assert decisions_in(tmp_path / "run")["learning_parameters.batch_size"]["given"] == (BATCH in given)
 
 
 def test_the_resolved_template_leaves_nothing_open(run: Path) -> None:

@@ -75,7 +75,7 @@ def choose_network(
         (candidate, side)
         for side in sides
         for candidate in ordered
-        if _steps(candidate, side, data, machine, minutes, batch_size)
+        if affordable_steps(candidate, side, data, machine, minutes, batch_size)
         >= (ENOUGH_STEPS["BALANCE"] if len(candidates) == 1 else ENOUGH_STEPS[candidate.category])
     ]
     chosen, side = affordable[0] if affordable else (ordered[-1], sides[-1])
@@ -110,10 +110,10 @@ def _shape(side: int, aspect: float) -> tuple[int, int]:
     return height, width
 
 
-def _steps(
-    candidate: Candidate, side: int, data: DataFacts, machine: MachineFacts, minutes: float, batch_size: int
+def affordable_steps(
+    candidate: Candidate, side: float, data: DataFacts, machine: MachineFacts, minutes: float, batch_size: int
 ) -> float:
-    """About how many steps there is time for."""
+    """About how many steps there is time for; see `choose_network`."""
     rate = _GIGAFLOPS_OF_GPU if machine.gpu else _GIGAFLOPS_PER_CORE * machine.threads
     per_step = batch_size * candidate.gigaflops * (side / _REFERENCE_SIDE) ** 2 * data.work
     return (minutes or PLANNED_MINUTES) * 60 * rate / per_step
@@ -122,7 +122,7 @@ def _steps(
 def _told(
     candidate: Candidate, side: int, data: DataFacts, machine: MachineFacts, minutes: float, batch_size: int
 ) -> str:
-    steps = _steps(candidate, side, data, machine, minutes, batch_size)
+    steps = affordable_steps(candidate, side, data, machine, minutes, batch_size)
     limit = f"{minutes:g} minute{'' if minutes == 1 else 's'}" if minutes else f"{PLANNED_MINUTES / 60:g} hours"
     number = f"about {float(f'{steps:.1g}'):,.0f}" if steps < _PLENTY else f"more than {_PLENTY:,}"
     return f"{number} steps in {limit}"

@@ -97,7 +97,7 @@ class Template(_Section):
     search_space: dict[str, dict[str, Range]] = Field(
         {},
         description="ranges that --enable-hpo searches, as group: {name: {low, high, log}}; empty: learning rates "
-        "up to ten times as low and as high",
+        "up to ten times as low and as high, and those from 0.0001 to 0.01",
     )
 
     @property

@@ -65,24 +65,20 @@ def choose_precision(precision: str) -> str:
 
 
 def choose_workers(parameters: LearningParameters, processes: int) -> int:
-    """Loader processes of each training process."""
+    """Loader processes of each of so many training processes on this machine."""
     if parameters.auto_num_workers or "num_workers" in parameters.left_open:
-        number: int = configuration.choose_workers(machine_facts(processes)).value
+        number: int = configuration.choose_workers(machine_facts(processes, processes)).value
         return number
     return parameters.num_workers
 
 
-def machine_facts(processes: int) -> MachineFacts:
-    """What decisions about a training have to know of this machine.
-
-    Args:
-        processes: that train together on it.
-    """
+def machine_facts(processes: int, world_size: int) -> MachineFacts:
+    """What decisions about a training have to know of this machine; see `MachineFacts` for the arguments."""
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         cores = os.cpu_count() or 1
-    return MachineFacts(cores, torch.get_num_threads(), processes, not on_cpu(), _memory())
+    return MachineFacts(cores, torch.get_num_threads(), processes, world_size, not on_cpu(), _memory())
 
 
 def _memory() -> int | None:

@@ -82,7 +82,7 @@ class Training:
         self._trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         keep = self.parameters.ema_keep
         self.average = WeightAverage(algorithm.deployable(), keep, ramp=True) if keep > 0 else None
-        self.workers = choose_workers(self.parameters, self.accelerator.num_processes)
+        self.workers = choose_workers(self.parameters, processes_here())
         cache_size = template.hyper_parameters.algo_backend.mem_cache_size
         self.cache = open_cache(cache_size, slots_of(data), self.workers, processes_here())
         self.position = Position(batch_size=self.parameters.batch_size)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from otx_seg import template as templates
@@ -16,20 +18,31 @@ from otx_seg.configuration.learning import (
     CLASS_WEIGHTS,
     EPOCHS,
     INTERVAL,
+    LEARNING_RATE,
     LOSS,
-    ROUNDS,
     choose_batch_size,
     choose_class_weights,
     choose_epochs,
     choose_interval,
+    choose_largest_batch,
+    choose_learning_rate,
     choose_loss,
     choose_rounds,
     choose_workers,
     epochs_of,
 )
-from otx_seg.configuration.network import ENOUGH_STEPS, INPUT_SIZE, TEMPLATE, Candidate, choose_network
+from otx_seg.configuration.network import (
+    ENOUGH_STEPS,
+    INPUT_SIZE,
+    TEMPLATE,
+    Candidate,
+    affordable_steps,
+    choose_network,
+)
 from otx_seg.datasets import ScanReport, TrainingData
 from otx_seg.template import Template
+from otx_seg.template.search_space import limits
+from otx_seg.verbs.batch_that_fits import find_batch
 from otx_seg.verbs.plan import Plan
 from otx_seg.workspace.run_folder import RunFolder
 
@@ -51,20 +64,21 @@ def configure(plan: Plan, data: TrainingData, report: ScanReport | None, machine
         Decision("algo_backend.train_type", plan.train_type, plan.reason),
         Decision("validation", 0 if data.val is None else len(data.val), data.split.removeprefix("validation: ")),
     )
-    if report is None:
-        template, made = _without_masks(plan, len(data.train), machine)
-    else:
-        template, made = _with_masks(plan, report, data.train.labels.names, machine)
+    decide = _without_masks if report is None else partial(_with_masks, report)
+    template, made = decide(plan, data, machine)
     return replace(plan, template=template, decisions=(*by_data, *made))
 
 
 def _with_masks(
-    plan: Plan, report: ScanReport, names: tuple[str, ...], machine: MachineFacts
+    report: ScanReport, plan: Plan, data: TrainingData, machine: MachineFacts
 ) -> tuple[Template, list[Decision]]:
+    names = data.train.labels.names
     facts = data_facts(report, names, step_cost(plan))
     template, decision = _choose_template(plan, facts, machine)
-    made = [decision]
-    for choose in (_input_size, _batch_size, _workers, _rounds, _epochs, _interval, _loss):
+    template, *made = _settle(template, _input_size(template, facts, machine))
+    template, batch = _settle_batch(template, plan, data, machine, _batch_size(template, facts, machine))
+    made = [decision, *made, *batch]
+    for choose in (_workers, _rounds, _epochs, _interval, _loss):
         template, decision = _settle(template, choose(template, facts, machine))
         made.append(decision)
     weights = Decision(CLASS_WEIGHTS, "none", "the loss counts all labels alike")
@@ -72,6 +86,24 @@ def _with_masks(
         weights = choose_class_weights(report.label_statistics, names)
     template, decision = _settle(template, weights)
     return template, [*made, decision]
+
+
+def _settle_batch(
+    template: Template, plan: Plan, data: TrainingData, machine: MachineFacts, usual: Decision
+) -> tuple[Template, list[Decision]]:
+    """The template with a batch size, and with the learning rate that goes with it where memory decided on it."""
+    parameters = template.hyper_parameters.learning_parameters
+    if parameters.auto_adapt_batch_size != "Full" or BATCH_SIZE not in template.left_open:
+        template, decision = _settle(template, usual)
+        return template, [decision]
+    most = min(int(limits(BATCH_SIZE)[1]), max(1, len(data.train) // machine.world_size))
+    largest = find_batch(template, data, machine, step_cost(plan), most)
+    batch = choose_largest_batch(max(largest, usual.value), most, len(data.train), machine.gpu)
+    template, made = template.override({BATCH_SIZE: batch.value}), [batch]
+    if LEARNING_RATE not in plan.given:
+        rate = choose_learning_rate(parameters.learning_rate, usual.value, batch.value, limits(LEARNING_RATE)[1])
+        template, made = template.override({LEARNING_RATE: rate.value}), [batch, rate]
+    return template, made
 
 
 def step_cost(plan: Plan) -> float:
@@ -123,18 +155,23 @@ def _workers(template: Template, data: DataFacts, machine: MachineFacts) -> Deci
 def _rounds(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
     parameters = template.hyper_parameters.learning_parameters
     counted = EPOCHS not in template.left_open
-    return choose_rounds(data.images, parameters.batch_size, machine.processes, counted)
+    return choose_rounds(data.images, parameters.batch_size, machine.world_size, counted)
 
 
 def _epochs(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
     parameters = template.hyper_parameters.learning_parameters
-    batches = (parameters.batch_size, machine.processes, parameters.rounds_per_epoch)
-    return choose_epochs(data.images, parameters.max_minutes, *batches)
+    batches = (parameters.batch_size, machine.world_size, parameters.rounds_per_epoch)
+    affordable = math.inf
+    if not machine.gpu:  # how fast a GPU is, is a guess
+        height, width = template.input_size
+        this = Candidate(template.name, template.category, template.gigaflops)
+        affordable = affordable_steps(this, math.sqrt(height * width), data, machine, 0, parameters.batch_size)
+    return choose_epochs(data.images, parameters.max_minutes, *batches, affordable)
 
 
 def _interval(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
     parameters = template.hyper_parameters.learning_parameters
-    batches = (parameters.batch_size, machine.processes, parameters.rounds_per_epoch)
+    batches = (parameters.batch_size, machine.world_size, parameters.rounds_per_epoch)
     return choose_interval(data.images, parameters.max_minutes, *batches)
 
 
@@ -142,24 +179,29 @@ def _loss(template: Template, data: DataFacts, machine: MachineFacts) -> Decisio
     return choose_loss(listed=template.losses is not None)
 
 
-def _without_masks(plan: Plan, images: int, machine: MachineFacts) -> tuple[Template, list[Decision]]:
+def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tuple[Template, list[Decision]]:
     """Decisions for images that nothing is known of but their number."""
-    parameters = plan.template.hyper_parameters
-    learning, steps = parameters.learning_parameters, parameters.self_supervised.steps
-    batches = (learning.batch_size, machine.processes)
-    rounds = choose_rounds(images, *batches, counted=EPOCHS not in plan.template.left_open)
-    number = rounds.value if ROUNDS in plan.template.left_open else learning.rounds_per_epoch
-    if learning.max_minutes:
-        epochs = choose_epochs(images, learning.max_minutes, *batches, number)
-    else:
-        number = epochs_of(steps, images, *batches, number)
-        epochs = Decision(EPOCHS, number, f"self_supervised.steps={steps}")
-    usual = [
-        Decision(name, getattr(learning, name.split(".")[1]), "as usual, since no masks are looked at")
-        for name in (INPUT_SIZE, BATCH_SIZE, INTERVAL, LOSS, CLASS_WEIGHTS)
-    ]
+    images, parameters = len(data.train), plan.template.hyper_parameters.learning_parameters
     template, made = plan.template, [Decision(TEMPLATE, plan.template.name, "as given or usual", plan.template_named)]
-    for decision in (*usual, choose_workers(machine), rounds, epochs):
+
+    def usual(name: str) -> Decision:
+        return Decision(name, getattr(parameters, name.split(".")[1]), "as usual, since no masks are looked at")
+
+    template, decision = _settle(template, usual(INPUT_SIZE))
+    template, batch = _settle_batch(template, plan, data, machine, usual(BATCH_SIZE))
+    made += [decision, *batch]
+    batches = (template.hyper_parameters.learning_parameters.batch_size, machine.world_size)
+    rounds = choose_rounds(images, *batches, counted=EPOCHS not in template.left_open)
+    for decision in (choose_workers(machine), rounds):
+        template, decision = _settle(template, decision)
+        made.append(decision)
+    epoch = (*batches, template.hyper_parameters.learning_parameters.rounds_per_epoch)
+    if parameters.max_minutes:
+        epochs = choose_epochs(images, parameters.max_minutes, *epoch)
+    else:
+        steps = template.hyper_parameters.self_supervised.steps
+        epochs = Decision(EPOCHS, epochs_of(steps, images, *epoch), f"self_supervised.steps={steps}")
+    for decision in (epochs, *map(usual, (INTERVAL, LOSS, CLASS_WEIGHTS))):
         template, decision = _settle(template, decision)
         made.append(decision)
     return template, made

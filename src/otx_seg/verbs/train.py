@@ -16,16 +16,16 @@ from otx_seg.datasets import ScanReport, TrainingData
 from otx_seg.errors import UsageError
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template.byte_size import parse_byte_size
-from otx_seg.training.devices import machine_facts, on_cpu
+from otx_seg.training.devices import machine_facts, on_cpu, processes_here
 from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
 from otx_seg.verbs.auto_configuration import configure, decisions_of, plain
 from otx_seg.verbs.data import how_to_read
-from otx_seg.verbs.enlarged_batch import enlarge_batch
 from otx_seg.verbs.hpo.trial import Ground
 from otx_seg.verbs.launched import end_with_launcher, naming_lost_processes, note_run, only_errors
 from otx_seg.verbs.place import open_place
 from otx_seg.verbs.place_of_training import fill_from
 from otx_seg.verbs.plan import Plan, Request, make_plan
+from otx_seg.verbs.same_everywhere import refuse_differences
 from otx_seg.verbs.start import first_network, make_deterministic, start_training
 from otx_seg.verbs.training_data import (
     check_data,
@@ -157,16 +157,16 @@ def _train(
     note_run(run)
     with log_to(run) if processes.is_main_process else only_errors():
         data, report = _open(plan, run, scan_progress)
-        # The processes of several machines might decide differently.
-        machine = broadcast_object_list([machine_facts(processes.num_processes)])[0]
         if plan.resumed_run is None:
+            # The processes of several machines might decide differently.
+            machine = broadcast_object_list([machine_facts(processes_here(), processes.num_processes)])[0]
             plan = configure(plan, data, report, machine)
         else:
             refuse_other_data(plan, data)
             plan = replace(plan, decisions=decisions_of(plan.resumed_run))
+        if processes.num_processes > 1:
+            refuse_differences(plan, data)
         weights = () if report is None else label_weights(plan, report)
-        if plan.resumed_run is None:
-            plan = enlarge_batch(plan, data, weights, machine)
         watcher = watcher or SilentWatcher()
         make_deterministic(plan.seed, deterministic)
         network, origin = first_network(plan, data)

@@ -46,7 +46,7 @@ def short() -> Any:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network whose learning rate alone is searched, so that all trainings make equally many steps."""
     content = small_template().as_dict()
-    content["search_space"] = {"learning_parameters": {"learning_rate": {"low": 8e-3, "high": 3e-2, "log": True}}}
+    content["search_space"] = {"learning_parameters": {"learning_rate": {"low": 1e-6, "high": 3e-2, "log": True}}}
     path = tmp_path_factory.mktemp("template") / "small.yaml"
     path.write_text(yaml.safe_dump(content))
     return path

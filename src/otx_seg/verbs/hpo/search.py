@@ -90,7 +90,7 @@ class Search:
         size = self.settings.parallel or max(1, len(visible_gpus()))
         with StopRequest() as self.stop_request:
             try:
-                with open_workers(self.ground, size, self._watcher) as self.workers:
+                with open_workers(replace(self.ground, at_once=size), size, self._watcher) as self.workers:
                     self.chosen = self._search()
             except (InterruptedRunError, KeyboardInterrupt) as error:
                 raise InterruptedRunError(

@@ -32,6 +32,7 @@ class Ground:
     Attributes:
         label_weights: how much the pixels of each label count.
         folder: of the search.
+        at_once: trials that share the memory and the processors of this machine.
     """
 
     data: TrainingData
@@ -39,6 +40,7 @@ class Ground:
     seed: int
     deterministic: bool
     folder: Path
+    at_once: int = 1
 
     @property
     def beginning(self) -> Path:
@@ -119,10 +121,19 @@ def _open(ground: Ground, job: Job, run: RunFolder, watcher: Watcher) -> Trainin
     network.load_state_dict(beginning["network"])
     restore_random_state(beginning["random"])
     origin, weights = beginning["origin"], ground.label_weights
-    training = start_training(job.template, network, origin, ground.data, weights, run, ground.seed, watcher)
+    template = _with_its_share(job.template, ground.at_once)
+    training = start_training(template, network, origin, ground.data, weights, run, ground.seed, watcher)
     if run.checkpoint.exists():
         training.resume(read_checkpoint(run.checkpoint))
     return training
+
+
+def _with_its_share(template: Template, trials: int) -> Template:
+    """A template for one of so many trials at once: what it takes of the machine does not change what is learned."""
+    parameters = template.hyper_parameters
+    cache, workers = parameters.algo_backend.mem_cache_size, parameters.learning_parameters.num_workers
+    share = {"algo_backend.mem_cache_size": cache // trials, "learning_parameters.num_workers": workers // trials}
+    return template.override(share) if trials > 1 else template
 
 
 def _last_score(run: RunFolder) -> float:
