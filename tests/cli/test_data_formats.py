@@ -72,7 +72,11 @@ def two_formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["benchmark", "--load-weights", "WEIGHTS", "--data-format", "coco"], 2, "give --data-roots too"),
         (["benchmark", "--load-weights", "WEIGHTS", "--data-roots", "BOTH"], 3, "say which to read"),
         (["run", "--train-data-roots", "BOTH", "-o", "out"], 3, "say which to read"),
-        (["run", "--train-data-roots", "BOTH", "--val-ann-files", "none.json"], 3, "none.json: no such file of annot"),
+        (
+            ["run", "--train-data-roots", "BOTH", "--train-ann-files", "none.json"],
+            3,
+            "none.json: no such file of annot",
+        ),
         (["run", "--train-data-roots", "BOTH", "--test-ann-files", "FILE"], 2, "give --test-data-roots too"),
         (["run", "--train-data-roots", "BOTH", "--data-format", "cocoa"], 2, "'cocoa' is not one of"),
         (["build", "--train-data-roots", "BOTH"], 3, "say which to read"),

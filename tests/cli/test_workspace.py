@@ -138,6 +138,16 @@ def test_rebuilding_tells_what_changed(otx: Any, workspace: Path) -> None:
     assert (refused.code, "semantic segmentation only" in refused.message) == (2, True)
 
 
+def test_an_empty_workspace(otx: Any, tiny_weights: Path) -> None:
+    assert otx("build", "--workspace", "w").code == 0
+    for verb in ("train", "run", "optimize"):
+        weights = ["--load-weights", tiny_weights] if verb == "optimize" else []
+        outcome = otx(verb, "--workspace", "w", *weights)
+        assert outcome.code == 2, outcome.err
+        assert "--train-data-roots is missing: name the folder" in outcome.message
+        assert f"or write it into {Path('w', 'data.yaml')}" in outcome.message
+
+
 def test_data_of_another_format(otx: Any, workspace: Path, drawn_data: Path, drawn_as_coco: dict[str, Path]) -> None:
     words = ["--train-data-roots", drawn_data, "--train-ann-files", drawn_as_coco["train"]]
     words += ["--val-data-roots", drawn_data, "--val-ann-files", drawn_as_coco["val"], "--data-format", "coco"]

@@ -96,7 +96,9 @@ def test_what_is_measured_on(
 def test_subsets_of_the_training_data_are_found_in_any_format(says: Says, tmp_path: Path, layout: str) -> None:
     expected, write = WRITERS[layout]
     write(tmp_path / "data")
-    found = to_measure_on(says("train: {data-roots: ../data}"), None, AS_IT_LOOKS)
+    place = says("train: {data-roots: ../data}")
+    assert to_measure_on_if_any(place, None, HowToRead(test_annotations=Path("x.json"))) is None
+    found = to_measure_on(place, None, AS_IT_LOOKS)
     assert found.how.data_format == expected
     assert [Path(sample.image).stem for sample in open_test(found.root, how=found.how).samples] == ["im2"]
 

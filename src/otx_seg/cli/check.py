@@ -57,18 +57,17 @@ def command(as_json: bool, **arguments: Any) -> None:
         raise DataError(f"the data is {result.verdict}")
     if not as_json:
         results.print(f"The data is {result.verdict}.", style="bold")
-        results.print(f"Next: {_next(result, **arguments)}", soft_wrap=True)
+        named = {kind: arguments[f"{kind}_ann_files"] for kind in ("train", "val", "test")}
+        files = {kind: file for kind, file in named.items() if file is not None}
+        following = _next(result, arguments["data_roots"], files, arguments["data_format"])
+        results.print(f"Next: {following}", soft_wrap=True)
 
 
-def _next(
-    result: DataCheck, data_roots: Sequence[str], data_format: str | None, **ann_files_and_page: str | None
-) -> str:
+def _next(result: DataCheck, roots: Sequence[str], files: dict[str, str], data_format: str | None) -> str:
     """The command that trains on what was checked."""
     if result.usable_for != "training":
-        return otx_command("train", "--train-type", "Selfsupervised", "--train-data-roots", data_roots[0])
-    named = {kind: ann_files_and_page[f"{kind}_ann_files"] for kind in ("train", "val", "test")}
-    files = {kind: file for kind, file in named.items() if file is not None}
-    options = _described_by(files, data_roots) if files else _found_in(result, data_roots)
+        return otx_command("train", "--train-type", "Selfsupervised", "--train-data-roots", roots[0])
+    options = _described_by(files, roots) if files else _found_in(result, roots)
     return otx_command("train", *options, *(["--data-format", data_format] if data_format else []))
 
 

@@ -136,7 +136,7 @@ def _seen(root: Path, annotations: Path | None) -> str:
 
 
 def looks_like(root: Path) -> list[str]:
-    """The names of the formats that a folder looks like; none where it is no folder, or one of images alone."""
+    """The names of the formats that a folder looks like; none if it holds nothing but images."""
     found = [name for name, known in known_formats().items() if known.detects(root)]
     return [name for name in found if name != _BARE] or found
 

@@ -87,7 +87,7 @@ def build(
         raise UsageError(f"--task {task}: this toolkit trains semantic segmentation only; leave it out, or give {TASK}")
     roots = (train_data_roots, val_data_roots, test_data_roots, unlabeled_data_roots, unlabeled_file_list)
     how = how_to_read(data_format, train_ann_files, val_ann_files, test_ann_files)
-    given = GivenData(*(None if path is None else Path(path) for path in roots), how=how)
+    given = GivenData(how, *(None if path is None else Path(path) for path in roots))
     place = _choose_folder(workspace, given)
     old_data = data_of(place)
     old = templates.load(place.template) if place.template.is_file() and model is None else None

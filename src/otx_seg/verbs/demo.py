@@ -67,12 +67,11 @@ def demo(
         display_perf=display_perf,
     )
     place = open_place(workspace)
-    source = (
-        str(input) if input is not None else images_to_run_on(place, None, "--input", "an image, a video or a camera")
-    )
-    stream = open_stream(str(source))
+    what = "an image, a video or a camera"
+    source = str(images_to_run_on(place, None, "--input", what) if input is None else input)
+    stream = open_stream(source)
     predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
-    run = None if show.output is None else open_run(show.output, "demo", (), overwrite, (Path(str(source)),))
+    run = None if show.output is None else open_run(show.output, "demo", (), overwrite, (Path(source),))
     with nullcontext() if run is None else log_to(run):
         return demonstrate(stream, _masks_by(predictor), predictor.labels, show, progress)
 

@@ -17,12 +17,12 @@ _LABELLED = ("train", "val", "test")
 class GivenData:
     """The folders and files given to `build`, and how to read them; None: not given."""
 
+    how: HowToRead
     train: Path | None
     val: Path | None
     test: Path | None
     unlabelled: Path | None
     unlabelled_list: Path | None
-    how: HowToRead
 
     @property
     def folders(self) -> tuple[Path, ...]:

@@ -96,7 +96,9 @@ def to_measure_on_if_any(place: Place, given: str | Path | None, how: HowToRead)
 
 def _subset_of_training_data(place: Place, how: HowToRead) -> ToMeasureOn | None:
     train = place.data.train
-    if place.workspace is None or train.data_roots is None or train.ann_files is not None:
+    if place.workspace is None or train.data_roots is None:
+        return None
+    if train.ann_files is not None or how.test_annotations is not None:
         return None  # what one file describes is not divided into subsets
     folder = place.workspace.path / train.data_roots
     named = _in_format(place, how).data_format
