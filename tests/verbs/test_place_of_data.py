@@ -121,8 +121,9 @@ def test_images_are_found_as_the_data_says(
     says: Says, drawn_data: Path, drawn_as_coco: dict[str, Path], messages: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "otx_seg")
-    place = says(f"train: {{data-roots: {drawn_data}}}, val: {{ann-files: {drawn_as_coco['val']}}}")
+    place = says(f"data-format: coco, train: {{data-roots: {drawn_data}}}, val: {{ann-files: {drawn_as_coco['val']}}}")
     assert images_to_run_on(place, None, "--input", "images") == drawn_data
+    assert "format of the data: coco, from the workspace" in messages.text  # type: ignore[attr-defined]
     assert f"images of {drawn_data} are used, not only the 2 to measure on" in messages.text  # type: ignore[attr-defined]
 
 

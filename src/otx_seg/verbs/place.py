@@ -97,6 +97,13 @@ class Place:
             return Path(given)
         return self.path_in_data("unlabeled", "file_list", "list of unlabeled images")
 
+    def data_format(self, given: str | None) -> str | None:
+        """The name of the format given, else that which ``data.yaml`` names for labelled data, else None."""
+        if given is not None or self.data.data_format is None:
+            return given
+        self._tell("format of the data", self.data.data_format)
+        return self.data.data_format
+
     def path_in_data(self, part: str, field: str, what: str) -> Path | None:
         """A path that ``data.yaml`` names, else None.
 
@@ -185,11 +192,14 @@ class Place:
 
     def taken(self, what: str, path: Path) -> Path:
         """Say that a path was filled in, and from where; gives the path."""
-        if os.environ.get("RANK", "0") != "0":
-            return path  # of the processes of a torchrun job, the first one tells
-        source = "this folder's outputs" if self.workspace is None else f"the workspace {self.workspace.path.resolve()}"
-        logger.info("%s: %s, from %s", what, path, source)
+        self._tell(what, path)
         return path
+
+    def _tell(self, what: str, value: object) -> None:
+        if os.environ.get("RANK", "0") != "0":
+            return  # of the processes of a torchrun job, the first one tells
+        source = "this folder's outputs" if self.workspace is None else f"the workspace {self.workspace.path.resolve()}"
+        logger.info("%s: %s, from %s", what, value, source)
 
     def missing(self, option: str, hint: str, joined: str = ": ") -> NoReturn:
         """

@@ -101,14 +101,15 @@ def _subset_of_training_data(place: Place, how: HowToRead) -> ToMeasureOn | None
     if train.ann_files is not None or how.test_annotations is not None:
         return None  # what one file describes is not divided into subsets
     folder = place.workspace.path / train.data_roots
-    named = _in_format(place, how).data_format
+    named = how.data_format or place.data.data_format
     if not folder.is_dir() or (named is None and not looks_like(folder)):
         return None
     data_format = format_of(folder, named)
     subsets = find_subsets(folder, data_format)
     if not any(name in subsets for name in _TESTED_ON):
         return None
-    return ToMeasureOn(place.taken("data to measure on", folder), replace(how, data_format=data_format))
+    root = place.taken("data to measure on", folder)
+    return ToMeasureOn(root, replace(how, data_format=place.data_format(how.data_format) or data_format))
 
 
 def images_to_run_on(place: Place, given: str | Path | None, option: str, what: str) -> Path:
@@ -144,4 +145,4 @@ def _annotations(place: Place, part: str) -> Path | None:
 
 def _in_format(place: Place, how: HowToRead) -> HowToRead:
     """In the format asked for, else in that of ``data.yaml``, if it names one."""
-    return replace(how, data_format=how.data_format or place.data.data_format)
+    return replace(how, data_format=place.data_format(how.data_format))
