@@ -47,6 +47,21 @@ def test_roots_that_lie_apart(otx: Any, sound: Path) -> None:
     assert outcome.out.splitlines()[-1] == wanted
 
 
+def test_files_of_annotations(otx: Any, drawn_data: Path, drawn_as_coco: dict[str, Path]) -> None:
+    words = ["--train-ann-files", drawn_as_coco["train"], "--val-ann-files", drawn_as_coco["val"]]
+    outcome = otx("check", "--data-roots", drawn_data, "--data-format", "coco", *words)
+    assert outcome.code == 0, outcome.err
+    options = " ".join(map(str, words))
+    assert (
+        outcome.out.splitlines()[-1] == f"Next: otx train --train-data-roots {drawn_data} {options} --data-format coco"
+    )
+    outcome = otx("check", "--data-roots", drawn_data, "--data-roots", drawn_data, *words)
+    wanted = (
+        f"--train-data-roots {drawn_data} {words[0]} {words[1]} --val-data-roots {drawn_data} {words[2]} {words[3]}"
+    )
+    assert outcome.out.splitlines()[-1] == f"Next: otx train {wanted}"
+
+
 def test_unlabelled_images_beside_labelled_ones(otx: Any, sound: Path, tmp_path: Path) -> None:
     shutil.copytree(sound / "val" / "images", tmp_path / "more")
     outcome = otx("check", "--data-roots", tmp_path / "more", "--data-roots", sound)

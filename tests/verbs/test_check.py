@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from data_layouts import WRITERS
 from PIL import Image
 
 from otx_seg.datasets.data_check import DataCheck
@@ -106,6 +107,49 @@ def test_subsets_that_lie_apart_are_compared(data: Path) -> None:
     assert leak.files[0].path.endswith("train/images/2.png")
     assert leak.files[0].note.endswith("other/images/5.png")
     assert result.verdict == "usable for training, with 1 warning"
+
+
+@pytest.mark.parametrize("layout", ["coco", "voc in numbers", "subsets in folders"])
+def test_subsets_that_share_their_folders(tmp_path: Path, layout: str) -> None:
+    WRITERS[layout][1](tmp_path / "data")
+    result = check(tmp_path / "data")
+    assert [(subset.name, subset.samples) for subset in result.subsets] == [("train", 2), ("val", 1)]
+    assert result.usable_for == "training"
+
+
+def test_files_of_annotations(drawn_data: Path, drawn_as_coco: dict[str, Path]) -> None:
+    files = {"val_ann_files": drawn_as_coco["val"], "train_ann_files": drawn_as_coco["train"]}
+    apart = check([drawn_data, drawn_data / "val" / ".."], **files)
+    together = check(drawn_data, **files)
+    for result in (apart, together):
+        assert [(subset.kind, subset.samples, subset.data_format) for subset in result.subsets] == [
+            ("train", 8, "COCO"),
+            ("val", 2, "COCO"),
+        ]
+        assert [label.pixels for label in result.subsets[0].labels] == [
+            label.pixels for label in check(drawn_data).subsets[0].labels
+        ]
+    # Images that are described twice are found as those of two folders are.
+    leaking = check(drawn_data, train_ann_files=drawn_as_coco["train"], test_ann_files=copied(drawn_as_coco["train"]))
+    assert "images_in_several_subsets" in [problem.code for problem in leaking.problems]
+
+
+def copied(file: Path) -> Path:
+    return shutil.copy(file, file.with_name("again.json"))
+
+
+def test_files_of_annotations_that_are_misused(data: Path, drawn_data: Path, drawn_as_coco: dict[str, Path]) -> None:
+    train, val = drawn_as_coco["train"], drawn_as_coco["val"]
+    with pytest.raises(
+        UsageError, match=r"--train-ann-files, --test-ann-files: give --data-roots once, .* or once for"
+    ):
+        check([drawn_data, data, data / "val"], train_ann_files=train, test_ann_files=val)
+    with pytest.raises(UsageError, match=r"train.json: is named twice in the files of annotations"):
+        check(drawn_data, train_ann_files=train, val_ann_files=train)
+    with pytest.raises(DataError, match=r"none.json: no such file of annotations"):
+        check(drawn_data, val_ann_files="none.json")
+    problem = only(check(data, train_ann_files=train))
+    assert (problem.severity, problem.code, problem.subset) == ("error", "cannot_be_opened", "train")
 
 
 def test_all_masks_with_faults_are_listed(data: Path) -> None:

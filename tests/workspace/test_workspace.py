@@ -88,14 +88,19 @@ def test_the_last_exports_are_found(workspace: Workspace) -> None:
 
 def test_data_yaml_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "data.yaml"
-    data = Data(train=Labelled(data_roots="a: b"), unlabeled=Unlabelled(data_roots="/täg", file_list="x"))
+    data = Data(
+        data_format="coco",
+        train=Labelled(data_roots="a: b", ann_files="c #d.json"),
+        val=Labelled(ann_files="e.json"),
+        unlabeled=Unlabelled(data_roots="/täg", file_list="x"),
+    )
     path.write_text(DataFile(data=data).as_yaml(), encoding="utf-8")
     assert read_data_file(path) == data
     assert path.read_text(encoding="utf-8").startswith("# Where the data is.")
 
 
 @pytest.mark.parametrize(
-    "text", ["data:\n", "data: {train: , unlabeled: }", "data: {val: {data-roots: , ann-files: }}"]
+    "text", ["data:\n", "data: {train: , unlabeled: }", "data: {data-format: , val: {data-roots: , ann-files: }}"]
 )
 def test_what_is_empty_is_not_there(tmp_path: Path, text: str) -> None:
     (tmp_path / "data.yaml").write_text(text)
@@ -112,7 +117,16 @@ def test_what_is_empty_is_not_there(tmp_path: Path, text: str) -> None:
         ("data: {train: {data-roots: [a, b]}}", r"data.train.data-roots: .*string"),
         ("data: {train: {data-roots: ''}}", r"data.train.data-roots: '' is not usable"),
         ("data: {val: some/folder}", r"data.val: 'some/folder' is not usable"),
-        ("data: {val: {ann-files: a.json}}", r"data.val.ann-files: 'a.json' is not usable: annotation files are not"),
+        (
+            "data: {train: {ann-files: a.json}}",
+            r"data.train: .*ann-files describes images: name their folder in data-r",
+        ),
+        ("data: {test: {ann-files: a.json}, train: {data-roots: x}}", r"data.test: .*ann-files describes images: name"),
+        ("data: {val: {ann-files: a.json}}", r"data.val: .*beside it, or in data-roots of train"),
+        ("data: {val: {ann-files: ''}}", r"data.val.ann-files: '' is not usable"),
+        ("data: {val: {ann-files: [a, b]}}", r"data.val.ann-files: .*string"),
+        ("data: {data-format: 3}", r"data.data-format: 3 is not usable"),
+        ("data: {train: {data-format: coco}}", r"unknown key 'data.train.data-format'"),
         ("- data", r"data.yaml: data.yaml is a mapping of keys to values, this is list"),
         ("data: [", r"data.yaml: is not valid YAML"),
     ],

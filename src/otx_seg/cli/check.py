@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from otx_seg.cli.options import data_format_option
+from otx_seg.cli.options import annotation_files_options, data_format_option
 from otx_seg.workspace.command_line import otx_command
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     required=True,
     help="The data: all subsets in it are checked. May be repeated, where training and validation data lie apart.",
 )
+@annotation_files_options("train", "val", "test")
 @data_format_option
 @click.option("--html", metavar="FILE", help="Write a page with charts and with pictures of the masks.")
 @click.option("--overwrite", is_flag=True, help="Replace that page if there is one.")
@@ -56,22 +57,40 @@ def command(as_json: bool, **arguments: Any) -> None:
         raise DataError(f"the data is {result.verdict}")
     if not as_json:
         results.print(f"The data is {result.verdict}.", style="bold")
-        results.print(f"Next: {_next(result, arguments['data_roots'], arguments['data_format'])}", soft_wrap=True)
+        named = {kind: arguments[f"{kind}_ann_files"] for kind in ("train", "val", "test")}
+        files = {kind: file for kind, file in named.items() if file is not None}
+        following = _next(result, arguments["data_roots"], files, arguments["data_format"])
+        results.print(f"Next: {following}", soft_wrap=True)
 
 
-def _next(result: DataCheck, roots: Sequence[str], data_format: str | None) -> str:
+def _next(result: DataCheck, roots: Sequence[str], files: dict[str, str], data_format: str | None) -> str:
     """The command that trains on what was checked."""
     if result.usable_for != "training":
         return otx_command("train", "--train-type", "Selfsupervised", "--train-data-roots", roots[0])
+    options = _described_by(files, roots) if files else _found_in(result, roots)
+    return otx_command("train", *options, *(["--data-format", data_format] if data_format else []))
+
+
+def _described_by(files: dict[str, str], roots: Sequence[str]) -> list[str]:
+    """The options that name files of annotations; trained on is the first of them."""
+    folders = dict(zip(files, roots if len(roots) > 1 else [roots[0]] * len(files), strict=True))
+    first = next(iter(files))
+    options = ["--train-data-roots", folders[first], "--train-ann-files", files[first]]
+    if "val" in files and first != "val":
+        options += ["--val-data-roots", folders["val"]] if len(roots) > 1 else []
+        options += ["--val-ann-files", files["val"]]
+    return options
+
+
+def _found_in(result: DataCheck, roots: Sequence[str]) -> list[str]:
+    """The options that name folders, as far as their subsets are trained on."""
     root_of = {
         subset: next((root for root in roots if Path(root) in (subset.folder, *subset.folder.parents)), roots[0])
         for subset in result.subsets
     }
     train, *others = result.subsets
-    command = ["train", "--train-data-roots", root_of[train]]
-    options = {"--val-data-roots": ("val", "default"), "--unlabeled-data-roots": ("unlabelled",)}
-    for option, kinds in options.items():
+    options = ["--train-data-roots", root_of[train]]
+    for option, kinds in {"--val-data-roots": ("val", "default"), "--unlabeled-data-roots": ("unlabelled",)}.items():
         apart = [root_of[subset] for subset in others if subset.kind in kinds and root_of[subset] != root_of[train]]
-        command += [option, apart[0]] if apart else []
-    command += ["--data-format", data_format] if data_format else []
-    return otx_command(*command)
+        options += [option, apart[0]] if apart else []
+    return options

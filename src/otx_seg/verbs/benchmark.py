@@ -21,6 +21,7 @@ from otx_seg.labels import Labels
 from otx_seg.report.benchmark_chart import draw_benchmark
 from otx_seg.verbs.data import how_to_read, tell_skipped
 from otx_seg.verbs.place import open_place
+from otx_seg.verbs.place_of_data import to_measure_on_if_any
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
@@ -103,7 +104,8 @@ def benchmark(
             workspace.
         data_roots: labelled images to score on, as for `evaluate`; None: those of the workspace, else no scores.
         test_ann_files: COCO file of annotations to use instead of those in `data_roots`.
-        data_format: name of the format of the data; None: what it looks like.
+        data_format: name of the format of the data; None: for data of the workspace as it says, else what it looks
+            like.
         labels: see `predict`; of those models that carry none.
         workspace, output, overwrite: see `train`.
         threads: how many work for each model; None: one for each processor this process may use.
@@ -120,9 +122,8 @@ def benchmark(
     check_seconds(seconds)
     place = open_place(workspace)
     files = place.every_model([load_weights] if isinstance(load_weights, (str, Path)) else load_weights or ())
-    named = data_roots if data_roots is not None else place.test_root_if_any()
-    root = Path(named) if named is not None else None
     how = how_to_read(data_format, test_ann_files=test_ann_files)
+    root, how = to_measure_on_if_any(place, data_roots, how) or (None, how)
     if root is None and how != AS_IT_LOOKS:
         raise UsageError("--data-format and --test-ann-files say how to read data: give --data-roots too")
     folder = Path(output) if output is not None else None

@@ -28,18 +28,36 @@ UNLABELLED = "unlabelled"
 _BARE = "images without masks"
 
 
+class Source(NamedTuple):
+    """A folder to look through.
+
+    Attributes:
+        root: the folder.
+        annotations: a file to use instead of those in the folder; what it describes is one subset.
+        kind: what that subset is for: train, val or test; None: as the folder is called.
+    """
+
+    root: Path
+    annotations: Path | None = None
+    kind: str | None = None
+
+
 class Opened(NamedTuple):
-    """A subset, what it is called here, what it is for, and in which format it is."""
+    """A subset, what it is called here, what it is for, where it was found, and in which format it is."""
 
     name: str
     kind: str
     subset: Subset
+    source: Source
     format: str
 
 
 def check(
     data_roots: str | Path | Sequence[str | Path],
     *,
+    train_ann_files: str | Path | None = None,
+    val_ann_files: str | Path | None = None,
+    test_ann_files: str | Path | None = None,
     data_format: str | None = None,
     html: str | Path | None = None,
     overwrite: bool = False,
@@ -49,33 +67,48 @@ def check(
 
     Args:
         data_roots: folders of labelled data, or of images alone; all subsets of all of them are checked together.
+        train_ann_files, val_ann_files, test_ann_files: COCO files that describe the images of one folder, or each
+            those of a folder of its own, in this order.
         data_format: name of the format of the labelled data; None: what it looks like.
         html: a page to write, with charts, pictures of the masks and all that is said about the data.
         overwrite: replace the file `html` if there is one.
         progress: called with what is being done, and the numbers of images done and to do.
 
     Raises:
-        UsageError: a folder is named twice, there is no such format, or `html` is missing, cannot be written to, or
-            must not be replaced.
+        UsageError: a folder is named twice, there is no such format, it is not clear which file describes which
+            folder, or `html` is missing, cannot be written to, or must not be replaced.
         DataError: a folder is missing, or in no layout that is known. All else that is wrong with the data is in the
             result.
     """
     roots = [Path(root) for root in ([data_roots] if isinstance(data_roots, (str, Path)) else data_roots)]
+    files = {"train": train_ann_files, "val": val_ann_files, "test": test_ann_files}
+    named = {kind: Path(file) for kind, file in files.items() if file is not None}
     page = Path(html) if html is not None else None
-    _refuse_roots(roots)
-    _refuse_page(page, overwrite, roots)
-    bare = [] if data_format else [root for root in roots if root.is_dir() and holds_bare_images(root)]
-    opened, problems = _open([root for root in roots if root not in bare], data_format)
+    return check_sources(_sources(roots, named), data_format, page, overwrite, progress)
+
+
+def check_sources(
+    sources: Sequence[Source],
+    data_format: str | None,
+    page: Path | None,
+    overwrite: bool,
+    progress: Progress | None,
+) -> DataCheck:
+    """As `check`, with what describes each folder."""
+    _refuse_repeated(sources)
+    _refuse_page(page, overwrite, [source.root for source in sources])
+    bare = [] if data_format else [source for source in sources if _is_bare(source)]
+    opened, problems = _open([source for source in sources if source not in bare], data_format)
     input_size = load(default_template()).input_size
     inspections = []
-    for name, kind, subset, _ in opened:
+    for name, kind, subset, _, _ in opened:
         counter = _counter(f"checking the {name} images", len(subset), progress)
         inspections.append(inspect(name, kind, subset, input_size, counter))
     if inspections:
         problems += find_problems(inspections[0], inspections[1:], input_size)
     pairs = zip(inspections, opened, strict=True)
     subsets = [checked_subset(inspection, entry.format) for inspection, entry in pairs]
-    for root in bare:
+    for root in (source.root for source in bare):
         images, found = _check_bare(UNLABELLED if len(bare) == 1 else f"{UNLABELLED} in {root}", root, progress)
         subsets.append(images)
         problems += found
@@ -83,13 +116,38 @@ def check(
     return result if page is None else _with_page(result, inspections, page)
 
 
-def _refuse_roots(roots: Sequence[Path]) -> None:
-    if not roots:
+def _sources(roots: Sequence[Path], files: dict[str, Path]) -> list[Source]:
+    """The folders, each with what describes it.
+
+    Raises:
+        UsageError: there are neither as many files as folders nor files for a single folder.
+    """
+    if not files:
+        return [Source(root) for root in roots]
+    folders = list(roots) * len(files) if len(roots) == 1 else list(roots)
+    if len(folders) != len(files):
+        options = ", ".join(f"--{kind}-ann-files" for kind in files)
+        raise UsageError(
+            f"{options}: give --data-roots once, for the folder with all images, or once for each of these files, in "
+            f"the order {', '.join(files)}"
+        )
+    return [Source(root, file, kind) for root, (kind, file) in zip(folders, files.items(), strict=True)]
+
+
+def _is_bare(source: Source) -> bool:
+    return source.annotations is None and source.root.is_dir() and holds_bare_images(source.root)
+
+
+def _refuse_repeated(sources: Sequence[Source]) -> None:
+    if not sources:
         raise UsageError("--data-roots is missing; name the folder of the data")
-    real = [root.resolve() for root in roots]
-    for number, root in enumerate(real):
-        if root in real[:number]:
-            raise UsageError(f"{roots[number]}: is named twice in --data-roots; name each folder once")
+    seen = set()
+    for root, file, _ in sources:
+        place = (root.resolve(), None if file is None else file.resolve())
+        if place in seen:
+            what = "--data-roots; name each folder once" if file is None else "the files of annotations; name it once"
+            raise UsageError(f"{root if file is None else file}: is named twice in {what}")
+        seen.add(place)
 
 
 def _refuse_page(page: Path | None, overwrite: bool, roots: Iterable[Path]) -> None:
@@ -117,20 +175,21 @@ def _refuse_page(page: Path | None, overwrite: bool, roots: Iterable[Path]) -> N
         raise UsageError(f"--html {page}: cannot be written there ({error.strerror}); choose another place") from error
 
 
-def _open(roots: Sequence[Path], data_format: str | None) -> tuple[list[Opened], list[Problem]]:
+def _open(sources: Sequence[Source], data_format: str | None) -> tuple[list[Opened], list[Problem]]:
     """Every subset of every folder, the training images first; and what cannot be opened."""
     opened: list[Opened] = []
     problems = []
     taken: set[str] = set()
-    for root in roots:
-        name_of_format = format_of(root, data_format)
+    for source in sources:
+        root = source.root
+        name_of_format = format_of(root, data_format, source.annotations)
         title = known_formats()[name_of_format].title
-        for found, open_it in find_subsets(root, name_of_format).items():
-            kind = _kind(found, root)
+        for found, open_it in find_subsets(root, name_of_format, source.annotations).items():
+            kind = source.kind or _kind(found, root)
             name = f"{kind} in {root}" if kind in taken else kind
             taken.add(kind)
             try:
-                opened.append(Opened(name, kind, open_it(), title))
+                opened.append(Opened(name, kind, open_it(), source, title))
             except DataError as error:
                 what, _, advice = str(error).removeprefix(f"{root}: ").partition("; ")
                 note = FileNote(str(root))
@@ -146,12 +205,15 @@ def _kind(found: str, root: Path) -> str:
 
 
 def _refuse_same(opened: Sequence[Opened]) -> None:
-    seen = set()
+    """
+    Raises:
+        UsageError: one folder was reached from two others, as part of a data set and by its own name.
+    """
+    found_from: dict[Path, Source] = {}
     for entry in opened:
-        folder = entry.subset.root.resolve()
-        if folder in seen:
+        source = found_from.setdefault(entry.subset.root.resolve(), entry.source)
+        if source != entry.source and source.annotations is None and entry.source.annotations is None:
             raise UsageError(f"{entry.subset.root}: lies in two of the --data-roots; name each folder once")
-        seen.add(folder)
 
 
 def _order(entry: Opened) -> int:

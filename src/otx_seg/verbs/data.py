@@ -6,7 +6,9 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from otx_seg.datasets import HowToRead
+from otx_seg.datasets import HowToRead, check_format_name
+from otx_seg.workspace.data_file import Data, read_data_file
+from otx_seg.workspace.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,20 @@ def how_to_read(
     """
     files = (train_ann_files, val_ann_files, test_ann_files)
     return HowToRead(data_format, *(None if file is None else Path(file) for file in files))
+
+
+def data_of(workspace: Workspace) -> Data:
+    """What the ``data.yaml`` of a workspace says; nothing where there is no such file.
+
+    Raises:
+        UsageError: it cannot be understood, or names an unknown format; the message names file and key.
+    """
+    if not workspace.data.is_file():
+        return Data()
+    data = read_data_file(workspace.data)
+    if data.data_format is not None:
+        check_format_name(data.data_format, f"{workspace.data}: data.data-format:")
+    return data
 
 
 def tell_skipped(name: str, reasons: Iterable[object]) -> tuple[str, ...]:

@@ -82,15 +82,16 @@ def train(
         unlabeled_data_roots: folder of images without masks to learn from as well.
         unlabeled_file_list: text file that names those to use, one path per line relative to that folder.
         train_ann_files, val_ann_files: COCO files of annotations to use instead of those in the folders.
-        data_format: name of the format of the data; None: what it looks like.
+        data_format: name of the format of the data; None: for data of the workspace as it says, else what it looks
+            like.
         train_type: ``Incremental``, ``Semisupervised`` or ``Selfsupervised``; None: the second if there are unlabelled
             images, the third if `train_data_roots` holds nothing but images, else the first.
         template: name, id or path; None: that of the run to go on with or of the weights, else one chosen for
             data, machine and time.
         load_weights: `weights.pth` to start from; classifier rows are mapped by label name.
         resume_from: folder of a run, or its checkpoint file, to go on with as if it had never stopped.
-        workspace: a folder that `build` made; None: the current folder, if it is one. Data, template and train type
-            that are not given are taken from it.
+        workspace: a folder that `build` made; None: the current folder, if it is one. Data, how to read it,
+            template and train type that are not given are taken from it.
         output: folder of the run; None: a new one in ``outputs`` of the workspace, without one in
             ``otx-workspace-SEGMENTATION/outputs``; or the resumed one.
         seed: of initialisation, data order and augmentation; None: 42.
