@@ -30,9 +30,9 @@ from otx_seg.verbs.train import train
 
 # name: kind, images, (height, width)
 DRAWN = {
-    "thin, grey 12-bit": ("thin", 60, (1500, 4000)),
-    "tiny": ("tiny", 400, (1024, 1024)),
-    "regions, few": ("regions", 20, (600, 800)),
+    "thin, 12 bits": ("thin", 100, (512, 640)),
+    "tiny, colour": ("tiny", 400, (1024, 1024)),
+    "regions, few huge": ("regions", 20, (3000, 4000)),
     "regions, many small": ("regions", 2000, (128, 128)),
 }
 PLAIN = {
