@@ -71,7 +71,7 @@ def _one(name: str, as_json: bool) -> str:
         f"{template.name} ({template.id})",
         template.summary,
         f"{template.category}; {template.gigaflops:.2f} GFLOPs, {template.parameter_count:,} parameters, "
-        f"{template.size_mb:.2f} MB",
+        f"{template.size_mb:.2f} MB; one answer for {template.output_stride:g}x{template.output_stride:g} pixels",
         "",
     ]
     settable = "Parameters, set with `params --NAME VALUE` behind a command's other arguments:"

@@ -59,6 +59,7 @@ class Template(_Section):
     gigaflops: float
     parameter_count: int
     size_mb: float
+    output_stride: float = Field(8.0, gt=0, description="pixels of the image per position of the network's output")
     model: dict[str, Any] = Field(description="argument of MMSegmentation's MODELS.build; its 2 classes stand for any")
     pretrained: Pretrained
     train_pipeline: pipelines.Pipeline = Field(

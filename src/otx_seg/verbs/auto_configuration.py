@@ -125,9 +125,13 @@ def _choose_template(plan: Plan, data: DataFacts, machine: MachineFacts) -> tupl
     if plan.template_named:
         return plan.template, Decision(TEMPLATE, plan.template.name, "as given", given=True)
     shipped = [item for item in templates.find_templates() if item.category in ENOUGH_STEPS]
-    candidates = [Candidate(item.name, item.category, item.gigaflops) for item in shipped]
+    candidates = [_candidate(item) for item in shipped]
     decision, _ = _choose_network(plan.template, candidates, data, machine)
     return templates.load(decision.value).override(plan.given), decision
+
+
+def _candidate(template: Template | templates.TemplateSummary) -> Candidate:
+    return Candidate(template.name, template.category, template.gigaflops, template.output_stride)
 
 
 def _choose_network(
@@ -139,8 +143,7 @@ def _choose_network(
 
 
 def _input_size(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
-    this = Candidate(template.name, template.category, template.gigaflops)
-    return _choose_network(template, [this], data, machine)[1]
+    return _choose_network(template, [_candidate(template)], data, machine)[1]
 
 
 def _batch_size(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
@@ -164,8 +167,8 @@ def _epochs(template: Template, data: DataFacts, machine: MachineFacts) -> Decis
     affordable = math.inf
     if not machine.gpu:  # how fast a GPU is, is a guess
         height, width = template.input_size
-        this = Candidate(template.name, template.category, template.gigaflops)
-        affordable = affordable_steps(this, math.sqrt(height * width), data, machine, 0, parameters.batch_size)
+        side = math.sqrt(height * width)
+        affordable = affordable_steps(_candidate(template), side, data, machine, 0, parameters.batch_size)
     return choose_epochs(data.images, parameters.max_minutes, *batches, affordable)
 
 
