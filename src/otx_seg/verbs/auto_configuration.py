@@ -62,9 +62,11 @@ def _with_masks(
     plan: Plan, report: ScanReport, names: tuple[str, ...], machine: MachineFacts
 ) -> tuple[Template, list[Decision]]:
     facts = data_facts(report, names, step_cost(plan))
+    trained = _trained_size(plan)
     template, decision = _choose_template(plan, facts, machine)
-    made = [decision]
-    for choose in (_input_size, _batch_size, _workers, _rounds, _epochs, _interval, _loss):
+    template, size = _settle(template, trained or _input_size(template, facts, machine))
+    made = [decision, size]
+    for choose in (_batch_size, _workers, _rounds, _epochs, _interval, _loss):
         template, decision = _settle(template, choose(template, facts, machine))
         made.append(decision)
     weights = Decision(CLASS_WEIGHTS, "none", "the loss counts all labels alike")
@@ -94,16 +96,28 @@ def _choose_template(plan: Plan, data: DataFacts, machine: MachineFacts) -> tupl
         return plan.template, Decision(TEMPLATE, plan.template.name, "as given", given=True)
     shipped = [item for item in templates.find_templates() if item.category in ENOUGH_STEPS]
     candidates = [Candidate(item.name, item.category, item.gigaflops) for item in shipped]
-    decision, _ = _choose_network(plan.template, candidates, data, machine)
+    decision, _ = _choose_network(plan.template, candidates, data, machine, plan.trained_size)
     return templates.load(decision.value).override(plan.given), decision
 
 
 def _choose_network(
-    template: Template, candidates: Sequence[Candidate], data: DataFacts, machine: MachineFacts
+    template: Template,
+    candidates: Sequence[Candidate],
+    data: DataFacts,
+    machine: MachineFacts,
+    size: tuple[int, int] | None = None,
 ) -> tuple[Decision, Decision]:
     parameters = template.hyper_parameters.learning_parameters
-    size = None if INPUT_SIZE in template.left_open else template.input_size
+    size = size if INPUT_SIZE in template.left_open else template.input_size
     return choose_network(data, machine, parameters.max_minutes, parameters.batch_size, candidates, size)
+
+
+def _trained_size(plan: Plan) -> Decision | None:
+    """The input size of the weights to start from: their filters know things at the size they have in it."""
+    if plan.trained_size is None:
+        return None
+    height, width = plan.trained_size
+    return Decision(INPUT_SIZE, f"{height}x{width}", "that of the weights to start from")
 
 
 def _input_size(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
@@ -154,12 +168,13 @@ def _without_masks(plan: Plan, images: int, machine: MachineFacts) -> tuple[Temp
     else:
         number = epochs_of(steps, images, *batches, number)
         epochs = Decision(EPOCHS, number, f"self_supervised.steps={steps}")
-    usual = [
-        Decision(name, getattr(learning, name.split(".")[1]), "as usual, since no masks are looked at")
+    usual = {
+        name: Decision(name, getattr(learning, name.split(".")[1]), "as usual, since no masks are looked at")
         for name in (INPUT_SIZE, BATCH_SIZE, INTERVAL, LOSS, CLASS_WEIGHTS)
-    ]
+    }
+    usual[INPUT_SIZE] = _trained_size(plan) or usual[INPUT_SIZE]
     template, made = plan.template, [Decision(TEMPLATE, plan.template.name, "as given or usual", plan.template_named)]
-    for decision in (*usual, choose_workers(machine), rounds, epochs):
+    for decision in (*usual.values(), choose_workers(machine), rounds, epochs):
         template, decision = _settle(template, decision)
         made.append(decision)
     return template, made
