@@ -20,7 +20,7 @@ class Trial:
     Attributes:
         values: its hyper-parameters, by dotted name.
         scores: its validation mDice (background included) at each rung it came to.
-        outcome: ``chosen``, ``stopped`` or ``failed``.
+        outcome: ``chosen``, ``stopped`` or ``failed`` (on its way, or in the final training).
         failure: why it failed; empty if it did not.
         seconds: of training, until it was stopped or chosen.
         process: that trained it last.
@@ -59,10 +59,10 @@ class Trials:
     def comparison(self) -> tuple[float, float, float] | None:
         """Where the given values were stopped: share of a training, mDice of the chosen values and of the given ones.
 
-        None if these were chosen, or failed before the first rung.
+        None if these were chosen, or failed.
         """
         given = next(trial for trial in self.trials if trial.number == 0)
-        if self.chosen == 0 or not given.scores:
+        if self.chosen == 0 or given.outcome == "failed":
             return None
         rung = len(given.scores) - 1
         return self.rungs[rung], self.chosen_trial.scores[rung], given.scores[rung]

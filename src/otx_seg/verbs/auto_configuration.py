@@ -180,18 +180,23 @@ def _without_masks(plan: Plan, images: int, machine: MachineFacts) -> tuple[Temp
     return template, made
 
 
-def with_found(decisions: Sequence[Decision], values: dict[str, Any]) -> tuple[Decision, ...]:
+def with_found(decisions: Sequence[Decision], values: dict[str, Any], first: dict[str, Any]) -> tuple[Decision, ...]:
     """The decisions after a search for hyper-parameters.
 
     Args:
         values: what the search found, ``{"group.name": value}``.
+        first: what it began with.
     """
-    return tuple(
-        Decision(item.parameter, values[item.parameter], f"found by the search, which began with {item.value}")
-        if values.get(item.parameter, item.value) != item.value
-        else item
-        for item in decisions
-    )
+
+    def after(item: Decision) -> Decision:
+        value = values.get(item.parameter, item.value)
+        if value == item.value:
+            return item
+        if value == first[item.parameter]:
+            return Decision(item.parameter, value, "what the search began with")
+        return Decision(item.parameter, value, f"found by the search, which began with {first[item.parameter]}")
+
+    return tuple(map(after, decisions))
 
 
 def announce(decisions: Sequence[Decision]) -> None:
