@@ -20,6 +20,7 @@ from otx_seg.errors import OtxError
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.report.trials import Trial, Trials, describe_values
 from otx_seg.template.search_space import space_of, values_of
+from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.loop import InterruptedRunError
 from otx_seg.training.state import random_state
 from otx_seg.training.stopping import StopRequest
@@ -35,6 +36,7 @@ from otx_seg.verbs.hpo.workers import first_done, open_workers, visible_gpus
 from otx_seg.verbs.plan import Plan
 from otx_seg.verbs.start import start_training
 from otx_seg.workspace.atomic import write_tensors
+from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -94,8 +96,7 @@ class Search:
                     self.chosen = self._search()
             except (InterruptedRunError, KeyboardInterrupt) as error:
                 raise InterruptedRunError(
-                    "the search was interrupted; everything is saved. Go on with: otx train --resume-from "
-                    f"{self.run.path}"
+                    "the search was interrupted; everything is saved", resume_command(TRAIN, self.run.path)
                 ) from error
         return take_over(self.plan, self.run, self._found())
 
