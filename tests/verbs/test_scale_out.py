@@ -223,12 +223,13 @@ def test_arguments_that_are_refused(two_gpus: None, arguments: Any, message: str
     [
         ((None, "localhost:0", 0, 2), ["--world-size", "2"]),
         (("0,1", "localhost:0", 0, 0), ["--gpus", "0,1"]),
-        (("1, 0", "a:29500", 2, 4), ["--gpus", "1, 0", "--rdzv-endpoint", "a:29500", "--base-rank", "2", "--world-size", "4"]),
+        (
+            ("1, 0", "a:29500", 2, 4),
+            ["--gpus", "1, 0", "--rdzv-endpoint", "a:29500", "--base-rank", "2", "--world-size", "4"],
+        ),
     ],
 )
-def test_a_run_goes_on_with_the_options_it_was_started_with(
-    arguments: Any, options: list[str], tmp_path: Path
-) -> None:
+def test_a_run_goes_on_with_the_options_it_was_started_with(arguments: Any, options: list[str], tmp_path: Path) -> None:
     job = Job(None, 1, 1, 0, "localhost", 0)
     with scale_out._environment(job, tmp_path, scale_out._options(*arguments)):
         words = shlex.split(resume_command("train", Path("my run")))
@@ -244,10 +245,15 @@ def test_a_run_that_torchrun_started_goes_on_under_it(monkeypatch: pytest.Monkey
 def test_what_is_left_when_a_launcher_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(scale_out.tempfile, "tempdir", str(tmp_path))
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), scale_out._ending_in_order(), scale_out._notes() as folder:
-        assert list(tmp_path.iterdir()) == [folder]
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(5)
+
+    def launch() -> None:
+        with scale_out._ending_in_order(), scale_out._notes() as folder:
+            assert list(tmp_path.iterdir()) == [folder]
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        launch()
     assert not list(tmp_path.iterdir())
     assert signal.getsignal(signal.SIGTERM) is before
 

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 LAUNCH_OPTIONS = "OTX_SEG_LAUNCH_OPTIONS"
-"""Environment variable with the options by which a command was started in several processes, as one line; unset: none."""
+"""Environment variable with the options by which a command was started in several processes, in one line."""
 
 
 def otx_command(*words: str | Path) -> str:

@@ -3,10 +3,10 @@
 1. Trial 0 has the values that the template names or that were decided; Optuna's TPE chooses those of the others from
    the scores so far.
 2. All start from the same weights, with the same seed and split, and follow the learning rate of a whole training.
-3. At each rung the best third goes on from where it was paused, the others are stopped and their weights deleted, except
-   for those at the last rung.
-4. The last one left is the training itself: it is taken over into the run and goes on to its end. If its loss diverges on
-   the way, the next best of the last rung goes on instead.
+3. At each rung the best third goes on from where it was paused, the others are stopped and their weights deleted. Those
+   stopped at the last rung keep theirs.
+4. The last one left is the training itself: it is taken over into the run and goes on to its end. If its loss diverges
+   on the way, the next best of the last rung goes on instead.
 """
 
 from __future__ import annotations

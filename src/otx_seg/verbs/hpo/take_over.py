@@ -56,8 +56,8 @@ def take_over_next(plan: Plan, run: RunFolder, failure: str) -> Plan | None:
         return None
     following = max(left, key=lambda trial: (trial.scores[-1], -trial.number))
     logger.warning(
-        "trial %d (%s), the best one, failed in the final training: %s. The next best goes on from %.0f %%, which takes "
-        "longer than was planned: trial %d (%s)",
+        "trial %d (%s), the best one, failed in the final training: %s. The next best goes on from %.0f %%, which "
+        "takes longer than was planned: trial %d (%s)",
         failed.number,
         describe_values(failed.values),
         failure,
