@@ -41,8 +41,7 @@ class DataFacts:
         images: how many.
         sides: sqrt(height x width) in pixels of each.
         aspect: median of width / height.
-        extents: for each label that occurs, by name, the median over the images that show it of how far its regions
-            reach (see `datasets.scan.mean_extents`), as a share of the image's side, 0..1.
+        extents: see `ScanReport.typical_extents`; of each label that occurs, by name.
         work: cost of a step relative to one of supervised training: 2 where each image comes with a second one.
     """
 
@@ -74,12 +73,8 @@ def data_facts(report: ScanReport, names: tuple[str, ...], work: float) -> DataF
         work: see `DataFacts`.
     """
     sides = [math.sqrt(content.size[0] * content.size[1]) for content in report.contents]
-    found: dict[str, list[float]] = {name: [] for name in names}
-    for content, side in zip(report.contents, sides, strict=True):
-        for label in content.shown:
-            found[names[label]].append(content.extents[label] / side)
     aspect = statistics.median(content.size[1] / content.size[0] for content in report.contents)
-    extents = {name: statistics.median(values) for name, values in found.items() if values}
+    extents = {name: value for name, value in zip(names, report.typical_extents, strict=True) if value is not None}
     return DataFacts(report.images, tuple(sides), aspect, extents, work)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from otx_seg.configuration.facts import PLANNED_MINUTES, DataFacts, Decision, MachineFacts
+from otx_seg.datasets.scan import VISIBLE_EXTENT
 from otx_seg.template.hyper_parameters import SIZE_STEP
 
 TEMPLATE = "template"
@@ -18,7 +19,6 @@ INPUT_SIZE = "learning_parameters.input_size"
 _SIDES = (64, 128, 256, 384, 512, 768, 1024)
 _USUAL_SIDE = 512  # larger ones are for small regions alone
 _SHORT_SIDE = 256  # what is not gone below to save time: fine detail is lost faster than steps are won
-_VISIBLE = 8.0  # pixels of a region that the networks, most of which work at an eighth, can be expected to find
 _ELONGATED = 1.5  # from this ratio of sides on, the input gets the images' ratio
 _REFERENCE_SIDE = 512  # at which a template states its gigaflops
 
@@ -87,16 +87,21 @@ def choose_network(
     return template, Decision(INPUT_SIZE, f"{height}x{width}", why, size is not None)
 
 
+def wanted_size(data: DataFacts) -> tuple[int, int]:
+    """(height, width) in pixels of the input that is chosen for these images where time allows it."""
+    return _shape(_wanted_side(data)[0], data.aspect)
+
+
 def _wanted_side(data: DataFacts) -> tuple[int, str]:
     """The side of the input if time were no matter, and why."""
     useful = min(_SIDES, key=lambda side: abs(math.log(side / data.side)))
     usual = min(useful, _USUAL_SIDE)
     name, extent = data.finest
-    visible = next((side for side in _SIDES if usual <= side <= useful and side * extent >= _VISIBLE), useful)
+    visible = next((side for side in _SIDES if usual <= side <= useful and side * extent >= VISIBLE_EXTENT), useful)
     about = f"images of about {round(data.side)} pixels a side"
     if visible > usual:
         return visible, f"{about}; regions of {name!r} are {extent * visible:.1f} pixels across at {visible}"
-    if visible * extent < _VISIBLE:
+    if visible * extent < VISIBLE_EXTENT:
         return visible, f"{about}; regions of {name!r} are {extent * data.side:.1f} pixels across in them"
     return visible, about
 
