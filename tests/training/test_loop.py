@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -109,6 +110,17 @@ def test_a_signal_in_the_middle_of_an_epoch_saves_everything(drawn_data: Path, f
     train_briefly(drawn_data, tmp_path / "moved", resume_from=tmp_path / "run", watcher=recorder)
     assert recorder.steps[0].step == 6
     assert same_weights(tmp_path / "moved", finished)
+
+
+def test_resuming_a_finished_run_gives_its_result(
+    drawn_data: Path, finished: Path, tmp_path: Path, messages: Any
+) -> None:
+    recorder = Recorder()
+    result = train_briefly(drawn_data, tmp_path / "copy", resume_from=finished, watcher=recorder)
+    assert (result.steps, recorder.steps) == (9, [])
+    assert result.scores is not None
+    assert f"{tmp_path / 'copy'} is finished already: 3 epochs are done. This is its result" in messages.text
+    assert same_weights(tmp_path / "copy", finished)
 
 
 def test_processes_leave_together_once_all_is_saved(

@@ -40,7 +40,7 @@ from otx_seg.verbs.training_data import (
     refuse_other_data,
 )
 from otx_seg.verbs.training_folder import open_training_run
-from otx_seg.verbs.training_report import announce_plan, finish
+from otx_seg.verbs.training_report import announce_plan, finish, tell_finished
 from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.label_schema import write_label_schema
 from otx_seg.workspace.logs import log_to
@@ -179,7 +179,9 @@ def _train(
             plan, watcher = _search(plan, ground, run, network, origin, watcher)
             network, origin = first_network(plan, data)
         training = _begin(plan, data, weights, run, network, origin, watcher)
-        if plan.search is None:
+        if training.position.ended:
+            tell_finished(run, training.position.ended)
+        elif plan.search is None:
             announce_plan(plan, data, run, origin)
         with naming_lost_processes(run):
             plan, result = _fit(training, plan, data, weights, run, watcher)
