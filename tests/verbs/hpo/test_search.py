@@ -137,8 +137,8 @@ def test_what_goes_on_is_what_scored_best(searched: Path) -> None:
 def test_a_finished_run_keeps_the_table_and_no_weights_but_its_own(searched: Path) -> None:
     assert not list((searched / "hpo").rglob("*.pth"))
     report = (searched / "cli_report.log").read_text()
-    assert "0 (given)" in report
-    assert "where the given values had" in " ".join(report.split())
+    assert "0 (start)" in report
+    assert "where the values the search began with had" in " ".join(report.split())
 
 
 class Interrupt(SilentWatcher):
@@ -181,7 +181,7 @@ def test_an_interrupted_search_goes_on_as_if_it_had_never_stopped(
     assert values_of(output) == values_of(searched)
     assert trials_of(output)["chosen"] == trials_of(searched)["chosen"]
     assert same_weights(output, searched)
-    assert "0 (given)" in (output / "cli_report.log").read_text()
+    assert "0 (start)" in (output / "cli_report.log").read_text()
 
 
 def test_a_search_is_resumed_as_it_began(drawn_data: Path, template: Path, searched: Path, tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_trial_that_diverges_is_stopped_alone(
     assert sorted(one["outcome"] for one in found["trials"]) == ["chosen", "failed", "stopped"]
     assert "became nan" in found["trials"][0]["failure"]
     assert found["trials"][0]["scores"] == []
-    assert "the given values failed" in (tmp_path / "run" / "cli_report.log").read_text()
+    assert "the values the search began with failed" in (tmp_path / "run" / "cli_report.log").read_text()
 
 
 def test_nothing_is_left_where_all_trials_diverge(
