@@ -270,6 +270,10 @@ def test_the_next_best_trial_goes_on_where_the_best_one_diverges_in_the_end(
                 torch.nn.init.constant_(next(self.model.parameters()), float("nan"))
 
     monkeypatch.setattr(start, "Training", Poisoned)
+    with monkeypatch.context() as patch:
+        patch.setattr("otx_seg.verbs.train.free_memory", lambda: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):  # the next best trial is chosen, and has saved nothing yet
+            train(resume_from=output)
     result = train(resume_from=output)
     found = trials_of(output)
     ranked = sorted(before["trials"], key=lambda one: -one["scores"][0])

@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 
 from otx_seg.report.trials import Trials, describe_trials, describe_values, read_trials, write_trials
+from otx_seg.template.search_space import values_of
 from otx_seg.training.checkpoint import read_checkpoint
 from otx_seg.verbs.auto_configuration import plain, with_found
 from otx_seg.verbs.hpo.trial import run_of_trial
@@ -45,12 +46,14 @@ def take_over_next(plan: Plan, run: RunFolder, failure: str) -> Plan | None:
     if not run.trials.exists():
         return None
     found = read_trials(run.trials)
-    failed = replace(found.chosen_trial, outcome="failed", failure=failure)
-    trials = [failed if trial.number == failed.number else trial for trial in found.trials]
+    # Not the chosen one if this process was killed before the first checkpoint of the next best one.
+    at_work = next(trial for trial in found.trials if trial.values == values_of(plan.template, trial.values))
+    failed = replace(at_work, outcome="failed", failure=failure)
+    trials = [failed if trial is at_work else trial for trial in found.trials]
     left = [
         trial
         for trial in trials
-        if trial.outcome == "stopped" and run_of_trial(run.search, trial.number).checkpoint.exists()
+        if trial.outcome != "failed" and run_of_trial(run.search, trial.number).checkpoint.exists()
     ]
     if not left:
         return None
