@@ -156,8 +156,7 @@ class Training:
                     else:
                         raise
             leave_together(self.accelerator)
-        at = self.position
-        best = self.selection.best()
+        at, best = self.position, self.selection.best()
         return TrainResult(self.run.weights, best, at.best_epoch, at.epoch, at.step, self.elapsed_s, at.ended)
 
     def close(self) -> None:
