@@ -108,6 +108,17 @@ def test_the_page_is_complete_in_itself(otx: Any, sound: Path, tmp_path: Path) -
     assert not [address for address in ("http:", "https:", "<script", 'src="/', "url(") if address in text]
 
 
+def test_the_page_shows_images_without_masks(otx: Any, data: Path, tmp_path: Path) -> None:
+    bare, page = data / "train" / "images", tmp_path / "page.html"
+    sorted(bare.iterdir())[3].write_bytes(b"text")
+    outcome = otx("check", "--data-roots", bare, "--html", page)
+    assert outcome.code == 0
+    assert "64x64" in outcome.out
+    text = page.read_text(encoding="utf-8")
+    assert "<h2>Images: unlabelled</h2>" in text
+    assert text.count("data:image/jpeg;base64,") == text.count("<figcaption>unlabelled: ") == 11
+
+
 def test_a_page_is_written_of_data_that_cannot_be_used(otx: Any, data: Path, tmp_path: Path) -> None:
     for path in (data / "train" / "masks").iterdir():
         path.write_bytes(b"text")

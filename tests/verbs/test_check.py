@@ -12,9 +12,11 @@ import pytest
 from data_layouts import WRITERS
 from PIL import Image
 
+from otx_seg.configuration.facts import MachineFacts
 from otx_seg.datasets.data_check import DataCheck
 from otx_seg.datasets.problems import Problem
 from otx_seg.errors import DataError, UsageError
+from otx_seg.verbs.auto_configuration import configure
 from otx_seg.verbs.check import check
 from otx_seg.verbs.plan import Request, make_plan
 from otx_seg.verbs.training_data import check_data, open_data
@@ -74,14 +76,17 @@ def test_sound_data(data: Path) -> None:
     cat = train.labels[1]
     assert (cat.name, cat.pixels, cat.images) == ("cat", 512 * IMAGES, IMAGES)
     assert cat.share == pytest.approx(512 / SIDE**2)
-    assert cat.typical_region == 512 * (512 // SIDE) ** 2
+    assert result.input_size == (SIDE, SIDE)
+    assert cat.typical_extent == pytest.approx(2 / (1 / 32 + 1 / 16))  # harmonic mean of its sides
     assert train.data_format == "Common Semantic Segmentation"
 
 
 def test_json_holds_all_of_it(data: Path) -> None:
     (data / "val" / "masks" / "3.png").unlink()
     told = json.loads(json.dumps(check(data).as_json()))
-    assert list(told) == ["verdict", "usable_for", "subsets", "problems", "page"]
+    assert list(told) == ["verdict", "usable_for", "input_size", "subsets", "problems", "page"]
+    assert told["input_size"] == "64x64"
+    assert told["subsets"][0]["labels"][1]["typical_extent"] == pytest.approx(21.33, abs=0.01)
     assert told["subsets"][0]["sizes"] == [{"height": SIDE, "width": SIDE, "images": IMAGES}]
     assert told["subsets"][0]["labels"][2]["images"] == IMAGES
     assert told["problems"] == [
@@ -218,16 +223,33 @@ def test_the_share_that_is_too_small_is_one_in_ten_thousand(data: Path) -> None:
     assert "labels_with_few_pixels" not in found(check(data))
 
 
-def test_tiny_regions(data: Path) -> None:
+@pytest.mark.parametrize(("side", "told"), [(7, "dog (7.2)"), (8, None)])
+def test_tiny_regions(data: Path, side: int, told: str | None) -> None:
+    # In 500 x 500 pixels, for which the input is 512 x 512: 7.2 and 8.2 pixels there.
     for number in range(IMAGES):
-        mask = drawn(1)
-        mask[60:62, 60:62] = 2  # 16 x 16 pixels at 512 x 512, in 300 x 300 pixels 7 x 7
-        write(data / "train", f"{number}", np.pad(mask, (0, 300 - SIDE)), number)
-    tiny = found(check(data))["tiny_regions"]
-    assert tiny.severity == "note"
-    assert "dog (" in tiny.what
-    assert "cat" not in tiny.what
-    assert "512x512" in tiny.what
+        mask = np.pad(drawn(1), (0, 500 - SIDE))
+        mask[100 : 100 + side, 100 : 100 + side] = 2
+        write(data / "train", f"{number}", mask, number)
+    result = check(data)
+    assert result.input_size == (512, 512)
+    expected = (
+        f"labels whose regions are fewer than 8 pixels across at 512x512, the input size for these images: {told}"
+    )
+    said = [(problem.severity, problem.what) for problem in result.problems if problem.code == "tiny_regions"]
+    assert said == ([("note", expected)] if told is not None else [])
+
+
+def test_the_input_size_is_that_of_a_training(data: Path) -> None:
+    for number in range(IMAGES):
+        mask = np.zeros((300, 600), np.uint8)
+        mask[:200, :300] = 1
+        mask[100:120, 400:420] = 2
+        write(data / "train", f"{number}", mask, number)
+    plan = make_plan(Request(train_root=data / "train", val_root=data / "val"))
+    opened, report = check_data(plan, open_data(plan), None)
+    machine = MachineFacts(cores=8, threads=8, processes=1, gpu=True, memory=None)
+    trained_at = configure(plan, opened, report, machine).template.input_size
+    assert check(data).input_size == trained_at != (512, 512)
 
 
 def test_a_label_that_is_not_validated(data: Path) -> None:
@@ -317,7 +339,10 @@ def test_images_without_masks(data: Path) -> None:
     assert result.usable_for == "self-supervised training"
     assert result.verdict == "usable for self-supervised training only: there are no masks"
     assert (result.subsets[0].name, result.subsets[0].images, result.subsets[0].labels) == ("unlabelled", IMAGES, ())
+    assert result.subsets[0].sizes == (((SIDE, SIDE), IMAGES),)
+    assert (result.input_size, result.as_json()["input_size"]) == (None, None)
     (bare / "0.png").write_bytes(b"text")
+    assert check(bare).subsets[0].sizes == (((SIDE, SIDE), IMAGES - 1),)
     damaged = only(check(bare))
     assert damaged.files[0].path == str(bare / "0.png")
     assert damaged.files[0].note.startswith("not an image")

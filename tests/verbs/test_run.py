@@ -22,6 +22,7 @@ from otx_seg.datasets import HowToRead
 from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.template import load
+from otx_seg.training.loop import InterruptedRunError
 from otx_seg.verbs import run as run_module
 from otx_seg.verbs.build import build
 from otx_seg.verbs.check import Source
@@ -97,6 +98,16 @@ def test_a_failed_job_goes_on_where_it_stopped(counted: Counted, data: Path, her
     Path("job", "optimize", "product").unlink()
     assert run(output="job").skipped == ("check", "train", "eval_train", "export", "eval_export")
     assert counted.done == NAMES + NAMES[5:]
+
+
+def test_an_interrupted_training_says_how_the_whole_job_goes_on(counted: Counted, data: Path, here: Path) -> None:
+    counted.failing["train"] = InterruptedRunError("interrupted; everything is saved", "otx train --resume-from job")
+    with pytest.raises(InterruptedRunError) as raised:
+        run(data / "train", data / "val", output="my job")
+    assert str(raised.value) == (
+        "step 2 of 9, training: interrupted; everything is saved. The whole job goes on with: otx run --output 'my job'"
+    )
+    assert json.loads(Path("my job", STATE).read_text())["stopped"]["reason"] == "interrupted; everything is saved"
 
 
 def test_a_job_about_something_else_is_not_continued(counted: Counted, data: Path, here: Path) -> None:

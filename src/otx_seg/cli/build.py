@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from otx_seg.cli.options import annotation_files_options, data_format_option
+from otx_seg.cli.verb import Verb
 
 
-@click.command("build")
+@click.command("build", cls=Verb)
 @click.option("--train-data-roots", metavar="FOLDER", help="Training data, see `otx train`.")
 @click.option("--val-data-roots", metavar="FOLDER", help="Validation data, see `otx train`.")
 @click.option("--test-data-roots", metavar="FOLDER", help="Test data, see `otx eval`.")

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from otx_seg.cli.options import annotation_files_options, data_format_option
+from otx_seg.cli.verb import Verb
 from otx_seg.workspace.command_line import otx_command
 
 if TYPE_CHECKING:
     from otx_seg.datasets.data_check import DataCheck
 
 
-@click.command("check")
+@click.command("check", cls=Verb)
 @click.option(
     "--data-roots",
     metavar="FOLDER",

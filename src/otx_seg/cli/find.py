@@ -7,11 +7,12 @@ from typing import Literal
 
 import click
 
+from otx_seg.cli.verb import Verb
 from otx_seg.errors import UsageError
 from otx_seg.template import find_template_file, find_templates
 
 
-@click.command("find")
+@click.command("find", cls=Verb)
 @click.option("--template", metavar="NAME", help="Show every parameter of this template (name, id or path).")
 @click.option(
     "--backbone",

@@ -43,8 +43,7 @@ class DataFacts:
         images: how many.
         sides: sqrt(height x width) in pixels of each.
         aspect: median of width / height.
-        extents: for each label that is in more than a stray image, by name, the median over the images that show it of
-            how far its regions reach (see `datasets.scan.mean_extents`), as a share of the image's side, 0..1.
+        extents: see `ScanReport.typical_extents`; by name of each label that is in more than a stray image.
         work: cost of a step relative to one of supervised training: 2 where each image comes with a second one.
     """
 
@@ -76,14 +75,10 @@ def data_facts(report: ScanReport, names: tuple[str, ...], work: float) -> DataF
         work: see `DataFacts`.
     """
     sides = [math.sqrt(content.size[0] * content.size[1]) for content in report.contents]
-    found: dict[str, list[float]] = {name: [] for name in names}
-    for content, side in zip(report.contents, sides, strict=True):
-        for label in content.shown:
-            found[names[label]].append(content.extents[label] / side)
     aspect = statistics.median(content.size[1] / content.size[0] for content in report.contents)
-    rare = _RARE * report.images
-    often = {name: values for name, values in found.items() if len(values) > rare} or found
-    extents = {name: statistics.median(values) for name, values in often.items() if values}
+    found = {name: extent for name, extent in zip(names, report.typical_extents, strict=True) if extent is not None}
+    images = dict(zip(names, report.images_per_label, strict=True))
+    extents = {name: extent for name, extent in found.items() if images[name] > _RARE * report.images} or found
     return DataFacts(report.images, tuple(sides), aspect, extents, work)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from otx_seg.configuration.facts import PLANNED_MINUTES, DataFacts, Decision, MachineFacts
+from otx_seg.datasets.scan import VISIBLE_EXTENT
 from otx_seg.template.hyper_parameters import SIZE_STEP
 
 TEMPLATE = "template"
@@ -85,6 +86,11 @@ def choose_network(
     template = Decision(TEMPLATE, chosen.name, reason, len(candidates) == 1)
     height, width = size or _shape(side, data.aspect)
     return template, Decision(INPUT_SIZE, f"{height}x{width}", why, size is not None)
+
+
+def wanted_size(data: DataFacts) -> tuple[int, int]:
+    """(height, width) in pixels of the input that is chosen for these images and the usual template if time allows."""
+    return _shape(_wanted_side(data, VISIBLE_EXTENT), data.aspect)
 
 
 def _in_order(candidates: Sequence[Candidate], images: int, minutes: float) -> tuple[list[Candidate], str]:

@@ -54,7 +54,7 @@ def open_training(
     seed: int,
     use_polygons: bool = False,
     how: HowToRead = AS_IT_LOOKS,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> TrainingData:
     """The images to train on and to validate on: `find_training`, then `split_training` where it is necessary.
 
@@ -64,7 +64,7 @@ def open_training(
     Args:
         train_root, val_root, use_polygons, how: see `find_training`.
         seed: see `split_training`.
-        progress: called with the number of images read so far, where they have to be.
+        progress: called with what is being done, and the numbers of images read and to read, where they have to be.
 
     Raises:
         DataError: unusable data, labels that differ, or a single image that cannot be split.
@@ -72,7 +72,9 @@ def open_training(
     data = find_training(train_root, val_root, use_polygons, how)
     if data.val is not None:
         return data
-    report = scan(data.train, progress)
+    total = len(data.train)
+    counter = None if progress is None else lambda done: progress("checking the training images", done, total)
+    report = scan(data.train, counter)
     data = replace(data, train=sound_samples(data.train, report))
     return split_training(data, report, train_root, seed)[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -100,8 +101,8 @@ def space_of(template: Template, images: int) -> Space:
     return space
 
 
-def values_of(template: Template, space: Space) -> dict[str, Any]:
-    """The template's own values of what is searched."""
+def values_of(template: Template, space: Iterable[str]) -> dict[str, Any]:
+    """The template's own values of what is searched, by dotted name."""
     values = _values(template.hyper_parameters)
     return {name: values[name] for name in space}
 

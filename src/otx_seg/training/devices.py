@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,12 @@ def place(algorithm: Any, template: Template, accelerator: Accelerator) -> tuple
     algorithm.to(accelerator.device)
     model, optimizer = accelerator.prepare(algorithm, build_optimizer(algorithm, template))
     return model, optimizer
+
+
+def leave_together(accelerator: Accelerator) -> None:
+    """Wait until all processes are here: one that ends closes the connections on which others may still wait."""
+    with suppress(RuntimeError):  # another is gone already, and what it has to say it has said
+        accelerator.wait_for_everyone()
 
 
 def choose_precision(precision: str) -> str:

@@ -74,10 +74,11 @@ def _with_masks(
 ) -> tuple[Template, list[Decision]]:
     names = data.train.labels.names
     facts = data_facts(report, names, step_cost(plan))
+    trained = _trained_size(plan)
     template, decision = _choose_template(plan, facts, machine)
-    template, *made = _settle(template, _input_size(template, facts, machine))
+    template, size = _settle(template, trained or _input_size(template, facts, machine))
     template, batch = _settle_batch(template, plan, data, machine, _batch_size(template, facts, machine))
-    made = [decision, *made, *batch]
+    made = [decision, size, *batch]
     for choose in (_workers, _rounds, _epochs, _interval, _loss):
         template, decision = _settle(template, choose(template, facts, machine))
         made.append(decision)
@@ -126,7 +127,7 @@ def _choose_template(plan: Plan, data: DataFacts, machine: MachineFacts) -> tupl
         return plan.template, Decision(TEMPLATE, plan.template.name, "as given", given=True)
     shipped = [item for item in templates.find_templates() if item.category in ENOUGH_STEPS]
     candidates = [_candidate(item) for item in shipped]
-    decision, _ = _choose_network(plan.template, candidates, data, machine)
+    decision, _ = _choose_network(plan.template, candidates, data, machine, plan.trained_size)
     return templates.load(decision.value).override(plan.given), decision
 
 
@@ -135,11 +136,23 @@ def _candidate(template: Template | templates.TemplateSummary) -> Candidate:
 
 
 def _choose_network(
-    template: Template, candidates: Sequence[Candidate], data: DataFacts, machine: MachineFacts
+    template: Template,
+    candidates: Sequence[Candidate],
+    data: DataFacts,
+    machine: MachineFacts,
+    size: tuple[int, int] | None = None,
 ) -> tuple[Decision, Decision]:
     parameters = template.hyper_parameters.learning_parameters
-    size = None if INPUT_SIZE in template.left_open else template.input_size
+    size = size if INPUT_SIZE in template.left_open else template.input_size
     return choose_network(data, machine, parameters.max_minutes, parameters.batch_size, candidates, size)
+
+
+def _trained_size(plan: Plan) -> Decision | None:
+    """The input size of the weights to start from: their filters know things at the size they have in it."""
+    if plan.trained_size is None:
+        return None
+    height, width = plan.trained_size
+    return Decision(INPUT_SIZE, f"{height}x{width}", "that of the weights to start from")
 
 
 def _input_size(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
@@ -190,7 +203,7 @@ def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tup
     def usual(name: str) -> Decision:
         return Decision(name, getattr(parameters, name.split(".")[1]), "as usual, since no masks are looked at")
 
-    template, decision = _settle(template, usual(INPUT_SIZE))
+    template, decision = _settle(template, _trained_size(plan) or usual(INPUT_SIZE))
     template, batch = _settle_batch(template, plan, data, machine, usual(BATCH_SIZE))
     made += [decision, *batch]
     batches = (template.hyper_parameters.learning_parameters.batch_size, machine.world_size)
@@ -210,18 +223,23 @@ def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tup
     return template, made
 
 
-def with_found(decisions: Sequence[Decision], values: dict[str, Any]) -> tuple[Decision, ...]:
+def with_found(decisions: Sequence[Decision], values: dict[str, Any], first: dict[str, Any]) -> tuple[Decision, ...]:
     """The decisions after a search for hyper-parameters.
 
     Args:
         values: what the search found, ``{"group.name": value}``.
+        first: what it began with.
     """
-    return tuple(
-        Decision(item.parameter, values[item.parameter], f"found by the search, which began with {item.value}")
-        if values.get(item.parameter, item.value) != item.value
-        else item
-        for item in decisions
-    )
+
+    def after(item: Decision) -> Decision:
+        value = values.get(item.parameter, item.value)
+        if value == item.value:
+            return item
+        if value == first[item.parameter]:
+            return Decision(item.parameter, value, "what the search began with")
+        return Decision(item.parameter, value, f"found by the search, which began with {first[item.parameter]}")
+
+    return tuple(map(after, decisions))
 
 
 def announce(decisions: Sequence[Decision]) -> None:

@@ -148,7 +148,7 @@ def compare(
     subset = open_test(root, how=how) if root is not None else None
     roots = (root, subset.root) if root is not None and subset is not None else ()
     run = open_run(output, "benchmark", _PRODUCTS, overwrite, roots, outputs)
-    with log_to(run):
+    with log_to(run) as note:
         if subset is not None:
             tell_skipped("test", subset.unmatched)
         _tell_what_is_left_out(variants, with_bf16)
@@ -158,6 +158,9 @@ def compare(
         result = Benchmark(tuple(found), processor_name(), threads, seconds, images, report, chart)
         write_json(report, result.as_json())
         draw_benchmark(result.measurements, result.title, chart)
+        for measured in found:
+            scored = "" if measured.dice is None else f", Dice {measured.dice:.4f}"
+            note(f"{measured.variant}: {1000 * measured.median_s:.1f} ms per image{scored}")
     return result
 
 

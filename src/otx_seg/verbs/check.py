@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from otx_seg.configuration.facts import data_facts
+from otx_seg.configuration.network import wanted_size
 from otx_seg.datasets.data_check import CheckedSubset, DataCheck, checked_subset
 from otx_seg.datasets.findings import find_problems
 from otx_seg.datasets.folder import DEFAULT_SUBSET, subset_name
@@ -17,7 +19,6 @@ from otx_seg.datasets.problems import SEVERITIES, FileNote, Problem
 from otx_seg.datasets.samples import Subset
 from otx_seg.datasets.unlabelled import check_images, holds_bare_images, open_unlabelled
 from otx_seg.errors import DataError, UsageError
-from otx_seg.template import default_template, load
 from otx_seg.workspace.atomic import write_text
 
 Progress = Callable[[str, int, int], None]
@@ -99,21 +100,32 @@ def check_sources(
     _refuse_page(page, overwrite, [source.root for source in sources])
     bare = [] if data_format else [source for source in sources if _is_bare(source)]
     opened, problems = _open([source for source in sources if source not in bare], data_format)
-    input_size = load(default_template()).input_size
     inspections = []
     for name, kind, subset, _, _ in opened:
         counter = _counter(f"checking the {name} images", len(subset), progress)
-        inspections.append(inspect(name, kind, subset, input_size, counter))
+        inspections.append(inspect(name, kind, subset, counter))
+    input_size = _input_size(inspections)
     if inspections:
         problems += find_problems(inspections[0], inspections[1:], input_size)
     pairs = zip(inspections, opened, strict=True)
-    subsets = [checked_subset(inspection, entry.format) for inspection, entry in pairs]
+    subsets = [checked_subset(inspection, entry.format, input_size) for inspection, entry in pairs]
+    pictures: dict[str, Sequence[str]] = {}
     for root in (source.root for source in bare):
-        images, found = _check_bare(UNLABELLED if len(bare) == 1 else f"{UNLABELLED} in {root}", root, progress)
+        name = UNLABELLED if len(bare) == 1 else f"{UNLABELLED} in {root}"
+        images, found, kept = _check_bare(name, root, progress)
         subsets.append(images)
         problems += found
-    result = _judged(subsets, problems)
-    return result if page is None else _with_page(result, inspections, page)
+        pictures[name] = kept
+    result = replace(_judged(subsets, problems), input_size=input_size)
+    return result if page is None else _with_page(result, inspections, pictures, page)
+
+
+def _input_size(inspections: Sequence[Inspection]) -> tuple[int, int] | None:
+    """That which `otx train` chooses, time allowing, for the first subset whose masks show something."""
+    for inspection in inspections:
+        if any(inspection.report.pixels_per_label):
+            return wanted_size(data_facts(inspection.report, inspection.subset.labels.names, work=1.0))
+    return None
 
 
 def _sources(roots: Sequence[Path], files: dict[str, Path]) -> list[Source]:
@@ -223,14 +235,15 @@ def _order(entry: Opened) -> int:
     return first.index(entry.kind) if entry.kind in first else len(first) + (entry.kind in last)
 
 
-def _check_bare(name: str, root: Path, progress: Progress | None) -> tuple[CheckedSubset, list[Problem]]:
+def _check_bare(name: str, root: Path, progress: Progress | None) -> tuple[CheckedSubset, list[Problem], Sequence[str]]:
+    """Figures, problems, and the paths of the images that can be read."""
     images = open_unlabelled(root)
     try:
-        kept, damages = check_images(images, _counter("checking the images", len(images), progress))
+        kept, damages, sizes = check_images(images, _counter("checking the images", len(images), progress))
     except DataError as error:  # none can be read
         what = str(error).removeprefix(f"{images.root}: ")
         problem = Problem("error", "unreadable_files", name, what, "replace the files")
-        return CheckedSubset(name, UNLABELLED, root, _BARE, len(images), 0), [problem]
+        return CheckedSubset(name, UNLABELLED, root, _BARE, len(images), 0), [problem], ()
     problems = []
     if damages:
         broken = sorted(set(images.paths) - set(kept.paths))
@@ -242,7 +255,7 @@ def _check_bare(name: str, root: Path, progress: Progress | None) -> tuple[Check
     if len(kept) < 2:
         what, advice = "a single image is too little to compare with others", "add images"
         problems.append(Problem("error", "single_image", name, what, advice))
-    return CheckedSubset(name, UNLABELLED, root, _BARE, len(images), len(kept)), problems
+    return CheckedSubset(name, UNLABELLED, root, _BARE, len(images), len(kept), sizes), problems, kept.paths
 
 
 def _judged(subsets: Sequence[CheckedSubset], problems: Sequence[Problem]) -> DataCheck:
@@ -253,10 +266,12 @@ def _judged(subsets: Sequence[CheckedSubset], problems: Sequence[Problem]) -> Da
     return DataCheck(tuple(subsets), ordered, "training" if labelled else "self-supervised training")
 
 
-def _with_page(result: DataCheck, inspections: Sequence[Inspection], page: Path) -> DataCheck:
+def _with_page(
+    result: DataCheck, inspections: Sequence[Inspection], pictures: Mapping[str, Sequence[str]], page: Path
+) -> DataCheck:
     from otx_seg.report.check_page import draw_page
 
-    write_text(page, draw_page(result, inspections))
+    write_text(page, draw_page(result, inspections, pictures))
     return replace(result, page=page)
 
 

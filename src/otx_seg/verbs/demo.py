@@ -72,8 +72,12 @@ def demo(
     stream = open_stream(source)
     predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
     run = None if show.output is None else open_run(show.output, "demo", (), overwrite, (Path(source),))
-    with nullcontext() if run is None else log_to(run):
-        return demonstrate(stream, _masks_by(predictor), predictor.labels, show, progress)
+    with nullcontext() if run is None else log_to(run) as note:
+        shown = demonstrate(stream, _masks_by(predictor), predictor.labels, show, progress)
+        if note is not None:
+            speed = f"{shown.frames_per_second:.1f} per second, {shown.milliseconds:.1f} ms to a mask"
+            note(f"{shown.frames} frames, {speed}")
+    return shown
 
 
 def _masks_by(predictor: Predictor) -> Masks:

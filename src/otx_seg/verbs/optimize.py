@@ -133,7 +133,7 @@ def _quantize_ir(
     settings = made_from.hyper_parameters
     val_root = Path(val_data_roots) if val_data_roots is not None else None
     use_polygons = settings.learning_parameters.use_otx_adapter
-    data = open_training(Path(train_data_roots), val_root, seed, use_polygons=use_polygons, how=how)
+    data = open_training(Path(train_data_roots), val_root, seed, use_polygons=use_polygons, how=how, progress=progress)
     assert data.val is not None
     roots = (Path(train_data_roots), *([] if val_root is None else [val_root]), data.train.root, data.val.root)
     run = open_run(Path(output) if output is not None else None, "optimize", _PRODUCTS, overwrite, roots, place.outputs)

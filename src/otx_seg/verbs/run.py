@@ -33,6 +33,7 @@ from otx_seg.verbs.place import Place, open_place
 from otx_seg.verbs.place_of_data import to_measure_on_if_any
 from otx_seg.verbs.place_of_training import fill_from
 from otx_seg.verbs.plan import Request, Roots, make_plan
+from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
@@ -257,7 +258,7 @@ def _do(step: Step, place_in_order: str, job: Job, state: JobState) -> None:
     try:
         result = step.work(job, state.done)
     except (OtxError, KeyboardInterrupt) as error:
-        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else error.what
         kind = type(error) if isinstance(error, OtxError) else OtxError
         state.stopped = {"step": step.name, "reason": reason}
         if isinstance(error, (UsageError, DataError)) and not (job.folder / STEPS[0].name).exists():
@@ -266,7 +267,8 @@ def _do(step: Step, place_in_order: str, job: Job, state: JobState) -> None:
             raise
         state.write()
         raise kind(
-            f"step {place_in_order}, {step.title}: {reason}. The whole job goes on with: otx run --output {job.folder}"
+            f"step {place_in_order}, {step.title}: {reason}. The whole job goes on with: "
+            + otx_command("run", "--output", job.folder)
         ) from error
     state.done[step.name] = {**result, "seconds": round(time.monotonic() - start, 1)}
     state.stopped = {}

@@ -210,7 +210,7 @@ def _checked_unlabelled(
 def _decodable(
     images: ImageSet, name: str, progress: Callable[[str, int, int], None] | None
 ) -> tuple[ImageSet, tuple[str, ...]]:
-    kept, damages = check_images(images, _counter(f"checking the {name} images", len(images), progress))
+    kept, damages, _ = check_images(images, _counter(f"checking the {name} images", len(images), progress))
     return kept, tell_skipped(name, damages)
 
 

@@ -49,7 +49,12 @@ class Ground:
 
     def run_of(self, number: int) -> RunFolder:
         """The folder of a trial."""
-        return RunFolder(self.folder / "trials" / str(number))
+        return run_of_trial(self.folder, number)
+
+
+def run_of_trial(folder: Path, number: int) -> RunFolder:
+    """The folder of a trial in that of a search."""
+    return RunFolder(folder / "trials" / str(number))
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ def train_trial(ground: Ground, job: Job, watcher: Watcher) -> Outcome:
         os.getpid(),
     )
     del training
-    _free_memory()
+    free_memory()
     return outcome
 
 
@@ -142,7 +147,8 @@ def _last_score(run: RunFolder) -> float:
     return float(scores[-1])
 
 
-def _free_memory() -> None:
+def free_memory() -> None:
+    """Give back what a training that is over took."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
