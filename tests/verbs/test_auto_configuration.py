@@ -119,7 +119,7 @@ def test_what_was_decided_is_said(drawn_data: Path, tmp_path: Path, messages: An
     assert "as given: template Lite-HRNet-s-mod2, num_workers 0, num_iters 1" in messages.text
 
 
-TWO_CORES = MachineFacts(cores=2, threads=2, processes=1, gpu=False, memory=16_000_000_000)
+TWO_CORES = MachineFacts(cores=2, threads=2, processes=1, world_size=1, gpu=False, memory=16_000_000_000)
 
 
 def configured(**request: Any) -> dict[str, Decision]:

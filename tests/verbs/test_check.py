@@ -247,7 +247,7 @@ def test_the_input_size_is_that_of_a_training(data: Path) -> None:
         write(data / "train", f"{number}", mask, number)
     plan = make_plan(Request(train_root=data / "train", val_root=data / "val"))
     opened, report = check_data(plan, open_data(plan), None)
-    machine = MachineFacts(cores=8, threads=8, processes=1, gpu=True, memory=None)
+    machine = MachineFacts(cores=8, threads=8, processes=1, world_size=1, gpu=True, memory=None)
     trained_at = configure(plan, opened, report, machine).template.input_size
     assert check(data).input_size == trained_at != (512, 512)
 

@@ -112,8 +112,8 @@ def draw_regions(size: tuple[int, int], rng: np.random.Generator) -> Scene:
     mask = (np.arange(height)[:, None] > border[None, :]).astype(np.uint8)
     if rng.random() < 0.5:
         mask = np.ascontiguousarray(mask[::-1])
-    fine = rng.normal(0, 30, size)
-    coarse = cv2.resize(rng.normal(0, 30, (height // 6 + 1, width // 6 + 1)), (width, height))
+    # In a large image the grain is large, so that it is not lost when the image is shrunk.
+    fine, coarse = _grain(size, max(1, height // 256), rng), _grain(size, max(6, height // 60), rng)
     light = rng.uniform(100, 160) + 40 * (_clouds(size, 3, rng) - 0.5)
     image = light + np.where(mask == 1, coarse, fine)
     return np.clip(image, 0, 255).astype(np.uint8), mask
@@ -125,6 +125,12 @@ KINDS: dict[str, Kind] = {
     "regions": Kind(("ground", "tissue"), draw_regions),
 }
 """The kinds of data sets by name."""
+
+
+def _grain(size: tuple[int, int], cell: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Noise with cells of so many pixels, standard deviation 30, (H, W)."""
+    cells = rng.normal(0, 30, tuple(-(-side // cell) for side in size))
+    return cells if cell == 1 else np.asarray(cv2.resize(cells, size[::-1], interpolation=cv2.INTER_LINEAR))
 
 
 def _clouds(size: tuple[int, int], cells: int, rng: np.random.Generator) -> NDArray[np.float64]:
