@@ -244,6 +244,17 @@ def test_a_job_is_measured_on_its_own_data(here: Path, drawn_data: Path, data: P
     assert settle(Asked(val_root=str(data / "train"))).test_root == data / "val"
 
 
+def test_a_test_subset_is_for_measuring(here: Path, drawn_data: Path) -> None:
+    whole = here / "whole"
+    shutil.copytree(drawn_data, whole)
+    shutil.copytree(drawn_data / "val", whole / "test")
+    build(workspace="w")
+    job = settle(Asked(train_root=str(whole)))
+    assert job.test_root == whole
+    assert {Path(sample.image).parts[-3] for sample in _measured_on(job).samples} == {"test"}
+    assert settle(Asked(train_root=str(drawn_data))).test_root is None
+
+
 def test_what_is_refused_leaves_nothing(counted: Counted, data: Path, here: Path) -> None:
     counted.failing["check"] = DataError("all masks are empty")
     with pytest.raises(DataError, match=r"^all masks are empty$"):

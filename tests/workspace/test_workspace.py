@@ -11,7 +11,7 @@ from otx_seg.errors import UsageError
 from otx_seg.workspace.data_file import Data, DataFile, Labelled, Unlabelled, read_data_file
 from otx_seg.workspace.exports import latest_exported, latest_quantized
 from otx_seg.workspace.run_folder import RunFolder, latest_weights, open_run, point_latest
-from otx_seg.workspace.workspace import Workspace, find_workspace, workspace_around
+from otx_seg.workspace.workspace import Workspace, find_workspace, hint_to_workspace, workspace_around
 
 
 @pytest.fixture
@@ -33,6 +33,10 @@ def test_a_folder_with_both_files_is_one(workspace: Workspace, monkeypatch: pyte
         find_workspace(workspace.path)
     with pytest.raises(UsageError, match=r"there is no such folder"):
         find_workspace(workspace.path / "nowhere")
+    assert hint_to_workspace() == ""
+    workspace.outputs.mkdir()
+    hint = "; for a workspace this folder lacks data.yaml: `otx build --workspace .` writes it"
+    assert hint_to_workspace() == hint
 
 
 def test_runs_of_a_workspace_are_known_as_such(workspace: Workspace, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import HowToRead
+from otx_seg.datasets import HowToRead, find_subsets
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.verbs.benchmark import check_seconds
@@ -219,6 +219,8 @@ def _measured_on(place: Place, asked: Asked, roots: Roots) -> tuple[Path | None,
     own = (asked.train_root, asked.val_root, asked.val_annotations) != (None, None, None)
     if asked.test_root is None and own and not place.data.test.named:
         _refuse_file_without_folder(asked)
+        if _has_test_subset(roots):
+            return roots.train, roots.how
         val = roots.train if roots.val is None and roots.how.val_annotations is not None else roots.val
         return val, replace(roots.how, test_annotations=roots.how.val_annotations)
     found = to_measure_on_if_any(place, asked.test_root, asked.how)
@@ -227,6 +229,12 @@ def _measured_on(place: Place, asked: Asked, roots: Roots) -> tuple[Path | None,
         return None, roots.how
     data_format = roots.how.data_format or found.how.data_format
     return found.root, replace(roots.how, data_format=data_format, test_annotations=found.how.test_annotations)
+
+
+def _has_test_subset(roots: Roots) -> bool:
+    """Whether the training folder holds images to measure on as well, which no choice of weights has seen."""
+    described = roots.how.train_annotations is not None
+    return not described and "test" in find_subsets(roots.train, roots.how.data_format)
 
 
 def _refuse_file_without_folder(asked: Asked) -> None:
