@@ -29,8 +29,14 @@ def workspace(otx: Any, drawn_data: Path) -> Path:
     return Path("otx-workspace-SEGMENTATION").resolve()
 
 
-def test_the_verbs_need_no_arguments(otx: Any, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_verbs_need_no_arguments(
+    otx: Any, workspace: Path, drawn_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(workspace)
+    checked = otx("check")
+    assert checked.code == 0, checked.err
+    assert f"train data: {drawn_data / 'train'}, from the workspace {workspace}" in checked.message
+    assert checked.out.splitlines()[-1] == "Next: otx train"
     trained = otx("train", "params", "--learning_parameters.num_iters=1")
     assert trained.code == 0, trained.err
     assert f"from the workspace {workspace}" in trained.message
@@ -39,11 +45,20 @@ def test_the_verbs_need_no_arguments(otx: Any, workspace: Path, monkeypatch: pyt
         assert otx(verb).code == 0, verb
     exported = otx("export")
     assert exported.code == 0, exported.err
+    # Beside the data, that they take little time and no window.
+    for verb, *brief in (
+        ("optimize", "params", "--pot_parameters.stat_subset_size=2"),
+        ("benchmark", "--seconds", "0.01"),
+        ("demo", "--delay", "-1"),
+    ):
+        outcome = otx(verb, *brief)
+        assert outcome.code == 0, f"{verb}: {outcome.err}"
+        assert f"from the workspace {workspace}" in outcome.message
     deployed = otx("deploy")
     assert deployed.code == 0, deployed.err
     assert "model exported or quantised last: outputs/" in deployed.message
     verbs = sorted(path.name.split("_")[2] for path in (workspace / "outputs").iterdir() if not path.is_symlink())
-    assert verbs == ["deploy", "eval", "explain", "export", "predict", "train"]
+    assert verbs == ["benchmark", "deploy", "eval", "explain", "export", "optimize", "predict", "train"]
     # From elsewhere the same, with --workspace.
     monkeypatch.chdir(workspace.parent)
     again = otx("eval", "--workspace", workspace, "--json")
@@ -52,10 +67,36 @@ def test_the_verbs_need_no_arguments(otx: Any, workspace: Path, monkeypatch: pyt
     assert sum("eval" in path.name for path in (workspace / "outputs").iterdir()) == 2
 
 
+def test_the_data_of_a_workspace_is_checked_from_elsewhere(otx: Any, workspace: Path, drawn_data: Path) -> None:
+    """Folders in folders count once, and unlabelled images are those of the list."""
+    images = drawn_data / "train" / "images"
+    Path("list.txt").write_text(f"{sorted(images.iterdir())[0].name}\n{sorted(images.iterdir())[1].name}\n")
+    parts = {"train": drawn_data, "val": drawn_data / "val", "unlabeled": images}
+    lines = [f"  {part}: {{data-roots: {root}" for part, root in parts.items()]
+    text = "data:\n" + "},\n".join(lines) + f", file-list: {Path('list.txt').resolve()}}}\n"
+    (workspace / "data.yaml").write_text(text.replace("},\n", "}\n"))
+    told = otx("check", "--workspace", workspace, "--json")
+    assert told.code == 0, told.err
+    subsets = json.loads(told.out)["subsets"]
+    assert [(subset["name"], subset["use"], subset["images"]) for subset in subsets] == [
+        ("train", "training", 8),
+        ("val", "validation", 2),
+        ("unlabelled", "training", 2),
+    ]
+    plain = otx("check", "--workspace", workspace)
+    assert plain.out.splitlines()[-1] == f"Next: otx train --workspace {workspace}"
+
+
 @pytest.mark.parametrize(
     ("file", "text", "verbs", "code", "messages"),
     [
-        ("data.yaml", "data: {trian: }", ("train", "eval", "run", "build"), 2, ("data.yaml", "did you mean 'train'")),
+        (
+            "data.yaml",
+            "data: {trian: }",
+            ("train", "check", "eval", "run", "build"),
+            2,
+            ("data.yaml", "did you mean 'train'"),
+        ),
         ("data.yaml", "data: {train: {data-roots: 3}}", ("train", "run"), 2, ("data.train.data-roots: 3",)),
         (
             "data.yaml",
@@ -69,6 +110,8 @@ def test_the_verbs_need_no_arguments(otx: Any, workspace: Path, monkeypatch: pyt
         ("data.yaml", "", ("train", "build"), 2, ("data.yaml is a mapping",)),
         ("data.yaml", "data: ", ("train",), 2, ("--train-data-roots is missing", "or write it into")),
         ("data.yaml", "data: ", ("predict",), 2, ("--input is missing",)),
+        ("data.yaml", "data: ", ("check",), 2, ("--data-roots is missing", "or write it into")),
+        ("data.yaml", "data: {val: {data-roots: gone}}", ("check",), 3, ("data.val.data-roots", "gone: no such")),
         ("template.yaml", "name: x", ("train", "run", "build"), 2, ("template.yaml", "is missing")),
         ("template.yaml", "", ("train", "run"), 2, ("a template is a mapping",)),
     ],
@@ -95,7 +138,8 @@ def test_a_workspace_edited_into_nonsense(
 
 
 def test_what_is_no_workspace(otx: Any, tmp_path: Path) -> None:
-    for verb in ("train", "eval", "predict", "export", "optimize", "explain", "benchmark", "deploy", "demo", "run"):
+    verbs = ("train", "check", "eval", "predict", "export", "optimize", "explain", "benchmark", "deploy", "demo", "run")
+    for verb in verbs:
         outcome = otx(verb, "--workspace", tmp_path)
         assert outcome.code == 2, verb
         assert "is no workspace (template.yaml and data.yaml missing); make one with `otx build" in outcome.message
@@ -103,7 +147,7 @@ def test_what_is_no_workspace(otx: Any, tmp_path: Path) -> None:
 
 
 def test_beside_the_workspace_a_hint_leads_there(otx: Any, workspace: Path) -> None:
-    for verb in ("train", "eval", "export", "optimize", "deploy", "benchmark"):
+    for verb in ("train", "check", "eval", "export", "optimize", "deploy", "benchmark"):
         assert "is a workspace: go there, or add --workspace" in otx(verb).message, verb
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from data_layouts import SUBSET_OF, UNDIVIDED, WRITERS
 from PIL import Image
 
 from otx_seg.datasets.data_check import DataCheck
@@ -75,6 +76,16 @@ def test_sound_data(data: Path) -> None:
     assert cat.share == pytest.approx(512 / SIDE**2)
     assert cat.typical_region == 512 * (512 // SIDE) ** 2
     assert train.data_format == "Common Semantic Segmentation"
+
+
+@pytest.mark.parametrize("layout", WRITERS)
+def test_every_layout(layout: str, written: Any) -> None:
+    root = written(layout)
+    result = check(root)
+    counts = {subset.name: subset.images for subset in result.subsets}
+    assert counts == ({"default": 3} if layout in UNDIVIDED else {"train": 2, "val": 1}), result.problems
+    assert result.usable_for == "training", result.problems
+    assert sum(counts.values()) == len(SUBSET_OF)
 
 
 def test_json_holds_all_of_it(data: Path) -> None:
@@ -265,6 +276,69 @@ def test_a_single_image_cannot_be_split(data: Path) -> None:
     assert found(check(data / "train"))["single_image"].severity == "error"
     shutil.copytree(data / "train", data / "test")
     assert "single_image" in found(check(data))
+
+
+def test_a_single_sound_image_cannot_be_split_either(data: Path) -> None:
+    shutil.rmtree(data / "val")
+    for number in range(2, IMAGES):
+        (data / "train" / "images" / f"{number}.png").unlink()
+        (data / "train" / "masks" / f"{number}.png").unlink()
+    (data / "train" / "images" / "1.png").write_bytes(b"text")
+    single = found(check(data))["single_image"]
+    assert (single.severity, single.subset) == ("error", "train")
+    refused_by_training(data, "a single image")
+
+
+def refused_by_training(root: Path, words: str) -> None:
+    plan = make_plan(Request(train_root=root))
+    with pytest.raises(DataError, match=words):
+        check_data(plan, open_data(plan), None)
+
+
+class TestTheSubsetThatTrainingChooses:
+    def test_none(self, data: Path) -> None:
+        (data / "train").rename(data / "seq1")
+        (data / "val").rename(data / "seq2")
+        result = check(data)
+        choice = only(result)
+        assert (choice.code, choice.severity, choice.subset) == ("which_subset", "error", "seq1, seq2")
+        assert choice.what == "which subset to train on? Found seq1, seq2, expected train or default"
+        assert choice.advice == "give its path"
+        assert result.usable_for is None
+        refused_by_training(data, "which subset to train on")
+
+    def test_what_it_leaves_alone_cannot_hinder_it(self, data: Path) -> None:
+        shutil.copytree(data / "val", data / "seq2")
+        (data / "seq2" / "dataset_meta.json").write_text(json.dumps({"label_map": {"0": "sky", "1": "bird"}}))
+        write(data / "seq2", "0", drawn(9), 99)
+        result = check(data)
+        assert result.usable_for == "training"
+        problems = found(result)
+        assert problems["unknown_mask_values"].severity == "warning"
+        assert problems["unknown_mask_values"].what.endswith("hold what is no label (not used by `otx train`)")
+        assert "different_labels" not in problems
+        plan = make_plan(Request(train_root=data))
+        assert check_data(plan, open_data(plan), None)[0].val.root == data / "val"  # type: ignore[union-attr]
+        (data / "seq2" / "dataset_meta.json").unlink()
+        assert found(check(data))["cannot_be_opened"].severity == "warning"
+
+    def test_an_only_subset_of_any_name(self, data: Path) -> None:
+        shutil.rmtree(data / "val")
+        (data / "train").rename(data / "seq1")
+        assert check(data).usable_for == "training"
+
+    def test_a_single_image_beside_what_is_not_validated_on(self, data: Path) -> None:
+        (data / "val").rename(data / "seq2")
+        for number in range(1, IMAGES):
+            (data / "train" / "images" / f"{number}.png").unlink()
+            (data / "train" / "masks" / f"{number}.png").unlink()
+        assert found(check(data))["single_image"].severity == "error"
+        refused_by_training(data, "a single image")
+
+    def test_a_test_set_alone(self, data: Path) -> None:
+        (data / "train").rename(data / "test")
+        assert only(check(data)).what == "which subset to train on? Found test, val, expected train or default"
+        refused_by_training(data, "which subset to train on")
 
 
 def test_images_without_masks(data: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from otx_seg.cli.options import data_format_option
+from otx_seg.cli.options import data_format_option, workspace_option
 from otx_seg.workspace.command_line import otx_command
 
 if TYPE_CHECKING:
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     "--data-roots",
     metavar="FOLDER",
     multiple=True,
-    required=True,
-    help="The data: all subsets in it are checked. May be repeated, where training and validation data lie apart.",
+    help="The data: all subsets in it are checked. May be repeated, where training and validation data lie apart. "
+    "Without it the data of the workspace.",
 )
 @data_format_option
+@workspace_option
 @click.option("--html", metavar="FILE", help="Write a page with charts and with pictures of the masks.")
 @click.option("--overwrite", is_flag=True, help="Replace that page if there is one.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything that was found as JSON.")
@@ -56,22 +57,28 @@ def command(as_json: bool, **arguments: Any) -> None:
         raise DataError(f"the data is {result.verdict}")
     if not as_json:
         results.print(f"The data is {result.verdict}.", style="bold")
-        results.print(f"Next: {_next(result, arguments['data_roots'], arguments['data_format'])}", soft_wrap=True)
+        results.print(f"Next: {_next(result, **arguments)}", soft_wrap=True)
 
 
-def _next(result: DataCheck, roots: Sequence[str], data_format: str | None) -> str:
+def _next(
+    result: DataCheck, data_roots: Sequence[str], data_format: str | None, workspace: str | None, **of_page: Any
+) -> str:
     """The command that trains on what was checked."""
+    if not data_roots:
+        return otx_command("train", *(["--workspace", workspace] if workspace else []))
     if result.usable_for != "training":
-        return otx_command("train", "--train-type", "Selfsupervised", "--train-data-roots", roots[0])
+        return otx_command("train", "--train-type", "Selfsupervised", "--train-data-roots", data_roots[0])
     root_of = {
-        subset: next((root for root in roots if Path(root) in (subset.folder, *subset.folder.parents)), roots[0])
+        subset: next((root for root in data_roots if Path(root) in (subset.folder, *subset.folder.parents)), None)
         for subset in result.subsets
     }
-    train, *others = result.subsets
-    command = ["train", "--train-data-roots", root_of[train]]
-    options = {"--val-data-roots": ("val", "default"), "--unlabeled-data-roots": ("unlabelled",)}
-    for option, kinds in options.items():
-        apart = [root_of[subset] for subset in others if subset.kind in kinds and root_of[subset] != root_of[train]]
-        command += [option, apart[0]] if apart else []
+    by_use = {
+        ("unlabelled" if subset.kind == "unlabelled" else subset.use): root_of[subset] for subset in result.subsets
+    }
+    train = by_use["training"] or data_roots[0]
+    command = ["train", "--train-data-roots", train]
+    for option, use in (("--val-data-roots", "validation"), ("--unlabeled-data-roots", "unlabelled")):
+        root = by_use.get(use)
+        command += [option, root] if root not in (None, train) else []
     command += ["--data-format", data_format] if data_format else []
     return otx_command(*command)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from otx_seg.datasets.inspection import Inspection
 from otx_seg.datasets.problems import Problem, count
+from otx_seg.datasets.split import Use
 
 Purpose = Literal["training", "self-supervised training"]
 
@@ -39,6 +40,7 @@ class CheckedSubset:
     Attributes:
         name: what it is called, in this data set alone.
         kind: train, val, test, default, ... or unlabelled; several subsets may be of one kind.
+        use: what training and evaluation would use it for; those of images without masks is training.
         folder: where it lies.
         data_format: what people call its format.
         samples: how many images with masks there are, or how many images without.
@@ -50,6 +52,7 @@ class CheckedSubset:
 
     name: str
     kind: str
+    use: Use
     folder: Path
     data_format: str
     samples: int
@@ -60,7 +63,7 @@ class CheckedSubset:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        named = ("name", "kind", "data_format", "samples", "images", "ignored_pixels")
+        named = ("name", "kind", "use", "data_format", "samples", "images", "ignored_pixels")
         sizes = [{"height": height, "width": width, "images": number} for (height, width), number in self.sizes]
         return {
             **{name: getattr(self, name) for name in named},
@@ -109,13 +112,14 @@ class DataCheck:
         }
 
 
-def checked_subset(inspection: Inspection, data_format: str) -> CheckedSubset:
+def checked_subset(inspection: Inspection, use: Use, data_format: str) -> CheckedSubset:
     """What an inspection found, in figures."""
     report, subset = inspection.report, inspection.subset
     figures = (report.pixels_per_label, report.share_per_label, report.images_per_label, inspection.typical_regions)
     return CheckedSubset(
         name=inspection.name,
         kind=inspection.kind,
+        use=use,
         folder=subset.root,
         data_format=data_format,
         samples=len(subset),

@@ -13,6 +13,7 @@ from otx_seg.datasets.problems import (
     Severity,
     count,
     label_problems,
+    of_unused,
     other_paths,
     percent,
     shared_images,
@@ -22,7 +23,7 @@ from otx_seg.datasets.problems import (
 )
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import require_two_labels
-from otx_seg.datasets.split import check_same_labels
+from otx_seg.datasets.split import Use, check_same_labels
 from otx_seg.errors import DataError
 
 TINY_REGION = 64
@@ -44,27 +45,33 @@ class Copy(NamedTuple):
     found: Inspected
 
 
-def find_problems(training: Inspection, others: Sequence[Inspection], input_size: tuple[int, int]) -> list[Problem]:
+def find_problems(inspections: Sequence[tuple[Inspection, Use]], input_size: tuple[int, int]) -> list[Problem]:
     """All that is wrong with the subsets of a data set.
 
     Args:
-        training: the images to train on.
-        others: those to validate and to test on.
+        inspections: every subset and what it is used for; at most one for training, and at most one for validation.
         input_size: (height, width) in pixels at which regions were measured.
     """
     problems = []
-    for inspection in (training, *others):
-        problems += [*_file_problems(inspection), *_image_problems(inspection)]
-    if training.report.images:
-        problems += _training_problems(training, input_size)
-    if len(training.subset) == 1 and all(other.kind == "test" for other in others):
-        what, advice = "a single image cannot be split into training and validation", "add images"
-        problems.append(Problem("error", "single_image", training.name, what, advice))
-    for other in others:
-        problems += _compared(training, other)
-    groups = equal_images([training, *others])
+    for inspection, use in inspections:
+        found = [*_file_problems(inspection), *_image_problems(inspection)]
+        problems += [of_unused(problem) for problem in found] if use == "nothing" else found
+    for training in (inspection for inspection, use in inspections if use == "training"):
+        others = [(inspection, use) for inspection, use in inspections if use in ("validation", "test")]
+        if training.report.images:
+            problems += _training_problems(training, input_size)
+        problems += _single_image(training, is_validated=any(use == "validation" for _, use in others))
+        for other, use in others:
+            problems += _compared(training, other, use)
+    groups = equal_images([inspection for inspection, _ in inspections])
     problems += shared_images([[(copy.inspection.name, copy.sample.image) for copy in group] for group in groups])
     return [*problems, *_copies_within(groups), *_contradictions(groups)]
+
+
+def _single_image(training: Inspection, is_validated: bool) -> Iterator[Problem]:
+    if len(training.subset) - len(training.report.broken) == 1 and not is_validated:
+        what, advice = "a single image cannot be split into training and validation", "add images"
+        yield Problem("error", "single_image", training.name, what, advice)
 
 
 def equal_images(inspections: Sequence[Inspection]) -> list[tuple[Copy, ...]]:
@@ -186,10 +193,10 @@ def _files_where(inspection: Inspection, fits: Callable[[tuple[int, ...]], bool]
     )
 
 
-def _compared(training: Inspection, other: Inspection) -> Iterator[Problem]:
+def _compared(training: Inspection, other: Inspection, use: Use) -> Iterator[Problem]:
     names = f"{training.name}, {other.name}"
     ours, theirs = training.subset.labels, other.subset.labels
-    if other.kind == "test":
+    if use == "test":
         unknown = [label for label in theirs.names if label not in ours.names]
         if unknown:
             what = f"labels that the training images do not have: {', '.join(unknown)}"
@@ -205,7 +212,7 @@ def _compared(training: Inspection, other: Inspection) -> Iterator[Problem]:
     if training.report.images and other.report.images:
         trained, validated = (ours, training.report), (theirs, other.report)
         yield from unvalidated_labels(trained, other.name, *validated)
-        if other.kind != "test":
+        if use != "test":
             yield from untrained_labels(trained, other.name, *validated)
 
 

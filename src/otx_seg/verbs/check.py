@@ -3,44 +3,52 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from otx_seg.datasets.data_check import CheckedSubset, DataCheck, checked_subset
 from otx_seg.datasets.findings import find_problems
-from otx_seg.datasets.folder import DEFAULT_SUBSET, subset_name
 from otx_seg.datasets.inspection import Inspection, inspect
-from otx_seg.datasets.opening import find_subsets, format_of, known_formats
 from otx_seg.datasets.problems import SEVERITIES, FileNote, Problem
-from otx_seg.datasets.samples import Subset
-from otx_seg.datasets.unlabelled import check_images, holds_bare_images, open_unlabelled
+from otx_seg.datasets.split import Use
+from otx_seg.datasets.unlabelled import ImageSet, check_images, holds_bare_images, open_unlabelled
 from otx_seg.errors import DataError, UsageError
 from otx_seg.template import default_template, load
+from otx_seg.verbs.data import Progress, counter, outermost
+from otx_seg.verbs.opened_data import open_all
+from otx_seg.verbs.place import Place, open_place
 from otx_seg.workspace.atomic import write_text
 
-Progress = Callable[[str, int, int], None]
-
-_KNOWN = ("train", "val", "test")
 UNLABELLED = "unlabelled"
 """The kind of images without masks."""
 _BARE = "images without masks"
 
 
-class Opened(NamedTuple):
-    """A subset, what it is called here, what it is for, and in which format it is."""
+@dataclass(frozen=True)
+class _Folders:
+    """Where the data is.
 
-    name: str
-    kind: str
-    subset: Subset
-    format: str
+    Attributes:
+        labelled: folders of images and masks.
+        bare: folders of images alone.
+        listed: a file that names those images in `bare` that count; None: all.
+    """
+
+    labelled: list[Path]
+    bare: list[Path]
+    listed: Path | None = None
+
+    @property
+    def all(self) -> list[Path]:
+        return [*self.labelled, *self.bare]
 
 
 def check(
-    data_roots: str | Path | Sequence[str | Path],
+    data_roots: str | Path | Sequence[str | Path] | None = None,
     *,
     data_format: str | None = None,
+    workspace: str | Path | None = None,
     html: str | Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -48,8 +56,10 @@ def check(
     """Look at every image and mask of a data set. Nothing is written but the page.
 
     Args:
-        data_roots: folders of labelled data, or of images alone; all subsets of all of them are checked together.
+        data_roots: folders of labelled data, or of images alone; all subsets of all of them are checked together. None:
+            those of the workspace.
         data_format: name of the format of the labelled data; None: what it looks like.
+        workspace: see `train`.
         html: a page to write, with charts, pictures of the masks and all that is said about the data.
         overwrite: replace the file `html` if there is one.
         progress: called with what is being done, and the numbers of images done and to do.
@@ -60,32 +70,54 @@ def check(
         DataError: a folder is missing, or in no layout that is known. All else that is wrong with the data is in the
             result.
     """
-    roots = [Path(root) for root in ([data_roots] if isinstance(data_roots, (str, Path)) else data_roots)]
+    place = open_place(workspace)
+    given = [Path(root) for root in ([data_roots] if isinstance(data_roots, (str, Path)) else data_roots or ())]
+    _refuse_twice(given)
+    folders = _given(given, data_format) if given else _of_workspace(place)
     page = Path(html) if html is not None else None
-    _refuse_roots(roots)
-    _refuse_page(page, overwrite, roots)
-    bare = [] if data_format else [root for root in roots if root.is_dir() and holds_bare_images(root)]
-    opened, problems = _open([root for root in roots if root not in bare], data_format)
+    _refuse_page(page, overwrite, folders.all)
+    opened, problems = open_all(folders.labelled, data_format)
     input_size = load(default_template()).input_size
-    inspections = []
-    for name, kind, subset, _ in opened:
-        counter = _counter(f"checking the {name} images", len(subset), progress)
-        inspections.append(inspect(name, kind, subset, input_size, counter))
-    if inspections:
-        problems += find_problems(inspections[0], inspections[1:], input_size)
-    pairs = zip(inspections, opened, strict=True)
-    subsets = [checked_subset(inspection, entry.format) for inspection, entry in pairs]
-    for root in bare:
-        images, found = _check_bare(UNLABELLED if len(bare) == 1 else f"{UNLABELLED} in {root}", root, progress)
+    inspections: list[tuple[Inspection, Use]] = []
+    subsets: list[CheckedSubset] = []
+    for entry in opened:
+        assert entry.subset is not None
+        count = counter(f"checking the {entry.name} images", len(entry.subset), progress)
+        inspection = inspect(entry.name, entry.kind, entry.subset, input_size, count)
+        inspections.append((inspection, entry.use))
+        subsets.append(checked_subset(inspection, entry.use, entry.format))
+    problems += find_problems(inspections, input_size)
+    for root in folders.bare:
+        name = UNLABELLED if len(folders.bare) == 1 else f"{UNLABELLED} in {root}"
+        images, found = _check_bare(name, open_unlabelled(root, folders.listed), root, progress)
         subsets.append(images)
         problems += found
     result = _judged(subsets, problems)
-    return result if page is None else _with_page(result, inspections, page)
+    return result if page is None else _with_page(result, [inspection for inspection, _ in inspections], page)
 
 
-def _refuse_roots(roots: Sequence[Path]) -> None:
-    if not roots:
-        raise UsageError("--data-roots is missing; name the folder of the data")
+def _given(roots: list[Path], data_format: str | None) -> _Folders:
+    bare = [] if data_format else [root for root in roots if root.is_dir() and holds_bare_images(root)]
+    return _Folders([root for root in roots if root not in bare], bare)
+
+
+def _of_workspace(place: Place) -> _Folders:
+    """
+    Raises:
+        UsageError: there is no workspace, or none of its folders is known.
+        DataError: one of its folders is missing.
+    """
+    labelled = list(outermost(place.labelled_roots("--data-roots")))
+    unlabelled, listed = place.root(None, "unlabeled"), place.file_list(None)
+    named = place.template(None)
+    assert named is not None
+    if load(named).hyper_parameters.algo_backend.train_type == "Selfsupervised":
+        return _Folders([], labelled)
+    bare = [] if unlabelled is None else [Path(unlabelled)]
+    return _Folders(labelled, bare, None if listed is None else Path(listed))
+
+
+def _refuse_twice(roots: Sequence[Path]) -> None:
     real = [root.resolve() for root in roots]
     for number, root in enumerate(real):
         if root in real[:number]:
@@ -117,58 +149,15 @@ def _refuse_page(page: Path | None, overwrite: bool, roots: Iterable[Path]) -> N
         raise UsageError(f"--html {page}: cannot be written there ({error.strerror}); choose another place") from error
 
 
-def _open(roots: Sequence[Path], data_format: str | None) -> tuple[list[Opened], list[Problem]]:
-    """Every subset of every folder, the training images first; and what cannot be opened."""
-    opened: list[Opened] = []
-    problems = []
-    taken: set[str] = set()
-    for root in roots:
-        name_of_format = format_of(root, data_format)
-        title = known_formats()[name_of_format].title
-        for found, open_it in find_subsets(root, name_of_format).items():
-            kind = _kind(found, root)
-            name = f"{kind} in {root}" if kind in taken else kind
-            taken.add(kind)
-            try:
-                opened.append(Opened(name, kind, open_it(), title))
-            except DataError as error:
-                what, _, advice = str(error).removeprefix(f"{root}: ").partition("; ")
-                note = FileNote(str(root))
-                problems.append(Problem("error", "cannot_be_opened", name, what, advice or "correct it", (note,)))
-    _refuse_same(opened)
-    return sorted(opened, key=_order), problems
-
-
-def _kind(found: str, root: Path) -> str:
-    """What images are for: as their subset is called, or its folder where it is all that is there."""
-    folder = subset_name(root.resolve().name)
-    return folder if found == DEFAULT_SUBSET and folder in _KNOWN else found
-
-
-def _refuse_same(opened: Sequence[Opened]) -> None:
-    seen = set()
-    for entry in opened:
-        folder = entry.subset.root.resolve()
-        if folder in seen:
-            raise UsageError(f"{entry.subset.root}: lies in two of the --data-roots; name each folder once")
-        seen.add(folder)
-
-
-def _order(entry: Opened) -> int:
-    """First what `otx train` would train on."""
-    first = ("train", DEFAULT_SUBSET)
-    last = ("val", "test")
-    return first.index(entry.kind) if entry.kind in first else len(first) + (entry.kind in last)
-
-
-def _check_bare(name: str, root: Path, progress: Progress | None) -> tuple[CheckedSubset, list[Problem]]:
-    images = open_unlabelled(root)
+def _check_bare(
+    name: str, images: ImageSet, root: Path, progress: Progress | None
+) -> tuple[CheckedSubset, list[Problem]]:
     try:
-        kept, damages = check_images(images, _counter("checking the images", len(images), progress))
+        kept, damages = check_images(images, counter("checking the images", len(images), progress))
     except DataError as error:  # none can be read
         what = str(error).removeprefix(f"{images.root}: ")
         problem = Problem("error", "unreadable_files", name, what, "replace the files")
-        return CheckedSubset(name, UNLABELLED, root, _BARE, len(images), 0), [problem]
+        return CheckedSubset(name, UNLABELLED, "training", root, _BARE, len(images), 0), [problem]
     problems = []
     if damages:
         broken = sorted(set(images.paths) - set(kept.paths))
@@ -180,7 +169,7 @@ def _check_bare(name: str, root: Path, progress: Progress | None) -> tuple[Check
     if len(kept) < 2:
         what, advice = "a single image is too little to compare with others", "add images"
         problems.append(Problem("error", "single_image", name, what, advice))
-    return CheckedSubset(name, UNLABELLED, root, _BARE, len(images), len(kept)), problems
+    return CheckedSubset(name, UNLABELLED, "training", root, _BARE, len(images), len(kept)), problems
 
 
 def _judged(subsets: Sequence[CheckedSubset], problems: Sequence[Problem]) -> DataCheck:
@@ -196,7 +185,3 @@ def _with_page(result: DataCheck, inspections: Sequence[Inspection], page: Path)
 
     write_text(page, draw_page(result, inspections))
     return replace(result, page=page)
-
-
-def _counter(what: str, total: int, progress: Progress | None) -> Callable[[int], None] | None:
-    return None if progress is None else lambda done: progress(what, done, total)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from otx_seg.datasets import HowToRead
 
 logger = logging.getLogger(__name__)
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, and the numbers of images done and to do."""
 
 
 def how_to_read(
@@ -25,6 +28,19 @@ def how_to_read(
     """
     files = (train_ann_files, val_ann_files, test_ann_files)
     return HowToRead(data_format, *(None if file is None else Path(file) for file in files))
+
+
+def outermost(roots: Iterable[Path]) -> tuple[Path, ...]:
+    """Those folders that do not lie in another one of them, each once."""
+    by_place: dict[Path, Path] = {}
+    for root in roots:
+        by_place.setdefault(root.resolve(), root)
+    return tuple(root for place, root in by_place.items() if by_place.keys().isdisjoint(place.parents))
+
+
+def counter(what: str, total: int, progress: Progress | None) -> Callable[[int], None] | None:
+    """What tells `progress` that so many of `total` are done, and of what."""
+    return None if progress is None else lambda done: progress(what, done, total)
 
 
 def tell_skipped(name: str, reasons: Iterable[object]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from otx_seg.errors import OtxError, UsageError
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import differences
 from otx_seg.training.watcher import SilentWatcher, Watcher
+from otx_seg.verbs.data import outermost
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.run_folder import RunFolder
 
@@ -90,9 +91,7 @@ class Job:
     @property
     def outermost_roots(self) -> tuple[Path, ...]:
         """Those of `labelled_roots` that do not lie in another one of them, each once."""
-        by_place = {root.resolve(): root for root in reversed(self.labelled_roots)}
-        places = reversed(by_place)
-        return tuple(by_place[place] for place in places if by_place.keys().isdisjoint(place.parents))
+        return outermost(self.labelled_roots)
 
     def inputs(self) -> dict[str, Any]:
         """All that the results depend on, as plain values: the template, the folders and a digest of their files."""
