@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from otx_seg.datasets.copies import equal_by
+from otx_seg.datasets.folder import OF_NO_SUBSET
 from otx_seg.datasets.inspection import Inspected, Inspection
 from otx_seg.datasets.problems import (
     FileNote,
@@ -87,10 +89,17 @@ def equal_images(inspections: Sequence[Inspection]) -> list[tuple[Copy, ...]]:
 
 def _file_problems(inspection: Inspection) -> Iterator[Problem]:
     name, subset, total = inspection.name, inspection.subset, len(inspection.subset)
-    if subset.unmatched:
-        what = f"{count(len(subset.unmatched), 'file')} without partner"
+    outside = [message for message in subset.unmatched if OF_NO_SUBSET in message]
+    alone = [message for message in subset.unmatched if OF_NO_SUBSET not in message]
+    if outside:
+        what = "there are images or masks beside the subsets"
+        advice = "give images and masks the same folders; until then they are left out"
+        files = tuple(_without_partner(subset, message) for message in outside)
+        yield Problem("warning", "files_of_no_subset", name, what, advice, files)
+    if alone:
+        what = f"{count(len(alone), 'file')} without partner"
         advice = "give image and mask the same path but for the suffix; until then they are left out"
-        files = tuple(_without_partner(subset, message) for message in subset.unmatched)
+        files = tuple(_without_partner(subset, message) for message in alone)
         yield Problem("warning", "unmatched_files", name, what, advice, files)
     damaged = _noted(inspection, lambda found: found.finding.damage)
     if damaged:
@@ -116,7 +125,8 @@ def _said_once(notes: Sequence[FileNote]) -> tuple[str, tuple[FileNote, ...]]:
 def _without_partner(subset: Subset, message: str) -> FileNote:
     kind, _, name = message.partition(": ")
     first = subset.samples[0]
-    return FileNote(f"{first.images_folder if kind.startswith('image') else first.masks_folder}/{name}", kind)
+    of_image = "image" in kind.partition(" with")[0]
+    return FileNote(os.path.normpath(f"{first.images_folder if of_image else first.masks_folder}/{name}"), kind)
 
 
 def _noted(inspection: Inspection, message_of: Callable[[Inspected], str | None]) -> tuple[FileNote, ...]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from otx_seg.datasets.copies import equal_files
 from otx_seg.datasets.folder import DEFAULT_SUBSET, subsets_in
+from otx_seg.datasets.listed_paths import possible_paths
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import IMAGE_SUFFIXES, images_in, read_image, verify_image
 
@@ -79,7 +80,7 @@ def _image_folder(root: Path) -> Path:
     subsets = subsets_in(root) if root.is_dir() else {}
     for name in ("train", DEFAULT_SUBSET, *(subsets if len(subsets) == 1 else ())):
         if name in subsets:
-            return subsets[name] / "images"
+            return subsets[name].images
     if subsets:
         raise DataError(
             f"{root}: which images to learn from? Found {', '.join(subsets)}, expected train; give its path"
@@ -109,13 +110,13 @@ def holds_bare_images(root: Path) -> bool:
 
 def _listed(root: Path, folder: Path, found: list[str], file_list: Path) -> list[str]:
     try:
-        lines = file_list.read_text(encoding="utf-8").splitlines()
+        lines = file_list.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file_list}: cannot be read as a list of files ({error})") from error
     known = set(found)
     chosen = []
     for line in filter(None, map(str.strip, lines)):
-        candidates = [str(place / line) for place in (root, folder)]
+        candidates = [str(place / below) for below in possible_paths(line, shortened=False) for place in (root, folder)]
         path = next((path for path in candidates if path in known), None)
         if path is None:
             raise DataError(

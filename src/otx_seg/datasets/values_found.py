@@ -78,7 +78,8 @@ def _of_colors(root: Path, colors: list[Color], advice: str) -> tuple[Labels, Ma
         )
     ignored = _WHITE in colors and len(colors) > 2
     kept = [color for color in colors if not (ignored and color == _WHITE)]
-    listed = {f"label_{index}": color for index, color in enumerate(kept)}
+    # Names that do not depend on what other colours there are: the same colour is the same label in any folder.
+    listed = {"color_{:02x}{:02x}{:02x}".format(*color): color for color in kept}
     _tell(root, [f"{name} {color}" for name, color in listed.items()], "white is ignored" if ignored else "", advice)
     return labels_and_code(listed, root)
 

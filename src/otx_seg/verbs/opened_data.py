@@ -6,14 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from otx_seg.datasets.folder import DEFAULT_SUBSET, subset_name
+from otx_seg.datasets.folder import DEFAULT_SUBSET, SUBSETS, subset_name
 from otx_seg.datasets.opening import find_subsets, format_of, known_formats
 from otx_seg.datasets.problems import FileNote, Problem, of_unused
 from otx_seg.datasets.samples import Subset
 from otx_seg.datasets.split import TRAINED_ON, Use, choose_subset
 from otx_seg.errors import DataError, UsageError
-
-_KNOWN = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def _each(roots: Sequence[Path], data_format: str | None) -> Iterator[Opened]:
 def _kind(found: str, root: Path) -> str:
     """What images are for: as their subset is called, or its folder where it is all that is there."""
     folder = subset_name(root.resolve().name)
-    return folder if found == DEFAULT_SUBSET and folder in _KNOWN else found
+    return folder if found == DEFAULT_SUBSET and folder in SUBSETS else found
 
 
 def _order(entry: Opened) -> int:
