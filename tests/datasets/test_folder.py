@@ -184,12 +184,10 @@ def test_two_files_with_the_same_stem(tmp_path, folder):
 
 def test_links_out_of_the_folder_are_followed(tmp_path):
     """Large files of DVC, git-annex and shared disks lie elsewhere."""
-    outside = touch(
-        tmp_path / "outside", "store/1f", "pictures/b.png", "pictures/c/d.png", "masks/a.png", "masks/x/b.png"
-    )
-    outside = touch(outside, "masks/x/c/d.png")
+    files = ("store/1f", "pictures/b.png", "pictures/c/d.png", "masks/a.png", "masks/x/b.png", "masks/x/c/d.png")
+    outside = touch(tmp_path / "outside", *files)
+    (tmp_path / "root" / "images").mkdir(parents=True)
     root = touch(tmp_path / "root")
-    (root / "images").mkdir()
     (root / "images" / "a.png").symlink_to(outside / "store" / "1f")
     (root / "images" / "x").symlink_to(outside / "pictures")
     (root / "masks").symlink_to(outside / "masks")

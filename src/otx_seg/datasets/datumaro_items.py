@@ -66,7 +66,7 @@ def _imported(root: Path, importer: str) -> Any:
     from datumaro.components.dataset import Dataset  # slow to import
 
     try:
-        with _quiet():
+        with _quiet(), _any_polygons():
             dataset = Dataset.import_from(str(root), importer)
             dataset.init_cache()
     except Exception as error:  # Datumaro lets through whatever its readers stumble over
@@ -84,6 +84,18 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logging.getLogger().removeHandler(silent)
+
+
+@contextmanager
+def _any_polygons() -> Iterator[None]:
+    """Datumaro refuses a data set for a single polygon of fewer than three points; here, such are sorted out later."""
+    from datumaro.components.annotation import Polygon
+
+    refuse, Polygon.__attrs_post_init__ = Polygon.__attrs_post_init__, lambda polygon: None
+    try:
+        yield
+    finally:
+        Polygon.__attrs_post_init__ = refuse
 
 
 def _colors(categories: Any, names: list[str]) -> dict[str, Color]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import Finding, ImageContent, ScanReport, examine, summarise
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import read_bytes, read_image
+from otx_seg.runtime.processors import processor_count
 
 REGION_SAMPLES = 200
 """Images of a subset in which connected regions are measured, which takes longer than all else; evenly spread."""
@@ -104,11 +104,11 @@ def inspect(
         subset: the samples.
         input_size: (height, width) in pixels that masks are squashed to before regions are measured.
         progress: called in the caller's thread with the number of samples done so far, after each one.
-        threads: number of threads that decode; None for one per CPU.
+        threads: number of threads that decode; None for one per processor.
     """
     step = max(1, -(-len(subset) // REGION_SAMPLES))
     samples: list[Inspected] = []
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads or processor_count()) as pool:
         chosen = [input_size if number % step == 0 else None for number in range(len(subset))]
         for found in pool.map(partial(_inspect, subset), subset.samples, chosen):
             samples.append(found)

@@ -16,6 +16,7 @@ from otx_seg.datasets.folder import DEFAULT_SUBSET, subsets_in
 from otx_seg.datasets.listed_paths import possible_paths
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import IMAGE_SUFFIXES, images_in, read_image, verify_image
+from otx_seg.runtime.processors import processor_count
 
 _ANNOTATION_SUFFIXES = {".csv", ".json", ".txt", ".xml", ".yaml", ".yml"}
 _MASK_FOLDERS = {"annotation", "annotations", "gt", "gtfine", "label", "labels", "mask", "masks", "segmentationclass"}
@@ -134,7 +135,7 @@ def check_images(
     Args:
         images: the images.
         progress: called in the caller's thread with the number of images done so far, after each one.
-        threads: number of threads that read; None for one per CPU.
+        threads: number of threads that read; None for one per processor.
 
     Returns:
         the images without those that cannot be decoded, and a message for each of these.
@@ -143,7 +144,7 @@ def check_images(
         DataError: none is left.
     """
     damages: list[str | None] = []
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads or processor_count()) as pool:
         for damage in pool.map(_damage, images.paths):
             damages.append(damage)
             if progress is not None:

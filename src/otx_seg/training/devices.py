@@ -15,6 +15,7 @@ from torch import nn
 from otx_seg.configuration import learning as configuration
 from otx_seg.configuration.facts import MachineFacts
 from otx_seg.errors import UsageError
+from otx_seg.runtime.processors import processor_count
 from otx_seg.template import Template
 from otx_seg.template.hyper_parameters import LearningParameters
 from otx_seg.training.optimizer import build_optimizer
@@ -78,11 +79,7 @@ def machine_facts(processes: int) -> MachineFacts:
     Args:
         processes: that train together on it.
     """
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        cores = os.cpu_count() or 1
-    return MachineFacts(cores, torch.get_num_threads(), processes, not on_cpu(), _memory())
+    return MachineFacts(processor_count(), torch.get_num_threads(), processes, not on_cpu(), _memory())
 
 
 def _memory() -> int | None:

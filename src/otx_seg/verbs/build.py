@@ -14,6 +14,7 @@ from otx_seg.template import Template
 from otx_seg.verbs.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.atomic import write_atomic, write_text
 from otx_seg.workspace.data_file import Data, DataFile, Labelled, Unlabelled, read_data_file
+from otx_seg.workspace.data_folders import refuse_among_data
 from otx_seg.workspace.workspace import WORKSPACE, Workspace, find_workspace
 
 logger = logging.getLogger(__name__)
@@ -124,10 +125,7 @@ def _choose_folder(workspace: str | Path | None, given: DataRoots) -> Workspace:
     place = here or Workspace(Path(workspace) if workspace is not None else WORKSPACE)
     if place.path.exists() and not place.path.is_dir():
         raise UsageError(f"{place.path}: --workspace names a file; name a folder")
-    real = place.path.resolve()
-    for root in given.all:
-        if root.resolve() in (real, *real.parents):
-            raise UsageError(f"{root}: is a folder of data, nothing is written there; give a --workspace elsewhere")
+    refuse_among_data(place.path, given.all, "give a --workspace elsewhere")
     if place.path.is_dir() and subsets_in(place.path):
         raise UsageError(f"{place.path}: holds data, nothing is written there; give a --workspace elsewhere")
     return place

@@ -19,6 +19,7 @@ from otx_seg.verbs.data import Progress, counter, outermost
 from otx_seg.verbs.opened_data import open_all
 from otx_seg.verbs.place import Place, open_place
 from otx_seg.workspace.atomic import write_text
+from otx_seg.workspace.data_folders import refuse_among_data
 
 UNLABELLED = "unlabelled"
 """The kind of images without masks."""
@@ -130,11 +131,7 @@ def _refuse_page(page: Path | None, overwrite: bool, roots: Iterable[Path]) -> N
             raise UsageError("--overwrite is for the page; name it with --html")
         return
     place = page.resolve()
-    inside = [root for root in roots if root.resolve() in place.parents]
-    if inside:
-        raise UsageError(
-            f"--html {page}: lies in {inside[0]}, a folder of data; nothing is written there, choose another"
-        )
+    refuse_among_data(page, roots, "choose another --html")
     if page.is_dir():
         raise UsageError(f"--html {page}: is a folder; name a file, {page / 'check.html'} for example")
     if page.exists() and not overwrite:
