@@ -44,10 +44,9 @@ def test_values_are_counted(mask: np.ndarray) -> None:
 
 
 def test_extents_are_those_of_the_whole(mask: np.ndarray) -> None:
-    starts = [
-        np.count_nonzero(np.diff((plane == 2).astype(np.int8), axis=0, prepend=0) == 1) for plane in (mask, mask.T)
-    ]
-    expected = 2 * np.count_nonzero(mask == 2) / sum(starts)
+    there = (mask == 2).astype(np.int8)
+    runs = sum(np.count_nonzero(np.diff(there, axis=axis, prepend=0) == 1) for axis in (0, 1))
+    expected = 2 * np.count_nonzero(there) / runs
     assert mean_extents(mask, 4)[2] == pytest.approx(expected)
     assert peak(lambda: mean_extents(mask, 4)) < 2 * mask.size
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,9 +28,7 @@ def test_those_that_the_process_is_bound_to() -> None:
 @pytest.mark.parametrize(
     ("text", "count"), [("150000 100000\n", 2), ("50000 100000\n", 1), ("6400000 100000\n", 6), ("max 100000\n", 6)]
 )
-def test_the_share_that_a_container_gets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, count: int
-) -> None:
+def test_the_share_that_a_container_gets(tmp_path: Path, monkeypatch: Any, text: str, count: int) -> None:
     (tmp_path / "cpu.max").write_text(text)
     monkeypatch.setattr("otx_seg.runtime.processors.usable_processors", lambda: list(range(6)))
     assert processor_count(tmp_path / "cpu.max") == count

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from otx_seg.errors import UsageError
+from otx_seg.runtime.processors import processor_count
 from otx_seg.template.hyper_parameters import LearningParameters
 from otx_seg.training.devices import choose_precision, choose_workers, start_accelerator
 

@@ -15,7 +15,8 @@ from PIL import Image
 from otx_seg.datasets.data_check import DataCheck
 from otx_seg.datasets.problems import Problem
 from otx_seg.errors import DataError, UsageError
-from otx_seg.verbs.check import check
+from otx_seg.verbs.check import Folders, check, look_through
+from otx_seg.verbs.opened_data import Meant
 from otx_seg.verbs.plan import Request, make_plan
 from otx_seg.verbs.training_data import check_data, open_data
 
@@ -339,6 +340,54 @@ class TestTheSubsetThatTrainingChooses:
         (data / "train").rename(data / "test")
         assert only(check(data)).what == "which subset to train on? Found test, val, expected train or default"
         refused_by_training(data, "which subset to train on")
+
+
+class TestWhatFoldersAreMeantFor:
+    """What `otx run` and workspaces know."""
+
+    def uses(self, labelled: list[Path], meant: Meant) -> dict[str, str]:
+        result = look_through(Folders(labelled, [], meant=meant), None, None, overwrite=False, progress=None)
+        assert result.usable_for == "training", result.problems
+        return {subset.name: subset.use for subset in result.subsets}
+
+    def test_a_validation_folder_comes_before_a_subset_beside_the_training_images(self, data: Path) -> None:
+        other = data.parent / "other"
+        shutil.copytree(data / "val", other)
+        assert self.uses([data, other], Meant(data, other)) == {
+            "train": "training",
+            "default": "validation",
+            "val": "nothing",
+        }
+        assert self.uses([data, other], Meant(data, None, other)) == {
+            "train": "training",
+            "val": "validation",
+            "default": "test",
+        }
+
+    def test_the_training_folder_comes_first(self, data: Path) -> None:
+        plain = data.parent / "plain"
+        shutil.copytree(data / "val", plain)
+        assert self.uses([plain, data], Meant(plain, data)) == {
+            "default": "training",
+            "val": "validation",
+            "train": "test",
+        }
+
+    def test_a_test_folder_validates_nothing(self, data: Path) -> None:
+        shutil.move(data / "val", data.parent / "held out")
+        for number in range(1, IMAGES):
+            (data / "train" / "images" / f"{number}.png").unlink()
+            (data / "train" / "masks" / f"{number}.png").unlink()
+        folders = Folders([data, data.parent / "held out"], [], meant=Meant(data, None, data.parent / "held out"))
+        assert "single_image" in found(look_through(folders, None, None, overwrite=False, progress=None))
+
+    def test_a_validation_folder_of_several_subsets(self, data: Path) -> None:
+        for name in ("a", "b"):
+            shutil.copytree(data / "val", data.parent / "other" / name)
+        folders = Folders([data, data.parent / "other"], [], meant=Meant(data, data.parent / "other"))
+        result = look_through(folders, None, None, overwrite=False, progress=None)
+        assert found(result)["which_subset"].what == "which subset to validate on? Found a, b, expected val or default"
+        assert result.usable_for is None
 
 
 def test_images_without_masks(data: Path) -> None:

@@ -182,7 +182,7 @@ def test_folders_in_other_folders_are_checked_once(tmp_path: Path) -> None:
         (tmp_path / name).mkdir(parents=True)
     roots = (tmp_path / "a" / "train", tmp_path / "b", tmp_path / "a")
     job = Job(tmp_path, small_template(), *roots, None, None, 0, None, 1.0, lambda: nullcontext(SilentDisplay()))
-    assert job.outermost_roots == (tmp_path / "b", tmp_path / "a")
+    assert job.data.labelled == [tmp_path / "b", tmp_path / "a"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 2}', '{"version": 1, "asked": {"what": 1}}'])

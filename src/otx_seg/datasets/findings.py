@@ -92,7 +92,7 @@ def _file_problems(inspection: Inspection) -> Iterator[Problem]:
     outside = [message for message in subset.unmatched if OF_NO_SUBSET in message]
     alone = [message for message in subset.unmatched if OF_NO_SUBSET not in message]
     if outside:
-        what = "there are images or masks beside the subsets"
+        what = "there are images or masks that no subset has"
         advice = "give images and masks the same folders; until then they are left out"
         files = tuple(_without_partner(subset, message) for message in outside)
         yield Problem("warning", "files_of_no_subset", name, what, advice, files)

@@ -31,6 +31,9 @@ Use = Literal["training", "validation", "test", "nothing"]
 TRAINED_ON = ("train", DEFAULT_SUBSET)
 """The subsets that are trained on, the first one that is there."""
 
+VALIDATED_ON = ("val", DEFAULT_SUBSET)
+"""The same of those to validate on in a folder of their own."""
+
 AS_IT_LOOKS = HowToRead()
 
 
@@ -109,7 +112,7 @@ def find_training(
     if val_root is not None or how.val_annotations is not None:
         val_root = val_root or train_root
         subsets = find_subsets(val_root, how.data_format, how.val_annotations)
-        val_name, val = _open_chosen(val_root, subsets, ("val", DEFAULT_SUBSET), "validate on", use_polygons)
+        val_name, val = _open_chosen(val_root, subsets, VALIDATED_ON, "validate on", use_polygons)
         split = f"validation: {len(val)} images of {_place(val_root, val_name)}, as given"
         if _same_files(train, val):
             split += "; these are the training images too, so the scores will be too good"

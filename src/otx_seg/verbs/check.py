@@ -16,7 +16,7 @@ from otx_seg.datasets.unlabelled import ImageSet, check_images, holds_bare_image
 from otx_seg.errors import DataError, UsageError
 from otx_seg.template import default_template, load
 from otx_seg.verbs.data import Progress, counter, outermost
-from otx_seg.verbs.opened_data import open_all
+from otx_seg.verbs.opened_data import NOT_SAID, Meant, open_all
 from otx_seg.verbs.place import Place, open_place
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.data_folders import refuse_among_data
@@ -27,18 +27,20 @@ _BARE = "images without masks"
 
 
 @dataclass(frozen=True)
-class _Folders:
+class Folders:
     """Where the data is.
 
     Attributes:
         labelled: folders of images and masks.
         bare: folders of images alone.
         listed: a file that names those images in `bare` that count; None: all.
+        meant: what some of `labelled` are for.
     """
 
     labelled: list[Path]
     bare: list[Path]
     listed: Path | None = None
+    meant: Meant = NOT_SAID
 
     @property
     def all(self) -> list[Path]:
@@ -75,9 +77,15 @@ def check(
     given = [Path(root) for root in ([data_roots] if isinstance(data_roots, (str, Path)) else data_roots or ())]
     _refuse_twice(given)
     folders = _given(given, data_format) if given else _of_workspace(place)
-    page = Path(html) if html is not None else None
+    return look_through(folders, data_format, Path(html) if html is not None else None, overwrite, progress)
+
+
+def look_through(
+    folders: Folders, data_format: str | None, page: Path | None, overwrite: bool, progress: Progress | None
+) -> DataCheck:
+    """As `check`, of folders that may be known to be for something."""
     _refuse_page(page, overwrite, folders.all)
-    opened, problems = open_all(folders.labelled, data_format)
+    opened, problems = open_all(folders.labelled, data_format, folders.meant)
     input_size = load(default_template()).input_size
     inspections: list[tuple[Inspection, Use]] = []
     subsets: list[CheckedSubset] = []
@@ -97,25 +105,26 @@ def check(
     return result if page is None else _with_page(result, [inspection for inspection, _ in inspections], page)
 
 
-def _given(roots: list[Path], data_format: str | None) -> _Folders:
+def _given(roots: list[Path], data_format: str | None) -> Folders:
     bare = [] if data_format else [root for root in roots if root.is_dir() and holds_bare_images(root)]
-    return _Folders([root for root in roots if root not in bare], bare)
+    return Folders([root for root in roots if root not in bare], bare)
 
 
-def _of_workspace(place: Place) -> _Folders:
+def _of_workspace(place: Place) -> Folders:
     """
     Raises:
         UsageError: there is no workspace, or none of its folders is known.
         DataError: one of its folders is missing.
     """
-    labelled = list(outermost(place.labelled_roots("--data-roots")))
+    parts = place.labelled_roots("--data-roots")
+    labelled = list(outermost(parts.values()))
     unlabelled, listed = place.root(None, "unlabeled"), place.file_list(None)
     named = place.template(None)
     assert named is not None
     if load(named).hyper_parameters.algo_backend.train_type == "Selfsupervised":
-        return _Folders([], labelled)
+        return Folders([], labelled)
     bare = [] if unlabelled is None else [Path(unlabelled)]
-    return _Folders(labelled, bare, None if listed is None else Path(listed))
+    return Folders(labelled, bare, None if listed is None else Path(listed), Meant(**parts))
 
 
 def _refuse_twice(roots: Sequence[Path]) -> None:

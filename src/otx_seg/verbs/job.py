@@ -15,7 +15,9 @@ from otx_seg.errors import OtxError, UsageError
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import differences
 from otx_seg.training.watcher import SilentWatcher, Watcher
+from otx_seg.verbs.check import Folders
 from otx_seg.verbs.data import outermost
+from otx_seg.verbs.opened_data import Meant
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.run_folder import RunFolder
 
@@ -89,9 +91,10 @@ class Job:
         return tuple(root for root in (self.train_root, self.val_root, self.test_root) if root is not None)
 
     @property
-    def outermost_roots(self) -> tuple[Path, ...]:
-        """Those of `labelled_roots` that do not lie in another one of them, each once."""
-        return outermost(self.labelled_roots)
+    def data(self) -> Folders:
+        """The folders of images and masks to check, and what each is for."""
+        meant = Meant(self.train_root, self.val_root, self.test_root)
+        return Folders(list(outermost(self.labelled_roots)), [], meant=meant)
 
     def inputs(self) -> dict[str, Any]:
         """All that the results depend on, as plain values: the template, the folders and a digest of their files."""

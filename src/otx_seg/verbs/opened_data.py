@@ -10,7 +10,7 @@ from otx_seg.datasets.folder import DEFAULT_SUBSET, SUBSETS, subset_name
 from otx_seg.datasets.opening import find_subsets, format_of, known_formats
 from otx_seg.datasets.problems import FileNote, Problem, of_unused
 from otx_seg.datasets.samples import Subset
-from otx_seg.datasets.split import TRAINED_ON, Use, choose_subset
+from otx_seg.datasets.split import TRAINED_ON, VALIDATED_ON, Use, choose_subset
 from otx_seg.errors import DataError, UsageError
 
 
@@ -39,16 +39,39 @@ class Opened:
     use: Use = "nothing"
 
 
-def open_all(roots: Sequence[Path], data_format: str | None) -> tuple[list[Opened], list[Problem]]:
+@dataclass(frozen=True)
+class Meant:
+    """What folders are meant for, where somebody said so: to train, to validate or to test on."""
+
+    train: Path | None = None
+    val: Path | None = None
+    test: Path | None = None
+
+
+NOT_SAID = Meant()
+
+
+def open_all(
+    roots: Sequence[Path], data_format: str | None, meant: Meant = NOT_SAID
+) -> tuple[list[Opened], list[Problem]]:
     """Every subset of every folder that can be opened, the training images first; and what is wrong with the others.
+
+    Args:
+        roots: the folders.
+        data_format: name of their format; None: what they look like.
+        meant: what some of them are for; the others are for what they are called.
 
     Raises:
         UsageError: two folders lead to the same images, or there is no such format.
         DataError: a folder is missing, or in no layout that is known.
     """
-    every = sorted(_each(roots, data_format), key=_order)
-    problems = _which_to_train_on(every)
-    every = [replace(entry, use=use) for entry, use in zip(every, _uses(every), strict=True)]
+    every = sorted(_each(roots, data_format), key=lambda entry: (meant.train not in (None, entry.root), _order(entry)))
+    if not every:
+        return [], []
+    problems: list[Problem] = []
+    validated = _validated_on(every, meant, problems)
+    _choose(every, every[0].root, TRAINED_ON, "train on", problems)
+    every = [replace(entry, use=_use(entry, every[0], validated, meant)) for entry in every]
     problems += [
         of_unused(entry.fault) if entry.use == "nothing" else entry.fault for entry in every if entry.fault is not None
     ]
@@ -87,37 +110,38 @@ def _order(entry: Opened) -> int:
     return TRAINED_ON.index(entry.kind) if entry.kind in TRAINED_ON else len(TRAINED_ON) + (entry.kind in last)
 
 
-def _which_to_train_on(every: Sequence[Opened]) -> list[Problem]:
-    """That `otx train` could not tell which subset to train on, if so."""
-    if not every:
-        return []
-    names = [entry.found for entry in every if entry.root == every[0].root]
+def _choose(
+    every: Sequence[Opened], root: Path, wanted: tuple[str, ...], purpose: str, problems: list[Problem]
+) -> Opened | None:
+    """The subset of a folder that `otx train` would take; where it could not tell, that is one more of `problems`."""
+    found = {entry.found: entry for entry in every if entry.root == root}
     try:
-        choose_subset(every[0].root, names, TRAINED_ON, "train on")
+        return found[choose_subset(root, found, wanted, purpose)]
     except DataError as error:
-        what, _, advice = str(error).removeprefix(f"{every[0].root}: ").partition("; ")
-        return [Problem("error", "which_subset", ", ".join(names), what, advice)]
-    return []
+        what, _, advice = str(error).removeprefix(f"{root}: ").partition("; ")
+        problems.append(Problem("error", "which_subset", ", ".join(found), what, advice))
+        return None
 
 
-def _uses(every: Sequence[Opened]) -> Iterator[Use]:
-    """What each is used for by the training that `otx check` suggests: that on the first one."""
-    for entry in every:
-        if entry is every[0]:
-            yield "training"
-        elif entry is _validated_on(every):
-            yield "validation"
-        elif entry.kind == "test" or entry.root != every[0].root:
-            yield "test"
-        else:
-            yield "nothing"
-
-
-def _validated_on(every: Sequence[Opened]) -> Opened | None:
-    """The subset val beside the training images, else one in a folder of its own."""
-    beside = (entry for entry in every[1:] if entry.root == every[0].root and entry.found == "val")
-    apart = (entry for entry in every if entry.root != every[0].root and entry.kind in ("val", DEFAULT_SUBSET))
+def _validated_on(every: Sequence[Opened], meant: Meant, problems: list[Problem]) -> Opened | None:
+    """What is meant to be validated on, else the subset val beside the training images, else one in its own folder."""
+    training = every[0]
+    if any(entry.root == meant.val != training.root for entry in every):
+        assert meant.val is not None
+        return _choose(every, meant.val, VALIDATED_ON, "validate on", problems)
+    beside = (entry for entry in every[1:] if entry.root == training.root and entry.found == "val")
+    others = (entry for entry in every if entry.root not in (training.root, meant.test))
+    apart = (entry for entry in others if entry.kind in VALIDATED_ON)
     return next(beside, next(apart, None))
+
+
+def _use(entry: Opened, training: Opened, validated: Opened | None, meant: Meant) -> Use:
+    if entry is training:
+        return "training"
+    if entry is validated:
+        return "validation"
+    # What has been named by itself is there for some model to be tested on.
+    return "test" if entry.kind == "test" or entry.root != training.root else "nothing"
 
 
 def _refuse_same(opened: Sequence[Opened]) -> None:

@@ -88,14 +88,15 @@ class Place:
         )
         return self._missing("--train-data-roots", hint) if found is None else found
 
-    def labelled_roots(self, option: str) -> list[Path]:
-        """The folders of images and masks that ``data.yaml`` names: to train, to validate and to test on.
+    def labelled_roots(self, option: str) -> dict[str, Path]:
+        """The folders of images and masks that ``data.yaml`` names, by part: ``train``, ``val`` and ``test``.
 
         Raises:
             UsageError: there are none; the message names `option`.
         """
-        found = [self.root(None, part) for part in ("train", "val", "test")]
-        return [Path(root) for root in found if root] or self._missing(option, "name the folder of the data")
+        found = {part: self.root(None, part) for part in ("train", "val", "test")}
+        named = {part: Path(root) for part, root in found.items() if root is not None}
+        return named or self._missing(option, "name the folder of the data")
 
     def names(self, part: str) -> bool:
         """Whether ``data.yaml`` names a folder for a part of the data."""

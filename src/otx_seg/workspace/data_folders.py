@@ -25,15 +25,19 @@ def refuse_among_data(place: Path, roots: Iterable[Path], advice: str) -> None:
     real = place.resolve()
     above = {real, *real.parents}
     for root in roots:
-        if any(part in above for part in _real_places(root)):
+        if root.resolve() in above:
             raise UsageError(f"{place}: lies in {root}, a folder of data, where nothing is written; {advice}")
+        link = next((link for link in _links_in(root) if link.resolve() in above), None)
+        if link is not None:
+            raise UsageError(
+                f"{place}: lies in {root}, a folder of data (by its link {link}), where nothing is written; {advice}"
+            )
 
 
-def _real_places(root: Path) -> Iterator[Path]:
-    """Where a folder of data really is, and those that it links to."""
-    yield root.resolve()
+def _links_in(root: Path) -> Iterator[Path]:
+    """The links to folders in a folder of data and in its folders, where those to images and masks are."""
     for folder in (str(root), *(entry.path for entry in _folders_in(str(root)))):
-        yield from (Path(entry.path).resolve() for entry in _folders_in(folder) if entry.is_symlink())
+        yield from (Path(entry.path) for entry in _folders_in(folder) if entry.is_symlink())
 
 
 def _folders_in(folder: str) -> list[os.DirEntry[str]]:
