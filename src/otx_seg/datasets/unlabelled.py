@@ -15,7 +15,8 @@ from otx_seg.datasets.copies import equal_files
 from otx_seg.datasets.folder import DEFAULT_SUBSET, subsets_in
 from otx_seg.datasets.listed_paths import possible_paths
 from otx_seg.errors import DataError
-from otx_seg.runtime.images import IMAGE_SUFFIXES, images_in, read_image, verify_image
+from otx_seg.runtime.image_files import IMAGE_SUFFIXES, images_in
+from otx_seg.runtime.images import read_image, verify_image
 from otx_seg.runtime.processors import processor_count
 
 _ANNOTATION_SUFFIXES = {".csv", ".json", ".txt", ".xml", ".yaml", ".yml"}
