@@ -10,6 +10,8 @@ import pytest
 from brief_training import PARAMETERS
 from small_network import small_template
 
+from otx_seg.errors import OtxError
+
 
 @pytest.fixture
 def workspace(otx: Any, drawn_data: Path) -> Path:
@@ -45,20 +47,30 @@ def test_the_verbs_need_no_arguments(
         assert otx(verb).code == 0, verb
     exported = otx("export")
     assert exported.code == 0, exported.err
-    # Beside the data, that they take little time and no window.
-    for verb, *brief in (
-        ("optimize", "params", "--pot_parameters.stat_subset_size=2"),
-        ("benchmark", "--seconds", "0.01"),
-        ("demo", "--delay", "-1"),
-    ):
+    for verb, *brief in (("optimize", "params", "--pot_parameters.stat_subset_size=2"), ("demo", "--delay", "-1")):
         outcome = otx(verb, *brief)
         assert outcome.code == 0, f"{verb}: {outcome.err}"
         assert f"from the workspace {workspace}" in outcome.message
+    measured: list[Any] = []
+
+    def instead_of_measuring(*given: Any) -> None:
+        measured.extend(given)
+        raise OtxError("it would take half a minute")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("otx_seg.verbs.benchmark.compare", instead_of_measuring)
+        assert "it would take half a minute" in otx("benchmark").message
+    assert [(path.parent.name.split("_")[-1], path.name) for path in measured[0]] == [
+        ("models", "weights.pth"),
+        ("export", "openvino.xml"),
+        ("ptq", "openvino.xml"),
+    ]
+    assert measured[1] == drawn_data / "val"
     deployed = otx("deploy")
     assert deployed.code == 0, deployed.err
     assert "model exported or quantised last: outputs/" in deployed.message
     verbs = sorted(path.name.split("_")[2] for path in (workspace / "outputs").iterdir() if not path.is_symlink())
-    assert verbs == ["benchmark", "deploy", "eval", "explain", "export", "optimize", "predict", "train"]
+    assert verbs == ["deploy", "eval", "explain", "export", "optimize", "predict", "train"]
     # From elsewhere the same, with --workspace.
     monkeypatch.chdir(workspace.parent)
     again = otx("eval", "--workspace", workspace, "--json")
