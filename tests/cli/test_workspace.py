@@ -99,6 +99,17 @@ def test_the_data_of_a_workspace_is_checked_from_elsewhere(otx: Any, workspace: 
     assert plain.out.splitlines()[-1] == f"Next: otx train --workspace {workspace}"
 
 
+def test_a_workspace_of_images_alone_is_checked_as_such(otx: Any, workspace: Path, drawn_data: Path) -> None:
+    images = drawn_data / "train" / "images"
+    (workspace / "data.yaml").write_text(f"data: {{train: {{data-roots: {images}}}}}")
+    chosen = (workspace / "template.yaml").read_text()
+    (workspace / "template.yaml").write_text(chosen.replace("train_type: Incremental", "train_type: Selfsupervised"))
+    told = otx("check", "--workspace", workspace)
+    assert told.code == 0, told.err
+    assert "usable for self-supervised training only" in told.out
+    assert told.out.splitlines()[-1] == f"Next: otx train --workspace {workspace}"
+
+
 @pytest.mark.parametrize(
     ("file", "text", "verbs", "code", "messages"),
     [

@@ -16,7 +16,7 @@ Listed = Mapping[str, "Color | None"]
 """Label names in index order, each with its colour if it has one."""
 
 
-_NUMBERED = re.compile(r"([0-9]{1,3})(?:\s*[:;,.=]\s*|\s+)(\S.*)")
+_NUMBERED = re.compile(r"([0-9]{1,3})(?:\s*:\s*|\s+)(\S.*)")
 
 
 def read_label_list(path: Path) -> dict[str, Color | None]:

@@ -121,8 +121,8 @@ def _of_workspace(place: Place) -> Folders:
     unlabelled, listed = place.root(None, "unlabeled"), place.file_list(None)
     named = place.template(None)
     assert named is not None
-    if load(named).hyper_parameters.algo_backend.train_type == "Selfsupervised":
-        return Folders([], labelled)
+    if "train" in parts and load(named).hyper_parameters.algo_backend.train_type == "Selfsupervised":
+        return Folders([], [parts["train"]])
     bare = [] if unlabelled is None else [Path(unlabelled)]
     return Folders(labelled, bare, None if listed is None else Path(listed), Meant(**parts))
 

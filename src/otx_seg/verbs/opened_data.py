@@ -69,9 +69,10 @@ def open_all(
     if not every:
         return [], []
     problems: list[Problem] = []
+    training = _choose(every, every[0].root, TRAINED_ON, "train on", problems) or every[0]
+    every = [training, *(entry for entry in every if entry is not training)]
     validated = _validated_on(every, meant, problems)
-    _choose(every, every[0].root, TRAINED_ON, "train on", problems)
-    every = [replace(entry, use=_use(entry, every[0], validated, meant)) for entry in every]
+    every = [replace(entry, use=_use(entry, training, validated)) for entry in every]
     problems += [
         of_unused(entry.fault) if entry.use == "nothing" else entry.fault for entry in every if entry.fault is not None
     ]
@@ -124,7 +125,11 @@ def _choose(
 
 
 def _validated_on(every: Sequence[Opened], meant: Meant, problems: list[Problem]) -> Opened | None:
-    """What is meant to be validated on, else the subset val beside the training images, else one in its own folder."""
+    """What is meant to be validated on, else the subset val beside the training images, else one in its own folder.
+
+    Args:
+        every: the training images first.
+    """
     training = every[0]
     if any(entry.root == meant.val != training.root for entry in every):
         assert meant.val is not None
@@ -135,7 +140,7 @@ def _validated_on(every: Sequence[Opened], meant: Meant, problems: list[Problem]
     return next(beside, next(apart, None))
 
 
-def _use(entry: Opened, training: Opened, validated: Opened | None, meant: Meant) -> Use:
+def _use(entry: Opened, training: Opened, validated: Opened | None) -> Use:
     if entry is training:
         return "training"
     if entry is validated:
@@ -145,6 +150,8 @@ def _use(entry: Opened, training: Opened, validated: Opened | None, meant: Meant
 
 
 def _refuse_same(opened: Sequence[Opened]) -> None:
+    if len({entry.root for entry in opened}) < 2:
+        return
     root_of: dict[str, Path] = {}
     for entry in opened:
         assert entry.subset is not None

@@ -199,7 +199,7 @@ def test_numbers_with_colours(tmp_path):
     assert (subset.labels.names, masks) == (("background", "cat"), [[0, 1]])
 
 
-@pytest.mark.parametrize("text", ["1 euro\n2 euro\n", "0 euro\n1 euro\n", "0\n1\n", "0 a\nb\n", "0a\n1b\n"])
+@pytest.mark.parametrize("text", ["1 euro\n2 euro\n", "0 euro\n1 euro\n", "0\n1\n", "0 a\nb\n", "0.5 mm\n1.0 mm\n"])
 def test_other_numbers_are_part_of_the_names(tmp_path, text):
     root = folders(tmp_path, [[[0, 1]]])
     (root / "labels.txt").write_text(text)
