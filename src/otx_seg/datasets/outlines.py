@@ -119,8 +119,9 @@ def rectangle(left: float, top: float, right: float, bottom: float) -> list[floa
 
 def tell_of_strays(number: int, first: str) -> str:
     """What a user should know of polygons of fewer than three points: how many, and the image with the first one."""
-    what = "1 outline has" if number == 1 else f"{number} outlines have"
-    return f"{what} fewer than three points, the first one in {first}: the pixels in their boxes are ignored"
+    if number == 1:
+        return f"1 outline has fewer than three points, in {first}: the pixels in its box are ignored"
+    return f"{number} outlines have fewer than three points, the first one in {first}: the pixels in their boxes are ignored"
 
 
 def labels_with_background(
