@@ -30,9 +30,9 @@ from otx_seg.verbs.train import train
 
 # name: kind, images, (height, width)
 DRAWN = {
-    "thin, grey 12-bit": ("thin", 60, (1500, 4000)),
-    "tiny": ("tiny", 400, (1024, 1024)),
-    "regions, few": ("regions", 20, (600, 800)),
+    "thin, 12 bits": ("thin", 100, (512, 640)),
+    "tiny, colour": ("tiny", 400, (1024, 1024)),
+    "regions, few huge": ("regions", 20, (3000, 4000)),
     "regions, many small": ("regions", 2000, (128, 128)),
 }
 PLAIN = {
@@ -96,6 +96,8 @@ def compare(data: Path, place: Path, minutes: float, seed: int, pretrained: str)
             training.start()
         for training in trainings:
             training.join()
+            if training.exitcode:
+                raise SystemExit(f"a training on {data} failed; what it said stands above")
     return {how: score(*run) for how, run in runs.items()}
 
 
@@ -114,6 +116,7 @@ def main() -> None:
     for name in options.only or ["camvid", *DRAWN]:
         place = options.output / name.replace(", ", "-").replace(" ", "-")
         data = options.camvid if name == "camvid" else draw(place / "data", name, options.scale)
+        place /= f"{options.minutes:g}-minutes"
         gains = []
         for seed in range(1, options.seeds + 1):
             found = compare(data, place, options.minutes, seed, options.pretrained)

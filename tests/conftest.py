@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from data_layouts import WRITERS
+from data_layouts import WRITERS, coco_files
 from PIL import Image
 from small_network import small_template
 from torch import nn
@@ -160,6 +160,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return roots[layout]
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def drawn_as_coco(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """COCO files called ``train`` and ``val``, elsewhere, that describe the images of `drawn_data`."""
+    return coco_files(drawn_data, tmp_path_factory.mktemp("annotations"))
 
 
 class Messages(logging.Handler):

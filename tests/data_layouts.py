@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from otx_seg.datasets import open_folder
 
 NAMES = ("background", "cat", "dog")
 COLORS = ((0, 0, 0), (255, 0, 0), (0, 128, 0))
@@ -95,6 +98,28 @@ def bare(root: Path, images: str = "images/{}", masks: str = "masks/{}", listed:
         put(root / masks.format(subset) / f"{name}.png", truth(name))
     if listed:
         (root / "labels.txt").write_text("\n".join(NAMES) + "\n")
+
+
+def coco_files(root: Path, folder: Path) -> dict[str, Path]:
+    """A COCO file in `folder` for each subset of the data in `root`, by its name; file names in it start at `root`."""
+    from pycocotools import mask as tool
+
+    files = {}
+    for name, subset in open_folder(root).items():
+        content: dict[str, list[Any]] = {"images": [], "annotations": [], "categories": []}
+        content["categories"] = [{"id": index, "name": label} for index, label in enumerate(subset.labels.names)]
+        for number, sample in enumerate(subset.samples):
+            mask = subset.read_mask(sample)
+            content["images"].append({"id": number, "file_name": f"{name}/images/{sample.name}"})
+            for label in np.unique(mask).tolist():
+                code = tool.encode(np.asfortranarray(mask == label))
+                segmentation = {"counts": code["counts"].decode(), "size": code["size"]}
+                content["annotations"].append(
+                    {"id": label, "image_id": number, "category_id": label, "segmentation": segmentation, "iscrowd": 0}
+                )
+        files[name] = folder / f"{name}.json"
+        files[name].write_text(json.dumps(content))
+    return files
 
 
 def ade20k(root: Path, edition: int) -> None:

@@ -8,9 +8,21 @@ from __future__ import annotations
 
 
 class OtxError(Exception):
-    """Work that was asked for correctly failed while it was being done (exit code 1)."""
+    """Work that was asked for correctly failed while it was being done (exit code 1).
+
+    Args:
+        what: what is wrong, where, and what to do.
+        go_on: the command that goes on with what was begun; empty: there is none, or `what` says how.
+
+    Attributes:
+        what: as given, for whoever knows a better way to go on.
+    """
 
     exit_code = 1
+
+    def __init__(self, what: str, go_on: str = "") -> None:
+        super().__init__(f"{what}. Go on with: {go_on}" if go_on else what)
+        self.what = what
 
 
 class UsageError(OtxError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -599,6 +600,7 @@ def test_a_video_that_ends_early(otx: Any, tiny_ir: Path, tmp_path: Path) -> Non
     assert outcome.message.count("Warning:") == 1
     assert "drive.avi: the video ends early: it announces 9 frames" in outcome.message
     assert (tmp_path / "out" / "drive_000003.png").is_file()
+    assert re.search(r"3 frames, [\d.]+ per second, [\d.]+ ms to a mask", (tmp_path / "out/logs/otx.log").read_text())
     assert not (tmp_path / "out" / "drive_000005.png").exists()
 
 

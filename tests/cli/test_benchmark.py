@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,9 @@ def test_three_programs_on_data(
     assert [model["kind"] for model in in_fp32] == ["torch", "onnx", "openvino"]
     assert all(model["scores"]["Dice Average"] > 0.999 for model in in_fp32)
     assert (found["threads"], found["images"], found["models"][0]["speed_up"]) == (1, 4, 1.0)
+    noted = (tmp_path / "run" / "logs" / "otx.log").read_text()
+    for file, median in ((file, model["latency_median_s"]) for file, model in zip(files, in_fp32, strict=True)):
+        assert re.search(rf"{file} \(.* FP32\): {1000 * median:.1f} ms per image, Dice (1\.0000|0\.99)", noted)
     medians = [model["latency_median_s"] for model in found["models"]]
     assert [model["speed_up"] for model in found["models"]] == [medians[0] / median for median in medians]
 
@@ -77,7 +81,7 @@ def test_files_that_cannot_be_compared(otx: Any, tiny_ir: Path, tiny_weights: Pa
     refused(otx(*first, "--load-weights", tiny_ir), 2, "openvino.xml: is given twice")
     refused(otx(*first, tmp_path / "model.onnx", *QUICK), 2, "model.onnx: is no ONNX model, or is damaged")
     refused(otx("benchmark"), 2, "--load-weights")
-    refused(otx("benchmark", tiny_ir), 2, "unexpected extra argument")
+    refused(otx("benchmark", tiny_ir), 2, f"otx benchmark --load-weights {tiny_ir}")
     assert not (tmp_path / "here" / "benchmark.json").exists()
 
 

@@ -47,6 +47,21 @@ def test_roots_that_lie_apart(otx: Any, sound: Path) -> None:
     assert outcome.out.splitlines()[-1] == wanted
 
 
+def test_files_of_annotations(otx: Any, drawn_data: Path, drawn_as_coco: dict[str, Path]) -> None:
+    words = ["--train-ann-files", drawn_as_coco["train"], "--val-ann-files", drawn_as_coco["val"]]
+    outcome = otx("check", "--data-roots", drawn_data, "--data-format", "coco", *words)
+    assert outcome.code == 0, outcome.err
+    options = " ".join(map(str, words))
+    assert (
+        outcome.out.splitlines()[-1] == f"Next: otx train --train-data-roots {drawn_data} {options} --data-format coco"
+    )
+    outcome = otx("check", "--data-roots", drawn_data, "--data-roots", drawn_data, *words)
+    wanted = (
+        f"--train-data-roots {drawn_data} {words[0]} {words[1]} --val-data-roots {drawn_data} {words[2]} {words[3]}"
+    )
+    assert outcome.out.splitlines()[-1] == f"Next: otx train {wanted}"
+
+
 def test_unlabelled_images_beside_labelled_ones(otx: Any, sound: Path, tmp_path: Path) -> None:
     shutil.copytree(sound / "val" / "images", tmp_path / "more")
     outcome = otx("check", "--data-roots", tmp_path / "more", "--data-roots", sound)
@@ -91,6 +106,17 @@ def test_the_page_is_complete_in_itself(otx: Any, sound: Path, tmp_path: Path) -
     assert "washer" in text
     assert text.count("data:image/jpeg;base64,") == 2 * 15  # each with and without its mask
     assert not [address for address in ("http:", "https:", "<script", 'src="/', "url(") if address in text]
+
+
+def test_the_page_shows_images_without_masks(otx: Any, data: Path, tmp_path: Path) -> None:
+    bare, page = data / "train" / "images", tmp_path / "page.html"
+    sorted(bare.iterdir())[3].write_bytes(b"text")
+    outcome = otx("check", "--data-roots", bare, "--html", page)
+    assert outcome.code == 0
+    assert "64x64" in outcome.out
+    text = page.read_text(encoding="utf-8")
+    assert "<h2>Images: unlabelled</h2>" in text
+    assert text.count("data:image/jpeg;base64,") == text.count("<figcaption>unlabelled: ") == 11
 
 
 def test_a_page_is_written_of_data_that_cannot_be_used(otx: Any, data: Path, tmp_path: Path) -> None:

@@ -6,43 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from brief_training import PARAMETERS
 from data_layouts import by_datumaro, common_in_the_root, mapillary
 
-from otx_seg.datasets import HowToRead, open_folder
+from otx_seg.datasets import HowToRead
 from otx_seg.verbs.plan import Request, make_plan
 
 PARAMS = ["params", *(f"--{name}={value}" for name, value in PARAMETERS.items() if "num_iters" not in name)]
 PARAMS.append("--learning_parameters.num_iters=1")
 
 
-@pytest.fixture(scope="module")
-def coco(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """`drawn_data` as two COCO files beside it; all of its images are below one folder."""
-    from pycocotools import mask as tool
-
-    folder = tmp_path_factory.mktemp("annotations")
-    files = {"images": drawn_data}
-    for name, subset in open_folder(drawn_data).items():
-        content: dict[str, list[Any]] = {"images": [], "annotations": [], "categories": []}
-        content["categories"] = [{"id": index, "name": label} for index, label in enumerate(subset.labels.names)]
-        for number, sample in enumerate(subset.samples):
-            mask = subset.read_mask(sample)
-            content["images"].append({"id": number, "file_name": f"{name}/images/{sample.name}"})
-            for label in np.unique(mask).tolist():
-                code = tool.encode(np.asfortranarray(mask == label))
-                segmentation = {"counts": code["counts"].decode(), "size": code["size"]}
-                content["annotations"].append(
-                    {"id": label, "image_id": number, "category_id": label, "segmentation": segmentation, "iscrowd": 0}
-                )
-        files[name] = folder / f"{name}.json"
-        files[name].write_text(json.dumps(content))
-    return files
-
-
-def test_train_and_eval_with_files_of_annotations(otx: Any, coco: dict[str, Path], drawn_data: Path) -> None:
+def test_train_and_eval_with_files_of_annotations(otx: Any, drawn_as_coco: dict[str, Path], drawn_data: Path) -> None:
+    coco = {"images": drawn_data, **drawn_as_coco}
     roots = ["--train-data-roots", coco["images"], "--train-ann-files", coco["train"], "--val-ann-files", coco["val"]]
     trained = otx("train", "Lite-HRNet-s-mod2", *roots, "-o", "run", *PARAMS)
     assert trained.code == 0, trained.err
@@ -95,6 +71,22 @@ def two_formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["optimize", "--train-data-roots", "BOTH", "--load-weights", "WEIGHTS"], 3, "say which to read"),
         (["benchmark", "--load-weights", "WEIGHTS", "--data-format", "coco"], 2, "give --data-roots too"),
         (["benchmark", "--load-weights", "WEIGHTS", "--data-roots", "BOTH"], 3, "say which to read"),
+        (["run", "--train-data-roots", "BOTH", "-o", "out"], 3, "say which to read"),
+        (
+            ["run", "--train-data-roots", "BOTH", "--train-ann-files", "none.json"],
+            3,
+            "none.json: no such file of annot",
+        ),
+        (["run", "--train-data-roots", "BOTH", "--test-ann-files", "FILE"], 2, "give --test-data-roots too"),
+        (["run", "--train-data-roots", "BOTH", "--data-format", "cocoa"], 2, "'cocoa' is not one of"),
+        (["build", "--train-data-roots", "BOTH"], 3, "say which to read"),
+        (["build", "--train-ann-files", "FILE"], 2, "give --train-data-roots too"),
+        (["build", "--train-data-roots", "BOTH", "--data-format", "cocoa"], 2, "'cocoa' is not one of"),
+        (
+            ["check", "--data-roots", "BOTH", "--data-roots", "x", "--val-ann-files", "FILE"],
+            2,
+            "give --data-roots once",
+        ),
         (["convert", "--data-roots", "BOTH", "-o", "out"], 3, "say which to read"),
         (["convert", "--data-roots", "nowhere", "-o", "out"], 3, "nowhere: no such folder"),
         (["convert", "--data-roots", "BOTH"], 2, "Missing option '-o'"),

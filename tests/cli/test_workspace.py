@@ -129,6 +129,27 @@ def test_a_workspace_of_images_alone_is_checked_as_such(otx: Any, workspace: Pat
             ("data.train.data-roots", "gone: no such"),
         ),
         ("data.yaml", "data: {val: {data-roots: gone}}", ("eval", "predict", "demo"), 3, ("data.val.data-roots",)),
+        (
+            "data.yaml",
+            "data: {data-format: cocoa, train: {data-roots: .}}",
+            ("train", "eval", "run", "build", "predict"),
+            2,
+            ("data.yaml: data.data-format: cocoa: unknown; did you mean 'coco'?",),
+        ),
+        (
+            "data.yaml",
+            "data: {train: {data-roots: .}, val: {ann-files: gone.json}}",
+            ("train", "eval", "run", "explain"),
+            3,
+            ("data.yaml: data.val.ann-files", "gone.json: no such file; correct it there"),
+        ),
+        (
+            "data.yaml",
+            "data: {train: {ann-files: a.json}}",
+            ("train", "eval", "run", "build"),
+            2,
+            ("data.yaml: data.train: ", "name their folder in data-roots"),
+        ),
         ("data.yaml", "\tdata", ("train", "build"), 2, ("data.yaml: is not valid YAML",)),
         ("data.yaml", "", ("train", "build"), 2, ("data.yaml is a mapping",)),
         ("data.yaml", "data: ", ("train",), 2, ("--train-data-roots is missing", "or write it into")),
@@ -182,6 +203,35 @@ def test_rebuilding_tells_what_changed(otx: Any, workspace: Path) -> None:
     assert f"kept: {workspace / 'template.yaml.bak'}" in outcome.out
     refused = otx("build", "--workspace", workspace, "--task", "detection")
     assert (refused.code, "semantic segmentation only" in refused.message) == (2, True)
+
+
+def test_an_empty_workspace(otx: Any, tiny_weights: Path) -> None:
+    assert otx("build", "--workspace", "w").code == 0
+    for verb in ("train", "run", "optimize"):
+        weights = ["--load-weights", tiny_weights] if verb == "optimize" else []
+        outcome = otx(verb, "--workspace", "w", *weights)
+        assert outcome.code == 2, outcome.err
+        assert "--train-data-roots is missing: name the folder" in outcome.message
+        assert f"or write it into {Path('w', 'data.yaml')}" in outcome.message
+
+
+def test_data_of_another_format(otx: Any, workspace: Path, drawn_data: Path, drawn_as_coco: dict[str, Path]) -> None:
+    words = ["--train-data-roots", drawn_data, "--train-ann-files", drawn_as_coco["train"]]
+    words += ["--val-data-roots", drawn_data, "--val-ann-files", drawn_as_coco["val"], "--data-format", "coco"]
+    built = otx("build", "--workspace", workspace, *words)
+    assert built.code == 0, built.err
+    assert f"data.yaml: format coco, train {drawn_data} ({drawn_as_coco['train']}), val {drawn_data}" in built.out
+    assert f"Changed: data format: none -> coco; train data: {drawn_data / 'train'} -> {drawn_data};" in built.out
+    trained = otx("train", "--workspace", workspace, "params", "--learning_parameters.num_iters=1")
+    assert trained.code == 0, trained.err
+    assert "training data: 8 images" in trained.message
+    assert "validation data: 2 images" in trained.message
+    scores = []
+    for data in ((), ("--test-data-roots", drawn_data / "val")):  # the same images, as COCO and in folders
+        outcome = otx("eval", "--workspace", workspace, "--json", *data)
+        assert outcome.code == 0, outcome.err
+        scores.append({**json.loads(outcome.out), "avg_time_per_image": None})
+    assert scores[0] == scores[1]
 
 
 def test_find_lists_backbones(otx: Any) -> None:

@@ -21,6 +21,13 @@ def test_facts_of_a_report() -> None:
     assert facts.finest == ("b", pytest.approx(0.2))
 
 
+@pytest.mark.parametrize(("stray", "finest"), [(2, "a"), (3, "b")])
+def test_a_label_in_two_percent_of_the_images_decides_nothing(stray: int, finest: str) -> None:
+    usual, odd = ImageContent((100, 0, 0), (10, 10), (9.0, 0.0)), ImageContent((99, 1, 0), (10, 10), (9.0, 1.0))
+    report = ScanReport(2, (odd,) * stray + (usual,) * (100 - stray), ())
+    assert data_facts(report, ("a", "b"), work=1.0).finest[0] == finest
+
+
 def test_labels_that_never_occur_have_no_extent() -> None:
     facts = data_facts(ScanReport(2, (ImageContent((100, 0, 0), (10, 10), (10.0, 0.0)),), ()), ("a", "b"), work=1.0)
     assert facts.extents == {"a": 1.0}

@@ -10,6 +10,8 @@ from otx_seg.configuration.learning import (
     choose_class_weights,
     choose_epochs,
     choose_interval,
+    choose_largest_batch,
+    choose_learning_rate,
     choose_loss,
     choose_rounds,
     choose_workers,
@@ -20,7 +22,8 @@ from otx_seg.losses.class_weights import LabelStatistics
 
 
 def machine(cores: int = 4, processes: int = 1, gpu: bool = False, gigabytes: int | None = 16) -> MachineFacts:
-    return MachineFacts(cores, cores, processes, gpu, None if gigabytes is None else gigabytes * 10**9)
+    """One of eight machines of a training; the others' processes take nothing of it."""
+    return MachineFacts(cores, cores, processes, 8 * processes, gpu, None if gigabytes is None else gigabytes * 10**9)
 
 
 def test_batches_that_fit_into_memory() -> None:
@@ -41,6 +44,21 @@ def test_the_largest_batch_is_estimated_where_no_gpu_can_be_asked() -> None:
     assert estimate_largest_batch(machine(gigabytes=16), 3.67, 128, 1.0) == 69
     assert estimate_largest_batch(machine(gigabytes=16, gpu=True), 3.67, 512, 1.0) is None
     assert estimate_largest_batch(machine(gigabytes=None), 3.67, 512, 1.0) is None
+
+
+def test_a_larger_batch_comes_with_a_larger_learning_rate() -> None:
+    batch = choose_largest_batch(largest=70, most=40, images=80, gpu=True)
+    assert (batch.value, batch.reason) == (40, "auto_adapt_batch_size=Full, at most 40 of 80; tried on the GPU")
+    rate = choose_learning_rate(0.001, usual_batch=8, batch_size=32, highest=0.1)
+    assert (rate.value, rate.reason) == (0.002, "0.001 for batches of 8, times sqrt(32 / 8)")
+    assert choose_learning_rate(0.08, 8, 32, highest=0.1).value == 0.1
+
+
+def test_epochs_end_where_a_patient_user_would() -> None:
+    assert choose_epochs(80, 0, 8, 1, rounds=1, affordable=3000).value == 300
+    reason = choose_epochs(80, 0, 8, 1, rounds=1, affordable=3000).reason
+    assert reason == "3,000 steps at 10 steps each, all that 4 hours are enough for; early stopping may end them"
+    assert choose_epochs(80, 0, 8, 1, rounds=1, affordable=7000).value == 600
 
 
 @pytest.mark.parametrize(("images", "rounds"), [(1, 5), (8, 5), (16, 4), (24, 4), (40, 3), (80, 2), (8 * 33, 1)])

@@ -7,10 +7,10 @@ import pytest
 from otx_seg.configuration.facts import DataFacts, MachineFacts
 from otx_seg.configuration.network import Candidate, choose_network
 
-SPEED, BALANCE = Candidate("s", "SPEED", 0.6), Candidate("b", "BALANCE", 1.2)
-ALL = (SPEED, BALANCE, Candidate("a", "ACCURACY", 3.6))
-TWO_CORES = MachineFacts(cores=2, threads=2, processes=1, gpu=False, memory=16_000_000_000)
-GPU = MachineFacts(cores=8, threads=8, processes=1, gpu=True, memory=16_000_000_000)
+SPEED, BALANCE = Candidate("s", "SPEED", 0.6, 8), Candidate("b", "BALANCE", 1.2, 4)
+ALL = (SPEED, BALANCE, Candidate("a", "ACCURACY", 3.6, 2))
+TWO_CORES = MachineFacts(cores=2, threads=2, processes=1, world_size=1, gpu=False, memory=16_000_000_000)
+GPU = MachineFacts(cores=8, threads=8, processes=1, world_size=1, gpu=True, memory=16_000_000_000)
 
 
 def images(side: float, extent: float = 0.3, aspect: float = 1.0, work: float = 1.0) -> DataFacts:
@@ -32,12 +32,29 @@ def test_the_size_follows_the_images_up_to_the_usual_one(side: float, size: str)
 
 def test_small_regions_want_a_larger_input_as_far_as_the_images_have_more_to_show() -> None:
     # 8 pixels at 768: 8 / 768 = 0.0104 of the side
-    assert chosen(images(2000, extent=0.0105), machine=GPU)[1] == "768x768"
-    assert chosen(images(2000, extent=0.0103), machine=GPU)[1] == "1024x1024"
-    assert chosen(images(2000, extent=0.001), machine=GPU)[1] == "1024x1024"
-    assert chosen(images(500, extent=0.001), machine=GPU)[1] == "512x512"
-    reason = choose_network(images(2000, extent=0.0105), GPU, 0, 8, ALL)[1].reason
+    small = {"machine": GPU, "candidates": [SPEED]}
+    assert chosen(images(2000, extent=0.0105), **small)[1] == "768x768"
+    assert chosen(images(2000, extent=0.0103), **small)[1] == "1024x1024"
+    assert chosen(images(2000, extent=0.001), **small)[1] == "1024x1024"
+    assert chosen(images(500, extent=0.001), **small)[1] == "512x512"
+    reason = choose_network(images(2000, extent=0.0105), GPU, 0, 8, [SPEED])[1].reason
     assert reason == "images of about 2000 pixels a side; regions of 'spot' are 8.1 pixels across at 768"
+
+
+def test_a_finer_network_shows_small_regions_too() -> None:
+    # 5.1 pixels at 512 are enough for b, which answers for every 4th pixel; s needs 1024, four times as costly.
+    assert chosen(images(2000, extent=0.01)) == ("b", "512x512")
+    assert chosen(images(2000, extent=0.01), minutes=61) == ("b", "512x512")
+    # No time for b at 512, and s at 512 has no more positions than b at 256.
+    assert chosen(images(2000, extent=0.01), minutes=31) == ("b", "256x256")
+    # 6.1 pixels at 384 for a and b; no time for b at 512 or 6,000 steps of a: b at 384 sees them, s at 512 does not.
+    assert chosen(images(2000, extent=0.012), minutes=40) == ("b", "384x384")
+
+
+def test_few_images_do_not_get_the_largest_network() -> None:
+    few = DataFacts(49, (512.0,) * 49, 1.0, {"background": 0.8, "spot": 0.3})
+    assert chosen(few, minutes=721) == ("b", "512x512")
+    assert choose_network(few, TWO_CORES, 721, 8, ALL)[0].reason.endswith("; 49 images are few for a larger network")
 
 
 def test_time_decides_between_templates_and_then_on_the_size() -> None:

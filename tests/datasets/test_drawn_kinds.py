@@ -17,7 +17,7 @@ from otx_seg.errors import UsageError
 @pytest.mark.parametrize(
     ("kind", "size", "finest", "across"),
     [
-        ("thin", (512, 640), "crack", (1.5, 6)),
+        ("thin", (512, 640), "crack", (2, 12)),
         ("tiny", (512, 512), "grain", (5, 13)),
         ("regions", (128, 192), "", (50, 190)),
     ],
@@ -41,7 +41,7 @@ def test_thin_structures_have_twelve_bits(tmp_path: Path) -> None:
     draw_kind(tmp_path, "thin", images=1, size=(64, 64), seed=1)
     image = cv2.imread(str(tmp_path / "images" / "0000.png"), cv2.IMREAD_UNCHANGED)
     assert (image.dtype, image.shape) == (np.uint16, (64, 64))
-    assert not (image & 15).any()
+    assert image.max() < 4096
     assert len(np.unique(image)) > 500
 
 

@@ -90,6 +90,14 @@ def test_a_split_with_many_rare_labels_says_why_it_is_larger(dataset):
     )
 
 
+def test_images_that_have_to_be_read_are_counted(dataset):
+    counted = []
+    root = dataset(["a", "b"])
+    open_training(root, None, seed=0, progress=lambda *told: counted.append(told))
+    assert counted == [("checking the training images", 1, 2), ("checking the training images", 2, 2)]
+    open_training(root, root, seed=0, progress=lambda *_: pytest.fail("the masks are read"))
+
+
 def test_two_images_give_one_each(dataset):
     data = open_training(dataset(["a", "b"]), None, seed=0)
     assert (len(data.train), len(data.val)) == (1, 1)

@@ -11,6 +11,7 @@ import pytest
 
 from otx_seg.datasets import check_images, leave_out_copies, open_unlabelled
 from otx_seg.errors import DataError
+from otx_seg.runtime.images import read_image
 
 
 @pytest.fixture
@@ -78,7 +79,9 @@ def test_a_missing_or_empty_folder_is_refused(folder: Path, tmp_path: Path) -> N
 def test_broken_images_are_left_out_and_listed(folder: Path) -> None:
     (folder / "a.png").write_bytes(b"text")
     counted: list[int] = []
-    kept, damages = check_images(open_unlabelled(folder), counted.append)
+    kept, damages, sizes = check_images(open_unlabelled(folder), counted.append)
+    assert sum(images for _, images in sizes) == 2
+    assert sizes[0][0] == read_image(kept.paths[0]).shape[:2]
     assert [Path(path).name for path in kept.paths] == ["b.JPG", "c.png"]
     assert len(damages) == 1
     assert "a.png: not an image" in damages[0]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
 from otx_seg.labels import Labels, default_colors
-from otx_seg.metrics.confusion import Scores, confusion_matrix, scores
+from otx_seg.metrics.confusion import Scores, confusion_matrix, scores, scores_from_json
 
 
 def make_labels(*names: str, background: int | None = 0) -> Labels:
@@ -104,3 +106,10 @@ def test_json_keys() -> None:
     assert list(written) == ["Dice Average", "mDice", "mIoU", "aAcc", "per_label", "absent_labels"]
     assert list(written["per_label"]["dent"]) == ["dice", "iou", "pixels_true", "pixels_predicted"]
     assert written["absent_labels"] == ["rust"]
+
+
+def test_scores_are_read_as_they_were_written() -> None:
+    found = scores(confusion_matrix(PREDICTION, TARGET, 4), LABELS)
+    assert scores_from_json({**json.loads(json.dumps(found.as_json())), "images": 1}) == found
+    with pytest.raises(KeyError):
+        scores_from_json({"mDice": 1.0})

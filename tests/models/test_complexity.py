@@ -15,6 +15,7 @@ def test_a_network_counted_by_hand() -> None:
     assert complexity.gigaflops * 1e9 == pytest.approx(16 * 16 * (8 * 3 * 9 + 8 * 2))
     assert complexity.parameters == 8 * 3 * 9 + 2 * 8 + 8 * 2 + 2
     assert complexity.size_mb * 1e6 == pytest.approx(4 * complexity.parameters)
+    assert complexity.output_stride == 2
     assert next(network.parameters()).device == torch.device("cpu")
 
 
@@ -22,5 +23,6 @@ def test_a_network_counted_by_hand() -> None:
 def test_the_templates_state_what_is_measured(summary: otx_seg.template.TemplateSummary) -> None:
     complexity = measure(build_model(summary.name, 2))
     assert summary.gigaflops == pytest.approx(complexity.gigaflops, abs=0.005)
+    assert summary.output_stride == complexity.output_stride
     assert summary.parameter_count == complexity.parameters
     assert summary.size_mb == pytest.approx(complexity.size_mb, abs=0.005)

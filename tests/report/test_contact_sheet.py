@@ -32,7 +32,7 @@ def inspection(tmp_path_factory: pytest.TempPathFactory) -> Inspection:
         Image.fromarray(mask).save(root / "masks" / f"{number:02d}.png")
     (root / "images" / "05.png").write_bytes(b"text")
     (root / "dataset_meta.json").write_text(json.dumps({"label_map": {"0": "background", "1": "cat", "2": "dog"}}))
-    return inspect("train", "train", open_folder(root)["default"], (8, 8))
+    return inspect("train", "train", open_folder(root)["default"])
 
 
 def chosen(inspection: Inspection, limit: int) -> list[int]:

@@ -32,7 +32,7 @@ from otx_seg.verbs.optimize import recipe
 
 LABELS = Labels(("a", "b"), default_colors(2), None)
 # Descriptions and what a run hands on as it is: tests of the places that use them see to these.
-DESCRIPTIVE = {"gigaflops", "parameter_count", "size_mb"}
+DESCRIPTIVE = {"gigaflops", "parameter_count", "size_mb", "output_stride"}
 PLACEHOLDER = {"model.decode_head.num_classes"}
 
 

@@ -21,7 +21,9 @@ def test_without_ranges_the_learning_rate_is_searched_around_its_value() -> None
     template = load("Lite-HRNet-s-mod2").model_copy(update={"search_space": {}})
     space = space_of(template.override({LEARNING_RATE: 0.002}), 1000)
     assert space.keys() == {LEARNING_RATE}
-    assert (space[LEARNING_RATE].low, space[LEARNING_RATE].high) == pytest.approx((0.0002, 0.02))
+    assert (space[LEARNING_RATE].low, space[LEARNING_RATE].high) == pytest.approx((0.0001, 0.02))
+    far_off = space_of(template.override({LEARNING_RATE: 1e-6}), 1000)[LEARNING_RATE]
+    assert (far_off.low, far_off.high) == pytest.approx((1e-7, 0.01))
     assert space[LEARNING_RATE].log
     assert space_of(template.override({LEARNING_RATE: 0.05}), 1000)[LEARNING_RATE].high == 0.1
 

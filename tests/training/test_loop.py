@@ -12,16 +12,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import yaml
+from accelerate import Accelerator
 from brief_training import PARAMETERS, CrashAt, same_weights, train_briefly
 
 from otx_seg.algorithms import Moment
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.template import load
+from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
 from otx_seg.training.journal import read_journal
 from otx_seg.training.watcher import SilentWatcher, StepReport, ValidationReport
 
@@ -107,6 +110,39 @@ def test_a_signal_in_the_middle_of_an_epoch_saves_everything(drawn_data: Path, f
     train_briefly(drawn_data, tmp_path / "moved", resume_from=tmp_path / "run", watcher=recorder)
     assert recorder.steps[0].step == 6
     assert same_weights(tmp_path / "moved", finished)
+
+
+def test_resuming_a_finished_run_gives_its_result(
+    drawn_data: Path, finished: Path, tmp_path: Path, messages: Any
+) -> None:
+    recorder = Recorder()
+    result = train_briefly(drawn_data, tmp_path / "copy", resume_from=finished, watcher=recorder)
+    assert (result.steps, recorder.steps) == (9, [])
+    assert result.scores is not None
+    assert f"{tmp_path / 'copy'} is finished already: 3 epochs are done. This is its result" in messages.text
+    assert same_weights(tmp_path / "copy", finished)
+
+
+def test_processes_leave_together_once_all_is_saved(
+    drawn_data: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[int] = []
+
+    def wait(_: object) -> None:
+        saved.append(read_checkpoint(find_checkpoint(tmp_path / "run"))["position"]["step"])
+        raise RuntimeError("Connection closed by peer")
+
+    class Interrupt(SilentWatcher):
+        def on_step(self, report: StepReport) -> None:
+            if report.step == 5:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Accelerator, "wait_for_everyone", wait)
+    with pytest.raises(OtxError, match=r"interrupted by SIGTERM after 5 steps"):
+        train_briefly(drawn_data, tmp_path / "run", watcher=Interrupt())
+    train_briefly(drawn_data, tmp_path / "run", resume_from=tmp_path / "run")
+    assert saved == [5, 9]
+    assert same_weights(tmp_path / "run", finished)
 
 
 def test_killed_at_random_moments(drawn_data: Path, tmp_path: Path) -> None:

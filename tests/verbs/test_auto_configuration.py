@@ -5,24 +5,30 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import pytest
+import torch
 from brief_training import CrashAt
 
-from otx_seg.configuration.facts import Decision
-from otx_seg.datasets import find_training, open_training
+from otx_seg.configuration.facts import Decision, MachineFacts
+from otx_seg.configuration.network import INPUT_SIZE
+from otx_seg.datasets import TrainingData, find_training, open_training
+from otx_seg.datasets.synthetic import NAMES as DRAWN
 from otx_seg.errors import OtxError, UsageError
+from otx_seg.labels import Labels, default_colors
 from otx_seg.template import find_template_file, load
-from otx_seg.verbs.auto_configuration import with_found
-from otx_seg.verbs.plan import Request, make_plan
+from otx_seg.verbs.auto_configuration import configure, with_found
+from otx_seg.verbs.plan import Plan, Request, Roots, make_plan
 from otx_seg.verbs.train import train
 from otx_seg.verbs.training_data import check_data, open_data, recorded_validation
 from otx_seg.workspace.run_folder import RunFolder
-from otx_seg.workspace.weights import read_weights
+from otx_seg.workspace.weights import read_weights, write_backbone, write_weights
 
+BATCH, RATE = "learning_parameters.batch_size", "learning_parameters.learning_rate"
 BRIEF = {
     "learning_parameters.pretrained": "none",
     "learning_parameters.num_workers": 0,
@@ -74,23 +80,27 @@ def test_epochs_that_the_user_counts_are_single_rounds(run: Path) -> None:
     assert decisions_in(run)["learning_parameters.rounds_per_epoch"]["reason"] == "num_iters counts rounds"
 
 
-def test_the_largest_batch(drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Lite-HRNet-s has 1.82 GFLOPs at 512x512: at 64x64 an image takes half of a 64th of that in GB.
-    monkeypatch.setattr("otx_seg.training.devices._memory", lambda: round(1.82e9 / 64 * 6.5))
-    full = {
-        **BRIEF,
-        "learning_parameters.batch_size": 2,
-        "learning_parameters.auto_adapt_batch_size": "Full",
-        "learning_parameters.learning_rate": 0.002,
-    }
+@pytest.mark.parametrize(
+    ("given", "batch", "rate", "epochs"),
+    # 6,000 steps. Batches of 12: a round is 2 steps, an epoch of 4 rounds 6. Batches of 2: 8 steps, 3 rounds, 24.
+    [({}, 12, 0.00367, 1000), ({RATE: 0.002}, 12, 0.002, 1000), ({BATCH: 2}, 2, 0.003, 250)],
+)
+def test_the_largest_batch(
+    given: dict[str, Any], batch: int, rate: float, epochs: int, drawn_data: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    shutil.copytree(drawn_data, tmp_path / "data")
+    for file in list((tmp_path / "data" / "train").glob("*/*.*")):  # 8 images, twice
+        shutil.copy(file, file.with_name(f"again{file.name}"))
+    template = load("Lite-HRNet-s-mod2")
+    # At 64x64 an image takes half of a 64th of the GFLOPs at 512x512 in GB, and half of the memory may be used.
+    monkeypatch.setattr("otx_seg.training.devices._memory", lambda: round(template.gigaflops * 1e9 / 64 * 12.5))
+    full = {name: value for name, value in BRIEF.items() if not name.endswith("num_iters")}
+    full |= {"learning_parameters.auto_adapt_batch_size": "Full", **given}
     with pytest.raises(CrashAt.CrashError):
-        train(drawn_data, output=tmp_path, template="Lite-HRNet-s-mod2", parameters=full, watcher=CrashAt(1))
-    found = decisions_in(tmp_path)
-    assert found["learning_parameters.batch_size"]["value"] == 6
-    assert found["learning_parameters.batch_size"]["reason"].endswith("at most 8 for 8 images, estimated")
-    assert found["learning_parameters.learning_rate"]["value"] == 0.00346  # 0.002 x sqrt(3)
-    parameters = load(tmp_path / "template.yaml").hyper_parameters.learning_parameters
-    assert (parameters.batch_size, parameters.learning_rate) == (6, 0.00346)
+        train(tmp_path / "data", output=tmp_path / "run", template=template.name, parameters=full, watcher=CrashAt(1))
+    parameters = load(tmp_path / "run" / "template.yaml").hyper_parameters.learning_parameters
+    assert (parameters.batch_size, parameters.learning_rate, parameters.num_iters) == (batch, rate, epochs)
+    assert decisions_in(tmp_path / "run")["learning_parameters.batch_size"]["given"] == (BATCH in given)
 
 
 def test_the_resolved_template_leaves_nothing_open(run: Path) -> None:
@@ -107,6 +117,53 @@ def test_what_was_decided_is_said(drawn_data: Path, tmp_path: Path, messages: An
         train(drawn_data, output=tmp_path, template="Lite-HRNet-s-mod2", parameters=BRIEF, watcher=CrashAt(1))
     assert "decided: input_size 64x64 (images of about 64 pixels a side" in messages.text
     assert "as given: template Lite-HRNet-s-mod2, num_workers 0, num_iters 1" in messages.text
+
+
+TWO_CORES = MachineFacts(cores=2, threads=2, processes=1, world_size=1, gpu=False, memory=16_000_000_000)
+
+
+def configured(**request: Any) -> dict[str, Decision]:
+    """What is decided for these arguments of a training, by parameter."""
+    plan = make_plan(Request(**request))
+    without_masks = plan.train_type == "Selfsupervised"
+    data, report = (bare_images(plan), None) if without_masks else check_data(plan, open_data(plan), None)
+    return {item.parameter: item for item in configure(plan, data, report, TWO_CORES).decisions}
+
+
+def bare_images(plan: Plan) -> TrainingData:
+    return open_data(replace(plan, roots=Roots(plan.roots.train.parent, None, None, None)))
+
+
+def weights_trained_at(size: str, path: Path) -> Path:
+    """`weights.pth` for the labels of the drawn images, of which the classifier alone is there."""
+    labels = Labels(DRAWN, default_colors(len(DRAWN)), background=0)
+    chosen = load("Lite-HRNet-s-mod2").override({INPUT_SIZE: size})
+    write_weights(path, {"decode_head.conv_seg.weight": torch.zeros(len(DRAWN), 1, 1, 1)}, labels, chosen, "zeros")
+    return path
+
+
+def test_a_trained_network_keeps_the_size_of_its_input(drawn_data: Path, tmp_path: Path) -> None:
+    weights = weights_trained_at("96x128", tmp_path / "weights.pth")
+    expected = Decision(INPUT_SIZE, "96x128", "that of the weights to start from")
+    assert configured(train_root=drawn_data, load_weights=weights)[INPUT_SIZE] == expected
+    assert configured(train_root=drawn_data / "train" / "images", load_weights=weights)[INPUT_SIZE] == expected
+    # However little time there is.
+    hasty = {"learning_parameters.max_minutes": 0.01}
+    assert configured(train_root=drawn_data, load_weights=weights, parameters=hasty)[INPUT_SIZE] == expected
+    asked = configured(train_root=drawn_data, load_weights=weights, parameters={INPUT_SIZE: "64x64"})[INPUT_SIZE]
+    assert asked == Decision(INPUT_SIZE, "64x64", "as given", given=True)
+    assert configured(train_root=drawn_data)[INPUT_SIZE].value == "64x64"
+
+
+def test_a_backbone_alone_and_odd_sizes_say_nothing_about_the_input(drawn_data: Path, tmp_path: Path) -> None:
+    chosen = load("Lite-HRNet-s-mod2").override({INPUT_SIZE: "96x96"})
+    write_backbone(tmp_path / "backbone.pth", {"any": torch.zeros(1)}, chosen, "zeros")
+    assert configured(train_root=drawn_data, load_weights=tmp_path / "backbone.pth")[INPUT_SIZE].value == "64x64"
+    of_otx_1 = {"model": {"state_dict": {"decode_head.conv_seg.weight": torch.zeros(2, 1)}}, "labels": ["disc"]}
+    for size, expected in (((96, 96), "96x96"), ((100, 96), "64x64")):
+        torch.save({**of_otx_1, "input_size": size}, tmp_path / "old.pth")
+        found = configured(train_root=drawn_data, load_weights=tmp_path / "old.pth", template="Lite-HRNet-s-mod2")
+        assert found[INPUT_SIZE].value == expected
 
 
 def test_a_file_decides_what_it_names(drawn_data: Path, tmp_path: Path) -> None:
@@ -164,9 +221,13 @@ def test_the_validation_images_of_a_run_are_found_again(drawn_data: Path, tmp_pa
 
 def test_what_a_search_found_replaces_what_was_decided() -> None:
     before = (Decision("template", "small", "as given", given=True), Decision("g.size", 8, "as usual"))
-    assert with_found(before, {"g.size": 8, "g.rate": 0.1}) == before
-    after = with_found(before, {"g.size": 5, "g.rate": 0.1})
+    first = {"g.size": 8, "g.rate": 0.2}
+    assert with_found(before, {"g.size": 8, "g.rate": 0.1}, first) == before
+    after = with_found(before, {"g.size": 5, "g.rate": 0.1}, first)
     assert after == (before[0], Decision("g.size", 5, "found by the search, which began with 8"))
+    # The trial with these values failed later.
+    assert with_found(after, {"g.size": 6, "g.rate": 0.1}, first)[1].reason.endswith("began with 8")
+    assert with_found(after, first, first)[1] == Decision("g.size", 8, "what the search began with")
 
 
 def test_a_label_in_one_image_is_trained_on_and_said(

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from otx_seg.datasets import AS_IT_LOOKS
 from otx_seg.errors import DataError, UsageError
 from otx_seg.template import load
 from otx_seg.verbs.build import build
 from otx_seg.verbs.place import open_place
+from otx_seg.verbs.place_of_data import images_to_run_on, to_measure_on
 from otx_seg.verbs.place_of_training import fill_from
 from otx_seg.verbs.plan import Request, make_plan
 from otx_seg.workspace.data_file import read_data_file
@@ -105,7 +107,7 @@ def test_paths_are_relative_to_the_workspace(here: Path, drawn_data: Path, monke
     made.workspace.data.write_text("data: {train: {data-roots: linked}, val: {data-roots: ../missing}}")
     place = open_place("w")
     assert Path(place.train_root(None)).resolve() == (drawn_data / "train").resolve()
-    assert place.train_root("other") == "other"
+    assert place.train_root("other") == Path("other")
     with pytest.raises(DataError, match=r"data.yaml: data.val.data-roots: .*missing: no such file or folder; correct"):
         place.root(None, "val")
     monkeypatch.chdir("w")
@@ -113,18 +115,21 @@ def test_paths_are_relative_to_the_workspace(here: Path, drawn_data: Path, monke
 
 
 def test_what_is_tested_on(here: Path, drawn_data: Path) -> None:
+    def measured(given: str | None = None) -> Path:
+        return to_measure_on(open_place("w"), given, AS_IT_LOOKS).root
+
     train, val = drawn_data / "train", drawn_data / "val"
     build(train, workspace="w")
     with pytest.raises(UsageError, match=r"--test-data-roots is missing: .*, or write it into w/data.yaml"):
-        open_place("w").test_root(None)
+        measured()
     build(drawn_data, workspace="w")  # its subset val
-    assert open_place("w").test_root(None) == drawn_data
+    assert measured() == drawn_data
     build(val_data_roots=val, workspace="w")
-    assert open_place("w").test_root(None) == val
-    assert Path(open_place("w").images(None, "--input", "images")) == val / "images"
+    assert measured() == val
+    assert images_to_run_on(open_place("w"), None, "--input", "images") == val / "images"
     build(test_data_roots=train, workspace="w")
-    assert open_place("w").test_root(None) == train
-    assert open_place("w").test_root("given") == "given"
+    assert measured() == train
+    assert measured("given") == Path("given")
 
 
 def test_the_last_models_are_found(here: Path, messages: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,12 +12,14 @@ import pytest
 from data_layouts import SUBSET_OF, UNDIVIDED, WRITERS
 from PIL import Image
 
+from otx_seg.configuration.facts import MachineFacts
 from otx_seg.datasets.data_check import DataCheck
 from otx_seg.datasets.problems import Problem
 from otx_seg.errors import DataError, UsageError
-from otx_seg.verbs.check import Folders, check, look_through
-from otx_seg.verbs.opened_data import Meant
+from otx_seg.verbs.auto_configuration import configure
+from otx_seg.verbs.check import check, look_through
 from otx_seg.verbs.plan import Request, make_plan
+from otx_seg.verbs.sources import Source, Sources
 from otx_seg.verbs.training_data import check_data, open_data
 
 NAMES = ("background", "cat", "dog")
@@ -75,7 +77,8 @@ def test_sound_data(data: Path) -> None:
     cat = train.labels[1]
     assert (cat.name, cat.pixels, cat.images) == ("cat", 512 * IMAGES, IMAGES)
     assert cat.share == pytest.approx(512 / SIDE**2)
-    assert cat.typical_region == 512 * (512 // SIDE) ** 2
+    assert result.input_size == (SIDE, SIDE)
+    assert cat.typical_extent == pytest.approx(2 / (1 / 32 + 1 / 16))  # harmonic mean of its sides
     assert train.data_format == "Common Semantic Segmentation"
 
 
@@ -92,7 +95,9 @@ def test_every_layout(layout: str, written: Any) -> None:
 def test_json_holds_all_of_it(data: Path) -> None:
     (data / "val" / "masks" / "3.png").unlink()
     told = json.loads(json.dumps(check(data).as_json()))
-    assert list(told) == ["verdict", "usable_for", "subsets", "problems", "page"]
+    assert list(told) == ["verdict", "usable_for", "input_size", "subsets", "problems", "page"]
+    assert told["input_size"] == "64x64"
+    assert told["subsets"][0]["labels"][1]["typical_extent"] == pytest.approx(21.33, abs=0.01)
     assert told["subsets"][0]["sizes"] == [{"height": SIDE, "width": SIDE, "images": IMAGES}]
     assert told["subsets"][0]["labels"][2]["images"] == IMAGES
     assert told["problems"] == [
@@ -118,6 +123,49 @@ def test_subsets_that_lie_apart_are_compared(data: Path) -> None:
     assert leak.files[0].path.endswith("train/images/2.png")
     assert leak.files[0].note.endswith("other/images/5.png")
     assert result.verdict == "usable for training, with 1 warning"
+
+
+@pytest.mark.parametrize("layout", ["coco", "voc in numbers", "subsets in folders"])
+def test_subsets_that_share_their_folders(tmp_path: Path, layout: str) -> None:
+    WRITERS[layout][1](tmp_path / "data")
+    result = check(tmp_path / "data")
+    assert [(subset.name, subset.samples) for subset in result.subsets] == [("train", 2), ("val", 1)]
+    assert result.usable_for == "training"
+
+
+def test_files_of_annotations(drawn_data: Path, drawn_as_coco: dict[str, Path]) -> None:
+    files = {"val_ann_files": drawn_as_coco["val"], "train_ann_files": drawn_as_coco["train"]}
+    apart = check([drawn_data, drawn_data / "val" / ".."], **files)
+    together = check(drawn_data, **files)
+    for result in (apart, together):
+        assert [(subset.kind, subset.samples, subset.data_format) for subset in result.subsets] == [
+            ("train", 8, "COCO"),
+            ("val", 2, "COCO"),
+        ]
+        assert [label.pixels for label in result.subsets[0].labels] == [
+            label.pixels for label in check(drawn_data).subsets[0].labels
+        ]
+    # Images that are described twice are found as those of two folders are.
+    leaking = check(drawn_data, train_ann_files=drawn_as_coco["train"], test_ann_files=copied(drawn_as_coco["train"]))
+    assert "images_in_several_subsets" in [problem.code for problem in leaking.problems]
+
+
+def copied(file: Path) -> Path:
+    return shutil.copy(file, file.with_name("again.json"))
+
+
+def test_files_of_annotations_that_are_misused(data: Path, drawn_data: Path, drawn_as_coco: dict[str, Path]) -> None:
+    train, val = drawn_as_coco["train"], drawn_as_coco["val"]
+    with pytest.raises(
+        UsageError, match=r"--train-ann-files, --test-ann-files: give --data-roots once, .* or once for"
+    ):
+        check([drawn_data, data, data / "val"], train_ann_files=train, test_ann_files=val)
+    with pytest.raises(UsageError, match=r"train.json: is named twice in the files of annotations"):
+        check(drawn_data, train_ann_files=train, val_ann_files=train)
+    with pytest.raises(DataError, match=r"none.json: no such file of annotations"):
+        check(drawn_data, val_ann_files="none.json")
+    problem = only(check(data, train_ann_files=train))
+    assert (problem.severity, problem.code, problem.subset) == ("error", "cannot_be_opened", "train")
 
 
 def test_all_masks_with_faults_are_listed(data: Path) -> None:
@@ -186,16 +234,33 @@ def test_the_share_that_is_too_small_is_one_in_ten_thousand(data: Path) -> None:
     assert "labels_with_few_pixels" not in found(check(data))
 
 
-def test_tiny_regions(data: Path) -> None:
+@pytest.mark.parametrize(("side", "told"), [(3, "dog (3.1)"), (4, None)])
+def test_tiny_regions(data: Path, side: int, told: str | None) -> None:
+    # In 500 x 500 pixels, for which the input is 512 x 512: 3.1 and 4.1 pixels there.
     for number in range(IMAGES):
-        mask = drawn(1)
-        mask[60:62, 60:62] = 2  # 16 x 16 pixels at 512 x 512, in 300 x 300 pixels 7 x 7
-        write(data / "train", f"{number}", np.pad(mask, (0, 300 - SIDE)), number)
-    tiny = found(check(data))["tiny_regions"]
-    assert tiny.severity == "note"
-    assert "dog (" in tiny.what
-    assert "cat" not in tiny.what
-    assert "512x512" in tiny.what
+        mask = np.pad(drawn(1), (0, 500 - SIDE))
+        mask[100 : 100 + side, 100 : 100 + side] = 2
+        write(data / "train", f"{number}", mask, number)
+    result = check(data)
+    assert result.input_size == (512, 512)
+    expected = (
+        f"labels whose regions are fewer than 4 pixels across at 512x512, the input size for these images: {told}"
+    )
+    said = [(problem.severity, problem.what) for problem in result.problems if problem.code == "tiny_regions"]
+    assert said == ([("note", expected)] if told is not None else [])
+
+
+def test_the_input_size_is_that_of_a_training(data: Path) -> None:
+    for number in range(IMAGES):
+        mask = np.zeros((300, 600), np.uint8)
+        mask[:200, :300] = 1
+        mask[100:120, 400:420] = 2
+        write(data / "train", f"{number}", mask, number)
+    plan = make_plan(Request(train_root=data / "train", val_root=data / "val"))
+    opened, report = check_data(plan, open_data(plan), None)
+    machine = MachineFacts(cores=8, threads=8, processes=1, world_size=1, gpu=True, memory=None)
+    trained_at = configure(plan, opened, report, machine).template.input_size
+    assert check(data).input_size == trained_at != (512, 512)
 
 
 def test_a_label_that_is_not_validated(data: Path) -> None:
@@ -345,20 +410,24 @@ class TestTheSubsetThatTrainingChooses:
 class TestWhatFoldersAreMeantFor:
     """What `otx run` and workspaces know."""
 
-    def uses(self, labelled: list[Path], meant: Meant) -> dict[str, str]:
-        result = look_through(Folders(labelled, [], meant=meant), None, None, overwrite=False, progress=None)
+    def look(self, **folders: Path) -> DataCheck:
+        sources = Sources(tuple(Source(root, None, part) for part, root in folders.items()))
+        return look_through(sources, None, overwrite=False, progress=None)
+
+    def uses(self, **folders: Path) -> dict[str, str]:
+        result = self.look(**folders)
         assert result.usable_for == "training", result.problems
         return {subset.name: subset.use for subset in result.subsets}
 
     def test_a_validation_folder_comes_before_a_subset_beside_the_training_images(self, data: Path) -> None:
         other = data.parent / "other"
         shutil.copytree(data / "val", other)
-        assert self.uses([data, other], Meant(data, other)) == {
+        assert self.uses(train=data, val=other) == {
             "train": "training",
             "default": "validation",
             "val": "nothing",
         }
-        assert self.uses([data, other], Meant(data, None, other)) == {
+        assert self.uses(train=data, test=other) == {
             "train": "training",
             "val": "validation",
             "default": "test",
@@ -367,7 +436,7 @@ class TestWhatFoldersAreMeantFor:
     def test_the_training_folder_comes_first(self, data: Path) -> None:
         plain = data.parent / "plain"
         shutil.copytree(data / "val", plain)
-        assert self.uses([plain, data], Meant(plain, data)) == {
+        assert self.uses(train=plain, val=data) == {
             "default": "training",
             "val": "validation",
             "train": "test",
@@ -378,14 +447,12 @@ class TestWhatFoldersAreMeantFor:
         for number in range(1, IMAGES):
             (data / "train" / "images" / f"{number}.png").unlink()
             (data / "train" / "masks" / f"{number}.png").unlink()
-        folders = Folders([data, data.parent / "held out"], [], meant=Meant(data, None, data.parent / "held out"))
-        assert "single_image" in found(look_through(folders, None, None, overwrite=False, progress=None))
+        assert "single_image" in found(self.look(train=data, test=data.parent / "held out"))
 
     def test_a_validation_folder_of_several_subsets(self, data: Path) -> None:
         for name in ("a", "b"):
             shutil.copytree(data / "val", data.parent / "other" / name)
-        folders = Folders([data, data.parent / "other"], [], meant=Meant(data, data.parent / "other"))
-        result = look_through(folders, None, None, overwrite=False, progress=None)
+        result = self.look(train=data, val=data.parent / "other")
         assert found(result)["which_subset"].what == "which subset to validate on? Found a, b, expected val or default"
         assert result.usable_for is None
 
@@ -396,7 +463,10 @@ def test_images_without_masks(data: Path) -> None:
     assert result.usable_for == "self-supervised training"
     assert result.verdict == "usable for self-supervised training only: there are no masks"
     assert (result.subsets[0].name, result.subsets[0].images, result.subsets[0].labels) == ("unlabelled", IMAGES, ())
+    assert result.subsets[0].sizes == (((SIDE, SIDE), IMAGES),)
+    assert (result.input_size, result.as_json()["input_size"]) == (None, None)
     (bare / "0.png").write_bytes(b"text")
+    assert check(bare).subsets[0].sizes == (((SIDE, SIDE), IMAGES - 1),)
     damaged = only(check(bare))
     assert damaged.files[0].path == str(bare / "0.png")
     assert damaged.files[0].note.startswith("not an image")

@@ -219,12 +219,16 @@ def test_a_result_is_replaced_on_demand_only(finished: Path, small_weights: Path
         optimize(small_weights, data, data, output=finished, parameters=BRIEF)
 
 
-def test_a_finished_run_is_not_finished_again(finished: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
+def test_resuming_a_finished_run_gives_its_result_without_work(finished: Path, messages: Any) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.name != "otx.log"}
     for named in (finished, finished / "logs" / "checkpoint" / "state.pth"):
-        with pytest.raises(UsageError, match=r"is finished already, its result is .*finished/nncf; to fine-tune once"):
-            optimize(resume_from=named)
-    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
+        result: Any = optimize(resume_from=named)
+        assert result.as_json() == performance(finished)
+        assert (result.model, result.weights) == (finished / "nncf/openvino.xml", finished / "nncf/weights.pth")
+        assert result.before.images == 4
+    assert messages.text.count(f"{finished} is finished already: 2 epochs are done. This is its result") == 2
+    now = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.name != "otx.log"}
+    assert {path for path in now if not path.is_dir() and now[path] != before.get(path)} == set()
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,18 @@ import pytest
 from brief_training import PARAMETERS
 from small_network import small_template
 
+from otx_seg.datasets import HowToRead
 from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.template import load
+from otx_seg.training.loop import InterruptedRunError
 from otx_seg.verbs import run as run_module
 from otx_seg.verbs.build import build
-from otx_seg.verbs.job import STATE, Job, SilentDisplay, digest_of, read_state
-from otx_seg.verbs.job_steps import STEPS, Step
+from otx_seg.verbs.job import STATE, Asked, Job, SilentDisplay, digest_of, read_state
+from otx_seg.verbs.job_steps import STEPS, Step, _measured_on
+from otx_seg.verbs.place import open_place
 from otx_seg.verbs.run import run
+from otx_seg.verbs.sources import Source
 
 NAMES = [step.name for step in STEPS]
 
@@ -95,6 +100,16 @@ def test_a_failed_job_goes_on_where_it_stopped(counted: Counted, data: Path, her
     assert counted.done == NAMES + NAMES[5:]
 
 
+def test_an_interrupted_training_says_how_the_whole_job_goes_on(counted: Counted, data: Path, here: Path) -> None:
+    counted.failing["train"] = InterruptedRunError("interrupted; everything is saved", "otx train --resume-from job")
+    with pytest.raises(InterruptedRunError) as raised:
+        run(data / "train", data / "val", output="my job")
+    assert str(raised.value) == (
+        "step 2 of 9, training: interrupted; everything is saved. The whole job goes on with: otx run --output 'my job'"
+    )
+    assert json.loads(Path("my job", STATE).read_text())["stopped"]["reason"] == "interrupted; everything is saved"
+
+
 def test_a_job_about_something_else_is_not_continued(counted: Counted, data: Path, here: Path) -> None:
     run(data / "train", data / "val", output="job")
     with pytest.raises(UsageError, match=r"batch_size was None and is 4; begin anew with --overwrite"):
@@ -147,6 +162,99 @@ def test_in_a_workspace_no_arguments_are_needed(counted: Counted, data: Path, he
         run(workspace="w")  # unfinished: which of both is meant is for people to say
 
 
+def test_format_and_files_of_annotations_are_part_of_the_job(
+    counted: Counted, here: Path, drawn_data: Path, drawn_as_coco: dict[str, Path]
+) -> None:
+    train = here / "train.json"
+    train.write_bytes(drawn_as_coco["train"].read_bytes())
+    files = {"train_ann_files": train, "val_ann_files": drawn_as_coco["val"]}
+    assert run(drawn_data, **files, output="job").skipped == ()
+    assert run(output="job").skipped == tuple(NAMES)
+    state = read_state(Path("job"))
+    assert state is not None
+    assert state.inputs["folders"]["test data"] == str(drawn_data)  # measured on what is validated on
+    assert state.inputs["folders"]["test annotations"] == str(drawn_as_coco["val"])
+    with pytest.raises(
+        UsageError, match=r"the job there was begun with something else: data format was None and is 'c"
+    ):
+        run(output="job", data_format="coco")
+    with pytest.raises(UsageError, match=r"validation annotations was .*val.json' and is .*train.json'"):
+        run(output="job", val_ann_files=drawn_as_coco["train"])
+    os.utime(train, (1, 1))
+    with pytest.raises(UsageError, match=r"the files of the train annotations are others now"):
+        run(output="job")
+    with pytest.raises(UsageError, match=r"--test-ann-files describes images in a folder: give --test-data-roots too"):
+        run(drawn_data, output="other", test_ann_files=train)
+    assert not Path("other").exists()
+
+
+def test_what_is_left_out_is_as_before() -> None:
+    before = Asked(train_root="/a", train_annotations="/a.json", val_annotations="/b.json", data_format="coco", seed=7)
+    assert Asked().or_as_before(before) == before
+    assert Asked(train_annotations="/c.json").or_as_before(before) == replace(before, train_annotations="/c.json")
+    # Files go with their folders, that of validation images without a folder with the training folder.
+    moved = Asked(train_root="/d").or_as_before(before)
+    assert moved == replace(before, train_root="/d", train_annotations=None, val_annotations=None)
+    assert Asked(val_root="/d").or_as_before(before) == replace(before, val_root="/d", val_annotations=None)
+
+
+def test_what_a_workspace_says_of_the_data_reaches_every_step(
+    here: Path, drawn_data: Path, drawn_as_coco: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, dict[str, Any]] = {}
+
+    def asks(step: str) -> Callable[..., Any]:
+        def verb(*places: Any, **arguments: Any) -> Any:
+            asked[step] = {"places": places, **arguments}
+            raise OtxError(step)
+
+        return verb
+
+    for step in ("train", "optimize"):
+        monkeypatch.setattr(f"otx_seg.verbs.job_steps.{step}", asks(step))
+    build(drawn_data, train_ann_files=drawn_as_coco["train"], val_ann_files=drawn_as_coco["val"], workspace="w")
+    with pytest.raises(OtxError, match=r"step 2 of 9, training: train"):  # the data was looked through
+        run(workspace="w", output="job", data_format="coco")
+    state = read_state(Path("job"))
+    assert state is not None
+    job = settle(state.asked)
+    with pytest.raises(OtxError, match=r"optimize"):
+        STEPS[5].work(job, {"export": {"file": "openvino.xml"}})
+    for step in ("train", "optimize"):
+        assert drawn_data in asked[step]["places"]
+        given = {name: asked[step][name] for name in ("train_ann_files", "val_ann_files", "data_format")}
+        expected = {"train_ann_files": drawn_as_coco["train"], "val_ann_files": drawn_as_coco["val"]}
+        assert given == {**expected, "data_format": "coco"}
+    assert [Path(sample.image).parts[-3] for sample in _measured_on(job).samples] == ["val", "val"]
+
+
+def settle(asked: Asked) -> Job:
+    """The job in the workspace ``w`` that was asked for."""
+    shown = lambda: nullcontext(SilentDisplay())  # noqa: E731
+    return run_module._settle(open_place("w"), asked, workspace="w", seconds=1.0, shown=shown)
+
+
+def test_a_job_is_measured_on_its_own_data(here: Path, drawn_data: Path, data: Path) -> None:
+    build(drawn_data / "train", drawn_data / "val", workspace="w")
+    assert settle(Asked()).test_root == drawn_data / "val"
+    assert settle(Asked(val_root=str(data / "val"))).test_root == data / "val"
+    assert settle(Asked(train_root=str(data / "train"))).test_root == drawn_data / "val"
+    assert settle(Asked(test_root=str(data / "train"))).test_root == data / "train"
+    build(test_data_roots=data / "val", workspace="w")
+    assert settle(Asked(val_root=str(data / "train"))).test_root == data / "val"
+
+
+def test_a_test_subset_is_for_measuring(here: Path, drawn_data: Path) -> None:
+    whole = here / "whole"
+    shutil.copytree(drawn_data, whole)
+    shutil.copytree(drawn_data / "val", whole / "test")
+    build(workspace="w")
+    job = settle(Asked(train_root=str(whole)))
+    assert job.test_root == whole
+    assert {Path(sample.image).parts[-3] for sample in _measured_on(job).samples} == {"test"}
+    assert settle(Asked(train_root=str(drawn_data))).test_root is None
+
+
 def test_what_is_refused_leaves_nothing(counted: Counted, data: Path, here: Path) -> None:
     counted.failing["check"] = DataError("all masks are empty")
     with pytest.raises(DataError, match=r"^all masks are empty$"):
@@ -182,7 +290,16 @@ def test_folders_in_other_folders_are_checked_once(tmp_path: Path) -> None:
         (tmp_path / name).mkdir(parents=True)
     roots = (tmp_path / "a" / "train", tmp_path / "b", tmp_path / "a")
     job = Job(tmp_path, small_template(), *roots, None, None, 0, None, 1.0, lambda: nullcontext(SilentDisplay()))
-    assert job.data.labelled == [tmp_path / "b", tmp_path / "a"]
+    # What holds others is for what the first of them is for.
+    assert job.data.labelled == (Source(tmp_path / "b", None, "val"), Source(tmp_path / "a", None, "train"))
+    # A file of annotations describes a subset of its own; without another folder, in the training folder.
+    files = [tmp_path / "train.json", tmp_path / "val.json"]
+    job = replace(job, val_root=None, how=HowToRead("coco", *files))
+    described = [Source(tmp_path / "a" / "train", file, file.stem) for file in files]
+    assert job.data.labelled == (*described, Source(tmp_path / "a", None, "test"))
+    assert job.data.data_format == "coco"
+    on_validation = replace(job, test_root=job.train_root, how=replace(job.how, test_annotations=files[1]))
+    assert on_validation.data.labelled == tuple(described)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 2}', '{"version": 1, "asked": {"what": 1}}'])
@@ -204,6 +321,7 @@ def test_a_digest_sees_names_sizes_and_times(tmp_path: Path) -> None:
         seen.add(digest_of(tmp_path))
     file.rename(tmp_path / "a" / "c")
     seen.add(digest_of(tmp_path))
+    assert digest_of(tmp_path / "a" / "c") != digest_of(tmp_path / "a" / "gone")
     assert len(seen) == 4  # "x" and "y" differ in nothing that is looked at
     assert digest_of(tmp_path) in seen
 

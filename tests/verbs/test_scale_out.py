@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,10 +26,11 @@ from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.evaluate import evaluate
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
-from otx_seg.verbs import meeting, scale_out
+from otx_seg.verbs import launched, meeting, scale_out
 from otx_seg.verbs.meeting import host_meeting, join_meeting
 from otx_seg.verbs.scale_out import Job, settle_job
 from otx_seg.verbs.train import train
+from otx_seg.workspace.command_line import resume_command
 
 PLAN = {"processes": 1, "world_size": 2}
 
@@ -46,8 +50,9 @@ def command(data: Path, output: Path, *options: str, epochs: int) -> list[str]:
     return [sys.executable, "-m", "otx_seg", *map(str, words)]
 
 
-def start(words: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(words: list[str], **environment: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, **environment}
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 def wait_for(path: Path, text: str, process: subprocess.Popen[str]) -> None:
@@ -118,7 +123,9 @@ def test_two_nodes_train_together_and_go_on_after_one_was_killed(data: Path, tmp
     assert "Traceback" not in str(outputs)
     assert "the process with rank 1 (of 0 to 1) was killed by SIGKILL" in messages["second"]
     assert "another process of this training ended" in messages["first"]
-    assert f"--resume-from {run}" in messages["first"]
+    again = f"Go on with: otx train --resume-from {run} --rdzv-endpoint localhost:{free_port}"
+    assert messages["first"].endswith(f"{again} --world-size 2")
+    assert messages["second"].endswith(f"{again} --base-rank 1 --world-size 2")
     assert all(error.count("Error:") == 1 for _, error in outputs.values())
     assert not (tmp_path / "unused").exists()
 
@@ -130,25 +137,27 @@ def test_two_nodes_train_together_and_go_on_after_one_was_killed(data: Path, tmp
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_processes_end_with_their_launcher(number: signal.Signals, data: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    process = start(command(data, run, "--world-size", "2", epochs=500))
+    run, temporary = tmp_path / "run", tmp_path / "temporary"
+    temporary.mkdir()
+    process = start(command(data, run, "--world-size", "2", epochs=500), TMPDIR=str(temporary))
     wait_for(run / "logs" / "metrics.jsonl", "Dice Average", process)
     workers = children(process)
     process.send_signal(number)
-    if number == signal.SIGINT:
-        _, error = process.communicate(timeout=60)
-        assert process.returncode == 1
-        assert error.count("Error:") == 1
-        assert "interrupted by SIGINT" in error
-        assert f"--resume-from {run}" in " ".join(error.split())
+    _, error = process.communicate(timeout=60)  # its processes write to the same pipe
+    assert process.returncode == (-number if number == signal.SIGKILL else 1)
     end = time.monotonic() + 60
     while any(Path(f"/proc/{pid}").exists() for pid in workers):
         assert time.monotonic() < end
         time.sleep(0.1)
-    # A launcher that was killed cannot wait for its processes to save: the last checkpoint counts.
-    assert read_checkpoint(find_checkpoint(run))["position"]["step"] >= (1 if number == signal.SIGINT else 0)
+    assert error.count("Error:") == 1
+    found = re.search(r"interrupted by (\S+) after (\d+) steps; everything is saved", error)
+    assert found is not None
+    assert found[1] == {signal.SIGKILL: "SIGTERM"}.get(number, number.name)
+    assert read_checkpoint(find_checkpoint(run))["position"]["step"] == int(found[2])
+    assert error.rstrip().endswith(f"Go on with: otx train --resume-from {run} --world-size 2")
+    assert not list(temporary.iterdir())
 
 
 # ---------------------------------------------------------------------- what the arguments mean
@@ -183,7 +192,7 @@ def test_gpus_are_counted_among_the_visible_ones(
     two_gpus: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
-    with scale_out._environment(settle_job("1", "localhost:0", 0, 0), tmp_path):
+    with scale_out._environment(settle_job("1", "localhost:0", 0, 0), tmp_path, []):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "7"
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "5,7"
 
@@ -207,6 +216,65 @@ def test_gpus_are_counted_among_the_visible_ones(
 def test_arguments_that_are_refused(two_gpus: None, arguments: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         settle_job(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ((None, "localhost:0", 0, 2), ["--world-size", "2"]),
+        (("0,1", "localhost:0", 0, 0), ["--gpus", "0,1"]),
+        (
+            ("1, 0", "a:29500", 2, 4),
+            ["--gpus", "1, 0", "--rdzv-endpoint", "a:29500", "--base-rank", "2", "--world-size", "4"],
+        ),
+    ],
+)
+def test_a_run_goes_on_with_the_options_it_was_started_with(arguments: Any, options: list[str], tmp_path: Path) -> None:
+    job = Job(None, 1, 1, 0, "localhost", 0)
+    with scale_out._environment(job, tmp_path, scale_out._options(*arguments)):
+        words = shlex.split(resume_command("train", Path("my run")))
+    assert words == ["otx", "train", "--resume-from", "my run", *options]
+    assert resume_command("train", Path("run")) == "otx train --resume-from run"
+
+
+def test_a_run_that_torchrun_started_goes_on_under_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert resume_command("train", Path("run")) == "otx train --resume-from run (under torchrun, as before)"
+
+
+def test_what_is_left_when_a_launcher_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(scale_out.tempfile, "tempdir", str(tmp_path))
+    before = signal.getsignal(signal.SIGTERM)
+
+    def launch() -> None:
+        with scale_out._ending_in_order(), scale_out._notes() as folder:
+            assert list(tmp_path.iterdir()) == [folder]
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        launch()
+    assert not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_process_whose_launcher_is_gone_speaks_for_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv(launched.FOLDER, str(tmp_path / "notes"))
+    (tmp_path / "notes").mkdir()
+    monkeypatch.setenv(launched.LAUNCHER, str(os.getppid()))
+    assert launched.note_failure("no room", 1, OtxError("no room"))
+    assert launched.read_notes(tmp_path / "notes")[0][0].message == "no room"
+    monkeypatch.setenv(launched.LAUNCHER, "1234567890")
+    assert not launched.note_failure("no room", 1, OtxError("no room"))
+    before, heard = signal.getsignal(signal.SIGTERM), threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: heard.set())
+    try:
+        launched.end_with_launcher()
+        assert heard.wait(10)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not (tmp_path / "notes").exists()
 
 
 def test_gpus_where_there_are_none(no_gpu: None) -> None:

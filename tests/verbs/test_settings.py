@@ -71,6 +71,16 @@ def test_no_time_for_the_promise(tiny_ir: Path, tiny_data: Any, tmp_path: Path, 
     assert ("storing parameters" in messages.text) == (result.dice_loss > 0)
 
 
+def test_images_that_have_to_be_divided_are_counted(tiny_ir: Path, tiny_data: Any, tmp_path: Path) -> None:
+    def stop(*told: object) -> None:
+        raise InterruptedError(told)
+
+    with pytest.raises(InterruptedError) as stopped:
+        optimize(tiny_ir, tiny_data.root, output=tmp_path / "run", progress=stop)
+    assert stopped.value.args == (("checking the training images", 1, 4),)
+    assert not (tmp_path / "run").exists()
+
+
 def test_only_an_ir_and_weights_are_quantised(tiny_onnx: Path, tiny_data: Any) -> None:
     with pytest.raises(UsageError, match=r"model.onnx: cannot be quantised; give the .xml .* or the .pth"):
         optimize(tiny_onnx, tiny_data.root)

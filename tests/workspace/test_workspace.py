@@ -11,7 +11,7 @@ from otx_seg.errors import UsageError
 from otx_seg.workspace.data_file import Data, DataFile, Labelled, Unlabelled, read_data_file
 from otx_seg.workspace.exports import latest_exported, latest_quantized
 from otx_seg.workspace.run_folder import RunFolder, latest_weights, open_run, point_latest
-from otx_seg.workspace.workspace import Workspace, find_workspace, workspace_around
+from otx_seg.workspace.workspace import Workspace, find_workspace, hint_to_workspace, workspace_around
 
 
 @pytest.fixture
@@ -33,6 +33,10 @@ def test_a_folder_with_both_files_is_one(workspace: Workspace, monkeypatch: pyte
         find_workspace(workspace.path)
     with pytest.raises(UsageError, match=r"there is no such folder"):
         find_workspace(workspace.path / "nowhere")
+    assert hint_to_workspace() == ""
+    workspace.outputs.mkdir()
+    hint = "; for a workspace this folder lacks data.yaml: `otx build --workspace .` writes it"
+    assert hint_to_workspace() == hint
 
 
 def test_runs_of_a_workspace_are_known_as_such(workspace: Workspace, tmp_path: Path) -> None:
@@ -88,14 +92,19 @@ def test_the_last_exports_are_found(workspace: Workspace) -> None:
 
 def test_data_yaml_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "data.yaml"
-    data = Data(train=Labelled(data_roots="a: b"), unlabeled=Unlabelled(data_roots="/täg", file_list="x"))
+    data = Data(
+        data_format="coco",
+        train=Labelled(data_roots="a: b", ann_files="c #d.json"),
+        val=Labelled(ann_files="e.json"),
+        unlabeled=Unlabelled(data_roots="/täg", file_list="x"),
+    )
     path.write_text(DataFile(data=data).as_yaml(), encoding="utf-8")
     assert read_data_file(path) == data
     assert path.read_text(encoding="utf-8").startswith("# Where the data is.")
 
 
 @pytest.mark.parametrize(
-    "text", ["data:\n", "data: {train: , unlabeled: }", "data: {val: {data-roots: , ann-files: }}"]
+    "text", ["data:\n", "data: {train: , unlabeled: }", "data: {data-format: , val: {data-roots: , ann-files: }}"]
 )
 def test_what_is_empty_is_not_there(tmp_path: Path, text: str) -> None:
     (tmp_path / "data.yaml").write_text(text)
@@ -112,7 +121,16 @@ def test_what_is_empty_is_not_there(tmp_path: Path, text: str) -> None:
         ("data: {train: {data-roots: [a, b]}}", r"data.train.data-roots: .*string"),
         ("data: {train: {data-roots: ''}}", r"data.train.data-roots: '' is not usable"),
         ("data: {val: some/folder}", r"data.val: 'some/folder' is not usable"),
-        ("data: {val: {ann-files: a.json}}", r"data.val.ann-files: 'a.json' is not usable: annotation files are not"),
+        (
+            "data: {train: {ann-files: a.json}}",
+            r"data.train: .*ann-files describes images: name their folder in data-r",
+        ),
+        ("data: {test: {ann-files: a.json}, train: {data-roots: x}}", r"data.test: .*ann-files describes images: name"),
+        ("data: {val: {ann-files: a.json}}", r"data.val: .*beside it, or in data-roots of train"),
+        ("data: {val: {ann-files: ''}}", r"data.val.ann-files: '' is not usable"),
+        ("data: {val: {ann-files: [a, b]}}", r"data.val.ann-files: .*string"),
+        ("data: {data-format: 3}", r"data.data-format: 3 is not usable"),
+        ("data: {train: {data-format: coco}}", r"unknown key 'data.train.data-format'"),
         ("- data", r"data.yaml: data.yaml is a mapping of keys to values, this is list"),
         ("data: [", r"data.yaml: is not valid YAML"),
     ],

@@ -13,10 +13,11 @@ from otx_seg.cli.options import (
     output_options,
     workspace_option,
 )
+from otx_seg.cli.verb import Verb
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 
 
-class _SeveralWeights(click.Command):
+class _SeveralWeights(Verb):
     """A command whose ``--load-weights`` may be followed by several files."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -29,6 +30,9 @@ class _SeveralWeights(click.Command):
                 repeated.append(_OPTION)
             repeated.append(word)
         return super().parse_args(ctx, repeated)
+
+    def takes_several(self, option: str) -> bool:
+        return option == _OPTION
 
 
 _OPTION = "--load-weights"

@@ -6,11 +6,16 @@ from typing import Any
 
 import click
 
+from otx_seg.cli.options import annotation_files_options, data_format_option
+from otx_seg.cli.verb import Verb
 
-@click.command("build")
+
+@click.command("build", cls=Verb)
 @click.option("--train-data-roots", metavar="FOLDER", help="Training data, see `otx train`.")
 @click.option("--val-data-roots", metavar="FOLDER", help="Validation data, see `otx train`.")
 @click.option("--test-data-roots", metavar="FOLDER", help="Test data, see `otx eval`.")
+@annotation_files_options("train", "val", "test")
+@data_format_option
 @click.option("--unlabeled-data-roots", metavar="FOLDER", help="Images without masks, to learn from as well.")
 @click.option("--unlabeled-file-list", metavar="FILE", help="Names those to use, one path per line; else all.")
 @click.option("--task", metavar="TASK", help="SEGMENTATION, which is all there is.")
@@ -56,14 +61,12 @@ def command(**arguments: Any) -> None:
             f"{template.gigaflops:.2f} GFLOPs, {template.parameter_count:,} parameters",
             soft_wrap=True,
         )
-    parts = {name: getattr(made.data, name).data_roots for name in ("train", "val", "test", "unlabeled")}
-    named = ", ".join(f"{name} {root}" for name, root in parts.items() if root is not None)
-    results.print(f"data.yaml: {named or 'empty'}", soft_wrap=True)
+    results.print(f"data.yaml: {made.data.summary or 'empty'}", soft_wrap=True)
     if not made.new:
         results.print(f"Changed: {'; '.join(made.changes) or 'nothing'}", soft_wrap=True)
     if made.kept is not None:
         results.print(f"The template that was there is kept: {made.kept}", soft_wrap=True)
-    if parts["train"] is None:
+    if made.data.train.data_roots is None:
         results.print(f"Next: write the data's folders into {made.workspace.data}, then `otx train`", soft_wrap=True)
     else:
         go = "" if str(folder) == "." else f"cd {folder} && "

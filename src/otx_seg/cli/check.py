@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from otx_seg.cli.options import data_format_option, workspace_option
+from otx_seg.cli.options import annotation_files_options, data_format_option, workspace_option
+from otx_seg.cli.verb import Verb
 from otx_seg.workspace.command_line import otx_command
 
 if TYPE_CHECKING:
     from otx_seg.datasets.data_check import DataCheck
 
 
-@click.command("check")
+@click.command("check", cls=Verb)
 @click.option(
     "--data-roots",
     metavar="FOLDER",
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     help="The data: all subsets in it are checked. May be repeated, where training and validation data lie apart. "
     "Without it the data of the workspace.",
 )
+@annotation_files_options("train", "val", "test")
 @data_format_option
 @workspace_option
 @click.option("--html", metavar="FILE", help="Write a page with charts and with pictures of the masks.")
@@ -61,24 +63,43 @@ def command(as_json: bool, **arguments: Any) -> None:
 
 
 def _next(
-    result: DataCheck, data_roots: Sequence[str], data_format: str | None, workspace: str | None, **of_page: Any
+    result: DataCheck, data_roots: Sequence[str], data_format: str | None, workspace: str | None, **others: Any
 ) -> str:
     """The command that trains on what was checked."""
+    files = {part: others[f"{part}_ann_files"] for part in ("train", "val", "test")}
+    given = {part: file for part, file in files.items() if file is not None}
+    in_format = ["--data-format", data_format] if data_format else []
     if not data_roots:
-        return otx_command("train", *(["--workspace", workspace] if workspace else []))
+        named = [word for part in ("train", "val") if part in given for word in (f"--{part}-ann-files", given[part])]
+        return otx_command("train", *(["--workspace", workspace] if workspace else []), *named, *in_format)
     if result.usable_for != "training":
         return otx_command("train", "--train-type", "Selfsupervised", "--train-data-roots", data_roots[0])
-    root_of = {
-        subset: next((root for root in data_roots if Path(root) in (subset.folder, *subset.folder.parents)), None)
+    options = _described_by(given, data_roots) if given else _found_in(result, data_roots)
+    return otx_command("train", *options, *in_format)
+
+
+def _described_by(files: dict[str, str], roots: Sequence[str]) -> list[str]:
+    """The options that name files of annotations; trained on is the first of them."""
+    folders = dict(zip(files, roots if len(roots) > 1 else [roots[0]] * len(files), strict=True))
+    first = next(iter(files))
+    options = ["--train-data-roots", folders[first], "--train-ann-files", files[first]]
+    if "val" in files and first != "val":
+        options += ["--val-data-roots", folders["val"]] if len(roots) > 1 else []
+        options += ["--val-ann-files", files["val"]]
+    return options
+
+
+def _found_in(result: DataCheck, roots: Sequence[str]) -> list[str]:
+    """The options that name folders, as far as their subsets are trained on."""
+    by_use = {
+        "unlabelled" if subset.kind == "unlabelled" else subset.use: next(
+            (root for root in roots if Path(root) in (subset.folder, *subset.folder.parents)), None
+        )
         for subset in result.subsets
     }
-    by_use = {
-        ("unlabelled" if subset.kind == "unlabelled" else subset.use): root_of[subset] for subset in result.subsets
-    }
-    train = by_use["training"] or data_roots[0]
-    command = ["train", "--train-data-roots", train]
+    train = by_use["training"] or roots[0]
+    options = ["--train-data-roots", train]
     for option, use in (("--val-data-roots", "validation"), ("--unlabeled-data-roots", "unlabelled")):
         root = by_use.get(use)
-        command += [option, root] if root not in (None, train) else []
-    command += ["--data-format", data_format] if data_format else []
-    return otx_command(*command)
+        options += [option, root] if root not in (None, train) else []
+    return options

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from otx_seg.cli.options import data_format_option
+from otx_seg.cli.verb import Verb
 
 
-class _ListsFormats(click.Command):
+class _ListsFormats(Verb):
     """A command whose help ends with the formats."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

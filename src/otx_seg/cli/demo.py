@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from otx_seg.cli.options import labels_option, weights_option, workspace_option
+from otx_seg.cli.verb import Verb
 
 
-@click.command("demo")
+@click.command("demo", cls=Verb)
 @click.option(
     "-i",
     "--input",

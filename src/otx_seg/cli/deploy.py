@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from otx_seg.cli.options import labels_option, output_options, workspace_option
+from otx_seg.cli.verb import Verb
 
 
-@click.command("deploy")
+@click.command("deploy", cls=Verb)
 @click.option(
     "--load-weights",
     metavar="FILE",

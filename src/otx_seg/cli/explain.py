@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from otx_seg.cli.options import labels_option, output_options, weights_option, workspace_option
+from otx_seg.cli.verb import Verb
 from otx_seg.inference.how_to_explain import FOR_ALL_LABELS, PER_LABEL, HowToExplain
 
 
-@click.command("explain")
+@click.command("explain", cls=Verb)
 @click.option("--explain-data-roots", metavar="PATH", help="An image or a folder; else the workspace's test data.")
 @weights_option(".pth, or .xml, .onnx, .zip from `otx export --dump-features`")
 @labels_option

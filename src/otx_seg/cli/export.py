@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from otx_seg.cli.options import ValueNeeded, output_options, weights_option, workspace_option
+from otx_seg.cli.verb import Verb
 
 
-@click.command("export")
+@click.command("export", cls=Verb)
 @click.argument("template", required=False)
 @weights_option("weights.pth")
 @click.option(

@@ -7,11 +7,12 @@ from typing import Literal
 
 import click
 
+from otx_seg.cli.verb import Verb
 from otx_seg.errors import UsageError
 from otx_seg.template import find_template_file, find_templates
 
 
-@click.command("find")
+@click.command("find", cls=Verb)
 @click.option("--template", metavar="NAME", help="Show every parameter of this template (name, id or path).")
 @click.option(
     "--backbone",
@@ -71,7 +72,7 @@ def _one(name: str, as_json: bool) -> str:
         f"{template.name} ({template.id})",
         template.summary,
         f"{template.category}; {template.gigaflops:.2f} GFLOPs, {template.parameter_count:,} parameters, "
-        f"{template.size_mb:.2f} MB",
+        f"{template.size_mb:.2f} MB; one answer for {template.output_stride:g}x{template.output_stride:g} pixels",
         "",
     ]
     settable = "Parameters, set with `params --NAME VALUE` behind a command's other arguments:"

@@ -107,9 +107,9 @@ def _fail(message: str, exit_code: int, error: BaseException) -> None:
     if "OTX_SEG_LAUNCH" in os.environ:
         from otx_seg.verbs.launched import note_failure
 
-        note_failure(message, exit_code, error)  # of several processes that fail, only one is to be heard
-        logging.shutdown()
-        sys.exit(exit_code)
+        if note_failure(message, exit_code, error):  # of several processes that fail, only one is to be heard
+            logging.shutdown()
+            sys.exit(exit_code)
     # Messages may hold a user's path in any encoding; one that cannot be shown must not become a second error.
     encoding = sys.stderr.encoding or "utf-8"
     click.echo(f"Error: {message}".encode(encoding, "backslashreplace").decode(encoding), err=True)

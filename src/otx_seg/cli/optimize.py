@@ -56,7 +56,7 @@ def command(**arguments: Any) -> None:
 
     prepare_screen()
     from otx_seg.datasets.problems import count
-    from otx_seg.deployment.quantization_aware import FineTuned
+    from otx_seg.deployment.fine_tuned import FineTuned
     from otx_seg.report.progress import TrainingDisplay
     from otx_seg.report.tables import table
     from otx_seg.verbs.optimize import optimize

@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
+from otx_seg.cli.verb import Verb
 from otx_seg.errors import UsageError
 
 WORD = "params"
 
 
-class ParametersCommand(click.Command):
+class ParametersCommand(Verb):
     """A command whose arguments may end in ``params --group.name VALUE ...``.
 
     What follows the word is parsed into a dictionary and handed to the command as its argument `parameters`;

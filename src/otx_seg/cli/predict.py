@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from otx_seg.cli.options import labels_option, output_options, weights_option, whole_image_options, workspace_option
+from otx_seg.cli.verb import Verb
 
 
-@click.command("predict")
+@click.command("predict", cls=Verb)
 @click.option(
     "-i",
     "--input",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from otx_seg.cli.options import output_options
+from otx_seg.cli.verb import Verb
 
 
-@click.command("quickstart")
+@click.command("quickstart", cls=Verb)
 @output_options
 @click.option(
     "--minutes", type=click.FloatRange(0.05, 1000), default=3.0, show_default=True, help="Training time at most."

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import output_options, workspace_option
+from otx_seg.cli.options import annotation_files_options, data_format_option, output_options, workspace_option
 from otx_seg.cli.parameters import ParametersCommand
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 
@@ -16,6 +16,8 @@ from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 @click.option("--train-data-roots", metavar="FOLDER", help="Training data, see `otx train`.")
 @click.option("--val-data-roots", metavar="FOLDER", help="Validation data, see `otx train`.")
 @click.option("--test-data-roots", metavar="FOLDER", help="Data to measure on; else the validation data.")
+@annotation_files_options("train", "val", "test")
+@data_format_option
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number (default 42).")
 @click.option(
     "--seconds", type=float, default=DEFAULT_SECONDS, show_default=True, help="How long each model's speed is measured."

@@ -12,6 +12,8 @@ from otx_seg.datasets import ScanReport
 PLANNED_MINUTES = 240.0
 """How long a training is expected to take at most where no time limit is given, for choices that cost time."""
 
+_RARE = 0.02  # share of the images: what no more of them show does not decide on the input size
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -41,8 +43,7 @@ class DataFacts:
         images: how many.
         sides: sqrt(height x width) in pixels of each.
         aspect: median of width / height.
-        extents: for each label that occurs, by name, the median over the images that show it of how far its regions
-            reach (see `datasets.scan.mean_extents`), as a share of the image's side, 0..1.
+        extents: see `ScanReport.typical_extents`; by name of each label that is in more than a stray image.
         work: cost of a step relative to one of supervised training: 2 where each image comes with a second one.
     """
 
@@ -74,12 +75,10 @@ def data_facts(report: ScanReport, names: tuple[str, ...], work: float) -> DataF
         work: see `DataFacts`.
     """
     sides = [math.sqrt(content.size[0] * content.size[1]) for content in report.contents]
-    found: dict[str, list[float]] = {name: [] for name in names}
-    for content, side in zip(report.contents, sides, strict=True):
-        for label in content.shown:
-            found[names[label]].append(content.extents[label] / side)
     aspect = statistics.median(content.size[1] / content.size[0] for content in report.contents)
-    extents = {name: statistics.median(values) for name, values in found.items() if values}
+    found = {name: extent for name, extent in zip(names, report.typical_extents, strict=True) if extent is not None}
+    images = dict(zip(names, report.images_per_label, strict=True))
+    extents = {name: extent for name, extent in found.items() if images[name] > _RARE * report.images} or found
     return DataFacts(report.images, tuple(sides), aspect, extents, work)
 
 
@@ -90,7 +89,8 @@ class MachineFacts:
     Attributes:
         cores: CPU cores this process may use.
         threads: of each process that compute.
-        processes: that train together, and share the cores.
+        processes: of the training on this machine, which share its cores and its memory.
+        world_size: processes of all machines that train together.
         gpu: whether there is one.
         memory: bytes of main memory it may use; None where the system does not tell.
     """
@@ -98,5 +98,6 @@ class MachineFacts:
     cores: int
     threads: int
     processes: int
+    world_size: int
     gpu: bool
     memory: int | None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
-from otx_seg.configuration.facts import Decision, MachineFacts
+from otx_seg.configuration.facts import PLANNED_MINUTES, Decision, MachineFacts
 from otx_seg.datasets.epoch_sampler import EpochSampler
 from otx_seg.losses.class_weights import LabelStatistics, class_weights
 
 BATCH_SIZE = "learning_parameters.batch_size"
+LEARNING_RATE = "learning_parameters.learning_rate"
 WORKERS = "learning_parameters.num_workers"
 ROUNDS = "learning_parameters.rounds_per_epoch"
 EPOCHS = "learning_parameters.num_iters"
@@ -65,6 +66,30 @@ def _bytes_per_image(machine: MachineFacts, gigaflops: float, side: float, work:
     return gigaflops * (side / 512) ** 2 * work * _GIGABYTES_PER_GIGAFLOP * 1e9 * machine.processes
 
 
+def choose_largest_batch(largest: int, most: int, images: int, gpu: bool) -> Decision:
+    """
+    Args:
+        largest: batch that fits into memory, as far as that is known.
+        most: images of a step and process that there are.
+        images: to train on.
+    """
+    how = "tried on the GPU" if gpu else "estimated"
+    return Decision(BATCH_SIZE, min(largest, most), f"auto_adapt_batch_size=Full, at most {most} of {images}; {how}")
+
+
+def choose_learning_rate(rate: float, usual_batch: int, batch_size: int, highest: float) -> Decision:
+    """A rate that grows with the square root of the batch, which Adam's needs (Malladi et al. 2022).
+
+    Args:
+        rate: for batches of `usual_batch` images.
+        highest: that is allowed.
+    """
+    scaled = float(f"{min(rate * math.sqrt(batch_size / usual_batch), highest):.3g}")
+    return Decision(
+        LEARNING_RATE, scaled, f"{rate:g} for batches of {usual_batch}, times sqrt({batch_size} / {usual_batch})"
+    )
+
+
 def choose_rounds(images: int, batch_size: int, processes: int, counted: bool) -> Decision:
     """How often an epoch uses each image: the rule of OTX 1.5, floor(5 - 0.7 sqrt(steps - 1)), at least 1.
 
@@ -84,7 +109,9 @@ def choose_workers(machine: MachineFacts) -> Decision:
     return Decision(WORKERS, number, f"{machine.cores} CPU cores")
 
 
-def choose_epochs(images: int, minutes: float, batch_size: int, processes: int, rounds: int) -> Decision:
+def choose_epochs(
+    images: int, minutes: float, batch_size: int, processes: int, rounds: int, affordable: float = math.inf
+) -> Decision:
     """Epochs for enough steps, or as many as the time allows.
 
     Args:
@@ -93,13 +120,20 @@ def choose_epochs(images: int, minutes: float, batch_size: int, processes: int, 
         batch_size: images per step and process.
         processes: that train together.
         rounds: see `choose_rounds`.
+        affordable: steps for which there is time though no limit is given, see `PLANNED_MINUTES`.
     """
     if minutes:
         return Decision(EPOCHS, MOST_EPOCHS, "the time limit decides")
     per_epoch = _steps_per_epoch(images, batch_size, processes, rounds)
     epochs = max(epochs_of(_ENOUGH_STEPS, images, batch_size, processes, rounds), _FEWEST_EPOCHS)
-    each = f"{_in_words(per_epoch)} each"
-    return Decision(EPOCHS, epochs, f"{epochs * per_epoch:,} steps at {each}, early stopping may end them")
+    within = ""
+    if epochs * per_epoch > affordable:
+        epochs, within = (
+            max(1, int(affordable / per_epoch)),
+            f", all that {PLANNED_MINUTES / 60:g} hours are enough for",
+        )
+    steps = f"{epochs * per_epoch:,} steps at {_in_words(per_epoch)} each{within}"
+    return Decision(EPOCHS, epochs, f"{steps}; early stopping may end them")
 
 
 def epochs_of(steps: int, images: int, batch_size: int, processes: int, rounds: int) -> int:

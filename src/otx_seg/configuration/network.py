@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from otx_seg.configuration.facts import PLANNED_MINUTES, DataFacts, Decision, MachineFacts
+from otx_seg.datasets.scan import VISIBLE_EXTENT
 from otx_seg.template.hyper_parameters import SIZE_STEP
 
 TEMPLATE = "template"
@@ -18,7 +19,7 @@ INPUT_SIZE = "learning_parameters.input_size"
 _SIDES = (64, 128, 256, 384, 512, 768, 1024)
 _USUAL_SIDE = 512  # larger ones are for small regions alone
 _SHORT_SIDE = 256  # what is not gone below to save time: fine detail is lost faster than steps are won
-_VISIBLE = 8.0  # pixels of a region that the networks, most of which work at an eighth, can be expected to find
+_FEW_IMAGES = 50  # that a template of category ACCURACY is not taken for
 _ELONGATED = 1.5  # from this ratio of sides on, the input gets the images' ratio
 _REFERENCE_SIDE = 512  # at which a template states its gigaflops
 
@@ -37,12 +38,13 @@ class Candidate:
     """A template that may be chosen.
 
     Attributes:
-        gigaflops: see `TemplateSummary`.
+        gigaflops, output_stride: see `TemplateSummary`.
     """
 
     name: str
     category: str
     gigaflops: float
+    output_stride: float
 
 
 def choose_network(
@@ -53,8 +55,8 @@ def choose_network(
     candidates: Sequence[Candidate],
     size: tuple[int, int] | None = None,
 ) -> tuple[Decision, Decision]:
-    """Template and input size: the largest useful input that leaves time for enough steps, and the most accurate
-    template for which it does.
+    """Template and input size that leave time for enough steps: where possible such as show the smallest regions, then
+    the largest useful input, then the most accurate template.
 
     Args:
         minutes: time limit; 0: none.
@@ -62,43 +64,75 @@ def choose_network(
         candidates: one where the user named it, else one of each category.
         size: (height, width) in pixels where the user gave it.
     """
-    wanted, why = _wanted_side(data)
-    sides = [side for side in _SIDES[::-1] if min(wanted, _SHORT_SIDE) <= side <= wanted]
-    if size is not None:
-        sides = [round(math.sqrt(size[0] * size[1]))]
-    ordered = list(candidates)
-    if len(candidates) > 1:
-        # Without a time limit nobody has said that the longest training is welcome.
-        categories = [category for category in ENOUGH_STEPS if minutes or category != "ACCURACY"]
-        ordered = [candidate for category in categories for candidate in candidates if candidate.category == category]
+    ordered, left_out = (candidates, "") if len(candidates) == 1 else _in_order(candidates, data.images, minutes)
+    wanted = {candidate: _wanted_side(data, candidate.output_stride) for candidate in ordered}
+    pairs = [(candidate, side) for candidate in ordered for side in _sides(wanted[candidate], size)]
+    # Where these are equal, the order of the categories stays.
+    pairs.sort(key=lambda pair: (not _shows(pair[0], pair[1], data), -pair[1] / wanted[pair[0]]))
     affordable = [
         (candidate, side)
-        for side in sides
-        for candidate in ordered
-        if _steps(candidate, side, data, machine, minutes, batch_size)
+        for candidate, side in pairs
+        if affordable_steps(candidate, side, data, machine, minutes, batch_size)
         >= (ENOUGH_STEPS["BALANCE"] if len(candidates) == 1 else ENOUGH_STEPS[candidate.category])
     ]
-    chosen, side = affordable[0] if affordable else (ordered[-1], sides[-1])
-    if side < sides[0]:
-        why += f"; at {sides[0]} there is time for {_told(chosen, sides[0], data, machine, minutes, batch_size)}"
+    last = ordered[-1]
+    chosen, side = affordable[0] if affordable else (last, min(_sides(wanted[last], size)))
+    why = _about(data, wanted[chosen], chosen.output_stride)
+    if size is None and side < wanted[chosen]:
+        why += f"; at {wanted[chosen]} there is time for "
+        why += _told(chosen, wanted[chosen], data, machine, minutes, batch_size)
     steps = _told(chosen, side, data, machine, minutes, batch_size)
-    template = Decision(TEMPLATE, chosen.name, f"{chosen.category.lower()}: time for {steps}", len(candidates) == 1)
+    reason = f"{chosen.category.lower()}: time for {steps}{left_out}"
+    template = Decision(TEMPLATE, chosen.name, reason, len(candidates) == 1)
     height, width = size or _shape(side, data.aspect)
     return template, Decision(INPUT_SIZE, f"{height}x{width}", why, size is not None)
 
 
-def _wanted_side(data: DataFacts) -> tuple[int, str]:
-    """The side of the input if time were no matter, and why."""
+def wanted_size(data: DataFacts) -> tuple[int, int]:
+    """(height, width) in pixels of the input that is chosen for these images and the usual template if time allows."""
+    return _shape(_wanted_side(data, VISIBLE_EXTENT), data.aspect)
+
+
+def _in_order(candidates: Sequence[Candidate], images: int, minutes: float) -> tuple[list[Candidate], str]:
+    """The candidates that come into question, the most accurate one first; and why one does not, if time is no matter.
+
+    Without a time limit nobody has said that the longest training is welcome.
+    """
+    few = images < _FEW_IMAGES
+    categories = [category for category in ENOUGH_STEPS if category != "ACCURACY" or (minutes and not few)]
+    ordered = [candidate for category in categories for candidate in candidates if candidate.category == category]
+    return ordered, f"; {images} images are few for a larger network" if minutes and few else ""
+
+
+def _sides(wanted: int, size: tuple[int, int] | None) -> list[int]:
+    """The sides that are worth a try, the largest first."""
+    if size is not None:
+        return [round(math.sqrt(size[0] * size[1]))]
+    return [side for side in _SIDES[::-1] if min(wanted, _SHORT_SIDE) <= side <= wanted]
+
+
+def _shows(candidate: Candidate, side: int, data: DataFacts) -> bool:
+    """Whether the smallest regions fill a position of the network's output, so that it can be expected to find them."""
+    return data.finest[1] * side >= candidate.output_stride
+
+
+def _wanted_side(data: DataFacts, visible: float) -> int:
+    """The side of the input if time were no matter, for regions that have to be so many pixels across."""
     useful = min(_SIDES, key=lambda side: abs(math.log(side / data.side)))
     usual = min(useful, _USUAL_SIDE)
+    extent = data.finest[1]
+    return next((side for side in _SIDES if usual <= side <= useful and side * extent >= visible), useful)
+
+
+def _about(data: DataFacts, side: int, visible: float) -> str:
+    """Why the input would have this side if time were no matter."""
     name, extent = data.finest
-    visible = next((side for side in _SIDES if usual <= side <= useful and side * extent >= _VISIBLE), useful)
     about = f"images of about {round(data.side)} pixels a side"
-    if visible > usual:
-        return visible, f"{about}; regions of {name!r} are {extent * visible:.1f} pixels across at {visible}"
-    if visible * extent < _VISIBLE:
-        return visible, f"{about}; regions of {name!r} are {extent * data.side:.1f} pixels across in them"
-    return visible, about
+    if side * extent < visible:
+        return f"{about}; regions of {name!r} are {extent * data.side:.1f} pixels across in them"
+    if side > _USUAL_SIDE:
+        return f"{about}; regions of {name!r} are {extent * side:.1f} pixels across at {side}"
+    return about
 
 
 def _shape(side: int, aspect: float) -> tuple[int, int]:
@@ -110,10 +144,10 @@ def _shape(side: int, aspect: float) -> tuple[int, int]:
     return height, width
 
 
-def _steps(
-    candidate: Candidate, side: int, data: DataFacts, machine: MachineFacts, minutes: float, batch_size: int
+def affordable_steps(
+    candidate: Candidate, side: float, data: DataFacts, machine: MachineFacts, minutes: float, batch_size: int
 ) -> float:
-    """About how many steps there is time for."""
+    """About how many steps there is time for; see `choose_network`."""
     rate = _GIGAFLOPS_OF_GPU if machine.gpu else _GIGAFLOPS_PER_CORE * machine.threads
     per_step = batch_size * candidate.gigaflops * (side / _REFERENCE_SIDE) ** 2 * data.work
     return (minutes or PLANNED_MINUTES) * 60 * rate / per_step
@@ -122,7 +156,7 @@ def _steps(
 def _told(
     candidate: Candidate, side: int, data: DataFacts, machine: MachineFacts, minutes: float, batch_size: int
 ) -> str:
-    steps = _steps(candidate, side, data, machine, minutes, batch_size)
+    steps = affordable_steps(candidate, side, data, machine, minutes, batch_size)
     limit = f"{minutes:g} minute{'' if minutes == 1 else 's'}" if minutes else f"{PLANNED_MINUTES / 60:g} hours"
     number = f"about {float(f'{steps:.1g}'):,.0f}" if steps < _PLENTY else f"more than {_PLENTY:,}"
     return f"{number} steps in {limit}"

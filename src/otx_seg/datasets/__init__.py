@@ -1,7 +1,15 @@
 """Data sets: folders of images and masks to samples, splits, checks and batches."""
 
 from otx_seg.datasets.masks import MAX_LABELS, read_mask
-from otx_seg.datasets.opening import HowToRead, find_subsets, known_formats, open_folder
+from otx_seg.datasets.opening import (
+    HowToRead,
+    check_format_name,
+    find_subsets,
+    format_of,
+    known_formats,
+    looks_like,
+    open_folder,
+)
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import ScanReport, require_two_labels, scan, sound_samples
@@ -32,12 +40,15 @@ __all__ = [
     "ScanReport",
     "Subset",
     "TrainingData",
+    "check_format_name",
     "check_images",
     "find_subsets",
     "find_training",
+    "format_of",
     "holds_bare_images",
     "known_formats",
     "leave_out_copies",
+    "looks_like",
     "open_folder",
     "open_test",
     "open_training",

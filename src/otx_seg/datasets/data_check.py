@@ -22,15 +22,15 @@ class CheckedLabel:
         pixels: how many are marked as it.
         share: of the pixels that have a label, 0-1.
         images: how many show it.
-        typical_region: half of its pixels lie in connected regions of at most this area, in pixels of the default input
-            size; None where it does not occur in the images that were measured.
+        typical_extent: how far its regions reach, in pixels at the input size, see `ScanReport.typical_extents`; None
+            where it does not occur.
     """
 
     name: str
     pixels: int
     share: float
     images: int
-    typical_region: int | None
+    typical_extent: float | None
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,15 @@ class DataCheck:
         subsets: what each holds, the training images first.
         problems: what is wrong, errors first.
         usable_for: what the data can be used for as it is; None: for nothing.
+        input_size: (height, width) in pixels that `otx train` chooses for the training images where time allows it;
+            None where there are no masks to tell.
         page: the HTML file written, if one was asked for.
     """
 
     subsets: tuple[CheckedSubset, ...]
     problems: tuple[Problem, ...]
     usable_for: Purpose | None
+    input_size: tuple[int, int] | None = None
     page: Path | None = None
 
     @property
@@ -106,16 +109,26 @@ class DataCheck:
         return {
             "verdict": self.verdict,
             "usable_for": self.usable_for,
+            "input_size": None if self.input_size is None else f"{self.input_size[0]}x{self.input_size[1]}",
             "subsets": [subset.as_json() for subset in self.subsets],
             "problems": [problem.as_json() for problem in self.problems],
             "page": None if self.page is None else str(self.page),
         }
 
 
-def checked_subset(inspection: Inspection, use: Use, data_format: str) -> CheckedSubset:
-    """What an inspection found, in figures."""
+def checked_subset(
+    inspection: Inspection, use: Use, data_format: str, input_size: tuple[int, int] | None
+) -> CheckedSubset:
+    """What an inspection found, in figures.
+
+    Args:
+        use: see `CheckedSubset`.
+        data_format: see `CheckedSubset`.
+        input_size: see `DataCheck`.
+    """
     report, subset = inspection.report, inspection.subset
-    figures = (report.pixels_per_label, report.share_per_label, report.images_per_label, inspection.typical_regions)
+    extents = report.typical_extents if input_size is None else report.extents_at(input_size)  # None: of nothing
+    figures = (report.pixels_per_label, report.share_per_label, report.images_per_label, extents)
     return CheckedSubset(
         name=inspection.name,
         kind=inspection.kind,

@@ -28,7 +28,7 @@ class Kind:
     Attributes:
         names: the labels in index order, the background first.
         draw: (height, width) in pixels and random numbers to an image and its mask, uint8 (H, W) of indices into
-            `names`; the image is uint8 (H, W, 3) RGB, or uint16 (H, W) with 12 bits that are the upper ones of 16.
+            `names`; the image is uint8 (H, W, 3) RGB, uint8 (H, W), or uint16 (H, W) with the values of 12 bits.
     """
 
     names: tuple[str, ...]
@@ -72,18 +72,18 @@ def draw_kind(folder: Path, kind: str, images: int, size: tuple[int, int], seed:
 def draw_thin(size: tuple[int, int], rng: np.random.Generator) -> Scene:
     """Cracks (dark, jagged) and wires (bright, smooth) on an uneven surface, grey with 12 bits.
 
-    They are 1 to 3 thousandths of the longer side wide, and at least a pixel.
+    They are 3 to 8 thousandths of the longer side wide, and at least a pixel.
     """
     image = 1200 + 1600 * _clouds(size, 5, rng) + rng.normal(0, 60, size)
     mask = np.zeros(size, np.uint8)
     for _ in range(rng.integers(2, 7)):
         label = int(rng.integers(1, 3))
         line = _line(size, jagged=label == 1, rng=rng)
-        width = max(1, round(max(size) / 1000 * rng.uniform(1, 3)))
+        width = max(1, round(max(size) / 1000 * rng.uniform(3, 8)))
         cover = cv2.polylines(np.zeros(size, np.uint8), [line], isClosed=False, color=1, thickness=width) > 0
         mask[cover] = label
         image[cover] += rng.uniform(350, 900) * (-1 if label == 1 else 1)
-    return (np.clip(image, 0, 4095).astype(np.uint16) << 4), mask
+    return np.clip(image, 0, 4095).astype(np.uint16), mask
 
 
 def draw_tiny(size: tuple[int, int], rng: np.random.Generator) -> Scene:
@@ -106,16 +106,16 @@ def draw_tiny(size: tuple[int, int], rng: np.random.Generator) -> Scene:
 
 
 def draw_regions(size: tuple[int, int], rng: np.random.Generator) -> Scene:
-    """Two regions that fill the image, tissue and ground, of one mean colour and different grain."""
+    """Two regions that fill the image, tissue and ground, of one mean brightness and different grain, grey."""
     height, width = size
     border = height * (0.3 + 0.4 * np.interp(np.arange(width), np.linspace(0, width, 6), rng.random(6)))
     mask = (np.arange(height)[:, None] > border[None, :]).astype(np.uint8)
     if rng.random() < 0.5:
         mask = np.ascontiguousarray(mask[::-1])
-    fine = rng.normal(0, 30, size)
-    coarse = cv2.resize(rng.normal(0, 30, (height // 6 + 1, width // 6 + 1)), (width, height))
-    light = rng.uniform(100, 160, 3) + 40 * (_clouds(size, 3, rng)[:, :, None] - 0.5)
-    image = light + np.where(mask == 1, coarse, fine)[:, :, None]
+    # In a large image the grain is large, so that it is not lost when the image is shrunk.
+    fine, coarse = _grain(size, max(1, height // 256), rng), _grain(size, max(6, height // 60), rng)
+    light = rng.uniform(100, 160) + 40 * (_clouds(size, 3, rng) - 0.5)
+    image = light + np.where(mask == 1, coarse, fine)
     return np.clip(image, 0, 255).astype(np.uint8), mask
 
 
@@ -125,6 +125,12 @@ KINDS: dict[str, Kind] = {
     "regions": Kind(("ground", "tissue"), draw_regions),
 }
 """The kinds of data sets by name."""
+
+
+def _grain(size: tuple[int, int], cell: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Noise with cells of so many pixels, standard deviation 30, (H, W)."""
+    cells = rng.normal(0, 30, tuple(-(-side // cell) for side in size))
+    return cells if cell == 1 else np.asarray(cv2.resize(cells, size[::-1], interpolation=cv2.INTER_LINEAR))
 
 
 def _clouds(size: tuple[int, int], cells: int, rng: np.random.Generator) -> NDArray[np.float64]:

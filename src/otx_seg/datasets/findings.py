@@ -24,13 +24,10 @@ from otx_seg.datasets.problems import (
     unvalidated_labels,
 )
 from otx_seg.datasets.samples import Sample, Subset
-from otx_seg.datasets.scan import require_two_labels
+from otx_seg.datasets.scan import VISIBLE_EXTENT, require_two_labels
 from otx_seg.datasets.split import Use, check_same_labels
 from otx_seg.errors import DataError
 
-TINY_REGION = 64
-"""Regions of fewer pixels than this at the input size, 8x8, are 2x2 pixels of what networks with an output stride of
-4 see of them."""
 DIFFERENT_AREAS = 16
 """Images with this many times the area of others look very different once all are squashed to one size."""
 DIFFERENT_SHAPES = 2
@@ -47,12 +44,12 @@ class Copy(NamedTuple):
     found: Inspected
 
 
-def find_problems(inspections: Sequence[tuple[Inspection, Use]], input_size: tuple[int, int]) -> list[Problem]:
+def find_problems(inspections: Sequence[tuple[Inspection, Use]], input_size: tuple[int, int] | None) -> list[Problem]:
     """All that is wrong with the subsets of a data set.
 
     Args:
         inspections: every subset and what it is used for; at most one for training, and at most one for validation.
-        input_size: (height, width) in pixels at which regions were measured.
+        input_size: (height, width) in pixels of the input for these images; None where no mask tells.
     """
     problems = []
     for inspection, use in inspections:
@@ -163,7 +160,7 @@ def _image_problems(inspection: Inspection) -> Iterator[Problem]:
         yield Problem("warning", "images_without_labels", name, what, advice, unlabelled)
 
 
-def _training_problems(training: Inspection, input_size: tuple[int, int]) -> Iterator[Problem]:
+def _training_problems(training: Inspection, input_size: tuple[int, int] | None) -> Iterator[Problem]:
     name, labels, report = training.name, training.subset.labels, training.report
     try:
         require_two_labels(training.subset, report)
@@ -181,16 +178,23 @@ def _training_problems(training: Inspection, input_size: tuple[int, int]) -> Ite
             )
             advice = "nothing, if that is what comes in practice; otherwise leave some out, and training is shorter"
             yield Problem("note", "images_of_background", name, what, advice, empty)
-    regions = training.typical_regions
+    if input_size is None:
+        return
+    extents = report.extents_at(input_size)
     tiny = [
-        f"{labels.names[index]} ({area} pixels)"
+        f"{labels.names[index]} ({extent:.1f})"
         for index in labels.foreground
-        if (area := regions[index]) is not None and area < TINY_REGION
+        if (extent := extents[index]) is not None and extent < VISIBLE_EXTENT
     ]
     if tiny:
-        listed = ", ".join(tiny)
-        what = f"labels half of whose pixels lie in regions of at most this area at {size_text(input_size)}: {listed}"
-        advice = "if they are objects, raise learning_parameters.input_size; if they are specks, clean the masks"
+        what = (
+            f"labels whose regions are fewer than {VISIBLE_EXTENT:g} pixels across at {input_size[0]}x{input_size[1]}, "
+            f"the input size for these images: {', '.join(tiny)}"
+        )
+        advice = (
+            "if they are objects, try a larger learning_parameters.input_size where the images are larger, or images "
+            "that show them larger; if they are specks, clean the masks"
+        )
         yield Problem("note", "tiny_regions", name, what, advice)
 
 

@@ -37,6 +37,11 @@ class HowToRead:
     val_annotations: Path | None = None
     test_annotations: Path | None = None
 
+    @property
+    def annotations(self) -> dict[str, Path | None]:
+        """The files of annotations by what they are for: train, val and test."""
+        return {"train": self.train_annotations, "val": self.val_annotations, "test": self.test_annotations}
+
 
 @functools.cache
 def known_formats() -> dict[str, DataFormat]:
@@ -92,15 +97,21 @@ def format_of(root: Path, data_format: str | None = None, annotations: Path | No
         raise DataError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
     if annotations is not None and not annotations.is_file():
         raise DataError(f"{annotations}: no such file of annotations")
-    return _named(data_format) if data_format is not None else _seen(root, annotations)
+    return check_format_name(data_format) if data_format is not None else _seen(root, annotations)
 
 
-def _named(data_format: str) -> str:
-    if data_format not in known_formats():
-        raise UsageError(
-            f"--data-format {data_format}: unknown; {catalogue.nearest(data_format, list(known_formats()))}"
-        )
-    return data_format
+def check_format_name(name: str, where: str = "--data-format") -> str:
+    """The name of a format, if there is one called so.
+
+    Args:
+        name: what is written at `where`, an option or a key of a file.
+
+    Raises:
+        UsageError: there is none; the message names the nearest one.
+    """
+    if name not in known_formats():
+        raise UsageError(f"{where} {name}: unknown; {catalogue.nearest(name, list(known_formats()))}")
+    return name
 
 
 def _seen(root: Path, annotations: Path | None) -> str:
@@ -129,7 +140,7 @@ def _seen(root: Path, annotations: Path | None) -> str:
 
 
 def looks_like(root: Path) -> list[str]:
-    """The names of the formats that a folder looks like."""
+    """The names of the formats that a folder looks like; none if it holds nothing but images."""
     found = [name for name, known in known_formats().items() if known.detects(root)]
     return [name for name in found if name != _BARE] or found
 

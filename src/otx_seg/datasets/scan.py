@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +23,9 @@ from otx_seg.labels import IGNORE_INDEX
 from otx_seg.losses.class_weights import LabelStatistics
 from otx_seg.runtime.images import verify_image
 from otx_seg.runtime.processors import processor_count
+
+VISIBLE_EXTENT = 4.0
+"""Pixels across of a region that the usual network, which answers for every fourth pixel, can be expected to find."""
 
 _LISTED = 5  # faults named in a message
 
@@ -93,6 +98,21 @@ class ScanReport:
     def images_per_label(self) -> tuple[int, ...]:
         """Number of sound samples that show each label."""
         return tuple(sum(content.pixels[label] > 0 for content in self.contents) for label in range(self.labels))
+
+    @functools.cached_property
+    def typical_extents(self) -> tuple[float | None, ...]:
+        """How far a region of each label reaches: the median over the images that show it of `mean_extents`, as a share
+        of the image's side, sqrt(height x width), 0..1; None for labels that no image shows."""
+        found: list[list[float]] = [[] for _ in range(self.labels)]
+        for content in self.contents:
+            for label in content.shown:
+                found[label].append(content.extents[label] / math.sqrt(content.size[0] * content.size[1]))
+        return tuple(statistics.median(shares) if shares else None for shares in found)
+
+    def extents_at(self, input_size: tuple[int, int]) -> tuple[float | None, ...]:
+        """`typical_extents` in pixels of images that are squashed to (height, width) pixels."""
+        side = math.sqrt(input_size[0] * input_size[1])
+        return tuple(None if share is None else share * side for share in self.typical_extents)
 
     @property
     def label_statistics(self) -> LabelStatistics:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.folder import DEFAULT_SUBSET
 from otx_seg.datasets.opening import HowToRead, find_subsets
+from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.samples import Subset
 from otx_seg.datasets.scan import ScanReport, scan, sound_samples
 from otx_seg.datasets.stratification import choose_validation
@@ -63,7 +64,7 @@ def open_training(
     seed: int,
     use_polygons: bool = False,
     how: HowToRead = AS_IT_LOOKS,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> TrainingData:
     """The images to train on and to validate on: `find_training`, then `split_training` where it is necessary.
 
@@ -73,7 +74,7 @@ def open_training(
     Args:
         train_root, val_root, use_polygons, how: see `find_training`.
         seed: see `split_training`.
-        progress: called with the number of images read so far, where they have to be.
+        progress: called with what is being done, and the numbers of images read and to read, where they have to be.
 
     Raises:
         DataError: unusable data, labels that differ, or a single image that cannot be split.
@@ -81,7 +82,7 @@ def open_training(
     data = find_training(train_root, val_root, use_polygons, how)
     if data.val is not None:
         return data
-    report = scan(data.train, progress)
+    report = scan(data.train, counter("checking the training images", len(data.train), progress))
     data = replace(data, train=sound_samples(data.train, report))
     return split_training(data, report, train_root, seed)[0]
 

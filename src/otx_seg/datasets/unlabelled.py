@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,9 +130,23 @@ def _listed(root: Path, folder: Path, found: list[str], file_list: Path) -> list
     return sorted(set(chosen))
 
 
+class CheckedImages(NamedTuple):
+    """Images that were all read.
+
+    Attributes:
+        kept: those that can be decoded.
+        damages: a message for each of the others.
+        sizes: ((height, width) in pixels, number of images) of those kept, the most frequent size first.
+    """
+
+    kept: ImageSet
+    damages: tuple[str, ...]
+    sizes: tuple[tuple[tuple[int, int], int], ...]
+
+
 def check_images(
     images: ImageSet, progress: Callable[[int], None] | None = None, threads: int | None = None
-) -> tuple[ImageSet, tuple[str, ...]]:
+) -> CheckedImages:
     """Read every file to its end once.
 
     Args:
@@ -138,31 +154,28 @@ def check_images(
         progress: called in the caller's thread with the number of images done so far, after each one.
         threads: number of threads that read; None for one per processor.
 
-    Returns:
-        the images without those that cannot be decoded, and a message for each of these.
-
     Raises:
         DataError: none is left.
     """
-    damages: list[str | None] = []
+    found: list[tuple[int, int] | str] = []
     with ThreadPoolExecutor(threads or processor_count()) as pool:
-        for damage in pool.map(_damage, images.paths):
-            damages.append(damage)
+        for size_or_damage in pool.map(_size_or_damage, images.paths):
+            found.append(size_or_damage)
             if progress is not None:
-                progress(len(damages))
-    broken = {path: damage for path, damage in zip(images.paths, damages, strict=True) if damage is not None}
+                progress(len(found))
+    broken = {path: what for path, what in zip(images.paths, found, strict=True) if isinstance(what, str)}
     kept = images.without(broken)
     if not kept.paths:
-        raise DataError(f"{images.root}: none of the {len(images)} images can be used; first: {damages[0]}")
-    return kept, tuple(broken.values())
+        raise DataError(f"{images.root}: none of the {len(images)} images can be used; first: {found[0]}")
+    sizes = Counter(size for size in found if not isinstance(size, str))
+    return CheckedImages(kept, tuple(broken.values()), tuple(sizes.most_common()))
 
 
-def _damage(path: str) -> str | None:
+def _size_or_damage(path: str) -> tuple[int, int] | str:
     try:
-        verify_image(path)
+        return verify_image(path)
     except DataError as error:
         return str(error)
-    return None
 
 
 def leave_out_copies(images: ImageSet, others: Iterable[str]) -> tuple[ImageSet, tuple[str, ...]]:

@@ -62,6 +62,7 @@ class Quantized:
 
         return {
             **plain(self.after, self.latency_after, self.size_after),
+            "images": self.after.images,
             "dice_loss": self.dice_loss,
             "layers": self.layers,
             "quantized_layers": self.quantized_layers,

@@ -19,6 +19,7 @@ from otx_seg.datasets import TrainingData
 from otx_seg.deployment.calibration import Calibration
 from otx_seg.deployment.export import export, exported_form
 from otx_seg.deployment.files import size_of, written_whole
+from otx_seg.deployment.fine_tuned import FOLDER, PERFORMANCE, WEIGHTS, FineTuned
 from otx_seg.deployment.ignored_nodes import (
     find_ignored_nodes,
     integer_layers,
@@ -26,7 +27,7 @@ from otx_seg.deployment.ignored_nodes import (
     module_of,
     weighted_nodes,
 )
-from otx_seg.deployment.outcome import Progress, Quantized, evaluate_stage
+from otx_seg.deployment.outcome import Progress, evaluate_stage
 from otx_seg.deployment.ranges import quantize_network
 from otx_seg.deployment.recipe import Recipe
 from otx_seg.errors import UsageError
@@ -45,48 +46,11 @@ from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import read_weights, write_weights
 
-FOLDER, WEIGHTS, PERFORMANCE = "nncf", "weights.pth", "nncf_performance.json"
-
 BEST = "logs/checkpoint/best.pth"
 """In the folder of a run, the best weights until they are exported."""
 
 _LEARNED = "log_step"  # of `InputQuantizer`
 _COMPARED_IMAGES = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class FineTuned(Quantized):
-    """The outcome of `fine_tune`.
-
-    Attributes:
-        weights: the ``.pth`` of the new model, quantised too.
-        epochs: of fine-tuning; 0 if none was needed.
-        best_epoch: finished epochs when the network that was kept was found.
-        reason: why the fine-tuning ended.
-        reached: whether the network in torch lost no more Dice than allowed.
-        zeros: share, 0..1, of the weights of the quantised layers that are pruned.
-        agreement: share of pixels, 0..1, on which the new IR agrees with the new network in torch.
-    """
-
-    weights: Path
-    epochs: int
-    best_epoch: int
-    reason: str
-    reached: bool
-    zeros: float
-    agreement: float
-
-    def as_json(self) -> dict[str, Any]:
-        """What `nncf_performance.json` holds, see `Quantized.as_json`."""
-        return {
-            **super().as_json(),
-            "epochs": self.epochs,
-            "best_epoch": self.best_epoch,
-            "reason": self.reason,
-            "reached": self.reached,
-            "zeros": self.zeros,
-            "agreement": self.agreement,
-        }
 
 
 @dataclass(frozen=True)

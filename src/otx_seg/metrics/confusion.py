@@ -84,6 +84,22 @@ class Scores:
         }
 
 
+def scores_from_json(content: dict[str, Any]) -> Scores:
+    """What `Scores.as_json` gave; further keys are left out of account.
+
+    Raises:
+        KeyError, TypeError: it is something else.
+    """
+    return Scores(
+        dice_average=content["Dice Average"],
+        m_dice=content["mDice"],
+        m_iou=content["mIoU"],
+        pixel_accuracy=content["aAcc"],
+        per_label={name: LabelScore(**values) for name, values in content["per_label"].items()},
+        absent=tuple(content["absent_labels"]),
+    )
+
+
 def scores(confusion: Tensor, labels: Labels) -> Scores:
     """Turn a confusion matrix into scores.
 

@@ -18,11 +18,13 @@ class Complexity:
     gigaflops: multiply-adds of convolutions and matrix products for one image, in billions.
     parameters: number of weights, fixed bases included, statistics of batch norms not.
     size_mb: these weights as float32, in units of 10^6 bytes.
+    output_stride: pixels of the image from one position of the logits to the next.
     """
 
     gigaflops: float
     parameters: int
     size_mb: float
+    output_stride: float
 
 
 def measure(network: EncoderDecoder, size: int = 512) -> Complexity:
@@ -34,8 +36,9 @@ def measure(network: EncoderDecoder, size: int = 512) -> Complexity:
     """
     shapes_only = copy.deepcopy(network).to("meta").eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        shapes_only.decode_head(shapes_only.backbone(torch.empty(1, 3, size, size, device="meta")))
+        logits = shapes_only.decode_head(shapes_only.backbone(torch.empty(1, 3, size, size, device="meta")))
     statistics = ("running_mean", "running_var", "num_batches_tracked")
     weights = sum(value.numel() for key, value in network.state_dict().items() if not key.endswith(statistics))
     # The counter takes a multiply-add for two operations; the field, and the original, for one.
-    return Complexity(counter.get_total_flops() / 2e9, weights, weights * _BYTES_PER_WEIGHT / 1e6)
+    gigaflops, megabytes = counter.get_total_flops() / 2e9, weights * _BYTES_PER_WEIGHT / 1e6
+    return Complexity(gigaflops, weights, megabytes, size / logits.shape[-1])

@@ -64,6 +64,7 @@ def with_backbone(template: Template, chosen: ChosenBackbone) -> Template:
         "gigaflops": round(size.gigaflops, 2),
         "parameter_count": size.parameters,
         "size_mb": round(size.size_mb, 2),
+        "output_stride": size.output_stride,
     }
     return new.model_copy(update=numbers)
 

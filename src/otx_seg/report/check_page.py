@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from otx_seg.datasets.data_check import CheckedSubset, DataCheck
 from otx_seg.datasets.findings import equal_images
-from otx_seg.datasets.inspection import REGION_SAMPLES, Inspection
+from otx_seg.datasets.inspection import Inspection
 from otx_seg.datasets.problems import FileNote, Problem, count
 from otx_seg.report import contact_sheet
 from otx_seg.report.check_tables import label_share, sizes_text
@@ -17,17 +17,22 @@ _SHOWN_FILES = 5  # of a problem; of more, only their number until it is asked f
 _LISTED_FILES = 200  # of a problem; a page with 10,000 names is slow to open
 
 
-def draw_page(result: DataCheck, inspections: Sequence[Inspection]) -> str:
+def draw_page(
+    result: DataCheck, inspections: Sequence[Inspection], pictures: Mapping[str, Sequence[str]] | None = None
+) -> str:
     """HTML, complete in itself.
 
     Args:
         result: what was found.
         inspections: the labelled subsets that it is about, the training images first; none for images without masks.
+        pictures: paths of images without masks, by the name of their subset.
     """
-    return page("Data check", _parts(result, inspections))
+    return page("Data check", _parts(result, inspections, pictures or {}))
 
 
-def _parts(result: DataCheck, inspections: Sequence[Inspection]) -> Iterator[str]:
+def _parts(
+    result: DataCheck, inspections: Sequence[Inspection], pictures: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
     folders = ", ".join(str(subset.folder) for subset in result.subsets)
     yield f'<h1>Data check</h1>\n<div class="faint small">{escape(folders)}</div>'
     yield f'<div class="verdict {_mood(result)}">The data is {escape(result.verdict)}.</div>'
@@ -36,8 +41,11 @@ def _parts(result: DataCheck, inspections: Sequence[Inspection]) -> Iterator[str
     yield "\n".join(map(_problem, result.problems)) or '<p class="faint">None were found.</p>'
     labelled = [subset for subset in result.subsets if subset.labels]
     for subset, inspection in zip(labelled, inspections, strict=True):
-        yield f"<h2>Labels: {escape(subset.name)}</h2>\n{_labels(subset, inspection)}"
+        yield f"<h2>Labels: {escape(subset.name)}</h2>\n{_labels(subset, inspection, result.input_size)}"
     yield from _pictures(inspections)
+    for name, paths in pictures.items():
+        if paths:
+            yield f"<h2>Images: {escape(name)}</h2>\n{contact_sheet.bare_sheet(name, paths)}"
 
 
 def _mood(result: DataCheck) -> str:
@@ -79,23 +87,26 @@ def _note(note: FileNote) -> str:
     return f"<code>{escape(note.path)}</code> {escape(note.note)}"
 
 
-def _labels(subset: CheckedSubset, inspection: Inspection) -> str:
+def _labels(subset: CheckedSubset, inspection: Inspection, input_size: tuple[int, int] | None) -> str:
     largest = max((label.share for label in subset.labels), default=0.0) or 1.0
     rows = [
         f"<tr><td>{chip(color)}{escape(label.name)}</td>"
         f'<td>{bar(label.share / largest)}</td><td class="number">{label_share(label.share)} %</td>'
         f'<td>{bar(label.images / max(1, subset.images))}</td><td class="number">{label.images:,}</td>'
-        f'<td class="number">{"-" if label.typical_region is None else f"{label.typical_region:,} px"}</td></tr>'
+        f'<td class="number">{"-" if label.typical_extent is None else f"{label.typical_extent:.1f} px"}</td></tr>'
         for label, color in zip(subset.labels, inspection.subset.labels.colors, strict=True)
     ]
     headings = (
         '<tr><th>label</th><th colspan="2">share of the pixels</th><th colspan="2">images that show it</th>'
-        '<th class="number">typical region</th></tr>'
+        '<th class="number">region across</th></tr>'
     )
-    explained = (
-        '<p class="faint small">Typical region: half of its pixels lie in connected regions of at most this area, '
-        f"at the default input size, measured in up to {REGION_SAMPLES} images.</p>"
-    )
+    explained = ""
+    if input_size is not None:
+        explained = (
+            '<p class="faint small">Region across: about the side of a square and twice the width of a line, in the '
+            f"middle one of the images that show the label, at {input_size[0]}x{input_size[1]}, the input size for the "
+            "training images where time allows it.</p>"
+        )
     return f"<table>{headings}{''.join(rows)}</table>{explained}"
 
 

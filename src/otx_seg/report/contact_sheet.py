@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -15,7 +16,10 @@ from otx_seg.datasets.inspection import Inspection
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 from otx_seg.report.page import chip, embedded
+from otx_seg.runtime.images import read_image
 from otx_seg.runtime.overlay import overlay
+
+Thing = TypeVar("Thing")
 
 SHOWN_IMAGES = 48
 """Images of a contact sheet."""
@@ -44,10 +48,14 @@ def choose_images(inspections: Sequence[Inspection], limit: int = SHOWN_IMAGES) 
                 chosen[index] = None
     others = [index for index in range(len(sound)) if index not in chosen]
     free = limit - len(chosen)
-    if free > 0 and others:
-        step = max(1.0, len(others) / free)
-        chosen.update(dict.fromkeys(others[int(number * step)] for number in range(min(free, len(others)))))
+    chosen.update(dict.fromkeys(_spread(others, free)))
     return [sound[index] for index in sorted(chosen)]
+
+
+def _spread(things: Sequence[Thing], limit: int) -> list[Thing]:
+    """At most so many of them, evenly."""
+    number = max(0, min(limit, len(things)))
+    return [things[index * len(things) // number] for index in range(number)]
 
 
 def _by_label(sound: Sequence[Copy]) -> list[list[int]]:
@@ -69,6 +77,15 @@ def _share(copy: Copy, label: int) -> float:
 def sheet(images: Sequence[Copy]) -> str:
     """HTML of images side by side, each with its mask and its labels."""
     return '<div class="sheet">\n' + "\n".join(map(_figure, images)) + "\n</div>"
+
+
+def bare_sheet(name: str, paths: Sequence[str]) -> str:
+    """HTML of some of the images without masks of a subset, evenly spread."""
+    return (
+        '<div class="sheet">\n'
+        + "\n".join(_bare_figure(name, path) for path in _spread(paths, SHOWN_IMAGES))
+        + "\n</div>"
+    )
 
 
 def groups(equal: Sequence[Sequence[Copy]]) -> str:
@@ -104,6 +121,18 @@ def _figure(copy: Copy) -> str:
         f'<img src="{embedded(overlay(image, mask, subset.labels))}" alt="{name}, with its mask" loading="lazy">'
         f'<img class="plain" src="{embedded(image)}" alt="{name}" loading="lazy"></div>'
         f"<figcaption>{name}<br>{legend(subset.labels, shown)}</figcaption></figure>"
+    )
+
+
+def _bare_figure(subset: str, path: str) -> str:
+    name = escape(f"{subset}: {Path(path).name}")
+    try:
+        image = small(read_image(path))
+    except DataError as error:  # it was sound a moment ago
+        return f"<figure>{escape(str(error))}</figure>"
+    return (
+        f'<figure><div class="picture" title="{escape(path)}"><img src="{embedded(image)}" alt="{name}" loading="lazy">'
+        f"</div><figcaption>{name}</figcaption></figure>"
     )
 
 

@@ -20,7 +20,7 @@ class Trial:
     Attributes:
         values: its hyper-parameters, by dotted name.
         scores: its validation mDice (background included) at each rung it came to.
-        outcome: ``chosen``, ``stopped`` or ``failed``.
+        outcome: ``chosen``, ``stopped`` or ``failed`` (on its way, or in the final training).
         failure: why it failed; empty if it did not.
         seconds: of training, until it was stopped or chosen.
         process: that trained it last.
@@ -44,7 +44,7 @@ class Trials:
     Attributes:
         ratio: the time ratio that was asked for.
         rungs: shares of a training at which trials were stopped.
-        chosen: number of the trial that went on; 0 is the one with the values that were given.
+        chosen: number of the trial that went on; 0 is the one with the values the search began with.
     """
 
     ratio: float
@@ -57,12 +57,12 @@ class Trials:
         return next(trial for trial in self.trials if trial.number == self.chosen)
 
     def comparison(self) -> tuple[float, float, float] | None:
-        """Where the given values were stopped: share of a training, mDice of the chosen values and of the given ones.
+        """Where the values of trial 0 were stopped: share of a training, mDice of the chosen ones and of these.
 
-        None if these were chosen, or failed before the first rung.
+        None if these were chosen, or failed.
         """
         given = next(trial for trial in self.trials if trial.number == 0)
-        if self.chosen == 0 or not given.scores:
+        if self.chosen == 0 or given.outcome == "failed":
             return None
         rung = len(given.scores) - 1
         return self.rungs[rung], self.chosen_trial.scores[rung], given.scores[rung]
@@ -86,7 +86,7 @@ def describe_trials(found: Trials) -> str:
     judged = [f"at {100 * rung:.0f} %" for rung in found.rungs]
     rows = [
         (
-            f"{trial.number}{' (given)' if trial.number == 0 else ''}",
+            f"{trial.number}{' (start)' if trial.number == 0 else ''}",
             *(_short(value) for value in trial.values.values()),
             *(f"{score:.4f}" for score in trial.scores),
             *("" for _ in range(len(found.rungs) - len(trial.scores))),
@@ -110,14 +110,14 @@ def describe_values(values: Mapping[str, Any]) -> str:
 def _outcome(found: Trials) -> str:
     values = describe_values(found.chosen_trial.values)
     if found.chosen == 0:
-        return f"chosen: the given values ({values})"
+        return f"chosen: the values the search began with ({values})"
     compared = found.comparison()
     if compared is None:
-        return f"chosen: trial {found.chosen} ({values}); the given values failed"
+        return f"chosen: trial {found.chosen} ({values}); the values the search began with failed"
     share, now, before = compared
     return (
         f"chosen: trial {found.chosen} ({values}): mDice {now:.4f} at {100 * share:.0f} % of a training, where the "
-        f"given values had {before:.4f}"
+        f"values the search began with had {before:.4f}"
     )
 
 

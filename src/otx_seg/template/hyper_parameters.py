@@ -22,6 +22,11 @@ SIZE_STEP = 32
 _SIZE = re.compile(r"([1-9]\d*)x([1-9]\d*)")
 
 
+def is_input_side(side: int) -> bool:
+    """Whether an input may be so many pixels high or wide."""
+    return side % SIZE_STEP == 0 and 64 <= side <= 2048
+
+
 class LearningParameters(Group):
     """How a network is trained."""
 
@@ -117,7 +122,7 @@ class LearningParameters(Group):
         if not match:
             raise ValueError(f"{value!r} is not HEIGHTxWIDTH, such as 512x512")
         for side in map(int, match.groups()):
-            if side % SIZE_STEP or not 64 <= side <= 2048:
+            if not is_input_side(side):
                 raise ValueError(f"{side} is no multiple of {SIZE_STEP} from 64 to 2048")
         return value
 

@@ -26,6 +26,7 @@ class TemplateSummary:
         gigaflops: multiply-adds of one 512x512 image with 2 labels, in billions.
         parameter_count: weights of the network with 2 labels.
         size_mb: those weights as float32, in units of 10^6 bytes.
+        output_stride: pixels of the image from one position of the logits to the next.
     """
 
     name: str
@@ -36,6 +37,7 @@ class TemplateSummary:
     gigaflops: float
     parameter_count: int
     size_mb: float
+    output_stride: float
     path: Path
 
 

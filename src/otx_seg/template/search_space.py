@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -29,7 +30,10 @@ SEARCHABLE = (
 """Parameters and whole groups of them that change what a training of given length learns."""
 
 _DEFAULT_FACTOR = 10.0
-"""How far the learning rate is searched in both directions where a template says nothing."""
+"""How far the learning rate is searched in both directions where a template says nothing, ..."""
+
+_USUAL_RATES = (1e-4, 1e-2)
+"""... and between which values at least, so that the search leaves a rate that is far off."""
 
 Space = dict[str, "Range"]
 """Ranges by dotted name."""
@@ -85,7 +89,9 @@ def space_of(template: Template, images: int) -> Space:
         lowest, highest = limits(LEARNING_RATE)
         rate = values[LEARNING_RATE]
         space[LEARNING_RATE] = Range(
-            low=max(rate / _DEFAULT_FACTOR, lowest), high=min(rate * _DEFAULT_FACTOR, highest), log=True
+            low=max(min(rate / _DEFAULT_FACTOR, _USUAL_RATES[0]), lowest),
+            high=min(max(rate * _DEFAULT_FACTOR, _USUAL_RATES[1]), highest),
+            log=True,
         )
     if BATCH_SIZE in space:
         high = min(space[BATCH_SIZE].high, images)
@@ -95,8 +101,8 @@ def space_of(template: Template, images: int) -> Space:
     return space
 
 
-def values_of(template: Template, space: Space) -> dict[str, Any]:
-    """The template's own values of what is searched."""
+def values_of(template: Template, space: Iterable[str]) -> dict[str, Any]:
+    """The template's own values of what is searched, by dotted name."""
     values = _values(template.hyper_parameters)
     return {name: values[name] for name in space}
 

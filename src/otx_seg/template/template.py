@@ -59,6 +59,7 @@ class Template(_Section):
     gigaflops: float
     parameter_count: int
     size_mb: float
+    output_stride: float = Field(8.0, gt=0, description="pixels of the image per position of the network's output")
     model: dict[str, Any] = Field(description="argument of MMSegmentation's MODELS.build; its 2 classes stand for any")
     pretrained: Pretrained
     train_pipeline: pipelines.Pipeline = Field(
@@ -97,7 +98,7 @@ class Template(_Section):
     search_space: dict[str, dict[str, Range]] = Field(
         {},
         description="ranges that --enable-hpo searches, as group: {name: {low, high, log}}; empty: learning rates "
-        "up to ten times as low and as high",
+        "up to ten times as low and as high, and those from 0.0001 to 0.01",
     )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,12 @@ def place(algorithm: Any, template: Template, accelerator: Accelerator) -> tuple
     return model, optimizer
 
 
+def leave_together(accelerator: Accelerator) -> None:
+    """Wait until all processes are here: one that ends closes the connections on which others may still wait."""
+    with suppress(RuntimeError):  # another is gone already, and what it has to say it has said
+        accelerator.wait_for_everyone()
+
+
 def choose_precision(precision: str) -> str:
     """What ``auto`` means on this machine; any other value is returned as it is."""
     if precision != "auto":
@@ -66,20 +73,17 @@ def choose_precision(precision: str) -> str:
 
 
 def choose_workers(parameters: LearningParameters, processes: int) -> int:
-    """Loader processes of each training process."""
+    """Loader processes of each of so many training processes on this machine."""
     if parameters.auto_num_workers or "num_workers" in parameters.left_open:
-        number: int = configuration.choose_workers(machine_facts(processes)).value
+        number: int = configuration.choose_workers(machine_facts(processes, processes)).value
         return number
     return parameters.num_workers
 
 
-def machine_facts(processes: int) -> MachineFacts:
-    """What decisions about a training have to know of this machine.
-
-    Args:
-        processes: that train together on it.
-    """
-    return MachineFacts(processor_count(), torch.get_num_threads(), processes, not on_cpu(), _memory())
+def machine_facts(processes: int, world_size: int) -> MachineFacts:
+    """What decisions about a training have to know of this machine; see `MachineFacts` for the arguments."""
+    threads = torch.get_num_threads()
+    return MachineFacts(processor_count(), threads, processes, world_size, not on_cpu(), _memory())
 
 
 def _memory() -> int | None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from otx_seg.algorithms import Algorithm, Moment
 from otx_seg.datasets import TrainingData
 from otx_seg.template import Template
-from otx_seg.training.devices import choose_workers, start_accelerator
+from otx_seg.training.devices import choose_workers, processes_here, start_accelerator
 from otx_seg.training.memory import is_out_of_memory
 from otx_seg.training.optimizer import build_optimizer
 from otx_seg.training.views import open_views
@@ -40,7 +40,7 @@ def find_largest_batch(algorithm: Algorithm, data: TrainingData, template: Templ
     module.to(accelerator.device).train()
     optimizer = build_optimizer(module, template)
     fitting = size = parameters.batch_size
-    workers = choose_workers(parameters, accelerator.num_processes)
+    workers = choose_workers(parameters, processes_here())
     while (size := min(2 * fitting, most)) > fitting:
         try:
             with open_views(algorithm.views, data, template, size, workers, 0, 0, 1) as loader:

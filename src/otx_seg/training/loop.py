@@ -19,7 +19,7 @@ from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import TRAIN
-from otx_seg.training.devices import choose_workers, place, processes_here, start_accelerator
+from otx_seg.training.devices import choose_workers, leave_together, place, processes_here, start_accelerator
 from otx_seg.training.journal import Journal
 from otx_seg.training.loss_guard import LossGuard
 from otx_seg.training.memory import OutOfMemoryError, is_out_of_memory
@@ -31,7 +31,7 @@ from otx_seg.training.stopping import EarlyStopping, Stopping, StopRequest
 from otx_seg.training.views import open_views, slots_of
 from otx_seg.training.watcher import StepReport, TrainResult, ValidationReport, Watcher
 from otx_seg.workspace.atomic import write_tensors
-from otx_seg.workspace.command_line import otx_command
+from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class Training:
         self._trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         keep = self.parameters.ema_keep
         self.average = WeightAverage(algorithm.deployable(), keep, ramp=True) if keep > 0 else None
-        self.workers = choose_workers(self.parameters, self.accelerator.num_processes)
+        self.workers = choose_workers(self.parameters, processes_here())
         cache_size = template.hyper_parameters.algo_backend.mem_cache_size
         self.cache = open_cache(cache_size, slots_of(data), self.workers, processes_here())
         self.position = Position(batch_size=self.parameters.batch_size)
@@ -155,8 +155,8 @@ class Training:
                         raise self._interrupted(stop_request) from error
                     else:
                         raise
-        at = self.position
-        best = self.selection.best()
+            leave_together(self.accelerator)
+        at, best = self.position, self.selection.best()
         return TrainResult(self.run.weights, best, at.best_epoch, at.epoch, at.step, self.elapsed_s, at.ended)
 
     def close(self) -> None:
@@ -175,7 +175,9 @@ class Training:
             position.batch += 1
             progress = self._progress()
             if self._largest(float(stop_request.signal_name is not None)):
-                raise self._interrupted(stop_request)
+                error = self._interrupted(stop_request)
+                leave_together(self.accelerator)
+                raise error
             if progress >= until:
                 break
             if time.monotonic() - self._saved > CHECKPOINT_INTERVAL_S:
@@ -224,7 +226,8 @@ class Training:
         self._save_checkpoint()
         return InterruptedRunError(
             f"interrupted by {stop_request.signal_name or 'another process'} after {self.position.step} steps; "
-            f"everything is saved. Go on with: {otx_command(self.command, '--resume-from', self.run.path)}"
+            "everything is saved",
+            resume_command(self.command, self.run.path),
         )
 
     def _halve_batch(self, error: Exception) -> None:

@@ -12,8 +12,8 @@ _LONGEST_WARMUP = 0.1  # share of the run
 class LearningRate:
     """The rate as a function of the step, of the share of the run that has passed, and of past scores.
 
-    1. Warm-up: linear from ``warmup_start * rate`` to ``rate`` over the first ``warmup_steps`` steps, or the first tenth
-       of the run if that is over sooner, as it may be under a time budget.
+    1. Warm-up: linear from ``warmup_start * rate`` to ``rate`` over the first ``warmup_steps`` steps, or over the
+       first tenth of the run if that passes sooner, as it may under a time budget.
     2. poly: ``rate * (1 - progress) ** power``, never below the minimum, where progress is the larger of the
        share of all steps and the share of the time budget: the decay ends when the run ends, whatever ends it.
        plateau: multiplied by ``factor`` after more than ``patience`` validations without improvement, where a score

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from otx_seg import template as templates
@@ -16,20 +18,31 @@ from otx_seg.configuration.learning import (
     CLASS_WEIGHTS,
     EPOCHS,
     INTERVAL,
+    LEARNING_RATE,
     LOSS,
-    ROUNDS,
     choose_batch_size,
     choose_class_weights,
     choose_epochs,
     choose_interval,
+    choose_largest_batch,
+    choose_learning_rate,
     choose_loss,
     choose_rounds,
     choose_workers,
     epochs_of,
 )
-from otx_seg.configuration.network import ENOUGH_STEPS, INPUT_SIZE, TEMPLATE, Candidate, choose_network
+from otx_seg.configuration.network import (
+    ENOUGH_STEPS,
+    INPUT_SIZE,
+    TEMPLATE,
+    Candidate,
+    affordable_steps,
+    choose_network,
+)
 from otx_seg.datasets import ScanReport, TrainingData
 from otx_seg.template import Template
+from otx_seg.template.search_space import limits
+from otx_seg.verbs.batch_that_fits import find_batch
 from otx_seg.verbs.plan import Plan
 from otx_seg.workspace.run_folder import RunFolder
 
@@ -51,20 +64,22 @@ def configure(plan: Plan, data: TrainingData, report: ScanReport | None, machine
         Decision("algo_backend.train_type", plan.train_type, plan.reason),
         Decision("validation", 0 if data.val is None else len(data.val), data.split.removeprefix("validation: ")),
     )
-    if report is None:
-        template, made = _without_masks(plan, len(data.train), machine)
-    else:
-        template, made = _with_masks(plan, report, data.train.labels.names, machine)
+    decide = _without_masks if report is None else partial(_with_masks, report)
+    template, made = decide(plan, data, machine)
     return replace(plan, template=template, decisions=(*by_data, *made))
 
 
 def _with_masks(
-    plan: Plan, report: ScanReport, names: tuple[str, ...], machine: MachineFacts
+    report: ScanReport, plan: Plan, data: TrainingData, machine: MachineFacts
 ) -> tuple[Template, list[Decision]]:
+    names = data.train.labels.names
     facts = data_facts(report, names, step_cost(plan))
+    trained = _trained_size(plan)
     template, decision = _choose_template(plan, facts, machine)
-    made = [decision]
-    for choose in (_input_size, _batch_size, _workers, _rounds, _epochs, _interval, _loss):
+    template, size = _settle(template, trained or _input_size(template, facts, machine))
+    template, batch = _settle_batch(template, plan, data, machine, _batch_size(template, facts, machine))
+    made = [decision, size, *batch]
+    for choose in (_workers, _rounds, _epochs, _interval, _loss):
         template, decision = _settle(template, choose(template, facts, machine))
         made.append(decision)
     weights = Decision(CLASS_WEIGHTS, "none", "the loss counts all labels alike")
@@ -72,6 +87,24 @@ def _with_masks(
         weights = choose_class_weights(report.label_statistics, names)
     template, decision = _settle(template, weights)
     return template, [*made, decision]
+
+
+def _settle_batch(
+    template: Template, plan: Plan, data: TrainingData, machine: MachineFacts, usual: Decision
+) -> tuple[Template, list[Decision]]:
+    """The template with a batch size, and with the learning rate that goes with it where memory decided on it."""
+    parameters = template.hyper_parameters.learning_parameters
+    if parameters.auto_adapt_batch_size != "Full" or BATCH_SIZE not in template.left_open:
+        template, decision = _settle(template, usual)
+        return template, [decision]
+    most = min(int(limits(BATCH_SIZE)[1]), max(1, len(data.train) // machine.world_size))
+    largest = find_batch(template, data, machine, step_cost(plan), most)
+    batch = choose_largest_batch(max(largest, usual.value), most, len(data.train), machine.gpu)
+    template, made = template.override({BATCH_SIZE: batch.value}), [batch]
+    if LEARNING_RATE not in plan.given:
+        rate = choose_learning_rate(parameters.learning_rate, usual.value, batch.value, limits(LEARNING_RATE)[1])
+        template, made = template.override({LEARNING_RATE: rate.value}), [batch, rate]
+    return template, made
 
 
 def step_cost(plan: Plan) -> float:
@@ -93,22 +126,37 @@ def _choose_template(plan: Plan, data: DataFacts, machine: MachineFacts) -> tupl
     if plan.template_named:
         return plan.template, Decision(TEMPLATE, plan.template.name, "as given", given=True)
     shipped = [item for item in templates.find_templates() if item.category in ENOUGH_STEPS]
-    candidates = [Candidate(item.name, item.category, item.gigaflops) for item in shipped]
-    decision, _ = _choose_network(plan.template, candidates, data, machine)
+    candidates = [_candidate(item) for item in shipped]
+    decision, _ = _choose_network(plan.template, candidates, data, machine, plan.trained_size)
     return templates.load(decision.value).override(plan.given), decision
 
 
+def _candidate(template: Template | templates.TemplateSummary) -> Candidate:
+    return Candidate(template.name, template.category, template.gigaflops, template.output_stride)
+
+
 def _choose_network(
-    template: Template, candidates: Sequence[Candidate], data: DataFacts, machine: MachineFacts
+    template: Template,
+    candidates: Sequence[Candidate],
+    data: DataFacts,
+    machine: MachineFacts,
+    size: tuple[int, int] | None = None,
 ) -> tuple[Decision, Decision]:
     parameters = template.hyper_parameters.learning_parameters
-    size = None if INPUT_SIZE in template.left_open else template.input_size
+    size = size if INPUT_SIZE in template.left_open else template.input_size
     return choose_network(data, machine, parameters.max_minutes, parameters.batch_size, candidates, size)
 
 
+def _trained_size(plan: Plan) -> Decision | None:
+    """The input size of the weights to start from: their filters know things at the size they have in it."""
+    if plan.trained_size is None:
+        return None
+    height, width = plan.trained_size
+    return Decision(INPUT_SIZE, f"{height}x{width}", "that of the weights to start from")
+
+
 def _input_size(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
-    this = Candidate(template.name, template.category, template.gigaflops)
-    return _choose_network(template, [this], data, machine)[1]
+    return _choose_network(template, [_candidate(template)], data, machine)[1]
 
 
 def _batch_size(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
@@ -123,18 +171,23 @@ def _workers(template: Template, data: DataFacts, machine: MachineFacts) -> Deci
 def _rounds(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
     parameters = template.hyper_parameters.learning_parameters
     counted = EPOCHS not in template.left_open
-    return choose_rounds(data.images, parameters.batch_size, machine.processes, counted)
+    return choose_rounds(data.images, parameters.batch_size, machine.world_size, counted)
 
 
 def _epochs(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
     parameters = template.hyper_parameters.learning_parameters
-    batches = (parameters.batch_size, machine.processes, parameters.rounds_per_epoch)
-    return choose_epochs(data.images, parameters.max_minutes, *batches)
+    batches = (parameters.batch_size, machine.world_size, parameters.rounds_per_epoch)
+    affordable = math.inf
+    if not machine.gpu:  # how fast a GPU is, is a guess
+        height, width = template.input_size
+        side = math.sqrt(height * width)
+        affordable = affordable_steps(_candidate(template), side, data, machine, 0, parameters.batch_size)
+    return choose_epochs(data.images, parameters.max_minutes, *batches, affordable)
 
 
 def _interval(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
     parameters = template.hyper_parameters.learning_parameters
-    batches = (parameters.batch_size, machine.processes, parameters.rounds_per_epoch)
+    batches = (parameters.batch_size, machine.world_size, parameters.rounds_per_epoch)
     return choose_interval(data.images, parameters.max_minutes, *batches)
 
 
@@ -142,41 +195,51 @@ def _loss(template: Template, data: DataFacts, machine: MachineFacts) -> Decisio
     return choose_loss(listed=template.losses is not None)
 
 
-def _without_masks(plan: Plan, images: int, machine: MachineFacts) -> tuple[Template, list[Decision]]:
+def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tuple[Template, list[Decision]]:
     """Decisions for images that nothing is known of but their number."""
-    parameters = plan.template.hyper_parameters
-    learning, steps = parameters.learning_parameters, parameters.self_supervised.steps
-    batches = (learning.batch_size, machine.processes)
-    rounds = choose_rounds(images, *batches, counted=EPOCHS not in plan.template.left_open)
-    number = rounds.value if ROUNDS in plan.template.left_open else learning.rounds_per_epoch
-    if learning.max_minutes:
-        epochs = choose_epochs(images, learning.max_minutes, *batches, number)
-    else:
-        number = epochs_of(steps, images, *batches, number)
-        epochs = Decision(EPOCHS, number, f"self_supervised.steps={steps}")
-    usual = [
-        Decision(name, getattr(learning, name.split(".")[1]), "as usual, since no masks are looked at")
-        for name in (INPUT_SIZE, BATCH_SIZE, INTERVAL, LOSS, CLASS_WEIGHTS)
-    ]
+    images, parameters = len(data.train), plan.template.hyper_parameters.learning_parameters
     template, made = plan.template, [Decision(TEMPLATE, plan.template.name, "as given or usual", plan.template_named)]
-    for decision in (*usual, choose_workers(machine), rounds, epochs):
+
+    def usual(name: str) -> Decision:
+        return Decision(name, getattr(parameters, name.split(".")[1]), "as usual, since no masks are looked at")
+
+    template, decision = _settle(template, _trained_size(plan) or usual(INPUT_SIZE))
+    template, batch = _settle_batch(template, plan, data, machine, usual(BATCH_SIZE))
+    made += [decision, *batch]
+    batches = (template.hyper_parameters.learning_parameters.batch_size, machine.world_size)
+    rounds = choose_rounds(images, *batches, counted=EPOCHS not in template.left_open)
+    for decision in (choose_workers(machine), rounds):
+        template, decision = _settle(template, decision)
+        made.append(decision)
+    epoch = (*batches, template.hyper_parameters.learning_parameters.rounds_per_epoch)
+    if parameters.max_minutes:
+        epochs = choose_epochs(images, parameters.max_minutes, *epoch)
+    else:
+        steps = template.hyper_parameters.self_supervised.steps
+        epochs = Decision(EPOCHS, epochs_of(steps, images, *epoch), f"self_supervised.steps={steps}")
+    for decision in (epochs, *map(usual, (INTERVAL, LOSS, CLASS_WEIGHTS))):
         template, decision = _settle(template, decision)
         made.append(decision)
     return template, made
 
 
-def with_found(decisions: Sequence[Decision], values: dict[str, Any]) -> tuple[Decision, ...]:
+def with_found(decisions: Sequence[Decision], values: dict[str, Any], first: dict[str, Any]) -> tuple[Decision, ...]:
     """The decisions after a search for hyper-parameters.
 
     Args:
         values: what the search found, ``{"group.name": value}``.
+        first: what it began with.
     """
-    return tuple(
-        Decision(item.parameter, values[item.parameter], f"found by the search, which began with {item.value}")
-        if values.get(item.parameter, item.value) != item.value
-        else item
-        for item in decisions
-    )
+
+    def after(item: Decision) -> Decision:
+        value = values.get(item.parameter, item.value)
+        if value == item.value:
+            return item
+        if value == first[item.parameter]:
+            return Decision(item.parameter, value, "what the search began with")
+        return Decision(item.parameter, value, f"found by the search, which began with {first[item.parameter]}")
+
+    return tuple(map(after, decisions))
 
 
 def announce(decisions: Sequence[Decision]) -> None:

@@ -22,6 +22,7 @@ from otx_seg.report.benchmark_chart import draw_benchmark
 from otx_seg.runtime.processors import processor_count
 from otx_seg.verbs.data import how_to_read, tell_skipped
 from otx_seg.verbs.place import open_place
+from otx_seg.verbs.place_of_data import to_measure_on_if_any
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
@@ -104,7 +105,8 @@ def benchmark(
             workspace.
         data_roots: labelled images to score on, as for `evaluate`; None: those of the workspace, else no scores.
         test_ann_files: COCO file of annotations to use instead of those in `data_roots`.
-        data_format: name of the format of the data; None: what it looks like.
+        data_format: name of the format of the data; None: for data of the workspace as it says, else what it looks
+            like.
         labels: see `predict`; of those models that carry none.
         workspace, output, overwrite: see `train`.
         threads: how many work for each model; None: one for each processor this process may use.
@@ -121,9 +123,8 @@ def benchmark(
     check_seconds(seconds)
     place = open_place(workspace)
     files = place.every_model([load_weights] if isinstance(load_weights, (str, Path)) else load_weights or ())
-    named = data_roots if data_roots is not None else place.test_root_if_any()
-    root = Path(named) if named is not None else None
     how = how_to_read(data_format, test_ann_files=test_ann_files)
+    root, how = to_measure_on_if_any(place, data_roots, how) or (None, how)
     if root is None and how != AS_IT_LOOKS:
         raise UsageError("--data-format and --test-ann-files say how to read data: give --data-roots too")
     folder = Path(output) if output is not None else None
@@ -148,7 +149,7 @@ def compare(
     subset = open_test(root, how=how) if root is not None else None
     roots = (root, subset.root) if root is not None and subset is not None else ()
     run = open_run(output, "benchmark", _PRODUCTS, overwrite, roots, outputs)
-    with log_to(run):
+    with log_to(run) as note:
         if subset is not None:
             tell_skipped("test", subset.unmatched)
         _tell_what_is_left_out(variants, with_bf16)
@@ -158,6 +159,9 @@ def compare(
         result = Benchmark(tuple(found), processor_name(), threads, seconds, images, report, chart)
         write_json(report, result.as_json())
         draw_benchmark(result.measurements, result.title, chart)
+        for measured in found:
+            scored = "" if measured.dice is None else f", Dice {measured.dice:.4f}"
+            note(f"{measured.variant}: {1000 * measured.median_s:.1f} ms per image{scored}")
     return result
 
 

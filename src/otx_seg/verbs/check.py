@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from otx_seg.configuration.facts import data_facts
+from otx_seg.configuration.network import wanted_size
 from otx_seg.datasets.data_check import CheckedSubset, DataCheck, checked_subset
 from otx_seg.datasets.findings import find_problems
 from otx_seg.datasets.inspection import Inspection, inspect
 from otx_seg.datasets.problems import SEVERITIES, FileNote, Problem
-from otx_seg.datasets.split import Use
-from otx_seg.datasets.unlabelled import ImageSet, check_images, holds_bare_images, open_unlabelled
+from otx_seg.datasets.progress import Progress, counter
+from otx_seg.datasets.unlabelled import ImageSet, check_images, open_unlabelled
 from otx_seg.errors import DataError, UsageError
-from otx_seg.template import default_template, load
-from otx_seg.verbs.data import Progress, counter, outermost
-from otx_seg.verbs.opened_data import NOT_SAID, Meant, open_all
-from otx_seg.verbs.place import Place, open_place
+from otx_seg.verbs.data import how_to_read
+from otx_seg.verbs.opened_data import open_all
+from otx_seg.verbs.place import open_place
+from otx_seg.verbs.sources import Sources, sources_given, sources_of_workspace
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.data_folders import refuse_among_data
 
@@ -26,30 +28,12 @@ UNLABELLED = "unlabelled"
 _BARE = "images without masks"
 
 
-@dataclass(frozen=True)
-class Folders:
-    """Where the data is.
-
-    Attributes:
-        labelled: folders of images and masks.
-        bare: folders of images alone.
-        listed: a file that names those images in `bare` that count; None: all.
-        meant: what some of `labelled` are for.
-    """
-
-    labelled: list[Path]
-    bare: list[Path]
-    listed: Path | None = None
-    meant: Meant = NOT_SAID
-
-    @property
-    def all(self) -> list[Path]:
-        return [*self.labelled, *self.bare]
-
-
 def check(
     data_roots: str | Path | Sequence[str | Path] | None = None,
     *,
+    train_ann_files: str | Path | None = None,
+    val_ann_files: str | Path | None = None,
+    test_ann_files: str | Path | None = None,
     data_format: str | None = None,
     workspace: str | Path | None = None,
     html: str | Path | None = None,
@@ -61,86 +45,70 @@ def check(
     Args:
         data_roots: folders of labelled data, or of images alone; all subsets of all of them are checked together. None:
             those of the workspace.
-        data_format: name of the format of the labelled data; None: what it looks like.
+        train_ann_files, val_ann_files, test_ann_files: COCO files that describe the images of one folder, or each
+            those of a folder of its own, in this order. None: those of the workspace, with its folders.
+        data_format: name of the format of the labelled data; None: that of the workspace, with its folders, else what
+            it looks like.
         workspace: see `train`.
         html: a page to write, with charts, pictures of the masks and all that is said about the data.
         overwrite: replace the file `html` if there is one.
         progress: called with what is being done, and the numbers of images done and to do.
 
     Raises:
-        UsageError: a folder is named twice, there is no such format, or `html` is missing, cannot be written to, or
-            must not be replaced.
+        UsageError: a folder is named twice, there is no such format, it is not clear which file describes which
+            folder, or `html` is missing, cannot be written to, or must not be replaced.
         DataError: a folder is missing, or in no layout that is known. All else that is wrong with the data is in the
             result.
     """
     place = open_place(workspace)
     given = [Path(root) for root in ([data_roots] if isinstance(data_roots, (str, Path)) else data_roots or ())]
-    _refuse_twice(given)
-    folders = _given(given, data_format) if given else _of_workspace(place)
-    return look_through(folders, data_format, Path(html) if html is not None else None, overwrite, progress)
+    how = how_to_read(data_format, train_ann_files, val_ann_files, test_ann_files)
+    sources = sources_given(given, how) if given else sources_of_workspace(place, how)
+    return look_through(sources, Path(html) if html is not None else None, overwrite, progress)
 
 
-def look_through(
-    folders: Folders, data_format: str | None, page: Path | None, overwrite: bool, progress: Progress | None
-) -> DataCheck:
+def look_through(sources: Sources, page: Path | None, overwrite: bool, progress: Progress | None) -> DataCheck:
     """As `check`, of folders that may be known to be for something."""
-    _refuse_page(page, overwrite, folders.all)
-    opened, problems = open_all(folders.labelled, data_format, folders.meant)
-    input_size = load(default_template()).input_size
-    inspections: list[tuple[Inspection, Use]] = []
-    subsets: list[CheckedSubset] = []
+    _refuse_page(page, overwrite, sources)
+    opened, problems = open_all(sources.labelled, sources.data_format)
+    inspections: list[Inspection] = []
     for entry in opened:
         assert entry.subset is not None
         count = counter(f"checking the {entry.name} images", len(entry.subset), progress)
-        inspection = inspect(entry.name, entry.kind, entry.subset, input_size, count)
-        inspections.append((inspection, entry.use))
-        subsets.append(checked_subset(inspection, entry.use, entry.format))
-    problems += find_problems(inspections, input_size)
-    for root in folders.bare:
-        name = UNLABELLED if len(folders.bare) == 1 else f"{UNLABELLED} in {root}"
-        images, found = _check_bare(name, open_unlabelled(root, folders.listed), root, progress)
+        inspections.append(inspect(entry.name, entry.kind, entry.subset, count))
+    input_size = _input_size(inspections)
+    problems += find_problems([(seen, entry.use) for seen, entry in zip(inspections, opened, strict=True)], input_size)
+    subsets = [
+        checked_subset(seen, entry.use, entry.format, input_size)
+        for seen, entry in zip(inspections, opened, strict=True)
+    ]
+    pictures: dict[str, Sequence[str]] = {}
+    for root in sources.bare:
+        name = UNLABELLED if len(sources.bare) == 1 else f"{UNLABELLED} in {root}"
+        images, found, pictures[name] = _check_bare(name, open_unlabelled(root, sources.listed), root, progress)
         subsets.append(images)
         problems += found
-    result = _judged(subsets, problems)
-    return result if page is None else _with_page(result, [inspection for inspection, _ in inspections], page)
+    result = replace(_judged(subsets, problems), input_size=input_size)
+    return result if page is None else _with_page(result, inspections, pictures, page)
 
 
-def _given(roots: list[Path], data_format: str | None) -> Folders:
-    bare = [] if data_format else [root for root in roots if root.is_dir() and holds_bare_images(root)]
-    return Folders([root for root in roots if root not in bare], bare)
+def _input_size(inspections: Sequence[Inspection]) -> tuple[int, int] | None:
+    """That which `otx train` chooses, time allowing, for the first subset whose masks show something."""
+    for inspection in inspections:
+        if any(inspection.report.pixels_per_label):
+            return wanted_size(data_facts(inspection.report, inspection.subset.labels.names, work=1.0))
+    return None
 
 
-def _of_workspace(place: Place) -> Folders:
-    """
-    Raises:
-        UsageError: there is no workspace, or none of its folders is known.
-        DataError: one of its folders is missing.
-    """
-    parts = place.labelled_roots("--data-roots")
-    labelled = list(outermost(parts.values()))
-    unlabelled, listed = place.root(None, "unlabeled"), place.file_list(None)
-    named = place.template(None)
-    assert named is not None
-    if "train" in parts and load(named).hyper_parameters.algo_backend.train_type == "Selfsupervised":
-        return Folders([], [parts["train"]])
-    bare = [] if unlabelled is None else [Path(unlabelled)]
-    return Folders(labelled, bare, None if listed is None else Path(listed), Meant(**parts))
-
-
-def _refuse_twice(roots: Sequence[Path]) -> None:
-    real = [root.resolve() for root in roots]
-    for number, root in enumerate(real):
-        if root in real[:number]:
-            raise UsageError(f"{roots[number]}: is named twice in --data-roots; name each folder once")
-
-
-def _refuse_page(page: Path | None, overwrite: bool, roots: Iterable[Path]) -> None:
+def _refuse_page(page: Path | None, overwrite: bool, sources: Sources) -> None:
     if page is None:
         if overwrite:
             raise UsageError("--overwrite is for the page; name it with --html")
         return
     place = page.resolve()
-    refuse_among_data(page, roots, "choose another --html")
+    refuse_among_data(page, sources.folders, "choose another --html")
+    if place in [file.resolve() for file in sources.files]:
+        raise UsageError(f"--html {page}: is a file of annotations, which is never replaced; choose another")
     if page.is_dir():
         raise UsageError(f"--html {page}: is a folder; name a file, {page / 'check.html'} for example")
     if page.exists() and not overwrite:
@@ -157,13 +125,14 @@ def _refuse_page(page: Path | None, overwrite: bool, roots: Iterable[Path]) -> N
 
 def _check_bare(
     name: str, images: ImageSet, root: Path, progress: Progress | None
-) -> tuple[CheckedSubset, list[Problem]]:
+) -> tuple[CheckedSubset, list[Problem], Sequence[str]]:
+    """Figures, problems, and the paths of the images that can be read."""
     try:
-        kept, damages = check_images(images, counter("checking the images", len(images), progress))
+        kept, damages, sizes = check_images(images, counter("checking the images", len(images), progress))
     except DataError as error:  # none can be read
         what = str(error).removeprefix(f"{images.root}: ")
         problem = Problem("error", "unreadable_files", name, what, "replace the files")
-        return CheckedSubset(name, UNLABELLED, "training", root, _BARE, len(images), 0), [problem]
+        return CheckedSubset(name, UNLABELLED, "training", root, _BARE, len(images), 0), [problem], ()
     problems = []
     if damages:
         broken = sorted(set(images.paths) - set(kept.paths))
@@ -175,7 +144,8 @@ def _check_bare(
     if len(kept) < 2:
         what, advice = "a single image is too little to compare with others", "add images"
         problems.append(Problem("error", "single_image", name, what, advice))
-    return CheckedSubset(name, UNLABELLED, "training", root, _BARE, len(images), len(kept)), problems
+    figures = (len(images), len(kept), sizes)
+    return CheckedSubset(name, UNLABELLED, "training", root, _BARE, *figures), problems, kept.paths
 
 
 def _judged(subsets: Sequence[CheckedSubset], problems: Sequence[Problem]) -> DataCheck:
@@ -186,8 +156,10 @@ def _judged(subsets: Sequence[CheckedSubset], problems: Sequence[Problem]) -> Da
     return DataCheck(tuple(subsets), ordered, "training" if labelled else "self-supervised training")
 
 
-def _with_page(result: DataCheck, inspections: Sequence[Inspection], page: Path) -> DataCheck:
+def _with_page(
+    result: DataCheck, inspections: Sequence[Inspection], pictures: Mapping[str, Sequence[str]], page: Path
+) -> DataCheck:
     from otx_seg.report.check_page import draw_page
 
-    write_text(page, draw_page(result, inspections))
+    write_text(page, draw_page(result, inspections, pictures))
     return replace(result, page=page)

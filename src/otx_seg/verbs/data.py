@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-from otx_seg.datasets import HowToRead
+from otx_seg.datasets import HowToRead, check_format_name
+from otx_seg.workspace.data_file import Data, read_data_file
+from otx_seg.workspace.workspace import Workspace
 
 logger = logging.getLogger(__name__)
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, and the numbers of images done and to do."""
 
 
 def how_to_read(
@@ -38,9 +37,18 @@ def outermost(roots: Iterable[Path]) -> tuple[Path, ...]:
     return tuple(root for place, root in by_place.items() if by_place.keys().isdisjoint(place.parents))
 
 
-def counter(what: str, total: int, progress: Progress | None) -> Callable[[int], None] | None:
-    """What tells `progress` that so many of `total` are done, and of what."""
-    return None if progress is None else lambda done: progress(what, done, total)
+def data_of(workspace: Workspace) -> Data:
+    """What the ``data.yaml`` of a workspace says; nothing where there is no such file.
+
+    Raises:
+        UsageError: it cannot be understood, or names an unknown format; the message names file and key.
+    """
+    if not workspace.data.is_file():
+        return Data()
+    data = read_data_file(workspace.data)
+    if data.data_format is not None:
+        check_format_name(data.data_format, f"{workspace.data}: data.data-format:")
+    return data
 
 
 def tell_skipped(name: str, reasons: Iterable[object]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from otx_seg.runtime.pipeline import Masks, in_turn, side_by_side
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.runtime.streams import open_stream
 from otx_seg.verbs.place import open_place
+from otx_seg.verbs.place_of_data import images_to_run_on
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
@@ -66,12 +67,17 @@ def demo(
         display_perf=display_perf,
     )
     place = open_place(workspace)
-    source = str(input) if input is not None else place.images(None, "--input", "an image, a video or a camera")
-    stream = open_stream(str(source))
+    what = "an image, a video or a camera"
+    source = str(images_to_run_on(place, None, "--input", what) if input is None else input)
+    stream = open_stream(source)
     predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
-    run = None if show.output is None else open_run(show.output, "demo", (), overwrite, (Path(str(source)),))
-    with nullcontext() if run is None else log_to(run):
-        return demonstrate(stream, _masks_by(predictor), predictor.labels, show, progress)
+    run = None if show.output is None else open_run(show.output, "demo", (), overwrite, (Path(source),))
+    with nullcontext() if run is None else log_to(run) as note:
+        shown = demonstrate(stream, _masks_by(predictor), predictor.labels, show, progress)
+        if note is not None:
+            speed = f"{shown.frames_per_second:.1f} per second, {shown.milliseconds:.1f} ms to a mask"
+            note(f"{shown.frames} frames, {speed}")
+    return shown
 
 
 def _masks_by(predictor: Predictor) -> Masks:

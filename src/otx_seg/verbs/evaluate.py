@@ -15,6 +15,7 @@ from otx_seg.template import USED_BY
 from otx_seg.training.devices import choose_workers
 from otx_seg.verbs.data import how_to_read, tell_skipped
 from otx_seg.verbs.place import open_place
+from otx_seg.verbs.place_of_data import to_measure_on
 from otx_seg.verbs.weights import open_model
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
@@ -44,7 +45,8 @@ def evaluate(
         test_data_roots: labelled images; the subset called test if there are subsets, else the one called val. None:
             the test or else the validation data of the workspace. Or a subset that is open.
         test_ann_files: COCO file of annotations to use instead of those in `test_data_roots`.
-        data_format: name of the format of the data; None: what it looks like.
+        data_format: name of the format of the data; None: for data of the workspace as it says, else what it looks
+            like.
         load_weights: a ``.pth``, ``.xml``, ``.onnx`` or the ``.zip`` of `deploy`; None: the last training run of the
             workspace.
         labels: see `predict`.
@@ -62,10 +64,13 @@ def evaluate(
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
     place = open_place(workspace)
-    data = test_data_roots if isinstance(test_data_roots, Subset) else Path(place.test_root(test_data_roots))
+    how = how_to_read(data_format, test_ann_files=test_ann_files)
+    if isinstance(test_data_roots, Subset):
+        data: Subset | Path = test_data_roots
+    else:
+        data, how = to_measure_on(place, test_data_roots, how)
     predictor, made_from = open_model(place.weights(load_weights), template, labels, parameters, USED_BY["eval"])
     settings = made_from.hyper_parameters.learning_parameters
-    how = how_to_read(data_format, test_ann_files=test_ann_files)
     subset = data if isinstance(data, Subset) else open_test(data, settings.use_otx_adapter, how)
     folder = Path(output) if output is not None else None
     roots = (subset.root,) if isinstance(data, Subset) else (data, subset.root)

@@ -9,6 +9,7 @@ from otx_seg.inference.explain import Explanations, explain_images
 from otx_seg.inference.how_to_explain import HowToExplain
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.verbs.place import open_place
+from otx_seg.verbs.place_of_data import images_to_run_on
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
@@ -52,7 +53,7 @@ def explain(
     """
     how = HowToExplain(explain_algorithm.lower(), explain_all_classes, process_saliency_maps, overlay_weight)
     place = open_place(workspace)
-    images = Path(place.images(explain_data_roots, "--explain-data-roots", "an image or a folder of images"))
+    images = images_to_run_on(place, explain_data_roots, "--explain-data-roots", "an image or a folder of images")
     predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
     run = open_run(Path(output) if output is not None else None, "explain", (), overwrite, (images,), place.outputs)
     with log_to(run) as note:

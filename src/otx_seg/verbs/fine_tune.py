@@ -12,11 +12,10 @@ from typing import Any
 
 from otx_seg import template as templates
 from otx_seg.datasets import AS_IT_LOOKS, DEFAULT_SEED, HowToRead, TrainingData
+from otx_seg.deployment.fine_tuned import FOLDER, FineTuned, read_fine_tuned
 from otx_seg.deployment.outcome import Progress
 from otx_seg.deployment.quantization_aware import (
     BEST,
-    FOLDER,
-    FineTuned,
     FineTuning,
     fine_tune,
     fine_tuning_template,
@@ -29,6 +28,7 @@ from otx_seg.training.watcher import Watcher
 from otx_seg.verbs.plan import Plan, Roots, how_recorded
 from otx_seg.verbs.recipe import recipe
 from otx_seg.verbs.training_data import check_data, describe_data, label_weights, open_data, refuse_other_data
+from otx_seg.verbs.training_report import tell_finished
 from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import RunFolder, open_run
@@ -83,6 +83,10 @@ def fine_tune_weights(
     roots = tuple(root for root in (plan.roots.train, plan.roots.val) if root is not None)
     run = _open_run(plan, output, overwrite, roots, outputs)
     with log_to(run) as note:
+        finished = None if plan.resumed_run is None else read_fine_tuned(run)
+        if finished is not None:
+            tell_finished(run, finished.reason)
+            return finished
         data, report = check_data(plan, open_data(plan), progress)
         _refuse_other_labels(plan, data.train.labels.names)
         if plan.state is not None:
@@ -121,11 +125,6 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     of_run = template_of(state, path)
     refuse_other_template(of_run, _template_of(path, of_run, request.template).override(request.parameters))
     run = RunFolder(path.resolve().parents[2])
-    if (run.path / _PRODUCTS[0]).is_file():
-        raise UsageError(
-            f"{resume_from}: is finished already, its result is {run.path / FOLDER}; to fine-tune once more, give "
-            "--load-weights and another --output"
-        )
     try:
         recorded = json.loads(run.data.read_text(encoding="utf-8"))
         source = Path(recorded[_SOURCE])

@@ -11,18 +11,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from otx_seg.datasets import AS_IT_LOOKS, HowToRead
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import differences
 from otx_seg.training.watcher import SilentWatcher, Watcher
-from otx_seg.verbs.check import Folders
-from otx_seg.verbs.data import outermost
-from otx_seg.verbs.opened_data import Meant
+from otx_seg.verbs.sources import Sources, sources_of_parts
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.run_folder import RunFolder
 
 STATE = "run.json"
 _VERSION = 1
+_LABELLED = ("train", "val", "test")
 
 
 class Display(Watcher, Protocol):
@@ -46,13 +46,29 @@ class Asked:
     train_root: str | None = None
     val_root: str | None = None
     test_root: str | None = None
+    data_format: str | None = None
+    train_annotations: str | None = None
+    val_annotations: str | None = None
+    test_annotations: str | None = None
     seed: int | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def or_as_before(self, before: Asked) -> Asked:
         """These arguments, and those of a job before where none are given."""
         given = {name: value for name, value in asdict(self).items() if value not in (None, {})}
-        return Asked(**{**asdict(before), **given})
+        was = asdict(before)
+        moved = [part for part in _LABELLED if given.get(f"{part}_root", was[f"{part}_root"]) != was[f"{part}_root"]]
+        if "train" in moved and before.val_root is None:
+            moved.append("val")
+        for part in moved:  # a file of annotations belongs to its folder
+            was[f"{part}_annotations"] = None
+        return Asked(**{**was, **given})
+
+    @property
+    def how(self) -> HowToRead:
+        """How the labelled data is to be read."""
+        files = (self.train_annotations, self.val_annotations, self.test_annotations)
+        return HowToRead(self.data_format, *(None if file is None else Path(file) for file in files))
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,8 @@ class Job:
         given: the hyper-parameters that were asked for, which any template gets.
         train_root, val_root, unlabelled_root, unlabelled_list: the data of the training.
         test_root: the data to measure on; None: the validation images that are taken from the training images.
+        how: the format of the labelled data, and files of annotations; where that for validation has no folder of its
+            own, its images are in `train_root`.
         workspace: as it was given.
         seconds: how long each model's speed is measured.
         shown: opens the display of a step.
@@ -84,6 +102,7 @@ class Job:
     shown: Callable[[], AbstractContextManager[Display]]
     template_named: bool = True
     given: dict[str, Any] = field(default_factory=dict)
+    how: HowToRead = AS_IT_LOOKS
 
     @property
     def labelled_roots(self) -> tuple[Path, ...]:
@@ -91,20 +110,26 @@ class Job:
         return tuple(root for root in (self.train_root, self.val_root, self.test_root) if root is not None)
 
     @property
-    def data(self) -> Folders:
-        """The folders of images and masks to check, and what each is for."""
-        meant = Meant(self.train_root, self.val_root, self.test_root)
-        return Folders(list(outermost(self.labelled_roots)), [], meant=meant)
+    def data(self) -> Sources:
+        """The labelled data, which is looked through before anything else."""
+        labelled = sources_of_parts(self.train_root, self.val_root, self.test_root, self.how)
+        return Sources(labelled, data_format=self.how.data_format)
 
     def inputs(self) -> dict[str, Any]:
-        """All that the results depend on, as plain values: the template, the folders and a digest of their files."""
+        """All that the results depend on, as plain values: the template, how to read the data, the folders and files,
+        and a digest of what is in them."""
         roots = {
             "train data": self.train_root,
             "validation data": self.val_root,
             "test data": self.test_root,
             "unlabelled data": self.unlabelled_root,
+            "list of unlabelled data": self.unlabelled_list,
+            "train annotations": self.how.train_annotations,
+            "validation annotations": self.how.val_annotations,
+            "test annotations": self.how.test_annotations,
         }
         return {
+            "data format": self.how.data_format,
             "template": self.template.as_dict() if self.template_named else {"parameters": self.given},
             "seed": self.seed,
             "folders": {name: str(root.resolve()) if root else None for name, root in roots.items()},
@@ -113,9 +138,10 @@ class Job:
 
 
 def digest_of(root: Path) -> str:
-    """A digest of the names, sizes and times of change of all files in a folder and below; no file is read."""
+    """A digest of the names, sizes and times of change of all files in a folder and below, or of one file; none is
+    read."""
     found = hashlib.sha256()
-    for folder, folders, files in os.walk(root):
+    for folder, folders, files in os.walk(root) if root.is_dir() else [(str(root.parent), [], [root.name])]:
         folders.sort()
         for name in sorted(files):
             path = os.path.join(folder, name)  # noqa: PTH118  (three times as fast, for many thousands of files)

@@ -50,7 +50,7 @@ class Step:
 def _check(job: Job, done: Done) -> dict[str, Any]:
     page = job.folder / "check" / "check.html"
     with job.shown() as display:
-        result = look_through(job.data, None, page, overwrite=True, progress=display.on_scan)
+        result = look_through(job.data, page, overwrite=True, progress=display.on_scan)
     if result.usable_for != "training":
         worst = f": {result.problems[0].what}; {result.problems[0].advice}" if result.problems else ""
         raise DataError(f"the data is {result.verdict}{worst}; see {page}")
@@ -71,6 +71,9 @@ def _train(job: Job, done: Done) -> dict[str, Any]:
                 job.val_root,
                 unlabeled_data_roots=job.unlabelled_root,
                 unlabeled_file_list=job.unlabelled_list,
+                train_ann_files=job.how.train_annotations,
+                val_ann_files=job.how.val_annotations,
+                data_format=job.how.data_format,
                 template=_written_template(job) if job.template_named else None,
                 parameters=None if job.template_named else job.given,
                 workspace=job.workspace,
@@ -120,8 +123,9 @@ def _measured_on(job: Job) -> Subset:
     """The test images; where there are none, those that the training took from its own folder to validate on."""
     use_polygons = job.template.hyper_parameters.learning_parameters.use_otx_adapter
     if job.test_root is not None:
-        return open_test(job.test_root, use_polygons)
-    return recorded_validation(RunFolder(job.folder / "train"), find_training(job.train_root, None, use_polygons))
+        return open_test(job.test_root, use_polygons, job.how)
+    data = find_training(job.train_root, None, use_polygons, job.how)
+    return recorded_validation(RunFolder(job.folder / "train"), data)
 
 
 def _export(job: Job, done: Done) -> dict[str, Any]:
@@ -135,6 +139,10 @@ def _optimize(job: Job, done: Done) -> dict[str, Any]:
             job.folder / done["export"]["file"],
             job.train_root,
             job.val_root,
+            train_ann_files=job.how.train_annotations,
+            val_ann_files=job.how.val_annotations,
+            data_format=job.how.data_format,
+            workspace=job.workspace,
             output=job.folder / "optimize",
             overwrite=True,
             seed=job.seed,

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import logging
 import os
+import shutil
 import signal
-import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from otx_seg.errors import OtxError
+from otx_seg.training.checkpoint import TRAIN
 from otx_seg.workspace.atomic import write_json, write_text
-from otx_seg.workspace.command_line import otx_command
+from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.logs import ROOT
 from otx_seg.workspace.run_folder import RunFolder
 
 FOLDER = "OTX_SEG_LAUNCH"
 """Environment variable with the folder in which processes and launcher leave each other notes; unset: no launcher."""
 
+LAUNCHER = "OTX_SEG_LAUNCHER"
+"""Environment variable with the launcher's process id."""
+
 _RUN = "run"
-_PR_SET_PDEATHSIG = 1  # of Linux' prctl.h
+_LOOK_S = 0.5  # from one look at the launcher to the next
 _LOST = ("Connection closed by peer", "Connection reset by peer", "Connection refused", "Broken pipe", "Socket closed")
 _SLOW = ("Timed out waiting", "timed out after", "Watchdog caught collective operation timeout")
 
@@ -49,11 +53,18 @@ class Note:
     at: float
 
 
-def note_failure(message: str, exit_code: int, error: BaseException) -> None:
-    """Leave the launcher a note; it says on the screen what was the matter."""
+def note_failure(message: str, exit_code: int, error: BaseException) -> bool:
+    """Leave the launcher a note; it says on the screen what was the matter.
+
+    Returns:
+        False if there is no launcher any more.
+    """
+    if launcher_is_gone():
+        return False
     rank = int(os.environ["RANK"])
     note = Note(rank, message, exit_code, type(error).__name__, time.time())
     write_json(Path(os.environ[FOLDER]) / f"{rank}.json", asdict(note))
+    return True
 
 
 def note_run(run: RunFolder) -> None:
@@ -70,9 +81,21 @@ def read_notes(folder: Path) -> tuple[list[Note], RunFolder | None]:
 
 
 def end_with_launcher() -> None:
-    """Let Linux stop this process when its launcher is gone, even if that was killed; otherwise it would train on."""
-    if FOLDER in os.environ and sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    """Stop this process as SIGTERM does when its launcher is gone, even if that was killed; it would train on."""
+    if FOLDER in os.environ:
+        threading.Thread(target=_watch_launcher, daemon=True).start()
+
+
+def _watch_launcher() -> None:
+    while not launcher_is_gone():
+        time.sleep(_LOOK_S)
+    shutil.rmtree(os.environ[FOLDER], ignore_errors=True)  # as it would have
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def launcher_is_gone() -> bool:
+    """Whether the launcher that started this process has ended before it."""
+    return os.getppid() != int(os.environ[LAUNCHER])
 
 
 @contextlib.contextmanager
@@ -100,6 +123,7 @@ def naming_lost_processes(run: RunFolder) -> Iterator[None]:
         if alone or not any(words in str(error) for words in (*_LOST, *_SLOW)):
             raise
         raise LostProcessError(
-            "another process of this training ended or does not answer; look for what it said where it ran. Then go on "
-            f"from the last checkpoint with: {otx_command('train', '--resume-from', run.path)} and the same processes"
+            "another process of this training ended or does not answer; look for what it said where it ran; the last "
+            "checkpoint counts",
+            resume_command(TRAIN, run.path),
         ) from error

@@ -20,6 +20,7 @@ from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.fine_tune import Request, fine_tune_weights
 from otx_seg.verbs.given_model import check_given_to_optimize
 from otx_seg.verbs.place import Place, open_place
+from otx_seg.verbs.place_of_data import to_train_on
 from otx_seg.verbs.recipe import recipe
 from otx_seg.verbs.weights import open_model
 from otx_seg.workspace.logs import log_to
@@ -63,7 +64,8 @@ def optimize(
             workspace.
         val_data_roots: labelled images to compare on; None: as in `train`.
         train_ann_files, val_ann_files: COCO files of annotations to use instead of those in the folders.
-        data_format: name of the format of the data; None: what it looks like.
+        data_format: name of the format of the data; None: for data of the workspace as it says, else what it looks
+            like.
         resume_from: folder of an interrupted run that began with a ``.pth``, or its checkpoint file, to go on with as
             if it had never stopped.
         template: the template the model is expected to be made from; it is read from the model.
@@ -86,7 +88,7 @@ def optimize(
     place = open_place(workspace)
     if resume_from is None:
         load_weights = place.exported(load_weights, quantized_too=False)
-        train_data_roots, val_data_roots = place.root(train_data_roots, "train"), place.root(val_data_roots, "val")
+        train_data_roots, val_data_roots, how = to_train_on(place, train_data_roots, val_data_roots, how)
     if load_weights is None or Path(load_weights).suffix.lower() == ".pth":
         if labels is not None:
             raise UsageError("--labels is for exported models of other tools; a .pth has its labels: leave it out")
@@ -131,7 +133,7 @@ def _quantize_ir(
     settings = made_from.hyper_parameters
     val_root = Path(val_data_roots) if val_data_roots is not None else None
     use_polygons = settings.learning_parameters.use_otx_adapter
-    data = open_training(Path(train_data_roots), val_root, seed, use_polygons=use_polygons, how=how)
+    data = open_training(Path(train_data_roots), val_root, seed, use_polygons=use_polygons, how=how, progress=progress)
     assert data.val is not None
     roots = (Path(train_data_roots), *([] if val_root is None else [val_root]), data.train.root, data.val.root)
     run = open_run(Path(output) if output is not None else None, "optimize", _PRODUCTS, overwrite, roots, place.outputs)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from otx_seg import template as templates
 from otx_seg.verbs.place import Place
+from otx_seg.verbs.place_of_data import to_train_on
 from otx_seg.verbs.plan import Request
 from otx_seg.verbs.train_type import PARAMETER, TRAIN_TYPES
 
@@ -34,11 +35,14 @@ def fill_from(place: Place, request: Request) -> Request:
     if asked is None and request.unlabelled_root is None and template is not None:
         asked = templates.load(template).hyper_parameters.algo_backend.train_type
     chosen = next((name for name in TRAIN_TYPES if name.lower() == str(asked).lower()), None)
-    filled = replace(request, template=template, train_root=place.train_root(request.train_root))
+    filled = replace(request, template=template)
     if chosen is not None and PARAMETER not in request.parameters:
         filled = replace(filled, train_type=chosen)
-    if chosen != "Selfsupervised":
-        filled = replace(filled, val_root=place.root(request.val_root, "val"))
+    if chosen == "Selfsupervised":
+        filled = replace(filled, train_root=place.train_root(request.train_root))
+    else:
+        data = to_train_on(place, request.train_root, request.val_root, request.how)
+        filled = replace(filled, train_root=data.train, val_root=data.val, how=data.how)
     if chosen == "Semisupervised":
         unlabelled = place.root(request.unlabelled_root, "unlabeled")
         filled = replace(filled, unlabelled_root=unlabelled)

@@ -14,6 +14,7 @@ from otx_seg.datasets import AS_IT_LOOKS, DEFAULT_SEED, HowToRead
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, labels_from_plain
 from otx_seg.template import Template
+from otx_seg.template.hyper_parameters import is_input_side
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint, refuse_other_template, template_of
 from otx_seg.verbs.hpo.settings import Settings, check_settings, holds_search, read_settings
 from otx_seg.verbs.train_type import PARAMETER, choose_train_type
@@ -48,6 +49,8 @@ class Plan:
         reason: why its train type was chosen.
         load_weights: what the training starts from, or None.
         known: the labels of these weights, or None where there are none.
+        trained_size: (height, width) in pixels of the input that the whole network of these weights was trained with;
+            None where they are none, or a backbone alone.
         state: the checkpoint of the run to go on with, or None.
         search: how to search for hyper-parameters before the training, or None.
         given: the parameters that were asked for, which any template gets.
@@ -66,6 +69,7 @@ class Plan:
     search: Settings | None = None
     given: dict[str, Any] = field(default_factory=dict)
     template_named: bool = True
+    trained_size: tuple[int, int] | None = None
     decisions: tuple[Decision, ...] = ()
 
     @property
@@ -143,7 +147,8 @@ def _new_plan(request: Request) -> Plan:
     if search is not None and train_type == "Selfsupervised":
         raise UsageError("--enable-hpo compares validation scores, and self-supervised training has none: leave it out")
     named = request.template is not None or (start is not None and start.template is not None)
-    return Plan(chosen, reason, roots, seed, weights, known, None, None, search, parameters, named)
+    size = start.input_size if isinstance(start, WeightsFile) and all(map(is_input_side, start.input_size)) else None
+    return Plan(chosen, reason, roots, seed, weights, known, None, None, search, parameters, named, size)
 
 
 def _choose_template(named: str | Path | None, start: WeightsFile | BackboneFile | None) -> Template:

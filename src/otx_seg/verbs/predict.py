@@ -13,6 +13,7 @@ from otx_seg.runtime.image_files import IMAGE_SUFFIXES
 from otx_seg.runtime.images import is_image
 from otx_seg.runtime.sliding_window import parse_window
 from otx_seg.verbs.place import open_place
+from otx_seg.verbs.place_of_data import images_to_run_on
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.logs import log_to
@@ -55,7 +56,7 @@ def predict(
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
     place = open_place(workspace)
-    images = Path(place.images(input, "--input", "an image or a folder of images"))
+    images = images_to_run_on(place, input, "--input", "an image or a folder of images")
     _refuse_video(images, load_weights)
     predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
     run = open_run(Path(output) if output is not None else None, "predict", (), overwrite, (images,), place.outputs)

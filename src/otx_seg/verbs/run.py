@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from otx_seg.datasets import HowToRead, find_subsets
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.verbs.benchmark import check_seconds
@@ -29,8 +30,10 @@ from otx_seg.verbs.job import (
 from otx_seg.verbs.job_outcome import Outcome, outcome_of
 from otx_seg.verbs.job_steps import STEPS, Step
 from otx_seg.verbs.place import Place, open_place
+from otx_seg.verbs.place_of_data import to_measure_on_if_any
 from otx_seg.verbs.place_of_training import fill_from
-from otx_seg.verbs.plan import Request, make_plan
+from otx_seg.verbs.plan import Request, Roots, make_plan
+from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
@@ -42,6 +45,10 @@ def run(
     val_data_roots: str | Path | None = None,
     test_data_roots: str | Path | None = None,
     *,
+    train_ann_files: str | Path | None = None,
+    val_ann_files: str | Path | None = None,
+    test_ann_files: str | Path | None = None,
+    data_format: str | None = None,
     template: str | Path | None = None,
     workspace: str | Path | None = None,
     output: str | Path | None = None,
@@ -61,6 +68,8 @@ def run(
         train_data_roots, val_data_roots, template, workspace, seed, parameters: see `train`.
         test_data_roots: labelled images to measure the models on; None: the test data of the workspace, else the
             validation data.
+        train_ann_files, val_ann_files, test_ann_files: COCO files that describe these data, see `train` and `evaluate`.
+        data_format: name of the format of the labelled data; None: that of the workspace, else what it looks like.
         output: folder for everything; None: that of the last such job of the workspace if it is unfinished or would
             come to the same, else a new one.
         overwrite: begin anew in a folder that holds a job.
@@ -82,6 +91,10 @@ def run(
         _absolute(train_data_roots),
         _absolute(val_data_roots),
         _absolute(test_data_roots),
+        data_format,
+        _absolute(train_ann_files),
+        _absolute(val_ann_files),
+        _absolute(test_ann_files),
         seed,
         parameters or {},
     )
@@ -152,6 +165,7 @@ def _settle(
     request = Request(
         train_root=asked.train_root,
         val_root=asked.val_root,
+        how=asked.how,
         template=asked.template,
         seed=asked.seed,
         parameters=asked.parameters,
@@ -161,13 +175,13 @@ def _settle(
         raise UsageError(
             "otx run makes models that segment, and these images come without masks; train a backbone with otx train"
         )
-    test = asked.test_root or place.test_root_if_any() or plan.roots.val
+    test_root, how = _measured_on(place, asked, plan.roots)
     job = Job(
         folder=Path(),  # it is chosen when everything else is clear
         template=plan.template,
         train_root=plan.roots.train,
         val_root=plan.roots.val,
-        test_root=None if test is None else Path(test),
+        test_root=test_root,
         unlabelled_root=plan.roots.unlabelled,
         unlabelled_list=plan.roots.unlabelled_list,
         seed=plan.seed,
@@ -176,11 +190,44 @@ def _settle(
         shown=shown,
         template_named=plan.template_named,
         given=plan.given,
+        how=how,
     )
     for root in job.labelled_roots:
         if not root.is_dir():
             raise DataError(f"{root}: no such folder")
     return job
+
+
+def _measured_on(place: Place, asked: Asked, roots: Roots) -> tuple[Path | None, HowToRead]:
+    """The folder to measure on, and how to read all data of a job.
+
+    Raises:
+        UsageError: a file of annotations is given for images to measure on, but no folder of them.
+    """
+    own = (asked.train_root, asked.val_root, asked.val_annotations) != (None, None, None)
+    if asked.test_root is None and own and not place.data.test.named:
+        _refuse_file_without_folder(asked)
+        if _has_test_subset(roots):
+            return roots.train, roots.how
+        val = roots.train if roots.val is None and roots.how.val_annotations is not None else roots.val
+        return val, replace(roots.how, test_annotations=roots.how.val_annotations)
+    found = to_measure_on_if_any(place, asked.test_root, asked.how)
+    if found is None:
+        _refuse_file_without_folder(asked)
+        return None, roots.how
+    data_format = roots.how.data_format or found.how.data_format
+    return found.root, replace(roots.how, data_format=data_format, test_annotations=found.how.test_annotations)
+
+
+def _has_test_subset(roots: Roots) -> bool:
+    """Whether the training folder holds images to measure on as well, which no choice of weights has seen."""
+    described = roots.how.train_annotations is not None
+    return not described and "test" in find_subsets(roots.train, roots.how.data_format)
+
+
+def _refuse_file_without_folder(asked: Asked) -> None:
+    if asked.test_annotations is not None:
+        raise UsageError("--test-ann-files describes images in a folder: give --test-data-roots too")
 
 
 def _work_through(job: Job, state: JobState, say: Callable[[str], None]) -> tuple[str, ...]:
@@ -207,7 +254,7 @@ def _do(step: Step, place_in_order: str, job: Job, state: JobState) -> None:
     try:
         result = step.work(job, state.done)
     except (OtxError, KeyboardInterrupt) as error:
-        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else error.what
         kind = type(error) if isinstance(error, OtxError) else OtxError
         state.stopped = {"step": step.name, "reason": reason}
         if isinstance(error, (UsageError, DataError)) and not (job.folder / STEPS[0].name).exists():
@@ -216,7 +263,8 @@ def _do(step: Step, place_in_order: str, job: Job, state: JobState) -> None:
             raise
         state.write()
         raise kind(
-            f"step {place_in_order}, {step.title}: {reason}. The whole job goes on with: otx run --output {job.folder}"
+            f"step {place_in_order}, {step.title}: {reason}. The whole job goes on with: "
+            + otx_command("run", "--output", job.folder)
         ) from error
     state.done[step.name] = {**result, "seconds": round(time.monotonic() - start, 1)}
     state.stopped = {}

@@ -5,31 +5,33 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shlex
 import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException, Std
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from otx_seg.errors import OtxError, UsageError
+from otx_seg.errors import UsageError
 from otx_seg.runtime.processors import processor_count
 from otx_seg.training.devices import on_cpu
-from otx_seg.verbs.launched import FOLDER, LostProcessError, Note, read_notes
+from otx_seg.verbs.launch_failures import interrupted, what_failed
+from otx_seg.verbs.launched import FOLDER, LAUNCHER, read_notes
 from otx_seg.verbs.meeting import host_meeting, join_meeting
-from otx_seg.workspace.command_line import otx_command
-from otx_seg.workspace.run_folder import RunFolder
+from otx_seg.workspace.command_line import LAUNCH_OPTIONS
 
+_HERE = "localhost:0"
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 _ENDPOINT = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\s]+):(?P<port>\d{1,5})")
+_HANDLED = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
 _AGENT = "torch.distributed.elastic"
 
 
@@ -64,7 +66,7 @@ class Job:
 def scale_out(
     words: Sequence[str],
     gpus: str | None = None,
-    rdzv_endpoint: str = "localhost:0",
+    rdzv_endpoint: str = _HERE,
     base_rank: int = 0,
     world_size: int = 0,
 ) -> None:
@@ -82,7 +84,8 @@ def scale_out(
         OtxError: a process failed; the error of the one that was first, with its exit code.
     """
     job = settle_job(gpus, rdzv_endpoint, base_rank, world_size)
-    with _notes() as folder, _environment(job, folder):
+    options = _options(gpus, rdzv_endpoint, base_rank, world_size)
+    with _ending_in_order(), _notes() as folder, _environment(job, folder, options):
         plan = {"processes": job.processes, "world_size": job.world_size}
         if job.node == 0:
             meeting = host_meeting(job.host, job.port, job.nodes, plan)
@@ -92,9 +95,9 @@ def scale_out(
             try:
                 _launch(job, meeting.port, folder, words)
             except ChildFailedError as error:
-                raise _what_failed(job, folder, error.failures) from None
+                raise what_failed(job.world_size, folder, error.failures) from None
             except SignalException as stop:
-                raise _interrupted(folder, stop.sigval) from None
+                raise interrupted(folder, stop.sigval) from None
             finally:
                 _keep_log(folder)
     del meeting  # the first machine's store has served all processes until here
@@ -166,6 +169,34 @@ def _parse_gpus(text: str) -> tuple[int, ...]:
     return chosen
 
 
+def _options(gpus: str | None, rdzv_endpoint: str, base_rank: int, world_size: int) -> list[str]:
+    """The arguments of `scale_out` as options of the command that began it."""
+    named = {
+        "--gpus": gpus,
+        "--rdzv-endpoint": rdzv_endpoint if rdzv_endpoint != _HERE else None,
+        "--base-rank": base_rank or None,
+        "--world-size": world_size or None,
+    }
+    return [str(word) for option, value in named.items() if value is not None for word in (option, value)]
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let SIGTERM interrupt as Ctrl-C does; put back the handlers that the agent leaves behind."""
+    before = {number: signal.getsignal(number) for number in _HANDLED}
+    with suppress(ValueError):  # not in the main thread: the program around this owns the signals
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except SignalException as stop:  # between two of the agent's steps
+        raise KeyboardInterrupt from stop
+    finally:
+        with suppress(ValueError):
+            for number, handler in before.items():
+                if handler is not None:  # else it was not set by Python
+                    signal.signal(number, handler)
+
+
 @contextmanager
 def _notes() -> Iterator[Path]:
     """A folder for the notes of the processes and the agent's log, while it lasts."""
@@ -177,10 +208,10 @@ def _notes() -> Iterator[Path]:
 
 
 @contextmanager
-def _environment(job: Job, folder: Path) -> Iterator[None]:
+def _environment(job: Job, folder: Path, options: Sequence[str]) -> Iterator[None]:
     """What the processes are to find in their environment."""
     before = dict(os.environ)
-    os.environ[FOLDER] = str(folder)
+    os.environ |= {FOLDER: str(folder), LAUNCHER: str(os.getpid()), LAUNCH_OPTIONS: shlex.join(options)}
     # As many threads as the processes of this machine would take in turns; torchrun itself gives each only one.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, processor_count() // job.processes)))
     if job.gpus is not None:
@@ -228,48 +259,6 @@ def _launch(job: Job, port: int, folder: Path, words: Sequence[str]) -> None:
         logs_specs=DefaultLogsSpecs(str(folder / "processes"), redirects=quiet),
     )
     elastic_launch(config, sys.executable)("-m", "otx_seg", *words)
-
-
-def _what_failed(job: Job, folder: Path, failures: dict[int, Any]) -> OtxError:
-    """The error of the process whose failure made the others fail."""
-    notes, run = read_notes(folder)
-    ours = (signal.SIGTERM, signal.SIGINT)  # sent by the agent to the others
-    killed = [(rank, -found.exitcode) for rank, found in sorted(failures.items()) if found.exitcode < 0]
-    killed = [(rank, number) for rank, number in killed if number not in ours]
-    if killed:
-        rank, number = killed[0]
-        why = ", often because memory ran out" if number == signal.SIGKILL else ""
-        return OtxError(
-            f"the process with rank {rank} (of 0 to {job.world_size - 1}) was killed by "
-            f"{signal.Signals(number).name}{why}; the others were ended.{_go_on(run)}"
-        )
-    following = (LostProcessError.__name__, "InterruptedRunError", "KeyboardInterrupt")
-    if notes:
-        first = min(notes, key=lambda note: (note.kind in following, note.at))
-        return _as_error(first)
-    codes = ", ".join(f"{rank} with exit code {found.exitcode}" for rank, found in sorted(failures.items()))
-    return OtxError(f"processes ended without a word: {codes}.{_go_on(run)}")
-
-
-def _interrupted(folder: Path, number: signal.Signals) -> OtxError:
-    notes, run = read_notes(folder)
-    saved = [note for note in notes if note.kind == "InterruptedRunError"]
-    return _as_error(saved[0]) if saved else OtxError(f"interrupted by {number.name}.{_go_on(run)}")
-
-
-def _as_error(note: Note) -> OtxError:
-    error = OtxError(note.message)
-    error.exit_code = note.exit_code
-    return error
-
-
-def _go_on(run: RunFolder | None) -> str:
-    if run is None or not run.checkpoint.exists():
-        return ""
-    return (
-        f" Go on from the last checkpoint with: {otx_command('train', '--resume-from', run.path)} and the same "
-        f"--gpus or --world-size; details: {run.log}"
-    )
 
 
 def _keep_log(folder: Path) -> None:

@@ -16,16 +16,20 @@ from otx_seg.datasets import ScanReport, TrainingData
 from otx_seg.errors import UsageError
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template.byte_size import parse_byte_size
-from otx_seg.training.devices import machine_facts, on_cpu
+from otx_seg.training.devices import machine_facts, on_cpu, processes_here
+from otx_seg.training.loop import Training
+from otx_seg.training.loss_guard import DivergedError
+from otx_seg.training.memory import OutOfMemoryError
 from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
 from otx_seg.verbs.auto_configuration import configure, decisions_of, plain
 from otx_seg.verbs.data import how_to_read
-from otx_seg.verbs.enlarged_batch import enlarge_batch
-from otx_seg.verbs.hpo.trial import Ground
+from otx_seg.verbs.hpo.take_over import take_over_next
+from otx_seg.verbs.hpo.trial import Ground, free_memory
 from otx_seg.verbs.launched import end_with_launcher, naming_lost_processes, note_run, only_errors
 from otx_seg.verbs.place import open_place
 from otx_seg.verbs.place_of_training import fill_from
 from otx_seg.verbs.plan import Plan, Request, make_plan
+from otx_seg.verbs.same_everywhere import refuse_differences
 from otx_seg.verbs.start import first_network, make_deterministic, start_training
 from otx_seg.verbs.training_data import (
     check_data,
@@ -36,7 +40,7 @@ from otx_seg.verbs.training_data import (
     refuse_other_data,
 )
 from otx_seg.verbs.training_folder import open_training_run
-from otx_seg.verbs.training_report import announce_plan, finish
+from otx_seg.verbs.training_report import announce_plan, finish, tell_finished
 from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.label_schema import write_label_schema
 from otx_seg.workspace.logs import log_to
@@ -82,15 +86,16 @@ def train(
         unlabeled_data_roots: folder of images without masks to learn from as well.
         unlabeled_file_list: text file that names those to use, one path per line relative to that folder.
         train_ann_files, val_ann_files: COCO files of annotations to use instead of those in the folders.
-        data_format: name of the format of the data; None: what it looks like.
+        data_format: name of the format of the data; None: for data of the workspace as it says, else what it looks
+            like.
         train_type: ``Incremental``, ``Semisupervised`` or ``Selfsupervised``; None: the second if there are unlabelled
             images, the third if `train_data_roots` holds nothing but images, else the first.
         template: name, id or path; None: that of the run to go on with or of the weights, else one chosen for
             data, machine and time.
         load_weights: `weights.pth` to start from; classifier rows are mapped by label name.
         resume_from: folder of a run, or its checkpoint file, to go on with as if it had never stopped.
-        workspace: a folder that `build` made; None: the current folder, if it is one. Data, template and train type
-            that are not given are taken from it.
+        workspace: a folder that `build` made; None: the current folder, if it is one. Data, how to read it,
+            template and train type that are not given are taken from it.
         output: folder of the run; None: a new one in ``outputs`` of the workspace, without one in
             ``otx-workspace-SEGMENTATION/outputs``; or the resumed one.
         seed: of initialisation, data order and augmentation; None: 42.
@@ -157,16 +162,16 @@ def _train(
     note_run(run)
     with log_to(run) if processes.is_main_process else only_errors():
         data, report = _open(plan, run, scan_progress)
-        # The processes of several machines might decide differently.
-        machine = broadcast_object_list([machine_facts(processes.num_processes)])[0]
         if plan.resumed_run is None:
+            # The processes of several machines might decide differently.
+            machine = broadcast_object_list([machine_facts(processes_here(), processes.num_processes)])[0]
             plan = configure(plan, data, report, machine)
         else:
             refuse_other_data(plan, data)
             plan = replace(plan, decisions=decisions_of(plan.resumed_run))
+        if processes.num_processes > 1:
+            refuse_differences(plan, data)
         weights = () if report is None else label_weights(plan, report)
-        if plan.resumed_run is None:
-            plan = enlarge_batch(plan, data, weights, machine)
         watcher = watcher or SilentWatcher()
         make_deterministic(plan.seed, deterministic)
         network, origin = first_network(plan, data)
@@ -174,18 +179,58 @@ def _train(
             ground = Ground(data, weights, plan.seed, deterministic, run.search)
             plan, watcher = _search(plan, ground, run, network, origin, watcher)
             network, origin = first_network(plan, data)
-        training = start_training(plan.template, network, origin, data, weights, run, plan.seed, watcher)
-        if plan.state is not None:
-            training.resume(plan.state)
-        elif processes.is_main_process:
-            _write_plan(run, plan, data)  # now that nothing can be wrong with what was asked for
-        if plan.search is None:
+        training = _begin(plan, data, weights, run, network, origin, watcher)
+        if training.position.ended:
+            tell_finished(run, training.position.ended)
+        elif plan.search is None:
             announce_plan(plan, data, run, origin)
         with naming_lost_processes(run):
-            result = training.fit()
+            plan, result = _fit(training, plan, data, weights, run, watcher)
         if processes.is_main_process:
             finish(run, plan, data, origin, result)
     return result
+
+
+def _begin(
+    plan: Plan,
+    data: TrainingData,
+    weights: tuple[float, ...],
+    run: RunFolder,
+    network: SegmentationNetwork,
+    origin: str,
+    watcher: Watcher,
+) -> Training:
+    """The training of a plan where it begins or goes on."""
+    training = start_training(plan.template, network, origin, data, weights, run, plan.seed, watcher)
+    if plan.state is not None:
+        training.resume(plan.state)
+    elif PartialState().is_main_process:
+        _write_plan(run, plan, data)  # now that nothing can be wrong with what was asked for
+    return training
+
+
+def _fit(
+    training: Training,
+    plan: Plan,
+    data: TrainingData,
+    weights: tuple[float, ...],
+    run: RunFolder,
+    watcher: Watcher,
+) -> tuple[Plan, TrainResult]:
+    """Train to the end; where the values that a search has found fail on the way, with those of its next best trial."""
+    while True:
+        try:
+            return plan, training.fit()
+        except (DivergedError, OutOfMemoryError) as error:
+            alone = PartialState().num_processes == 1  # otherwise the others know nothing of it
+            following = take_over_next(plan, run, str(error)) if alone else None
+            if following is None:
+                raise
+            plan = following
+        del training
+        free_memory()
+        network, origin = first_network(plan, data)
+        training = _begin(plan, data, weights, run, network, origin, watcher)
 
 
 def _search(

@@ -24,11 +24,12 @@ from otx_seg.datasets import (
 )
 from otx_seg.datasets.copies import equal_files
 from otx_seg.datasets.problems import label_problems, shared_images, unvalidated_labels
+from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.labels import Labels, labels_to_plain
 from otx_seg.losses.class_weights import class_weights
-from otx_seg.verbs.data import Progress, counter, tell_skipped
+from otx_seg.verbs.data import tell_skipped
 from otx_seg.verbs.plan import Plan
 from otx_seg.verbs.task_adaption import adapt_labels, find_new
 from otx_seg.workspace.run_folder import RunFolder
@@ -203,7 +204,7 @@ def _checked_unlabelled(
 
 
 def _decodable(images: ImageSet, name: str, progress: Progress | None) -> tuple[ImageSet, tuple[str, ...]]:
-    kept, damages = check_images(images, counter(f"checking the {name} images", len(images), progress))
+    kept, damages, _ = check_images(images, counter(f"checking the {name} images", len(images), progress))
     return kept, tell_skipped(name, damages)
 
 

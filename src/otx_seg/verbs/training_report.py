@@ -46,6 +46,15 @@ def announce_plan(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -
     )
 
 
+def tell_finished(run: RunFolder, reason: str) -> None:
+    """Say that there is nothing to go on with.
+
+    Args:
+        reason: why the training had ended.
+    """
+    logger.info("%s is finished already: %s. This is its result", run.path, reason)
+
+
 def _minutes(number: float) -> str:
     return f"{number:g} minute{'' if number == 1 else 's'}"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from otx_seg.errors import UsageError
 from otx_seg.template.invalid import explain
@@ -15,7 +15,9 @@ from otx_seg.template.listing import read_yaml
 
 _HEAD = """\
 # Where the data is. Paths are absolute, or relative to this file's folder; what is empty is not there.
-# train, val, test: labelled images; unlabeled: images without masks, all of them or those of file-list.
+# data-format: that of train, val and test; if empty, what they look like. `otx convert --help` lists the formats.
+# train, val, test: labelled images, and a COCO file that describes them, where that is not in their folder.
+# unlabeled: images without masks, all of them or those of file-list.
 """
 
 
@@ -27,14 +29,12 @@ class Labelled(_Section):
     """Images with masks."""
 
     data_roots: str | None = Field(None, alias="data-roots", min_length=1)
-    ann_files: str | None = Field(None, alias="ann-files")
+    ann_files: str | None = Field(None, alias="ann-files", min_length=1)
 
-    @field_validator("ann_files")
-    @classmethod
-    def _refuse(cls, value: str | None) -> str | None:
-        if value is not None:
-            raise ValueError("annotation files are not read, masks lie beside the images; leave it empty")
-        return value
+    @property
+    def named(self) -> bool:
+        """Whether anything is said of such images."""
+        return self.data_roots is not None or self.ann_files is not None
 
 
 class Unlabelled(_Section):
@@ -45,17 +45,48 @@ class Unlabelled(_Section):
 
 
 class Data(_Section):
-    """All parts of the data; one that is empty in the file is there without paths."""
+    """All parts of the data; one that is empty in the file is there without paths.
 
+    Attributes:
+        data_format: the name of the format of the labelled images; None: what they look like.
+        val: without a folder of its own, `ann_files` describes images in that of `train`.
+    """
+
+    data_format: str | None = Field(None, alias="data-format", min_length=1)
     train: Labelled = Labelled()
     val: Labelled = Labelled()
     test: Labelled = Labelled()
     unlabeled: Unlabelled = Unlabelled()
 
-    @field_validator("*", mode="before")
+    @field_validator("train", "val", "test", "unlabeled", mode="before")
     @classmethod
     def _empty(cls, value: Any) -> Any:
         return {} if value is None else value
+
+    @field_validator("train", "val", "test")
+    @classmethod
+    def _has_images(cls, part: Labelled, info: ValidationInfo) -> Labelled:
+        if part.ann_files is None or part.data_roots is not None:
+            return part
+        if info.field_name != "val":
+            raise ValueError("ann-files describes images: name their folder in data-roots beside it")
+        if "train" in info.data and info.data["train"].data_roots is None:
+            raise ValueError(
+                "ann-files describes images: name their folder in data-roots beside it, or in data-roots of train"
+            )
+        return part
+
+    @property
+    def summary(self) -> str:
+        """What it names, in one line for people; empty where it names nothing."""
+        named = [] if self.data_format is None else [f"format {self.data_format}"]
+        for name in ("train", "val", "test"):
+            part = getattr(self, name)
+            words = [name, part.data_roots, f"({part.ann_files})" if part.ann_files is not None else None]
+            named += [" ".join(filter(None, words))] if part.named else []
+        if self.unlabeled.data_roots is not None:
+            named.append(f"unlabeled {self.unlabeled.data_roots}")
+        return ", ".join(named)
 
 
 class DataFile(_Section):

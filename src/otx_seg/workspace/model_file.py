@@ -37,6 +37,11 @@ def check_model_file(path: Path, suffixes: Sequence[str], instead: Mapping[str, 
         raise UsageError(f"{path}: there is no such file")
 
 
+def holds_model(folder: Path) -> bool:
+    """Whether a folder looks like one into which a command has written a model."""
+    return any((folder / name).is_file() for name in _USUAL)
+
+
 def _is_a_folder(path: Path, suffixes: Sequence[str]) -> str:
     usual = [path / name for name in _USUAL if Path(name).suffix in suffixes]
     found = [file for file in usual if file.is_file()]

@@ -59,7 +59,10 @@ def find_workspace(asked: Path | None) -> Workspace | None:
 
 
 def hint_to_workspace() -> str:
-    """Where the current folder is none but one lies below it, words on that for the end of a message; else nothing."""
+    """Where the current folder is none but nearly, or one lies below it, words on that for the end of a message."""
+    here = Workspace(Path())
+    if len(here.missing) == 1 and (here.path / OUTPUTS).is_dir():
+        return f"; for a workspace this folder lacks {here.missing[0]}: `otx build --workspace .` writes it"
     if Workspace(WORKSPACE).missing:
         return ""
     return f"; {WORKSPACE} is a workspace: go there, or add --workspace {WORKSPACE}"

@@ -17,8 +17,10 @@ from small_network import small_template
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.template import load
 from otx_seg.training.journal import read_journal
-from otx_seg.training.loop import InterruptedRunError
+from otx_seg.training.loop import InterruptedRunError, Training
+from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.watcher import SilentWatcher, StepReport, TrainResult, Watcher
+from otx_seg.verbs import start
 from otx_seg.verbs.hpo import length, trial
 from otx_seg.verbs.train import train
 
@@ -46,7 +48,7 @@ def short() -> Any:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network whose learning rate alone is searched, so that all trainings make equally many steps."""
     content = small_template().as_dict()
-    content["search_space"] = {"learning_parameters": {"learning_rate": {"low": 8e-3, "high": 3e-2, "log": True}}}
+    content["search_space"] = {"learning_parameters": {"learning_rate": {"low": 1e-6, "high": 3e-2, "log": True}}}
     path = tmp_path_factory.mktemp("template") / "small.yaml"
     path.write_text(yaml.safe_dump(content))
     return path
@@ -135,8 +137,8 @@ def test_what_goes_on_is_what_scored_best(searched: Path) -> None:
 def test_a_finished_run_keeps_the_table_and_no_weights_but_its_own(searched: Path) -> None:
     assert not list((searched / "hpo").rglob("*.pth"))
     report = (searched / "cli_report.log").read_text()
-    assert "0 (given)" in report
-    assert "where the given values had" in " ".join(report.split())
+    assert "0 (start)" in report
+    assert "where the values the search began with had" in " ".join(report.split())
 
 
 class Interrupt(SilentWatcher):
@@ -179,7 +181,7 @@ def test_an_interrupted_search_goes_on_as_if_it_had_never_stopped(
     assert values_of(output) == values_of(searched)
     assert trials_of(output)["chosen"] == trials_of(searched)["chosen"]
     assert same_weights(output, searched)
-    assert "0 (given)" in (output / "cli_report.log").read_text()
+    assert "0 (start)" in (output / "cli_report.log").read_text()
 
 
 def test_a_search_is_resumed_as_it_began(drawn_data: Path, template: Path, searched: Path, tmp_path: Path) -> None:
@@ -221,12 +223,12 @@ def test_a_search_begins_with_what_was_decided(drawn_data: Path, template: Path,
 def test_a_trial_that_diverges_is_stopped_alone(
     drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start = trial.start_training
+    begin = trial.start_training
 
     def poisoned(chosen: Any, network: Any, *rest: Any) -> Any:
         if chosen.hyper_parameters.learning_parameters.learning_rate == BAD_RATE:
             torch.nn.init.constant_(next(network.parameters()), float("nan"))
-        return start(chosen, network, *rest)
+        return begin(chosen, network, *rest)
 
     monkeypatch.setattr(trial, "start_training", poisoned)
     run(drawn_data, template, tmp_path / "run", 2.0, parameters=BRIEF)
@@ -235,21 +237,74 @@ def test_a_trial_that_diverges_is_stopped_alone(
     assert sorted(one["outcome"] for one in found["trials"]) == ["chosen", "failed", "stopped"]
     assert "became nan" in found["trials"][0]["failure"]
     assert found["trials"][0]["scores"] == []
-    assert "the given values failed" in (tmp_path / "run" / "cli_report.log").read_text()
+    assert "the values the search began with failed" in (tmp_path / "run" / "cli_report.log").read_text()
 
 
 def test_nothing_is_left_where_all_trials_diverge(
     drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start = trial.start_training
+    begin = trial.start_training
 
     def poisoned(chosen: Any, network: Any, *rest: Any) -> Any:
         torch.nn.init.constant_(next(network.parameters()), float("nan"))
-        return start(chosen, network, *rest)
+        return begin(chosen, network, *rest)
 
     monkeypatch.setattr(trial, "start_training", poisoned)
     with pytest.raises(OtxError, match=r"no trial came to 25 % of a training: the loss became nan"):
         run(drawn_data, template, tmp_path / "run", 1.25)
+
+
+def test_the_next_best_trial_goes_on_where_the_best_one_diverges_in_the_end(
+    drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: Any
+) -> None:
+    output = tmp_path / "run"
+    with pytest.raises(InterruptedRunError):  # three trials of 8 steps, then 2 of the final training
+        run(drawn_data, template, output, 2.0, parameters=BRIEF, watcher=Interrupt(26))
+    before = trials_of(output)
+    poisoned = before["trials"][before["chosen"]]["values"][RATE]
+
+    class Poisoned(Training):
+        def resume(self, state: dict[str, Any]) -> None:
+            super().resume(state)
+            if self.parameters.learning_rate == poisoned:
+                torch.nn.init.constant_(next(self.model.parameters()), float("nan"))
+
+    monkeypatch.setattr(start, "Training", Poisoned)
+    with monkeypatch.context() as patch:
+        patch.setattr("otx_seg.verbs.train.free_memory", lambda: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):  # the next best trial is chosen, and has saved nothing yet
+            train(resume_from=output)
+    result = train(resume_from=output)
+    found = trials_of(output)
+    ranked = sorted(before["trials"], key=lambda one: -one["scores"][0])
+    assert (ranked[0]["number"], ranked[1]["number"]) == (before["chosen"], found["chosen"])
+    outcomes = {one["number"]: one["outcome"] for one in found["trials"]}
+    assert [outcomes[one["number"]] for one in ranked] == ["failed", "chosen", "stopped"]
+    assert "became nan" in found["trials"][before["chosen"]]["failure"]
+    said = " ".join(messages.text.split())
+    assert f"trial {before['chosen']} (learning_rate {poisoned:.3g}), the best one, failed in the final" in said
+    assert f"goes on from 50 %, which takes longer than was planned: trial {found['chosen']}" in said
+    rate = values_of(output)[found["chosen"]]
+    assert load(output / "template.yaml").hyper_parameters.learning_parameters.learning_rate == rate
+    run(drawn_data, template, tmp_path / "plain", None, parameters={**BRIEF, RATE: rate})
+    assert same_weights(output, tmp_path / "plain")
+    assert result.steps == 16
+    assert not list((output / "hpo").rglob("*.pth"))
+
+
+def test_a_final_training_fails_where_no_trial_is_left(
+    drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Poisoned(Training):
+        def fit(self, until: float = 1.0) -> TrainResult:
+            if until == 1.0:
+                raise DivergedError("the loss became nan")
+            return super().fit(until)
+
+    monkeypatch.setattr(start, "Training", Poisoned)
+    with pytest.raises(DivergedError):
+        run(drawn_data, template, tmp_path / "run", 2.0, parameters=BRIEF)
+    assert [one["outcome"] for one in trials_of(tmp_path / "run")["trials"]].count("failed") == 2
 
 
 def test_processes_share_the_trials(drawn_data: Path, template: Path, tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 1. Trial 0 has the values that the template names or that were decided; Optuna's TPE chooses those of the others from
    the scores so far.
 2. All start from the same weights, with the same seed and split, and follow the learning rate of a whole training.
-3. At each rung the best third goes on from where it was paused, the others are stopped and their weights deleted.
-4. The last one left is the training itself: it is taken over into the run and goes on to its end.
+3. At each rung the best third goes on from where it was paused, the others are stopped and their weights deleted. Those
+   stopped at the last rung keep theirs.
+4. The last one left is the training itself: it is taken over into the run and goes on to its end. If its loss diverges
+   on the way, the next best of the last rung goes on instead.
 """
 
 from __future__ import annotations
@@ -17,24 +19,25 @@ from dataclasses import replace
 
 from otx_seg.errors import OtxError
 from otx_seg.models.network import SegmentationNetwork
-from otx_seg.report.trials import Trial, Trials, describe_trials, describe_values, write_trials
+from otx_seg.report.trials import Trial, Trials, describe_values
 from otx_seg.template.search_space import space_of, values_of
-from otx_seg.training.checkpoint import read_checkpoint
+from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.loop import InterruptedRunError
 from otx_seg.training.state import random_state
 from otx_seg.training.stopping import StopRequest
 from otx_seg.training.watcher import SilentWatcher, Watcher
-from otx_seg.verbs.auto_configuration import plain, with_found
 from otx_seg.verbs.hpo.halving import Halving, best, plan_halving, survivors
 from otx_seg.verbs.hpo.length import fewest_steps, plan_search
 from otx_seg.verbs.hpo.progress import WholeJob
 from otx_seg.verbs.hpo.settings import write_settings
 from otx_seg.verbs.hpo.study import Study
+from otx_seg.verbs.hpo.take_over import take_over
 from otx_seg.verbs.hpo.trial import Ground, Job, Outcome
 from otx_seg.verbs.hpo.workers import first_done, open_workers, visible_gpus
 from otx_seg.verbs.plan import Plan
 from otx_seg.verbs.start import start_training
-from otx_seg.workspace.atomic import write_atomic, write_json, write_tensors, write_text
+from otx_seg.workspace.atomic import write_tensors
+from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -90,14 +93,13 @@ class Search:
         size = self.settings.parallel or max(1, len(visible_gpus()))
         with StopRequest() as self.stop_request:
             try:
-                with open_workers(self.ground, size, self._watcher) as self.workers:
+                with open_workers(replace(self.ground, at_once=size), size, self._watcher) as self.workers:
                     self.chosen = self._search()
             except (InterruptedRunError, KeyboardInterrupt) as error:
                 raise InterruptedRunError(
-                    "the search was interrupted; everything is saved. Go on with: otx train --resume-from "
-                    f"{self.run.path}"
+                    "the search was interrupted; everything is saved", resume_command(TRAIN, self.run.path)
                 ) from error
-        return self._take_over()
+        return take_over(self.plan, self.run, self._found())
 
     def _search(self) -> int:
         """The number of the trial that is left."""
@@ -182,7 +184,8 @@ class Search:
                 reason = next(iter(outcomes.values())).failure
                 raise OtxError(f"no trial came to {100 * share:.0f} % of a training: {reason}")
             going_on = best(scores, survivors(len(left)))
-            for number in set(left) - set(going_on):
+            is_last = rung == len(self.halving.rungs) - 1  # those are needed if the best one fails later
+            for number in set(left) - set(scores if is_last else going_on):
                 _delete_tensors(self.ground.run_of(number))
             left = going_on
             if len(left) > 1:
@@ -240,22 +243,6 @@ class Search:
         logger.info("trial %d (%s): %s at %.0f %%", number, values, came_to, 100 * outcome.share)
 
     # ------------------------------------------------------------------ the end
-
-    def _take_over(self) -> Plan:
-        """Make the trial that is left the run's own training."""
-        trial = self.ground.run_of(self.chosen)
-        found = self._found()
-        write_trials(self.run.trials, found)
-        if self.halving.trials > 1:
-            logger.info("%s", describe_trials(found))
-        if trial.metrics.exists():
-            write_text(self.run.metrics, trial.metrics.read_text(encoding="utf-8"))
-        write_atomic(self.run.weights, trial.weights.read_bytes())
-        chosen = self.plan.template.override(found.chosen_trial.values)
-        write_text(self.run.template, chosen.as_yaml())
-        decisions = with_found(self.plan.decisions, found.chosen_trial.values)
-        write_json(self.run.decisions, plain(decisions))
-        return replace(self.plan, template=chosen, decisions=decisions, state=read_checkpoint(trial.checkpoint))
 
     def _found(self) -> Trials:
         trials = []

@@ -32,6 +32,7 @@ class Ground:
     Attributes:
         label_weights: how much the pixels of each label count.
         folder: of the search.
+        at_once: trials that share the memory and the processors of this machine.
     """
 
     data: TrainingData
@@ -39,6 +40,7 @@ class Ground:
     seed: int
     deterministic: bool
     folder: Path
+    at_once: int = 1
 
     @property
     def beginning(self) -> Path:
@@ -47,7 +49,12 @@ class Ground:
 
     def run_of(self, number: int) -> RunFolder:
         """The folder of a trial."""
-        return RunFolder(self.folder / "trials" / str(number))
+        return run_of_trial(self.folder, number)
+
+
+def run_of_trial(folder: Path, number: int) -> RunFolder:
+    """The folder of a trial in that of a search."""
+    return RunFolder(folder / "trials" / str(number))
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,7 @@ def train_trial(ground: Ground, job: Job, watcher: Watcher) -> Outcome:
         os.getpid(),
     )
     del training
-    _free_memory()
+    free_memory()
     return outcome
 
 
@@ -119,10 +126,19 @@ def _open(ground: Ground, job: Job, run: RunFolder, watcher: Watcher) -> Trainin
     network.load_state_dict(beginning["network"])
     restore_random_state(beginning["random"])
     origin, weights = beginning["origin"], ground.label_weights
-    training = start_training(job.template, network, origin, ground.data, weights, run, ground.seed, watcher)
+    template = _with_its_share(job.template, ground.at_once)
+    training = start_training(template, network, origin, ground.data, weights, run, ground.seed, watcher)
     if run.checkpoint.exists():
         training.resume(read_checkpoint(run.checkpoint))
     return training
+
+
+def _with_its_share(template: Template, trials: int) -> Template:
+    """A template for one of so many trials at once: what it takes of the machine does not change what is learned."""
+    parameters = template.hyper_parameters
+    cache, workers = parameters.algo_backend.mem_cache_size, parameters.learning_parameters.num_workers
+    share = {"algo_backend.mem_cache_size": cache // trials, "learning_parameters.num_workers": workers // trials}
+    return template.override(share) if trials > 1 else template
 
 
 def _last_score(run: RunFolder) -> float:
@@ -131,7 +147,8 @@ def _last_score(run: RunFolder) -> float:
     return float(scores[-1])
 
 
-def _free_memory() -> None:
+def free_memory() -> None:
+    """Give back what a training that is over took."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -16,8 +16,10 @@ from typing import Protocol
 import torch
 
 from otx_seg.errors import OtxError
+from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.watcher import Watcher
 from otx_seg.verbs.hpo.trial import Ground, Job, Outcome, train_trial
+from otx_seg.workspace.command_line import resume_command
 
 _CODE = "import sys; sys.path[:] = sys.argv[1:]; from otx_seg.verbs.hpo.worker import main; main()"
 _LOOK_S = 0.2  # from one look at signals to the next
@@ -152,8 +154,8 @@ class _WorkerProcess:
             how = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
             why = ", most likely for want of memory: train fewer trials at once" if code == -signal.SIGKILL else ""
             raise OtxError(
-                f"the process that trained trial {job.number} was ended {how}{why}; details: {self.log}. Go on with: "
-                f"otx train --resume-from {self.log.parents[1]}"
+                f"the process that trained trial {job.number} was ended {how}{why}; details: {self.log}",
+                resume_command(TRAIN, self.log.parents[1]),
             ) from error
         if isinstance(answer, Exception):
             raise answer

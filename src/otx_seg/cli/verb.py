@@ -1,0 +1,75 @@
+"""What all verbs have in common: a file or folder that stands without its option is told which one it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from otx_seg.errors import UsageError
+from otx_seg.workspace.command_line import otx_command
+from otx_seg.workspace.model_file import holds_model
+
+_MODELS = (".pth", ".xml", ".onnx", ".zip")
+_TEMPLATES = (".yaml", ".yml")
+
+
+class Verb(click.Command):
+    """A command whose files and folders are named by options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:
+            self._refuse_strays(ctx, args)
+        return super().parse_args(ctx, args)
+
+    def _refuse_strays(self, ctx: click.Context, args: list[str]) -> None:
+        """
+        Raises:
+            UsageError: a file or folder stands where none is expected, and an option of this command takes such.
+        """
+        try:
+            values, rest, _ = self.make_parser(ctx).parse_args(list(args))
+        except click.UsageError:
+            return  # whatever else is wrong, click says
+        if set(args).intersection(ctx.help_option_names):
+            return
+        arguments = (values.get(item.name or "") for item in self.params if isinstance(item, click.Argument))
+        words = [*(word for word in arguments if isinstance(word, str) and not _is_template(word)), *rest]
+        found = [(word, option) for word in words if (option := self._option_for(word)) is not None]
+        if not found:
+            return
+        option = found[0][1]
+        alike = [word for word, its_option in found if its_option == option]
+        together = alike if self.takes_several(option) else alike[:1]
+        raise UsageError(
+            f"{together[0]}: stands without its option; that is {option}, as in "
+            + otx_command(ctx.info_name or "", option, *together)
+        )
+
+    def takes_several(self, option: str) -> bool:
+        """Whether several words may follow an option."""
+        return False
+
+    def _option_for(self, word: str) -> str | None:
+        """The option that a stray word belongs to; None if it is no file or folder, or none takes it."""
+        options = [max(item.opts, key=len) for item in self.params if isinstance(item, click.Option)]
+        data = next((name for name in options if name.endswith("data-roots") or name == "--input"), None)
+        weights = "--load-weights" if "--load-weights" in options else None
+        path = Path(word)
+        if path.suffix.lower() in _MODELS:
+            return weights
+        if path.suffix.lower() in _TEMPLATES:
+            return next((name for name in ("--model", "--template") if name in options), None)
+        if path.is_dir():
+            return weights or data if holds_model(path) else data or weights
+        return data if path.exists() or len(path.parts) > 1 else None
+
+
+def _is_template(word: str) -> bool:
+    """Whether a word may be meant as the name or the file of a template."""
+    path = Path(word)
+    if path.is_dir():
+        from otx_seg.template import find_templates
+
+        return any(word.lower() in (found.name.lower(), found.id.lower()) for found in find_templates())
+    return path.suffix.lower() not in _MODELS

@@ -1,0 +1,72 @@
+"""Making a trial the training of its run: the best one of a search, or the next best where that one fails."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from otx_seg.report.trials import Trials, describe_trials, describe_values, read_trials, write_trials
+from otx_seg.template.search_space import values_of
+from otx_seg.training.checkpoint import read_checkpoint
+from otx_seg.verbs.auto_configuration import plain, with_found
+from otx_seg.verbs.hpo.trial import run_of_trial
+from otx_seg.verbs.plan import Plan
+from otx_seg.workspace.atomic import write_atomic, write_json, write_text
+from otx_seg.workspace.run_folder import RunFolder
+
+logger = logging.getLogger(__name__)
+
+
+def take_over(plan: Plan, run: RunFolder, found: Trials) -> Plan:
+    """Make the chosen trial of a search the run's own training; the plan to resume it."""
+    trial = run_of_trial(run.search, found.chosen)
+    write_trials(run.trials, found)
+    if len(found.trials) > 1:
+        logger.info("%s", describe_trials(found))
+    if trial.metrics.exists():
+        write_text(run.metrics, trial.metrics.read_text(encoding="utf-8"))
+    write_atomic(run.weights, trial.weights.read_bytes())
+    values = found.chosen_trial.values
+    chosen = plan.template.override(values)
+    write_text(run.template, chosen.as_yaml())
+    decisions = with_found(plan.decisions, values, found.trials[0].values)
+    write_json(run.decisions, plain(decisions))
+    return replace(plan, template=chosen, decisions=decisions, state=read_checkpoint(trial.checkpoint))
+
+
+def take_over_next(plan: Plan, run: RunFolder, failure: str) -> Plan | None:
+    """Make the next best trial the run's own training, after the chosen one has failed in it; the plan to resume it.
+
+    Args:
+        failure: why it has.
+
+    Returns:
+        None if the run began with no search, or none of those that came to its last rung is left.
+    """
+    if not run.trials.exists():
+        return None
+    found = read_trials(run.trials)
+    # Not the chosen one if this process was killed before the first checkpoint of the next best one.
+    at_work = next(trial for trial in found.trials if trial.values == values_of(plan.template, trial.values))
+    failed = replace(at_work, outcome="failed", failure=failure)
+    trials = [failed if trial is at_work else trial for trial in found.trials]
+    left = [
+        trial
+        for trial in trials
+        if trial.outcome != "failed" and run_of_trial(run.search, trial.number).checkpoint.exists()
+    ]
+    if not left:
+        return None
+    following = max(left, key=lambda trial: (trial.scores[-1], -trial.number))
+    logger.warning(
+        "trial %d (%s), the best one, failed in the final training: %s. The next best goes on from %.0f %%, which "
+        "takes longer than was planned: trial %d (%s)",
+        failed.number,
+        describe_values(failed.values),
+        failure,
+        100 * found.rungs[-1],
+        following.number,
+        describe_values(following.values),
+    )
+    trials = [replace(trial, outcome="chosen") if trial is following else trial for trial in trials]
+    return take_over(plan, run, replace(found, chosen=following.number, trials=tuple(trials)))
