@@ -15,13 +15,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import os
 import statistics
 from pathlib import Path
 from typing import Any
 
-import torch
+from side_by_side import side_by_side
 
 from otx_seg.datasets.drawn_kinds import draw_kind
 from otx_seg.template import default_template
@@ -73,31 +71,10 @@ def score(data: Path, run: Path, minutes: float, seed: int, how: str, pretrained
     return float(json.loads(result.read_text())["Dice Average"])
 
 
-def score_on(cores: set[int], *arguments: Any) -> None:
-    """`score` with these CPU cores."""
-    multiprocessing.set_start_method("fork", force=True)  # of the loaders, as otx train has it
-    os.sched_setaffinity(0, cores)
-    torch.set_num_threads(len(cores))
-    score(*arguments)
-
-
 def compare(data: Path, place: Path, minutes: float, seed: int, pretrained: str) -> dict[str, float]:
     """Dice of both ways."""
     runs = {how: (data, place / f"{how}-{seed}", minutes, seed, how, pretrained) for how in ("decided", "plain")}
-    cores = sorted(os.sched_getaffinity(0))
-    if not torch.cuda.is_available() and len(cores) > 1:
-        halves = (cores[: len(cores) // 2], cores[len(cores) // 2 :])
-        context = multiprocessing.get_context("spawn")
-        trainings = [
-            context.Process(target=score_on, args=(set(half), *run))
-            for half, run in zip(halves, runs.values(), strict=True)
-        ]
-        for training in trainings:
-            training.start()
-        for training in trainings:
-            training.join()
-            if training.exitcode:
-                raise SystemExit(f"a training on {data} failed; what it said stands above")
+    side_by_side(score, list(runs.values()))
     return {how: score(*run) for how, run in runs.items()}
 
 

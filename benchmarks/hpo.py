@@ -1,8 +1,9 @@
 """Whether a search for hyper-parameters pays: the same total time with and without it, on two data sets.
 
 For each data set and seed it trains without a search for all of the time, and with `--enable-hpo` with a training that
-is shorter by the time ratio, so that search and training together take as long. With --bad-rate both start from a
-learning rate that is far too low. A finished run is not repeated: the same command goes on where it was interrupted.
+is shorter by the time ratio, so that search and training together take as long; without a GPU both at the same time,
+each with half of the cores. With --bad-rate both start from a learning rate that is far too low. A finished run is not
+repeated: the same command goes on where it was interrupted.
 
     python benchmarks/hpo.py CAMVID_ROOT --output FOLDER [--minutes M] [--seeds N] [--ratio R] [--input-size HxW]
 
@@ -18,6 +19,8 @@ import statistics
 import time
 from pathlib import Path
 from typing import Any
+
+from side_by_side import side_by_side
 
 from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.training.watcher import SilentWatcher
@@ -99,13 +102,21 @@ def main() -> None:
     # What changes the result is part of the name, so that a record is never taken for another's.
     start = "bad" if options.bad_rate else "good"
     setting = f"{options.template}-{options.input_size}-{options.minutes:g}m-{options.ratio:g}-{start}"
+    names = ("no search", f"search, ratio {options.ratio:g}")
     lines = []
     for data, root in (("CamVid", options.camvid), (f"drawn, {options.images} images", drawn)):
-        for name in ("no search", f"search, ratio {options.ratio:g}"):
-            place = options.output / setting / root.name / name.split(",")[0].replace(" ", "-")
-            runs = [run_once(name, root, place / f"seed-{seed}", seed, options) for seed in range(options.seeds)]
-            lines.append(row(data, name, runs))
-            print(lines[-1], flush=True)
+        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+        for seed in range(options.seeds):
+            folders = [options.output / setting / root.name / name.split(",")[0].replace(" ", "-") for name in names]
+            both = [
+                (name, root, folder / f"seed-{seed}", seed, options)
+                for name, folder in zip(names, folders, strict=True)
+            ]
+            side_by_side(run_once, both)
+            for name, *arguments in both:
+                runs[name].append(run_once(name, *arguments))
+                print(f"{data}, seed {seed}, {name}: Dice {runs[name][-1]['dice']:.4f}", flush=True)
+        lines += [row(data, name, found) for name, found in runs.items()]
     print(f"\n{options.template}, {options.input_size}, {options.minutes:g} minutes a run, {options.seeds} seeds\n")
     print("| data | | Dice, mean | Dice | minutes | trials | learning rates found |\n|---|---|---|---|---|---|---|")
     print("\n".join(lines))

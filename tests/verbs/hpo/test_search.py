@@ -14,6 +14,7 @@ import yaml
 from brief_training import PARAMETERS, same_weights
 from small_network import small_template
 
+from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.template import load
 from otx_seg.training.journal import read_journal
@@ -109,6 +110,16 @@ def test_the_chosen_training_is_that_of_a_run_with_its_values(
     assert (searched / "template.yaml").read_text() == (tmp_path / "plain" / "template.yaml").read_text()
     steps = [entry["step"] for entry in read_journal(searched / "logs" / "metrics.jsonl")]
     assert steps == sorted(steps)
+
+
+def test_semi_supervised_training_is_searched_too(drawn_data: Path, template: Path, tmp_path: Path) -> None:
+    draw_dataset(tmp_path / "more", 10, 64, seed=9)
+    unlabelled = tmp_path / "more" / "train" / "images"
+    run(drawn_data, template, tmp_path / "run", 2.0, parameters=BRIEF, unlabeled_data_roots=unlabelled)
+    assert load(tmp_path / "run" / "template.yaml").hyper_parameters.algo_backend.train_type == "Semisupervised"
+    assert len(trials_of(tmp_path / "run")["trials"]) == 3
+    lines = read_journal(tmp_path / "run" / "logs" / "metrics.jsonl")
+    assert all("unsupervised" in line for line in lines if "loss" in line)
 
 
 def test_trials_really_stop(searched: Path) -> None:
