@@ -99,6 +99,25 @@ def test_the_data_of_a_workspace_is_checked_from_elsewhere(otx: Any, workspace: 
     assert plain.out.splitlines()[-1] == f"Next: otx train --workspace {workspace}"
 
 
+def test_a_workspace_is_checked_in_its_format_and_with_its_files(
+    otx: Any, workspace: Path, drawn_data: Path, drawn_as_coco: dict[str, Path]
+) -> None:
+    train, val = drawn_as_coco["train"], drawn_as_coco["val"]
+    text = f"train: {{data-roots: {drawn_data}, ann-files: {train}}}, val: {{ann-files: {val}}}"
+    (workspace / "data.yaml").write_text(f"data: {{data-format: coco, {text}}}")
+    told = otx("check", "--workspace", workspace, "--json")
+    assert told.code == 0, told.err
+    assert "format of the data: coco, from the workspace" in told.message
+    assert f"annotations of the val data: {val}, from the workspace" in told.message
+    subsets = [(s["name"], s["use"], s["images"], s["data_format"]) for s in json.loads(told.out)["subsets"]]
+    assert subsets == [("train", "training", 8, "COCO"), ("val", "validation", 2, "COCO")]
+    # What is given is stronger, and stays in the command to go on with.
+    named = otx("check", "--workspace", workspace, "--val-ann-files", train)
+    assert named.code == 0, named.err
+    assert "8 images are in train and in val" in named.out
+    assert named.out.splitlines()[-1] == f"Next: otx train --workspace {workspace} --val-ann-files {train}"
+
+
 def test_a_workspace_of_images_alone_is_checked_as_such(otx: Any, workspace: Path, drawn_data: Path) -> None:
     images = drawn_data / "train" / "images"
     (workspace / "data.yaml").write_text(f"data: {{train: {{data-roots: {images}}}}}")
@@ -108,6 +127,8 @@ def test_a_workspace_of_images_alone_is_checked_as_such(otx: Any, workspace: Pat
     assert told.code == 0, told.err
     assert "usable for self-supervised training only" in told.out
     assert told.out.splitlines()[-1] == f"Next: otx train --workspace {workspace}"
+    refused = otx("check", "--workspace", workspace, "--data-format", "coco")
+    assert (refused.code, "leave out --data-format" in refused.message) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -132,14 +153,14 @@ def test_a_workspace_of_images_alone_is_checked_as_such(otx: Any, workspace: Pat
         (
             "data.yaml",
             "data: {data-format: cocoa, train: {data-roots: .}}",
-            ("train", "eval", "run", "build", "predict"),
+            ("train", "check", "eval", "run", "build", "predict"),
             2,
             ("data.yaml: data.data-format: cocoa: unknown; did you mean 'coco'?",),
         ),
         (
             "data.yaml",
             "data: {train: {data-roots: .}, val: {ann-files: gone.json}}",
-            ("train", "eval", "run", "explain"),
+            ("train", "check", "eval", "run", "explain"),
             3,
             ("data.yaml: data.val.ann-files", "gone.json: no such file; correct it there"),
         ),

@@ -67,18 +67,22 @@ def sources_of_parts(train: Path | None, val: Path | None, test: Path | None, ho
     roots = {"train": train, "val": val or (train if how.val_annotations is not None else None), "test": test}
     files = how.annotations
     named = [Source(root, files[part], part) for part, root in roots.items() if root is not None]
-    described: dict[tuple[Path, Path], Source] = {}
-    for source in named:
-        if source.annotations is not None:
-            described.setdefault((source.root.resolve(), source.annotations.resolve()), source)
+    described = [source for source in named if source.annotations is not None]
+    # What is validated on may well be measured on, but not trained on: that is for the look at it to find.
+    learned_from = [_place(source) for source in described if source.meant_for != "test"]
+    described = [source for source in described if source.meant_for != "test" or _place(source) not in learned_from]
     whole = [source for source in named if source.annotations is None]
     apart = outermost(source.root for source in whole)
-    return (*described.values(), *(Source(root, None, _first_in(root, whole).meant_for) for root in apart))
+    return (*described, *(Source(root, None, _first_in(root, whole).meant_for) for root in apart))
 
 
 def _first_in(folder: Path, sources: Sequence[Source]) -> Source:
     outer = folder.resolve()
     return next(source for source in sources if outer in (source.root.resolve(), *source.root.resolve().parents))
+
+
+def _place(source: Source) -> tuple[Path, Path | None]:
+    return source.root.resolve(), None if source.annotations is None else source.annotations.resolve()
 
 
 def sources_given(roots: Sequence[Path], how: HowToRead) -> Sources:
@@ -114,12 +118,12 @@ def _described(roots: Sequence[Path], files: dict[str, Path]) -> tuple[Source, .
 
 def _refuse_repeated(sources: Sequence[Source]) -> None:
     seen = set()
-    for root, file, _ in sources:
-        place = (root.resolve(), None if file is None else file.resolve())
-        if place in seen:
+    for source in sources:
+        root, file, _ = source
+        if _place(source) in seen:
             what = "--data-roots; name each folder once" if file is None else "the files of annotations; name it once"
             raise UsageError(f"{root if file is None else file}: is named twice in {what}")
-        seen.add(place)
+        seen.add(_place(source))
 
 
 def sources_of_workspace(place: Place, how: HowToRead) -> Sources:
