@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from data_layouts import coco_files
+from data_layouts import WRITERS, coco_files
 from PIL import Image
 from small_network import small_template
 from torch import nn
@@ -145,6 +145,20 @@ def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with ``train`` (8 images) and ``val`` (2 images) of 64 x 64 pixels."""
     folder = tmp_path_factory.mktemp("drawn")
     draw_dataset(folder, images=10, size=64, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`written("coco")`: the folder of the data set in a layout of `WRITERS`, which is written once."""
+    roots: dict[str, Path] = {}
+
+    def folder(layout: str) -> Path:
+        if layout not in roots:
+            roots[layout] = tmp_path_factory.mktemp("data")
+            WRITERS[layout][1](roots[layout])
+        return roots[layout]
+
     return folder
 
 

@@ -198,3 +198,6 @@ WRITERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "subsets in folders": ("image_and_mask_folders", lambda root: bare(root)),
 }
 """By what is written: the format it is to be taken for, and what writes it into an empty folder."""
+
+UNDIVIDED = ("common in the root", "synthia rand", "synthia rand, new", "synthia sf", "synthia al", "folders")
+"""The layouts without subsets."""

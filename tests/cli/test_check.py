@@ -155,6 +155,14 @@ def test_places_where_no_page_can_be(otx: Any, data: Path, place: str, text: str
     assert sorted(data.parent.rglob("*")) == before
 
 
+def test_a_file_of_annotations_is_never_replaced(otx: Any, drawn_data: Path, drawn_as_coco: dict[str, Path]) -> None:
+    file = drawn_as_coco["train"]
+    before = file.read_bytes()
+    outcome = otx("check", "--data-roots", drawn_data, "--train-ann-files", file, "--html", file, "--overwrite")
+    assert (outcome.code, "is a file of annotations, which is never replaced" in outcome.message) == (2, True)
+    assert file.read_bytes() == before
+
+
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no folder that nobody can write to")
 def test_a_place_that_cannot_be_written_to_is_refused_before_work(otx: Any, tmp_path: Path) -> None:
     outcome = otx("check", "--data-roots", tmp_path / "nowhere", "--html", "/proc/page.html")

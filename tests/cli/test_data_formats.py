@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from brief_training import PARAMETERS
-from data_layouts import by_datumaro, common_in_the_root
+from data_layouts import by_datumaro, common_in_the_root, mapillary
 
 from otx_seg.datasets import HowToRead
 from otx_seg.verbs.plan import Request, make_plan
@@ -104,6 +104,20 @@ def test_refusals(otx: Any, two_formats: Path, tiny_weights: Path, arguments: li
     assert not Path("out").exists()
     left = [path for path in Path().rglob("*") if path.is_file() and path.suffix != ".log"]
     assert left == []
+
+
+def test_two_formats_in_one_folder(otx: Any, tmp_path: Path) -> None:
+    common_in_the_root(tmp_path / "data" / "train")
+    mapillary(tmp_path / "data" / "val")
+    for verb in (["check", "--data-roots"], ["train", "--train-data-roots"], ["convert", "-o", "out", "--data-roots"]):
+        outcome = otx(*verb, tmp_path / "data")
+        assert outcome.code == 3, outcome.err
+        assert f"{tmp_path / 'data'}: two formats are mixed: " in outcome.message
+        assert "val in it like mapillary_vistas; keep one format in a folder, or name the parts one by one" in (
+            outcome.message
+        )
+        assert outcome.out == ""
+    assert not list(Path.cwd().iterdir())
 
 
 def test_convert(otx: Any, two_formats: Path) -> None:

@@ -10,6 +10,8 @@ import pytest
 from brief_training import PARAMETERS
 from small_network import small_template
 
+from otx_seg.errors import OtxError
+
 
 @pytest.fixture
 def workspace(otx: Any, drawn_data: Path) -> Path:
@@ -29,8 +31,14 @@ def workspace(otx: Any, drawn_data: Path) -> Path:
     return Path("otx-workspace-SEGMENTATION").resolve()
 
 
-def test_the_verbs_need_no_arguments(otx: Any, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_verbs_need_no_arguments(
+    otx: Any, workspace: Path, drawn_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(workspace)
+    checked = otx("check")
+    assert checked.code == 0, checked.err
+    assert f"train data: {drawn_data / 'train'}, from the workspace {workspace}" in checked.message
+    assert checked.out.splitlines()[-1] == "Next: otx train"
     trained = otx("train", "params", "--learning_parameters.num_iters=1")
     assert trained.code == 0, trained.err
     assert f"from the workspace {workspace}" in trained.message
@@ -39,11 +47,30 @@ def test_the_verbs_need_no_arguments(otx: Any, workspace: Path, monkeypatch: pyt
         assert otx(verb).code == 0, verb
     exported = otx("export")
     assert exported.code == 0, exported.err
+    for verb, *brief in (("optimize", "params", "--pot_parameters.stat_subset_size=2"), ("demo", "--delay", "-1")):
+        outcome = otx(verb, *brief)
+        assert outcome.code == 0, f"{verb}: {outcome.err}"
+        assert f"from the workspace {workspace}" in outcome.message
+    measured: list[Any] = []
+
+    def instead_of_measuring(*given: Any) -> None:
+        measured.extend(given)
+        raise OtxError("it would take half a minute")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("otx_seg.verbs.benchmark.compare", instead_of_measuring)
+        assert "it would take half a minute" in otx("benchmark").message
+    assert [(path.parent.name.split("_")[-1], path.name) for path in measured[0]] == [
+        ("models", "weights.pth"),
+        ("export", "openvino.xml"),
+        ("ptq", "openvino.xml"),
+    ]
+    assert measured[1] == drawn_data / "val"
     deployed = otx("deploy")
     assert deployed.code == 0, deployed.err
     assert "model exported or quantised last: outputs/" in deployed.message
     verbs = sorted(path.name.split("_")[2] for path in (workspace / "outputs").iterdir() if not path.is_symlink())
-    assert verbs == ["deploy", "eval", "explain", "export", "predict", "train"]
+    assert verbs == ["deploy", "eval", "explain", "export", "optimize", "predict", "train"]
     # From elsewhere the same, with --workspace.
     monkeypatch.chdir(workspace.parent)
     again = otx("eval", "--workspace", workspace, "--json")
@@ -52,10 +79,68 @@ def test_the_verbs_need_no_arguments(otx: Any, workspace: Path, monkeypatch: pyt
     assert sum("eval" in path.name for path in (workspace / "outputs").iterdir()) == 2
 
 
+def test_the_data_of_a_workspace_is_checked_from_elsewhere(otx: Any, workspace: Path, drawn_data: Path) -> None:
+    """Folders in folders count once, and unlabelled images are those of the list."""
+    images = drawn_data / "train" / "images"
+    Path("list.txt").write_text(f"{sorted(images.iterdir())[0].name}\n{sorted(images.iterdir())[1].name}\n")
+    parts = {"train": drawn_data, "val": drawn_data / "val", "unlabeled": images}
+    lines = [f"  {part}: {{data-roots: {root}" for part, root in parts.items()]
+    text = "data:\n" + "},\n".join(lines) + f", file-list: {Path('list.txt').resolve()}}}\n"
+    (workspace / "data.yaml").write_text(text.replace("},\n", "}\n"))
+    told = otx("check", "--workspace", workspace, "--json")
+    assert told.code == 0, told.err
+    subsets = json.loads(told.out)["subsets"]
+    assert [(subset["name"], subset["use"], subset["images"]) for subset in subsets] == [
+        ("train", "training", 8),
+        ("val", "validation", 2),
+        ("unlabelled", "training", 2),
+    ]
+    plain = otx("check", "--workspace", workspace)
+    assert plain.out.splitlines()[-1] == f"Next: otx train --workspace {workspace}"
+
+
+def test_a_workspace_is_checked_in_its_format_and_with_its_files(
+    otx: Any, workspace: Path, drawn_data: Path, drawn_as_coco: dict[str, Path]
+) -> None:
+    train, val = drawn_as_coco["train"], drawn_as_coco["val"]
+    text = f"train: {{data-roots: {drawn_data}, ann-files: {train}}}, val: {{ann-files: {val}}}"
+    (workspace / "data.yaml").write_text(f"data: {{data-format: coco, {text}}}")
+    told = otx("check", "--workspace", workspace, "--json")
+    assert told.code == 0, told.err
+    assert "format of the data: coco, from the workspace" in told.message
+    assert f"annotations of the val data: {val}, from the workspace" in told.message
+    subsets = [(s["name"], s["use"], s["images"], s["data_format"]) for s in json.loads(told.out)["subsets"]]
+    assert subsets == [("train", "training", 8, "COCO"), ("val", "validation", 2, "COCO")]
+    # What is given is stronger, and stays in the command to go on with.
+    named = otx("check", "--workspace", workspace, "--val-ann-files", train)
+    assert named.code == 0, named.err
+    assert "8 images are in train and in val" in named.out
+    assert named.out.splitlines()[-1] == f"Next: otx train --workspace {workspace} --val-ann-files {train}"
+
+
+def test_a_workspace_of_images_alone_is_checked_as_such(otx: Any, workspace: Path, drawn_data: Path) -> None:
+    images = drawn_data / "train" / "images"
+    (workspace / "data.yaml").write_text(f"data: {{train: {{data-roots: {images}}}}}")
+    chosen = (workspace / "template.yaml").read_text()
+    (workspace / "template.yaml").write_text(chosen.replace("train_type: Incremental", "train_type: Selfsupervised"))
+    told = otx("check", "--workspace", workspace)
+    assert told.code == 0, told.err
+    assert "usable for self-supervised training only" in told.out
+    assert told.out.splitlines()[-1] == f"Next: otx train --workspace {workspace}"
+    refused = otx("check", "--workspace", workspace, "--data-format", "coco")
+    assert (refused.code, "leave out --data-format" in refused.message) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("file", "text", "verbs", "code", "messages"),
     [
-        ("data.yaml", "data: {trian: }", ("train", "eval", "run", "build"), 2, ("data.yaml", "did you mean 'train'")),
+        (
+            "data.yaml",
+            "data: {trian: }",
+            ("train", "check", "eval", "run", "build"),
+            2,
+            ("data.yaml", "did you mean 'train'"),
+        ),
         ("data.yaml", "data: {train: {data-roots: 3}}", ("train", "run"), 2, ("data.train.data-roots: 3",)),
         (
             "data.yaml",
@@ -68,14 +153,14 @@ def test_the_verbs_need_no_arguments(otx: Any, workspace: Path, monkeypatch: pyt
         (
             "data.yaml",
             "data: {data-format: cocoa, train: {data-roots: .}}",
-            ("train", "eval", "run", "build", "predict"),
+            ("train", "check", "eval", "run", "build", "predict"),
             2,
             ("data.yaml: data.data-format: cocoa: unknown; did you mean 'coco'?",),
         ),
         (
             "data.yaml",
             "data: {train: {data-roots: .}, val: {ann-files: gone.json}}",
-            ("train", "eval", "run", "explain"),
+            ("train", "check", "eval", "run", "explain"),
             3,
             ("data.yaml: data.val.ann-files", "gone.json: no such file; correct it there"),
         ),
@@ -90,6 +175,8 @@ def test_the_verbs_need_no_arguments(otx: Any, workspace: Path, monkeypatch: pyt
         ("data.yaml", "", ("train", "build"), 2, ("data.yaml is a mapping",)),
         ("data.yaml", "data: ", ("train",), 2, ("--train-data-roots is missing", "or write it into")),
         ("data.yaml", "data: ", ("predict",), 2, ("--input is missing",)),
+        ("data.yaml", "data: ", ("check",), 2, ("--data-roots is missing", "or write it into")),
+        ("data.yaml", "data: {val: {data-roots: gone}}", ("check",), 3, ("data.val.data-roots", "gone: no such")),
         ("template.yaml", "name: x", ("train", "run", "build"), 2, ("template.yaml", "is missing")),
         ("template.yaml", "", ("train", "run"), 2, ("a template is a mapping",)),
     ],
@@ -116,7 +203,8 @@ def test_a_workspace_edited_into_nonsense(
 
 
 def test_what_is_no_workspace(otx: Any, tmp_path: Path) -> None:
-    for verb in ("train", "eval", "predict", "export", "optimize", "explain", "benchmark", "deploy", "demo", "run"):
+    verbs = ("train", "check", "eval", "predict", "export", "optimize", "explain", "benchmark", "deploy", "demo", "run")
+    for verb in verbs:
         outcome = otx(verb, "--workspace", tmp_path)
         assert outcome.code == 2, verb
         assert "is no workspace (template.yaml and data.yaml missing); make one with `otx build" in outcome.message
@@ -124,7 +212,7 @@ def test_what_is_no_workspace(otx: Any, tmp_path: Path) -> None:
 
 
 def test_beside_the_workspace_a_hint_leads_there(otx: Any, workspace: Path) -> None:
-    for verb in ("train", "eval", "export", "optimize", "deploy", "benchmark"):
+    for verb in ("train", "check", "eval", "export", "optimize", "deploy", "benchmark"):
         assert "is a workspace: go there, or add --workspace" in otx(verb).message, verb
 
 

@@ -72,3 +72,34 @@ def test_boxes_alone(first_row):
         DataError, match=r"has annotations \(bbox\), but no masks or polygons; export the data with them"
     ):
         first_row([thing("bbox", 1, [8, 0, 2, 4])])
+
+
+def test_polygons_of_too_few_points_are_ignored_in_their_box(first_row, messages):
+    """Datumaro itself would refuse the whole data set."""
+    things = [thing("polygon", 0, square(0, 4)), thing("polygon", 1, [3, 0, 6.5, 2]), thing("polygon", 1, [9, 0])]
+    assert first_row(things) == [1, 1, 1, 1, 255, 255, 255, 0, 0, 255]
+    told = "2 outlines have fewer than three points, the first one in images/train/a.png: the pixels in their boxes are"
+    assert told in messages.text
+
+
+def test_datumaro_is_left_as_it_was(first_row):
+    from datumaro.components.annotation import Polygon
+
+    first_row([thing("polygon", 0, square(0, 4))])
+    with pytest.raises(AssertionError, match="Wrong polygon points"):
+        Polygon([1, 2, 3, 4])
+
+
+def test_a_polygon_of_too_few_points_in_cvat(tmp_path, messages):
+    put(tmp_path / "images" / "a.png", np.zeros((4, 10, 3), np.uint8))
+    outlines = "".join(
+        f'<polygon label="cat" occluded="0" points="{points}" z_order="0"></polygon>'
+        for points in ("0,0;2,0;2,4;0,4", "5,0;7,2")
+    )
+    (tmp_path / "annotations.xml").write_text(
+        "<annotations><version>1.1</version><meta><task><labels><label><name>cat</name></label></labels></task></meta>"
+        f'<image id="0" name="a.png" width="10" height="4">{outlines}</image></annotations>'
+    )
+    (subset,) = open_folder(tmp_path, "cvat").values()
+    assert subset.read_mask(subset.samples[0])[0].tolist() == [1, 1, 0, 0, 0, 255, 255, 0, 0, 0]
+    assert "1 outline has fewer than three points" in messages.text

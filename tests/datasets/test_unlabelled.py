@@ -54,6 +54,20 @@ def test_a_list_chooses(folder: Path, tmp_path: Path) -> None:
         open_unlabelled(folder, listed)
 
 
+@pytest.mark.parametrize(
+    "text", ["\ufeffa.png\nmore/c.png\n", "a.png\r\nmore\\c.png\r\n", "C:\\my\\unlabelled\\more\\c.png\n/x/a.png"]
+)
+def test_a_list_made_on_another_machine(folder: Path, tmp_path: Path, text: str) -> None:
+    (tmp_path / "list.txt").write_text(text, encoding="utf-8")
+    assert names(folder, tmp_path / "list.txt") == ["a.png", "more/c.png"]
+
+
+def test_a_path_in_a_folder_is_no_other_file_of_its_name(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("left/a.png\n")
+    with pytest.raises(DataError, match=r"names left/a\.png, which is no image in"):
+        open_unlabelled(folder, tmp_path / "list.txt")
+
+
 def test_a_missing_or_empty_folder_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file or folder"):
         open_unlabelled(tmp_path / "nowhere")

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from otx_seg.errors import DataError
-from otx_seg.runtime.images import images_in, read_image, verify_image
+from otx_seg.runtime.images import read_image, verify_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 PHOTO = cv2.resize(PIXELS, (64, 48), interpolation=cv2.INTER_CUBIC)  # smooth, so that JPEG keeps it
@@ -292,19 +292,3 @@ def test_a_side_longer_than_the_decoder_takes(tmp_path):
     path.write_bytes(png_header(2_000_000, 10))
     with pytest.raises(DataError, match=r"a\.png: the image is truncated or damaged"):
         read_image(path)
-
-
-def test_images_in_a_file_or_a_folder(tmp_path, save):
-    files = [save(tmp_path / name, PIXELS) for name in ("b.PNG", "a.jpg", "sub/deeper/c.webp")]
-    save(tmp_path / ".hidden" / "d.png", PIXELS)
-    save(tmp_path / "._a.png", PIXELS)
-    (tmp_path / "notes.txt").write_text("no image")
-    assert images_in(tmp_path) == sorted(files)
-    assert images_in(files[0]) == [files[0]]
-
-
-def test_images_in_nothing(tmp_path):
-    with pytest.raises(DataError, match="no images in this folder"):
-        images_in(tmp_path)
-    with pytest.raises(DataError, match="no such file or folder"):
-        images_in(tmp_path / "missing")

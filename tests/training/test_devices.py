@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 import torch
 
 from otx_seg.errors import UsageError
+from otx_seg.runtime.processors import processor_count
 from otx_seg.template.hyper_parameters import LearningParameters
 from otx_seg.training.devices import choose_precision, choose_workers, start_accelerator
 
@@ -22,6 +21,6 @@ def test_precision_on_a_cpu() -> None:
 
 def test_workers() -> None:
     assert choose_workers(LearningParameters(num_workers=3), processes=1) == 3
-    cores = os.cpu_count() or 1
+    cores = processor_count()
     assert choose_workers(LearningParameters(auto_num_workers=True), processes=1) == min(cores, 8)
     assert choose_workers(LearningParameters(auto_num_workers=True), processes=2 * cores) == 0

@@ -180,6 +180,8 @@ def test_resuming_with_another_template_or_other_data_is_refused(
         _resume(finished, template="SegNext-t")
     with pytest.raises(UsageError, match=r"the train files are not those the run began with"):
         _resume(finished, train_data_roots=drawn_data / "val")
+    with pytest.raises(UsageError, match=r"a folder of data, where nothing is written"):
+        _resume(finished, output=drawn_data / "train" / "run")
     with pytest.raises(UsageError, match=r"holds no checkpoint"):
         _resume(tmp_path)
     with pytest.raises(UsageError, match=r"continued with --load-weights"):

@@ -135,7 +135,7 @@ def test_the_template_is_that_of_the_backbone(drawn_data: Path, finished: Path, 
 
 
 def test_nothing_is_written_among_the_images(images: Path) -> None:
-    with pytest.raises(UsageError, match=r"lies in .*bare, where images are looked for"):
+    with pytest.raises(UsageError, match=r"lies in .*bare, a folder of data"):
         pretrain(images, images / "run")
     assert not (images / "run").exists()
 

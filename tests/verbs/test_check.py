@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from data_layouts import WRITERS
+from data_layouts import SUBSET_OF, UNDIVIDED, WRITERS
 from PIL import Image
 
 from otx_seg.configuration.facts import MachineFacts
@@ -17,8 +17,9 @@ from otx_seg.datasets.data_check import DataCheck
 from otx_seg.datasets.problems import Problem
 from otx_seg.errors import DataError, UsageError
 from otx_seg.verbs.auto_configuration import configure
-from otx_seg.verbs.check import check
+from otx_seg.verbs.check import check, look_through
 from otx_seg.verbs.plan import Request, make_plan
+from otx_seg.verbs.sources import Source, Sources
 from otx_seg.verbs.training_data import check_data, open_data
 
 NAMES = ("background", "cat", "dog")
@@ -79,6 +80,16 @@ def test_sound_data(data: Path) -> None:
     assert result.input_size == (SIDE, SIDE)
     assert cat.typical_extent == pytest.approx(2 / (1 / 32 + 1 / 16))  # harmonic mean of its sides
     assert train.data_format == "Common Semantic Segmentation"
+
+
+@pytest.mark.parametrize("layout", WRITERS)
+def test_every_layout(layout: str, written: Any) -> None:
+    root = written(layout)
+    result = check(root)
+    counts = {subset.name: subset.images for subset in result.subsets}
+    assert counts == ({"default": 3} if layout in UNDIVIDED else {"train": 2, "val": 1}), result.problems
+    assert result.usable_for == "training", result.problems
+    assert sum(counts.values()) == len(SUBSET_OF)
 
 
 def test_json_holds_all_of_it(data: Path) -> None:
@@ -223,9 +234,9 @@ def test_the_share_that_is_too_small_is_one_in_ten_thousand(data: Path) -> None:
     assert "labels_with_few_pixels" not in found(check(data))
 
 
-@pytest.mark.parametrize(("side", "told"), [(7, "dog (7.2)"), (8, None)])
+@pytest.mark.parametrize(("side", "told"), [(3, "dog (3.1)"), (4, None)])
 def test_tiny_regions(data: Path, side: int, told: str | None) -> None:
-    # In 500 x 500 pixels, for which the input is 512 x 512: 7.2 and 8.2 pixels there.
+    # In 500 x 500 pixels, for which the input is 512 x 512: 3.1 and 4.1 pixels there.
     for number in range(IMAGES):
         mask = np.pad(drawn(1), (0, 500 - SIDE))
         mask[100 : 100 + side, 100 : 100 + side] = 2
@@ -233,7 +244,7 @@ def test_tiny_regions(data: Path, side: int, told: str | None) -> None:
     result = check(data)
     assert result.input_size == (512, 512)
     expected = (
-        f"labels whose regions are fewer than 8 pixels across at 512x512, the input size for these images: {told}"
+        f"labels whose regions are fewer than 4 pixels across at 512x512, the input size for these images: {told}"
     )
     said = [(problem.severity, problem.what) for problem in result.problems if problem.code == "tiny_regions"]
     assert said == ([("note", expected)] if told is not None else [])
@@ -331,6 +342,119 @@ def test_a_single_image_cannot_be_split(data: Path) -> None:
     assert found(check(data / "train"))["single_image"].severity == "error"
     shutil.copytree(data / "train", data / "test")
     assert "single_image" in found(check(data))
+
+
+def test_a_single_sound_image_cannot_be_split_either(data: Path) -> None:
+    shutil.rmtree(data / "val")
+    for number in range(2, IMAGES):
+        (data / "train" / "images" / f"{number}.png").unlink()
+        (data / "train" / "masks" / f"{number}.png").unlink()
+    (data / "train" / "images" / "1.png").write_bytes(b"text")
+    single = found(check(data))["single_image"]
+    assert (single.severity, single.subset) == ("error", "train")
+    refused_by_training(data, "a single image")
+
+
+def refused_by_training(root: Path, words: str) -> None:
+    plan = make_plan(Request(train_root=root))
+    with pytest.raises(DataError, match=words):
+        check_data(plan, open_data(plan), None)
+
+
+class TestTheSubsetThatTrainingChooses:
+    def test_none(self, data: Path) -> None:
+        (data / "train").rename(data / "seq1")
+        (data / "val").rename(data / "seq2")
+        result = check(data)
+        choice = only(result)
+        assert (choice.code, choice.severity, choice.subset) == ("which_subset", "error", "seq1, seq2")
+        assert choice.what == "which subset to train on? Found seq1, seq2, expected train or default"
+        assert choice.advice == "give its path"
+        assert result.usable_for is None
+        refused_by_training(data, "which subset to train on")
+
+    def test_what_it_leaves_alone_cannot_hinder_it(self, data: Path) -> None:
+        shutil.copytree(data / "val", data / "seq2")
+        (data / "seq2" / "dataset_meta.json").write_text(json.dumps({"label_map": {"0": "sky", "1": "bird"}}))
+        write(data / "seq2", "0", drawn(9), 99)
+        result = check(data)
+        assert result.usable_for == "training"
+        problems = found(result)
+        assert problems["unknown_mask_values"].severity == "warning"
+        assert problems["unknown_mask_values"].what.endswith("hold what is no label (not used by `otx train`)")
+        assert "different_labels" not in problems
+        plan = make_plan(Request(train_root=data))
+        assert check_data(plan, open_data(plan), None)[0].val.root == data / "val"  # type: ignore[union-attr]
+        (data / "seq2" / "dataset_meta.json").unlink()
+        assert found(check(data))["cannot_be_opened"].severity == "warning"
+
+    def test_an_only_subset_of_any_name(self, data: Path) -> None:
+        shutil.rmtree(data / "val")
+        (data / "train").rename(data / "seq1")
+        assert check(data).usable_for == "training"
+
+    def test_a_single_image_beside_what_is_not_validated_on(self, data: Path) -> None:
+        (data / "val").rename(data / "seq2")
+        for number in range(1, IMAGES):
+            (data / "train" / "images" / f"{number}.png").unlink()
+            (data / "train" / "masks" / f"{number}.png").unlink()
+        assert found(check(data))["single_image"].severity == "error"
+        refused_by_training(data, "a single image")
+
+    def test_a_test_set_alone(self, data: Path) -> None:
+        (data / "train").rename(data / "test")
+        assert only(check(data)).what == "which subset to train on? Found test, val, expected train or default"
+        refused_by_training(data, "which subset to train on")
+
+
+class TestWhatFoldersAreMeantFor:
+    """What `otx run` and workspaces know."""
+
+    def look(self, **folders: Path) -> DataCheck:
+        sources = Sources(tuple(Source(root, None, part) for part, root in folders.items()))
+        return look_through(sources, None, overwrite=False, progress=None)
+
+    def uses(self, **folders: Path) -> dict[str, str]:
+        result = self.look(**folders)
+        assert result.usable_for == "training", result.problems
+        return {subset.name: subset.use for subset in result.subsets}
+
+    def test_a_validation_folder_comes_before_a_subset_beside_the_training_images(self, data: Path) -> None:
+        other = data.parent / "other"
+        shutil.copytree(data / "val", other)
+        assert self.uses(train=data, val=other) == {
+            "train": "training",
+            "default": "validation",
+            "val": "nothing",
+        }
+        assert self.uses(train=data, test=other) == {
+            "train": "training",
+            "val": "validation",
+            "default": "test",
+        }
+
+    def test_the_training_folder_comes_first(self, data: Path) -> None:
+        plain = data.parent / "plain"
+        shutil.copytree(data / "val", plain)
+        assert self.uses(train=plain, val=data) == {
+            "default": "training",
+            "val": "validation",
+            "train": "test",
+        }
+
+    def test_a_test_folder_validates_nothing(self, data: Path) -> None:
+        shutil.move(data / "val", data.parent / "held out")
+        for number in range(1, IMAGES):
+            (data / "train" / "images" / f"{number}.png").unlink()
+            (data / "train" / "masks" / f"{number}.png").unlink()
+        assert "single_image" in found(self.look(train=data, test=data.parent / "held out"))
+
+    def test_a_validation_folder_of_several_subsets(self, data: Path) -> None:
+        for name in ("a", "b"):
+            shutil.copytree(data / "val", data.parent / "other" / name)
+        result = self.look(train=data, val=data.parent / "other")
+        assert found(result)["which_subset"].what == "which subset to validate on? Found a, b, expected val or default"
+        assert result.usable_for is None
 
 
 def test_images_without_masks(data: Path) -> None:

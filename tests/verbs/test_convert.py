@@ -77,7 +77,7 @@ def test_an_interrupted_conversion_goes_on(coco, tmp_path):
 
 
 def test_outputs_that_are_refused(coco, tmp_path):
-    with pytest.raises(UsageError, match="lies in the data"):
+    with pytest.raises(UsageError, match="a folder of data, where nothing is written"):
         convert(coco, coco / "new")
     assert not (coco / "new").exists()
     (tmp_path / "mine.txt").touch()

@@ -11,7 +11,13 @@ from data_layouts import WRITERS, common_in_the_root
 from otx_seg.datasets import AS_IT_LOOKS, HowToRead, open_test
 from otx_seg.errors import DataError, UsageError
 from otx_seg.verbs.place import Place
-from otx_seg.verbs.place_of_data import images_to_run_on, to_measure_on, to_measure_on_if_any, to_train_on
+from otx_seg.verbs.place_of_data import (
+    images_to_run_on,
+    to_look_through,
+    to_measure_on,
+    to_measure_on_if_any,
+    to_train_on,
+)
 from otx_seg.verbs.place_of_training import fill_from
 from otx_seg.verbs.plan import Request, make_plan
 from otx_seg.workspace.workspace import Workspace
@@ -66,6 +72,47 @@ def test_what_is_trained_on(
     files = (found.how.train_annotations, found.how.val_annotations)
     names = [None if path is None else path.name for path in (found.train, found.val, *files)]
     assert (*names[:2], found.how.data_format, *names[2:]) == expected
+
+
+NO_TEST = ALL.partition(",\ntest")[0]
+OTHER_TEST = HowToRead(test_annotations=Path("x.json"))
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "folders", "expected"),
+    [
+        # format, train file, val file, test file
+        (ALL, AS_IT_LOOKS, "abc", ("coco", "a.json", "b.json", "c.json")),
+        (ALL, HowToRead("voc", None, Path("x.json")), "abc", ("voc", "a.json", "x.json", "c.json")),
+        (NO_TEST, AS_IT_LOOKS, "ab-", ("coco", "a.json", "b.json", None)),
+        (VAL_IN_TRAIN, AS_IT_LOOKS, "a--", ("coco", "a.json", "b.json", None)),
+        ("test: {data-roots: ../c}", AS_IT_LOOKS, "--c", (None, None, None, None)),
+        # What is measured on without a folder for it is what `otx eval` takes.
+        (NO_TEST, OTHER_TEST, "abb", ("coco", "a.json", "b.json", "x.json")),
+        (VAL_IN_TRAIN, OTHER_TEST, "a-a", ("coco", "a.json", "b.json", "x.json")),
+    ],
+)
+def test_what_is_looked_through(
+    says: Says, text: str, asked: HowToRead, folders: str, expected: tuple[str | None, ...]
+) -> None:
+    found = to_look_through(says(text), "--data-roots", asked)
+    roots = [None if root is None else root.name for root in (found.train, found.val, found.test)]
+    assert roots == [None if name == "-" else name for name in folders]
+    files = [None if file is None else file.name for file in found.how.annotations.values()]
+    assert (found.how.data_format, *files) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "message"),
+    [
+        ("unlabeled: {data-roots: ../a}", AS_IT_LOOKS, r"^--data-roots is missing: .*, or write it into .*data.yaml$"),
+        ("train: {data-roots: ../a}", OTHER_TEST, r"^--test-ann-files describes images in a folder: give --data-roots"),
+        ("test: {data-roots: ../a}", HowToRead(None, None, Path("x.json")), r"^--val-ann-files describes images"),
+    ],
+)
+def test_nothing_to_look_through(says: Says, text: str, asked: HowToRead, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        to_look_through(says(text), "--data-roots", asked)
 
 
 @pytest.mark.parametrize(

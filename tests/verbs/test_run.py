@@ -25,11 +25,11 @@ from otx_seg.template import load
 from otx_seg.training.loop import InterruptedRunError
 from otx_seg.verbs import run as run_module
 from otx_seg.verbs.build import build
-from otx_seg.verbs.check import Source
 from otx_seg.verbs.job import STATE, Asked, Job, SilentDisplay, digest_of, read_state
 from otx_seg.verbs.job_steps import STEPS, Step, _measured_on
 from otx_seg.verbs.place import open_place
 from otx_seg.verbs.run import run
+from otx_seg.verbs.sources import Source
 
 NAMES = [step.name for step in STEPS]
 
@@ -290,14 +290,16 @@ def test_folders_in_other_folders_are_checked_once(tmp_path: Path) -> None:
         (tmp_path / name).mkdir(parents=True)
     roots = (tmp_path / "a" / "train", tmp_path / "b", tmp_path / "a")
     job = Job(tmp_path, small_template(), *roots, None, None, 0, None, 1.0, lambda: nullcontext(SilentDisplay()))
-    assert job.sources == (Source(tmp_path / "b"), Source(tmp_path / "a"))
+    # What holds others is for what the first of them is for.
+    assert job.data.labelled == (Source(tmp_path / "b", None, "val"), Source(tmp_path / "a", None, "train"))
     # A file of annotations describes a subset of its own; without another folder, in the training folder.
     files = [tmp_path / "train.json", tmp_path / "val.json"]
-    job = replace(job, val_root=None, how=HowToRead(None, *files))
+    job = replace(job, val_root=None, how=HowToRead("coco", *files))
     described = [Source(tmp_path / "a" / "train", file, file.stem) for file in files]
-    assert job.sources == (*described, Source(tmp_path / "a"))
+    assert job.data.labelled == (*described, Source(tmp_path / "a", None, "test"))
+    assert job.data.data_format == "coco"
     on_validation = replace(job, test_root=job.train_root, how=replace(job.how, test_annotations=files[1]))
-    assert on_validation.sources == tuple(described)
+    assert on_validation.data.labelled == tuple(described)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 2}', '{"version": 1, "asked": {"what": 1}}'])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from otx_seg.cli.options import annotation_files_options, data_format_option
+from otx_seg.cli.options import annotation_files_options, data_format_option, workspace_option
 from otx_seg.cli.verb import Verb
 from otx_seg.workspace.command_line import otx_command
 
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     "--data-roots",
     metavar="FOLDER",
     multiple=True,
-    required=True,
-    help="The data: all subsets in it are checked. May be repeated, where training and validation data lie apart.",
+    help="The data: all subsets in it are checked. May be repeated, where training and validation data lie apart. "
+    "Without it the data of the workspace.",
 )
 @annotation_files_options("train", "val", "test")
 @data_format_option
+@workspace_option
 @click.option("--html", metavar="FILE", help="Write a page with charts and with pictures of the masks.")
 @click.option("--overwrite", is_flag=True, help="Replace that page if there is one.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything that was found as JSON.")
@@ -58,18 +59,23 @@ def command(as_json: bool, **arguments: Any) -> None:
         raise DataError(f"the data is {result.verdict}")
     if not as_json:
         results.print(f"The data is {result.verdict}.", style="bold")
-        named = {kind: arguments[f"{kind}_ann_files"] for kind in ("train", "val", "test")}
-        files = {kind: file for kind, file in named.items() if file is not None}
-        following = _next(result, arguments["data_roots"], files, arguments["data_format"])
-        results.print(f"Next: {following}", soft_wrap=True)
+        results.print(f"Next: {_next(result, **arguments)}", soft_wrap=True)
 
 
-def _next(result: DataCheck, roots: Sequence[str], files: dict[str, str], data_format: str | None) -> str:
+def _next(
+    result: DataCheck, data_roots: Sequence[str], data_format: str | None, workspace: str | None, **others: Any
+) -> str:
     """The command that trains on what was checked."""
+    files = {part: others[f"{part}_ann_files"] for part in ("train", "val", "test")}
+    given = {part: file for part, file in files.items() if file is not None}
+    in_format = ["--data-format", data_format] if data_format else []
+    if not data_roots:
+        named = [word for part in ("train", "val") if part in given for word in (f"--{part}-ann-files", given[part])]
+        return otx_command("train", *(["--workspace", workspace] if workspace else []), *named, *in_format)
     if result.usable_for != "training":
-        return otx_command("train", "--train-type", "Selfsupervised", "--train-data-roots", roots[0])
-    options = _described_by(files, roots) if files else _found_in(result, roots)
-    return otx_command("train", *options, *(["--data-format", data_format] if data_format else []))
+        return otx_command("train", "--train-type", "Selfsupervised", "--train-data-roots", data_roots[0])
+    options = _described_by(given, data_roots) if given else _found_in(result, data_roots)
+    return otx_command("train", *options, *in_format)
 
 
 def _described_by(files: dict[str, str], roots: Sequence[str]) -> list[str]:
@@ -85,13 +91,15 @@ def _described_by(files: dict[str, str], roots: Sequence[str]) -> list[str]:
 
 def _found_in(result: DataCheck, roots: Sequence[str]) -> list[str]:
     """The options that name folders, as far as their subsets are trained on."""
-    root_of = {
-        subset: next((root for root in roots if Path(root) in (subset.folder, *subset.folder.parents)), roots[0])
+    by_use = {
+        "unlabelled" if subset.kind == "unlabelled" else subset.use: next(
+            (root for root in roots if Path(root) in (subset.folder, *subset.folder.parents)), None
+        )
         for subset in result.subsets
     }
-    train, *others = result.subsets
-    options = ["--train-data-roots", root_of[train]]
-    for option, kinds in {"--val-data-roots": ("val", "default"), "--unlabeled-data-roots": ("unlabelled",)}.items():
-        apart = [root_of[subset] for subset in others if subset.kind in kinds and root_of[subset] != root_of[train]]
-        options += [option, apart[0]] if apart else []
+    train = by_use["training"] or roots[0]
+    options = ["--train-data-roots", train]
+    for option, use in (("--val-data-roots", "validation"), ("--unlabeled-data-roots", "unlabelled")):
+        root = by_use.get(use)
+        options += [option, root] if root not in (None, train) else []
     return options

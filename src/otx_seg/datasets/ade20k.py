@@ -45,27 +45,27 @@ def ade20k_subsets(root: Path, ending: str, describe: Describe, by_instance: boo
     Raises:
         DataError: there is no folder with masks.
     """
-    folders = {subset_name(folder.name): folder for folder in listed_folders(root) if _pairs(root, folder)[1]}
+    folders = {subset_name(folder.name): folder for folder in listed_folders(root) if _pairs(folder)[1]}
     if not folders:
         raise DataError(
             f"{root}: no folder such as training/ with images a.jpg, masks a{_MASK_ENDING}.png and texts a{ending}"
         )
     # The labels are those of all subsets: the descriptions of all are read, once.
-    described = functools.cache(partial(_described, root, folders, ending, describe))
+    described = functools.cache(partial(_described, folders, ending, describe))
     return {name: partial(_open, root, name, folders, described, by_instance) for name in folders}
 
 
-def _pairs(root: Path, folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+def _pairs(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Images and masks below a folder, by their names without ending and suffix."""
-    every, masks = index_images(folder, root), index_images(folder, root, _MASK_ENDING)
+    every, masks = index_images(folder), index_images(folder, _MASK_ENDING)
     return {key: name for key, name in every.items() if not _NO_IMAGE.search(key.rpartition("/")[2])}, masks
 
 
-def _described(root: Path, folders: Mapping[str, Path], ending: str, describe: Describe) -> _Described:
+def _described(folders: Mapping[str, Path], ending: str, describe: Describe) -> _Described:
     return {
         name: {
             image: describe(folder / f"{key}{ending}")
-            for key, image in sorted(_pairs(root, folder)[0].items())
+            for key, image in sorted(_pairs(folder)[0].items())
             if (folder / f"{key}{ending}").is_file()
         }
         for name, folder in folders.items()
@@ -76,7 +76,7 @@ def _open(
     root: Path, name: str, folders: Mapping[str, Path], described: Callable[[], _Described], by_instance: bool
 ) -> Subset:
     folder = folders[name]
-    images, masks = _pairs(root, folder)
+    images, masks = _pairs(folder)
     found = described()[name]
     usable = {key: image for key, image in sorted(images.items()) if key in masks and image in found}
     unmatched = tuple(

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets.outlines import Outline, labels_with_background, page
+from otx_seg.datasets.outlines import (
+    Outline,
+    labels_with_background,
+    page,
+    rectangle,
+    split_polygons,
+    tell_of_strays,
+)
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
 from otx_seg.runtime.images import read_bytes
@@ -35,7 +42,8 @@ class CocoFile:
 def read_coco(path: Path) -> CocoFile:
     """The labels and outlines of a COCO file.
 
-    1. Regions to ignore are painted first: crowds, and the boxes of objects without outline.
+    1. Regions to ignore are painted first: crowds, and the boxes of objects without outline or with one of fewer than
+       three points.
     2. Then objects, the larger ones first, so that a small one on a large one stays visible. COCO gives no other order.
 
     A file in which every outline is a crowd was written by a tool that marks run-length codes so (Datumaro, CVAT):
@@ -63,15 +71,18 @@ def read_coco(path: Path) -> CocoFile:
     _refuse_boxes_alone(every, path)
     crowds = any(_has_outline(annotation) and not annotation.get("iscrowd") for annotation in every)
     pages = {}
+    strays: list[str] = []
     for identity, image in images.items():
         try:
-            objects = list(_in_order(by_image[identity], index_of, crowds))
+            objects, of_image = _in_order(by_image[identity], index_of, crowds)
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"{path}: an annotation of {image['file_name']} is unusable ({type(error).__name__}: {error})"
             ) from error
+        strays += [str(image["file_name"])] * of_image
         pages[str(image["file_name"])] = page(_size(image), objects)
-    return CocoFile(labels, pages, tuple(_remarks(every, crowds)))
+    remarks = [*_remarks(every, crowds), *([tell_of_strays(len(strays), strays[0])] if strays else [])]
+    return CocoFile(labels, pages, tuple(remarks))
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -103,27 +114,33 @@ def _refuse_boxes_alone(annotations: list[dict[str, Any]], path: Path) -> None:
         )
 
 
-def _in_order(annotations: list[dict[str, Any]], index_of: dict[Any, int], crowds: bool) -> Iterator[Outline]:
-    """The outlines of an image, those painted first at the front."""
+def _in_order(annotations: list[dict[str, Any]], index_of: dict[Any, int], crowds: bool) -> tuple[list[Outline], int]:
+    """The outlines of an image, those painted first at the front; and how many polygons have no inside."""
+    ignored: list[Outline] = []
     objects: list[tuple[float, Outline]] = []
+    strays = 0
     for annotation in annotations:
         category = annotation["category_id"]
         if category not in index_of:
             raise ValueError(f"category_id {category} is not among the categories")
-        if not _has_outline(annotation):
-            if annotation.get("bbox"):
-                yield Outline(IGNORE_INDEX, [_corners(annotation["bbox"])])
-        elif crowds and annotation.get("iscrowd"):
-            yield Outline(IGNORE_INDEX, annotation["segmentation"])
-        else:
-            shape = annotation["segmentation"]
+        shape = annotation.get("segmentation")
+        boxes: list[list[float]] = []
+        if isinstance(shape, list):
+            shape, boxes = split_polygons(shape)
+            strays += len(boxes)
+        if not shape and annotation.get("bbox") and (not boxes or all(annotation["bbox"][2:])):
+            boxes = [_corners(annotation["bbox"])]
+        ignored += [Outline(IGNORE_INDEX, [box]) for box in boxes]
+        if shape and crowds and annotation.get("iscrowd"):
+            ignored.append(Outline(IGNORE_INDEX, shape))
+        elif shape:
             objects.append((_area(annotation, shape), Outline(index_of[category], shape)))
-    yield from (outline for _, outline in sorted(objects, key=lambda item: -item[0]))
+    return [*ignored, *(outline for _, outline in sorted(objects, key=lambda item: -item[0]))], strays
 
 
 def _corners(box: list[float]) -> list[float]:
     left, top, width, height = map(float, box)
-    return [left, top, left + width, top, left + width, top + height, left, top + height]
+    return rectangle(left, top, left + width, top + height)
 
 
 def _area(annotation: dict[str, Any], shape: Any) -> float:

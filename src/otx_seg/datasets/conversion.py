@@ -21,6 +21,7 @@ from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 from otx_seg.runtime.images import read_bytes
+from otx_seg.runtime.processors import processor_count
 from otx_seg.runtime.result_files import unique_names
 from otx_seg.runtime.whole_file import write_atomic
 
@@ -63,7 +64,7 @@ def write_as_folders(
     for name, subset in subsets.items():
         folder = output if name == DEFAULT_SUBSET else output / name
         faults = []
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(processor_count()) as pool:
             for fault in pool.map(partial(_write_pair, subset, folder), subset.samples, _short_names(subset)):
                 faults += [fault] if fault else []
                 done += 1

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from otx_seg.datasets.inspection import Inspection
 from otx_seg.datasets.problems import Problem, count
+from otx_seg.datasets.split import Use
 
 Purpose = Literal["training", "self-supervised training"]
 
@@ -39,6 +40,7 @@ class CheckedSubset:
     Attributes:
         name: what it is called, in this data set alone.
         kind: train, val, test, default, ... or unlabelled; several subsets may be of one kind.
+        use: what training and evaluation would use it for; those of images without masks is training.
         folder: where it lies.
         data_format: what people call its format.
         samples: how many images with masks there are, or how many images without.
@@ -50,6 +52,7 @@ class CheckedSubset:
 
     name: str
     kind: str
+    use: Use
     folder: Path
     data_format: str
     samples: int
@@ -60,7 +63,7 @@ class CheckedSubset:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        named = ("name", "kind", "data_format", "samples", "images", "ignored_pixels")
+        named = ("name", "kind", "use", "data_format", "samples", "images", "ignored_pixels")
         sizes = [{"height": height, "width": width, "images": number} for (height, width), number in self.sizes]
         return {
             **{name: getattr(self, name) for name in named},
@@ -113,10 +116,14 @@ class DataCheck:
         }
 
 
-def checked_subset(inspection: Inspection, data_format: str, input_size: tuple[int, int] | None) -> CheckedSubset:
+def checked_subset(
+    inspection: Inspection, use: Use, data_format: str, input_size: tuple[int, int] | None
+) -> CheckedSubset:
     """What an inspection found, in figures.
 
     Args:
+        use: see `CheckedSubset`.
+        data_format: see `CheckedSubset`.
         input_size: see `DataCheck`.
     """
     report, subset = inspection.report, inspection.subset
@@ -125,6 +132,7 @@ def checked_subset(inspection: Inspection, data_format: str, input_size: tuple[i
     return CheckedSubset(
         name=inspection.name,
         kind=inspection.kind,
+        use=use,
         folder=subset.root,
         data_format=data_format,
         samples=len(subset),

@@ -134,8 +134,6 @@ def check_names(names: tuple[str, ...], path: Path) -> None:
     for name in names:
         if not name.strip() or not name.isprintable():
             raise DataError(f"{path}: {name!r} is no usable label name")
-        if "/" in name or "\\" in name or name in (".", ".."):
-            raise DataError(f"{path}: label name {name!r} is a path; names may not contain / or \\")
         if names.count(name) > 1:
             raise DataError(f"{path}: the label {name!r} occurs {names.count(name)} times; give each its own name")
     if len(names) < 2:

@@ -13,9 +13,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import DEFAULT_SUBSET, first_of, inside, subset_name
+from otx_seg.datasets.folder import DEFAULT_SUBSET, first_of, subset_name
 from otx_seg.datasets.masks import Color
-from otx_seg.datasets.outlines import Outline, OutlinedObjects, labels_with_background, page
+from otx_seg.datasets.outlines import (
+    Outline,
+    OutlinedObjects,
+    labels_with_background,
+    page,
+    rectangle,
+    split_polygons,
+    tell_of_strays,
+)
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
@@ -31,7 +39,7 @@ def datumaro_subsets(root: Path, importer: str, describe: Callable[[str, str], s
 
     Objects are painted by their z-order, those of the same z-order as they come in the file, like Datumaro's own masks.
     Below all objects lie regions to ignore: boxes that belong to no outline, and crowds, unless everything is a crowd
-    (see `otx_seg.datasets.coco_file.read_coco`).
+    (see `otx_seg.datasets.coco_file.read_coco`), and the boxes of polygons of fewer than three points.
 
     Args:
         importer: Datumaro's name of the format.
@@ -58,7 +66,7 @@ def _imported(root: Path, importer: str) -> Any:
     from datumaro.components.dataset import Dataset  # slow to import
 
     try:
-        with _quiet():
+        with _quiet(), _any_polygons():
             dataset = Dataset.import_from(str(root), importer)
             dataset.init_cache()
     except Exception as error:  # Datumaro lets through whatever its readers stumble over
@@ -76,6 +84,18 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logging.getLogger().removeHandler(silent)
+
+
+@contextmanager
+def _any_polygons() -> Iterator[None]:
+    """Datumaro refuses a data set for a single polygon of fewer than three points; here, such are sorted out later."""
+    from datumaro.components.annotation import Polygon
+
+    refuse, Polygon.__attrs_post_init__ = Polygon.__attrs_post_init__, lambda polygon: None
+    try:
+        yield
+    finally:
+        Polygon.__attrs_post_init__ = refuse
 
 
 def _colors(categories: Any, names: list[str]) -> dict[str, Color]:
@@ -105,22 +125,27 @@ def _open(
     root: Path, dataset: Any, name: str, labels: Labels, outlines: _Outlines, describe: Callable[[str, str], str]
 ) -> Subset:
     samples, unmatched, pages, boxes = [], [], {}, 0
-    real_root = os.path.realpath(root)
+    strays: list[str] = []
     for item in dataset.subsets()[name]:
         path = getattr(item.media, "path", None)
         if path is None or not Path(path).is_file():
             unmatched.append(f"image {path or item.id} of the subset {name} is not there")
             continue
-        inside(path, real_root)
         relative = Path(os.path.relpath(path, root)).as_posix()
-        ignored, objects, left_out = outlines.of(item.annotations)
+        if relative.startswith("../"):
+            unmatched.append(f"image {path} of the subset {name} lies outside of {root}")
+            continue
+        ignored, objects, left_out, short = outlines.of(item.annotations)
         boxes += left_out
+        strays += [relative] * short
         samples.append(Sample(relative, describe(name, item.id), str(root), str(root)))
         pages[relative] = page(item.media.size if item.media.has_size else None, [*ignored, *objects])
     if not samples:
         raise DataError(f"{root}: no image of the subset {name} is there; {first_of(unmatched)}")
     if boxes:
         logger.warning("%s: %d boxes have no outline: the pixels in them are ignored", root, boxes)
+    if strays:
+        logger.warning("%s: %s", root, tell_of_strays(len(strays), strays[0]))
     reader = OutlinedObjects(labels.names, labels.background or 0, pages)
     return Subset(root, labels, tuple(sorted(samples, key=lambda sample: sample.name)), tuple(unmatched), reader)
 
@@ -136,12 +161,19 @@ class _Outlines(NamedTuple):
     shift: int
     crowds: bool
 
-    def of(self, annotations: list[Any]) -> tuple[list[Outline], list[Outline], int]:
-        """Regions to ignore, objects in the order of painting, and how many of the regions are boxes."""
+    def of(self, annotations: list[Any]) -> tuple[list[Outline], list[Outline], int, int]:
+        """Regions to ignore, objects in the order of painting, how many of the regions are boxes, and how many are
+        those of polygons without inside."""
         ignored: list[Outline] = []
+        strays: list[Outline] = []
         objects: list[Outline] = []
         outlined = [annotation for annotation in annotations if annotation.type.name in _OUTLINES]
         for annotation in sorted(outlined, key=lambda annotation: annotation.z_order):
+            if annotation.type.name == "polygon":
+                whole, around = split_polygons([annotation.points])
+                strays += [Outline(IGNORE_INDEX, [box]) for box in around]
+                if not whole:
+                    continue
             if annotation.label is None or (self.crowds and annotation.attributes.get("is_crowd")):
                 ignored.append(Outline(IGNORE_INDEX, _shape(annotation)))
             else:
@@ -152,7 +184,7 @@ class _Outlines(NamedTuple):
             for annotation in annotations
             if annotation.type.name in _BOXES and annotation.group not in groups
         ]
-        return ignored + boxes, objects, len(boxes)
+        return ignored + boxes + strays, objects, len(boxes), len(strays)
 
 
 def _shape(annotation: Any) -> Any:
@@ -176,4 +208,4 @@ def _corners(box: Any) -> list[float]:
     if box.type.name == "rotated_bbox":
         return [float(part) for point in box.as_polygon() for part in np.atleast_1d(point)]
     left, top, width, height = (float(part) for part in box.get_bbox())
-    return [left, top, left + width, top, left + width, top + height, left, top + height]
+    return rectangle(left, top, left + width, top + height)

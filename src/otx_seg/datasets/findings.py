@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from otx_seg.datasets.copies import equal_by
+from otx_seg.datasets.folder import OF_NO_SUBSET
 from otx_seg.datasets.inspection import Inspected, Inspection
 from otx_seg.datasets.problems import (
     FileNote,
@@ -13,6 +15,7 @@ from otx_seg.datasets.problems import (
     Severity,
     count,
     label_problems,
+    of_unused,
     other_paths,
     percent,
     shared_images,
@@ -22,7 +25,7 @@ from otx_seg.datasets.problems import (
 )
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import VISIBLE_EXTENT, require_two_labels
-from otx_seg.datasets.split import check_same_labels
+from otx_seg.datasets.split import Use, check_same_labels
 from otx_seg.errors import DataError
 
 DIFFERENT_AREAS = 16
@@ -41,29 +44,33 @@ class Copy(NamedTuple):
     found: Inspected
 
 
-def find_problems(
-    training: Inspection, others: Sequence[Inspection], input_size: tuple[int, int] | None
-) -> list[Problem]:
+def find_problems(inspections: Sequence[tuple[Inspection, Use]], input_size: tuple[int, int] | None) -> list[Problem]:
     """All that is wrong with the subsets of a data set.
 
     Args:
-        training: the images to train on.
-        others: those to validate and to test on.
+        inspections: every subset and what it is used for; at most one for training, and at most one for validation.
         input_size: (height, width) in pixels of the input for these images; None where no mask tells.
     """
     problems = []
-    for inspection in (training, *others):
-        problems += [*_file_problems(inspection), *_image_problems(inspection)]
-    if training.report.images:
-        problems += _training_problems(training, input_size)
-    if len(training.subset) == 1 and all(other.kind == "test" for other in others):
-        what, advice = "a single image cannot be split into training and validation", "add images"
-        problems.append(Problem("error", "single_image", training.name, what, advice))
-    for other in others:
-        problems += _compared(training, other)
-    groups = equal_images([training, *others])
+    for inspection, use in inspections:
+        found = [*_file_problems(inspection), *_image_problems(inspection)]
+        problems += [of_unused(problem) for problem in found] if use == "nothing" else found
+    for training in (inspection for inspection, use in inspections if use == "training"):
+        others = [(inspection, use) for inspection, use in inspections if use in ("validation", "test")]
+        if training.report.images:
+            problems += _training_problems(training, input_size)
+        problems += _single_image(training, is_validated=any(use == "validation" for _, use in others))
+        for other, use in others:
+            problems += _compared(training, other, use)
+    groups = equal_images([inspection for inspection, _ in inspections])
     problems += shared_images([[(copy.inspection.name, copy.sample.image) for copy in group] for group in groups])
     return [*problems, *_copies_within(groups), *_contradictions(groups)]
+
+
+def _single_image(training: Inspection, is_validated: bool) -> Iterator[Problem]:
+    if len(training.subset) - len(training.report.broken) == 1 and not is_validated:
+        what, advice = "a single image cannot be split into training and validation", "add images"
+        yield Problem("error", "single_image", training.name, what, advice)
 
 
 def equal_images(inspections: Sequence[Inspection]) -> list[tuple[Copy, ...]]:
@@ -79,10 +86,17 @@ def equal_images(inspections: Sequence[Inspection]) -> list[tuple[Copy, ...]]:
 
 def _file_problems(inspection: Inspection) -> Iterator[Problem]:
     name, subset, total = inspection.name, inspection.subset, len(inspection.subset)
-    if subset.unmatched:
-        what = f"{count(len(subset.unmatched), 'file')} without partner"
+    outside = [message for message in subset.unmatched if OF_NO_SUBSET in message]
+    alone = [message for message in subset.unmatched if OF_NO_SUBSET not in message]
+    if outside:
+        what = "there are images or masks that no subset has"
+        advice = "give images and masks the same folders; until then they are left out"
+        files = tuple(_without_partner(subset, message) for message in outside)
+        yield Problem("warning", "files_of_no_subset", name, what, advice, files)
+    if alone:
+        what = f"{count(len(alone), 'file')} without partner"
         advice = "give image and mask the same path but for the suffix; until then they are left out"
-        files = tuple(_without_partner(subset, message) for message in subset.unmatched)
+        files = tuple(_without_partner(subset, message) for message in alone)
         yield Problem("warning", "unmatched_files", name, what, advice, files)
     damaged = _noted(inspection, lambda found: found.finding.damage)
     if damaged:
@@ -108,7 +122,8 @@ def _said_once(notes: Sequence[FileNote]) -> tuple[str, tuple[FileNote, ...]]:
 def _without_partner(subset: Subset, message: str) -> FileNote:
     kind, _, name = message.partition(": ")
     first = subset.samples[0]
-    return FileNote(f"{first.images_folder if kind.startswith('image') else first.masks_folder}/{name}", kind)
+    of_image = "image" in kind.partition(" with")[0]
+    return FileNote(os.path.normpath(f"{first.images_folder if of_image else first.masks_folder}/{name}"), kind)
 
 
 def _noted(inspection: Inspection, message_of: Callable[[Inspected], str | None]) -> tuple[FileNote, ...]:
@@ -192,10 +207,10 @@ def _files_where(inspection: Inspection, fits: Callable[[tuple[int, ...]], bool]
     )
 
 
-def _compared(training: Inspection, other: Inspection) -> Iterator[Problem]:
+def _compared(training: Inspection, other: Inspection, use: Use) -> Iterator[Problem]:
     names = f"{training.name}, {other.name}"
     ours, theirs = training.subset.labels, other.subset.labels
-    if other.kind == "test":
+    if use == "test":
         unknown = [label for label in theirs.names if label not in ours.names]
         if unknown:
             what = f"labels that the training images do not have: {', '.join(unknown)}"
@@ -211,7 +226,7 @@ def _compared(training: Inspection, other: Inspection) -> Iterator[Problem]:
     if training.report.images and other.report.images:
         trained, validated = (ours, training.report), (theirs, other.report)
         yield from unvalidated_labels(trained, other.name, *validated)
-        if other.kind != "test":
+        if use != "test":
             yield from untrained_labels(trained, other.name, *validated)
 
 

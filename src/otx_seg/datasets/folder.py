@@ -1,11 +1,11 @@
 """From a folder in the Common Semantic Segmentation layout to subsets, without opening a single image.
 
-Two layouts::
+Three layouts::
 
-    root/dataset_meta.json            root/dataset_meta.json   (or one in each subset)
-    root/images/                      root/train/images/
-    root/masks/                       root/train/masks/
-                                      root/val/images/  ...
+    root/dataset_meta.json     root/dataset_meta.json (or one in each subset)     root/dataset_meta.json
+    root/images/               root/train/images/                                 root/images/train/
+    root/masks/                root/train/masks/                                  root/masks/train/
+                               root/val/images/  ...                              root/images/val/  ...
 
 An image and a mask belong together when their paths below ``images/`` and ``masks/`` are equal but for the suffix.
 Datumaro's own import would decode every mask and take the file's bare name for its identity.
@@ -18,28 +18,51 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import NamedTuple
 
 from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta, read_ignored_labels
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
-from otx_seg.runtime.images import IMAGE_SUFFIXES
+from otx_seg.runtime.image_files import IMAGE_SUFFIXES, entries_of, image_names, is_image_name
 
 DEFAULT_SUBSET = "default"
 """The name of the subset whose images lie directly in the root."""
+
+SUBSETS = ("train", "val", "test")
+"""What subsets are called by everybody."""
+
+OF_NO_SUBSET = " of no subset with "
+"""Part of the messages on what belongs to no subset."""
 
 _IMAGES, _MASKS = "images", "masks"
 _CANONICAL = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
 _LISTED = 5  # files named in a message
 
 
-def find_subsets(root: Path) -> dict[str, Path]:
-    """The folders that hold ``images/``, by subset name; nothing below is read.
+class Folders(NamedTuple):
+    """Where a subset lies.
+
+    Attributes:
+        images: the folder of its images.
+        masks: the folder of its masks.
+        beside_images: files and folders beside `images` that belong to no subset; of one subset only, to be told once.
+        beside_masks: the same beside `masks`.
+    """
+
+    images: Path
+    masks: Path
+    beside_images: tuple[Path, ...] = ()
+    beside_masks: tuple[Path, ...] = ()
+
+
+def find_subsets(root: Path) -> dict[str, Folders]:
+    """Where each subset lies, by its name; nothing below is read.
 
     The name is "default" for images directly in the root, else the folder's in lower case, where "valid" and
     "validation" become "val".
 
     Raises:
-        DataError: `root` is no folder or holds no such folder, or two folders mean the same subset.
+        DataError: `root` is no folder or holds no folder of images, or two folders mean the same subset.
     """
     found = subsets_in(root)
     if not found:
@@ -47,17 +70,68 @@ def find_subsets(root: Path) -> dict[str, Path]:
     return found
 
 
-def subsets_in(root: Path) -> dict[str, Path]:
+def subsets_in(root: Path) -> dict[str, Folders]:
     """As `find_subsets`, but without any in a folder of another layout."""
     if not root.is_dir():
         raise DataError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
-    found: dict[str, Path] = {}
-    for folder in layouts_in(root):
-        name = DEFAULT_SUBSET if folder == root else subset_name(folder.name)
-        if name in found:
-            raise DataError(f"{root}: the folders {found[name].name} and {folder.name} both are the subset {name}")
-        found[name] = folder
+    found: dict[str, Folders] = {}
+    for place in layouts_in(root):
+        folders = Folders(place / _IMAGES, place / _MASKS)
+        parts = divided(folders) if place == root else {subset_name(place.name): folders}
+        for name in parts.keys() & found.keys():
+            both = [path.parent if path.name == _IMAGES else path for path in (found[name].images, parts[name].images)]
+            first, second = (path.relative_to(root) for path in both)
+            raise DataError(f"{root}: the folders {first} and {second} both are the subset {name}")
+        found |= parts
     return found
+
+
+def divided(folders: Folders) -> dict[str, Folders]:
+    """The subsets in a folder of images and one of masks: the folders that both have, if one is called like a subset.
+
+    Raises:
+        DataError: two folders mean the same subset.
+    """
+    if not folders.masks.is_dir():
+        return {DEFAULT_SUBSET: folders}
+    images, masks = _by_subset(folders.images), _by_subset(folders.masks)
+    names = [name for name in images if name in masks]
+    if not any(name in SUBSETS for name in names):
+        return {DEFAULT_SUBSET: folders}
+    parts = {name: Folders(images[name], masks[name]) for name in names}
+    told_with = "train" if "train" in parts else names[0]
+    parts[told_with] = parts[told_with]._replace(
+        beside_images=_beside(folders.images, [part.images for part in parts.values()]),
+        beside_masks=_beside(folders.masks, [part.masks for part in parts.values()]),
+    )
+    return parts
+
+
+def _by_subset(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in listed_folders(folder):
+        name = subset_name(path.name)
+        if name in found and name in SUBSETS:
+            raise DataError(f"{folder}: the folders {found[name].name} and {path.name} both are the subset {name}")
+        found[name] = path
+    return found
+
+
+def _beside(folder: Path, used: Sequence[Path]) -> tuple[Path, ...]:
+    names = {path.name for path in used}
+    return tuple(folder / entry.name for entry in entries_of(str(folder)) if entry.name not in names)
+
+
+def left_out(folders: Folders) -> tuple[str, ...]:
+    """A message for each file or folder of images or masks that lies beside the subsets."""
+    return (*_told(folders.beside_images, "image", "masks"), *_told(folders.beside_masks, "mask", "images"))
+
+
+def _told(paths: Iterable[Path], kind: str, others: str) -> Iterator[str]:
+    for path in sorted(path for path in paths if not path.name.startswith(".")):
+        number = sum(1 for _ in image_names(str(path))) if path.is_dir() else int(is_image_name(path.name))
+        if number:
+            yield f"{number} {kind}{'' if number == 1 else 's'}{OF_NO_SUBSET}{others}: ../{path.name}"
 
 
 def layouts_in(root: Path) -> list[Path]:
@@ -88,31 +162,32 @@ def _unknown_layout(root: Path) -> str:
     )
 
 
-def open_subset(root: Path, folder: Path) -> Subset:
+def open_subset(root: Path, folders: Folders) -> Subset:
     """One subset, its files indexed and paired.
 
     Args:
-        root: the folder of the data set, which no link may leave.
-        folder: the folder with ``images/`` and ``masks/``; `root` or one in it.
+        root: the folder of the data set.
+        folders: those of the subset, below `root`.
 
     Raises:
         DataError: the label file is unusable, or as `pair_files`.
     """
-    samples, unmatched = pair_files(folder / _IMAGES, folder / _MASKS, root)
-    own_meta = folder / META_FILE
-    meta = own_meta if own_meta.is_file() else root / META_FILE
+    samples, unmatched = pair_files(folders.images, folders.masks)
+    beside = folders.images.parent / META_FILE
+    meta = beside if beside.is_file() else root / META_FILE
     labels, mask_code = read_dataset_meta(meta)
-    ignored = _ignored_labels(meta, samples)
-    return Subset(folder, labels, samples, unmatched, mask_code, ignored_labels=ignored)
+    inside = folders.images.name != _IMAGES
+    ignored = _ignored_labels(meta, samples, f"{folders.images.name}/" if inside else "")
+    place = folders.images if inside else folders.images.parent
+    return Subset(place, labels, samples, (*left_out(folders), *unmatched), mask_code, ignored_labels=ignored)
 
 
 def pair_files(
-    images_folder: Path, masks_folder: Path, root: Path, image_ending: str = "", mask_ending: str = ""
+    images_folder: Path, masks_folder: Path, image_ending: str = "", mask_ending: str = ""
 ) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
     """Images and the masks that belong to them, by their paths below the two folders without suffix.
 
     Args:
-        root: the folder of the data set, which no link may leave.
         image_ending, mask_ending: what the names of images and masks end in before the suffix; other files in the two
             folders are passed over.
 
@@ -120,9 +195,9 @@ def pair_files(
         the samples, sorted by name, and a message for each file without partner.
 
     Raises:
-        DataError: no images, no folder of masks, no pair, two files of the same name, or a link out of `root`.
+        DataError: no images, no folder of masks, no pair, or two files of the same name.
     """
-    images = index_images(images_folder, root, image_ending)
+    images = index_images(images_folder, image_ending)
     if not images:
         named = f" that end in {image_ending}" if image_ending else ""
         raise DataError(f"{images_folder}: no images{named} (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
@@ -130,7 +205,7 @@ def pair_files(
         raise DataError(
             f"{masks_folder.parent}: no folder {masks_folder.name}; each image needs a mask of the same name in it"
         )
-    masks = index_images(masks_folder, root, mask_ending)
+    masks = index_images(masks_folder, mask_ending)
     unmatched = [f"image without mask: {images[key]}" for key in sorted(images.keys() - masks.keys())]
     unmatched += [f"mask without image: {masks[key]}" for key in sorted(masks.keys() - images.keys())]
     folders = (str(images_folder), str(masks_folder))
@@ -140,13 +215,13 @@ def pair_files(
     return tuple(sorted(samples, key=lambda sample: sample.name)), tuple(unmatched)
 
 
-def _ignored_labels(meta: Path, samples: Iterable[Sample]) -> dict[str, tuple[str, ...]]:
-    """What `read_ignored_labels` says, by the name of each sample it is about."""
+def _ignored_labels(meta: Path, samples: Iterable[Sample], below: str) -> dict[str, tuple[str, ...]]:
+    """What `read_ignored_labels` says, by the name of each sample it is about; `below` leads to it from ``images/``."""
     found: dict[str, tuple[str, ...]] = {}
     for pattern, labels in read_ignored_labels(meta).items():
         pattern = unicodedata.normalize("NFC", pattern)
         for sample in samples:
-            if fnmatchcase(unicodedata.normalize("NFC", sample.name), pattern):
+            if fnmatchcase(unicodedata.normalize("NFC", below + sample.name), pattern):
                 found[sample.name] = found.get(sample.name, ()) + labels
     return found
 
@@ -157,14 +232,14 @@ def first_of(messages: Sequence[str]) -> str:
     return "; ".join(messages[:_LISTED]) + more
 
 
-def index_images(folder: Path, root: Path, ending: str = "") -> dict[str, str]:
+def index_images(folder: Path, ending: str = "") -> dict[str, str]:
     """Relative path of every image file in `folder` and below, by that path without `ending` and suffix.
 
     Raises:
-        DataError: two have the same name but for the suffix, or a link leads out of `root`.
+        DataError: two have the same name but for the suffix.
     """
     found: dict[str, str] = {}
-    for name in _image_names(str(folder), root):
+    for name in image_names(str(folder)):
         stem = name[: name.rindex(".")]
         if not stem.endswith(ending):
             continue
@@ -178,53 +253,3 @@ def index_images(folder: Path, root: Path, ending: str = "") -> dict[str, str]:
             )
         found[key] = name
     return found
-
-
-def _image_names(folder: str, root: Path) -> Iterator[str]:
-    """Relative paths, with ``/``, of the image files in `folder` and below; hidden files are passed over."""
-    real_root = os.path.realpath(root)
-    # Each entry: the folder's path below `folder`, and the real folders that links have led through so far.
-    pending = [("", frozenset((inside(folder, real_root),)))]
-    while pending:
-        below, entered = pending.pop()
-        for entry in _entries(f"{folder}/{below}"):
-            if entry.name.startswith("."):
-                continue
-            target = inside(entry.path, real_root) if entry.is_symlink() else None
-            if entry.is_dir():
-                if target is None or target not in entered:  # else the link leads in a circle
-                    pending.append((f"{below}{entry.name}/", entered | {target} if target else entered))
-            elif _suffix(entry.name) in IMAGE_SUFFIXES:
-                yield _printable(f"{below}{entry.name}", folder)
-
-
-def _suffix(name: str) -> str:
-    return name[name.rfind(".") :].lower()  # a fifth of the time of Path.suffix, for 20,000 files twice
-
-
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
-
-
-def inside(path: str, real_root: str) -> str:
-    """The real path of `path`, which must lie in `real_root`.
-
-    Raises:
-        DataError: it does not.
-    """
-    real = os.path.realpath(path)
-    if os.path.commonpath((real, real_root)) != real_root:
-        raise DataError(f"{path}: leads out of the data folder, to {real}; copy the files into the data folder")
-    return real
-
-
-def _printable(name: str, folder: str) -> str:
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise DataError(f"{folder}: the file name {os.fsencode(name)!r} is not UTF-8; rename the file") from error
-    return name

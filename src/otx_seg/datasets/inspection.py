@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import Finding, ImageContent, ScanReport, examine, summarise
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import read_bytes, read_image
+from otx_seg.runtime.processors import processor_count
 
 _MAX_COMPARED_PIXELS = 50_000_000  # larger images are compared as files: decoded, they need 150 MB and more each
 
@@ -78,10 +78,10 @@ def inspect(
         name, kind: see `Inspection`.
         subset: the samples.
         progress: called in the caller's thread with the number of samples done so far, after each one.
-        threads: number of threads that decode; None for one per CPU.
+        threads: number of threads that decode; None for one per processor.
     """
     samples: list[Inspected] = []
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads or processor_count()) as pool:
         for found in pool.map(partial(_inspect, subset), subset.samples):
             samples.append(found)
             if progress is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,16 +16,19 @@ Listed = Mapping[str, "Color | None"]
 """Label names in index order, each with its colour if it has one."""
 
 
+_NUMBERED = re.compile(r"([0-9]{1,3})(?:\s*:\s*|\s+)(\S.*)")
+
+
 def read_label_list(path: Path) -> dict[str, Color | None]:
     """Labels of a text file: one name per line, with a colour before or after it if masks are in colours.
 
     ``road``, ``road 128 64 128`` and ``128 64 128 road`` all are the label road. Empty lines and those that begin with
-    # do not count.
+    # do not count. Where each name begins with its number (``0 background``, ``1: road``), that is no part of it.
 
     Raises:
         DataError: the file cannot be read, or a label or colour stands in it twice.
     """
-    found: dict[str, Color | None] = {}
+    listed: list[tuple[str, Color | None]] = []
     for line in lines_of(path):
         words = line.split()
         if len(words) > 3 and all(map(_is_channel, words[:3])):
@@ -33,10 +37,20 @@ def read_label_list(path: Path) -> dict[str, Color | None]:
             name, color = " ".join(words[:-3]), _color(words[-3:])
         else:
             name, color = line, None
+        listed.append((name, color))
+    found: dict[str, Color | None] = {}
+    for name, (_, color) in zip(_without_numbers([name for name, _ in listed]), listed, strict=True):
         if name in found:
             raise DataError(f"{path}: the label {name!r} stands there twice; give each its own name")
         found[name] = color
     return found
+
+
+def _without_numbers(names: list[str]) -> list[str]:
+    """The names without the numbers of their mask values, if each name has its own and they differ without it too."""
+    matches = [_NUMBERED.fullmatch(name) for name in names]
+    numbered = [match[2] for number, match in enumerate(matches) if match and int(match[1]) == number]
+    return numbered if len(set(numbered)) == len(names) else names
 
 
 def lines_of(path: Path) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from otx_seg import catalogue
 from otx_seg.datasets.data_format import DataFormat, Subsets
-from otx_seg.datasets.folder import listed_folders, subset_name
+from otx_seg.datasets.folder import SUBSETS, listed_folders, subset_name
 from otx_seg.datasets.samples import Subset
 from otx_seg.errors import DataError, UsageError
 
@@ -20,7 +20,6 @@ ORDINARY = "common_semantic_segmentation"
 
 _BARE = "image_and_mask_folders"  # what many other formats look like too, so that it gives way to them
 _FOLDERS_LOOKED_INTO = 50
-_SUBSETS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,11 @@ class HowToRead:
     train_annotations: Path | None = None
     val_annotations: Path | None = None
     test_annotations: Path | None = None
+
+    @property
+    def annotations(self) -> dict[str, Path | None]:
+        """The files of annotations by what they are for: train, val and test."""
+        return {"train": self.train_annotations, "val": self.val_annotations, "test": self.test_annotations}
 
 
 @functools.cache
@@ -126,7 +130,7 @@ def _seen(root: Path, annotations: Path | None) -> str:
         )
     inside = {folder.name: looks_like(folder) for folder in listed_folders(root)[:_FOLDERS_LOOKED_INTO]}
     inside = {name: seen for name, seen in inside.items() if seen and seen != [_BARE]}
-    _refuse_mixture(root, found, {name: seen for name, seen in inside.items() if subset_name(name) in _SUBSETS})
+    _refuse_mixture(root, found, {name: seen for name, seen in inside.items() if subset_name(name) in SUBSETS})
     if not found and inside:
         folder, seen = next(iter(inside.items()))
         raise DataError(f"{root}: is no data set itself, but {folder} in it looks like {seen[0]}: name {root / folder}")

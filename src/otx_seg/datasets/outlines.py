@@ -7,6 +7,7 @@ Polygons are filled by COCO's own tools: a pixel belongs to a polygon that cover
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from otx_seg.labels import Labels, background_index, default_colors
 from otx_seg.runtime.images import verify_image
 
 BACKGROUND = "background"
+_FEWEST_NUMBERS = 6  # of a polygon: three points
 
 
 class Outline(NamedTuple):
@@ -86,6 +88,43 @@ def page(size: Sequence[int] | None, objects: Iterable[Outline]) -> bytes:
     return json.dumps({"size": size, "objects": list(objects)}, separators=(",", ":")).encode()
 
 
+def split_polygons(polygons: Iterable[Sequence[float]]) -> tuple[list[Sequence[float]], list[list[float]]]:
+    """The polygons of an object that have an inside; and the boxes around those of fewer than three points.
+
+    Label tools keep such, from clicks that went astray. What they were meant to be cannot be told.
+
+    Args:
+        polygons: [x, y, x, y, ...] each, in pixels.
+
+    Returns:
+        polygons of six numbers and more, and for each of the others that has points a box around all pixels it touches,
+        as a polygon.
+    """
+    whole, boxes = [], []
+    for polygon in polygons:
+        if len(polygon) >= _FEWEST_NUMBERS and len(polygon) % 2 == 0:
+            whole.append(polygon)
+        elif len(polygon) > 1:
+            xs, ys = ([float(part) for part in polygon[start : len(polygon) // 2 * 2 : 2]] for start in (0, 1))
+            left, top = math.floor(min(xs)), math.floor(min(ys))
+            right, bottom = max(left + 1, math.ceil(max(xs))), max(top + 1, math.ceil(max(ys)))
+            boxes.append(rectangle(left, top, right, bottom))
+    return whole, boxes
+
+
+def rectangle(left: float, top: float, right: float, bottom: float) -> list[float]:
+    """A box as a polygon."""
+    return [left, top, right, top, right, bottom, left, bottom]
+
+
+def tell_of_strays(number: int, first: str) -> str:
+    """What a user should know of polygons of fewer than three points: how many, and the image with the first one."""
+    if number == 1:
+        return f"1 outline has fewer than three points, in {first}: the pixels in its box are ignored"
+    what = f"{number} outlines have fewer than three points, the first one in {first}"
+    return f"{what}: the pixels in their boxes are ignored"
+
+
 def labels_with_background(
     names: Sequence[str], where: Any, colors: Mapping[str, Color] | None = None
 ) -> tuple[Labels, int]:
@@ -122,9 +161,6 @@ def _pixels(shape: Any, height: int, width: int) -> NDArray[np.bool_]:
             return _from_counts(shape["counts"], height, width)
         return coco.decode(shape).astype(bool)  # type: ignore[no-any-return]
     polygons = [[float(part) for part in polygon] for polygon in shape]
-    short = next((polygon for polygon in polygons if len(polygon) < 6 or len(polygon) % 2), None)
-    if short is not None:
-        raise ValueError(f"a polygon of {len(short)} numbers; at least three points with x and y are needed")
     if not np.isfinite(np.concatenate(polygons)).all():
         raise ValueError("a point that is no number")
     codes = coco.frPyObjects(polygons, height, width)

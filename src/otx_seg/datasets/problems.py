@@ -6,7 +6,7 @@ What needs a closer look at the files is in `findings`.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from otx_seg.datasets.scan import ScanReport
@@ -53,6 +53,12 @@ class Problem:
         """Plain values."""
         named = {name: getattr(self, name) for name in ("severity", "code", "subset", "what", "advice")}
         return {**named, "files": [note._asdict() for note in self.files]}
+
+
+def of_unused(problem: Problem) -> Problem:
+    """A problem of images that no command uses as the data lies: a warning at most."""
+    severity: Severity = "warning" if problem.severity == "error" else problem.severity
+    return replace(problem, severity=severity, what=f"{problem.what} (not used by `otx train`)")
 
 
 def label_problems(name: str, labels: Labels, report: ScanReport, expected: Collection[str]) -> list[Problem]:

@@ -7,7 +7,6 @@ A region is where colours change little, found by the graph-based segmentation o
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.unlabelled import ImageSet
 from otx_seg.labels import IGNORE_INDEX, Labels, default_colors
 from otx_seg.runtime.images import decode_image, open_header, read_bytes
+from otx_seg.runtime.processors import processor_count
 from otx_seg.workspace.atomic import write_atomic
 
 _NAMES = tuple(f"region {number}" for number in range(MAX_LABELS))
@@ -104,7 +104,7 @@ def open_regions(
         images: at least one.
         folder: where the pseudo-masks are, and where missing ones are written to; made if needed.
         division: how the images are divided.
-        workers: processes that divide; 0: none but this one; None: one per CPU.
+        workers: processes that divide; 0: none but this one; None: one per processor.
         progress: called with the number of images done so far, after each one.
 
     Returns:
@@ -115,7 +115,7 @@ def open_regions(
         OSError: a pseudo-mask cannot be written.
     """
     names, made = [], 0
-    workers = min(os.cpu_count() or 1, len(images)) if workers is None else workers
+    workers = min(processor_count(), len(images)) if workers is None else workers
     divided = _Divided(images, folder, division)
     with open_loader(divided, workers, sampler=range(len(images)), batch_size=None, collate_fn=_as_it_is) as loader:
         for name, content in loader:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,12 +15,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from otx_seg.datasets.bands import bands, count_values
 from otx_seg.datasets.masks import MaskContentError
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.losses.class_weights import LabelStatistics
 from otx_seg.runtime.images import verify_image
+from otx_seg.runtime.processors import processor_count
 
 VISIBLE_EXTENT = 4.0
 """Pixels across of a region that the usual network, which answers for every fourth pixel, can be expected to find."""
@@ -157,13 +158,13 @@ def scan(subset: Subset, progress: Callable[[int], None] | None = None, threads:
     Args:
         subset: the samples.
         progress: called in the caller's thread with the number of samples done so far, after each one.
-        threads: number of threads that decode; None for one per CPU.
+        threads: number of threads that decode; None for one per processor.
 
     Raises:
         DataError: masks with values or colours that are no label, or of another size than their image.
     """
     findings: list[Finding] = []
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads or processor_count()) as pool:
         for finding in pool.map(partial(_find, subset), subset.samples):
             findings.append(finding)
             if progress is not None:
@@ -194,7 +195,7 @@ def examine(subset: Subset, sample: Sample) -> tuple[Finding, NDArray[np.uint8] 
         return Finding(None, damage=str(error)), None
     if mask.shape != size:
         return Finding(None, fault=_wrong_size(sample, mask.shape, size), wrong_size=True), None
-    pixels = np.bincount(mask.reshape(-1), minlength=IGNORE_INDEX + 1)
+    pixels = count_values(mask)
     counted = (*pixels[: len(subset.labels)].tolist(), int(pixels[IGNORE_INDEX]))
     return Finding(ImageContent(counted, size, mean_extents(mask, len(subset.labels)))), mask
 
@@ -210,9 +211,11 @@ def mean_extents(mask: NDArray[np.uint8], labels: int) -> tuple[float, ...]:
     Returns:
         one number per label, 0 where it has no pixel.
     """
-    pixels = np.bincount(mask.reshape(-1), minlength=labels)[:labels]
+    pixels = count_values(mask)[:labels]
     runs = np.bincount(np.concatenate((mask[0], mask[:, 0])), minlength=labels)[:labels]
-    for after, before in ((mask[1:], mask[:-1]), (mask[:, 1:], mask[:, :-1])):
+    below = ((band[1:], band[:-1]) for band in bands(mask, overlap=1))
+    beside = ((band[:, 1:], band[:, :-1]) for band in bands(mask))
+    for after, before in (*below, *beside):
         runs = runs + np.bincount(after[after != before], minlength=labels)[:labels]
     return tuple((2 * pixels / np.maximum(runs, 1)).tolist())
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.folder import DEFAULT_SUBSET
 from otx_seg.datasets.opening import HowToRead, find_subsets
+from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.samples import Subset
 from otx_seg.datasets.scan import ScanReport, scan, sound_samples
 from otx_seg.datasets.stratification import choose_validation
@@ -24,6 +26,14 @@ DEFAULT_SEED = 42
 VAL_SHARE = 0.2
 """Share of the training images to validate on where no others are given."""
 
+Use = Literal["training", "validation", "test", "nothing"]
+"""What training and evaluation use a subset for."""
+
+TRAINED_ON = ("train", DEFAULT_SUBSET)
+"""The subsets that are trained on, the first one that is there."""
+
+VALIDATED_ON = ("val", DEFAULT_SUBSET)
+"""The same of those to validate on in a folder of their own."""
 
 AS_IT_LOOKS = HowToRead()
 
@@ -54,7 +64,7 @@ def open_training(
     seed: int,
     use_polygons: bool = False,
     how: HowToRead = AS_IT_LOOKS,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> TrainingData:
     """The images to train on and to validate on: `find_training`, then `split_training` where it is necessary.
 
@@ -72,9 +82,7 @@ def open_training(
     data = find_training(train_root, val_root, use_polygons, how)
     if data.val is not None:
         return data
-    total = len(data.train)
-    counter = None if progress is None else lambda done: progress("checking the training images", done, total)
-    report = scan(data.train, counter)
+    report = scan(data.train, counter("checking the training images", len(data.train), progress))
     data = replace(data, train=sound_samples(data.train, report))
     return split_training(data, report, train_root, seed)[0]
 
@@ -101,16 +109,16 @@ def find_training(
         DataError: unusable data (see `open_folder`), labels that differ, or a single image that cannot be split.
     """
     subsets = find_subsets(train_root, how.data_format, how.train_annotations)
-    train_name, train = _choose(train_root, subsets, ("train", DEFAULT_SUBSET), "train on", use_polygons)
+    train_name, train = _open_chosen(train_root, subsets, TRAINED_ON, "train on", use_polygons)
     if val_root is not None or how.val_annotations is not None:
         val_root = val_root or train_root
         subsets = find_subsets(val_root, how.data_format, how.val_annotations)
-        val_name, val = _choose(val_root, subsets, ("val", DEFAULT_SUBSET), "validate on", use_polygons)
+        val_name, val = _open_chosen(val_root, subsets, VALIDATED_ON, "validate on", use_polygons)
         split = f"validation: {len(val)} images of {_place(val_root, val_name)}, as given"
         if _same_files(train, val):
             split += "; these are the training images too, so the scores will be too good"
     elif train_name != "val" and "val" in subsets:
-        _, val = _choose(train_root, subsets, ("val",), "validate on", use_polygons)
+        _, val = _open_chosen(train_root, subsets, ("val",), "validate on", use_polygons)
         split = f"validation: {len(val)} images of the subset val in {train_root}"
     else:
         _refuse_single(train, train_root)
@@ -157,17 +165,33 @@ def open_test(root: Path, use_polygons: bool = False, how: HowToRead = AS_IT_LOO
         DataError: unusable data (see `open_folder`), or several subsets none of which is meant for testing.
     """
     subsets = find_subsets(root, how.data_format, how.test_annotations)
-    return _choose(root, subsets, ("test", "val", DEFAULT_SUBSET), "evaluate on", use_polygons)[1]
+    return _open_chosen(root, subsets, ("test", "val", DEFAULT_SUBSET), "evaluate on", use_polygons)[1]
 
 
-def _choose(
+def _open_chosen(
     root: Path, subsets: Subsets, wanted: tuple[str, ...], purpose: str, use_polygons: bool
 ) -> tuple[str, Subset]:
-    for name in (*wanted, *(subsets if len(subsets) == 1 else ())):
-        if name in subsets:
-            subset = subsets[name]()
-            return name, subset.through_polygons() if use_polygons else subset
-    known = ", ".join(subsets)
+    name = choose_subset(root, subsets, wanted, purpose)
+    subset = subsets[name]()
+    return name, subset.through_polygons() if use_polygons else subset
+
+
+def choose_subset(root: Path, names: Collection[str], wanted: tuple[str, ...], purpose: str) -> str:
+    """The subset to use: the first one wanted that is there, else the only one.
+
+    Args:
+        root: the folder of the data set, for messages.
+        names: the subsets that are there.
+        wanted: their names, the best first.
+        purpose: what it is for, for messages.
+
+    Raises:
+        DataError: there are several, none of which is wanted.
+    """
+    for name in (*wanted, *(names if len(names) == 1 else ())):
+        if name in names:
+            return name
+    known = ", ".join(names)
     raise DataError(f"{root}: which subset to {purpose}? Found {known}, expected {' or '.join(wanted)}; give its path")
 
 

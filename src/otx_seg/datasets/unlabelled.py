@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from otx_seg.datasets.copies import equal_files
 from otx_seg.datasets.folder import DEFAULT_SUBSET, subsets_in
+from otx_seg.datasets.listed_paths import possible_paths
 from otx_seg.errors import DataError
-from otx_seg.runtime.images import IMAGE_SUFFIXES, images_in, read_image, verify_image
+from otx_seg.runtime.image_files import IMAGE_SUFFIXES, images_in
+from otx_seg.runtime.images import read_image, verify_image
+from otx_seg.runtime.processors import processor_count
 
 _ANNOTATION_SUFFIXES = {".csv", ".json", ".txt", ".xml", ".yaml", ".yml"}
 _MASK_FOLDERS = {"annotation", "annotations", "gt", "gtfine", "label", "labels", "mask", "masks", "segmentationclass"}
@@ -81,7 +84,7 @@ def _image_folder(root: Path) -> Path:
     subsets = subsets_in(root) if root.is_dir() else {}
     for name in ("train", DEFAULT_SUBSET, *(subsets if len(subsets) == 1 else ())):
         if name in subsets:
-            return subsets[name] / "images"
+            return subsets[name].images
     if subsets:
         raise DataError(
             f"{root}: which images to learn from? Found {', '.join(subsets)}, expected train; give its path"
@@ -111,13 +114,13 @@ def holds_bare_images(root: Path) -> bool:
 
 def _listed(root: Path, folder: Path, found: list[str], file_list: Path) -> list[str]:
     try:
-        lines = file_list.read_text(encoding="utf-8").splitlines()
+        lines = file_list.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file_list}: cannot be read as a list of files ({error})") from error
     known = set(found)
     chosen = []
     for line in filter(None, map(str.strip, lines)):
-        candidates = [str(place / line) for place in (root, folder)]
+        candidates = [str(place / below) for below in possible_paths(line, shortened=False) for place in (root, folder)]
         path = next((path for path in candidates if path in known), None)
         if path is None:
             raise DataError(
@@ -149,13 +152,13 @@ def check_images(
     Args:
         images: the images.
         progress: called in the caller's thread with the number of images done so far, after each one.
-        threads: number of threads that read; None for one per CPU.
+        threads: number of threads that read; None for one per processor.
 
     Raises:
         DataError: none is left.
     """
     found: list[tuple[int, int] | str] = []
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads or processor_count()) as pool:
         for size_or_damage in pool.map(_size_or_damage, images.paths):
             found.append(size_or_damage)
             if progress is not None:

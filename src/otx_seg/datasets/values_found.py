@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,10 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from otx_seg.datasets.bands import bands, values_in
 from otx_seg.datasets.label_lists import labels_and_code
 from otx_seg.datasets.masks import MAX_LABELS, Color, MaskCode, MaskContentError, stored_values
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
+from otx_seg.runtime.processors import processor_count
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def find_labels(root: Path, masks: Sequence[str]) -> tuple[Labels, MaskCode]:
     Raises:
         DataError: values and colours are mixed, or there are too few or too many.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(processor_count()) as pool:
         found = [values for values in pool.map(_values, masks) if values is not None]
     advice = "name them in labels.txt, one per line with its colour if it has one"
     if not found:
@@ -58,9 +59,9 @@ def _values(path: str) -> NDArray[np.int64] | None:
     except DataError:
         return None
     if stored.ndim == 2:
-        return np.unique(stored).astype(np.int64)
-    numbers = stored.astype(np.int64) @ (1, 1 << 8, 1 << 16)  # blue first
-    unique = np.unique(numbers)
+        return values_in(stored).astype(np.int64)
+    numbers = [np.unique(band.astype(np.int64) @ (1, 1 << 8, 1 << 16)) for band in bands(stored)]  # blue first
+    unique = np.unique(np.concatenate(numbers))
     return np.stack([unique >> 16, unique >> 8 & 255, unique & 255], axis=1)
 
 
@@ -78,7 +79,8 @@ def _of_colors(root: Path, colors: list[Color], advice: str) -> tuple[Labels, Ma
         )
     ignored = _WHITE in colors and len(colors) > 2
     kept = [color for color in colors if not (ignored and color == _WHITE)]
-    listed = {f"label_{index}": color for index, color in enumerate(kept)}
+    # Names that do not depend on what other colours there are: the same colour is the same label in any folder.
+    listed = {"color_{:02x}{:02x}{:02x}".format(*color): color for color in kept}
     _tell(root, [f"{name} {color}" for name, color in listed.items()], "white is ignored" if ignored else "", advice)
     return labels_and_code(listed, root)
 

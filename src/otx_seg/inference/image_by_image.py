@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import TypeVar
 
 from otx_seg.errors import DataError
-from otx_seg.runtime.images import images_in
+from otx_seg.runtime.image_files import images_in
 from otx_seg.runtime.result_files import check_free, unique_names
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,6 @@ fast as Pillow into an array and needs a third of the memory; all else by Pillow
 from __future__ import annotations
 
 import io
-import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -35,9 +34,6 @@ from otx_seg.runtime.silence import opencv_silenced
 MAX_PIXELS = 500_000_000
 """An image whose header claims more pixels is refused before anything is decoded. (Of the unusual kinds of TIFF,
 Pillow itself takes no more than 179 million.)"""
-
-IMAGE_SUFFIXES = frozenset((".bmp", ".dib", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
-"""Lower-case suffixes of the files that are taken for images."""
 
 # What Pillow's format classes raise on files that are not what they say: found by reading the classes, and the
 # same list that its own open() expects, plus what truncated and bit-flipped files gave.
@@ -273,28 +269,3 @@ def verify_png(content: bytes, path: str | Path) -> None:
         PngImagePlugin.PngImageFile(io.BytesIO(content)).verify()
     except UNREADABLE as error:
         raise DataError(f"{path}: the image is truncated or damaged ({error})") from error
-
-
-def images_in(path: Path) -> list[Path]:
-    """The image files at `path`: the file itself, or all in the folder and below, sorted.
-
-    Hidden files and folders are passed over; links are followed.
-
-    Raises:
-        DataError: `path` does not exist, or no image is there.
-    """
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise DataError(f"{path}: no such file or folder; give an image or a folder of images")
-    found = []
-    for folder, subfolders, files in os.walk(path):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        found += [
-            Path(folder, name)
-            for name in files
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
-        ]
-    if not found:
-        raise DataError(f"{path}: no images in this folder (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
-    return sorted(found)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.errors import DataError
-from otx_seg.runtime.images import IMAGE_SUFFIXES, MAX_PIXELS, images_in, is_image, read_image
+from otx_seg.runtime.image_files import IMAGE_SUFFIXES, images_in
+from otx_seg.runtime.images import MAX_PIXELS, is_image, read_image
 from otx_seg.runtime.result_files import unique_names
 from otx_seg.runtime.silence import opencv_silenced
 

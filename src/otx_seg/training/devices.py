@@ -16,6 +16,7 @@ from torch import nn
 from otx_seg.configuration import learning as configuration
 from otx_seg.configuration.facts import MachineFacts
 from otx_seg.errors import UsageError
+from otx_seg.runtime.processors import processor_count
 from otx_seg.template import Template
 from otx_seg.template.hyper_parameters import LearningParameters
 from otx_seg.training.optimizer import build_optimizer
@@ -81,11 +82,8 @@ def choose_workers(parameters: LearningParameters, processes: int) -> int:
 
 def machine_facts(processes: int, world_size: int) -> MachineFacts:
     """What decisions about a training have to know of this machine; see `MachineFacts` for the arguments."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        cores = os.cpu_count() or 1
-    return MachineFacts(cores, torch.get_num_threads(), processes, world_size, not on_cpu(), _memory())
+    threads = torch.get_num_threads()
+    return MachineFacts(processor_count(), threads, processes, world_size, not on_cpu(), _memory())
 
 
 def _memory() -> int | None:

@@ -13,12 +13,13 @@ from typing import Any
 from otx_seg.datasets import AS_IT_LOOKS, HowToRead, open_test
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 from otx_seg.deployment.benchmark.measure import Measurement, Progress, measure
-from otx_seg.deployment.benchmark.processor import computes_in_bf16, processor_count, processor_name
+from otx_seg.deployment.benchmark.processor import computes_in_bf16, processor_name
 from otx_seg.deployment.benchmark.variant import Variant
 from otx_seg.deployment.benchmark.variants import variants_of
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.report.benchmark_chart import draw_benchmark
+from otx_seg.runtime.processors import processor_count
 from otx_seg.verbs.data import how_to_read, tell_skipped
 from otx_seg.verbs.place import open_place
 from otx_seg.verbs.place_of_data import to_measure_on_if_any

@@ -15,6 +15,7 @@ from otx_seg.verbs.given_data import GivenData, differences, merge, open_what_is
 from otx_seg.verbs.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.atomic import write_atomic, write_text
 from otx_seg.workspace.data_file import Data, DataFile
+from otx_seg.workspace.data_folders import refuse_among_data
 from otx_seg.workspace.workspace import WORKSPACE, Workspace, find_workspace
 
 logger = logging.getLogger(__name__)
@@ -116,10 +117,7 @@ def _choose_folder(workspace: str | Path | None, given: GivenData) -> Workspace:
     place = here or Workspace(Path(workspace) if workspace is not None else WORKSPACE)
     if place.path.exists() and not place.path.is_dir():
         raise UsageError(f"{place.path}: --workspace names a file; name a folder")
-    real = place.path.resolve()
-    for root in given.folders:
-        if root.resolve() in (real, *real.parents):
-            raise UsageError(f"{root}: is a folder of data, nothing is written there; give a --workspace elsewhere")
+    refuse_among_data(place.path, given.folders, "give a --workspace elsewhere")
     if place.path.is_dir() and subsets_in(place.path):
         raise UsageError(f"{place.path}: holds data, nothing is written there; give a --workspace elsewhere")
     return place

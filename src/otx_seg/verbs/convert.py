@@ -15,6 +15,7 @@ from otx_seg.errors import OtxError, UsageError
 from otx_seg.labels import Labels
 from otx_seg.verbs.data import tell_skipped
 from otx_seg.workspace.atomic import write_json
+from otx_seg.workspace.data_folders import refuse_among_data
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +67,7 @@ def convert(
     """
     root, folder = Path(data_roots), Path(output)
     annotations = Path(ann_files) if ann_files is not None else None
-    if root.resolve() in (folder.resolve(), *folder.resolve().parents):
-        raise UsageError(f"{folder}: lies in the data, {root}, where nothing is written; choose another --output")
+    refuse_among_data(folder, [root], "choose another --output")
     source = {
         "data_root": str(root.resolve()),
         "data_format": data_format,

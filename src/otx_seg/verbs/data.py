@@ -29,6 +29,14 @@ def how_to_read(
     return HowToRead(data_format, *(None if file is None else Path(file) for file in files))
 
 
+def outermost(roots: Iterable[Path]) -> tuple[Path, ...]:
+    """Those folders that do not lie in another one of them, each once."""
+    by_place: dict[Path, Path] = {}
+    for root in roots:
+        by_place.setdefault(root.resolve(), root)
+    return tuple(root for place, root in by_place.items() if by_place.keys().isdisjoint(place.parents))
+
+
 def data_of(workspace: Workspace) -> Data:
     """What the ``data.yaml`` of a workspace says; nothing where there is no such file.
 

@@ -15,7 +15,8 @@ from otx_seg.deployment.dynamic import Dynamic
 from otx_seg.deployment.export import Exported, ExportType
 from otx_seg.deployment.export import export as export_weights
 from otx_seg.errors import DataError
-from otx_seg.runtime.images import images_in, read_image
+from otx_seg.runtime.image_files import images_in
+from otx_seg.runtime.images import read_image
 from otx_seg.verbs.given_model import check_given_to_export
 from otx_seg.verbs.place import open_place
 from otx_seg.workspace.logs import log_to

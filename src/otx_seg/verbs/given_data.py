@@ -32,7 +32,7 @@ class GivenData:
     @property
     def annotations(self) -> dict[str, Path | None]:
         """The file of annotations of each part of the labelled data."""
-        return {name: getattr(self.how, f"{name}_annotations") for name in _LABELLED}
+        return self.how.annotations
 
 
 def merge(before: Data, given: GivenData, place: Workspace) -> Data:

@@ -16,7 +16,7 @@ from otx_seg.errors import OtxError, UsageError
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import differences
 from otx_seg.training.watcher import SilentWatcher, Watcher
-from otx_seg.verbs.check import Source
+from otx_seg.verbs.sources import Sources, sources_of_parts
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.run_folder import RunFolder
 
@@ -110,24 +110,10 @@ class Job:
         return tuple(root for root in (self.train_root, self.val_root, self.test_root) if root is not None)
 
     @property
-    def sources(self) -> tuple[Source, ...]:
-        """What is to be looked through before anything else, each once: the files of annotations with their folders,
-        and of the other folders those that do not lie in another one of them."""
-        of_val = self.how.val_annotations
-        labelled = (
-            (self.train_root, self.how.train_annotations, "train"),
-            (self.val_root or (self.train_root if of_val is not None else None), of_val, "val"),
-            (self.test_root, self.how.test_annotations, "test"),
-        )
-        found: dict[tuple[Path, Path | None], Source] = {}
-        for root, file, kind in labelled:
-            if root is not None:
-                place = (root.resolve(), None if file is None else file.resolve())
-                found.setdefault(place, Source(root) if file is None else Source(root, file, kind))
-        whole = {root for root, file in found if file is None}
-        return tuple(
-            source for (root, file), source in found.items() if file is not None or whole.isdisjoint(root.parents)
-        )
+    def data(self) -> Sources:
+        """The labelled data, which is looked through before anything else."""
+        labelled = sources_of_parts(self.train_root, self.val_root, self.test_root, self.how)
+        return Sources(labelled, data_format=self.how.data_format)
 
     def inputs(self) -> dict[str, Any]:
         """All that the results depend on, as plain values: the template, how to read the data, the folders and files,

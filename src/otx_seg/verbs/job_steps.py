@@ -15,7 +15,7 @@ from otx_seg import template as templates
 from otx_seg.datasets import Subset, find_training, open_test
 from otx_seg.errors import DataError
 from otx_seg.verbs.benchmark import checked_threads, compare
-from otx_seg.verbs.check import check_sources
+from otx_seg.verbs.check import look_through
 from otx_seg.verbs.deploy import deploy
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.export import export
@@ -50,7 +50,7 @@ class Step:
 def _check(job: Job, done: Done) -> dict[str, Any]:
     page = job.folder / "check" / "check.html"
     with job.shown() as display:
-        result = check_sources(job.sources, job.how.data_format, page, True, display.on_scan)
+        result = look_through(job.data, page, overwrite=True, progress=display.on_scan)
     if result.usable_for != "training":
         worst = f": {result.problems[0].what}; {result.problems[0].advice}" if result.problems else ""
         raise DataError(f"the data is {result.verdict}{worst}; see {page}")

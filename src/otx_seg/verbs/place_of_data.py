@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from otx_seg.datasets import AS_IT_LOOKS, HowToRead, find_subsets, format_of, looks_like, open_test
-from otx_seg.runtime.images import images_in
+from otx_seg.errors import UsageError
+from otx_seg.runtime.image_files import images_in
 from otx_seg.verbs.place import Place
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,15 @@ class ToMeasureOn(NamedTuple):
     """Where the labelled data to measure a model on is, and how to read it."""
 
     root: Path
+    how: HowToRead
+
+
+class ToLookThrough(NamedTuple):
+    """Where all the labelled data is, as far as there is some, and how to read it."""
+
+    train: Path | None
+    val: Path | None
+    test: Path | None
     how: HowToRead
 
 
@@ -110,6 +120,32 @@ def _subset_of_training_data(place: Place, how: HowToRead) -> ToMeasureOn | None
         return None
     root = place.taken("data to measure on", folder)
     return ToMeasureOn(root, replace(how, data_format=place.data_format(how.data_format) or data_format))
+
+
+def to_look_through(place: Place, option: str, how: HowToRead) -> ToLookThrough:
+    """All the labelled data that ``data.yaml`` names: what is trained on, validated on, and measured on.
+
+    Args:
+        option: what gives such data on the command line.
+        how: what is given on how to read it; it is stronger than ``data.yaml``.
+
+    Raises:
+        UsageError: it names none, or none that a given file of annotations could describe, or cannot be understood.
+        DataError: it names a folder or a file that is not there.
+    """
+    root = {part: place.root(None, part) for part in how.annotations}
+    if not any(root.values()):
+        return place.missing(option, "name the folder of the data")
+    given = how.annotations
+    if given["test"] is not None and root["test"] is None:
+        measured = to_measure_on_if_any(place, None, how)
+        root["test"] = None if measured is None else measured.root
+    for part, file in given.items():
+        if file is not None and root[part] is None and not (part == "val" and root["train"]):
+            raise UsageError(f"--{part}-ann-files describes images in a folder: give {option} too")
+    files = (file or _annotations(place, part) for part, file in given.items())
+    in_full = _in_format(place, HowToRead(how.data_format, *files))
+    return ToLookThrough(root["train"], root["val"], root["test"], in_full)
 
 
 def images_to_run_on(place: Place, given: str | Path | None, option: str, what: str) -> Path:

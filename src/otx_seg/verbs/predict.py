@@ -9,7 +9,8 @@ from otx_seg.errors import DataError
 from otx_seg.inference.predict import Predictions, predict_images
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.runtime.augmented_views import parse_views
-from otx_seg.runtime.images import IMAGE_SUFFIXES, is_image
+from otx_seg.runtime.image_files import IMAGE_SUFFIXES
+from otx_seg.runtime.images import is_image
 from otx_seg.runtime.sliding_window import parse_window
 from otx_seg.verbs.place import open_place
 from otx_seg.verbs.place_of_data import images_to_run_on

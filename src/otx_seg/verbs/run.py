@@ -110,7 +110,6 @@ def run(
     # Beginning anew without --output is beginning the last job anew.
     asked_for = folder if state is not None or output is not None or overwrite else None
     held = () if state is not None else (STATE, *(step.name for step in STEPS))
-    _refuse_among_data(asked_for, job)
     opened = open_run(asked_for, "run", held, overwrite, job.labelled_roots, place.outputs)
     job = replace(job, folder=opened.path)
     with log_to(opened):
@@ -153,17 +152,6 @@ def _last_job(place: Place) -> Path | None:
     """The folder of the job that was begun last among the outputs of the workspace."""
     jobs = (file.parent for file in place.outputs.glob(f"*_run*/{STATE}"))
     return max(jobs, key=lambda path: path.name, default=None)
-
-
-def _refuse_among_data(folder: Path | None, job: Job) -> None:
-    """
-    Raises:
-        UsageError: the results would lie in the data, which they would change.
-    """
-    for root in job.labelled_roots if folder is not None else ():
-        assert folder is not None
-        if root.resolve() in (folder.resolve(), *folder.resolve().parents):
-            raise UsageError(f"{folder}: lies in {root}, a folder of data; choose another --output")
 
 
 def _settle(

@@ -21,6 +21,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from otx_seg.errors import UsageError
+from otx_seg.runtime.processors import processor_count
 from otx_seg.training.devices import on_cpu
 from otx_seg.verbs.launch_failures import interrupted, what_failed
 from otx_seg.verbs.launched import FOLDER, LAUNCHER, read_notes
@@ -212,7 +213,7 @@ def _environment(job: Job, folder: Path, options: Sequence[str]) -> Iterator[Non
     before = dict(os.environ)
     os.environ |= {FOLDER: str(folder), LAUNCHER: str(os.getpid()), LAUNCH_OPTIONS: shlex.join(options)}
     # As many threads as the processes of this machine would take in turns; torchrun itself gives each only one.
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // job.processes)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, processor_count() // job.processes)))
     if job.gpus is not None:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         names = visible.split(",") if visible else [str(number) for number in range(torch.cuda.device_count())]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from otx_seg.datasets import (
 )
 from otx_seg.datasets.copies import equal_files
 from otx_seg.datasets.problems import label_problems, shared_images, unvalidated_labels
+from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.labels import Labels, labels_to_plain
@@ -54,7 +54,7 @@ def open_data(plan: Plan) -> TrainingData:
     return replace(data, unlabelled=open_unlabelled(plan.roots.unlabelled, plan.roots.unlabelled_list))
 
 
-def open_regions_to_train_on(plan: Plan, masks: Path, progress: Callable[[str, int, int], None] | None) -> TrainingData:
+def open_regions_to_train_on(plan: Plan, masks: Path, progress: Progress | None) -> TrainingData:
     """The images a plan names, divided into regions, for training without labels.
 
     Args:
@@ -68,17 +68,15 @@ def open_regions_to_train_on(plan: Plan, masks: Path, progress: Callable[[str, i
     if len(images) < 2:
         raise DataError(f"{plan.roots.train}: a single image is too little to compare with others; give more")
     settings = plan.template.hyper_parameters.pseudo_masks
-    counter = _counter("dividing the training images into regions", len(images), progress)
+    count = counter("dividing the training images into regions", len(images), progress)
     # One process per CPU, since nothing else runs meanwhile; none at all where none are wanted.
     workers = None if plan.template.hyper_parameters.learning_parameters.num_workers else 0
-    train, made = open_regions(images, masks, Division(**settings.model_dump()), workers, counter)
+    train, made = open_regions(images, masks, Division(**settings.model_dump()), workers, count)
     logger.info("training data: %d images; %d pseudo-masks were made, see %s", len(images), made, masks)
     return TrainingData(train, None, "no validation: the last network is the result", skipped=skipped)
 
 
-def check_data(
-    plan: Plan, data: TrainingData, progress: Callable[[str, int, int], None] | None
-) -> tuple[TrainingData, ScanReport]:
+def check_data(plan: Plan, data: TrainingData, progress: Progress | None) -> tuple[TrainingData, ScanReport]:
     """Look at every file once, so that a broken one shows now and not in epoch 12; say what was found.
 
     Args:
@@ -112,11 +110,9 @@ def check_data(
     return replace(data, new=find_new(data, report, plan.known)), report
 
 
-def _sound(
-    name: str, subset: Subset, progress: Callable[[str, int, int], None] | None
-) -> tuple[Subset, ScanReport, tuple[str, ...]]:
+def _sound(name: str, subset: Subset, progress: Progress | None) -> tuple[Subset, ScanReport, tuple[str, ...]]:
     """The samples that can be decoded, the report on them, and what was said of the others."""
-    report = scan(subset, _counter(f"checking the {name} images", len(subset), progress))
+    report = scan(subset, counter(f"checking the {name} images", len(subset), progress))
     broken = [f"{file}: {reason}" for file, reason in report.broken]
     skipped = tell_skipped(name, [*subset.unmatched, *broken])
     return sound_samples(subset, report), report, skipped
@@ -197,7 +193,7 @@ def label_weights(plan: Plan, report: ScanReport) -> tuple[float, ...]:
 
 
 def _checked_unlabelled(
-    images: ImageSet, labelled: tuple[Subset, ...], progress: Callable[[str, int, int], None] | None
+    images: ImageSet, labelled: tuple[Subset, ...], progress: Progress | None
 ) -> tuple[ImageSet, tuple[str, ...]]:
     """The unlabelled images that can be decoded and are no copies of labelled ones, and what was said of the others."""
     images, skipped = _decodable(images, "unlabelled", progress)
@@ -207,15 +203,9 @@ def _checked_unlabelled(
     return images, skipped
 
 
-def _decodable(
-    images: ImageSet, name: str, progress: Callable[[str, int, int], None] | None
-) -> tuple[ImageSet, tuple[str, ...]]:
-    kept, damages, _ = check_images(images, _counter(f"checking the {name} images", len(images), progress))
+def _decodable(images: ImageSet, name: str, progress: Progress | None) -> tuple[ImageSet, tuple[str, ...]]:
+    kept, damages, _ = check_images(images, counter(f"checking the {name} images", len(images), progress))
     return kept, tell_skipped(name, damages)
-
-
-def _counter(what: str, total: int, progress: Callable[[str, int, int], None] | None) -> Callable[[int], None] | None:
-    return None if progress is None else lambda done: progress(what, done, total)
 
 
 def describe_data(plan: Plan, data: TrainingData) -> dict[str, Any]:

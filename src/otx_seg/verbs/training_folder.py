@@ -21,20 +21,19 @@ def open_training_run(plan: Plan, outputs: Path, output: str | Path | None, over
         output, overwrite: see `train`.
 
     Raises:
-        UsageError: the folder holds a result, or lies where images to learn from are looked for.
+        UsageError: the folder holds a result, or lies in a folder of data.
         OtxError: it cannot be written to.
     """
+    given = (plan.roots.train, plan.roots.val, plan.roots.unlabelled)
+    roots = tuple(root for root in given if root is not None)
     if plan.resumed_run is None:
-        given = (plan.roots.train, plan.roots.val, plan.roots.unlabelled)
-        roots = tuple(root for root in given if root is not None)
         folder = Path(output) if output is not None else None
-        _refuse_among_images(plan, folder)
         return open_run(folder, "train", _PRODUCTS, overwrite, roots, outputs)
     if output is None or Path(output).resolve() == plan.resumed_run.path.resolve():
         return open_run(plan.resumed_run.path, "train", (), overwrite)
     if plan.search is not None:
         raise UsageError(f"a search stays in its folder, {plan.resumed_run.path}: leave --output out")
-    run = open_run(Path(output), "train", _PRODUCTS, overwrite)
+    run = open_run(Path(output), "train", _PRODUCTS, overwrite, roots)
     for before, now in zip(_carried(plan.resumed_run), _carried(run), strict=True):
         if before.exists():
             write_text(now, before.read_text(encoding="utf-8"))
@@ -44,17 +43,6 @@ def open_training_run(plan: Plan, outputs: Path, output: str | Path | None, over
         run.weights.parent.mkdir(parents=True, exist_ok=True)
         run.weights.write_bytes(plan.resumed_run.weights.read_bytes())
     return run
-
-
-def _refuse_among_images(plan: Plan, folder: Path | None) -> None:
-    """
-    Raises:
-        UsageError: the pictures of the run would be found where images to learn from are looked for.
-    """
-    searched = [plan.roots.unlabelled, plan.roots.train if plan.train_type == "Selfsupervised" else None]
-    for root in searched:
-        if root is not None and folder is not None and root.resolve() in (folder.resolve(), *folder.resolve().parents):
-            raise UsageError(f"{folder}: lies in {root}, where images are looked for; choose another --output")
 
 
 def _carried(run: RunFolder) -> tuple[Path, ...]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from otx_seg.errors import OtxError, UsageError
+from otx_seg.workspace.data_folders import refuse_among_data
 from otx_seg.workspace.workspace import OUTPUTS, WORKSPACE, workspace_around
 
 LATEST = "latest_trained_model"
@@ -118,11 +119,7 @@ def open_run(
     """
     if output is None:
         output = _new_folder(outputs, verb)
-    for root in data_roots:
-        if root.is_dir() and root.resolve() in (output.resolve(), *output.resolve().parents):
-            raise UsageError(
-                f"{output}: lies in {root}, a folder of data, where nothing is written; give an --output elsewhere"
-            )
+    refuse_among_data(output, filter(Path.is_dir, data_roots), "give an --output elsewhere")
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: --output names a file; name a folder")
     held = [name for name in products if (output / name).exists()]

@@ -121,7 +121,6 @@ def test_missing_images_are_listed(coco):
 @pytest.mark.parametrize(
     ("segmentation", "reason"),
     [
-        ([[1, 2, 3, 4]], "a polygon of 4 numbers; at least three points"),
         ([[1, 2, 3, 4, 5, "x"]], "could not convert string to float"),
         ([[1, 2, 3, 4, 5, float("nan")]], "a point that is no number"),
         ({"counts": [0, 8], "size": [8, 10]}, "its run-length code is for 8 pixels"),
@@ -156,7 +155,44 @@ def test_files_that_are_no_coco(coco):
         open_folder(root)
 
 
-def test_images_outside_the_data_set_are_refused(coco):
+def test_images_outside_the_data_set_are_not_looked_for(coco, tmp_path):
+    put(tmp_path.parent / "secret.png", np.zeros((8, 10, 3), np.uint8))
     root = coco([], file_name="../../secret.png")
-    with pytest.raises(DataError, match="leads out of the data folder"):
+    with pytest.raises(DataError, match=r"none of its 1 images is below .*names \.\./\.\./secret\.png"):
         open_folder(root)
+
+
+@pytest.mark.parametrize(
+    "name", [r"train\a.png", r"C:\data\train\a.png", "/home/me/data/a.png", "../upload/a.png", "./a.png"]
+)
+def test_paths_of_another_machine(coco, name):
+    root = coco([annotation(10, [SQUARE])], file_name=name)
+    subset = open_folder(root)["train"]
+    assert [sample.image for sample in subset.samples] == [f"{root}/train2017/a.png"]
+    assert subset.read_mask(subset.samples[0]).max() == 1
+
+
+def test_a_file_that_two_paths_could_mean_is_not_taken_for_either(coco):
+    root = coco([annotation(10, [SQUARE])], file_name="left/a.png")
+    path = root / "annotations" / "instances_train2017.json"
+    content = json.loads(path.read_text())
+    content["images"].append({"id": 6, "file_name": "right/a.png"})
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"left/a\.png, which is not in .*train2017"):
+        open_folder(root)
+    content["images"].append({"id": 7, "file_name": "a.png"})  # this one says it
+    path.write_text(json.dumps(content))
+    assert len(open_folder(root)["train"]) == 1
+
+
+def test_outlines_of_too_few_points_are_ignored_in_their_box(coco, messages):
+    """Clicks that a label tool kept: their boxes are noted in some files, and follow from the points in others."""
+    line, click = annotation(10, [[6, 1, 8, 3]]), annotation(11, [[9, 7, 9, 7]], bbox=[8, 6, 2, 2], area=0)
+    parts = annotation(11, [SMALL, [0, 0, 1, 0, 1], []])
+    root = coco([line, click, parts])
+    mask = mask_of(root)
+    assert np.argwhere(mask == 255).tolist() == [[0, 0], [1, 6], [1, 7], [2, 6], [2, 7], [6, 8], [6, 9], [7, 8], [7, 9]]
+    assert mask[2:4, 2:4].tolist() == [[2, 2], [2, 2]]
+    told = "3 outlines have fewer than three points, the first one in a.png: the pixels in their boxes are ignored"
+    assert messages.text.count("fewer than three points") == 1
+    assert f"instances_train2017.json: {told}" in messages.text

@@ -1,10 +1,12 @@
 """Folders of images and masks that nothing describes: how files are paired, and which labels there are."""
 
+import shutil
+
 import numpy as np
 import pytest
 from data_layouts import bare, painted, put, truth
 
-from otx_seg.datasets import open_folder
+from otx_seg.datasets import find_training, open_folder
 from otx_seg.errors import DataError
 
 
@@ -37,7 +39,7 @@ def test_labels_are_the_values_found_in_all_subsets(tmp_path, messages):
 def test_255_is_ignored_but_where_it_is_all_there_is_beside_0(tmp_path):
     assert opened(folders(tmp_path / "three", [[[0, 1, 255]]]))[1] == [[0, 1, 255]]
     subset, masks = opened(folders(tmp_path / "two", [[[0, 255, 255]], [[0, 0, 0]]]))
-    assert (subset.labels.names, masks) == (("label_0", "label_1"), [[0, 1, 1], [0, 0, 0]])
+    assert (subset.labels.names, masks) == (("color_000000", "color_ffffff"), [[0, 1, 1], [0, 0, 0]])
 
 
 def test_colours_found(tmp_path, messages):
@@ -47,7 +49,17 @@ def test_colours_found(tmp_path, messages):
     subset, masks = opened(root)
     assert subset.labels.colors == ((0, 128, 0), (255, 0, 0))
     assert masks == [[0, 1, 255]]
-    assert "label_0 (0, 128, 0), label_1 (255, 0, 0); white is ignored" in messages.text
+    assert "color_008000 (0, 128, 0), color_ff0000 (255, 0, 0); white is ignored" in messages.text
+
+
+def test_other_colours_are_other_labels(tmp_path):
+    """Folders that are given apart and list no labels."""
+    black, red, green = ([0, 0, 0], [0, 0, 255], [0, 255, 0])  # blue first
+    train = folders(tmp_path / "train", [[[black, red]], [[black, red]]])
+    val = folders(tmp_path / "val", [[[black, green]], [[black, green]]])
+    with pytest.raises(DataError, match=r"data differ: only in .*train: color_ff0000; only in .*val: color_00ff00"):
+        find_training(train, val)
+    assert len(find_training(train, folders(tmp_path / "more", [[[red, black]]])).train.labels) == 2
 
 
 def test_labels_of_a_list(tmp_path):
@@ -132,3 +144,63 @@ def test_a_label_that_is_not_listed(tmp_path):
     subset = open_folder(root)["default"]
     with pytest.raises(DataError, match=r"mask value 7 .* add the label to labels\.txt"):
         subset.read_mask(subset.samples[0])
+
+
+class TestSubsetsInside:
+    """Folders of subsets in those of images and of masks."""
+
+    def test_a_subset_without_masks_is_told_of_and_does_not_join_the_others(self, tmp_path):
+        bare(tmp_path)
+        for name in ("a", "b"):
+            put(tmp_path / "images" / "test" / f"{name}.png", np.zeros((2, 2, 3), np.uint8))
+        put(tmp_path / "images" / "loose.png", np.zeros((2, 2, 3), np.uint8))
+        put(tmp_path / "masks" / "old" / "c.png", np.zeros((2, 2), np.uint8))
+        subsets = open_folder(tmp_path)
+        assert {name: len(subset) for name, subset in subsets.items()} == {"train": 2, "val": 1}
+        assert subsets["train"].unmatched == (
+            "1 image of no subset with masks: ../loose.png",
+            "2 images of no subset with masks: ../test",
+            "1 mask of no subset with images: ../old",
+        )
+        assert subsets["val"].unmatched == ()
+        assert subsets["val"].root == tmp_path / "images" / "val"
+
+    def test_what_both_sides_have_is_a_subset(self, tmp_path):
+        bare(tmp_path)
+        for part in ("images", "masks"):
+            shutil.copytree(tmp_path / part / "val", tmp_path / part / "Extra")
+            (tmp_path / part / "train").rename(tmp_path / part / ("Train" if part == "masks" else "training"))
+        subsets = open_folder(tmp_path)
+        assert {name: len(subset) for name, subset in subsets.items()} == {"train": 2, "val": 1, "extra": 1}
+
+    def test_folders_that_are_called_like_no_subset_are_none(self, tmp_path):
+        bare(tmp_path, "images/{}_side", "masks/{}_side")
+        assert {name: len(subset) for name, subset in open_folder(tmp_path).items()} == {"default": 3}
+
+    def test_two_folders_for_one_subset(self, tmp_path):
+        bare(tmp_path)
+        for part in ("images", "masks"):
+            shutil.copytree(tmp_path / part / "val", tmp_path / part / "valid")
+        with pytest.raises(DataError, match="images: the folders val and valid both are the subset val"):
+            open_folder(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["0 background\n1 red brick\n", "# of us\n0: background\n\n1:red brick\n"])
+def test_numbers_before_the_names_are_no_part_of_them(tmp_path, text):
+    root = folders(tmp_path, [[[0, 1]]])
+    (root / "labels.txt").write_text(text)
+    assert opened_labels(root) == ("background", "red brick")
+
+
+def test_numbers_with_colours(tmp_path):
+    root = folders(tmp_path, [painted(np.array([[0, 1]], np.uint8))])
+    (root / "labels.txt").write_text("0 background 0 0 0\n1 cat 255 0 0\n")
+    subset, masks = opened(root)
+    assert (subset.labels.names, masks) == (("background", "cat"), [[0, 1]])
+
+
+@pytest.mark.parametrize("text", ["1 euro\n2 euro\n", "0 euro\n1 euro\n", "0\n1\n", "0 a\nb\n", "0.5 mm\n1.0 mm\n"])
+def test_other_numbers_are_part_of_the_names(tmp_path, text):
+    root = folders(tmp_path, [[[0, 1]]])
+    (root / "labels.txt").write_text(text)
+    assert opened_labels(root) == tuple(text.splitlines())

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_layouts import NAMES, SUBSET_OF, WRITERS, image, truth
+from data_layouts import NAMES, SUBSET_OF, UNDIVIDED, WRITERS, image, truth
 
 from otx_seg.datasets import known_formats, open_folder, scan
 from otx_seg.datasets.opening import looks_like
-
-UNDIVIDED = ("common in the root", "synthia rand", "synthia rand, new", "synthia sf", "synthia al", "folders")
 
 
 def name_of(path: str) -> str:

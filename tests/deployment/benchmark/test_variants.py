@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import openvino
 import pytest
 
-from otx_seg.deployment.benchmark.processor import processor_count, processor_name, usable_processors
+from otx_seg.deployment.benchmark.processor import processor_name
 from otx_seg.deployment.benchmark.variants import stored_precision, variants_of
 from otx_seg.errors import UsageError
 
@@ -54,5 +53,3 @@ def test_the_same_file_twice(color_ir: Path) -> None:
 
 def test_the_processor() -> None:
     assert processor_name()
-    usable = usable_processors()
-    assert processor_count() == (os.cpu_count() if usable is None else len(usable))

@@ -14,10 +14,10 @@ from typing import IO
 import numpy as np
 import pytest
 
-from otx_seg.deployment.benchmark.processor import usable_processors
 from otx_seg.deployment.benchmark.variant import Variant
 from otx_seg.deployment.benchmark.worker_process import WorkerProcess
 from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.runtime.processors import usable_processors
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

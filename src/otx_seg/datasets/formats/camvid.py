@@ -7,9 +7,10 @@ from pathlib import Path
 
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta
-from otx_seg.datasets.folder import first_of, inside, subset_name
+from otx_seg.datasets.folder import first_of, subset_name
 from otx_seg.datasets.label_lists import labels_and_code, lines_of, read_label_list
 from otx_seg.datasets.layout_clues import files_with, head
+from otx_seg.datasets.listed_paths import located
 from otx_seg.datasets.masks import MaskCode
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
@@ -52,44 +53,30 @@ def _lists(root: Path) -> list[Path]:
     found = []
     for path in files_with(root, ".txt"):
         pair = _pair(next(iter(head(path).splitlines()), ""))
-        if path.name != _LABELS and pair is not None and _below(root, pair[1]).is_file():
+        if path.name != _LABELS and pair is not None and located(root, pair[1]):
             found.append(path)
     return found
 
 
 def _pair(line: str) -> tuple[str, str] | None:
-    """Image and mask of a line, relative to the data set, or None; names with spaces stand in quotes."""
+    """Image and mask of a line, or None; names with spaces stand in quotes."""
     words = [word for word in line.split(_QUOTE) if word.strip()] if _QUOTE in line else line.split()
     return (words[0].lstrip("/"), words[1].lstrip("/")) if len(words) == 2 else None
 
 
-def _below(root: Path, name: str) -> Path:
-    """A file of a list, which may have been made for a copy of the data set deep in another one's folders."""
-    return next((root / rest for rest in _shortened(name) if (root / rest).is_file()), root / name)
-
-
-def _shortened(name: str) -> list[str]:
-    parts = name.split("/")
-    return ["/".join(parts[start:]) for start in range(len(parts)) if ".." not in parts]
-
-
 def _open(root: Path, listed: Path) -> Subset:
     samples, unmatched = [], []
-    real_root = str(root.resolve())
     for line in lines_of(listed):
         pair = _pair(line)
         if pair is None:
             unmatched.append(f"{listed.name}: {line!r} names no image and mask")
             continue
-        image, mask = (_below(root, name) for name in pair)
-        missing = next((path for path in (image, mask) if not path.is_file()), None)
-        if missing is not None:
-            unmatched.append(f"{listed.name} names {missing.relative_to(root)}, which is not there")
+        # The list may have been made for a copy of the data set deep in another one's folders.
+        image, mask = (located(root, name) for name in pair)
+        if image is None or mask is None:
+            unmatched.append(f"{listed.name} names {pair[0] if image is None else pair[1]}, which is not there")
             continue
-        for path in (image, mask):
-            inside(str(path), real_root)
-        below = [path.relative_to(root).as_posix() for path in (image, mask)]
-        samples.append(Sample(below[0], below[1], str(root), str(root)))
+        samples.append(Sample(image, mask, str(root), str(root)))
     if not samples:
         raise DataError(f"{listed}: names no image that is there and has a mask; {first_of(unmatched)}")
     labels, code = _labels(root, samples[0])

@@ -51,10 +51,10 @@ class Cityscapes:
 
 def _open(root: Path, folder: str) -> Subset:
     images, masks = root / _IMAGES / folder, root / _MASKS / folder
-    ending = next((name for name in (_TRAIN_IDS, _IDS) if index_images(masks, root, name)), None)
+    ending = next((name for name in (_TRAIN_IDS, _IDS) if index_images(masks, name)), None)
     if ending is None:
         raise DataError(f"{masks}: no masks; expected are files that end in {_IDS}.png or {_TRAIN_IDS}.png")
-    samples, unmatched = pair_files(images, masks, root, _IMAGE_ENDING, ending)
+    samples, unmatched = pair_files(images, masks, _IMAGE_ENDING, ending)
     labels, code = _labels(root, ending)
     return Subset(root, labels, samples, unmatched, code)
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from otx_seg.datasets.coco_file import read_coco
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import DEFAULT_SUBSET, first_of, inside, listed_folders, subset_name
+from otx_seg.datasets.folder import DEFAULT_SUBSET, first_of, listed_folders, subset_name
 from otx_seg.datasets.layout_clues import files_with, head
+from otx_seg.datasets.listed_paths import located, possible_paths
 from otx_seg.datasets.outlines import OutlinedObjects
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
@@ -94,30 +95,33 @@ def _open(root: Path, path: Path) -> Subset:
     content = read_coco(path)
     for remark in content.remarks:
         logger.warning("%s: %s", path, remark)
-    real_root = os.path.realpath(root)
     folder = _images_folder(root, path, list(content.pages))
-    inside(str(folder), real_root)
+    file_of = {name: located(folder, name) for name in content.pages}
+    uses = Counter(file_of.values())
     samples, unmatched, pages = [], [], {}
     for name, page in sorted(content.pages.items()):
-        file = folder / name
-        if ".." in name or name.startswith("/") or file.is_symlink():  # the real paths of all files take long
-            inside(str(file), real_root)
-        if not file.is_file():
+        file = file_of[name]
+        if file is None or (uses[file] > 1 and file != name):  # shortened paths may mean several files
             unmatched.append(f"{path.name} names {name}, which is not in {folder}")
             continue
-        samples.append(Sample(name, path.name, str(folder), str(path.parent)))
-        pages[name] = page
+        samples.append(Sample(file, path.name, str(folder), str(path.parent)))
+        pages[file] = page
     if not samples:
         raise DataError(f"{path}: none of its {len(content.pages)} images is below {root}; {first_of(unmatched)}")
     reader = OutlinedObjects(content.labels.names, content.labels.background or 0, pages)
+    samples.sort(key=lambda sample: sample.name)
     return Subset(root, content.labels, tuple(samples), tuple(unmatched), reader)
 
 
 def _images_folder(root: Path, path: Path, names: list[str]) -> Path:
     """The folder that file names start from: the first one in which one of a few of them is found."""
     few = names[:: max(1, len(names) // 10)]
-    found = (folder for folder in _candidates(root, path) if any((folder / name).is_file() for name in few))
-    return next(found, root)
+    places = list(_candidates(root, path))
+    for shortened in (False, True):  # a path that fits as it is says more
+        for folder in places:
+            if any((folder / below).is_file() for name in few for below in possible_paths(name, shortened)):
+                return folder
+    return root
 
 
 def _candidates(root: Path, path: Path) -> Iterator[Path]:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.dataset_meta import META_FILE
-from otx_seg.datasets.folder import DEFAULT_SUBSET, index_images, listed_folders, pair_files, subset_name
+from otx_seg.datasets.folder import (
+    Folders,
+    divided,
+    index_images,
+    left_out,
+    listed_folders,
+    pair_files,
+    subset_name,
+)
 from otx_seg.datasets.label_lists import labels_and_code, read_label_list
 from otx_seg.datasets.masks import MaskCode
 from otx_seg.datasets.samples import Sample, Subset
@@ -21,7 +29,7 @@ _IMAGES = ("images", "image", "imgs", "img")
 _MASKS = ("masks", "mask", "labels", "label", "annotations", "annotation", "gt", "ground_truth", "segmentation")
 _ENDINGS = ("", "_mask", "_masks", "_label", "_labels", "_gt", "_seg", "_segmentation", "_annotation", "_L")
 _LABELS = "labels.txt"
-_Pairs = dict[str, tuple[Path, Path]]
+_Pairs = dict[str, Folders]
 
 
 class ImageAndMaskFolders:
@@ -32,7 +40,7 @@ class ImageAndMaskFolders:
         labels.txt          a label per line, in the order of the masks' values, with its colour if masks are in colours
 
     The mask of a.jpg may also be called a_mask.png, a_label.png, a_gt.png and the like. Without `labels.txt` there is a
-    label for each value or colour found in the masks of all subsets, label_0 and so on.
+    label for each value or colour found in the masks of all subsets: label_0, color_ff0000 and so on.
     """
 
     title = "folders of images and masks"
@@ -60,50 +68,41 @@ def _pairs_of_folders(root: Path) -> _Pairs:
         pair = _pair_in(place)
         if pair is None:
             continue
-        name = DEFAULT_SUBSET if place == root else subset_name(place.name)
-        for part, folders in [(name, pair)] if place != root else _divided(*pair):
+        name = subset_name(place.name)
+        for part, folders in (divided(pair) if place == root else {name: pair}).items():
             if part in found:
-                raise DataError(f"{root}: {found[part][0]} and {folders[0]} both are the subset {part}")
+                raise DataError(f"{root}: {found[part].images} and {folders.images} both are the subset {part}")
             found[part] = folders
     return found
 
 
-def _pair_in(place: Path) -> tuple[Path, Path] | None:
+def _pair_in(place: Path) -> Folders | None:
     images, masks = (
         next((folder for name in names for folder in listed_folders(place) if folder.name.lower() == name), None)
         for names in (_IMAGES, _MASKS)
     )
-    return None if images is None or masks is None else (images, masks)
+    return None if images is None or masks is None else Folders(images, masks)
 
 
-def _divided(images: Path, masks: Path) -> Iterator[tuple[str, tuple[Path, Path]]]:
-    """The subsets in a folder of images: its folders if they are called like subsets and like those of the masks."""
-    parts = {folder.name: folder for folder in listed_folders(images)}
-    others = {folder.name: folder for folder in listed_folders(masks)}
-    if parts and parts.keys() == others.keys() and all(subset_name(name) in ("train", "val", "test") for name in parts):
-        for name, folder in parts.items():
-            yield subset_name(name), (folder, others[name])
-    else:
-        yield DEFAULT_SUBSET, (images, masks)
-
-
-def _open(root: Path, folders: tuple[Path, Path], labels_of: Callable[[], tuple[Labels, MaskCode]]) -> Subset:
-    samples, unmatched = _samples(root, *folders)
+def _open(root: Path, folders: Folders, labels_of: Callable[[], tuple[Labels, MaskCode]]) -> Subset:
+    samples, unmatched = _samples(folders)
     labels, code = labels_of()
-    images, masks = folders
-    return Subset(images.parent if images.parent == masks.parent else images, labels, samples, unmatched, code)
+    together = folders.images.parent == folders.masks.parent
+    place = folders.images.parent if together else folders.images
+    return Subset(place, labels, samples, (*left_out(folders), *unmatched), code)
 
 
-def _samples(root: Path, images: Path, masks: Path) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
+def _samples(folders: Folders) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
     """As `pair_files`, with the ending of the masks' names that the most images have a mask by."""
-    names = index_images(images, root).keys()
-    matches = {ending: len(names & index_images(masks, root, ending).keys()) for ending in _ENDINGS}
-    return pair_files(images, masks, root, mask_ending=max(matches, key=lambda ending: matches[ending]))
+    names = index_images(folders.images).keys()
+    matches = {ending: len(names & index_images(folders.masks, ending).keys()) for ending in _ENDINGS}
+    best = max(matches, key=lambda ending: matches[ending])
+    return pair_files(folders.images, folders.masks, mask_ending=best)
 
 
 def _labels(root: Path, pairs: _Pairs) -> tuple[Labels, MaskCode]:
-    places = (root, *(images.parent for images, _ in pairs.values()))
+    places = (root, *(folders.images.parent for folders in pairs.values()))
     listed = next((place / _LABELS for place in places if (place / _LABELS).is_file()), None)
     if listed is not None:
         return labels_and_code(read_label_list(listed), listed)
-    return find_labels(root, [sample.mask for pair in pairs.values() for sample in _samples(root, *pair)[0]])
+    return find_labels(root, [sample.mask for folders in pairs.values() for sample in _samples(folders)[0]])

@@ -57,7 +57,7 @@ def _masks_in(folder: Path) -> str | None:
 
 
 def _open(root: Path, folder: Path, masks: str) -> Subset:
-    samples, unmatched = pair_files(folder / _IMAGES, folder / masks, root)
+    samples, unmatched = pair_files(folder / _IMAGES, folder / masks)
     labels, code = _labels(root, _INSTANCE_BITS if masks == _INSTANCES else 0)
     return Subset(folder, labels, samples, unmatched, code)
 

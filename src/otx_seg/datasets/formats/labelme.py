@@ -6,7 +6,9 @@ from pathlib import Path
 
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.datumaro_items import datumaro_subsets
-from otx_seg.datasets.layout_clues import holds_folders
+from otx_seg.datasets.layout_clues import files_with, folders_on_the_way_down, holds_folders
+
+_OBJECTS = "Annotations"
 
 
 class LabelMe:
@@ -25,8 +27,10 @@ class LabelMe:
 
     def detects(self, root: Path) -> bool:
         """See `DataFormat`."""
-        return holds_folders(root, "Annotations", "Images")
+        return holds_folders(root, _OBJECTS, "Images") and any(
+            files_with(folder, ".xml") for folder in folders_on_the_way_down(root / _OBJECTS)
+        )
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
         """See `DataFormat`."""
-        return datumaro_subsets(root, "label_me", lambda subset, image: f"Annotations/{subset}/{image}.xml")
+        return datumaro_subsets(root, "label_me", lambda subset, image: f"{_OBJECTS}/{subset}/{image}.xml")

@@ -58,7 +58,7 @@ class MapillaryVistas:
 
 
 def _open(root: Path, folder: Path, version: str, masks: str) -> Subset:
-    samples, unmatched = pair_files(folder / _IMAGES, folder / version / masks, root)
+    samples, unmatched = pair_files(folder / _IMAGES, folder / version / masks)
     labels, code = _labels(root / _VERSIONS[version], _MASKS[masks])
     return Subset(folder, labels, samples, unmatched, code)
 

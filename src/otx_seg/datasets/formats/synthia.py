@@ -50,7 +50,7 @@ class Synthia:
 
 def _open(root: Path, images: str, masks: str) -> Subset:
     in_color = root / masks / "COLOR"
-    samples, unmatched = pair_files(root / images, in_color if in_color.is_dir() else root / masks, root)
+    samples, unmatched = pair_files(root / images, in_color if in_color.is_dir() else root / masks)
     labels, code = _labels(root, _VARIANTS[images, masks])
     return Subset(root, labels, samples, unmatched, code)
 

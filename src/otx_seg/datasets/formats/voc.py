@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import partial
 from pathlib import Path
 
@@ -55,9 +56,9 @@ class PascalVoc:
 
 def _open(root: Path, listed: Path) -> Subset:
     labels, code = _labels(root)
-    images, masks = index_images(root / _IMAGES, root), index_images(root / _MASKS, root)
+    images, masks = index_images(root / _IMAGES), index_images(root / _MASKS)
     folders = (str(root / _IMAGES), str(root / _MASKS))
-    names = list(dict.fromkeys(lines_of(listed)))
+    names = list(dict.fromkeys(unicodedata.normalize("NFC", line) for line in lines_of(listed)))  # as of the index
     samples = [Sample(images[name], masks[name], *folders) for name in names if name in images and name in masks]
     unmatched = [
         f"{listed.name} names {name}, which has no {'image' if name not in images else 'mask'}"

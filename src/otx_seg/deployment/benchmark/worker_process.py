@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import IO, Any
 
 from otx_seg import errors
-from otx_seg.deployment.benchmark.processor import usable_processors
 from otx_seg.deployment.benchmark.variant import Variant
 from otx_seg.errors import OtxError
+from otx_seg.runtime.processors import usable_processors
 
 _CODE = "import sys; sys.path[:] = sys.argv[1:]; from otx_seg.deployment.benchmark.worker import main; main()"
 

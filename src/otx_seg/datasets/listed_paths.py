@@ -1,0 +1,36 @@
+"""Paths of files in lists and annotations, which may have been written on another machine."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def located(folder: Path, name: str) -> str | None:
+    """The file that a list means, as a path below `folder`, or None: the first of `possible_paths` that is there."""
+    return next((path for path in possible_paths(name) if (folder / path).is_file()), None)
+
+
+def possible_paths(name: str, shortened: bool = True) -> Iterator[str]:
+    r"""What a path of a list may be below the folder of the data, the likeliest first. None leads out of the folder.
+
+    Lists come from Windows (``\`` for ``/``), from file systems that spell accented letters otherwise, and from data
+    that lay elsewhere (``/home/me/data/a.png``, ``../upload/a.png``): folders are taken off the front one by one.
+
+    Args:
+        name: as it stands in the list.
+        shortened: whether to take folders off a relative path too.
+    """
+    for path in dict.fromkeys((name, name.replace("\\", "/"))):
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        if ".." in parts:
+            parts = parts[len(parts) - parts[::-1].index("..") :]
+        lengths = range(len(parts)) if shortened or _is_absolute(path) else range(min(1, len(parts)))
+        for start in lengths:
+            rest = "/".join(parts[start:])
+            yield from dict.fromkeys((rest, *(unicodedata.normalize(form, rest) for form in ("NFC", "NFD"))))
+
+
+def _is_absolute(path: str) -> bool:
+    return path.startswith("/") or path[1:3] == ":/"
