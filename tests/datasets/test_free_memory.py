@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from otx_seg.datasets.free_memory import free_memory
+from otx_seg.datasets.free_memory import allowed_memory, free_memory
 
 
 @pytest.fixture
@@ -26,6 +26,7 @@ def group(machine: Path, path: str, **content: object) -> None:
 
 def test_a_machine_without_limits(machine: Path) -> None:
     assert free_memory(machine) == 8 << 20
+    assert allowed_memory(machine) == 16 << 20
 
 
 def test_the_tightest_group_around_counts_and_copies_of_files_do_not(machine: Path) -> None:
@@ -33,6 +34,7 @@ def test_the_tightest_group_around_counts_and_copies_of_files_do_not(machine: Pa
     group(machine, "a/b", max="max", current=5, stat="anon 1\ninactive_file 2")
     group(machine, "a", max=1000, current=700, stat="anon 1\ninactive_file 200")
     assert free_memory(machine) == 500
+    assert allowed_memory(machine) == 1000
 
 
 def test_a_container_that_sees_its_group_at_the_top(machine: Path) -> None:
@@ -50,6 +52,7 @@ def test_groups_of_the_first_version(machine: Path) -> None:
 
 def test_a_system_that_tells_nothing(tmp_path: Path) -> None:
     assert free_memory(tmp_path) is None
+    assert allowed_memory(tmp_path) is None
 
 
 def test_this_machine_has_some() -> None:

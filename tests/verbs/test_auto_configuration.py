@@ -93,7 +93,7 @@ def test_the_largest_batch(
         shutil.copy(file, file.with_name(f"again{file.name}"))
     template = load("Lite-HRNet-s-mod2")
     # At 64x64 an image takes half of a 64th of the GFLOPs at 512x512 in GB, and half of the memory may be used.
-    monkeypatch.setattr("otx_seg.training.devices._memory", lambda: round(template.gigaflops * 1e9 / 64 * 12.5))
+    monkeypatch.setattr("otx_seg.training.devices.allowed_memory", lambda: round(template.gigaflops * 1e9 / 64 * 12.5))
     full = {name: value for name, value in BRIEF.items() if not name.endswith("num_iters")}
     full |= {"learning_parameters.auto_adapt_batch_size": "Full", **given}
     with pytest.raises(CrashAt.CrashError):

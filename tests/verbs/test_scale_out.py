@@ -28,7 +28,7 @@ from otx_seg.inference.predictor import load_predictor
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
 from otx_seg.verbs import launched, meeting, scale_out
 from otx_seg.verbs.meeting import host_meeting, join_meeting
-from otx_seg.verbs.scale_out import Job, settle_job
+from otx_seg.verbs.scale_out import Launch, settle_launch
 from otx_seg.verbs.train import train
 from otx_seg.workspace.command_line import resume_command
 
@@ -177,14 +177,14 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_processes_on_cpus(no_gpu: None) -> None:
-    assert settle_job(None, "localhost:0", 0, 2) == Job(None, 2, 2, 0, "localhost", 0)
-    two_machines = settle_job(None, "10.0.0.1:29500", 1, 2)
+    assert settle_launch(None, "localhost:0", 0, 2) == Launch(None, 2, 2, 0, "localhost", 0)
+    two_machines = settle_launch(None, "10.0.0.1:29500", 1, 2)
     assert (two_machines.processes, two_machines.nodes, two_machines.node) == (1, 2, 1)
 
 
 def test_processes_on_gpus(two_gpus: None) -> None:
-    assert settle_job("0,1", "localhost:0", 0, 0) == Job((0, 1), 2, 2, 0, "localhost", 0)
-    second = settle_job("1, 0", "[::1]:29500", 2, 4)
+    assert settle_launch("0,1", "localhost:0", 0, 0) == Launch((0, 1), 2, 2, 0, "localhost", 0)
+    second = settle_launch("1, 0", "[::1]:29500", 2, 4)
     assert (second.gpus, second.host, second.nodes, second.node) == ((1, 0), "::1", 2, 1)
 
 
@@ -192,7 +192,7 @@ def test_gpus_are_counted_among_the_visible_ones(
     two_gpus: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
-    with scale_out._environment(settle_job("1", "localhost:0", 0, 0), tmp_path, []):
+    with scale_out._environment(settle_launch("1", "localhost:0", 0, 0), tmp_path, []):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "7"
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "5,7"
 
@@ -215,7 +215,7 @@ def test_gpus_are_counted_among_the_visible_ones(
 )
 def test_arguments_that_are_refused(two_gpus: None, arguments: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        settle_job(*arguments)
+        settle_launch(*arguments)
 
 
 @pytest.mark.parametrize(
@@ -230,8 +230,8 @@ def test_arguments_that_are_refused(two_gpus: None, arguments: Any, message: str
     ],
 )
 def test_a_run_goes_on_with_the_options_it_was_started_with(arguments: Any, options: list[str], tmp_path: Path) -> None:
-    job = Job(None, 1, 1, 0, "localhost", 0)
-    with scale_out._environment(job, tmp_path, scale_out._options(*arguments)):
+    launch = Launch(None, 1, 1, 0, "localhost", 0)
+    with scale_out._environment(launch, tmp_path, scale_out._options(*arguments)):
         words = shlex.split(resume_command("train", Path("my run")))
     assert words == ["otx", "train", "--resume-from", "my run", *options]
     assert resume_command("train", Path("run")) == "otx train --resume-from run"
@@ -279,13 +279,13 @@ def test_a_process_whose_launcher_is_gone_speaks_for_itself(monkeypatch: pytest.
 
 def test_gpus_where_there_are_none(no_gpu: None) -> None:
     with pytest.raises(UsageError, match=r"finds no GPU .* --world-size N trains with N processes on the CPU"):
-        settle_job("0,1", "localhost:0", 0, 0)
+        settle_launch("0,1", "localhost:0", 0, 0)
 
 
 def test_a_process_of_a_torchrun_job_starts_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "0")
     with pytest.raises(UsageError, match=r"torchrun job already"):
-        settle_job(None, "localhost:0", 0, 2)
+        settle_launch(None, "localhost:0", 0, 2)
 
 
 # ---------------------------------------------------------------------- how nodes meet

@@ -23,9 +23,10 @@ _FEW_IMAGES = 50  # that a template of category ACCURACY is not taken for
 _ELONGATED = 1.5  # from this ratio of sides on, the input gets the images' ratio
 _REFERENCE_SIDE = 512  # at which a template states its gigaflops
 
-# Lite-HRNets, two cores of an AMD EPYC: 4,834 steps of 8 images at 256x256 in 25 minutes. That of GPUs is a guess.
+# Lite-HRNets, two cores of an AMD EPYC: 4,834 steps of 8 images at 256x256 in 25 minutes. Those of GPUs are guesses.
 _GIGAFLOPS_PER_CORE = 2.0  # billions of multiply-adds of the network's forward pass per second of training
-_GIGAFLOPS_OF_GPU = 60.0
+_GIGAFLOPS_OF_GPU = 150.0
+_SHORTEST_STEP_OF_GPU = 0.07  # seconds: starting hundreds of small kernels takes as long, however small the input is
 
 _PLENTY = 20_000  # steps, of which nobody wants to know how many more
 
@@ -75,8 +76,7 @@ def choose_network(
         if affordable_steps(candidate, side, data, machine, minutes, batch_size)
         >= (ENOUGH_STEPS["BALANCE"] if len(candidates) == 1 else ENOUGH_STEPS[candidate.category])
     ]
-    last = ordered[-1]
-    chosen, side = affordable[0] if affordable else (last, min(_sides(wanted[last], size)))
+    chosen, side = affordable[0] if affordable else _fastest(pairs, data, machine, minutes, batch_size)
     why = _about(data, wanted[chosen], chosen.output_stride)
     if size is None and side < wanted[chosen]:
         why += f"; at {wanted[chosen]} there is time for "
@@ -91,6 +91,13 @@ def choose_network(
 def wanted_size(data: DataFacts) -> tuple[int, int]:
     """(height, width) in pixels of the input that is chosen for these images and the usual template if time allows."""
     return _shape(_wanted_side(data, VISIBLE_EXTENT), data.aspect)
+
+
+def _fastest(
+    pairs: Sequence[tuple[Candidate, int]], data: DataFacts, machine: MachineFacts, minutes: float, batch_size: int
+) -> tuple[Candidate, int]:
+    """The first of those that make the most steps."""
+    return max(pairs, key=lambda pair: affordable_steps(pair[0], pair[1], data, machine, minutes, batch_size))
 
 
 def _in_order(candidates: Sequence[Candidate], images: int, minutes: float) -> tuple[list[Candidate], str]:
@@ -148,9 +155,11 @@ def affordable_steps(
     candidate: Candidate, side: float, data: DataFacts, machine: MachineFacts, minutes: float, batch_size: int
 ) -> float:
     """About how many steps there is time for; see `choose_network`."""
-    rate = _GIGAFLOPS_OF_GPU if machine.gpu else _GIGAFLOPS_PER_CORE * machine.threads
     per_step = batch_size * candidate.gigaflops * (side / _REFERENCE_SIDE) ** 2 * data.work
-    return (minutes or PLANNED_MINUTES) * 60 * rate / per_step
+    seconds = per_step / (_GIGAFLOPS_PER_CORE * machine.threads)
+    if machine.gpu:
+        seconds = max(per_step / _GIGAFLOPS_OF_GPU, _SHORTEST_STEP_OF_GPU * data.work)
+    return (minutes or PLANNED_MINUTES) * 60 / seconds
 
 
 def _told(

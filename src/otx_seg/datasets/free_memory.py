@@ -1,4 +1,4 @@
-"""How much memory this process may still take: what the machine has, or what its container is allowed."""
+"""How much memory this process may take, all told and still: what the machine has, or what its container is allowed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from pathlib import Path
 
 _UNLIMITED = 1 << 60
 """Version 1 of control groups writes a number beyond this for no limit."""
+
+
+def allowed_memory(root: Path = Path("/")) -> int | None:
+    """Bytes that this process may use, whoever uses them now; see `free_memory`."""
+    installed = _of_machine("MemTotal", root)
+    return None if installed is None else min([installed, *(limit for limit, _ in _limits(root))])
 
 
 def free_memory(root: Path = Path("/")) -> int | None:
@@ -19,16 +25,21 @@ def free_memory(root: Path = Path("/")) -> int | None:
     Returns:
         None where the system tells nothing (it is not Linux).
     """
+    free = _of_machine("MemAvailable", root)
+    return None if free is None else max(0, min([free, *(limit - used for limit, used in _limits(root))]))
+
+
+def _of_machine(field: str, root: Path) -> int | None:
     try:
         lines = (root / "proc/meminfo").read_text().splitlines()
         known = {name: int(rest.split()[0]) << 10 for name, _, rest in (line.partition(":") for line in lines)}
-        free = [known["MemAvailable"]]
+        return known[field]
     except (OSError, KeyError, ValueError):
         return None
-    return max(0, min(free + list(_left_in_groups(root))))
 
 
-def _left_in_groups(root: Path) -> Iterator[int]:
+def _limits(root: Path) -> Iterator[tuple[int, int]]:
+    """What each control group around this process is allowed, and what it has in use beside copies of files."""
     for folder, limit_file, usage_file, cached in _groups(root):
         try:
             limit = (folder / limit_file).read_text().strip()
@@ -39,7 +50,7 @@ def _left_in_groups(root: Path) -> Iterator[int]:
             reclaimable = {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2}.get(cached, 0)
         except (OSError, ValueError):
             continue  # a group without memory limits
-        yield int(limit) - usage + reclaimable
+        yield int(limit), usage - reclaimable
 
 
 def _groups(root: Path) -> Iterator[tuple[Path, str, str, str]]:

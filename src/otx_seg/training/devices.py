@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from torch import nn
 
 from otx_seg.configuration import learning as configuration
 from otx_seg.configuration.facts import MachineFacts
+from otx_seg.datasets.free_memory import allowed_memory
 from otx_seg.errors import UsageError
 from otx_seg.runtime.processors import processor_count
 from otx_seg.template import Template
@@ -83,18 +83,7 @@ def choose_workers(parameters: LearningParameters, processes: int) -> int:
 def machine_facts(processes: int, world_size: int) -> MachineFacts:
     """What decisions about a training have to know of this machine; see `MachineFacts` for the arguments."""
     threads = torch.get_num_threads()
-    return MachineFacts(processor_count(), threads, processes, world_size, not on_cpu(), _memory())
-
-
-def _memory() -> int | None:
-    """Bytes of main memory this process may use, whoever uses it now: decisions should be the same tomorrow."""
-    try:
-        installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
-    limit = Path("/sys/fs/cgroup/memory.max")  # of a container
-    text = limit.read_text().strip() if limit.is_file() else ""
-    return min(installed, int(text)) if text.isdecimal() else installed
+    return MachineFacts(processor_count(), threads, processes, world_size, not on_cpu(), allowed_memory())
 
 
 def processes_here() -> int:

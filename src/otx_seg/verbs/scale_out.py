@@ -36,7 +36,7 @@ _AGENT = "torch.distributed.elastic"
 
 
 @dataclass(frozen=True)
-class Job:
+class Launch:
     """The processes of a training.
 
     Attributes:
@@ -83,19 +83,19 @@ def scale_out(
         UsageError: the arguments make no sense together or on this machine.
         OtxError: a process failed; the error of the one that was first, with its exit code.
     """
-    job = settle_job(gpus, rdzv_endpoint, base_rank, world_size)
+    launch = settle_launch(gpus, rdzv_endpoint, base_rank, world_size)
     options = _options(gpus, rdzv_endpoint, base_rank, world_size)
-    with _ending_in_order(), _notes() as folder, _environment(job, folder, options):
-        plan = {"processes": job.processes, "world_size": job.world_size}
-        if job.node == 0:
-            meeting = host_meeting(job.host, job.port, job.nodes, plan)
+    with _ending_in_order(), _notes() as folder, _environment(launch, folder, options):
+        plan = {"processes": launch.processes, "world_size": launch.world_size}
+        if launch.node == 0:
+            meeting = host_meeting(launch.host, launch.port, launch.nodes, plan)
         else:
-            meeting = join_meeting(job.host, job.port, job.nodes, job.node, plan)
+            meeting = join_meeting(launch.host, launch.port, launch.nodes, launch.node, plan)
         with _agent_log(folder):
             try:
-                _launch(job, meeting.port, folder, words)
+                _launch(launch, meeting.port, folder, words)
             except ChildFailedError as error:
-                raise what_failed(job.world_size, folder, error.failures) from None
+                raise what_failed(launch.world_size, folder, error.failures) from None
             except SignalException as stop:
                 raise interrupted(folder, stop.sigval) from None
             finally:
@@ -103,7 +103,7 @@ def scale_out(
     del meeting  # the first machine's store has served all processes until here
 
 
-def settle_job(gpus: str | None, rdzv_endpoint: str, base_rank: int, world_size: int) -> Job:
+def settle_launch(gpus: str | None, rdzv_endpoint: str, base_rank: int, world_size: int) -> Launch:
     """What the arguments of `scale_out` mean here.
 
     Raises:
@@ -136,7 +136,7 @@ def settle_job(gpus: str | None, rdzv_endpoint: str, base_rank: int, world_size:
         )
     if base_rank >= world_size:
         raise UsageError(f"--base-rank {base_rank}: the {world_size} processes have numbers 0 to {world_size - 1}")
-    return Job(chosen, processes, world_size, base_rank, host, port)
+    return Launch(chosen, processes, world_size, base_rank, host, port)
 
 
 def _parse_endpoint(text: str) -> tuple[str, int]:
@@ -208,16 +208,16 @@ def _notes() -> Iterator[Path]:
 
 
 @contextmanager
-def _environment(job: Job, folder: Path, options: Sequence[str]) -> Iterator[None]:
+def _environment(launch: Launch, folder: Path, options: Sequence[str]) -> Iterator[None]:
     """What the processes are to find in their environment."""
     before = dict(os.environ)
     os.environ |= {FOLDER: str(folder), LAUNCHER: str(os.getpid()), LAUNCH_OPTIONS: shlex.join(options)}
     # As many threads as the processes of this machine would take in turns; torchrun itself gives each only one.
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, processor_count() // job.processes)))
-    if job.gpus is not None:
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, processor_count() // launch.processes)))
+    if launch.gpus is not None:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         names = visible.split(",") if visible else [str(number) for number in range(torch.cuda.device_count())]
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names[number] for number in job.gpus)
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names[number] for number in launch.gpus)
     try:
         yield
     finally:
@@ -245,16 +245,16 @@ def _agent_log(folder: Path) -> Iterator[None]:
         handler.close()
 
 
-def _launch(job: Job, port: int, folder: Path, words: Sequence[str]) -> None:
-    quiet: dict[int, Std] = dict.fromkeys(range(1, job.processes), Std.ALL)
+def _launch(launch: Launch, port: int, folder: Path, words: Sequence[str]) -> None:
+    quiet: dict[int, Std] = dict.fromkeys(range(1, launch.processes), Std.ALL)
     config = LaunchConfig(
-        min_nodes=job.nodes,
-        max_nodes=job.nodes,
-        nproc_per_node=job.processes,
+        min_nodes=launch.nodes,
+        max_nodes=launch.nodes,
+        nproc_per_node=launch.processes,
         run_id="otx",
         rdzv_backend="static",
-        rdzv_endpoint=f"{job.host}:{port}",
-        rdzv_configs={"rank": job.node, "timeout": 60},
+        rdzv_endpoint=f"{launch.host}:{port}",
+        rdzv_configs={"rank": launch.node, "timeout": 60},
         max_restarts=0,
         logs_specs=DefaultLogsSpecs(str(folder / "processes"), redirects=quiet),
     )

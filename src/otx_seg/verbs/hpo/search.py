@@ -32,7 +32,7 @@ from otx_seg.verbs.hpo.progress import WholeJob
 from otx_seg.verbs.hpo.settings import write_settings
 from otx_seg.verbs.hpo.study import Study
 from otx_seg.verbs.hpo.take_over import take_over
-from otx_seg.verbs.hpo.trial import Ground, Job, Outcome
+from otx_seg.verbs.hpo.trial import Ground, Outcome, Stretch
 from otx_seg.verbs.hpo.workers import first_done, open_workers, visible_gpus
 from otx_seg.verbs.plan import Plan
 from otx_seg.verbs.start import start_training
@@ -138,7 +138,7 @@ class Search:
 
     def _measure(self, steps: int) -> None:
         rung = self.halving.rungs[0]
-        self.running[self.workers.start(self._job(0, rung))] = 0
+        self.running[self.workers.start(self._stretch(0, rung))] = 0
         future = first_done(list(self.running), self._check).pop()
         del self.running[future]
         outcome = future.result()
@@ -199,10 +199,10 @@ class Search:
         while waiting or self.running:
             while waiting and len(self.running) < self.workers.size:
                 number = waiting.popleft()
-                job = self._job(number, self.halving.rungs[rung])
+                stretch = self._stretch(number, self.halving.rungs[rung])
                 known = self.study.outcome(number, rung)
                 if known is None:
-                    self.running[self.workers.start(job)] = number
+                    self.running[self.workers.start(stretch)] = number
                 else:
                     outcomes[number] = known
                     self._note(number, rung, known)
@@ -213,9 +213,9 @@ class Search:
                 self._tell(number, outcomes[number])
         return outcomes
 
-    def _job(self, number: int, until: float) -> Job:
+    def _stretch(self, number: int, until: float) -> Stretch:
         values = self.study.values(number, self.halving.trials)
-        return Job(number, self.plan.template.override(values), until)
+        return Stretch(number, self.plan.template.override(values), until)
 
     def _check(self) -> None:
         if self.stop_request.signal_name is not None:
@@ -232,8 +232,8 @@ class Search:
         reached = self.outcomes.get(number)
         return (reached[-1].share, reached[-1].seconds) if reached else (0.0, 0.0)
 
-    def _watcher(self, job: Job) -> Watcher:
-        return self.whole.trial(*self._before(job.number))
+    def _watcher(self, stretch: Stretch) -> Watcher:
+        return self.whole.trial(*self._before(stretch.number))
 
     def _tell(self, number: int, outcome: Outcome) -> None:
         if self.halving.trials == 1:

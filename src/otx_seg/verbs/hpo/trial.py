@@ -58,7 +58,7 @@ def run_of_trial(folder: Path, number: int) -> RunFolder:
 
 
 @dataclass(frozen=True)
-class Job:
+class Stretch:
     """Train a trial up to a share of a whole training, 0 to 1."""
 
     number: int
@@ -89,25 +89,25 @@ class Outcome:
     process: int
 
 
-def train_trial(ground: Ground, job: Job, watcher: Watcher) -> Outcome:
+def train_trial(ground: Ground, stretch: Stretch, watcher: Watcher) -> Outcome:
     """Train a trial up to a rung, from where it was paused or interrupted; a loss that is no number is an outcome.
 
     Raises:
         InterruptedRunError: by a signal; its state is saved.
         OtxError: no trial could be trained like this.
     """
-    run = ground.run_of(job.number)
-    write_text(run.template, job.template.as_yaml())
-    training = _open(ground, job, run, watcher)
+    run = ground.run_of(stretch.number)
+    write_text(run.template, stretch.template.as_yaml())
+    training = _open(ground, stretch, run, watcher)
     failure = ""
     try:
-        training.fit(job.until)
+        training.fit(stretch.until)
     except (DivergedError, OutOfMemoryError) as error:
         failure = str(error)
     at = training.position
     outcome = Outcome(
         None if failure else _last_score(run),
-        1.0 if at.ended else job.until,
+        1.0 if at.ended else stretch.until,
         at.epoch,
         at.step,
         training.elapsed_s,
@@ -119,14 +119,14 @@ def train_trial(ground: Ground, job: Job, watcher: Watcher) -> Outcome:
     return outcome
 
 
-def _open(ground: Ground, job: Job, run: RunFolder, watcher: Watcher) -> Training:
+def _open(ground: Ground, stretch: Stretch, run: RunFolder, watcher: Watcher) -> Training:
     make_deterministic(ground.seed, ground.deterministic)
-    network = new_network(job.template, ground.data)
+    network = new_network(stretch.template, ground.data)
     beginning: dict[str, Any] = read_tensors(ground.beginning)
     network.load_state_dict(beginning["network"])
     restore_random_state(beginning["random"])
     origin, weights = beginning["origin"], ground.label_weights
-    template = _with_its_share(job.template, ground.at_once)
+    template = _with_its_share(stretch.template, ground.at_once)
     training = start_training(template, network, origin, ground.data, weights, run, ground.seed, watcher)
     if run.checkpoint.exists():
         training.resume(read_checkpoint(run.checkpoint))

@@ -1,7 +1,7 @@
 """The process that trains trials, told which by pickles on stdin; it answers each with an `Outcome` or an exception.
 
-The first pickle is the `Ground`, every further one a `Job`. The process ends when stdin does, whatever it is doing, so
-that it never outlives the one that started it; a trial cut short like this goes on from its last checkpoint.
+The first pickle is the `Ground`, every further one a `Stretch`. The process ends when stdin does, whatever it is doing,
+so that it never outlives the one that started it; a trial cut short like this goes on from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import traceback
 
 from otx_seg.errors import OtxError
 from otx_seg.training.watcher import SilentWatcher
-from otx_seg.verbs.hpo.trial import Ground, Job, Outcome, train_trial
+from otx_seg.verbs.hpo.trial import Ground, Outcome, Stretch, train_trial
 
 
 def main() -> None:
@@ -26,18 +26,18 @@ def main() -> None:
     # Whatever a library prints must not get among the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    arrived: queue.SimpleQueue[Ground | Job] = queue.SimpleQueue()
+    arrived: queue.SimpleQueue[Ground | Stretch] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(arrived,), daemon=True).start()
     ground = arrived.get()
     assert isinstance(ground, Ground)
     while True:
-        job = arrived.get()
-        assert isinstance(job, Job)
-        pickle.dump(_answer(ground, job), answers)
+        stretch = arrived.get()
+        assert isinstance(stretch, Stretch)
+        pickle.dump(_answer(ground, stretch), answers)
         answers.flush()
 
 
-def _listen(arrived: queue.SimpleQueue[Ground | Job]) -> None:
+def _listen(arrived: queue.SimpleQueue[Ground | Stretch]) -> None:
     try:
         while True:
             arrived.put(pickle.load(sys.stdin.buffer))
@@ -45,12 +45,12 @@ def _listen(arrived: queue.SimpleQueue[Ground | Job]) -> None:
         os._exit(0)
 
 
-def _answer(ground: Ground, job: Job) -> Outcome | OtxError:
+def _answer(ground: Ground, stretch: Stretch) -> Outcome | OtxError:
     try:
-        return train_trial(ground, job, SilentWatcher())
+        return train_trial(ground, stretch, SilentWatcher())
     except OtxError as error:
         return error
     except Exception as error:  # what no one foresaw is told by the process that asked
         traceback.print_exc()
         text = (str(error) or "no message").splitlines()[0]
-        return OtxError(f"trial {job.number} failed: {type(error).__name__}: {text}; details: {ground.folder}")
+        return OtxError(f"trial {stretch.number} failed: {type(error).__name__}: {text}; details: {ground.folder}")

@@ -18,7 +18,7 @@ import torch
 from otx_seg.errors import OtxError
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.watcher import Watcher
-from otx_seg.verbs.hpo.trial import Ground, Job, Outcome, train_trial
+from otx_seg.verbs.hpo.trial import Ground, Outcome, Stretch, train_trial
 from otx_seg.workspace.command_line import resume_command
 
 _CODE = "import sys; sys.path[:] = sys.argv[1:]; from otx_seg.verbs.hpo.worker import main; main()"
@@ -30,7 +30,7 @@ class Workers(Protocol):
 
     size: int
 
-    def start(self, job: Job) -> Future[Outcome]: ...
+    def start(self, stretch: Stretch) -> Future[Outcome]: ...
 
     def stop(self) -> None: ...
 
@@ -55,13 +55,13 @@ class OwnProcess:
 
     size = 1
 
-    def __init__(self, ground: Ground, watcher: Callable[[Job], Watcher]) -> None:
+    def __init__(self, ground: Ground, watcher: Callable[[Stretch], Watcher]) -> None:
         self.ground, self.watcher = ground, watcher
 
-    def start(self, job: Job) -> Future[Outcome]:
+    def start(self, stretch: Stretch) -> Future[Outcome]:
         """Train, and give a future that is done."""
         done: Future[Outcome] = Future()
-        done.set_result(train_trial(self.ground, job, self.watcher(job)))
+        done.set_result(train_trial(self.ground, stretch, self.watcher(stretch)))
         return done
 
     def stop(self) -> None:
@@ -92,14 +92,14 @@ class WorkerProcesses:
             self.free.put(process)
         return self
 
-    def start(self, job: Job) -> Future[Outcome]:
+    def start(self, stretch: Stretch) -> Future[Outcome]:
         """Let a process train that has nothing to do."""
-        return self.threads.submit(self._train, job)
+        return self.threads.submit(self._train, stretch)
 
-    def _train(self, job: Job) -> Outcome:
+    def _train(self, stretch: Stretch) -> Outcome:
         process = self.free.get()
         try:
-            return process.train(job)
+            return process.train(stretch)
         finally:
             self.free.put(process)
 
@@ -140,13 +140,13 @@ class _WorkerProcess:
         except BrokenPipeError:
             pass  # whoever waits for the answer sees that the process is gone
 
-    def train(self, job: Job) -> Outcome:
+    def train(self, stretch: Stretch) -> Outcome:
         """
         Raises:
             OtxError: what the training raised, or the process is gone.
         """
         assert self.process.stdout is not None
-        self._tell(job)
+        self._tell(stretch)
         try:
             answer = pickle.load(self.process.stdout)
         except (EOFError, pickle.UnpicklingError) as error:
@@ -154,7 +154,7 @@ class _WorkerProcess:
             how = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
             why = ", most likely for want of memory: train fewer trials at once" if code == -signal.SIGKILL else ""
             raise OtxError(
-                f"the process that trained trial {job.number} was ended {how}{why}; details: {self.log}",
+                f"the process that trained trial {stretch.number} was ended {how}{why}; details: {self.log}",
                 resume_command(TRAIN, self.log.parents[1]),
             ) from error
         if isinstance(answer, Exception):
@@ -191,6 +191,6 @@ def _environment(index: int, size: int) -> dict[str, str]:
     return {**threads, "CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else threads
 
 
-def open_workers(ground: Ground, size: int, watcher: Callable[[Job], Watcher]) -> Workers:
+def open_workers(ground: Ground, size: int, watcher: Callable[[Stretch], Watcher]) -> Workers:
     """Processes for `size` trials at once; for one at a time, this one."""
     return OwnProcess(ground, watcher) if size == 1 else WorkerProcesses(ground, size)
