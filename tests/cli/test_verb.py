@@ -66,7 +66,7 @@ def test_the_option_of_a_stray_file_or_folder(otx: Any, here: None, words: str, 
     ("words", "code", "told"),
     [
         ("predict nothing", 2, "unexpected extra argument (nothing)"),
-        ("check", 2, "Missing option"),
+        ("check", 2, "--data-roots is missing"),
         ("check --data-root data", 2, "No such option"),
         ("check data --help", 0, ""),
         ("quickstart data", 2, "unexpected extra argument"),

@@ -48,6 +48,7 @@ class Sources:
 
     @property
     def folders(self) -> tuple[Path, ...]:
+        """The folders, of both kinds."""
         return (*(source.root for source in self.labelled), *self.bare)
 
     @property
