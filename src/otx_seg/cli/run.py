@@ -15,7 +15,7 @@ from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 @click.argument("template", required=False)
 @click.option("--train-data-roots", metavar="FOLDER", help="Training data, see `otx train`.")
 @click.option("--val-data-roots", metavar="FOLDER", help="Validation data, see `otx train`.")
-@click.option("--test-data-roots", metavar="FOLDER", help="Data to measure on; else the validation data.")
+@click.option("--test-data-roots", metavar="FOLDER", help="Data to measure on; else a subset test of the training data, else the validation data.")
 @annotation_files_options("train", "val", "test")
 @data_format_option
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number (default 42).")
@@ -26,7 +26,7 @@ from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 @output_options
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def command(as_json: bool, **arguments: Any) -> None:
-    """The whole job in one go: train, evaluate, export, quantise, measure, pack.
+    """The whole job in one go: check, train, evaluate, export, quantise, measure, pack.
 
     It stops at the first failure. Called again with the same arguments, or with --output and its folder alone, it goes
     on where it stopped. Template and params are as for `otx train`, which chooses what is left open.
