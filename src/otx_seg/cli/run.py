@@ -15,7 +15,11 @@ from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 @click.argument("template", required=False)
 @click.option("--train-data-roots", metavar="FOLDER", help="Training data, see `otx train`.")
 @click.option("--val-data-roots", metavar="FOLDER", help="Validation data, see `otx train`.")
-@click.option("--test-data-roots", metavar="FOLDER", help="Data to measure on; else a subset test of the training data, else the validation data.")
+@click.option(
+    "--test-data-roots",
+    metavar="FOLDER",
+    help="Data to measure on; else a subset test of the training data, else the validation data.",
+)
 @annotation_files_options("train", "val", "test")
 @data_format_option
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number (default 42).")
