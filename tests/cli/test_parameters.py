@@ -42,6 +42,15 @@ def test_a_command_line_is_made_again_from_what_it_was_parsed_into() -> None:
     assert as_words(train, train.make_context("train", []).params) == []
 
 
+def test_the_word_may_be_left_out() -> None:
+    words = ["--a.b", "1", "SegNext-t", "--c.d=x=y", "-o", "--e.f", "--overwrite", "params", "--g.h", "2"]
+    parsed = train.make_context("train", list(words)).params
+    assert parsed["parameters"] == {"a.b": "1", "c.d": "x=y", "g.h": "2"}
+    assert (parsed["template"], parsed["output"], parsed["overwrite"]) == ("SegNext-t", "--e.f", True)
+    with pytest.raises(UsageError, match=r"--a.b needs a value"):
+        train.make_context("train", ["--a.b", "--overwrite"])
+
+
 def test_help_lists_every_parameter_with_the_values_of_the_template(otx: Any) -> None:
     shown = otx("train", "SegNext-t", "params", "--help").out
     for parameter in list_parameters(load("SegNext-t")):

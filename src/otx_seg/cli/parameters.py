@@ -1,10 +1,11 @@
-"""The part of a command line after the word `params`: hyper-parameters as ``--group.name VALUE``.
+"""Hyper-parameters on the command line: ``--group.name VALUE``, as in OTX 1.x after the word `params`.
 
 They are made from the template's schema: whatever has a field there can be set here, nothing is hidden.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -14,12 +15,14 @@ from otx_seg.errors import UsageError
 
 WORD = "params"
 
+_DOTTED = re.compile(r"--[a-z_]+\.[a-z_]+(=|$)")
+
 
 class ParametersCommand(Verb):
-    """A command whose arguments may end in ``params --group.name VALUE ...``.
+    """A command whose arguments may end in ``params --group.name VALUE ...``; the word may be left out.
 
-    What follows the word is parsed into a dictionary and handed to the command as its argument `parameters`;
-    ``params --help`` lists what there is, with the values of the template named on the command line.
+    What follows the word, or has a dot in its name, is parsed into a dictionary and handed to the command as its
+    argument `parameters`; ``params --help`` lists what there is, with the values of the template that is named.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -33,17 +36,29 @@ class ParametersCommand(Verb):
         return rest
 
     def _split(self, args: list[str]) -> tuple[list[str], list[str] | None]:
-        """What stands before and after the word `params`, unless that is itself the value of an option."""
+        """The command's own arguments, and the hyper-parameters: None if the word `params` is not there and they are
+        neither. A word that is the value of an option is nothing but that."""
         options = [option for option in self.params if isinstance(option, click.Option) and not option.is_flag]
         wanting = {name for option in options for name in option.opts}
-        for index, word in enumerate(args):
-            if word == WORD and (index == 0 or args[index - 1] not in wanting):
-                return args[:index], args[index + 1 :]
-        return args, None
+        own: list[str] = []
+        parameters: list[str] = []
+        rest = list(args)
+        while rest:
+            word = rest.pop(0)
+            is_value = bool(own) and own[-1] in wanting
+            if word == WORD and not is_value:
+                return own, [*parameters, *rest]
+            if is_value or not _DOTTED.match(word):
+                own.append(word)
+                continue
+            parameters.append(word)
+            if "=" not in word and rest and not rest[0].startswith("--") and rest[0] != WORD:
+                parameters.append(rest.pop(0))
+        return own, parameters or None
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Hyper-parameters"):
-            formatter.write_text("params --group.name VALUE ...  behind all other arguments;")
+            formatter.write_text("[params] --group.name VALUE ...  behind all other arguments;")
             formatter.write_text(f"`{ctx.command_path} [TEMPLATE] params --help` lists them.")
 
 

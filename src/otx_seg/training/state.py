@@ -49,6 +49,7 @@ def collect_state(training: Training) -> dict[str, Any]:
         "template": training.template.as_dict(),
         "origin": training.origin,
         "command": training.command,
+        "processes": training.accelerator.num_processes,
     }
 
 

@@ -40,7 +40,7 @@ from otx_seg.verbs.training_data import (
     refuse_other_data,
 )
 from otx_seg.verbs.training_folder import open_training_run
-from otx_seg.verbs.training_report import announce_plan, finish, tell_finished
+from otx_seg.verbs.training_report import announce_plan, finish, tell_finished, tell_going_on
 from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.label_schema import write_label_schema
 from otx_seg.workspace.logs import log_to
@@ -184,6 +184,8 @@ def _train(
             tell_finished(run, training.position.ended)
         elif plan.search is None:
             announce_plan(plan, data, run, origin)
+            if plan.state is not None:
+                tell_going_on(training.position, plan.state, processes.num_processes)
         with naming_lost_processes(run):
             plan, result = _fit(training, plan, data, weights, run, watcher)
         if processes.is_main_process:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from otx_seg.configuration.learning import MOST_EPOCHS
 from otx_seg.datasets import TrainingData
@@ -12,6 +13,7 @@ from otx_seg.report.run_report import write_report
 from otx_seg.report.tables import as_text, scores_table
 from otx_seg.report.trials import describe_trials, read_trials
 from otx_seg.training.devices import describe_device
+from otx_seg.training.state import Position
 from otx_seg.training.watcher import TrainResult
 from otx_seg.verbs.auto_configuration import announce, as_lines
 from otx_seg.verbs.plan import Plan
@@ -44,6 +46,29 @@ def announce_plan(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -
         ", ".join(limits),
         run.path,
     )
+
+
+def tell_going_on(position: Position, state: dict[str, Any], processes: int) -> None:
+    """Say where a run goes on, and if it does with other processes than before.
+
+    Args:
+        state: the checkpoint.
+        processes: that train now.
+    """
+    logger.info("going on in epoch %d, after %d steps", position.epoch + 1, position.step)
+    before = state.get("processes", processes)
+    if before != processes:
+        logger.warning(
+            "the run was trained by %s together so far and is by %s now, so that a step uses %g times as many images: "
+            "start it like before to go on as it began",
+            _processes(before),
+            _processes(processes),
+            processes / before,
+        )
+
+
+def _processes(number: int) -> str:
+    return "1 process" if number == 1 else f"{number} processes"
 
 
 def tell_finished(run: RunFolder, reason: str) -> None:

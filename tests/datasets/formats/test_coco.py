@@ -147,6 +147,10 @@ def test_an_unknown_category(coco):
 def test_files_that_are_no_coco(coco):
     root = coco([])
     path = root / "annotations" / "instances_train2017.json"
+    for beginning in ('{"info": {}, "images": [', '{"images": [', "", "PK"):
+        path.write_text(beginning)
+        with pytest.raises(DataError, match=r"instances_train2017.json: (not valid JSON|the file is empty)"):
+            open_folder(root)
     path.write_text('{"info": {}, "images": [')
     with pytest.raises(DataError, match="not valid JSON"):
         open_folder(root)

@@ -62,7 +62,10 @@ def _files(root: Path) -> dict[str, Path]:
     ranks: dict[str, int] = {}
     for path in [*files_with(root / _ANNOTATIONS, ".json"), *files_with(root, ".json")]:
         task, _, rest = path.stem.partition("_")
-        if any(path.stem == other or path.stem.startswith(f"{other}_") for other in _OTHER_TASKS) or not _is_coco(path):
+        # A damaged file of that name is no reason to look elsewhere: whoever reads it says what is wrong.
+        named = task in _TASKS and bool(rest) and path.parent.name == _ANNOTATIONS
+        other = any(path.stem == other or path.stem.startswith(f"{other}_") for other in _OTHER_TASKS)
+        if other or not (named or _is_coco(path)):
             continue
         rank, name = (_TASKS.index(task), rest) if task in _TASKS else (len(_TASKS), path.stem)
         name = _subset(name)

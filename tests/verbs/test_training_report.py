@@ -1,0 +1,19 @@
+"""What a training says of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from otx_seg.training.state import Position
+from otx_seg.verbs.training_report import tell_going_on
+
+
+def test_a_run_that_goes_on_says_where_and_warns_of_other_processes(messages: Any) -> None:
+    position = Position(batch_size=8, epoch=2, step=97)
+    tell_going_on(position, {"processes": 2}, 2)
+    tell_going_on(position, {}, 2)  # a checkpoint of an earlier version
+    assert messages.text.count("going on in epoch 3, after 97 steps") == 2
+    assert "trained by" not in messages.text
+    tell_going_on(position, {"processes": 2}, 1)
+    assert "was trained by 2 processes together so far and is by 1 process now" in messages.text
+    assert "a step uses 0.5 times as many images" in messages.text
