@@ -130,6 +130,15 @@ def test_nothing_to_tell_apart(dataset, save, value, message):
         require_two_labels(subset, scan(subset))
 
 
+def test_a_label_of_255_is_said_to_be_ignored(dataset, save):
+    root = dataset(["a"])
+    save(root / "masks" / "a.png", np.where(np.arange(48).reshape(6, 8) < 12, 255, 0).astype(np.uint8))
+    with pytest.raises(
+        DataError, match=r"nothing to learn: 25\.0 % of the pixels are 255 or white, which is ignored; if"
+    ):
+        require_two_labels(open_default(root), scan(open_default(root)))
+
+
 def test_two_labels_are_enough(dataset):
     subset = open_default(dataset(["a"]))
     require_two_labels(subset, scan(subset))

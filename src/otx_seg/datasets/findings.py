@@ -165,8 +165,7 @@ def _training_problems(training: Inspection, input_size: tuple[int, int] | None)
     try:
         require_two_labels(training.subset, report)
     except DataError as error:
-        what = str(error).removeprefix(f"{training.subset.root}: ").partition("; ")[0]
-        advice = "there is nothing to learn: check that the masks hold numbers or colours of the data set's labels"
+        what, _, advice = str(error).removeprefix(f"{training.subset.root}: ").partition("; ")
         yield Problem("error", "one_label", name, what, advice)
         return
     yield from label_problems(name, labels, report, labels.names)

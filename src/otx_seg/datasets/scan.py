@@ -267,7 +267,13 @@ def require_two_labels(subset: Subset, report: ScanReport) -> None:
     present = [name for name, pixels in zip(subset.labels.names, report.pixels_per_label, strict=True) if pixels]
     if len(present) < 2:
         found = f"only the label {present[0]!r} occurs" if present else "every pixel is ignored"
+        advice = "check that the masks hold numbers or colours of the data set's labels"
+        if report.ignored_pixels:
+            share = report.ignored_pixels / (report.ignored_pixels + sum(report.pixels_per_label))
+            advice = (
+                f"{100 * share:.1f} % of the pixels are 255 or white, which is ignored; if that is a label, say so with "
+                "its colour behind its name in labels.txt (background 0 0 0, defect 255 255 255)"
+            )
         raise DataError(
-            f"{subset.root}: {found} in the masks of {report.images} images; there is nothing to learn: check that the "
-            "masks hold numbers or colours of the data set's labels"
+            f"{subset.root}: {found} in the masks of {report.images} images; there is nothing to learn: {advice}"
         )
