@@ -271,7 +271,7 @@ def require_two_labels(subset: Subset, report: ScanReport) -> None:
         if report.ignored_pixels:
             share = report.ignored_pixels / (report.ignored_pixels + sum(report.pixels_per_label))
             advice = (
-                f"{100 * share:.1f} % of the pixels are 255 or white, which is ignored; if that is a label, say so with "
+                f"{100 * share:.1f} % of the pixels are 255 or white, which is ignored; if that is a label, say so by "
                 "its colour behind its name in labels.txt (background 0 0 0, defect 255 255 255)"
             )
         raise DataError(
