@@ -125,7 +125,7 @@ def test_convert(otx: Any, two_formats: Path) -> None:
     assert done.code == 0, done.err
     assert "Images: 3 (train 2, val 1)" in done.out
     assert "Labels: background, cat, dog" in done.out
-    assert "Next: otx train --train-data-roots out" in done.out
+    assert "Next: otx check --data-roots out" in done.out
     again = otx("convert", "--data-roots", two_formats, "--data-format", "coco", "-o", "out")
     assert (again.code, again.out) == (2, "")
     assert "out: is not empty" in again.message

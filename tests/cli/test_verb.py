@@ -25,6 +25,13 @@ def here(otx: Any) -> None:
     Path("photo.jpg").touch()
 
 
+@pytest.mark.parametrize("option", ["--model", "--template"])
+def test_a_template_with_an_option_that_only_others_have(otx: Any, option: str) -> None:
+    outcome = otx("train", option, "SegNext-t", "--train-data-roots", "data")
+    assert outcome.code == 2
+    assert f"{option}: here the template stands without an option, as in otx train SegNext-t" in outcome.err
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -43,4 +43,4 @@ def command(**arguments: Any) -> None:
     results.print(f"Images: {sum(result.images.values())} ({parts})", soft_wrap=True)
     results.print(f"Labels: {', '.join(result.labels.names)}", soft_wrap=True)
     results.print(f"Data: {result.output}", soft_wrap=True)
-    results.print(f"Next: {otx_command('train', '--train-data-roots', result.output)}", soft_wrap=True)
+    results.print(f"Next: {otx_command('check', '--data-roots', result.output)}", soft_wrap=True)

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from otx_seg.errors import OtxError
+from otx_seg.verbs.interruption import interruptions_as_such
 
 VERBS = {
     "quickstart": "draw a small data set and run the whole job on it",
@@ -76,7 +77,8 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed while working, 2 wrong usage, 3 unusable data."""
     try:
-        cli.main(arguments, standalone_mode=False)
+        with interruptions_as_such():
+            cli.main(arguments, standalone_mode=False)
         sys.exit(0)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)

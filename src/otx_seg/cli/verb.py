@@ -12,6 +12,7 @@ from otx_seg.workspace.model_file import holds_model
 
 _MODELS = (".pth", ".xml", ".onnx", ".zip")
 _TEMPLATES = (".yaml", ".yml")
+_NAMES_OF_TEMPLATE = ("--model", "--template")  # of the same thing in other verbs
 
 
 class Verb(click.Command):
@@ -20,7 +21,15 @@ class Verb(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing:
             self._refuse_strays(ctx, args)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name not in _NAMES_OF_TEMPLATE or not any(item.name == "template" for item in self.params):
+                raise
+            raise UsageError(
+                f"{error.option_name}: here the template stands without an option, as in "
+                + otx_command(ctx.info_name or "", "SegNext-t")
+            ) from error
 
     def _refuse_strays(self, ctx: click.Context, args: list[str]) -> None:
         """

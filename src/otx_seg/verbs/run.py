@@ -16,6 +16,7 @@ from otx_seg.datasets import HowToRead, find_subsets
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.verbs.benchmark import check_seconds
+from otx_seg.verbs.interruption import interruptions_as_such
 from otx_seg.verbs.job import (
     STATE,
     Asked,
@@ -252,7 +253,8 @@ def _do(step: Step, place_in_order: str, job: Job, state: JobState) -> None:
     state.write()
     start = time.monotonic()
     try:
-        result = step.work(job, state.done)
+        with interruptions_as_such():
+            result = step.work(job, state.done)
     except (OtxError, KeyboardInterrupt) as error:
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else error.what
         kind = type(error) if isinstance(error, OtxError) else OtxError

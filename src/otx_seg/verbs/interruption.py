@@ -1,0 +1,41 @@
+"""Ctrl-C inside libraries that take it for an error of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
+
+
+@contextlib.contextmanager
+def interruptions_as_such() -> Iterator[None]:
+    """Libraries that call back into Python may raise errors of their own for whatever was raised there.
+
+    Where someone else handles SIGINT, or it is ignored, this changes nothing.
+
+    Raises:
+        KeyboardInterrupt: in place of any exception after a SIGINT.
+    """
+    interrupted = False
+
+    def note(_: int, __: FrameType | None) -> NoReturn:
+        nonlocal interrupted
+        interrupted = True
+        raise KeyboardInterrupt
+
+    try:
+        ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        before = signal.signal(signal.SIGINT, note) if ours else None
+    except ValueError:
+        before = None  # not in the main thread, which alone is interrupted
+    try:
+        yield
+    except Exception as error:
+        if interrupted:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)

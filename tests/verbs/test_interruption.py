@@ -1,0 +1,42 @@
+"""Ctrl-C is one, whatever a library makes of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from otx_seg.verbs.interruption import interruptions_as_such
+
+
+def library(interrupted: bool) -> None:
+    """Wraps whatever its callback raises."""
+    try:
+        if interrupted:
+            os.kill(os.getpid(), signal.SIGINT)
+        raise ValueError("of the callback")
+    except BaseException as error:
+        raise RuntimeError("conversion failed") from error
+
+
+def test_an_error_after_ctrl_c_is_an_interruption() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), interruptions_as_such():
+        library(interrupted=True)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_other_errors_stay() -> None:
+    with pytest.raises(RuntimeError, match="conversion failed"), interruptions_as_such():
+        library(interrupted=False)
+
+
+def test_what_ignores_ctrl_c_goes_on_doing_so() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(RuntimeError, match="conversion failed"), interruptions_as_such():
+            library(interrupted=True)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
