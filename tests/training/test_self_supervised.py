@@ -168,6 +168,7 @@ def test_without_a_length_it_is_that_of_the_parameter(images: Path, tmp_path: Pa
     settings = {**parameters, **REGIONS, "self_supervised.steps": 4}
     with pytest.raises(CrashAt.CrashError):
         train(images, template="Lite-HRNet-s-mod2", parameters=settings, output=run, watcher=CrashAt(2))
-    assert load(run / "template.yaml").hyper_parameters.learning_parameters.num_iters == 2
+    assert load(run / "template.yaml").hyper_parameters.learning_parameters.num_iters == 1
     result = train(resume_from=run)
-    assert (result.steps, result.epochs) == (6, 2)  # 8 images make 3 steps of at most 3; 4 steps are 2 epochs
+    # 8 images make 3 steps of at most 3, and an epoch goes round them floor(5 - 0.7 sqrt(2)) = 4 times: 32 images.
+    assert (result.steps, result.epochs) == (11, 1)

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from otx_seg.verbs.interruption import interruptions_as_such
+
+
+@pytest.fixture(autouse=True)
+def listening() -> Iterator[None]:
+    """As in a shell: a process that was started in the background ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def library(interrupted: bool) -> None:

@@ -280,9 +280,12 @@ def test_the_next_best_trial_goes_on_where_the_best_one_diverges_in_the_end(
             if self.parameters.learning_rate == poisoned:
                 torch.nn.init.constant_(next(self.model.parameters()), float("nan"))
 
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
     monkeypatch.setattr(start, "Training", Poisoned)
     with monkeypatch.context() as patch:
-        patch.setattr("otx_seg.verbs.train.free_memory", lambda: os.kill(os.getpid(), signal.SIGINT))
+        patch.setattr("otx_seg.verbs.train.free_memory", interrupt)
         with pytest.raises(KeyboardInterrupt):  # the next best trial is chosen, and has saved nothing yet
             train(resume_from=output)
     result = train(resume_from=output)
