@@ -36,6 +36,11 @@ def test_an_error_after_ctrl_c_is_an_interruption() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_the_inner_one_of_two_is_told_first() -> None:
+    with interruptions_as_such(), pytest.raises(KeyboardInterrupt), interruptions_as_such():
+        library(interrupted=True)
+
+
 def test_other_errors_stay() -> None:
     with pytest.raises(RuntimeError, match="conversion failed"), interruptions_as_such():
         library(interrupted=False)

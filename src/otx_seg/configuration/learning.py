@@ -7,9 +7,8 @@ import math
 from otx_seg.configuration.facts import PLANNED_MINUTES, Decision, MachineFacts
 from otx_seg.datasets.epoch_sampler import EpochSampler
 from otx_seg.losses.class_weights import LabelStatistics, class_weights
+from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE
 
-BATCH_SIZE = "learning_parameters.batch_size"
-LEARNING_RATE = "learning_parameters.learning_rate"
 WORKERS = "learning_parameters.num_workers"
 ROUNDS = "learning_parameters.rounds_per_epoch"
 EPOCHS = "learning_parameters.num_iters"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -106,6 +107,11 @@ class Template(_Section):
         """(height, width) in pixels of what the network sees; the usual size as long as it is left open."""
         height, width = self.hyper_parameters.learning_parameters.input_size.split("x")
         return int(height), int(width)
+
+    @property
+    def input_side(self) -> float:
+        """The side in pixels of a square input as large as `input_size`."""
+        return math.sqrt(math.prod(self.input_size))
 
     @property
     def left_open(self) -> tuple[str, ...]:

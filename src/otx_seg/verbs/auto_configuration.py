@@ -14,11 +14,9 @@ from otx_seg import template as templates
 from otx_seg.algorithms import takes_label_weights
 from otx_seg.configuration.facts import DataFacts, Decision, MachineFacts, data_facts
 from otx_seg.configuration.learning import (
-    BATCH_SIZE,
     CLASS_WEIGHTS,
     EPOCHS,
     INTERVAL,
-    LEARNING_RATE,
     LOSS,
     choose_batch_size,
     choose_class_weights,
@@ -41,7 +39,7 @@ from otx_seg.configuration.network import (
 )
 from otx_seg.datasets import ScanReport, TrainingData
 from otx_seg.template import Template
-from otx_seg.template.search_space import limits
+from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, limits
 from otx_seg.verbs.batch_that_fits import find_batch
 from otx_seg.verbs.plan import Plan
 from otx_seg.workspace.run_folder import RunFolder
@@ -160,8 +158,7 @@ def _input_size(template: Template, data: DataFacts, machine: MachineFacts) -> D
 
 
 def _batch_size(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
-    height, width = template.input_size
-    return choose_batch_size(machine, template.gigaflops, (height * width) ** 0.5, data.work)
+    return choose_batch_size(machine, template.gigaflops, template.input_side, data.work)
 
 
 def _workers(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
@@ -179,9 +176,8 @@ def _epochs(template: Template, data: DataFacts, machine: MachineFacts) -> Decis
     batches = (parameters.batch_size, machine.world_size, parameters.rounds_per_epoch)
     affordable = math.inf
     if not machine.gpu:  # how fast a GPU is, is a guess
-        height, width = template.input_size
-        side = math.sqrt(height * width)
-        affordable = affordable_steps(_candidate(template), side, data, machine, 0, parameters.batch_size)
+        this, side = _candidate(template), template.input_side
+        affordable = affordable_steps(this, side, data, machine, 0, parameters.batch_size)
     return choose_epochs(data.images, parameters.max_minutes, *batches, affordable)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from accelerate.utils import gather_object
 
 from otx_seg import algorithms
@@ -25,8 +23,7 @@ def find_batch(template: Template, data: TrainingData, machine: MachineFacts, wo
     Returns:
         images per step and process, the same for all processes; 0 where nothing is known of the memory.
     """
-    height, width = template.input_size
-    estimated = estimate_largest_batch(machine, template.gigaflops, math.sqrt(height * width), work)
+    estimated = estimate_largest_batch(machine, template.gigaflops, template.input_side, work)
     if estimated is not None:
         return estimated
     if not machine.gpu:

@@ -9,6 +9,16 @@ from types import FrameType
 from typing import NoReturn
 
 
+class _Note:
+    """Interrupts as Python's own handler does, and remembers it."""
+
+    interrupted = False
+
+    def __call__(self, _: int, __: FrameType | None) -> NoReturn:
+        self.interrupted = True
+        raise KeyboardInterrupt
+
+
 @contextlib.contextmanager
 def interruptions_as_such() -> Iterator[None]:
     """Libraries that call back into Python may raise errors of their own for whatever was raised there.
@@ -18,22 +28,16 @@ def interruptions_as_such() -> Iterator[None]:
     Raises:
         KeyboardInterrupt: in place of any exception after a SIGINT.
     """
-    interrupted = False
-
-    def note(_: int, __: FrameType | None) -> NoReturn:
-        nonlocal interrupted
-        interrupted = True
-        raise KeyboardInterrupt
-
+    note, before = _Note(), signal.getsignal(signal.SIGINT)
     try:
-        ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        ours = before is signal.default_int_handler or isinstance(before, _Note)
         before = signal.signal(signal.SIGINT, note) if ours else None
     except ValueError:
         before = None  # not in the main thread, which alone is interrupted
     try:
         yield
     except Exception as error:
-        if interrupted:
+        if note.interrupted:
             raise KeyboardInterrupt from error
         raise
     finally:

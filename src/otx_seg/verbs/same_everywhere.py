@@ -5,21 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from accelerate.utils import gather_object
 
 from otx_seg.datasets import TrainingData
 from otx_seg.errors import UsageError
+from otx_seg.training.checkpoint import differences
 from otx_seg.verbs.plan import Plan
 from otx_seg.verbs.training_data import describe_data
 
-_COMPARED = {
-    "seed": "another seed",
-    "train": "other training images",
-    "val": "other validation images",
-    "unlabelled": "other unlabelled images",
-    "template": "other parameters or another template",
-}
+_FILES = {"train": "training images", "val": "validation images", "unlabelled": "unlabelled images"}
 
 
 def refuse_differences(plan: Plan, data: TrainingData) -> None:
@@ -29,23 +25,24 @@ def refuse_differences(plan: Plan, data: TrainingData) -> None:
         UsageError: they are not the same, so that the processes would wait for each other in vain, or score other
             images than they should.
     """
-    described = {**describe_data(plan, data), "template": plan.template.as_dict()}
-    mine = {name: hashlib.sha256(json.dumps(described[name]).encode()).hexdigest() for name in _COMPARED}
+    described = describe_data(plan, data)
+    digests = {name: hashlib.sha256(json.dumps(described[name]).encode()).hexdigest() for name in _FILES}
+    mine = {**digests, "seed": plan.seed, **plan.template.as_dict()}
     if difference := first_difference(gather_object([mine])):
         raise UsageError(difference)
 
 
-def first_difference(found: Sequence[dict[str, str]]) -> str:
+def first_difference(found: Sequence[dict[str, Any]]) -> str:
     """What the first process differs in that is not like process 0, in words; empty if all are alike.
 
     Args:
-        found: a digest of each thing compared, for each process.
+        found: for each process a digest of the files of each subset, the seed, and the template.
     """
-    for rank, digests in enumerate(found):
-        differs = [words for name, words in _COMPARED.items() if digests[name] != found[0][name]]
-        if differs:
+    for rank, one in enumerate(found):
+        for key, ours, theirs in differences(found[0], one)[:1]:
+            what = f"other {_FILES[key]} than process 0" if key in _FILES else f"{key} = {theirs!r}, process 0 {ours!r}"
             return (
-                f"process {rank} has {' and '.join(differs)} than process 0: start all machines with the same "
-                "arguments, the same version and copies of the same data"
+                f"process {rank} has {what}: start all machines with the same arguments, the same version and copies "
+                "of the same data"
             )
     return ""
