@@ -316,6 +316,14 @@ def test_a_template_that_is_wrong(otx: Any, data: Path, tmp_path: Path, changes:
     refused(otx("train", a_template(tmp_path, **changes), "--train-data-roots", data, *PARAMS), 2, text)
 
 
+def test_an_impossible_network_is_told_before_the_data_is_read(otx: Any, data: Path, tmp_path: Path) -> None:
+    content = yaml.safe_load(find_template_file("Lite-HRNet-s-mod2").read_text())
+    content["model"]["decode_head"]["in_channels"] = [60, 120, 64]
+    outcome = otx("train", a_template(tmp_path, **content), "--train-data-roots", data, *PARAMS)
+    refused(outcome, 2, "model.decode_head.in_channels is [60, 120, 64], but", "[60, 120, 240]")
+    assert "checking" not in outcome.err
+
+
 def test_a_template_that_would_run_something(otx: Any, data: Path, tmp_path: Path) -> None:
     content = yaml.safe_load(find_template_file("Lite-HRNet-s-mod2").read_text())
     marker = tmp_path / "executed"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mmseg.registry import MODELS
@@ -13,7 +15,7 @@ from otx_seg import template
 from otx_seg.errors import UsageError
 from otx_seg.models import build_model
 from otx_seg.models.backbones import choose_backbone, constructor_arguments, known_backbones, list_backbones
-from otx_seg.models.fit import Level, fitting_levels, levels_of, with_backbone
+from otx_seg.models.fit import Level, fitting_levels, levels_of, try_network, with_backbone
 
 QUICK = ("mobilenetv2", "stdc1", "mit-b0")
 
@@ -70,6 +72,22 @@ def test_the_template_says_what_the_network_is() -> None:
     assert made.size_mb == pytest.approx(4e-6 * made.parameter_count, abs=0.01)
     read_back = template.from_dict(made.as_dict(), "here")
     assert read_back == made
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value", "message"),
+    [
+        ("decode_head", "in_index", [0, 1, 7], "decode_head.in_index is [0, 1, 7], but model.backbone gives 3 feature"),
+        ("decode_head", "in_channels", [60, 120, 64], "in_channels is [60, 120, 64], but the feature maps that model"),
+        ("decode_head", "channels", 0, "the backbone LiteHRNet of template Lite-HRNet-s-mod2 does not go with"),
+    ],
+)
+def test_a_network_that_was_written_wrongly(part: str, key: str, value: Any, message: str) -> None:
+    right = template.load("Lite-HRNet-s-mod2")
+    try_network(right)
+    model = {**right.model, part: {**right.model[part], key: value}}
+    with pytest.raises(UsageError, match=re.escape(message)):
+        try_network(right.model_copy(update={"model": model}))
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -127,11 +127,14 @@ def test_keys_that_would_load_something(path: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("backbone.stem_chanels", 3, "stem_chanels"),
-        ("decode_head.in_index", [0, 1], "cannot be built"),
+        ("backbone.stem_chanels", 3, "model.backbone cannot be built: .*stem_chanels"),
+        ("backbone.stages", 3, "model.backbone cannot be built: object of type 'int'"),
+        ("decode_head.channels", -3, "model.decode_head cannot be built: .*negative dimension"),
+        # mmseg asserts it without a message
+        ("decode_head.in_index", [0, 1], "model.decode_head cannot be built: assert len.in_channels. == len.in_index"),
         ("decode_head", None, "model.decode_head has to be a mapping"),
         ("type", "BaseSegmentor", "unknown type"),
-        ("type", "ReLU", "cannot be built"),
+        ("type", "ReLU", "model cannot be built"),
         ("backbone.type", 3, "the name of a class, not 3"),
     ],
 )

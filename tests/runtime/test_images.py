@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from otx_seg.errors import DataError
-from otx_seg.runtime.images import read_image, verify_image
+from otx_seg.runtime.images import grey_bits, read_image, verify_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 PHOTO = cv2.resize(PIXELS, (64, 48), interpolation=cv2.INTER_CUBIC)  # smooth, so that JPEG keeps it
@@ -90,6 +90,8 @@ def test_twelve_bits_of_sixteen_keep_their_shades(tmp_path, save, suffix):
     np.testing.assert_array_equal(read_image(save(tmp_path / f"a{suffix}", twelve))[0, :, 1], [0, 0, 1, 128, 255])
     brighter = np.array([[0, 15, 16, 2048, 4096]], np.uint16)
     np.testing.assert_array_equal(read_image(save(tmp_path / f"b{suffix}", brighter))[0, :, 1], [0, 0, 0, 8, 16])
+    assert [grey_bits(tmp_path / f"{name}{suffix}") for name in "ab"] == [12, 16]
+    assert grey_bits(save(tmp_path / f"c{suffix}", np.zeros((2, 2), np.uint8))) is None
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])

@@ -150,6 +150,22 @@ def test_files_of_annotations(drawn_data: Path, drawn_as_coco: dict[str, Path]) 
     assert "images_in_several_subsets" in [problem.code for problem in leaking.problems]
 
 
+def test_what_annotations_say_wrongly_is_put_right_in_them(
+    drawn_data: Path, drawn_as_coco: dict[str, Path], tmp_path: Path
+) -> None:
+    content = json.loads(drawn_as_coco["train"].read_text())
+    first = content["images"][0]
+    first |= {"width": 9, "height": 9}
+    content["annotations"] = [one for one in content["annotations"] if one["image_id"] != first["id"]]
+    content["images"][1]["file_name"] = "lost.jpg"
+    (tmp_path / "train.json").write_text(json.dumps(content))
+    problems = found(check(drawn_data, train_ann_files=tmp_path / "train.json"))
+    assert problems["missing_files"].what == "1 file missing to which the annotations lead"
+    assert "correct the annotations" in problems["missing_files"].advice
+    assert [Path(file.path).name for file in problems["missing_files"].files] == ["lost.jpg"]
+    assert problems["mask_sizes"].advice.startswith("correct the size of the image there")
+
+
 def copied(file: Path) -> Path:
     return shutil.copy(file, file.with_name("again.json"))
 
@@ -332,6 +348,19 @@ def test_sizes_and_ignored_pixels(data: Path) -> None:
     for number in range(IMAGES):
         write(data / "train", f"{number}", np.pad(drawn(), (0, SIDE), constant_values=255), number)
     assert only(check(data)).what == "75 % of the pixels are ignored (255)"
+
+
+def test_dark_images_among_grey_ones_of_16_bits(data: Path) -> None:
+    for number in range(3):
+        grey = np.random.default_rng(number).integers(0, 4096, (SIDE, SIDE)).astype(np.uint16)
+        Image.fromarray(grey).save(data / "train" / "images" / f"{number}.png")
+    assert check(data).problems == ()  # alone they are a camera of 12 bits; colour beside them is none of their kind
+    for number in range(2):
+        Image.fromarray(grey * (14 + number)).save(data / "val" / "images" / f"{number}.png")
+    problem = only(check(data))
+    assert (problem.code, problem.severity, problem.subset) == ("uneven_grey", "warning", "train, val")
+    assert problem.what.startswith("3 of 5 grey images of 16 bits have no value above 4095 and count as 12 bits")
+    assert [Path(file.path).name for file in problem.files] == ["0.png", "1.png", "2.png"]
 
 
 def test_a_single_image_cannot_be_split(data: Path) -> None:

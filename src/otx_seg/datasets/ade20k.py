@@ -13,7 +13,7 @@ from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.dataset_meta import META_FILE, check_names, read_dataset_meta
 from otx_seg.datasets.folder import first_of, index_images, listed_folders, subset_name
 from otx_seg.datasets.layout_clues import files_with, folders_on_the_way_down
-from otx_seg.datasets.samples import Sample, Subset
+from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels, background_index, default_colors
 
@@ -80,7 +80,7 @@ def _open(
     found = described()[name]
     usable = {key: image for key, image in sorted(images.items()) if key in masks and image in found}
     unmatched = tuple(
-        f"image without {'description' if key in masks else 'mask'}: {image}"
+        LeftOut("unmatched_files", f"image without {'description' if key in masks else 'mask'}", str(folder), image)
         for key, image in sorted(images.items())
         if key not in usable
     )

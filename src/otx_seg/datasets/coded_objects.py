@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.datasets.masks import HasMaskFile, MaskContentError, stored_values, verify_mask_file
+from otx_seg.datasets.masks import SIZE_ADVICE, HasMaskFile, MaskContentError, stored_values, verify_mask_file
 from otx_seg.datasets.samples import Sample
 from otx_seg.labels import IGNORE_INDEX
 
@@ -26,12 +26,14 @@ class CodedObjects:
         codes: by the name of a sample, JSON of the label index of each code in its mask.
         by_instance: whether the code is the number of an object, in blue, instead of that of a class, in red and green.
         void: none.
+        size_advice: see `MaskReader`.
     """
 
     names: tuple[str, ...]
     codes: Mapping[str, str]
     by_instance: bool
     void: tuple[str, ...] = ()
+    size_advice: str = SIZE_ADVICE
 
     def read(self, sample: Sample) -> NDArray[np.uint8]:
         """uint8 (H, W): indices of `names`; 255 where no object is.

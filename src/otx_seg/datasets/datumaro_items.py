@@ -24,7 +24,7 @@ from otx_seg.datasets.outlines import (
     split_polygons,
     tell_of_strays,
 )
-from otx_seg.datasets.samples import Sample, Subset
+from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
 
@@ -129,11 +129,16 @@ def _open(
     for item in dataset.subsets()[name]:
         path = getattr(item.media, "path", None)
         if path is None or not Path(path).is_file():
-            unmatched.append(f"image {path or item.id} of the subset {name} is not there")
+            reason = f"of the subset {name}, but not there"
+            unmatched.append(
+                LeftOut("missing_files", reason, str(root), os.path.relpath(path, root) if path else item.id)
+            )
             continue
         relative = Path(os.path.relpath(path, root)).as_posix()
         if relative.startswith("../"):
-            unmatched.append(f"image {path} of the subset {name} lies outside of {root}")
+            unmatched.append(
+                LeftOut("missing_files", f"of the subset {name}, but outside of {root}", str(root), relative)
+            )
             continue
         ignored, objects, left_out, short = outlines.of(item.annotations)
         boxes += left_out

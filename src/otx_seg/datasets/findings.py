@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from otx_seg.datasets.copies import equal_by
-from otx_seg.datasets.folder import OF_NO_SUBSET
 from otx_seg.datasets.inspection import Inspected, Inspection
 from otx_seg.datasets.problems import (
     FileNote,
@@ -23,7 +21,7 @@ from otx_seg.datasets.problems import (
     untrained_labels,
     unvalidated_labels,
 )
-from otx_seg.datasets.samples import Sample, Subset
+from otx_seg.datasets.samples import Sample
 from otx_seg.datasets.scan import VISIBLE_EXTENT, require_two_labels
 from otx_seg.datasets.split import Use, check_same_labels
 from otx_seg.errors import DataError
@@ -34,6 +32,16 @@ DIFFERENT_SHAPES = 2
 """The same of the ratio of width to height."""
 MUCH_IGNORED = 0.5
 """Share of ignored pixels above which something may have gone wrong with the masks."""
+
+_LEFT_OUT = {
+    "files_of_no_subset": (
+        "there are images or masks that no subset has",
+        "give images and masks the same folders",
+    ),
+    "unmatched_files": ("{} without partner", "give image and mask the same path but for the suffix"),
+    "missing_files": ("{} missing to which the annotations lead", "put them there, or correct the annotations"),
+}
+"""What is said of each `LeftOut.kind`, and what to do."""
 
 
 class Copy(NamedTuple):
@@ -62,6 +70,7 @@ def find_problems(inspections: Sequence[tuple[Inspection, Use]], input_size: tup
         problems += _single_image(training, is_validated=any(use == "validation" for _, use in others))
         for other, use in others:
             problems += _compared(training, other, use)
+    problems += _unevenly_bright([inspection for inspection, _ in inspections])
     groups = equal_images([inspection for inspection, _ in inspections])
     problems += shared_images([[(copy.inspection.name, copy.sample.image) for copy in group] for group in groups])
     return [*problems, *_copies_within(groups), *_contradictions(groups)]
@@ -71,6 +80,24 @@ def _single_image(training: Inspection, is_validated: bool) -> Iterator[Problem]
     if len(training.subset) - len(training.report.broken) == 1 and not is_validated:
         what, advice = "a single image cannot be split into training and validation", "add images"
         yield Problem("error", "single_image", training.name, what, advice)
+
+
+def _unevenly_bright(inspections: Sequence[Inspection]) -> Iterator[Problem]:
+    """Grey images of 16 bits that are read in two ways."""
+    found: dict[int | None, list[FileNote]] = {}
+    names = []
+    for inspection in inspections:
+        for sample, seen in zip(inspection.subset.samples, inspection.samples, strict=True):
+            found.setdefault(seen.grey_bits, []).append(FileNote(sample.image))
+            names += [inspection.name] if seen.grey_bits else []
+    if found.get(12) and found.get(16):
+        total = len(found[12]) + len(found[16])
+        what = (
+            f"{len(found[12]):,} of {count(total, 'grey image')} of 16 bits {'has' if len(found[12]) == 1 else 'have'} "
+            "no value above 4095 and count as 12 bits: they are made 16 times as bright as the others"
+        )
+        advice = "if all come from the same camera, save all of them with 8 bits per pixel, scaled alike"
+        yield Problem("warning", "uneven_grey", ", ".join(dict.fromkeys(names)), what, advice, tuple(found[12]))
 
 
 def equal_images(inspections: Sequence[Inspection]) -> list[tuple[Copy, ...]]:
@@ -86,18 +113,11 @@ def equal_images(inspections: Sequence[Inspection]) -> list[tuple[Copy, ...]]:
 
 def _file_problems(inspection: Inspection) -> Iterator[Problem]:
     name, subset, total = inspection.name, inspection.subset, len(inspection.subset)
-    outside = [message for message in subset.unmatched if OF_NO_SUBSET in message]
-    alone = [message for message in subset.unmatched if OF_NO_SUBSET not in message]
-    if outside:
-        what = "there are images or masks that no subset has"
-        advice = "give images and masks the same folders; until then they are left out"
-        files = tuple(_without_partner(subset, message) for message in outside)
-        yield Problem("warning", "files_of_no_subset", name, what, advice, files)
-    if alone:
-        what = f"{count(len(alone), 'file')} without partner"
-        advice = "give image and mask the same path but for the suffix; until then they are left out"
-        files = tuple(_without_partner(subset, message) for message in alone)
-        yield Problem("warning", "unmatched_files", name, what, advice, files)
+    for kind, (what, advice) in _LEFT_OUT.items():
+        files = tuple(FileNote(left.path, left.reason) for left in subset.unmatched if left.kind == kind)
+        if files:
+            what = what.format(count(len(files), "file"))
+            yield Problem("warning", kind, name, what, f"{advice}; until then they are left out", files)
     damaged = _noted(inspection, lambda found: found.finding.damage)
     if damaged:
         what = f"{len(damaged):,} of {count(total, 'sample')} cannot be read"
@@ -117,13 +137,6 @@ def _file_problems(inspection: Inspection) -> Iterator[Problem]:
 def _said_once(notes: Sequence[FileNote]) -> tuple[str, tuple[FileNote, ...]]:
     """What to do, as said of the first file, and of each file only what is wrong with it."""
     return notes[0].note.partition("; ")[2], tuple(FileNote(path, note.partition("; ")[0]) for path, note in notes)
-
-
-def _without_partner(subset: Subset, message: str) -> FileNote:
-    kind, _, name = message.partition(": ")
-    first = subset.samples[0]
-    of_image = "image" in kind.partition(" with")[0]
-    return FileNote(os.path.normpath(f"{first.images_folder if of_image else first.masks_folder}/{name}"), kind)
 
 
 def _noted(inspection: Inspection, message_of: Callable[[Inspected], str | None]) -> tuple[FileNote, ...]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta, read_ignored_labels
-from otx_seg.datasets.samples import Sample, Subset
+from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, entries_of, image_names, is_image_name
 
@@ -30,9 +30,6 @@ DEFAULT_SUBSET = "default"
 
 SUBSETS = ("train", "val", "test")
 """What subsets are called by everybody."""
-
-OF_NO_SUBSET = " of no subset with "
-"""Part of the messages on what belongs to no subset."""
 
 _IMAGES, _MASKS = "images", "masks"
 _CANONICAL = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
@@ -122,16 +119,20 @@ def _beside(folder: Path, used: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(folder / entry.name for entry in entries_of(str(folder)) if entry.name not in names)
 
 
-def left_out(folders: Folders) -> tuple[str, ...]:
-    """A message for each file or folder of images or masks that lies beside the subsets."""
-    return (*_told(folders.beside_images, "image", "masks"), *_told(folders.beside_masks, "mask", "images"))
+def left_out(folders: Folders) -> tuple[LeftOut, ...]:
+    """The files and folders of images or masks that lie beside the subsets."""
+    return (
+        *_of_no_subset(folders.images, folders.beside_images, "image", "masks"),
+        *_of_no_subset(folders.masks, folders.beside_masks, "mask", "images"),
+    )
 
 
-def _told(paths: Iterable[Path], kind: str, others: str) -> Iterator[str]:
+def _of_no_subset(folder: Path, paths: Iterable[Path], kind: str, others: str) -> Iterator[LeftOut]:
     for path in sorted(path for path in paths if not path.name.startswith(".")):
         number = sum(1 for _ in image_names(str(path))) if path.is_dir() else int(is_image_name(path.name))
         if number:
-            yield f"{number} {kind}{'' if number == 1 else 's'}{OF_NO_SUBSET}{others}: ../{path.name}"
+            reason = f"{number} {kind}{'' if number == 1 else 's'} of no subset with {others}"
+            yield LeftOut("files_of_no_subset", reason, str(folder), f"../{path.name}")
 
 
 def layouts_in(root: Path) -> list[Path]:
@@ -184,7 +185,7 @@ def open_subset(root: Path, folders: Folders) -> Subset:
 
 def pair_files(
     images_folder: Path, masks_folder: Path, image_ending: str = "", mask_ending: str = ""
-) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
+) -> tuple[tuple[Sample, ...], tuple[LeftOut, ...]]:
     """Images and the masks that belong to them, by their paths below the two folders without suffix.
 
     Args:
@@ -192,7 +193,7 @@ def pair_files(
             folders are passed over.
 
     Returns:
-        the samples, sorted by name, and a message for each file without partner.
+        the samples, sorted by name, and the files without partner.
 
     Raises:
         DataError: no images, no folder of masks, no pair, or two files of the same name.
@@ -206,9 +207,15 @@ def pair_files(
             f"{masks_folder.parent}: no folder {masks_folder.name}; each image needs a mask of the same name in it"
         )
     masks = index_images(masks_folder, mask_ending)
-    unmatched = [f"image without mask: {images[key]}" for key in sorted(images.keys() - masks.keys())]
-    unmatched += [f"mask without image: {masks[key]}" for key in sorted(masks.keys() - images.keys())]
     folders = (str(images_folder), str(masks_folder))
+    unmatched = [
+        LeftOut("unmatched_files", reason, folder, files[key])
+        for reason, folder, files, others in (
+            ("image without mask", folders[0], images, masks),
+            ("mask without image", folders[1], masks, images),
+        )
+        for key in sorted(files.keys() - others.keys())
+    ]
     samples = [Sample(images[key], masks[key], *folders) for key in images.keys() & masks.keys()]
     if not samples:
         raise DataError(f"{images_folder.parent}: no image has a mask of the same name; {first_of(unmatched)}")
@@ -226,10 +233,10 @@ def _ignored_labels(meta: Path, samples: Iterable[Sample], below: str) -> dict[s
     return found
 
 
-def first_of(messages: Sequence[str]) -> str:
+def first_of(messages: Sequence[object]) -> str:
     """The first few of them in one line."""
     more = f" and {len(messages) - _LISTED} more" if len(messages) > _LISTED else ""
-    return "; ".join(messages[:_LISTED]) + more
+    return "; ".join(map(str, messages[:_LISTED])) + more
 
 
 def index_images(folder: Path, ending: str = "") -> dict[str, str]:

@@ -14,7 +14,7 @@ from otx_seg.datasets.copies import digest_of_pixels
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import Finding, ImageContent, ScanReport, examine, summarise
 from otx_seg.errors import DataError
-from otx_seg.runtime.images import read_bytes, read_image
+from otx_seg.runtime.images import grey_bits, read_bytes, read_image
 from otx_seg.runtime.processors import processor_count
 
 _MAX_COMPARED_PIXELS = 50_000_000  # larger images are compared as files: decoded, they need 150 MB and more each
@@ -28,11 +28,13 @@ class Inspected(NamedTuple):
         image_digest: of the decoded pixels, equal for images that look equal; of the file for huge ones. Empty where
             the sample cannot be used.
         mask_digest: of the labels.
+        grey_bits: of the image, see `otx_seg.runtime.images.grey_bits`.
     """
 
     finding: Finding
     image_digest: bytes = b""
     mask_digest: bytes = b""
+    grey_bits: int | None = None
 
     @property
     def sound(self) -> bool:
@@ -96,9 +98,10 @@ def _inspect(subset: Subset, sample: Sample) -> Inspected:
         return Inspected(finding)
     try:
         image_digest = _image_digest(sample, finding.content.size)
+        bits = grey_bits(sample.image)
     except DataError as error:  # PNG files whose checksums are right and whose pixels are not
         return Inspected(Finding(None, damage=str(error)))
-    return Inspected(finding, image_digest, digest_of_pixels(mask))
+    return Inspected(finding, image_digest, digest_of_pixels(mask), bits)
 
 
 def _image_digest(sample: Sample, size: tuple[int, int]) -> bytes:

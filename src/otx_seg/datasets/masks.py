@@ -30,6 +30,9 @@ from otx_seg.runtime.images import UNREADABLE, imdecode, open_header, read_bytes
 MAX_LABELS = 254
 """A mask is uint8: 255 is ignored and 254 marks a colour without label while a file is being decoded."""
 
+SIZE_ADVICE = "save the mask at the image's size"
+"""What to do about a mask file of another size than its image."""
+
 Color = tuple[int, int, int]
 _UNKNOWN = 254
 _WHITE = (255, 255, 255)
@@ -65,6 +68,11 @@ class MaskCode(NamedTuple):
     void: tuple[str, ...] = ()
     instance_bits: int = 0
     source: str = "dataset_meta.json"
+
+    @property
+    def size_advice(self) -> str:
+        """See `MaskReader`."""
+        return SIZE_ADVICE
 
     def read(self, sample: HasMaskFile) -> NDArray[np.uint8]:
         """`read_mask` of the sample's mask file."""

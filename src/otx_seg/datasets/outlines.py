@@ -47,12 +47,14 @@ class OutlinedObjects:
         uncovered: index of the label of pixels that no object covers.
         pages: by the name of a sample, its size and objects as JSON: few bytes that travel fast to other processes.
         void: none.
+        size_advice: see `MaskReader`.
     """
 
     names: tuple[str, ...]
     uncovered: int
     pages: Mapping[str, bytes]
     void: tuple[str, ...] = ()
+    size_advice: str = "correct the size of the image there, or put the image here that the outlines were drawn on"
 
     def read(self, sample: Sample) -> NDArray[np.uint8]:
         """uint8 (H, W): indices of `names`, 255 for ignored.

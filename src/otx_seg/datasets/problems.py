@@ -143,7 +143,10 @@ def untrained_labels(
     if not lacking:
         return []
     what = f"labels that no training image shows: {', '.join(lacking)}"
-    advice = 'move such images to the training data, or name the labels under "ignored_labels" of dataset_meta.json'
+    advice = (
+        "move such images to the training data; where there is a dataset_meta.json, "
+        '"ignored_labels" in it may name them'
+    )
     return [Problem("error", "untrained_labels", name, what, advice)]
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,31 @@ class Sample:
         return f"{self.masks_folder}/{self.mask_name}"
 
 
+class LeftOut(NamedTuple):
+    """A file that was found or named and that no sample is made of.
+
+    Attributes:
+        kind: ``unmatched_files``: an image without mask or a mask without image; ``files_of_no_subset``: it lies beside
+            the subsets; ``missing_files``: annotations lead to it, and it is not there or of no use.
+        reason: what is wrong with it, without its name.
+        folder: where it lies, or should lie.
+        name: its path relative to that, or the line that names it.
+    """
+
+    kind: Literal["unmatched_files", "files_of_no_subset", "missing_files"]
+    reason: str
+    folder: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """Where it lies, or should lie."""
+        return os.path.normpath(f"{self.folder}/{self.name}")
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.name}"
+
+
 class MaskReader(Protocol):
     """What makes the masks of a data set: from files of values or colours, or from outlines of objects.
 
@@ -53,6 +79,7 @@ class MaskReader(Protocol):
     Attributes:
         names: what the values of `read` mean, in index order.
         void: those of `names` that are no labels; their pixels are ignored.
+        size_advice: what to do about a mask of another size than its image.
     """
 
     @property
@@ -60,6 +87,9 @@ class MaskReader(Protocol):
 
     @property
     def void(self) -> tuple[str, ...]: ...
+
+    @property
+    def size_advice(self) -> str: ...
 
     def read(self, sample: Sample) -> NDArray[np.uint8]:
         """uint8 (H, W): indices of `names`, 255 for ignored. Raises DataError naming the file."""
@@ -77,7 +107,7 @@ class Subset:
         labels: what the values of `read_mask` mean: the labels of the data set in its order, or others among which
             they are, see `with_labels`.
         samples: sorted by name.
-        unmatched: one message for each image without mask and each mask without image; these are left out.
+        unmatched: what was found or named and is not among `samples`.
         mask_code: how masks are made: what values and colours in mask files mean, or the outlines of objects.
         use_polygons: whether masks go through polygons and back, as the original toolkit did.
         ignored_labels: for samples whose annotation of some labels does not count, by name: these labels.
@@ -86,7 +116,7 @@ class Subset:
     root: Path
     labels: Labels
     samples: tuple[Sample, ...]
-    unmatched: tuple[str, ...]
+    unmatched: tuple[LeftOut, ...]
     mask_code: MaskReader
     use_polygons: bool = False
     ignored_labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

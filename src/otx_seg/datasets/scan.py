@@ -194,7 +194,8 @@ def examine(subset: Subset, sample: Sample) -> tuple[Finding, NDArray[np.uint8] 
     except DataError as error:
         return Finding(None, damage=str(error)), None
     if mask.shape != size:
-        return Finding(None, fault=_wrong_size(sample, mask.shape, size), wrong_size=True), None
+        fault = _wrong_size(sample, mask.shape, size, subset.mask_code.size_advice)
+        return Finding(None, fault=fault, wrong_size=True), None
     pixels = count_values(mask)
     counted = (*pixels[: len(subset.labels)].tolist(), int(pixels[IGNORE_INDEX]))
     return Finding(ImageContent(counted, size, mean_extents(mask, len(subset.labels)))), mask
@@ -220,11 +221,11 @@ def mean_extents(mask: NDArray[np.uint8], labels: int) -> tuple[float, ...]:
     return tuple((2 * pixels / np.maximum(runs, 1)).tolist())
 
 
-def _wrong_size(sample: Sample, mask: tuple[int, ...], image: tuple[int, int]) -> str:
+def _wrong_size(sample: Sample, mask: tuple[int, ...], image: tuple[int, int], advice: str) -> str:
     turned = "; rotation by EXIF counts for the image, not for the mask" if mask == image[::-1] else ""
     return (
         f"{sample.mask}: the mask has {mask[1]} x {mask[0]} pixels, its image {sample.name} has "
-        f"{image[1]} x {image[0]}; save the mask at the image's size{turned}"
+        f"{image[1]} x {image[0]}; {advice}{turned}"
     )
 
 

@@ -8,6 +8,7 @@ import importlib
 import io
 import logging
 import pkgutil
+import traceback
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,18 @@ _FORBIDDEN_KEYS = {
     "pretrained": "weights to start from are named by learning_parameters.pretrained and pretrained.url",
     "checkpoint": "weights to start from are named by learning_parameters.pretrained and pretrained.url",
 }
+
+FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What networks raise that are given other numbers or names than they can work with."""
 
 
 def build_model(template: str | Path | Template, num_classes: int) -> EncoderDecoder:
@@ -126,10 +139,28 @@ def _build(model: dict[str, Any], where: str) -> EncoderDecoder:
         warnings.simplefilter("ignore", UserWarning)
         try:
             network = MODELS.build(model)
-        except (TypeError, ValueError, AssertionError, KeyError, ImportError) as error:
-            raise UsageError(f"{where}: the network of `model:` cannot be built: {error}") from error
+        except FAULTS as error:
+            raise UsageError(f"{where}: {_failing_part(model)} cannot be built: {said(error)}") from error
         if not isinstance(network, EncoderDecoder):
             raise UsageError(f"{where}: model.type: {model['type']!r} is no EncoderDecoder")
         with contextlib.redirect_stdout(io.StringIO()):  # MSCAN prints here
             network.init_weights()
     return network
+
+
+def _failing_part(model: dict[str, Any]) -> str:
+    """The key of the part that cannot be built by itself either; ``model`` where each can."""
+    for part in ("backbone", "decode_head"):
+        try:
+            MODELS.build(copy.deepcopy(model[part]))
+        except FAULTS:
+            return f"model.{part}"
+    return "model"
+
+
+def said(error: Exception) -> str:
+    """What an error says, or, of an assertion without a message, what was asserted."""
+    if str(error):
+        return str(error)
+    where = traceback.extract_tb(error.__traceback__)
+    return (where[-1].line if where else None) or type(error).__name__

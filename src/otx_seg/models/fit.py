@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from otx_seg.errors import UsageError
 from otx_seg.models.backbones import ChosenBackbone
-from otx_seg.models.build import build_model
+from otx_seg.models.build import FAULTS, build_model, said
 from otx_seg.models.complexity import measure
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template
@@ -69,6 +69,32 @@ def with_backbone(template: Template, chosen: ChosenBackbone) -> Template:
     return new.model_copy(update=numbers)
 
 
+def try_network(template: Template) -> None:
+    """Build the network of a template that somebody wrote and let it make a step, before data is looked at for long.
+
+    Raises:
+        UsageError: it cannot be built, its head does not fit its backbone, or it cannot be trained.
+    """
+    network = build_model(template, 2)
+    name = f"{template.model['backbone']['type']} of template {template.name}"
+    levels, head = levels_of(network.backbone, name), template.model["decode_head"]
+    index, channels = head.get("in_index", -1), head.get("in_channels")
+    try:
+        chosen = [level.channels for level in _chosen_levels(levels, index)]
+    except IndexError as error:
+        raise UsageError(
+            f"template {template.name}: model.decode_head.in_index is {index}, but model.backbone gives "
+            f"{len(levels)} feature maps, numbered from 0"
+        ) from error
+    given = chosen[0] if isinstance(index, int) else chosen
+    if channels not in (None, given):
+        raise UsageError(
+            f"template {template.name}: model.decode_head.in_channels is {channels}, but the feature maps that "
+            f"model.backbone gives at in_index {index} have {given}"
+        )
+    _take_a_step(SegmentationNetwork(network), name)
+
+
 def _identity(template: Template, chosen: ChosenBackbone) -> dict[str, Any]:
     head = template.model["decode_head"]["type"].removesuffix("Head")
     name = f"{chosen.name}-{head}"
@@ -101,8 +127,8 @@ def levels_of(backbone: nn.Module, name: str) -> list[Level]:
         backbone.train(training)  # some of mmseg's backbones return nothing here
         try:
             maps = backbone(images)
-        except (RuntimeError, AssertionError, ValueError, TypeError) as error:
-            raise UsageError(f"the backbone {name} fails on images of {_SIDE}x{_SIDE} pixels: {error}") from error
+        except FAULTS as error:
+            raise UsageError(f"the backbone {name} fails on images of {_SIDE}x{_SIDE} pixels: {said(error)}") from error
         if not isinstance(maps, (list, tuple)) or not all(isinstance(item, Tensor) and item.ndim == 4 for item in maps):
             raise UsageError(f"the backbone {name} gives no list of feature maps, which a head needs")
         found.append([Level(item.shape[1], _SIDE / item.shape[2]) for item in maps])
@@ -143,7 +169,7 @@ def _take_a_step(network: SegmentationNetwork, name: str) -> None:
         logits = network.train()(torch.randint(0, 256, (2, 3, _SIDE, _SIDE)))
         loss = functional.cross_entropy(logits, torch.randint(0, 2, (2, _SIDE, _SIDE)))
         loss.backward()
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
-        raise UsageError(f"the backbone {name} does not go with the template's head: {error}") from error
+    except FAULTS as error:
+        raise UsageError(f"the backbone {name} does not go with the template's head: {said(error)}") from error
     if not torch.isfinite(loss):
         raise UsageError(f"the backbone {name} gives no finite loss with the template's head")

@@ -218,10 +218,26 @@ def _as_rgb(image: ImageFile.ImageFile, path: str | Path) -> NDArray[np.uint8]:
     shown = _upright(image)
     if shown.mode in _SIXTEEN_BIT_GREY:
         values = np.asarray(shown)
-        return np.repeat((values >> (4 if values.max() < 4096 else 8)).astype(np.uint8)[:, :, None], 3, axis=2)
+        return np.repeat((values >> (_bits_of(values) - 8)).astype(np.uint8)[:, :, None], 3, axis=2)
     if shown.mode in ("I", "F"):
         raise DataError(f"{path}: 32-bit samples; save the image with 8 or 16 bits per channel")
     return np.array(shown.convert("RGB"))
+
+
+def _bits_of(values: NDArray) -> int:
+    return 12 if values.max() < 1 << 12 else 16
+
+
+def grey_bits(path: str | Path) -> int | None:
+    """How many bits `read_image` takes the values of a grey image with 16 bits per pixel to have: 12 or 16.
+
+    None for all other images.
+
+    Raises:
+        DataError: as `read_image`.
+    """
+    image = open_header(read_bytes(path), path)
+    return _bits_of(np.asarray(_load(image, path))) if image.mode in _SIXTEEN_BIT_GREY else None
 
 
 def verify_image(path: str | Path) -> tuple[int, int]:

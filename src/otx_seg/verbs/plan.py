@@ -13,6 +13,7 @@ from otx_seg.configuration.facts import Decision
 from otx_seg.datasets import AS_IT_LOOKS, DEFAULT_SEED, HowToRead
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, labels_from_plain
+from otx_seg.models.fit import try_network
 from otx_seg.template import Template
 from otx_seg.template.hyper_parameters import is_input_side
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint, refuse_other_template, template_of
@@ -133,6 +134,8 @@ def _new_plan(request: Request) -> Plan:
         )
     parameters = {**request.parameters, PARAMETER: train_type}
     chosen = chosen.override(parameters)
+    if _shipped(chosen) is None:
+        try_network(chosen)
     roots = Roots(
         Path(request.train_root),
         _path(request.val_root),
@@ -156,10 +159,15 @@ def _choose_template(named: str | Path | None, start: WeightsFile | BackboneFile
     made_from = start.template if start is not None and named is None else None
     if made_from is None:
         return templates.load(named or templates.default_template())
-    shipped = next((item.name for item in templates.find_templates() if item.name == made_from.name), None)
-    if shipped is not None and templates.load(shipped).model == made_from.model:
-        made_from = templates.load(shipped)
-    return made_from
+    return _shipped(made_from) or made_from
+
+
+def _shipped(template: Template) -> Template | None:
+    """The template of this name that comes with the program, if it makes the same network."""
+    if all(item.name != template.name for item in templates.find_templates()):
+        return None
+    shipped = templates.load(template.name)
+    return shipped if shipped.model == template.model else None
 
 
 def _refuse_unused(template: Template, known: Labels | None, given: dict[str, Any]) -> None:

@@ -175,7 +175,7 @@ def _refuse_untrained(data: TrainingData, train: ScanReport, val: ScanReport, kn
         raise DataError(
             f"{data.train.root}: no training pixel shows {listed}, so that it cannot be learned and would score 0: "
             f"move images there from {data.val.root}; or leave that out, for otx to divide the training images itself; "
-            f'or put "ignored_labels": {{"*": ["{missing[0][0]}"]}} in its dataset_meta.json'
+            f'or put "ignored_labels": {{"*": ["{missing[0][0]}"]}} in its dataset_meta.json, if it has one'
         )
 
 

@@ -115,7 +115,8 @@ def test_missing_images_are_listed(coco):
     content["images"].append({"id": 6, "file_name": "lost.png"})
     path.write_text(json.dumps(content))
     unmatched = open_folder(root)["train"].unmatched
-    assert unmatched == (f"{path.name} names lost.png, which is not in {root / 'train2017'}",)
+    assert tuple(map(str, unmatched)) == (f"named in {path.name}, but not in {root / 'train2017'}: lost.png",)
+    assert unmatched[0].path == str(root / "train2017" / "lost.png")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_files_that_are_no_coco(coco):
 def test_images_outside_the_data_set_are_not_looked_for(coco, tmp_path):
     put(tmp_path.parent / "secret.png", np.zeros((8, 10, 3), np.uint8))
     root = coco([], file_name="../../secret.png")
-    with pytest.raises(DataError, match=r"none of its 1 images is below .*names \.\./\.\./secret\.png"):
+    with pytest.raises(DataError, match=r"none of its 1 images is below .*: \.\./\.\./secret\.png"):
         open_folder(root)
 
 
@@ -182,7 +183,7 @@ def test_a_file_that_two_paths_could_mean_is_not_taken_for_either(coco):
     content = json.loads(path.read_text())
     content["images"].append({"id": 6, "file_name": "right/a.png"})
     path.write_text(json.dumps(content))
-    with pytest.raises(DataError, match=r"left/a\.png, which is not in .*train2017"):
+    with pytest.raises(DataError, match=r"but not in .*train2017: left/a\.png"):
         open_folder(root)
     content["images"].append({"id": 7, "file_name": "a.png"})  # this one says it
     path.write_text(json.dumps(content))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -342,6 +343,10 @@ def test_a_time_budget_too_short_for_trials_is_used_without_them(
     parameters = {"learning_parameters.max_minutes": 0.03, "learning_parameters.num_iters": 100_000}
     result = run(drawn_data, template, tmp_path / "run", 1.5, parameters=parameters)
     assert "no search: the 10000 steps" in messages.text
+    told = re.search(r"take ([\d.]+) % of this training.*max_minutes of about ([\d.e+]+)\. ", messages.text)
+    assert told is not None
+    # A first trial beside the winner may take half of a training.
+    assert float(told[2]) == pytest.approx(0.03 * float(told[1]) / 100 / 0.5, rel=0.06)
     assert result.reason == "the time budget is used up"
     assert values_of(tmp_path / "run") == [BAD_RATE]
 

@@ -12,7 +12,7 @@ from otx_seg.datasets.label_lists import labels_and_code, lines_of, read_label_l
 from otx_seg.datasets.layout_clues import files_with, head
 from otx_seg.datasets.listed_paths import located
 from otx_seg.datasets.masks import MaskCode
-from otx_seg.datasets.samples import Sample, Subset
+from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 from otx_seg.runtime.images import open_header, read_bytes
@@ -69,12 +69,13 @@ def _open(root: Path, listed: Path) -> Subset:
     for line in lines_of(listed):
         pair = _pair(line)
         if pair is None:
-            unmatched.append(f"{listed.name}: {line!r} names no image and mask")
+            unmatched.append(LeftOut("missing_files", f"{line!r} names no image and mask", str(root), listed.name))
             continue
         # The list may have been made for a copy of the data set deep in another one's folders.
         image, mask = (located(root, name) for name in pair)
         if image is None or mask is None:
-            unmatched.append(f"{listed.name} names {pair[0] if image is None else pair[1]}, which is not there")
+            missing = pair[0] if image is None else pair[1]
+            unmatched.append(LeftOut("missing_files", f"named in {listed.name}, but not there", str(root), missing))
             continue
         samples.append(Sample(image, mask, str(root), str(root)))
     if not samples:

@@ -15,7 +15,7 @@ from otx_seg.datasets.folder import DEFAULT_SUBSET, first_of, listed_folders, su
 from otx_seg.datasets.layout_clues import files_with, head
 from otx_seg.datasets.listed_paths import located, possible_paths
 from otx_seg.datasets.outlines import OutlinedObjects
-from otx_seg.datasets.samples import Sample, Subset
+from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -105,7 +105,8 @@ def _open(root: Path, path: Path) -> Subset:
     for name, page in sorted(content.pages.items()):
         file = file_of[name]
         if file is None or (uses[file] > 1 and file != name):  # shortened paths may mean several files
-            unmatched.append(f"{path.name} names {name}, which is not in {folder}")
+            reason = f"named in {path.name}, but not in {folder}"
+            unmatched.append(LeftOut("missing_files", reason, str(folder), name))
             continue
         samples.append(Sample(file, path.name, str(folder), str(path.parent)))
         pages[file] = page

@@ -20,7 +20,7 @@ from otx_seg.datasets.folder import (
 )
 from otx_seg.datasets.label_lists import labels_and_code, read_label_list
 from otx_seg.datasets.masks import MaskCode
-from otx_seg.datasets.samples import Sample, Subset
+from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.datasets.values_found import find_labels
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
@@ -92,7 +92,7 @@ def _open(root: Path, folders: Folders, labels_of: Callable[[], tuple[Labels, Ma
     return Subset(place, labels, samples, (*left_out(folders), *unmatched), code)
 
 
-def _samples(folders: Folders) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
+def _samples(folders: Folders) -> tuple[tuple[Sample, ...], tuple[LeftOut, ...]]:
     """As `pair_files`, with the ending of the masks' names that the most images have a mask by."""
     names = index_images(folders.images).keys()
     matches = {ending: len(names & index_images(folders.masks, ending).keys()) for ending in _ENDINGS}

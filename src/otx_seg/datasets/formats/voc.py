@@ -12,7 +12,7 @@ from otx_seg.datasets.folder import first_of, index_images, subset_name
 from otx_seg.datasets.label_lists import Listed, labels_and_code, lines_of
 from otx_seg.datasets.layout_clues import files_with, holds_folders
 from otx_seg.datasets.masks import Color, MaskCode
-from otx_seg.datasets.samples import Sample, Subset
+from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 
@@ -61,8 +61,9 @@ def _open(root: Path, listed: Path) -> Subset:
     names = list(dict.fromkeys(unicodedata.normalize("NFC", line) for line in lines_of(listed)))  # as of the index
     samples = [Sample(images[name], masks[name], *folders) for name in names if name in images and name in masks]
     unmatched = [
-        f"{listed.name} names {name}, which has no {'image' if name not in images else 'mask'}"
+        LeftOut("missing_files", f"named in {listed.name}, but without {lacking}", folder, name)
         for name in names
+        for lacking, folder in (("image", folders[0]) if name not in images else ("mask", folders[1]),)
         if name not in images or name not in masks
     ]
     if not samples:

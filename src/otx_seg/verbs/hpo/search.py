@@ -147,7 +147,9 @@ class Search:
         needed = rung * steps / max(outcome.steps, 1)
         halving = plan_halving(self.settings.ratio, needed)
         if halving is None:
-            longer = "a larger learning_parameters.max_minutes"
+            minutes = self.plan.template.hyper_parameters.learning_parameters.max_minutes
+            enough = float(f"{minutes * needed / (self.settings.ratio - 1.0):.2g}")
+            longer = f"learning_parameters.max_minutes of about {enough:g}"
             if needed <= 1.0:
                 longer += f", or --hpo-time-ratio {math.ceil(100 * (1.0 + needed)) / 100:.2f}"
             logger.warning(

@@ -37,7 +37,9 @@ def check_settings(ratio: float | None, parallel: int | None) -> Settings:
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError(
-            "--enable-hpo works in one process or, with --hpo-parallel, starts its own; start it without torchrun"
+            "--enable-hpo works in one process, or starts its own, one for each GPU or as many as --hpo-parallel says: "
+            "start it without torchrun, --gpus, --rdzv-endpoint, --base-rank and --world-size; CUDA_VISIBLE_DEVICES "
+            "chooses among the GPUs"
         )
     ratio = DEFAULT_RATIO if ratio is None else ratio
     if not 1.0 < ratio < math.inf:
