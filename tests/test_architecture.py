@@ -37,7 +37,7 @@ LAYERS = [
     "verbs",
     "cli",
 ]
-LEAVES = ("errors", "labels", "catalogue", "telemetry")
+LEAVES = ("errors", "labels", "catalogue", "telemetry", "words")
 
 
 def imported_parts(path: Path) -> set[str]:

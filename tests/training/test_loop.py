@@ -119,7 +119,7 @@ def test_resuming_a_finished_run_gives_its_result(
     result = train_briefly(drawn_data, tmp_path / "copy", resume_from=finished, watcher=recorder)
     assert (result.steps, recorder.steps) == (9, [])
     assert result.scores is not None
-    assert f"{tmp_path / 'copy'} is finished already: 3 epochs are done. This is its result" in messages.text
+    assert f"{tmp_path / 'copy'} is finished already: 3 epochs done. This is its result" in messages.text
     assert same_weights(tmp_path / "copy", finished)
 
 
@@ -197,7 +197,7 @@ def _resume(run: Path, **arguments: object) -> None:
 def test_a_finished_run_stays_as_it_is(drawn_data: Path, tmp_path: Path, finished: Path) -> None:
     recorder = Recorder()
     result = train_briefly(drawn_data, tmp_path / "again", resume_from=finished, watcher=recorder)
-    assert result.reason == "3 epochs are done"
+    assert result.reason == "3 epochs done"
     assert not recorder.steps
     assert not recorder.validations
     assert same_weights(tmp_path / "again", finished)

@@ -76,7 +76,7 @@ def finished(small_weights: Path, data: Path, tmp_path_factory: pytest.TempPathF
     result: Any = optimize(small_weights, data, data, output=run, parameters=BRIEF)
     assert result.weights == run / "nncf" / "weights.pth"
     assert result.epochs == 2
-    assert result.reason == "2 epochs are done"
+    assert result.reason == "2 epochs done"
     return run
 
 
@@ -226,7 +226,7 @@ def test_resuming_a_finished_run_gives_its_result_without_work(finished: Path, m
         assert result.as_json() == performance(finished)
         assert (result.model, result.weights) == (finished / "nncf/openvino.xml", finished / "nncf/weights.pth")
         assert result.before.images == 4
-    assert messages.text.count(f"{finished} is finished already: 2 epochs are done. This is its result") == 2
+    assert messages.text.count(f"{finished} is finished already: 2 epochs done. This is its result") == 2
     now = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.name != "otx.log"}
     assert {path for path in now if not path.is_dir() and now[path] != before.get(path)} == set()
 

@@ -37,9 +37,9 @@ def command(as_json: bool, **arguments: Any) -> None:
     from otx_seg.cli.screen import counting, prepare_screen, results
 
     prepare_screen()
-    from otx_seg.datasets.problems import count
     from otx_seg.report.tables import scores_table
     from otx_seg.verbs.evaluate import evaluate
+    from otx_seg.words import count
 
     with counting("evaluating") as advance:
         result = evaluate(arguments.pop("test_data_roots"), progress=advance, **arguments)

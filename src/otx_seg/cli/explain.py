@@ -49,8 +49,8 @@ def command(explain_data_roots: str | None, **arguments: Any) -> None:
     from otx_seg.cli.screen import counting, prepare_screen, results
 
     prepare_screen()
-    from otx_seg.datasets.problems import count
     from otx_seg.verbs.explain import explain
+    from otx_seg.words import count
 
     with counting("explaining") as advance:
         result = explain(explain_data_roots, progress=advance, **arguments)

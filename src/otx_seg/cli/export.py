@@ -49,8 +49,8 @@ def command(**arguments: Any) -> None:
     from otx_seg.cli.screen import prepare_screen, results
 
     prepare_screen()
-    from otx_seg.datasets.problems import count
     from otx_seg.verbs.export import export
+    from otx_seg.words import count
     from otx_seg.workspace.command_line import otx_command
 
     result = export(**arguments)

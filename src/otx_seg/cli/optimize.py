@@ -55,11 +55,11 @@ def command(**arguments: Any) -> None:
     from otx_seg.cli.screen import messages, prepare_screen, results
 
     prepare_screen()
-    from otx_seg.datasets.problems import count
     from otx_seg.deployment.fine_tuned import FineTuned
     from otx_seg.report.progress import TrainingDisplay
     from otx_seg.report.tables import table
     from otx_seg.verbs.optimize import optimize
+    from otx_seg.words import count
 
     with TrainingDisplay(messages) as display:
         result = optimize(watcher=display, progress=display.on_scan, **arguments)

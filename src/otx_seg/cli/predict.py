@@ -28,8 +28,8 @@ def command(input_path: str | None, **arguments: Any) -> None:
     from otx_seg.cli.screen import counting, prepare_screen, results
 
     prepare_screen()
-    from otx_seg.datasets.problems import count
     from otx_seg.verbs.predict import predict
+    from otx_seg.words import count
 
     with counting("predicting") as advance:
         result = predict(input_path, progress=advance, **arguments)

@@ -9,6 +9,7 @@ import click
 
 from otx_seg.cli.options import annotation_files_options, data_format_option, workspace_option
 from otx_seg.cli.parameters import ParametersCommand, as_words
+from otx_seg.words import count
 
 
 @click.command("train", cls=ParametersCommand)
@@ -95,7 +96,7 @@ def command(context: click.Context, **arguments: Any) -> None:
         return  # of the processes of a torchrun job, the first one tells
     if result.scores is not None:
         results.print(scores_table(result.scores, f"best epoch: {result.epoch} of {result.epochs}"))
-    results.print(f"Trained for {format_duration(result.elapsed_s)}, {result.steps} steps: {result.reason}.")
+    results.print(f"Trained for {format_duration(result.elapsed_s)}, {count(result.steps, 'step')}: {result.reason}.")
     results.print(f"Weights: {result.weights}", soft_wrap=True)
     if result.scores is None:
         following = f"otx train --load-weights {result.weights} --train-data-roots LABELLED"

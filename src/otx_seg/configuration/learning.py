@@ -8,6 +8,7 @@ from otx_seg.configuration.facts import PLANNED_MINUTES, Decision, MachineFacts
 from otx_seg.datasets.epoch_sampler import EpochSampler
 from otx_seg.losses.class_weights import LabelStatistics, class_weights
 from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE
+from otx_seg.words import count
 
 WORKERS = "learning_parameters.num_workers"
 ROUNDS = "learning_parameters.rounds_per_epoch"
@@ -99,7 +100,7 @@ def choose_rounds(images: int, batch_size: int, processes: int, counted: bool) -
     if counted:
         return Decision(ROUNDS, 1, "num_iters counts rounds")
     rounds = math.floor(max(5 - 0.7 * math.sqrt(steps - 1), 1))
-    return Decision(ROUNDS, rounds, f"one round is {_in_words(steps)}")
+    return Decision(ROUNDS, rounds, f"one round is {count(steps, 'step')}")
 
 
 def choose_workers(machine: MachineFacts) -> Decision:
@@ -131,7 +132,7 @@ def choose_epochs(
             max(1, int(affordable / per_epoch)),
             f", all that {PLANNED_MINUTES / 60:g} hours are enough for",
         )
-    steps = f"{epochs * per_epoch:,} steps at {_in_words(per_epoch)} each{within}"
+    steps = f"{count(epochs * per_epoch, 'step')} at {count(per_epoch, 'step')} each{within}"
     return Decision(EPOCHS, epochs, f"{steps}; early stopping may end them")
 
 
@@ -146,16 +147,12 @@ def choose_interval(images: int, minutes: float, batch_size: int, processes: int
         return Decision(INTERVAL, False, "under a time limit the clock decides")
     steps = _steps_per_epoch(images, batch_size, processes, rounds)
     if steps < _LONG_EPOCH:
-        return Decision(INTERVAL, True, f"epochs are short ({_in_words(steps)})")
-    return Decision(INTERVAL, False, f"epochs have {steps} steps")
+        return Decision(INTERVAL, True, f"epochs are short ({count(steps, 'step')})")
+    return Decision(INTERVAL, False, f"epochs have {count(steps, 'step')}")
 
 
 def _steps_per_epoch(images: int, batch_size: int, processes: int, rounds: int) -> int:
     return EpochSampler(images, batch_size, seed=0, rank=0, world_size=processes, rounds=rounds).steps
-
-
-def _in_words(steps: int) -> str:
-    return "1 step" if steps == 1 else f"{steps} steps"
 
 
 def choose_loss(listed: bool) -> Decision:

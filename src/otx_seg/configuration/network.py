@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from otx_seg.configuration.facts import PLANNED_MINUTES, DataFacts, Decision, MachineFacts
 from otx_seg.datasets.scan import VISIBLE_EXTENT
 from otx_seg.template.hyper_parameters import SIZE_STEP
+from otx_seg.words import count
 
 TEMPLATE = "template"
 INPUT_SIZE = "learning_parameters.input_size"
@@ -166,6 +167,6 @@ def _told(
     candidate: Candidate, side: int, data: DataFacts, machine: MachineFacts, minutes: float, batch_size: int
 ) -> str:
     steps = affordable_steps(candidate, side, data, machine, minutes, batch_size)
-    limit = f"{minutes:g} minute{'' if minutes == 1 else 's'}" if minutes else f"{PLANNED_MINUTES / 60:g} hours"
+    limit = count(minutes, "minute") if minutes else f"{PLANNED_MINUTES / 60:g} hours"
     number = f"about {float(f'{steps:.1g}'):,.0f}" if steps < _PLENTY else f"more than {_PLENTY:,}"
     return f"{number} steps in {limit}"

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from otx_seg.datasets.inspection import Inspection
-from otx_seg.datasets.problems import Problem, count
+from otx_seg.datasets.problems import Problem
 from otx_seg.datasets.split import Use
+from otx_seg.words import count
 
 Purpose = Literal["training", "self-supervised training"]
 

@@ -11,7 +11,6 @@ from otx_seg.datasets.problems import (
     FileNote,
     Problem,
     Severity,
-    count,
     label_problems,
     of_unused,
     other_paths,
@@ -25,6 +24,7 @@ from otx_seg.datasets.samples import Sample
 from otx_seg.datasets.scan import VISIBLE_EXTENT, require_two_labels
 from otx_seg.datasets.split import Use, check_same_labels
 from otx_seg.errors import DataError
+from otx_seg.words import count
 
 DIFFERENT_AREAS = 16
 """Images with this many times the area of others look very different once all are squashed to one size."""

@@ -24,6 +24,7 @@ from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta, read_ign
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, entries_of, image_names, is_image_name
+from otx_seg.words import count
 
 DEFAULT_SUBSET = "default"
 """The name of the subset whose images lie directly in the root."""
@@ -131,7 +132,7 @@ def _of_no_subset(folder: Path, paths: Iterable[Path], kind: str, others: str) -
     for path in sorted(path for path in paths if not path.name.startswith(".")):
         number = sum(1 for _ in image_names(str(path))) if path.is_dir() else int(is_image_name(path.name))
         if number:
-            reason = f"{number} {kind}{'' if number == 1 else 's'} of no subset with {others}"
+            reason = f"{count(number, kind)} of no subset with {others}"
             yield LeftOut("files_of_no_subset", reason, str(folder), f"../{path.name}")
 
 

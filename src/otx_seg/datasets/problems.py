@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from otx_seg.datasets.scan import ScanReport
 from otx_seg.labels import Labels
+from otx_seg.words import count
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -174,11 +175,6 @@ def shared_images(groups: Sequence[Sequence[tuple[str, str]]]) -> list[Problem]:
 def other_paths(group: Sequence[tuple[str, str]]) -> str:
     """All paths of a group but the first."""
     return ", ".join(path for _, path in group[1:])
-
-
-def count(number: int, noun: str) -> str:
-    """A number with its noun, in the plural where it has one."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def percent(share: float) -> str:

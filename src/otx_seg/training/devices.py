@@ -20,6 +20,7 @@ from otx_seg.runtime.processors import processor_count
 from otx_seg.template import Template
 from otx_seg.template.hyper_parameters import LearningParameters
 from otx_seg.training.optimizer import build_optimizer
+from otx_seg.words import count
 
 
 def start_accelerator(precision: str, idle_parameters: bool) -> Accelerator:
@@ -95,4 +96,4 @@ def describe_device() -> str:
     """The device a training would use, for people."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"CPU, {torch.get_num_threads()} threads"
+    return f"CPU, {count(torch.get_num_threads(), 'thread')}"

@@ -30,6 +30,7 @@ from otx_seg.training.state import Position, collect_state, restore_state
 from otx_seg.training.stopping import EarlyStopping, Stopping, StopRequest
 from otx_seg.training.views import open_views, slots_of
 from otx_seg.training.watcher import StepReport, TrainResult, ValidationReport, Watcher
+from otx_seg.words import count
 from otx_seg.workspace.atomic import write_tensors
 from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.run_folder import RunFolder
@@ -189,7 +190,7 @@ class Training:
         stalled = self._validate()
         if progress >= 1.0:
             by_time = position.epoch < self.parameters.num_iters
-            position.ended = "the time budget is used up" if by_time else f"{position.epoch} epochs are done"
+            position.ended = "the time budget is used up" if by_time else f"{count(position.epoch, 'epoch')} done"
         elif stalled:
             position.ended = self.selection.stopping.reason
         self._save_checkpoint()
@@ -224,9 +225,9 @@ class Training:
     def _interrupted(self, stop_request: StopRequest) -> InterruptedRunError:
         """Save everything; the error that ends the run."""
         self._save_checkpoint()
+        by, made = stop_request.signal_name or "another process", count(self.position.step, "step")
         return InterruptedRunError(
-            f"interrupted by {stop_request.signal_name or 'another process'} after {self.position.step} steps; "
-            "everything is saved",
+            f"interrupted by {by} after {made}; everything is saved",
             resume_command(self.command, self.run.path),
         )
 

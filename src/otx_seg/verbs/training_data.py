@@ -32,6 +32,7 @@ from otx_seg.losses.class_weights import class_weights
 from otx_seg.verbs.data import tell_skipped
 from otx_seg.verbs.plan import Plan
 from otx_seg.verbs.task_adaption import adapt_labels, find_new
+from otx_seg.words import count
 from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -169,9 +170,7 @@ def _refuse_untrained(data: TrainingData, train: ScanReport, val: ScanReport, kn
     counts = zip(data.train.labels.names, train.pixels_per_label, val.images_per_label, strict=True)
     missing = [(name, images) for name, pixels, images in counts if images and not pixels and name not in familiar]
     if missing:
-        listed = ", ".join(
-            f"{name!r} ({images} validation image{'' if images == 1 else 's'})" for name, images in missing
-        )
+        listed = ", ".join(f"{name!r} ({count(images, 'validation image')})" for name, images in missing)
         raise DataError(
             f"{data.train.root}: no training pixel shows {listed}, so that it cannot be learned and would score 0: "
             f"move images there from {data.val.root}; or leave that out, for otx to divide the training images itself; "

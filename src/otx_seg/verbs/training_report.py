@@ -17,6 +17,7 @@ from otx_seg.training.state import Position
 from otx_seg.training.watcher import TrainResult
 from otx_seg.verbs.auto_configuration import announce, as_lines
 from otx_seg.verbs.plan import Plan
+from otx_seg.words import count
 from otx_seg.workspace.run_folder import RunFolder, point_latest
 
 logger = logging.getLogger(__name__)
@@ -31,9 +32,9 @@ def announce_plan(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -
     if plan.resumed_run is None:
         announce(plan.decisions)
     parameters = plan.template.hyper_parameters.learning_parameters
-    limits = [f"at most {_minutes(parameters.max_minutes)}"] if parameters.max_minutes else []
+    limits = [f"at most {count(parameters.max_minutes, 'minute')}"] if parameters.max_minutes else []
     if not limits or parameters.num_iters < MOST_EPOCHS:
-        limits.insert(0, f"up to {parameters.num_iters} epochs")
+        limits.insert(0, f"up to {count(parameters.num_iters, 'epoch')}")
     more = f" and {parameters.unlabeled_batch_size} unlabelled images" if data.unlabelled is not None else ""
     logger.info("template %s on %s; %s", plan.template.name, describe_device(), origin)
     logger.info("training: %s, %s", plan.train_type, plan.reason)
@@ -55,7 +56,7 @@ def tell_going_on(position: Position, state: dict[str, Any], processes: int) -> 
         state: the checkpoint.
         processes: that train now.
     """
-    logger.info("going on in epoch %d, after %d steps", position.epoch + 1, position.step)
+    logger.info("going on in epoch %d, after %s", position.epoch + 1, count(position.step, "step"))
     before = state.get("processes", processes)
     if before != processes:
         logger.warning(
@@ -78,10 +79,6 @@ def tell_finished(run: RunFolder, reason: str) -> None:
         reason: why the training had ended.
     """
     logger.info("%s is finished already: %s. This is its result", run.path, reason)
-
-
-def _minutes(number: float) -> str:
-    return f"{number:g} minute{'' if number == 1 else 's'}"
 
 
 def finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: TrainResult) -> None:
