@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from otx_seg.verbs.hpo.halving import MOST_TRIALS, Halving, best, plan_halving
+from otx_seg.verbs.hpo.halving import MOST_TRIALS, Halving, best, plan_halving, winner
 
 
 def test_the_ratio_counts_what_stopped_trials_cost() -> None:
@@ -50,6 +50,12 @@ def test_no_search_takes_longer_than_its_ratio(epochs: int | None) -> None:
 def test_too_little_time_for_two() -> None:
     assert plan_halving(1.19, 0.2) is None
     assert plan_halving(1.19, 0.2, 5) is None
+
+
+def test_what_a_search_began_with_is_left_for_something_clearly_better() -> None:
+    assert winner({0: 0.500, 1: 0.509, 2: 0.4}) == 0
+    assert winner({0: 0.500, 1: 0.511, 2: 0.4}) == 1
+    assert winner({1: 0.2, 2: 0.1}) == 1  # it failed, or was stopped before
 
 
 def test_of_equal_trials_the_first_is_the_best() -> None:

@@ -12,8 +12,12 @@ from otx_seg.template.search_space import space_of
 from otx_seg.verbs.hpo.halving import SHORTEST_SHARE, Halving, plan_halving
 from otx_seg.verbs.plan import Plan
 
-FEWEST_STEPS = 50
-"""Steps before which scores are luck; half of a training's if it has fewer than twice as many."""
+FEWEST_STEPS = 300
+"""Steps before which the fastest start is ahead, not the best training; half of a training's if it has fewer than twice
+as many."""
+
+_WARMUPS = 3
+"""Warm-ups before which the same is true: a rate that is too high looks good as long as a part of it is in force."""
 
 
 def plan_search(plan: Plan, data: TrainingData) -> Halving:
@@ -52,5 +56,5 @@ def _shortest(template: Template, data: TrainingData) -> tuple[float, int | None
 
 
 def fewest_steps(template: Template) -> int:
-    """Steps after which a trial may be judged: scores have to mean something, and the warm-up has to be over."""
-    return max(FEWEST_STEPS, template.hyper_parameters.learning_parameters.learning_rate_warmup_iters)
+    """Steps after which a trial may be judged: scores have to mean something, and the warm-up has to be long over."""
+    return max(FEWEST_STEPS, _WARMUPS * template.hyper_parameters.learning_parameters.learning_rate_warmup_iters)

@@ -1,12 +1,12 @@
 """A search from its first trial to the training that goes on.
 
-1. Trial 0 has the values that the template names or that were decided; Optuna's TPE chooses those of the others from
-   the scores so far.
+1. Trial 0 has the values that the template names or that were decided; the next ones differ in one of them, a quarter
+   of its range up or down; after them Optuna's TPE chooses from the scores so far.
 2. All start from the same weights, with the same seed and split, and follow the learning rate of a whole training.
 3. At each rung the best third goes on from where it was paused, the others are stopped and their weights deleted. Those
    stopped at the last rung keep theirs.
-4. The last one left is the training itself: it is taken over into the run and goes on to its end. If its loss diverges
-   on the way, the next best of the last rung goes on instead.
+4. The last one left, which is trial 0 unless another is clearly better, is the training itself: it is taken over into
+   the run and goes on to its end. If its loss diverges on the way, the next best of the last rung goes on instead.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from otx_seg.training.loop import InterruptedRunError
 from otx_seg.training.state import random_state
 from otx_seg.training.stopping import StopRequest
 from otx_seg.training.watcher import SilentWatcher, Watcher
-from otx_seg.verbs.hpo.halving import Halving, best, plan_halving, survivors
+from otx_seg.verbs.hpo.halving import Halving, best, plan_halving, survivors, winner
 from otx_seg.verbs.hpo.length import fewest_steps, plan_search
 from otx_seg.verbs.hpo.progress import WholeJob
 from otx_seg.verbs.hpo.settings import write_settings
@@ -185,8 +185,8 @@ class Search:
             if not scores:
                 reason = next(iter(outcomes.values())).failure
                 raise OtxError(f"no trial came to {100 * share:.0f} % of a training: {reason}")
-            going_on = best(scores, survivors(len(left)))
             is_last = rung == len(self.halving.rungs) - 1  # those are needed if the best one fails later
+            going_on = [winner(scores)] if is_last else best(scores, survivors(len(left)))
             for number in set(left) - set(scores if is_last else going_on):
                 _delete_tensors(self.ground.run_of(number))
             left = going_on

@@ -14,14 +14,17 @@ import optuna
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from otx_seg.template.search_space import Space
+from otx_seg.template.search_space import BATCH_SIZE, Space
 from otx_seg.verbs.hpo.halving import Halving
 from otx_seg.verbs.hpo.trial import Outcome
 
 _JOURNAL = "journal.log"
 _HALVING = "halving"
 _RANDOM_SHARE = 1 / 3
-"""Share of the trials whose values are drawn at random, before scores say where to look."""
+"""Share of the trials that have to be known before scores say where to look; what is missing is drawn at random."""
+
+_STEP = 0.25
+"""How far the first trials are from trial 0, as a share of the range."""
 
 
 class Study:
@@ -46,7 +49,33 @@ class Study:
                 storage=storage, study_name="hpo", direction="maximize", load_if_exists=True
             )
             if not self.study.get_trials(deepcopy=False):
-                self.study.enqueue_trial({name: self._nearest(name) for name in space})
+                for values in self._around_first():
+                    self.study.enqueue_trial(values)
+
+    def _around_first(self) -> list[dict[str, Any]]:
+        """The values of the first trials: those of trial 0 and, as far as the space reaches, those with one of them
+        changed: a higher learning rate, a smaller batch and so on, then the other way round.
+
+        Random values differ in everything at once, and mostly by more than what may be gained.
+        """
+        start = {name: self._nearest(name) for name in self.space}
+        found = [start]
+        for turn in (1, -1):
+            for name in self.space:
+                up = turn if name != BATCH_SIZE else -turn  # what learns faster goes first
+                moved = {**start, name: self._moved(name, start[name], up * _STEP)}
+                if moved not in found:
+                    found.append(moved)
+        return found
+
+    def _moved(self, name: str, value: Any, share: float) -> Any:
+        """The value that lies this share of the range higher."""
+        limits = self.space[name]
+        if limits.log:
+            value *= (limits.high / limits.low) ** share
+        else:
+            value += (limits.high - limits.low) * share
+        return self._inside(name, round(value) if isinstance(self.first[name], int) else value)
 
     def values(self, number: int, trials: int) -> dict[str, Any]:
         """The values of a trial; they are chosen when it is asked about for the first time, one trial after another.
@@ -82,8 +111,11 @@ class Study:
 
     def _nearest(self, name: str) -> Any:
         """The value in the space that is nearest to the first trial's."""
+        return self._inside(name, self.first[name])
+
+    def _inside(self, name: str, value: Any) -> Any:
         kind = type(self.first[name])
-        return kind(min(max(self.first[name], self.space[name].low), self.space[name].high))
+        return kind(min(max(value, self.space[name].low), self.space[name].high))
 
     def outcome(self, number: int, rung: int) -> Outcome | None:
         """What was recorded of a trial at a rung, if it came there."""

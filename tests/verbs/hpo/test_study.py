@@ -1,0 +1,54 @@
+"""Which values the trials of a search have; the numbers are worked out by hand."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, Range
+from otx_seg.verbs.hpo.study import Study
+from otx_seg.verbs.hpo.trial import Outcome
+
+# Two decades and two octaves: a quarter of them is a factor of 3.16 and one of 1.41.
+SPACE = {LEARNING_RATE: Range(low=3e-4, high=3e-2, log=True), BATCH_SIZE: Range(low=4, high=16, log=True)}
+
+
+def asked(
+    folder: Path, first: dict[str, float], trials: int, scores: tuple[float, ...] = ()
+) -> list[tuple[float, int]]:
+    """The values of so many trials, each of which gets its score, or the last one's, before the next is asked for."""
+    study = Study(folder, SPACE, first, seed=1)
+    found = []
+    for number in range(trials):
+        values = study.values(number, trials)
+        score = scores[min(number, len(scores) - 1)] if scores else 0.5
+        study.record(number, 0, Outcome(score, 0.1, 1, 1, 1.0, "", os.getpid()))
+        found.append((values[LEARNING_RATE], values[BATCH_SIZE]))
+    return found
+
+
+def test_the_first_trials_differ_in_one_value_from_the_start(tmp_path: Path) -> None:
+    found = asked(tmp_path, {LEARNING_RATE: 3e-3, BATCH_SIZE: 8}, 5)
+    assert found == [
+        (3e-3, 8),
+        (pytest.approx(9.49e-3, rel=1e-3), 8),
+        (3e-3, 6),
+        (pytest.approx(9.49e-4, rel=1e-3), 8),
+        (3e-3, 11),
+    ]
+
+
+def test_only_within_the_space(tmp_path: Path) -> None:
+    found = asked(tmp_path, {LEARNING_RATE: 1e-6, BATCH_SIZE: 16}, 4)
+    assert found[0] == (1e-6, 16)  # as given, though it lies outside
+    assert found[1:3] == [(pytest.approx(9.49e-4, rel=1e-3), 16), (3e-4, 11)]
+    assert 3e-4 <= found[3][0] <= 3e-2
+
+
+def test_then_the_scores_say_where_to_look(tmp_path: Path) -> None:
+    found = asked(tmp_path, {LEARNING_RATE: 3e-3, BATCH_SIZE: 8}, 12, (0.5, 0.7, 0.5, 0.1, 0.5, 0.6))
+    later = [rate for rate, _ in found[5:]]
+    assert len(set(later)) == len(later)
+    assert sum(rate > 3e-3 for rate in later) > len(later) / 2
