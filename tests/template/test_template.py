@@ -61,6 +61,7 @@ def test_an_unknown_name_gets_the_nearest() -> None:
         ({"category": "FAST"}, r"category: 'FAST'.*SPEED"),
         ({"hyper_parameters": {"learning_parameters": {"batch_size": 0}}}, r"batch_size: 0 .*1 to 512"),
         ({"hyper_parameters": {"learning_parameters": {"batch_size": "8"}}}, r"batch_size: '8' is not usable"),
+        ({"hyper_parameters": {"learning_parameters": {"input_size": 100}}}, r"input_size: 100 .*HEIGHTxWIDTH the net"),
         ({"hyper_parameters": {"learning_parameters": {"batchsize": 8}}}, r"did you mean 'batch_size'"),
         ({"optimizer": {"type": "Adam", "eps": "1e-8"}}, r"optimizer.eps: YAML reads 1e-8 as text; write 1.0e-8"),
         ({"optimizer": {"type": "Adam", "eps": "2.5E7"}}, r"write 2.5e\+7"),

@@ -136,7 +136,9 @@ def test_the_last_models_are_found(here: Path, messages: Any, caplog: pytest.Log
     caplog.set_level(logging.INFO, "otx_seg")
     build(workspace="w")
     place = open_place("w")
-    with pytest.raises(UsageError, match=r"--load-weights is missing, and there is no training run"):
+    with pytest.raises(
+        UsageError, match=r"--load-weights is missing, and nothing was trained .* run `otx train` first"
+    ):
         place.weights(None)
     with pytest.raises(UsageError, match=r"no model was exported .*: run `otx export` first"):
         place.exported(None, quantized_too=True)

@@ -22,6 +22,8 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     field = _field(model, location)
     message = problem["msg"].removeprefix("Value error, ")
     limits = describe_range(field) if field is not None else ""
+    if field is not None and field.description and problem["type"].endswith("_type"):
+        message += f": {field.description}"  # limits alone do not say what kind of value it is
     possible = f" (possible: {limits})" if limits else ""
     return f"{key}: {problem['input']!r} is not usable: {message}{possible}"
 

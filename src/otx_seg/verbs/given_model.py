@@ -8,7 +8,14 @@ from otx_seg.errors import UsageError
 from otx_seg.workspace.exports import latest_exported
 from otx_seg.workspace.model_file import check_model_file
 from otx_seg.workspace.run_folder import latest_weights
-from otx_seg.workspace.workspace import OUTPUTS, WORKSPACE, Workspace, find_workspace, hint_to_workspace
+from otx_seg.workspace.workspace import (
+    NOTHING_TRAINED,
+    OUTPUTS,
+    WORKSPACE,
+    Workspace,
+    find_workspace,
+    hint_to_workspace,
+)
 
 _EXPORTED = "is an exported model already; `otx export` takes the .pth that `otx train` wrote"
 
@@ -23,7 +30,7 @@ def check_given_to_export(weights: str | Path | None, workspace: str | Path | No
         check_model_file(Path(weights), (".pth",), dict.fromkeys((".xml", ".bin", ".onnx", ".zip"), _EXPORTED))
     elif latest_weights(_outputs(_place(workspace))) is None:
         hint = "" if _place(workspace) else hint_to_workspace()
-        raise UsageError(f"--load-weights is missing, and there is no training run in this folder's workspace{hint}")
+        raise UsageError(f"--load-weights is missing, {NOTHING_TRAINED}{hint}")
 
 
 def check_given_to_optimize(

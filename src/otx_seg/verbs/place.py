@@ -19,7 +19,14 @@ from otx_seg.verbs.data import data_of
 from otx_seg.workspace.data_file import Data
 from otx_seg.workspace.exports import latest_exported, latest_quantized
 from otx_seg.workspace.run_folder import latest_weights
-from otx_seg.workspace.workspace import OUTPUTS, WORKSPACE, Workspace, find_workspace, hint_to_workspace
+from otx_seg.workspace.workspace import (
+    NOTHING_TRAINED,
+    OUTPUTS,
+    WORKSPACE,
+    Workspace,
+    find_workspace,
+    hint_to_workspace,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +148,7 @@ class Place:
             return Path(given)
         latest = latest_weights(self.outputs)
         if latest is None:
-            return self.missing("--load-weights", "and there is no training run in this folder's workspace", ", ")
+            return self.missing("--load-weights", NOTHING_TRAINED, ", ")
         return self.taken("weights of the last training", latest)
 
     def exported(self, given: str | Path | None, quantized_too: bool) -> Path:
@@ -178,7 +185,7 @@ class Place:
             self._warn_if_old(path)
         found = [path for path in (trained, *exported) if path is not None]
         if not found:
-            return self.missing("--load-weights", "and there is no model in this folder's workspace", ", ")
+            return self.missing("--load-weights", NOTHING_TRAINED, ", ")
         return [self.taken("model", path) for path in found]
 
     def _warn_if_old(self, exported: Path) -> None:

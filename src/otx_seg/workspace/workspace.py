@@ -58,6 +58,9 @@ def find_workspace(asked: Path | None) -> Workspace | None:
     )
 
 
+NOTHING_TRAINED = "and nothing was trained in this folder's workspace: run `otx train` first"
+
+
 def hint_to_workspace() -> str:
     """Where the current folder is none but nearly, or one lies below it, words on that for the end of a message."""
     here = Workspace(Path())
