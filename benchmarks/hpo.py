@@ -51,7 +51,7 @@ def run_once(name: str, data: Path, folder: Path, seed: int, options: argparse.N
         "learning_parameters.input_size": options.input_size,
         "learning_parameters.pretrained": "none",
     }
-    weights = beginning(data, options)
+    weights = beginning(data, options) if options.head_start else None
     if options.bad_rate:
         parameters[RATE] = BAD_RATE
     how = {"enable_hpo": True, "hpo_time_ratio": options.ratio, "hpo_parallel": 1} if search else {}
@@ -60,7 +60,7 @@ def run_once(name: str, data: Path, folder: Path, seed: int, options: argparse.N
         data / "train",
         data / "val",
         template=options.template,
-        load_weights=weights if weights.exists() else None,
+        load_weights=weights,
         output=folder,
         overwrite=True,  # of one that was interrupted: its time could not be measured
         seed=seed,
@@ -82,14 +82,16 @@ def run_once(name: str, data: Path, folder: Path, seed: int, options: argparse.N
 
 
 def beginning(data: Path, options: argparse.Namespace) -> Path:
-    """The weights to start from, if there are any."""
-    return options.output / f"{options.input_size}-{options.head_start:g}m" / data.name / "models" / "weights.pth"
+    """Where the weights to start from are."""
+    name = f"{options.template}-{options.input_size}-{options.head_start:g}m-{options.images}"
+    return options.output / name / data.name / "models" / "weights.pth"
 
 
 def begin(data: Path, options: argparse.Namespace) -> None:
     """Make those weights, unless they are there."""
     weights = beginning(data, options)
-    if weights.exists():
+    done = weights.parents[1] / "done"
+    if done.exists():
         return
     half = weights.parents[1].with_name(f"{data.name}-half")
     shutil.rmtree(half, ignore_errors=True)
@@ -107,6 +109,7 @@ def begin(data: Path, options: argparse.Namespace) -> None:
     }
     output = weights.parents[1]
     train(half, data / "val", template=options.template, output=output, overwrite=True, parameters=parameters)
+    done.touch()
 
 
 def row(data: str, name: str, runs: list[dict[str, Any]]) -> str:

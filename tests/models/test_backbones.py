@@ -77,9 +77,10 @@ def test_the_template_says_what_the_network_is() -> None:
 @pytest.mark.parametrize(
     ("part", "key", "value", "message"),
     [
-        ("decode_head", "in_index", [0, 1, 7], "decode_head.in_index is [0, 1, 7], but model.backbone gives 3 feature"),
+        ("decode_head", "in_index", [0, 1, 7], "decode_head.in_index is [0, 1, 7]; it numbers the 3 feature maps"),
+        ("decode_head", "in_index", [0, 1, "2"], "decode_head.in_index is [0, 1, '2']; it numbers the 3"),
         ("decode_head", "in_channels", [60, 120, 64], "in_channels is [60, 120, 64], but the feature maps that model"),
-        ("decode_head", "channels", 0, "the backbone LiteHRNet of template Lite-HRNet-s-mod2 does not go with"),
+        ("decode_head", "channels", 0, "template Lite-HRNet-s-mod2: model.decode_head does not go with model.backbone"),
     ],
 )
 def test_a_network_that_was_written_wrongly(part: str, key: str, value: Any, message: str) -> None:

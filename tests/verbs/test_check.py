@@ -160,7 +160,7 @@ def test_what_annotations_say_wrongly_is_put_right_in_them(
     content["images"][1]["file_name"] = "lost.jpg"
     (tmp_path / "train.json").write_text(json.dumps(content))
     problems = found(check(drawn_data, train_ann_files=tmp_path / "train.json"))
-    assert problems["missing_files"].what == "1 file missing to which the annotations lead"
+    assert problems["missing_files"].what == "1 file that the annotations name cannot be used"
     assert "correct the annotations" in problems["missing_files"].advice
     assert [Path(file.path).name for file in problems["missing_files"].files] == ["lost.jpg"]
     assert problems["mask_sizes"].advice.startswith("correct the size of the image there")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from otx_seg.errors import OtxError
 from otx_seg.verbs.interruption import interruptions_as_such
 
 
@@ -29,6 +30,13 @@ def library(interrupted: bool) -> None:
         raise RuntimeError("conversion failed") from error
 
 
+def saying_how_to_go_on() -> None:
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt as error:
+        raise OtxError("interrupted; to go on, give the same command again") from error
+
+
 def test_an_error_after_ctrl_c_is_an_interruption() -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), interruptions_as_such():
@@ -39,6 +47,11 @@ def test_an_error_after_ctrl_c_is_an_interruption() -> None:
 def test_the_inner_one_of_two_is_told_first() -> None:
     with interruptions_as_such(), pytest.raises(KeyboardInterrupt), interruptions_as_such():
         library(interrupted=True)
+
+
+def test_what_is_said_of_an_interruption_stays() -> None:
+    with pytest.raises(OtxError, match="give the same command again"), interruptions_as_such():
+        saying_how_to_go_on()
 
 
 def test_other_errors_stay() -> None:

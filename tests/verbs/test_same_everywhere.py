@@ -11,7 +11,7 @@ from otx_seg.verbs.same_everywhere import first_difference
 def process(seed: int = 1, val: str = "c", **parameters: Any) -> dict[str, Any]:
     changes = {f"learning_parameters.{name}": value for name, value in parameters.items()}
     template = load("Lite-HRNet-s-mod2").override(changes)
-    return {"train": "b", "val": val, "unlabelled": "d", "seed": seed, **template.as_dict()}
+    return {"seed": seed, **template.as_dict(), "train": f"b{seed}", "val": val, "unlabelled": "d"}
 
 
 def test_the_first_process_that_differs_is_named() -> None:

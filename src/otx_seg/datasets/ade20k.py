@@ -80,7 +80,9 @@ def _open(
     found = described()[name]
     usable = {key: image for key, image in sorted(images.items()) if key in masks and image in found}
     unmatched = tuple(
-        LeftOut("unmatched_files", f"image without {'description' if key in masks else 'mask'}", str(folder), image)
+        LeftOut("missing_files", "image without description", str(folder), image)
+        if key in masks
+        else LeftOut("unmatched_files", "image without mask", str(folder), image)
         for key, image in sorted(images.items())
         if key not in usable
     )

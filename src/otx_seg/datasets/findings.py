@@ -39,7 +39,10 @@ _LEFT_OUT = {
         "give images and masks the same folders",
     ),
     "unmatched_files": ("{} without partner", "give image and mask the same path but for the suffix"),
-    "missing_files": ("{} missing to which the annotations lead", "put them there, or correct the annotations"),
+    "missing_files": (
+        "{} that the annotations name cannot be used",
+        "put what is missing below the folder of the data, or correct the annotations",
+    ),
 }
 """What is said of each `LeftOut.kind`, and what to do."""
 

@@ -17,7 +17,7 @@ from otx_seg.errors import DataError
 from otx_seg.runtime.images import grey_bits, read_bytes, read_image
 from otx_seg.runtime.processors import processor_count
 
-_MAX_COMPARED_PIXELS = 50_000_000  # larger images are compared as files: decoded, they need 150 MB and more each
+_MAX_COMPARED_PIXELS = 50_000_000  # larger images are compared as files: decoded, they take 150 MB and more each
 
 
 class Inspected(NamedTuple):
@@ -98,13 +98,17 @@ def _inspect(subset: Subset, sample: Sample) -> Inspected:
         return Inspected(finding)
     try:
         image_digest = _image_digest(sample, finding.content.size)
-        bits = grey_bits(sample.image)
+        bits = None if _is_huge(finding.content.size) else grey_bits(sample.image)
     except DataError as error:  # PNG files whose checksums are right and whose pixels are not
         return Inspected(Finding(None, damage=str(error)))
     return Inspected(finding, image_digest, digest_of_pixels(mask), bits)
 
 
+def _is_huge(size: tuple[int, int]) -> bool:
+    return size[0] * size[1] > _MAX_COMPARED_PIXELS
+
+
 def _image_digest(sample: Sample, size: tuple[int, int]) -> bytes:
-    if size[0] * size[1] > _MAX_COMPARED_PIXELS:
+    if _is_huge(size):
         return digest_of_pixels(np.frombuffer(read_bytes(sample.image), np.uint8))
     return digest_of_pixels(read_image(sample.image))

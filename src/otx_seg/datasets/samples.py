@@ -51,7 +51,7 @@ class LeftOut(NamedTuple):
 
     Attributes:
         kind: ``unmatched_files``: an image without mask or a mask without image; ``files_of_no_subset``: it lies beside
-            the subsets; ``missing_files``: annotations lead to it, and it is not there or of no use.
+            the subsets; ``missing_files``: annotations name it in vain, or it lacks one.
         reason: what is wrong with it, without its name.
         folder: where it lies, or should lie.
         name: its path relative to that, or the line that names it.

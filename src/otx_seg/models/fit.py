@@ -18,7 +18,7 @@ from otx_seg.models.complexity import measure
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template
 
-_SIDE = 128  # pixels: the coarsest of the usual strides, 32, still leaves a few positions
+_SIZE = (128, 128)  # pixels: the coarsest of the usual strides, 32, still leaves a few positions
 _FEWEST = 2  # levels under a head that merges several
 
 
@@ -58,7 +58,7 @@ def with_backbone(template: Template, chosen: ChosenBackbone) -> Template:
         head.update(in_index=indices, in_channels=[levels[index].channels for index in indices])
     new = new.model_copy(update={"model": {**new.model, "decode_head": head}})
     network = build_model(new, 2)
-    _take_a_step(SegmentationNetwork(network), chosen.name)
+    _take_a_step(SegmentationNetwork(network), f"the backbone {chosen.name} does not go with the template's head")
     size = measure(network)
     numbers = {
         "gigaflops": round(size.gigaflops, 2),
@@ -75,16 +75,25 @@ def try_network(template: Template) -> None:
     Raises:
         UsageError: it cannot be built, its head does not fit its backbone, or it cannot be trained.
     """
+    try:
+        _try_at(template, _SIZE)
+    except UsageError:
+        if template.input_size == _SIZE:
+            raise
+        _try_at(template, template.input_size)  # some networks are made for one size
+
+
+def _try_at(template: Template, size: tuple[int, int]) -> None:
     network = build_model(template, 2)
     name = f"{template.model['backbone']['type']} of template {template.name}"
-    levels, head = levels_of(network.backbone, name), template.model["decode_head"]
+    levels, head = levels_of(network.backbone, name, size), template.model["decode_head"]
     index, channels = head.get("in_index", -1), head.get("in_channels")
     try:
         chosen = [level.channels for level in _chosen_levels(levels, index)]
-    except IndexError as error:
+    except (IndexError, TypeError) as error:
         raise UsageError(
-            f"template {template.name}: model.decode_head.in_index is {index}, but model.backbone gives "
-            f"{len(levels)} feature maps, numbered from 0"
+            f"template {template.name}: model.decode_head.in_index is {index!r}; it numbers the {len(levels)} feature "
+            "maps that model.backbone gives, from 0"
         ) from error
     given = chosen[0] if isinstance(index, int) else chosen
     if channels not in (None, given):
@@ -92,7 +101,8 @@ def try_network(template: Template) -> None:
             f"template {template.name}: model.decode_head.in_channels is {channels}, but the feature maps that "
             f"model.backbone gives at in_index {index} have {given}"
         )
-    _take_a_step(SegmentationNetwork(network), name)
+    misfit = f"template {template.name}: model.decode_head does not go with model.backbone"
+    _take_a_step(SegmentationNetwork(network), misfit, size)
 
 
 def _identity(template: Template, chosen: ChosenBackbone) -> dict[str, Any]:
@@ -115,23 +125,25 @@ def _chosen_levels(levels: Sequence[Level], in_index: int | Sequence[int]) -> li
 
 
 @torch.no_grad()
-def levels_of(backbone: nn.Module, name: str) -> list[Level]:
-    """What a backbone gives for an image, in its order.
+def levels_of(backbone: nn.Module, name: str, size: tuple[int, int] = _SIZE) -> list[Level]:
+    """What a backbone gives for images of (height, width) pixels, in its order.
 
     Raises:
         UsageError: it gives something else than feature maps, or something else in training than afterwards.
     """
-    images = torch.zeros(2, 3, _SIDE, _SIDE)
+    images = torch.zeros(2, 3, *size)
     found = []
     for training in (False, True):
         backbone.train(training)  # some of mmseg's backbones return nothing here
         try:
             maps = backbone(images)
         except FAULTS as error:
-            raise UsageError(f"the backbone {name} fails on images of {_SIDE}x{_SIDE} pixels: {said(error)}") from error
+            raise UsageError(
+                f"the backbone {name} fails on images of {size[0]}x{size[1]} pixels: {said(error)}"
+            ) from error
         if not isinstance(maps, (list, tuple)) or not all(isinstance(item, Tensor) and item.ndim == 4 for item in maps):
             raise UsageError(f"the backbone {name} gives no list of feature maps, which a head needs")
-        found.append([Level(item.shape[1], _SIDE / item.shape[2]) for item in maps])
+        found.append([Level(item.shape[1], size[0] / item.shape[2]) for item in maps])
     if found[0] != found[1]:
         raise UsageError(f"the backbone {name} gives other features in training than afterwards")
     return found[0]
@@ -160,16 +172,19 @@ def fitting_levels(levels: Sequence[Level], strides: Sequence[float]) -> list[in
     return [deepest[stride] for stride in sorted(chosen)]
 
 
-def _take_a_step(network: SegmentationNetwork, name: str) -> None:
+def _take_a_step(network: SegmentationNetwork, misfit: str, size: tuple[int, int] = _SIZE) -> None:
     """
+    Args:
+        misfit: what to say where the network cannot be trained.
+
     Raises:
-        UsageError: the network cannot be trained.
+        UsageError: that is so.
     """
     try:
-        logits = network.train()(torch.randint(0, 256, (2, 3, _SIDE, _SIDE)))
-        loss = functional.cross_entropy(logits, torch.randint(0, 2, (2, _SIDE, _SIDE)))
+        logits = network.train()(torch.randint(0, 256, (2, 3, *size)))
+        loss = functional.cross_entropy(logits, torch.randint(0, 2, (2, *size)))
         loss.backward()
     except FAULTS as error:
-        raise UsageError(f"the backbone {name} does not go with the template's head: {said(error)}") from error
+        raise UsageError(f"{misfit}: {said(error)}") from error
     if not torch.isfinite(loss):
-        raise UsageError(f"the backbone {name} gives no finite loss with the template's head")
+        raise UsageError(f"{misfit}: the loss is not finite")

@@ -110,7 +110,7 @@ def describe_values(values: Mapping[str, Any]) -> str:
 def _outcome(found: Trials) -> str:
     values = describe_values(found.chosen_trial.values)
     if found.chosen == 0:
-        return f"chosen: the values the search began with ({values})"
+        return f"chosen: the values the search began with ({values}); no others were clearly better"
     compared = found.comparison()
     if compared is None:
         return f"chosen: trial {found.chosen} ({values}); the values the search began with failed"

@@ -9,12 +9,12 @@ from otx_seg.workspace.exports import latest_exported
 from otx_seg.workspace.model_file import check_model_file
 from otx_seg.workspace.run_folder import latest_weights
 from otx_seg.workspace.workspace import (
-    NOTHING_TRAINED,
     OUTPUTS,
     WORKSPACE,
     Workspace,
     find_workspace,
     hint_to_workspace,
+    nothing_trained,
 )
 
 _EXPORTED = "is an exported model already; `otx export` takes the .pth that `otx train` wrote"
@@ -29,8 +29,7 @@ def check_given_to_export(weights: str | Path | None, workspace: str | Path | No
     if weights is not None:
         check_model_file(Path(weights), (".pth",), dict.fromkeys((".xml", ".bin", ".onnx", ".zip"), _EXPORTED))
     elif latest_weights(_outputs(_place(workspace))) is None:
-        hint = "" if _place(workspace) else hint_to_workspace()
-        raise UsageError(f"--load-weights is missing, {NOTHING_TRAINED}{hint}")
+        raise UsageError(f"--load-weights is missing, {nothing_trained(_place(workspace) is not None)}")
 
 
 def check_given_to_optimize(

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
 
+from otx_seg.errors import OtxError
+
 
 class _Note:
     """Interrupts as Python's own handler does, and remembers it."""
@@ -26,7 +28,8 @@ def interruptions_as_such() -> Iterator[None]:
     Where someone else handles SIGINT, or it is ignored, this changes nothing.
 
     Raises:
-        KeyboardInterrupt: in place of any exception after a SIGINT.
+        KeyboardInterrupt: in place of any exception after a SIGINT, but of an OtxError that was raised from it on
+            purpose: that says how to go on.
     """
     note, before = _Note(), signal.getsignal(signal.SIGINT)
     try:
@@ -37,7 +40,8 @@ def interruptions_as_such() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if note.interrupted:
+        told = isinstance(error, OtxError) and isinstance(error.__cause__, KeyboardInterrupt)
+        if note.interrupted and not told:
             raise KeyboardInterrupt from error
         raise
     finally:

@@ -20,12 +20,12 @@ from otx_seg.workspace.data_file import Data
 from otx_seg.workspace.exports import latest_exported, latest_quantized
 from otx_seg.workspace.run_folder import latest_weights
 from otx_seg.workspace.workspace import (
-    NOTHING_TRAINED,
     OUTPUTS,
     WORKSPACE,
     Workspace,
     find_workspace,
     hint_to_workspace,
+    nothing_trained,
 )
 
 logger = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ class Place:
             return Path(given)
         latest = latest_weights(self.outputs)
         if latest is None:
-            return self.missing("--load-weights", NOTHING_TRAINED, ", ")
+            raise UsageError(f"--load-weights is missing, {nothing_trained(self.workspace is not None)}")
         return self.taken("weights of the last training", latest)
 
     def exported(self, given: str | Path | None, quantized_too: bool) -> Path:
@@ -185,7 +185,7 @@ class Place:
             self._warn_if_old(path)
         found = [path for path in (trained, *exported) if path is not None]
         if not found:
-            return self.missing("--load-weights", NOTHING_TRAINED, ", ")
+            raise UsageError(f"--load-weights is missing, {nothing_trained(self.workspace is not None)}")
         return [self.taken("model", path) for path in found]
 
     def _warn_if_old(self, exported: Path) -> None:

@@ -134,8 +134,6 @@ def _new_plan(request: Request) -> Plan:
         )
     parameters = {**request.parameters, PARAMETER: train_type}
     chosen = chosen.override(parameters)
-    if _shipped(chosen) is None:
-        try_network(chosen)
     roots = Roots(
         Path(request.train_root),
         _path(request.val_root),
@@ -150,6 +148,8 @@ def _new_plan(request: Request) -> Plan:
     if search is not None and train_type == "Selfsupervised":
         raise UsageError("--enable-hpo compares validation scores, and self-supervised training has none: leave it out")
     named = request.template is not None or (start is not None and start.template is not None)
+    if _shipped(chosen) is None:
+        try_network(chosen)  # the last of what may be refused, since it takes a second
     size = start.input_size if isinstance(start, WeightsFile) and all(map(is_input_side, start.input_size)) else None
     return Plan(chosen, reason, roots, seed, weights, known, None, None, search, parameters, named, size)
 

@@ -27,7 +27,8 @@ def refuse_differences(plan: Plan, data: TrainingData) -> None:
     """
     described = describe_data(plan, data)
     digests = {name: hashlib.sha256(json.dumps(described[name]).encode()).hexdigest() for name in _FILES}
-    mine = {**digests, "seed": plan.seed, **plan.template.as_dict()}
+    # The seed first: from another one follow other files, and not the other way round.
+    mine = {"seed": plan.seed, **plan.template.as_dict(), **digests}
     if difference := first_difference(gather_object([mine])):
         raise UsageError(difference)
 

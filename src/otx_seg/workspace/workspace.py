@@ -58,9 +58,6 @@ def find_workspace(asked: Path | None) -> Workspace | None:
     )
 
 
-NOTHING_TRAINED = "and nothing was trained in this folder's workspace: run `otx train` first"
-
-
 def hint_to_workspace() -> str:
     """Where the current folder is none but nearly, or one lies below it, words on that for the end of a message."""
     here = Workspace(Path())
@@ -69,6 +66,16 @@ def hint_to_workspace() -> str:
     if Workspace(WORKSPACE).missing:
         return ""
     return f"; {WORKSPACE} is a workspace: go there, or add --workspace {WORKSPACE}"
+
+
+def nothing_trained(in_workspace: bool) -> str:
+    """Words for a command that needs a trained model and finds none here.
+
+    Args:
+        in_workspace: whether it works in a workspace, so that none lies elsewhere.
+    """
+    elsewhere = "" if in_workspace else hint_to_workspace()
+    return f"and nothing was trained in this folder's workspace{elsewhere or ': run `otx train` first'}"
 
 
 def workspace_around(run: Path) -> Path | None:

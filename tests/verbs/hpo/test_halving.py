@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from otx_seg.verbs.hpo.halving import MOST_TRIALS, Halving, best, plan_halving, winner
+from otx_seg.verbs.hpo.halving import MOST_TRIALS, Halving, chosen, plan_halving
 
 
 def test_the_ratio_counts_what_stopped_trials_cost() -> None:
@@ -53,10 +53,11 @@ def test_too_little_time_for_two() -> None:
 
 
 def test_what_a_search_began_with_is_left_for_something_clearly_better() -> None:
-    assert winner({0: 0.500, 1: 0.509, 2: 0.4}) == 0
-    assert winner({0: 0.500, 1: 0.511, 2: 0.4}) == 1
-    assert winner({1: 0.2, 2: 0.1}) == 1  # it failed, or was stopped before
+    assert chosen({0: 0.500, 1: 0.509, 2: 0.4}, 1) == [0]
+    assert chosen({0: 0.500, 1: 0.511, 2: 0.4}, 1) == [1]
+    assert chosen({1: 0.2, 2: 0.1}, 1) == [1]  # it failed, or was stopped before
+    assert chosen({0: 0.500, 1: 0.600, 2: 0.509, 3: 0.505}, 2) == [1, 0]
 
 
 def test_of_equal_trials_the_first_is_the_best() -> None:
-    assert best({0: 0.5, 1: 0.7, 2: 0.5, 3: 0.1}, 3) == [1, 0, 2]
+    assert chosen({0: 0.5, 1: 0.7, 2: 0.5, 3: 0.1}, 3) == [1, 0, 2]

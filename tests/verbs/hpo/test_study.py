@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, Range
@@ -43,12 +44,24 @@ def test_the_first_trials_differ_in_one_value_from_the_start(tmp_path: Path) -> 
 def test_only_within_the_space(tmp_path: Path) -> None:
     found = asked(tmp_path, {LEARNING_RATE: 1e-6, BATCH_SIZE: 16}, 4)
     assert found[0] == (1e-6, 16)  # as given, though it lies outside
-    assert found[1:3] == [(pytest.approx(9.49e-4, rel=1e-3), 16), (3e-4, 11)]
-    assert 3e-4 <= found[3][0] <= 3e-2
+    assert found[1:] == [(3e-4, 16), (pytest.approx(9.49e-4, rel=1e-3), 16), (3e-4, 11)]
+    # No step is cut short at the edge.
+    assert asked(tmp_path / "edge", {LEARNING_RATE: 2.9e-2, BATCH_SIZE: 4}, 3)[1:] == [
+        (pytest.approx(9.17e-3, rel=1e-3), 4),
+        (2.9e-2, 6),
+    ]
+
+
+def test_a_whole_number_moves_by_one_at_least(tmp_path: Path) -> None:
+    narrow = {BATCH_SIZE: Range(low=2, high=4, log=True)}
+    study = Study(tmp_path, narrow, {BATCH_SIZE: 3}, seed=1)
+    assert [study.values(number, 3)[BATCH_SIZE] for number in range(3)] == [3, 2, 4]
 
 
 def test_then_the_scores_say_where_to_look(tmp_path: Path) -> None:
-    found = asked(tmp_path, {LEARNING_RATE: 3e-3, BATCH_SIZE: 8}, 12, (0.5, 0.7, 0.5, 0.1, 0.5, 0.6))
-    later = [rate for rate, _ in found[5:]]
-    assert len(set(later)) == len(later)
-    assert sum(rate > 3e-3 for rate in later) > len(later) / 2
+    start = {LEARNING_RATE: 3e-3, BATCH_SIZE: 8}
+    fast = asked(tmp_path / "fast", start, 15, (0.5, 0.9, 0.5, 0.1, 0.5, 0.6))
+    slow = asked(tmp_path / "slow", start, 15, (0.5, 0.1, 0.5, 0.9, 0.5, 0.6))
+    assert fast[:5] == slow[:5]
+    rates = [np.mean(np.log([rate for rate, _ in found[5:]])) for found in (fast, slow)]
+    assert rates[0] > rates[1] + 0.5

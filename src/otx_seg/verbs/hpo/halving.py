@@ -15,7 +15,7 @@ from itertools import pairwise
 FACTOR = 3
 MOST_TRIALS = 27
 LUCK = 0.01
-"""Difference of two scores that says nothing: the best of several trials is always one that was lucky."""
+"""Difference of mDice, background included, that says nothing: the best of several trials is one that was lucky."""
 
 SHORTEST_SHARE = 1 / MOST_TRIALS
 """Share of a training below which scores say little of what becomes of it."""
@@ -72,15 +72,15 @@ def survivors(trials: int) -> int:
     return max(1, trials // FACTOR)
 
 
-def best(scores: Mapping[int, float], count: int) -> list[int]:
-    """The numbers of the best trials, the best first; of equal ones, those that began first."""
-    return sorted(scores, key=lambda number: (-scores[number], number))[:count]
+def chosen(scores: Mapping[int, float], count: int) -> list[int]:
+    """The numbers of the trials that go on: the best; of equal ones, those that began first.
 
-
-def winner(scores: Mapping[int, float]) -> int:
-    """The number of the trial that becomes the training: the best, unless the first one is hardly worse."""
-    found = best(scores, 1)[0]
-    return 0 if scores[found] - scores.get(0, -math.inf) < LUCK else found
+    Trial 0, with the values that a search begins with, takes the place of the last of them if it is hardly worse.
+    """
+    found = sorted(scores, key=lambda number: (-scores[number], number))[:count]
+    if 0 not in found and scores[found[-1]] - scores.get(0, -math.inf) < LUCK:
+        found[-1] = 0
+    return found
 
 
 def _rungs(trials: int) -> int:

@@ -49,12 +49,18 @@ def _shortest(template: Template, data: TrainingData) -> tuple[float, int | None
     if parameters.max_minutes > 0:
         return SHORTEST_SHARE, None  # how long its steps take shows in the first trial
     epochs = parameters.num_iters
-    rounds = parameters.rounds_per_epoch
-    steps = EpochSampler(len(data.train), parameters.batch_size, 0, 0, 1, data.new, rounds).steps * epochs
-    fewest = min(fewest_steps(template), steps // 2)
-    return math.ceil(max(SHORTEST_SHARE, fewest / steps) * epochs - 1e-9) / epochs, epochs
+    share = max(SHORTEST_SHARE, fewest_steps(template, data) / steps_of_all_epochs(template, data))
+    return math.ceil(share * epochs - 1e-9) / epochs, epochs
 
 
-def fewest_steps(template: Template) -> int:
+def steps_of_all_epochs(template: Template, data: TrainingData) -> int:
+    """Steps of a training that neither time nor early stopping ends."""
+    parameters = template.hyper_parameters.learning_parameters
+    how = (len(data.train), parameters.batch_size, 0, 0, 1, data.new, parameters.rounds_per_epoch)
+    return EpochSampler(*how).steps * parameters.num_iters
+
+
+def fewest_steps(template: Template, data: TrainingData) -> int:
     """Steps after which a trial may be judged: scores have to mean something, and the warm-up has to be long over."""
-    return max(FEWEST_STEPS, _WARMUPS * template.hyper_parameters.learning_parameters.learning_rate_warmup_iters)
+    warmup = template.hyper_parameters.learning_parameters.learning_rate_warmup_iters
+    return min(max(FEWEST_STEPS, _WARMUPS * warmup), steps_of_all_epochs(template, data) // 2)

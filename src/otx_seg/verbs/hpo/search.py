@@ -4,9 +4,9 @@
    of its range up or down; after them Optuna's TPE chooses from the scores so far.
 2. All start from the same weights, with the same seed and split, and follow the learning rate of a whole training.
 3. At each rung the best third goes on from where it was paused, the others are stopped and their weights deleted. Those
-   stopped at the last rung keep theirs.
-4. The last one left, which is trial 0 unless another is clearly better, is the training itself: it is taken over into
-   the run and goes on to its end. If its loss diverges on the way, the next best of the last rung goes on instead.
+   stopped at the last rung keep theirs. Trial 0 goes on as long as those that do are hardly better.
+4. The last one left is the training itself: it is taken over into the run and goes on to its end. If its loss diverges
+   on the way, the best of the others of the last rung goes on instead.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from dataclasses import replace
 
@@ -26,8 +27,8 @@ from otx_seg.training.loop import InterruptedRunError
 from otx_seg.training.state import random_state
 from otx_seg.training.stopping import StopRequest
 from otx_seg.training.watcher import SilentWatcher, Watcher
-from otx_seg.verbs.hpo.halving import Halving, best, plan_halving, survivors, winner
-from otx_seg.verbs.hpo.length import fewest_steps, plan_search
+from otx_seg.verbs.hpo.halving import Halving, chosen, plan_halving, survivors
+from otx_seg.verbs.hpo.length import fewest_steps, plan_search, steps_of_all_epochs
 from otx_seg.verbs.hpo.progress import WholeJob
 from otx_seg.verbs.hpo.settings import write_settings
 from otx_seg.verbs.hpo.study import Study
@@ -43,6 +44,7 @@ from otx_seg.workspace.run_folder import RunFolder
 logger = logging.getLogger(__name__)
 
 _SAVING_S = 120.0  # for processes that were asked to end
+_MOSTLY = 0.95
 
 
 class Search:
@@ -130,14 +132,14 @@ class Search:
         recorded = self.study.halving()
         if recorded is None:
             if self.plan.template.hyper_parameters.learning_parameters.max_minutes > 0:
-                self._measure(fewest_steps(self.plan.template))
+                self._measure()
             self.study.record_halving(self.halving)
         else:
             self.halving = recorded
         self.whole.ratio = self.halving.ratio()
 
-    def _measure(self, steps: int) -> None:
-        rung = self.halving.rungs[0]
+    def _measure(self) -> None:
+        rung, steps = self.halving.rungs[0], fewest_steps(self.plan.template, self.ground.data)
         self.running[self.workers.start(self._stretch(0, rung))] = 0
         future = first_done(list(self.running), self._check).pop()
         del self.running[future]
@@ -147,19 +149,29 @@ class Search:
         needed = rung * steps / max(outcome.steps, 1)
         halving = plan_halving(self.settings.ratio, needed)
         if halving is None:
-            minutes = self.plan.template.hyper_parameters.learning_parameters.max_minutes
-            enough = float(f"{minutes * needed / (self.settings.ratio - 1.0):.2g}")
-            longer = f"learning_parameters.max_minutes of about {enough:g}"
-            if needed <= 1.0:
-                longer += f", or --hpo-time-ratio {math.ceil(100 * (1.0 + needed)) / 100:.2f}"
             logger.warning(
                 "no search: the %d steps after which trials can be compared take %.0f %% of this training, too "
                 "much for two of them; give it %s. Going on with the values as they are",
                 steps,
                 100 * needed,
-                longer,
+                " or ".join(self._what_would_do(needed, outcome.steps / rung)),
             )
         self.halving = halving or Halving(1, (rung,))
+
+    def _what_would_do(self, needed: float, steps: float) -> Iterator[str]:
+        """What leaves time for two trials.
+
+        Args:
+            needed: share of the training, as it was measured, that a trial takes.
+            steps: that this training would make.
+        """
+        if steps < _MOSTLY * steps_of_all_epochs(self.plan.template, self.ground.data):  # else epochs end it, not time
+            minutes = self.plan.template.hyper_parameters.learning_parameters.max_minutes
+            enough = minutes * needed / min(self.settings.ratio - 1.0, 1.0)
+            unit = 10.0 ** (math.floor(math.log10(enough)) - 1)  # two digits are said, and have to be enough
+            yield f"learning_parameters.max_minutes of {math.ceil(enough / unit - 1e-9) * unit:g}"
+        if needed <= 1.0:
+            yield f"--hpo-time-ratio {math.ceil(100 * (1.0 + needed) - 1e-9) / 100:.2f}"
 
     def _tell_what_follows(self) -> None:
         if self.halving.trials == 1:
@@ -186,7 +198,7 @@ class Search:
                 reason = next(iter(outcomes.values())).failure
                 raise OtxError(f"no trial came to {100 * share:.0f} % of a training: {reason}")
             is_last = rung == len(self.halving.rungs) - 1  # those are needed if the best one fails later
-            going_on = [winner(scores)] if is_last else best(scores, survivors(len(left)))
+            going_on = chosen(scores, survivors(len(left)))
             for number in set(left) - set(scores if is_last else going_on):
                 _delete_tensors(self.ground.run_of(number))
             left = going_on

@@ -20,7 +20,7 @@ from otx_seg.verbs.hpo.trial import Outcome
 
 _JOURNAL = "journal.log"
 _HALVING = "halving"
-_RANDOM_SHARE = 1 / 3
+_KNOWN_SHARE = 1 / 3
 """Share of the trials that have to be known before scores say where to look; what is missing is drawn at random."""
 
 _STEP = 0.25
@@ -48,9 +48,8 @@ class Study:
             self.study = optuna.create_study(
                 storage=storage, study_name="hpo", direction="maximize", load_if_exists=True
             )
-            if not self.study.get_trials(deepcopy=False):
-                for values in self._around_first():
-                    self.study.enqueue_trial(values)
+            for values in self._around_first()[len(self.study.get_trials(deepcopy=False)) :]:
+                self.study.enqueue_trial(values)
 
     def _around_first(self) -> list[dict[str, Any]]:
         """The values of the first trials: those of trial 0 and, as far as the space reaches, those with one of them
@@ -59,23 +58,25 @@ class Study:
         Random values differ in everything at once, and mostly by more than what may be gained.
         """
         start = {name: self._nearest(name) for name in self.space}
-        found = [start]
+        found = [start] if start == self.first else [start, start]  # trial 0 has other values then
         for turn in (1, -1):
             for name in self.space:
                 up = turn if name != BATCH_SIZE else -turn  # what learns faster goes first
-                moved = {**start, name: self._moved(name, start[name], up * _STEP)}
-                if moved not in found:
-                    found.append(moved)
+                moved = self._moved(name, start[name], up)
+                if self._inside(name, moved) == moved:
+                    found.append({**start, name: moved})
         return found
 
-    def _moved(self, name: str, value: Any, share: float) -> Any:
-        """The value that lies this share of the range higher."""
+    def _moved(self, name: str, value: Any, up: int) -> Any:
+        """The value that lies a step higher or lower (-1), within the space or not; a whole number at least by 1."""
         limits = self.space[name]
         if limits.log:
-            value *= (limits.high / limits.low) ** share
+            moved = value * (limits.high / limits.low) ** (up * _STEP)
         else:
-            value += (limits.high - limits.low) * share
-        return self._inside(name, round(value) if isinstance(self.first[name], int) else value)
+            moved = value + (limits.high - limits.low) * up * _STEP
+        if not isinstance(self.first[name], int):
+            return moved
+        return value + up * max(1, abs(round(moved) - value))
 
     def values(self, number: int, trials: int) -> dict[str, Any]:
         """The values of a trial; they are chosen when it is asked about for the first time, one trial after another.
@@ -93,10 +94,8 @@ class Study:
         # A generator of its own for each trial: an interrupted search goes on as if it had never stopped.
         seed = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
         with _quietly():
-            random_trials = max(2, round(trials * _RANDOM_SHARE))
-            self.study.sampler = optuna.samplers.TPESampler(
-                n_startup_trials=random_trials, constant_liar=True, seed=seed
-            )
+            enough = max(2, round(trials * _KNOWN_SHARE))
+            self.study.sampler = optuna.samplers.TPESampler(n_startup_trials=enough, constant_liar=True, seed=seed)
             is_new = number >= len(known) or known[number].state == TrialState.WAITING
             # Killed while it was asked, a trial may lack some values: they are chosen now.
             trial = self.study.ask() if is_new else optuna.Trial(self.study, known[number]._trial_id)

@@ -1,4 +1,4 @@
-"""Making a trial the training of its run: the best one of a search, or the next best where that one fails."""
+"""Making a trial the training of its run: the one that a search chose, or another where that one fails."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def take_over(plan: Plan, run: RunFolder, found: Trials) -> Plan:
 
 
 def take_over_next(plan: Plan, run: RunFolder, failure: str) -> Plan | None:
-    """Make the next best trial the run's own training, after the chosen one has failed in it; the plan to resume it.
+    """Make the best of the other trials the run's own training, after the chosen one failed; the plan to resume it.
 
     Args:
         failure: why it has.
@@ -46,7 +46,7 @@ def take_over_next(plan: Plan, run: RunFolder, failure: str) -> Plan | None:
     if not run.trials.exists():
         return None
     found = read_trials(run.trials)
-    # Not the chosen one if this process was killed before the first checkpoint of the next best one.
+    # Not the chosen one if this process was killed before the first checkpoint of the other one.
     at_work = next(trial for trial in found.trials if trial.values == values_of(plan.template, trial.values))
     failed = replace(at_work, outcome="failed", failure=failure)
     trials = [failed if trial is at_work else trial for trial in found.trials]
@@ -59,8 +59,8 @@ def take_over_next(plan: Plan, run: RunFolder, failure: str) -> Plan | None:
         return None
     following = max(left, key=lambda trial: (trial.scores[-1], -trial.number))
     logger.warning(
-        "trial %d (%s), the best one, failed in the final training: %s. The next best goes on from %.0f %%, which "
-        "takes longer than was planned: trial %d (%s)",
+        "trial %d (%s), the chosen one, failed in the final training: %s. The best of the others goes on from %.0f %%, "
+        "which takes longer than was planned: trial %d (%s)",
         failed.number,
         describe_values(failed.values),
         failure,
