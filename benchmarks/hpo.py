@@ -136,6 +136,7 @@ def main() -> None:
     parser.add_argument(
         "--head-start", type=float, default=0.0, metavar="M", help="minutes on half of the images before"
     )
+    parser.add_argument("--only", choices=["camvid", "drawn"], help="this data set")
     options = parser.parse_args()
 
     drawn = options.output / "drawn"
@@ -147,9 +148,11 @@ def main() -> None:
     setting = f"{options.template}-{options.input_size}-{options.minutes:g}m-{options.ratio:g}-{start}{begun}"
     names = ("no search", f"search, ratio {options.ratio:g}")
     lines = []
+    sets = {"camvid": ("CamVid", options.camvid), "drawn": (f"drawn, {options.images} images", drawn)}
+    chosen = [sets[name] for name in sets if options.only in (None, name)]
     if options.head_start:
-        side_by_side(begin, [(options.camvid, options), (drawn, options)])
-    for data, root in (("CamVid", options.camvid), (f"drawn, {options.images} images", drawn)):
+        side_by_side(begin, [(root, options) for _, root in chosen])
+    for data, root in chosen:
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
         for seed in range(options.seeds):
             folders = [options.output / setting / root.name / name.split(",")[0].replace(" ", "-") for name in names]

@@ -345,10 +345,11 @@ def test_a_time_budget_too_short_for_trials_is_used_without_them(
     parameters = {"learning_parameters.max_minutes": 0.03, "learning_parameters.num_iters": 100_000}
     result = run(drawn_data, template, tmp_path / "run", 1.5, parameters=parameters)
     assert "no search: the 10000 steps" in messages.text
-    told = re.search(r"take ([\d.]+) % of this training.*max_minutes of about ([\d.e+]+)\. ", messages.text)
+    told = re.search(r"take ([\d.]+) % of this training.*max_minutes of ([\d.e+]+)\. ", messages.text)
     assert told is not None
     # A first trial beside the winner may take half of a training.
-    assert float(told[2]) == pytest.approx(0.03 * float(told[1]) / 100 / 0.5, rel=0.06)
+    enough = 0.03 * float(told[1]) / 100 / 0.5
+    assert 0.99 * enough <= float(told[2]) <= 1.11 * enough
     assert result.reason == "the time budget is used up"
     assert values_of(tmp_path / "run") == [BAD_RATE]
 
@@ -359,11 +360,12 @@ def test_a_time_budget_is_shared_by_trials(
     monkeypatch.setattr(length, "FEWEST_STEPS", 1)
     ticks = count()
     monkeypatch.setattr(time, "monotonic", lambda: 0.01 * next(ticks))  # each look at the clock takes that long
-    parameters = {"learning_parameters.max_minutes": 0.05, "learning_parameters.num_iters": 100_000}
+    parameters = {"learning_parameters.max_minutes": 0.02, "learning_parameters.num_iters": 100_000}
+    parameters |= {"learning_parameters.learning_rate_warmup_iters": 0}
     result = run(drawn_data, template, tmp_path / "run", 1.5, parameters=parameters)
     found = trials_of(tmp_path / "run")
     assert len(found["trials"]) > 2
     stopped_s = sum(one["seconds"] for one in found["trials"] if one["outcome"] == "stopped")
     assert result.reason == "the time budget is used up"
     # A step and a validation may begin just before the time is up.
-    assert stopped_s < 0.5 * 3.0 + 0.1 * len(found["trials"])
+    assert stopped_s < 0.5 * 1.2 + 0.1 * len(found["trials"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from otx_seg.datasets import TrainingData
 from otx_seg.datasets.epoch_sampler import EpochSampler
@@ -15,6 +16,8 @@ from otx_seg.verbs.plan import Plan
 FEWEST_STEPS = 300
 """Steps before which the fastest start is ahead, not the best training; half of a training's if it has fewer than twice
 as many."""
+
+_MOSTLY = 0.95
 
 _WARMUPS = 3
 """Warm-ups before which the same is true: a rate that is too high looks good as long as a part of it is in force."""
@@ -51,6 +54,23 @@ def _shortest(template: Template, data: TrainingData) -> tuple[float, int | None
     epochs = parameters.num_iters
     share = max(SHORTEST_SHARE, fewest_steps(template, data) / steps_of_all_epochs(template, data))
     return math.ceil(share * epochs - 1e-9) / epochs, epochs
+
+
+def ways_to_longer_trials(plan: Plan, data: TrainingData, needed: float, steps: float) -> Iterator[str]:
+    """What leaves time for two trials under a time budget, in words.
+
+    Args:
+        needed: share of the training, as it was measured, that a trial takes.
+        steps: that the training would make.
+    """
+    assert plan.search is not None
+    if steps < _MOSTLY * steps_of_all_epochs(plan.template, data):  # else epochs end it, not time
+        minutes = plan.template.hyper_parameters.learning_parameters.max_minutes
+        enough = minutes * needed / min(plan.search.ratio - 1.0, 1.0)
+        unit = 10.0 ** (math.floor(math.log10(enough)) - 1)  # two digits are said, and have to be enough
+        yield f"learning_parameters.max_minutes of {math.ceil(enough / unit - 1e-9) * unit:g}"
+    if needed <= 1.0:
+        yield f"--hpo-time-ratio {math.ceil(100 * (1.0 + needed) - 1e-9) / 100:.2f}"
 
 
 def steps_of_all_epochs(template: Template, data: TrainingData) -> int:

@@ -12,9 +12,7 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from dataclasses import replace
 
@@ -28,7 +26,7 @@ from otx_seg.training.state import random_state
 from otx_seg.training.stopping import StopRequest
 from otx_seg.training.watcher import SilentWatcher, Watcher
 from otx_seg.verbs.hpo.halving import Halving, chosen, plan_halving, survivors
-from otx_seg.verbs.hpo.length import fewest_steps, plan_search, steps_of_all_epochs
+from otx_seg.verbs.hpo.length import fewest_steps, plan_search, ways_to_longer_trials
 from otx_seg.verbs.hpo.progress import WholeJob
 from otx_seg.verbs.hpo.settings import write_settings
 from otx_seg.verbs.hpo.study import Study
@@ -44,7 +42,8 @@ from otx_seg.workspace.run_folder import RunFolder
 logger = logging.getLogger(__name__)
 
 _SAVING_S = 120.0  # for processes that were asked to end
-_MOSTLY = 0.95
+_SLOW_START = 4.0  # times as fast may a training become after its first steps
+_MARGIN = 1.02
 
 
 class Search:
@@ -139,39 +138,47 @@ class Search:
         self.whole.ratio = self.halving.ratio()
 
     def _measure(self) -> None:
-        rung, steps = self.halving.rungs[0], fewest_steps(self.plan.template, self.ground.data)
-        self.running[self.workers.start(self._stretch(0, rung))] = 0
+        """Train trial 0 until its score means something; how long that takes decides how many trials there are."""
+        steps, longest = fewest_steps(self.plan.template, self.ground.data), min(self.settings.ratio - 1.0, 1.0)
+        share, outcome = self._train_first(self.study.measured() or self.halving.rungs[0])
+        # The first steps wait for processes to start and for images to be decoded; those that follow do not.
+        speed = _SLOW_START * outcome.steps / share
+        while not outcome.failure and outcome.steps < steps:
+            missing = (steps - outcome.steps) / max(speed, 1.0)
+            if share + missing > longest:
+                self._do_without(share, steps, outcome.steps)
+                return
+            before, made = share, outcome.steps
+            share, outcome = self._train_first(min(share + _MARGIN * missing, longest))
+            speed = (outcome.steps - made) / (share - before)
+        if share > self.halving.rungs[0]:
+            self.halving = plan_halving(self.settings.ratio, share) or self.halving
+
+    def _train_first(self, share: float) -> tuple[float, Outcome]:
+        """The share, and trial 0 there."""
+        self.study.record_measured(share)
+        self.running[self.workers.start(self._stretch(0, share))] = 0
         future = first_done(list(self.running), self._check).pop()
         del self.running[future]
-        outcome = future.result()
-        if outcome.failure or outcome.steps >= steps:
-            return
-        needed = rung * steps / max(outcome.steps, 1)
-        halving = plan_halving(self.settings.ratio, needed)
-        if halving is None:
-            logger.warning(
-                "no search: the %d steps after which trials can be compared take %.0f %% of this training, too "
-                "much for two of them; give it %s. Going on with the values as they are",
-                steps,
-                100 * needed,
-                " or ".join(self._what_would_do(needed, outcome.steps / rung)),
-            )
-        self.halving = halving or Halving(1, (rung,))
+        return share, future.result()
 
-    def _what_would_do(self, needed: float, steps: float) -> Iterator[str]:
-        """What leaves time for two trials.
+    def _do_without(self, share: float, steps: int, made: int) -> None:
+        """Go on with trial 0 alone.
 
         Args:
-            needed: share of the training, as it was measured, that a trial takes.
-            steps: that this training would make.
+            share: of the training that has passed.
+            steps: that a trial needs.
+            made: those that trial 0 has made.
         """
-        if steps < _MOSTLY * steps_of_all_epochs(self.plan.template, self.ground.data):  # else epochs end it, not time
-            minutes = self.plan.template.hyper_parameters.learning_parameters.max_minutes
-            enough = minutes * needed / min(self.settings.ratio - 1.0, 1.0)
-            unit = 10.0 ** (math.floor(math.log10(enough)) - 1)  # two digits are said, and have to be enough
-            yield f"learning_parameters.max_minutes of {math.ceil(enough / unit - 1e-9) * unit:g}"
-        if needed <= 1.0:
-            yield f"--hpo-time-ratio {math.ceil(100 * (1.0 + needed) - 1e-9) / 100:.2f}"
+        needed = share * steps / max(made, 1)
+        logger.warning(
+            "no search: the %d steps after which trials can be compared take %.0f %% of this training, too much for "
+            "two of them; give it %s. Going on with the values as they are",
+            steps,
+            100 * needed,
+            " or ".join(ways_to_longer_trials(self.plan, self.ground.data, needed, made / share)),
+        )
+        self.halving = Halving(1, (share,))
 
     def _tell_what_follows(self) -> None:
         if self.halving.trials == 1:

@@ -20,6 +20,7 @@ from otx_seg.verbs.hpo.trial import Outcome
 
 _JOURNAL = "journal.log"
 _HALVING = "halving"
+_MEASURED = "measured"
 _KNOWN_SHARE = 1 / 3
 """Share of the trials that have to be known before scores say where to look; what is missing is drawn at random."""
 
@@ -135,6 +136,14 @@ class Study:
                 self.study.tell(number, state=TrialState.PRUNED)
             else:
                 self.study.tell(number, outcome.score)
+
+    def measured(self) -> float | None:
+        """How far trial 0 was to be trained last, before the length of the search was settled."""
+        return self.study.user_attrs.get(_MEASURED)
+
+    def record_measured(self, share: float) -> None:
+        """Keep that, so that trial 0 is not judged at less by whoever goes on with the search."""
+        self.study.set_user_attr(_MEASURED, share)
 
     def halving(self) -> Halving | None:
         """The length that the search was given, once it is settled."""
