@@ -11,6 +11,7 @@ from brief_training import PARAMETERS
 
 from otx_seg.template import load
 from otx_seg.verbs.hpo.halving import plan_halving
+from otx_seg.verbs.hpo.settings import DEFAULT_RATIO
 
 PARAMS = ["params", *(f"--{name}={value}" for name, value in PARAMETERS.items())]
 
@@ -38,6 +39,11 @@ def refused(outcome: Any, *texts: str) -> None:
 def test_a_time_ratio_of_one_or_less(train: Any, tmp_path: Path, ratio: str) -> None:
     refused(train("--hpo-time-ratio", ratio), f"--hpo-time-ratio {float(ratio):g}", "a number above 1")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_help_tells_the_usual_ratio(otx: Any) -> None:
+    told = " ".join(otx("train", "--help").out.split())
+    assert f"as a multiple of the training's alone. [{DEFAULT_RATIO:g}]" in told
 
 
 def test_a_time_ratio_too_small_for_two_trials(train: Any, tmp_path: Path) -> None:
