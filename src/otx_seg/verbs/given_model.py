@@ -29,7 +29,7 @@ def check_given_to_export(weights: str | Path | None, workspace: str | Path | No
     if weights is not None:
         check_model_file(Path(weights), (".pth",), dict.fromkeys((".xml", ".bin", ".onnx", ".zip"), _EXPORTED))
     elif latest_weights(_outputs(_place(workspace))) is None:
-        raise UsageError(f"--load-weights is missing, {nothing_trained(_place(workspace) is not None)}")
+        raise UsageError(nothing_trained(_place(workspace) is not None))
 
 
 def check_given_to_optimize(

@@ -148,7 +148,7 @@ class Place:
             return Path(given)
         latest = latest_weights(self.outputs)
         if latest is None:
-            raise UsageError(f"--load-weights is missing, {nothing_trained(self.workspace is not None)}")
+            raise UsageError(nothing_trained(self.workspace is not None))
         return self.taken("weights of the last training", latest)
 
     def exported(self, given: str | Path | None, quantized_too: bool) -> Path:
@@ -185,7 +185,7 @@ class Place:
             self._warn_if_old(path)
         found = [path for path in (trained, *exported) if path is not None]
         if not found:
-            raise UsageError(f"--load-weights is missing, {nothing_trained(self.workspace is not None)}")
+            raise UsageError(nothing_trained(self.workspace is not None))
         return [self.taken("model", path) for path in found]
 
     def _warn_if_old(self, exported: Path) -> None:

@@ -69,13 +69,14 @@ def hint_to_workspace() -> str:
 
 
 def nothing_trained(in_workspace: bool) -> str:
-    """Words for a command that needs a trained model and finds none here.
+    """What to say where a command needs a trained model, was given none and finds none here.
 
     Args:
         in_workspace: whether it works in a workspace, so that none lies elsewhere.
     """
     elsewhere = "" if in_workspace else hint_to_workspace()
-    return f"and nothing was trained in this folder's workspace{elsewhere or ': run `otx train` first'}"
+    what_to_do = elsewhere or ": run `otx train` first"
+    return f"--load-weights is missing, and nothing was trained in this folder's workspace{what_to_do}"
 
 
 def workspace_around(run: Path) -> Path | None:

@@ -60,12 +60,11 @@ def _open(root: Path, listed: Path) -> Subset:
     folders = (str(root / _IMAGES), str(root / _MASKS))
     names = list(dict.fromkeys(unicodedata.normalize("NFC", line) for line in lines_of(listed)))  # as of the index
     samples = [Sample(images[name], masks[name], *folders) for name in names if name in images and name in masks]
-    unmatched = [
-        LeftOut("missing_files", f"named in {listed.name}, but without {lacking}", folder, name)
-        for name in names
-        for lacking, folder in (("image", folders[0]) if name not in images else ("mask", folders[1]),)
-        if name not in images or name not in masks
-    ]
+    unmatched = []
+    for name in names:
+        if name not in images or name not in masks:
+            lacking, folder = ("image", folders[0]) if name not in images else ("mask", folders[1])
+            unmatched.append(LeftOut("missing_files", f"named in {listed.name}, but without {lacking}", folder, name))
     if not samples:
         raise DataError(f"{listed}: names no image that has a mask; {first_of(unmatched)}")
     return Subset(root, labels, tuple(sorted(samples, key=lambda sample: sample.name)), tuple(unmatched), code)

@@ -17,10 +17,10 @@ FEWEST_STEPS = 300
 """Steps before which the fastest start is ahead, not the best training; half of a training's if it has fewer than twice
 as many."""
 
-_MOSTLY = 0.95
-
 _WARMUPS = 3
 """Warm-ups before which the same is true: a rate that is too high looks good as long as a part of it is in force."""
+
+_MOSTLY = 0.95  # of all steps made within the time budget: then it is the epochs that end the training
 
 
 def plan_search(plan: Plan, data: TrainingData) -> Halving:

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 _SAVING_S = 120.0  # for processes that were asked to end
 _SLOW_START = 4.0  # times as fast may a training become after its first steps
-_MARGIN = 1.02
+_MARGIN = 1.02  # the speed of the next steps is an estimate
 
 
 class Search:
