@@ -8,14 +8,7 @@ from otx_seg.errors import UsageError
 from otx_seg.workspace.exports import latest_exported
 from otx_seg.workspace.model_file import check_model_file
 from otx_seg.workspace.run_folder import latest_weights
-from otx_seg.workspace.workspace import (
-    OUTPUTS,
-    WORKSPACE,
-    Workspace,
-    find_workspace,
-    hint_to_workspace,
-    nothing_trained,
-)
+from otx_seg.workspace.workspace import Workspace, find_workspace, hint_to_workspace, nothing_trained, outputs_of
 
 _EXPORTED = "is an exported model already; `otx export` takes the .pth that `otx train` wrote"
 
@@ -28,7 +21,7 @@ def check_given_to_export(weights: str | Path | None, workspace: str | Path | No
     """
     if weights is not None:
         check_model_file(Path(weights), (".pth",), dict.fromkeys((".xml", ".bin", ".onnx", ".zip"), _EXPORTED))
-    elif latest_weights(_outputs(_place(workspace))) is None:
+    elif latest_weights(outputs_of(_place(workspace))) is None:
         raise UsageError(nothing_trained(_place(workspace) is not None))
 
 
@@ -54,7 +47,7 @@ def check_given_to_optimize(
         check_model_file(path, (".pth", ".xml"), instead)
     place = _place(workspace)
     hint = "" if place else hint_to_workspace()
-    if weights is None and latest_exported(_outputs(place)) is None:
+    if weights is None and latest_exported(outputs_of(place)) is None:
         raise UsageError(
             "--load-weights is missing: name the .xml that `otx export` wrote, or the .pth of `otx train`; nothing was "
             f"exported in this folder's workspace{hint}"
@@ -67,7 +60,3 @@ def check_given_to_optimize(
 
 def _place(workspace: str | Path | None) -> Workspace | None:
     return find_workspace(Path(workspace) if workspace is not None else None)
-
-
-def _outputs(place: Workspace | None) -> Path:
-    return WORKSPACE / OUTPUTS if place is None else place.outputs

@@ -19,14 +19,7 @@ from otx_seg.verbs.data import data_of
 from otx_seg.workspace.data_file import Data
 from otx_seg.workspace.exports import latest_exported, latest_quantized
 from otx_seg.workspace.run_folder import latest_weights
-from otx_seg.workspace.workspace import (
-    OUTPUTS,
-    WORKSPACE,
-    Workspace,
-    find_workspace,
-    hint_to_workspace,
-    nothing_trained,
-)
+from otx_seg.workspace.workspace import Workspace, find_workspace, hint_to_workspace, nothing_trained, outputs_of
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +45,7 @@ class Place:
     @property
     def outputs(self) -> Path:
         """The folder of new runs."""
-        return WORKSPACE / OUTPUTS if self.workspace is None else self.workspace.outputs
+        return outputs_of(self.workspace)
 
     @functools.cached_property
     def data(self) -> Data:

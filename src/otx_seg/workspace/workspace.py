@@ -58,6 +58,11 @@ def find_workspace(asked: Path | None) -> Workspace | None:
     )
 
 
+def outputs_of(workspace: Workspace | None) -> Path:
+    """The folder of new runs: that of a workspace, without one that below the current folder."""
+    return WORKSPACE / OUTPUTS if workspace is None else workspace.outputs
+
+
 def hint_to_workspace() -> str:
     """Where the current folder is none but nearly, or one lies below it, words on that for the end of a message."""
     here = Workspace(Path())
