@@ -99,6 +99,27 @@ def test_a_bad_learning_rate_is_replaced_by_a_better_one(
     assert read_journal(searched / "logs" / "metrics.jsonl")[-1]["step"] == plain.steps
 
 
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_trained_network_goes_on_more_carefully(
+    drawn_data: Path, template: Path, searched: Path, tmp_path: Path, trained: bool
+) -> None:
+    weights = searched / "models" / "weights.pth" if trained else None
+    run(drawn_data, template, tmp_path / "run", 2.0, parameters=BRIEF | {RATE: 1e-3}, load_weights=weights)
+    first, *others = values_of(tmp_path / "run")
+    assert first == 1e-3
+    assert others == sorted(others, reverse=not trained)
+    assert len(others) == 2
+
+
+def test_there_is_time_for_two_trials_unless_somebody_asked_for_less(
+    drawn_data: Path, template: Path, tmp_path: Path
+) -> None:
+    run(drawn_data, template, tmp_path / "run", None, parameters=BRIEF, enable_hpo=True)
+    found = trials_of(tmp_path / "run")
+    assert found["ratio"] == 1.5  # twelve of 24 steps
+    assert len(found["trials"]) == 2
+
+
 def test_the_given_values_are_the_first_trial(searched: Path) -> None:
     assert values_of(searched)[0] == BAD_RATE
     assert len(set(values_of(searched))) == len(values_of(searched)) == 6
@@ -352,6 +373,11 @@ def test_a_time_budget_too_short_for_trials_is_used_without_them(
     assert 0.99 * enough <= float(told[2]) <= 1.11 * enough
     assert result.reason == "the time budget is used up"
     assert values_of(tmp_path / "run") == [BAD_RATE]
+    # The training gets the time of the search too.
+    assert "left 0.015 minutes of its time" in messages.text
+    parameters = yaml.safe_load((tmp_path / "run" / "template.yaml").read_text())["hyper_parameters"]
+    assert parameters["learning_parameters"]["max_minutes"] == pytest.approx(1.5 * 0.03)
+    assert result.elapsed_s > 0.9 * 1.5 * 0.03 * 60
 
 
 def test_a_time_budget_is_shared_by_trials(

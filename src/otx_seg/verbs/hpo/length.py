@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from otx_seg.datasets import TrainingData
 from otx_seg.datasets.epoch_sampler import EpochSampler
@@ -13,14 +14,24 @@ from otx_seg.template.search_space import space_of
 from otx_seg.verbs.hpo.halving import SHORTEST_SHARE, Halving, plan_halving
 from otx_seg.verbs.plan import Plan
 
-FEWEST_STEPS = 300
+FEWEST_STEPS = 1000
 """Steps before which the fastest start is ahead, not the best training; half of a training's if it has fewer than twice
-as many."""
+as many. Measured in docs/benchmarks.md."""
 
 _WARMUPS = 3
 """Warm-ups before which the same is true: a rate that is too high looks good as long as a part of it is in force."""
 
 _MOSTLY = 0.95  # of all steps made within the time budget: then it is the epochs that end the training
+
+
+def with_enough_time(plan: Plan, data: TrainingData) -> Plan:
+    """The plan of a search; where nobody asked for a time ratio, with the usual one or, if epochs end the training and
+    it takes more, one that leaves time for two trials."""
+    assert plan.search is not None
+    shortest, epochs = _shortest(plan.template, data)
+    if plan.search.asked or epochs is None:
+        return plan
+    return replace(plan, search=replace(plan.search, ratio=max(plan.search.ratio, _two_digits(1.0 + shortest))))
 
 
 def plan_search(plan: Plan, data: TrainingData) -> Halving:
@@ -38,10 +49,9 @@ def plan_search(plan: Plan, data: TrainingData) -> Halving:
     shortest, epochs = _shortest(plan.template, data)
     halving = plan_halving(plan.search.ratio, shortest, epochs)
     if halving is None:
-        needed = math.ceil(100 * (1.0 + shortest) - 1e-9) / 100  # two digits are said, and have to be enough
         raise UsageError(
             f"--hpo-time-ratio {plan.search.ratio:g}: is too little for two trials, since one takes at least "
-            f"{100 * shortest:.0f} % of this training; give {needed:.2f} or more"
+            f"{100 * shortest:.0f} % of this training; give {_two_digits(1.0 + shortest):.2f} or more"
         )
     return halving
 
@@ -70,7 +80,12 @@ def ways_to_longer_trials(plan: Plan, data: TrainingData, needed: float, steps: 
         unit = 10.0 ** (math.floor(math.log10(enough)) - 1)  # two digits are said, and have to be enough
         yield f"learning_parameters.max_minutes of {math.ceil(enough / unit - 1e-9) * unit:g}"
     if needed <= 1.0:
-        yield f"--hpo-time-ratio {math.ceil(100 * (1.0 + needed) - 1e-9) / 100:.2f}"
+        yield f"--hpo-time-ratio {_two_digits(1.0 + needed):.2f}"
+
+
+def _two_digits(ratio: float) -> float:
+    """Those after the point are said, and have to be enough."""
+    return math.ceil(100 * ratio - 1e-9) / 100
 
 
 def steps_of_all_epochs(template: Template, data: TrainingData) -> int:

@@ -1,12 +1,13 @@
 """A search from its first trial to the training that goes on.
 
 1. Trial 0 has the values that the template names or that were decided; the next ones differ in one of them, a quarter
-   of its range up or down; after them Optuna's TPE chooses from the scores so far.
+   of its range up and down, learning rates first; after them Optuna's TPE chooses from the scores so far.
 2. All start from the same weights, with the same seed and split, and follow the learning rate of a whole training.
 3. At each rung the best third goes on from where it was paused, the others are stopped and their weights deleted. Those
    stopped at the last rung keep theirs. Trial 0 goes on as long as those that do are hardly better.
-4. The last one left is the training itself: it is taken over into the run and goes on to its end. If its loss diverges
-   on the way, the best of the others of the last rung goes on instead.
+4. The last one left is the training itself: it is taken over into the run and goes on to its end, under a time budget
+   with the time that the search has left over. If its loss diverges on the way, the best of the others of the last rung
+   goes on instead.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from otx_seg.training.state import random_state
 from otx_seg.training.stopping import StopRequest
 from otx_seg.training.watcher import SilentWatcher, Watcher
 from otx_seg.verbs.hpo.halving import Halving, chosen, plan_halving, survivors
-from otx_seg.verbs.hpo.length import fewest_steps, plan_search, ways_to_longer_trials
+from otx_seg.verbs.hpo.length import fewest_steps, plan_search, ways_to_longer_trials, with_enough_time
 from otx_seg.verbs.hpo.progress import WholeJob
 from otx_seg.verbs.hpo.settings import write_settings
 from otx_seg.verbs.hpo.study import Study
@@ -43,6 +44,7 @@ logger = logging.getLogger(__name__)
 
 _SAVING_S = 120.0  # for processes that were asked to end
 _SLOW_START = 4.0  # times as fast may a training become after its first steps
+_MAX_MINUTES = "learning_parameters.max_minutes"
 _MARGIN = 1.02  # the speed of the next steps is an estimate
 
 
@@ -66,6 +68,7 @@ class Search:
         Raises:
             UsageError: there is nothing to search, no time for it, or the template names what cannot be built.
         """
+        plan = with_enough_time(plan, ground.data)
         assert plan.search is not None
         self.plan, self.ground, self.run = plan, ground, run
         self.settings = plan.search
@@ -90,7 +93,9 @@ class Search:
         """
         self._prepare()
         first = values_of(self.plan.template, self.space)
-        self.study = Study(self.run.search, self.space, first, self.plan.seed)
+        # A trained network goes on best with a rate that keeps what it has learned; random weights bear a high one.
+        untrained = self.plan.known is None
+        self.study = Study(self.run.search, self.space, first, self.plan.seed, faster=untrained)
         size = self.settings.parallel or max(1, len(visible_gpus()))
         with StopRequest() as self.stop_request:
             try:
@@ -100,7 +105,8 @@ class Search:
                 raise InterruptedRunError(
                     "the search was interrupted; everything is saved", resume_command(TRAIN, self.run.path)
                 ) from error
-        return take_over(self.plan, self.run, self._found())
+        found = self._found()
+        return take_over(self._with_all_time(found), self.run, found)
 
     def _search(self) -> int:
         """The number of the trial that is left."""
@@ -264,6 +270,18 @@ class Search:
         logger.info("trial %d (%s): %s at %.0f %%", number, values, came_to, 100 * outcome.share)
 
     # ------------------------------------------------------------------ the end
+
+    def _with_all_time(self, found: Trials) -> Plan:
+        """The plan with a time budget, if it has one, that gives the training what the search has left over."""
+        minutes = self.plan.template.hyper_parameters.learning_parameters.max_minutes
+        if not minutes:
+            return self.plan
+        spent = sum(trial.seconds for trial in found.trials if trial.number != found.chosen) / 60
+        left = self.settings.ratio * minutes - spent
+        if left > minutes:
+            logger.info("the search has left %.3g minutes of its time, which the training gets", left - minutes)
+            minutes = left
+        return replace(self.plan, template=self.plan.template.override({_MAX_MINUTES: round(minutes, 4)}))
 
     def _found(self) -> Trials:
         trials = []

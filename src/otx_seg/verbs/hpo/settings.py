@@ -24,10 +24,12 @@ class Settings:
     Attributes:
         ratio: time of search and final training together as a multiple of that of the training alone, above 1.
         parallel: trials at once; None: one for each GPU, one on a CPU.
+        asked: whether somebody asked for this ratio; else it may become what two trials take.
     """
 
     ratio: float
     parallel: int | None
+    asked: bool = True
 
 
 def check_settings(ratio: float | None, parallel: int | None) -> Settings:
@@ -41,7 +43,7 @@ def check_settings(ratio: float | None, parallel: int | None) -> Settings:
             "start it without torchrun, --gpus, --rdzv-endpoint, --base-rank and --world-size; CUDA_VISIBLE_DEVICES "
             "chooses among the GPUs"
         )
-    ratio = DEFAULT_RATIO if ratio is None else ratio
+    asked, ratio = ratio is not None, DEFAULT_RATIO if ratio is None else ratio
     if not 1.0 < ratio < math.inf:
         raise UsageError(
             f"--hpo-time-ratio {ratio:g}: search and final training together take longer than the training alone; give "
@@ -49,7 +51,7 @@ def check_settings(ratio: float | None, parallel: int | None) -> Settings:
         )
     if parallel is not None and parallel < 1:
         raise UsageError(f"--hpo-parallel {parallel}: at least one trial runs at a time")
-    return Settings(ratio, parallel)
+    return Settings(ratio, parallel, asked)
 
 
 def write_settings(run: RunFolder, settings: Settings, template: Template) -> None:

@@ -14,7 +14,7 @@ import optuna
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from otx_seg.template.search_space import BATCH_SIZE, Space
+from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, Space
 from otx_seg.verbs.hpo.halving import Halving
 from otx_seg.verbs.hpo.trial import Outcome
 
@@ -38,10 +38,11 @@ class Study:
         space: what is searched.
         first: the values of trial 0, within the space or not.
         seed: of what is drawn.
+        faster: whether values that learn faster than the first are tried before those that learn more slowly.
     """
 
-    def __init__(self, folder: Path, space: Space, first: dict[str, Any], seed: int) -> None:
-        self.space, self.first, self.seed = space, first, seed
+    def __init__(self, folder: Path, space: Space, first: dict[str, Any], seed: int, faster: bool) -> None:
+        self.space, self.first, self.seed, self.faster = space, first, seed, faster
         path = folder / _JOURNAL
         _repair(path)
         with _quietly():
@@ -54,16 +55,16 @@ class Study:
 
     def _around_first(self) -> list[dict[str, Any]]:
         """The values of the first trials: those of trial 0 and, as far as the space reaches, those with one of them
-        changed: a higher learning rate, a smaller batch and so on, then the other way round.
+        changed to both sides, the learning rate before all others, since most depends on it.
 
         Random values differ in everything at once, and mostly by more than what may be gained.
         """
         start = {name: self._nearest(name) for name in self.space}
         found = [start] if start == self.first else [start, start]  # trial 0 has other values then
-        for turn in (1, -1):
-            for name in self.space:
-                up = turn if name != BATCH_SIZE else -turn  # what learns faster goes first
-                moved = self._moved(name, start[name], up)
+        for name in sorted(self.space, key=lambda name: name != LEARNING_RATE):
+            up = 1 if self.faster == (name != BATCH_SIZE) else -1  # a small batch learns faster
+            for turn in (up, -up):
+                moved = self._moved(name, start[name], turn)
                 if self._inside(name, moved) == moved:
                     found.append({**start, name: moved})
         return found
