@@ -6,7 +6,7 @@ each with half of the cores. With --bad-rate both start from a learning rate tha
 repeated: the same command goes on where it was interrupted.
 
     python benchmarks/hpo.py CAMVID_ROOT --output FOLDER [--minutes M] [--seeds N] [--ratio R] [--input-size HxW]
-        [--head-start M]
+        [--head-start M] [--batch-size N]
 
 With --head-start M all runs of a data set go on with a network that was trained for M minutes on the first half of its
 training images, as whoever has got more images does, or published weights. From random weights a training of minutes
@@ -52,6 +52,8 @@ def run_once(name: str, data: Path, folder: Path, seed: int, options: argparse.N
         "learning_parameters.pretrained": "none",
     }
     weights = beginning(data, options) if options.head_start else None
+    if options.batch_size:
+        parameters["learning_parameters.batch_size"] = options.batch_size
     if options.bad_rate:
         parameters[RATE] = BAD_RATE
     how = {"enable_hpo": True, "hpo_time_ratio": options.ratio, "hpo_parallel": 1} if search else {}
@@ -131,6 +133,7 @@ def main() -> None:
     parser.add_argument("--ratio", type=float, default=DEFAULT_RATIO)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--input-size", default="256x256")
+    parser.add_argument("--batch-size", type=int, default=0, help="to begin with; the smaller, the more steps")
     parser.add_argument("--images", type=int, default=100, help="of the drawn data set")
     parser.add_argument("--bad-rate", action="store_true", help=f"start from a learning rate of {BAD_RATE:g}")
     parser.add_argument(
@@ -145,7 +148,8 @@ def main() -> None:
     # What changes the result is part of the name, so that a record is never taken for another's.
     start = "bad" if options.bad_rate else "good"
     begun = f"-after-{options.head_start:g}m" if options.head_start else ""
-    setting = f"{options.template}-{options.input_size}-{options.minutes:g}m-{options.ratio:g}-{start}{begun}"
+    batch = f"-batch-{options.batch_size}" if options.batch_size else ""
+    setting = f"{options.template}-{options.input_size}-{options.minutes:g}m-{options.ratio:g}-{start}{begun}{batch}"
     names = ("no search", f"search, ratio {options.ratio:g}")
     lines = []
     sets = {"camvid": ("CamVid", options.camvid), "drawn": (f"drawn, {options.images} images", drawn)}

@@ -17,8 +17,9 @@ def test_the_ratio_counts_what_stopped_trials_cost() -> None:
 @pytest.mark.parametrize(
     ("ratio", "shortest", "epochs", "trials", "rungs"),
     [
-        # 10 -> 3 -> 1: 7 + 2 * 3 = 13 first rungs in half a training; 11 would leave each less than 1/27.
-        (1.5, 1 / 27, None, 10, (1 / 26, 3 / 26)),
+        # 10 -> 3 -> 1: 7 + 2 * 3 = 13 first rungs in half a training, at most 1/26; 11 would leave each less than 1/27.
+        (1.5, 1 / 27, None, 10, (1 / 27, 3 / 27)),
+        (1.5, 4 / 104, 104, 10, (4 / 104, 12 / 104)),
         # 27 -> 9 -> 3 -> 1: 18 + 6 * 3 + 2 * 9 = 54 first rungs in three trainings.
         (4.0, 1 / 27, None, 27, (1 / 18, 1 / 6, 1 / 2)),
         # No trial is trained for longer than a training.
@@ -53,11 +54,16 @@ def test_too_little_time_for_two() -> None:
 
 
 def test_what_a_search_began_with_is_left_for_something_clearly_better() -> None:
-    assert chosen({0: 0.500, 1: 0.509, 2: 0.4}, 1) == [0]
-    assert chosen({0: 0.500, 1: 0.511, 2: 0.4}, 1) == [1]
-    assert chosen({1: 0.2, 2: 0.1}, 1) == [1]  # it failed, or was stopped before
-    assert chosen({0: 0.500, 1: 0.600, 2: 0.509, 3: 0.505}, 2) == [1, 0]
+    # At half of a training by a hundredth, at a quarter by two, before a tenth by five.
+    assert chosen({0: 0.500, 1: 0.509, 2: 0.4}, 1, 0.5) == [0]
+    assert chosen({0: 0.500, 1: 0.511, 2: 0.4}, 1, 0.5) == [1]
+    assert chosen({0: 0.500, 1: 0.519}, 1, 0.25) == [0]
+    assert chosen({0: 0.500, 1: 0.521}, 1, 0.25) == [1]
+    assert chosen({0: 0.500, 1: 0.549}, 1, 0.04) == [0]
+    assert chosen({0: 0.500, 1: 0.551}, 1, 0.04) == [1]
+    assert chosen({1: 0.2, 2: 0.1}, 1, 0.1) == [1]  # it failed, or was stopped before
+    assert chosen({0: 0.500, 1: 0.600, 2: 0.509, 3: 0.505}, 2, 0.5) == [1, 0]
 
 
 def test_of_equal_trials_the_first_is_the_best() -> None:
-    assert chosen({0: 0.5, 1: 0.7, 2: 0.5, 3: 0.1}, 3) == [1, 0, 2]
+    assert chosen({0: 0.5, 1: 0.7, 2: 0.5, 3: 0.1}, 3, 0.5) == [1, 0, 2]

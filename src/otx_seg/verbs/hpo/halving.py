@@ -14,8 +14,8 @@ from itertools import pairwise
 
 FACTOR = 3
 MOST_TRIALS = 27
-LUCK = 0.01
-"""Difference of mDice, background included, that says nothing: the best of several trials is one that was lucky."""
+_LEAD, _LARGEST_LEAD = 0.005, 0.05
+"""A lead in mDice, background included, that says nothing when a training has passed, and at the beginning of one."""
 
 SHORTEST_SHARE = 1 / MOST_TRIALS
 """Share of a training below which scores say little of what becomes of it."""
@@ -45,10 +45,13 @@ class Halving:
 def plan_halving(ratio: float, shortest: float, epochs: int | None = None) -> Halving | None:
     """The most trials that a time ratio allows, each as long as it allows then.
 
+    Under a time budget they are no longer than they have to be, unless there are as many as there may be: what is left
+    of the time is as useful to the training.
+
     Args:
         ratio: time of search and winner together as a multiple of a training's, above 1.
         shortest: share of a training, above 0 and up to 1, at which a trial may be judged.
-        epochs: of a training, where rungs have to be whole epochs.
+        epochs: of a training, where rungs have to be whole epochs; None under a time budget.
 
     Returns:
         None if the ratio is too small for two trials.
@@ -62,6 +65,8 @@ def plan_halving(ratio: float, shortest: float, epochs: int | None = None) -> Ha
         if epochs is not None:
             first = math.floor(first + 1e-9)
         if first > 0 and first / parts >= shortest - 1e-9:
+            if epochs is None and trials < MOST_TRIALS:
+                first = shortest
             # Multiplied before it is divided: the training counts in the same way, and must not miss an epoch's end.
             return Halving(trials, tuple(first * power / parts for power in powers))
     return None
@@ -72,13 +77,20 @@ def survivors(trials: int) -> int:
     return max(1, trials // FACTOR)
 
 
-def chosen(scores: Mapping[int, float], count: int) -> list[int]:
+def chosen(scores: Mapping[int, float], count: int, share: float) -> list[int]:
     """The numbers of the trials that go on: the best; of equal ones, those that began first.
 
-    Trial 0, with the values that a search begins with, takes the place of the last of them if it is hardly worse.
+    Trial 0, with the values that a search begins with, takes the place of the last of them unless it is clearly worse.
+    Trials differ by luck, and what learns fast leads at first by much and in the end by nothing (measured in
+    docs/benchmarks.md): by 0.005 / share it has to lead, and by 0.05 at most.
+
+    Args:
+        scores: mDice by number.
+        count: how many go on.
+        share: of a training that has passed, above 0 and up to 1.
     """
     found = sorted(scores, key=lambda number: (-scores[number], number))[:count]
-    if 0 not in found and scores[found[-1]] - scores.get(0, -math.inf) < LUCK:
+    if 0 not in found and scores[found[-1]] - scores.get(0, -math.inf) < min(_LEAD / share, _LARGEST_LEAD):
         found[-1] = 0
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,9 +15,13 @@ from otx_seg.template.search_space import space_of
 from otx_seg.verbs.hpo.halving import SHORTEST_SHARE, Halving, plan_halving
 from otx_seg.verbs.plan import Plan
 
+logger = logging.getLogger(__name__)
+
 FEWEST_STEPS = 1000
 """Steps before which the fastest start is ahead, not the best training; half of a training's if it has fewer than twice
 as many. Measured in docs/benchmarks.md."""
+
+_MAX_MINUTES = "learning_parameters.max_minutes"
 
 _WARMUPS = 3
 """Warm-ups before which the same is true: a rate that is too high looks good as long as a part of it is in force."""
@@ -59,11 +64,31 @@ def plan_search(plan: Plan, data: TrainingData) -> Halving:
 def _shortest(template: Template, data: TrainingData) -> tuple[float, int | None]:
     """Share of a training after which a trial may be judged, and the epochs of one; None under a time budget."""
     parameters = template.hyper_parameters.learning_parameters
-    if parameters.max_minutes > 0:
+    if parameters.max_minutes:
         return SHORTEST_SHARE, None  # how long its steps take shows in the first trial
     epochs = parameters.num_iters
     share = max(SHORTEST_SHARE, fewest_steps(template, data) / steps_of_all_epochs(template, data))
     return math.ceil(share * epochs - 1e-9) / epochs, epochs
+
+
+def with_time_left(plan: Plan, lost_s: float) -> Plan:
+    """The plan of the training after a search, under a time budget with what the search did not need of its time.
+
+    Args:
+        lost_s: seconds of the trials that were stopped.
+    """
+    assert plan.search is not None
+    minutes = minutes_of(plan)
+    more = (plan.search.ratio - 1.0) * minutes - lost_s / 60
+    if more <= 0.0:
+        return plan
+    logger.info("the search has left %.3g minutes of its time, which the training gets", more)
+    return replace(plan, template=plan.template.override({_MAX_MINUTES: round(minutes + more, 4)}))
+
+
+def minutes_of(plan: Plan) -> float:
+    """The time budget of a plan's training; 0 where epochs end it."""
+    return plan.template.hyper_parameters.learning_parameters.max_minutes
 
 
 def ways_to_longer_trials(plan: Plan, data: TrainingData, needed: float, steps: float) -> Iterator[str]:
@@ -75,10 +100,9 @@ def ways_to_longer_trials(plan: Plan, data: TrainingData, needed: float, steps: 
     """
     assert plan.search is not None
     if steps < _MOSTLY * steps_of_all_epochs(plan.template, data):  # else epochs end it, not time
-        minutes = plan.template.hyper_parameters.learning_parameters.max_minutes
-        enough = minutes * needed / min(plan.search.ratio - 1.0, 1.0)
+        enough = minutes_of(plan) * needed / min(plan.search.ratio - 1.0, 1.0)
         unit = 10.0 ** (math.floor(math.log10(enough)) - 1)  # two digits are said, and have to be enough
-        yield f"learning_parameters.max_minutes of {math.ceil(enough / unit - 1e-9) * unit:g}"
+        yield f"{_MAX_MINUTES} of {math.ceil(enough / unit - 1e-9) * unit:g}"
     if needed <= 1.0:
         yield f"--hpo-time-ratio {_two_digits(1.0 + needed):.2f}"
 

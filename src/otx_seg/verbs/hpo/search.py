@@ -4,7 +4,7 @@
    of its range up and down, learning rates first; after them Optuna's TPE chooses from the scores so far.
 2. All start from the same weights, with the same seed and split, and follow the learning rate of a whole training.
 3. At each rung the best third goes on from where it was paused, the others are stopped and their weights deleted. Those
-   stopped at the last rung keep theirs. Trial 0 goes on as long as those that do are hardly better.
+   stopped at the last rung keep theirs. Trial 0 goes on as long as those that do are not clearly better.
 4. The last one left is the training itself: it is taken over into the run and goes on to its end, under a time budget
    with the time that the search has left over. If its loss diverges on the way, the best of the others of the last rung
    goes on instead.
@@ -27,7 +27,14 @@ from otx_seg.training.state import random_state
 from otx_seg.training.stopping import StopRequest
 from otx_seg.training.watcher import SilentWatcher, Watcher
 from otx_seg.verbs.hpo.halving import Halving, chosen, plan_halving, survivors
-from otx_seg.verbs.hpo.length import fewest_steps, plan_search, ways_to_longer_trials, with_enough_time
+from otx_seg.verbs.hpo.length import (
+    fewest_steps,
+    minutes_of,
+    plan_search,
+    ways_to_longer_trials,
+    with_enough_time,
+    with_time_left,
+)
 from otx_seg.verbs.hpo.progress import WholeJob
 from otx_seg.verbs.hpo.settings import write_settings
 from otx_seg.verbs.hpo.study import Study
@@ -44,7 +51,6 @@ logger = logging.getLogger(__name__)
 
 _SAVING_S = 120.0  # for processes that were asked to end
 _SLOW_START = 4.0  # times as fast may a training become after its first steps
-_MAX_MINUTES = "learning_parameters.max_minutes"
 _MARGIN = 1.02  # the speed of the next steps is an estimate
 
 
@@ -106,7 +112,8 @@ class Search:
                     "the search was interrupted; everything is saved", resume_command(TRAIN, self.run.path)
                 ) from error
         found = self._found()
-        return take_over(self._with_all_time(found), self.run, found)
+        lost_s = sum(trial.seconds for trial in found.trials if trial.number != found.chosen)
+        return take_over(with_time_left(self.plan, lost_s), self.run, found)
 
     def _search(self) -> int:
         """The number of the trial that is left."""
@@ -136,7 +143,7 @@ class Search:
         """Under a time budget, let trial 0 show how long a trial has to be for its score to mean something."""
         recorded = self.study.halving()
         if recorded is None:
-            if self.plan.template.hyper_parameters.learning_parameters.max_minutes > 0:
+            if minutes_of(self.plan):
                 self._measure()
             self.study.record_halving(self.halving)
         else:
@@ -196,7 +203,7 @@ class Search:
             ", ".join(ranges),
             self.halving.trials,
             ", ".join(f"{100 * rung:.0f} %" for rung in self.halving.rungs),
-            self.halving.ratio(),
+            self.settings.ratio if minutes_of(self.plan) else self.halving.ratio(),
         )
 
     # ------------------------------------------------------------------ rung after rung
@@ -211,7 +218,7 @@ class Search:
                 reason = next(iter(outcomes.values())).failure
                 raise OtxError(f"no trial came to {100 * share:.0f} % of a training: {reason}")
             is_last = rung == len(self.halving.rungs) - 1  # those are needed if the best one fails later
-            going_on = chosen(scores, survivors(len(left)))
+            going_on = chosen(scores, survivors(len(left)), share)
             for number in set(left) - set(scores if is_last else going_on):
                 _delete_tensors(self.ground.run_of(number))
             left = going_on
@@ -270,18 +277,6 @@ class Search:
         logger.info("trial %d (%s): %s at %.0f %%", number, values, came_to, 100 * outcome.share)
 
     # ------------------------------------------------------------------ the end
-
-    def _with_all_time(self, found: Trials) -> Plan:
-        """The plan with a time budget, if it has one, that gives the training what the search has left over."""
-        minutes = self.plan.template.hyper_parameters.learning_parameters.max_minutes
-        if not minutes:
-            return self.plan
-        spent = sum(trial.seconds for trial in found.trials if trial.number != found.chosen) / 60
-        left = self.settings.ratio * minutes - spent
-        if left > minutes:
-            logger.info("the search has left %.3g minutes of its time, which the training gets", left - minutes)
-            minutes = left
-        return replace(self.plan, template=self.plan.template.override({_MAX_MINUTES: round(minutes, 4)}))
 
     def _found(self) -> Trials:
         trials = []

@@ -13,7 +13,7 @@ from otx_seg.template import Template, from_dict
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.run_folder import RunFolder
 
-DEFAULT_RATIO = 1.25
+DEFAULT_RATIO = 1.1
 _NAME = "search.json"
 
 
