@@ -183,6 +183,9 @@ class Messages(logging.Handler):
 def messages() -> Iterator[Messages]:
     """The toolkit's messages, kept beside the root logger, whose handlers mmengine mutes now and then."""
     kept, logger = Messages(), logging.getLogger("otx_seg")
+    level = logger.level
     logger.addHandler(kept)
+    logger.setLevel(logging.INFO)
     yield kept
     logger.removeHandler(kept)
+    logger.setLevel(level)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+_SMALLEST_SHARE = 1e-5  # shown with its digits
+
 
 def count(number: float, noun: str) -> str:
     """A number with its noun, which is in the plural unless there is just one: 1 image, 2,000 images, 0.5 minutes."""
     return f"{number:,.10g} {noun}{'' if number == 1 else 's'}"
+
+
+def label_share(share: float) -> str:
+    """A share as percent: 0, <0.001, 0.0026, 0.43, 12.3."""
+    if share == 0:
+        return "0"
+    if share < _SMALLEST_SHARE:
+        return f"<{100 * _SMALLEST_SHARE:g}"
+    return f"{100 * share:.1f}" if share >= 0.01 else f"{100 * share:#.2g}"

@@ -10,9 +10,9 @@ from PIL import Image
 
 from otx_seg.datasets import open_folder
 from otx_seg.datasets.inspection import Inspection, inspect
-from otx_seg.report.check_tables import label_share
 from otx_seg.report.contact_sheet import choose_images, small
 from otx_seg.report.page import bar
+from otx_seg.words import label_share
 
 RARE = (17, 31)  # the images that show label 2, the second one more of it
 

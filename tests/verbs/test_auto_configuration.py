@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 import torch
 from brief_training import CrashAt
@@ -132,6 +133,21 @@ def configured(**request: Any) -> dict[str, Decision]:
 
 def bare_images(plan: Plan) -> TrainingData:
     return open_data(replace(plan, roots=Roots(plan.roots.train.parent, None, None, None)))
+
+
+@pytest.mark.parametrize(("side", "told"), [(64, True), (512, False)])
+def test_regions_that_the_network_cannot_see_are_told(tmp_path: Path, messages: Any, side: int, told: bool) -> None:
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+    mask = np.zeros((512, 512), np.uint8)
+    mask[96:104, 96:104] = 1  # eight pixels across: one at an eighth of the size
+    for number in range(4):
+        cv2.imwrite(str(tmp_path / "images" / f"{number}.png"), np.roll(40 * mask, number, axis=0))
+        cv2.imwrite(str(tmp_path / "masks" / f"{number}.png"), np.roll(mask, number, axis=0))
+    parameters = {INPUT_SIZE: f"{side}x{side}"}
+    configured(train_root=tmp_path, template="Lite-HRNet-s-mod2", parameters=parameters)
+    text = "regions of 'label_1' are 1.0 pixels across at 64x64, and Lite-HRNet-s-mod2 answers for squares of 8 pixels"
+    assert (text in messages.text) is told
 
 
 def weights_trained_at(size: str, path: Path) -> Path:

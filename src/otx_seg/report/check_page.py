@@ -10,9 +10,9 @@ from otx_seg.datasets.findings import equal_images
 from otx_seg.datasets.inspection import Inspection
 from otx_seg.datasets.problems import FileNote, Problem
 from otx_seg.report import contact_sheet
-from otx_seg.report.check_tables import label_share, sizes_text
+from otx_seg.report.check_tables import sizes_text
 from otx_seg.report.page import bar, chip, page
-from otx_seg.words import count
+from otx_seg.words import count, label_share
 
 _SHOWN_FILES = 5  # of a problem; of more, only their number until it is asked for
 _LISTED_FILES = 200  # of a problem; a page with 10,000 names is slow to open

@@ -10,11 +10,11 @@ from rich.text import Text
 
 from otx_seg.datasets.data_check import CheckedSubset, DataCheck
 from otx_seg.datasets.problems import Problem, size_text
+from otx_seg.words import label_share
 
 FIRST_FILES = 3
 """Files of a problem that are shown on the screen; JSON and the page have more."""
 _FIRST_SIZES = 3
-_SMALLEST_SHARE = 1e-5  # shown with its digits
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
@@ -62,15 +62,6 @@ def _labels(subsets: list[CheckedSubset]) -> Table:
             row += ["-", "-"] if label is None else [label_share(label.share), f"{label.images:,}"]
         made.add_row(Text(name), *row)
     return made
-
-
-def label_share(share: float) -> str:
-    """A share as percent: 0, <0.001, 0.0026, 0.43, 12.3."""
-    if share == 0:
-        return "0"
-    if share < _SMALLEST_SHARE:
-        return f"<{100 * _SMALLEST_SHARE:g}"
-    return f"{100 * share:.1f}" if share >= 0.01 else f"{100 * share:#.2g}"
 
 
 def _problem(problem: Problem) -> Text:

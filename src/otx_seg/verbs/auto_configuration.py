@@ -84,7 +84,24 @@ def _with_masks(
     if takes_label_weights(template):
         weights = choose_class_weights(report.label_statistics, names)
     template, decision = _settle(template, weights)
+    _warn_of_the_invisible(template, facts)
     return template, [*made, decision]
+
+
+def _warn_of_the_invisible(template: Template, data: DataFacts) -> None:
+    """Tell of regions that are less than half as wide as a position of the network's output."""
+    name, extent = data.finest
+    across = extent * template.input_side
+    if across < template.output_stride / 2:
+        logger.warning(
+            "regions of %r are %.1f pixels across at %s, and %s answers for squares of %g pixels: they will hardly be "
+            "found; set a larger learning_parameters.input_size, give more time, or cut the images into parts",
+            name,
+            across,
+            template.hyper_parameters.learning_parameters.input_size,
+            template.name,
+            template.output_stride,
+        )
 
 
 def _settle_batch(

@@ -7,10 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from otx_seg.datasets import HowToRead, check_format_name
+from otx_seg.words import count
 from otx_seg.workspace.data_file import Data, read_data_file
 from otx_seg.workspace.workspace import Workspace
 
 logger = logging.getLogger(__name__)
+
+_LISTED = 5  # files that are named, of those left out
 
 
 def how_to_read(
@@ -52,8 +55,10 @@ def data_of(workspace: Workspace) -> Data:
 
 
 def tell_skipped(name: str, reasons: Iterable[object]) -> tuple[str, ...]:
-    """Warn of every file that is left out of the data called `name`; gives the warnings."""
+    """Warn of the files left out of the data called `name`, of many by their number; gives a message on each."""
     messages = tuple(f"{name} data: skipped: {reason}" for reason in reasons)
-    for message in messages:
+    for message in messages[:_LISTED]:
         logger.warning("%s", message)
+    if len(messages) > _LISTED:
+        logger.warning("%s data: skipped: and %s", name, count(len(messages) - _LISTED, "more file"))
     return messages

@@ -32,7 +32,7 @@ from otx_seg.losses.class_weights import class_weights
 from otx_seg.verbs.data import tell_skipped
 from otx_seg.verbs.plan import Plan
 from otx_seg.verbs.task_adaption import adapt_labels, find_new
-from otx_seg.words import count
+from otx_seg.words import count, label_share
 from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -114,18 +114,17 @@ def check_data(plan: Plan, data: TrainingData, progress: Progress | None) -> tup
 def _sound(name: str, subset: Subset, progress: Progress | None) -> tuple[Subset, ScanReport, tuple[str, ...]]:
     """The samples that can be decoded, the report on them, and what was said of the others."""
     report = scan(subset, counter(f"checking the {name} images", len(subset), progress))
-    broken = [f"{file}: {reason}" for file, reason in report.broken]
-    skipped = tell_skipped(name, [*subset.unmatched, *broken])
+    skipped = tell_skipped(name, [*subset.unmatched, *(reason for _, reason in report.broken)])
     return sound_samples(subset, report), report, skipped
 
 
 def _describe(name: str, subset: Subset, report: ScanReport) -> None:
-    shares = ", ".join(
-        f"{label} {100 * share:.1f} %" for label, share in zip(subset.labels.names, report.share_per_label, strict=True)
-    )
+    named = zip(subset.labels.names, report.share_per_label, strict=True)
+    shares = ", ".join(f"{label} {label_share(share)} %" for label, share in named)
     sizes = ", ".join(f"{count} of {width}x{height}" for (height, width), count in report.sizes[:_LISTED_SIZES])
     more = ", ..." if len(report.sizes) > _LISTED_SIZES else ""
-    logger.info("%s data: %d images (%s%s); pixels per label: %s", name, len(subset), sizes, more, shares)
+    images = count(len(subset), "image")
+    logger.info("%s data: %s (%s%s); pixels per label: %s", name, images, sizes, more, shares)
     if report.ignored_pixels:
         logger.info("%s data: %d pixels are ignored", name, report.ignored_pixels)
 

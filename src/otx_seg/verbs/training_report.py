@@ -7,6 +7,7 @@ from typing import Any
 
 from otx_seg.configuration.learning import MOST_EPOCHS
 from otx_seg.datasets import TrainingData
+from otx_seg.metrics.confusion import Scores
 from otx_seg.report.curves import draw_curves
 from otx_seg.report.progress import format_duration
 from otx_seg.report.run_report import write_report
@@ -82,7 +83,7 @@ def tell_finished(run: RunFolder, reason: str) -> None:
 
 
 def finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: TrainResult) -> None:
-    """Draw the curves, write the report, and delete what the search left."""
+    """Draw the curves, write the report, delete what the search left, and tell of labels that were not learned."""
     draw_curves(run.metrics, run.curves)
     if data.val is not None:
         point_latest(run)  # a backbone cannot be evaluated or exported
@@ -104,6 +105,20 @@ def finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: 
             "Results": _results_text(result),
         },
     )
+    if result.scores is not None:
+        tell_unlearned(result.scores)
+
+
+def tell_unlearned(scores: Scores) -> None:
+    """Warn of the labels that a network never answers with, though the validation images show them."""
+    missed = [name for name, score in scores.per_label.items() if score.pixels_true and not score.pixels_predicted]
+    if missed:
+        logger.warning(
+            "no pixel of the validation images was taken for %s: train longer, with a larger "
+            "learning_parameters.input_size, or with more images that show %s",
+            ", ".join(missed),
+            "it" if len(missed) == 1 else "them",
+        )
 
 
 def _dataset_text(plan: Plan, data: TrainingData) -> str:
