@@ -100,6 +100,13 @@ def bare(root: Path, images: str = "images/{}", masks: str = "masks/{}", listed:
         (root / "labels.txt").write_text("\n".join(NAMES) + "\n")
 
 
+def side_by_side(root: Path, folder: str, ending: str = "_mask") -> None:
+    for name, subset in SUBSET_OF.items():
+        put(root / folder.format(subset) / f"{name}.png", image(name))
+        put(root / folder.format(subset) / f"{name}{ending}.png", truth(name))
+    (root / "labels.txt").write_text("\n".join(NAMES) + "\n")
+
+
 def coco_files(root: Path, folder: Path) -> dict[str, Path]:
     """A COCO file in `folder` for each subset of the data in `root`, by its name; file names in it start at `root`."""
     from pycocotools import mask as tool
@@ -196,8 +203,12 @@ WRITERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "folders": ("image_and_mask_folders", lambda root: bare(root, "img", "annotations")),
     "folders in subsets": ("image_and_mask_folders", lambda root: bare(root, "{}/images", "{}/labels")),
     "subsets in folders": ("image_and_mask_folders", lambda root: bare(root)),
+    "side by side": ("images_beside_masks", lambda root: side_by_side(root, ".")),
+    "side by side below": ("images_beside_masks", lambda root: side_by_side(root, "patients/of {}", "_seg")),
+    "side by side in subsets": ("images_beside_masks", lambda root: side_by_side(root, "{}")),
 }
 """By what is written: the format it is to be taken for, and what writes it into an empty folder."""
 
 UNDIVIDED = ("common in the root", "synthia rand", "synthia rand, new", "synthia sf", "synthia al", "folders")
+UNDIVIDED += ("side by side", "side by side below")
 """The layouts without subsets."""

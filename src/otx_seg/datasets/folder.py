@@ -32,6 +32,9 @@ DEFAULT_SUBSET = "default"
 SUBSETS = ("train", "val", "test")
 """What subsets are called by everybody."""
 
+MASK_ENDINGS = ("", "_mask", "_masks", "_label", "_labels", "_gt", "_seg", "_segmentation", "_annotation", "_L")
+"""What the names of masks have behind those of their images."""
+
 _IMAGES, _MASKS = "images", "masks"
 _CANONICAL = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
 _LISTED = 5  # files named in a message
@@ -99,8 +102,8 @@ def divided(folders: Folders) -> dict[str, Folders]:
     parts = {name: Folders(images[name], masks[name]) for name in names}
     told_with = "train" if "train" in parts else names[0]
     parts[told_with] = parts[told_with]._replace(
-        beside_images=_beside(folders.images, [part.images for part in parts.values()]),
-        beside_masks=_beside(folders.masks, [part.masks for part in parts.values()]),
+        beside_images=entries_beside(folders.images, [part.images for part in parts.values()]),
+        beside_masks=entries_beside(folders.masks, [part.masks for part in parts.values()]),
     )
     return parts
 
@@ -115,7 +118,8 @@ def _by_subset(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _beside(folder: Path, used: Sequence[Path]) -> tuple[Path, ...]:
+def entries_beside(folder: Path, used: Sequence[Path]) -> tuple[Path, ...]:
+    """The files and folders in a folder, without those used."""
     names = {path.name for path in used}
     return tuple(folder / entry.name for entry in entries_of(str(folder)) if entry.name not in names)
 

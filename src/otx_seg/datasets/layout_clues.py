@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from otx_seg.runtime.image_files import is_image_name
+
 _LOOKED_AT = 1000  # entries of a folder; annotation files stand among few others
 _HEAD = 1 << 14  # bytes
 
@@ -19,6 +21,16 @@ def files_with(folder: Path, suffix: str) -> list[Path]:
     except OSError:
         return []
     return [folder / name for name in sorted(names) if name.lower().endswith(suffix) and not name.startswith(".")]
+
+
+def image_stems(folder: Path) -> set[str]:
+    """The names of the images in a folder, without suffix; only the first names are looked at."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, _LOOKED_AT)]
+    except OSError:
+        return set()
+    return {name[: name.rindex(".")] for name in names if is_image_name(name)}
 
 
 def holds_folders(folder: Path, *names: str) -> bool:

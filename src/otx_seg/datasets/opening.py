@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 ORDINARY = "common_semantic_segmentation"
 """What a folder is taken for that looks like nothing else; its messages say what is expected."""
 
-_BARE = "image_and_mask_folders"  # what many other formats look like too, so that it gives way to them
+# What many other formats look like too, so that they give way to those, and the second to the first.
+_BARE = ("image_and_mask_folders", "images_beside_masks")
 _FOLDERS_LOOKED_INTO = 50
 
 
@@ -129,7 +130,7 @@ def _seen(root: Path, annotations: Path | None) -> str:
             f"--data-format {' or --data-format '.join(found)}"
         )
     inside = {folder.name: looks_like(folder) for folder in listed_folders(root)[:_FOLDERS_LOOKED_INTO]}
-    inside = {name: seen for name, seen in inside.items() if seen and seen != [_BARE]}
+    inside = {name: seen for name, seen in inside.items() if seen and seen[0] not in _BARE}
     _refuse_mixture(root, found, {name: seen for name, seen in inside.items() if subset_name(name) in SUBSETS})
     if not found and inside:
         folder, seen = next(iter(inside.items()))
@@ -142,7 +143,7 @@ def _seen(root: Path, annotations: Path | None) -> str:
 def looks_like(root: Path) -> list[str]:
     """The names of the formats that a folder looks like; none if it holds nothing but images."""
     found = [name for name, known in known_formats().items() if known.detects(root)]
-    return [name for name in found if name != _BARE] or found
+    return [name for name in found if name not in _BARE] or [name for name in _BARE if name in found][:1]
 
 
 def _refuse_mixture(root: Path, found: list[str], inside: dict[str, list[str]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.datasets.bands import bands, values_in
-from otx_seg.datasets.label_lists import labels_and_code
+from otx_seg.datasets.label_lists import labels_and_code, read_label_list
 from otx_seg.datasets.masks import MAX_LABELS, Color, MaskCode, MaskContentError, stored_values
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
@@ -22,6 +22,23 @@ logger = logging.getLogger(__name__)
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _FEW = 64
 """Colours that labels may have; more are a photograph, or masks that were resized or saved as JPEG."""
+
+
+_LABELS = "labels.txt"
+
+
+def listed_or_found(root: Path, places: Iterable[Path], masks: Iterable[str]) -> tuple[Labels, MaskCode]:
+    """The labels of the first `labels.txt` in these folders or in the root, else those found in the masks.
+
+    Args:
+        places: the folders of the subsets.
+        masks: see `find_labels`; not looked at where labels are listed.
+
+    Raises:
+        DataError: the file cannot be used, or as `find_labels`.
+    """
+    listed = next((place / _LABELS for place in (root, *places) if (place / _LABELS).is_file()), None)
+    return find_labels(root, list(masks)) if listed is None else labels_and_code(read_label_list(listed), listed)
 
 
 def find_labels(root: Path, masks: Sequence[str]) -> tuple[Labels, MaskCode]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.dataset_meta import META_FILE
 from otx_seg.datasets.folder import (
+    MASK_ENDINGS,
     Folders,
     divided,
     index_images,
@@ -18,17 +19,14 @@ from otx_seg.datasets.folder import (
     pair_files,
     subset_name,
 )
-from otx_seg.datasets.label_lists import labels_and_code, read_label_list
 from otx_seg.datasets.masks import MaskCode
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
-from otx_seg.datasets.values_found import find_labels
+from otx_seg.datasets.values_found import listed_or_found
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 
 _IMAGES = ("images", "image", "imgs", "img")
 _MASKS = ("masks", "mask", "labels", "label", "annotations", "annotation", "gt", "ground_truth", "segmentation")
-_ENDINGS = ("", "_mask", "_masks", "_label", "_labels", "_gt", "_seg", "_segmentation", "_annotation", "_L")
-_LABELS = "labels.txt"
 _Pairs = dict[str, Folders]
 
 
@@ -95,14 +93,11 @@ def _open(root: Path, folders: Folders, labels_of: Callable[[], tuple[Labels, Ma
 def _samples(folders: Folders) -> tuple[tuple[Sample, ...], tuple[LeftOut, ...]]:
     """As `pair_files`, with the ending of the masks' names that the most images have a mask by."""
     names = index_images(folders.images).keys()
-    matches = {ending: len(names & index_images(folders.masks, ending).keys()) for ending in _ENDINGS}
+    matches = {ending: len(names & index_images(folders.masks, ending).keys()) for ending in MASK_ENDINGS}
     best = max(matches, key=lambda ending: matches[ending])
     return pair_files(folders.images, folders.masks, mask_ending=best)
 
 
 def _labels(root: Path, pairs: _Pairs) -> tuple[Labels, MaskCode]:
     places = (root, *(folders.images.parent for folders in pairs.values()))
-    listed = next((place / _LABELS for place in places if (place / _LABELS).is_file()), None)
-    if listed is not None:
-        return labels_and_code(read_label_list(listed), listed)
-    return find_labels(root, [sample.mask for folders in pairs.values() for sample in _samples(folders)[0]])
+    return listed_or_found(root, places, (s.mask for folders in pairs.values() for s in _samples(folders)[0]))
