@@ -13,6 +13,7 @@ DATA_ROOT holds train/ and val/. Prints a Markdown table of validation mDice, ba
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 from pathlib import Path
 
@@ -73,8 +74,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
-    name = f"{options.template}-{options.input_size}-{options.epochs}-{options.seed}{'-on' if options.weights else ''}"
-    folders = [options.output / name / options.data.name / f"{rate:g}" for rate in options.rates]
+    # What changes the result is part of the name, so that a training is never taken for another's.
+    files = [str(path.resolve()) for path in (options.data, options.weights) if path is not None]
+    told = hashlib.sha256("\n".join([options.template, *files]).encode()).hexdigest()[:8]
+    name = f"{options.data.name}-{options.input_size}-{options.epochs}-{options.seed}-{told}"
+    folders = [options.output / name / f"{rate:g}" for rate in options.rates]
     calls = [(rate, folder, options) for rate, folder in zip(options.rates, folders, strict=True)]
     at_once = 1 if torch.cuda.is_available() else len(os.sched_getaffinity(0))
     for first in range(0, len(calls), at_once):

@@ -43,7 +43,7 @@ def test_a_time_ratio_of_one_or_less(train: Any, tmp_path: Path, ratio: str) -> 
 
 def test_the_help_tells_the_usual_ratio(otx: Any) -> None:
     told = " ".join(otx("train", "--help").out.split())
-    assert f"as a multiple of the training's alone. [{DEFAULT_RATIO:g}]" in told
+    assert f"as a multiple of the training's alone. [{DEFAULT_RATIO:g}, or what two trials take]" in told
 
 
 def test_a_time_ratio_too_small_for_two_trials(train: Any, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ from otx_seg.words import count
     "--hpo-time-ratio",
     metavar="R",
     type=float,
-    help="Time of search and training together, as a multiple of the training's alone.  [1.1]",
+    help="Time of search and training together, as a multiple of the training's alone.  [1.1, or what two trials take]",
 )
 @click.option(
     "--hpo-parallel",

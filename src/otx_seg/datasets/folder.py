@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
@@ -102,8 +102,8 @@ def divided(folders: Folders) -> dict[str, Folders]:
     parts = {name: Folders(images[name], masks[name]) for name in names}
     told_with = "train" if "train" in parts else names[0]
     parts[told_with] = parts[told_with]._replace(
-        beside_images=entries_beside(folders.images, [part.images for part in parts.values()]),
-        beside_masks=entries_beside(folders.masks, [part.masks for part in parts.values()]),
+        beside_images=_beside(folders.images, [part.images for part in parts.values()]),
+        beside_masks=_beside(folders.masks, [part.masks for part in parts.values()]),
     )
     return parts
 
@@ -118,8 +118,7 @@ def _by_subset(folder: Path) -> dict[str, Path]:
     return found
 
 
-def entries_beside(folder: Path, used: Sequence[Path]) -> tuple[Path, ...]:
-    """The files and folders in a folder, without those used."""
+def _beside(folder: Path, used: Sequence[Path]) -> tuple[Path, ...]:
     names = {path.name for path in used}
     return tuple(folder / entry.name for entry in entries_of(str(folder)) if entry.name not in names)
 
@@ -211,7 +210,17 @@ def pair_files(
         raise DataError(
             f"{masks_folder.parent}: no folder {masks_folder.name}; each image needs a mask of the same name in it"
         )
-    masks = index_images(masks_folder, mask_ending)
+    return paired(images, index_images(masks_folder, mask_ending), images_folder, masks_folder)
+
+
+def paired(
+    images: Mapping[str, str], masks: Mapping[str, str], images_folder: Path, masks_folder: Path
+) -> tuple[tuple[Sample, ...], tuple[LeftOut, ...]]:
+    """As `pair_files`, of relative paths by what those of an image and its mask have in common.
+
+    Raises:
+        DataError: no pair.
+    """
     folders = (str(images_folder), str(masks_folder))
     unmatched = [
         LeftOut("unmatched_files", reason, folder, files[key])
@@ -223,7 +232,8 @@ def pair_files(
     ]
     samples = [Sample(images[key], masks[key], *folders) for key in images.keys() & masks.keys()]
     if not samples:
-        raise DataError(f"{images_folder.parent}: no image has a mask of the same name; {first_of(unmatched)}")
+        place = images_folder if images_folder == masks_folder else images_folder.parent
+        raise DataError(f"{place}: no image has a mask of the same name; {first_of(unmatched)}")
     return tuple(sorted(samples, key=lambda sample: sample.name)), tuple(unmatched)
 
 
@@ -236,6 +246,11 @@ def _ignored_labels(meta: Path, samples: Iterable[Sample], below: str) -> dict[s
             if fnmatchcase(unicodedata.normalize("NFC", below + sample.name), pattern):
                 found[sample.name] = found.get(sample.name, ()) + labels
     return found
+
+
+def masks_beside(names: Collection[str]) -> set[str]:
+    """Those of some names without suffix that are called like masks of others: a_mask where there is a."""
+    return {f"{name}{ending}" for ending in MASK_ENDINGS if ending for name in names} & {*names}
 
 
 def first_of(messages: Sequence[object]) -> str:

@@ -15,22 +15,21 @@ _HEAD = 1 << 14  # bytes
 
 def files_with(folder: Path, suffix: str) -> list[Path]:
     """The files in a folder whose names end in `suffix`, in any case, sorted; only the first names are looked at."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in islice(entries, _LOOKED_AT)]
-    except OSError:
-        return []
-    return [folder / name for name in sorted(names) if name.lower().endswith(suffix) and not name.startswith(".")]
+    return [folder / name for name in sorted(_first_names(folder)) if name.lower().endswith(suffix)]
 
 
 def image_stems(folder: Path) -> set[str]:
     """The names of the images in a folder, without suffix; only the first names are looked at."""
+    return {name[: name.rindex(".")] for name in _first_names(folder) if is_image_name(name)}
+
+
+def _first_names(folder: Path) -> list[str]:
+    """Of entries that are not hidden; none of a folder that cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in islice(entries, _LOOKED_AT)]
+            return [entry.name for entry in islice(entries, _LOOKED_AT) if entry.name[0] != "."]
     except OSError:
-        return set()
-    return {name[: name.rindex(".")] for name in names if is_image_name(name)}
+        return []
 
 
 def holds_folders(folder: Path, *names: str) -> bool:
@@ -41,6 +40,10 @@ def holds_folders(folder: Path, *names: str) -> bool:
     except OSError:
         return False
     return found == set(names)
+
+
+def _is_listed(entry: os.DirEntry[str]) -> bool:
+    return entry.name[0] != "." and entry.is_dir()
 
 
 def head(path: Path) -> str:
@@ -58,7 +61,7 @@ def folders_on_the_way_down(folder: Path, depth: int = 5) -> Iterator[Path]:
         yield folder
         try:
             with os.scandir(folder) as entries:
-                below = next((entry.path for entry in islice(entries, _LOOKED_AT) if entry.is_dir()), None)
+                below = next((entry.path for entry in islice(entries, _LOOKED_AT) if _is_listed(entry)), None)
         except OSError:
             return
         if below is None:

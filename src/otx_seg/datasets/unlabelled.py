@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.datasets.copies import equal_files
-from otx_seg.datasets.folder import DEFAULT_SUBSET, subsets_in
+from otx_seg.datasets.folder import DEFAULT_SUBSET, MASK_ENDINGS, masks_beside, subsets_in
 from otx_seg.datasets.listed_paths import possible_paths
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, images_in
@@ -23,7 +23,7 @@ from otx_seg.runtime.processors import processor_count
 
 _ANNOTATION_SUFFIXES = {".csv", ".json", ".txt", ".xml", ".yaml", ".yml"}
 _MASK_FOLDERS = {"annotation", "annotations", "gt", "gtfine", "label", "labels", "mask", "masks", "segmentationclass"}
-_MASK_ENDINGS = ("_gt", "_label", "_labels", "_mask", "_masks", "_seg")
+_TELLING_ENDINGS = tuple(ending for ending in MASK_ENDINGS if len(ending) > 2)  # a_L may be seen from the left
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,10 @@ def open_unlabelled(root: Path, file_list: Path | None = None) -> ImageSet:
     """
     folder = _image_folder(root)
     paths = images_in(folder)
+    beside = masks_beside({str(path.with_suffix("")) for path in paths})
     for path in paths:
-        if any(part.lower() in _MASK_FOLDERS for part in path.relative_to(folder).parts[:-1]):
+        in_folder = any(part.lower() in _MASK_FOLDERS for part in path.relative_to(folder).parts[:-1])
+        if in_folder or str(path.with_suffix("")) in beside:
             raise DataError(f"{root}: {path} looks like a mask, not like an image; name the folder of the images alone")
     found = [str(path) for path in paths]
     if file_list is not None:
@@ -107,8 +109,9 @@ def holds_bare_images(root: Path) -> bool:
         return False
     if folders == ["images"]:
         return True
-    stems = [entry.stem.lower() for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES]
-    paired = len(set(stems)) < len(stems) or any(stem.endswith(_MASK_ENDINGS) for stem in stems)
+    stems = [entry.stem for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES]
+    called_like_masks = masks_beside(stems) or any(stem.lower().endswith(_TELLING_ENDINGS) for stem in stems)
+    paired = len({stem.lower() for stem in stems}) < len(stems) or called_like_masks
     return not folders and bool(stems) and not paired
 
 

@@ -28,7 +28,7 @@ _LABELS = "labels.txt"
 
 
 def listed_or_found(root: Path, places: Iterable[Path], masks: Iterable[str]) -> tuple[Labels, MaskCode]:
-    """The labels of the first `labels.txt` in these folders or in the root, else those found in the masks.
+    """The labels of the first `labels.txt` in the root or these folders, else those found in the masks.
 
     Args:
         places: the folders of the subsets.

@@ -42,7 +42,7 @@ class Trials:
     """A finished search.
 
     Attributes:
-        ratio: the time ratio that was asked for.
+        ratio: time of search and training together as a multiple of the training's, at most.
         rungs: shares of a training at which trials were stopped.
         chosen: number of the trial that went on; 0 is the one with the values the search began with.
     """

@@ -38,6 +38,7 @@ from otx_seg.configuration.network import (
     choose_network,
 )
 from otx_seg.datasets import ScanReport, TrainingData
+from otx_seg.labels import Labels
 from otx_seg.template import Template
 from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, limits
 from otx_seg.verbs.batch_that_fits import find_batch
@@ -84,23 +85,26 @@ def _with_masks(
     if takes_label_weights(template):
         weights = choose_class_weights(report.label_statistics, names)
     template, decision = _settle(template, weights)
-    _warn_of_the_invisible(template, facts)
+    _warn_of_the_invisible(template, data.train.labels, facts, size)
     return template, [*made, decision]
 
 
-def _warn_of_the_invisible(template: Template, data: DataFacts) -> None:
+def _warn_of_the_invisible(template: Template, labels: Labels, data: DataFacts, size: Decision) -> None:
     """Tell of regions that are less than half as wide as a position of the network's output."""
-    name, extent = data.finest
-    across = extent * template.input_side
+    extents = {labels.names[index]: data.extents.get(labels.names[index], math.inf) for index in labels.foreground}
+    name = min(extents, key=lambda name: extents[name])
+    across = extents[name] * template.input_side
     if across < template.output_stride / 2:
+        limited = template.hyper_parameters.learning_parameters.max_minutes and not size.given
         logger.warning(
             "regions of %r are %.1f pixels across at %s, and %s answers for squares of %g pixels: they will hardly be "
-            "found; set a larger learning_parameters.input_size, give more time, or cut the images into parts",
+            "found; %s, or cut the images into parts",
             name,
             across,
             template.hyper_parameters.learning_parameters.input_size,
             template.name,
             template.output_stride,
+            "give more time for a larger input" if limited else "set a larger learning_parameters.input_size",
         )
 
 

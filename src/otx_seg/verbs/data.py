@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from otx_seg.datasets import HowToRead, check_format_name
-from otx_seg.words import count
 from otx_seg.workspace.data_file import Data, read_data_file
 from otx_seg.workspace.workspace import Workspace
 
@@ -60,5 +59,5 @@ def tell_skipped(name: str, reasons: Iterable[object]) -> tuple[str, ...]:
     for message in messages[:_LISTED]:
         logger.warning("%s", message)
     if len(messages) > _LISTED:
-        logger.warning("%s data: skipped: and %s", name, count(len(messages) - _LISTED, "more file"))
+        logger.warning("%s data: skipped: and %s more", name, f"{len(messages) - _LISTED:,}")
     return messages

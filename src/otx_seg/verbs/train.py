@@ -104,7 +104,8 @@ def train(
         parameters: ``{"group.name": value}`` hyper-parameters that differ from the template.
         overwrite: replace a result that `output` already holds.
         enable_hpo: search for better hyper-parameters first, see `search_space` of a template.
-        hpo_time_ratio: time of search and training as a multiple of that of the training alone, above 1; None: 1.1.
+        hpo_time_ratio: time of search and training as a multiple of that of the training alone, above 1; None: 1.1, or
+            what two trials take where epochs end the training.
         hpo_parallel: trials of the search at once; None: one for each GPU, one on a CPU.
         watcher: receives a report of each step and each validation.
         scan_progress: called before the training with what is being done to the images, and with the numbers of

@@ -19,7 +19,7 @@ from otx_seg.training.watcher import TrainResult
 from otx_seg.verbs.auto_configuration import announce, as_lines
 from otx_seg.verbs.plan import Plan
 from otx_seg.words import count
-from otx_seg.workspace.run_folder import RunFolder, point_latest
+from otx_seg.workspace.run_folder import RunFolder, delete_tensors, point_latest
 
 logger = logging.getLogger(__name__)
 
@@ -91,8 +91,7 @@ def finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: 
     search = {}
     if run.trials.exists():
         search = {"Search for hyper-parameters": describe_trials(read_trials(run.trials))}
-        for left_over in run.search.rglob("*.pth"):
-            left_over.unlink()  # the best of it is this run
+        delete_tensors(run.search)  # the best of it is this run
     write_report(
         run.report,
         {

@@ -176,3 +176,9 @@ def latest_weights(outputs: Path = WORKSPACE / OUTPUTS) -> Path | None:
         pointer = pointer.parent / pointer.read_text(encoding="utf-8").strip()
     weights = RunFolder(pointer).weights
     return weights if weights.is_file() else None
+
+
+def delete_tensors(folder: Path) -> None:
+    """Delete weights and checkpoints in a folder and below."""
+    for file in folder.rglob("*.pth"):
+        file.unlink()

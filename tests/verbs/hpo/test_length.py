@@ -7,13 +7,20 @@ from pathlib import Path
 import pytest
 from small_network import small_template
 
+from otx_seg.datasets import TrainingData, open_training
 from otx_seg.verbs.hpo.length import minutes_of, with_time_left
 from otx_seg.verbs.hpo.settings import Settings
 from otx_seg.verbs.plan import Plan, Roots
 
 
+@pytest.fixture(scope="module")
+def drawn(drawn_data: Path) -> TrainingData:
+    return open_training(drawn_data / "train", drawn_data / "val", 42)
+
+
 def plan(minutes: float, ratio: float) -> Plan:
-    template = small_template().override({"learning_parameters.max_minutes": minutes})
+    parameters = {"max_minutes": minutes, "num_iters": 100, "batch_size": 2}
+    template = small_template().override({f"learning_parameters.{name}": value for name, value in parameters.items()})
     roots = Roots(Path(), None, None, None)
     return Plan(template, "", roots, 42, None, None, None, None, Settings(ratio, None))
 
@@ -28,6 +35,12 @@ def plan(minutes: float, ratio: float) -> Plan:
     ],
 )
 def test_the_training_gets_what_the_search_does_not_need(
-    minutes: float, ratio: float, lost_s: float, left: float
+    drawn: TrainingData, minutes: float, ratio: float, lost_s: float, left: float
 ) -> None:
-    assert minutes_of(with_time_left(plan(minutes, ratio), lost_s)) == pytest.approx(left)
+    assert minutes_of(with_time_left(plan(minutes, ratio), drawn, lost_s, 0.2, 10)) == pytest.approx(left)
+
+
+@pytest.mark.parametrize(("share", "steps", "left"), [(0.2, 70, 15.0), (0.2, 80, 10.0), (1.0, 300, 10.0)])
+def test_time_that_cannot_be_used_is_not_given(drawn: TrainingData, share: float, steps: int, left: float) -> None:
+    """400 steps are 100 epochs of four."""
+    assert minutes_of(with_time_left(plan(10.0, 1.5), drawn, 0.0, share, steps)) == left

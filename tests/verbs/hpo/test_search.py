@@ -395,3 +395,6 @@ def test_a_time_budget_is_shared_by_trials(
     assert result.reason == "the time budget is used up"
     # A step and a validation may begin just before the time is up.
     assert stopped_s < 0.2 * 1.2 + 0.1 * len(found["trials"])
+    # It gets what they have left over; here, where they end late by a large part, nothing.
+    minutes = yaml.safe_load((tmp_path / "run" / "template.yaml").read_text())["hyper_parameters"]
+    assert minutes["learning_parameters"]["max_minutes"] == pytest.approx(max(0.02, 1.2 * 0.02 - stopped_s / 60))

@@ -99,5 +99,5 @@ def _samples(folders: Folders) -> tuple[tuple[Sample, ...], tuple[LeftOut, ...]]
 
 
 def _labels(root: Path, pairs: _Pairs) -> tuple[Labels, MaskCode]:
-    places = (root, *(folders.images.parent for folders in pairs.values()))
+    places = [folders.images.parent for folders in pairs.values()]
     return listed_or_found(root, places, (s.mask for folders in pairs.values() for s in _samples(folders)[0]))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.dataset_meta import META_FILE
@@ -13,12 +15,10 @@ from otx_seg.datasets.folder import (
     DEFAULT_SUBSET,
     MASK_ENDINGS,
     SUBSETS,
-    Folders,
-    entries_beside,
-    first_of,
     index_images,
-    left_out,
     listed_folders,
+    masks_beside,
+    paired,
     subset_name,
 )
 from otx_seg.datasets.layout_clues import folders_on_the_way_down, image_stems
@@ -27,9 +27,17 @@ from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.datasets.values_found import listed_or_found
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
+from otx_seg.words import count
 
-_ENDINGS = tuple(filter(None, MASK_ENDINGS))
-_LOOKED_INTO = 10  # folders, where the first one may be empty
+_LOOKED_INTO, _DEPTH = 5, 2  # folders, and how far down, where the first one may be empty
+
+
+class _Part(NamedTuple):
+    """Images and masks of a subset: paths below `folder`, by what they have in common."""
+
+    folder: Path
+    images: Mapping[str, str]
+    masks: Mapping[str, str]
 
 
 class ImagesBesideMasks:
@@ -39,7 +47,7 @@ class ImagesBesideMasks:
         a_mask.png          train/a_mask.png        patient 1/a_mask.tif
         labels.txt          as for folders of images and masks
 
-    Masks may also end in _label, _gt, _seg and the like, all of them alike.
+    Masks may also end in _label, _gt, _seg and the like, in a subset all of them alike.
     """
 
     title = "images beside their masks"
@@ -50,59 +58,81 @@ class ImagesBesideMasks:
         """See `DataFormat`."""
         if (root / META_FILE).is_file():
             return False
-        folders = (*listed_folders(root)[:_LOOKED_INTO], *folders_on_the_way_down(root))
-        found = map(image_stems, folders)
-        return any(f"{stem}{ending}" in stems for stems in found for ending in _ENDINGS for stem in stems)
+        folders = [root]
+        for folder in listed_folders(root)[:_LOOKED_INTO]:
+            folders += folders_on_the_way_down(folder, _DEPTH)
+        return any(masks_beside(image_stems(folder)) for folder in folders)
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
         """See `DataFormat`."""
-        places = _places(root)
-        labels = functools.cache(partial(_labels, root, places))  # the same for all, and looked for once
-        return {name: partial(_open, folders, labels) for name, folders in places.items()}
+        parts, others = _parts(root)
+        labels = functools.cache(partial(_labels, root, parts))  # the same for all, and looked for once
+        told_with = next(iter(parts))
+        return {name: partial(_open, part, labels, others if name == told_with else ()) for name, part in parts.items()}
 
 
-def _places(root: Path) -> dict[str, Folders]:
-    """The folder of each subset, which holds images and masks."""
-    found: dict[str, Path] = {}
-    for folder in listed_folders(root):
-        name = subset_name(folder.name)
-        if name in found:
-            raise DataError(f"{root}: {found[name]} and {folder} both are the subset {name}")
-        if name in SUBSETS:
-            found[name] = folder
-    if "train" not in found:
-        return {DEFAULT_SUBSET: Folders(root, root)}
-    others = entries_beside(root, list(found.values()))
-    return {name: Folders(place, place, others if name == "train" else ()) for name, place in found.items()}
-
-
-def _labels(root: Path, places: dict[str, Folders]) -> tuple[Labels, MaskCode]:
-    folders = [place.images for place in places.values()]
-    return listed_or_found(root, folders, (sample.mask for folder in folders for sample in _samples(folder)[0]))
-
-
-def _open(folders: Folders, labels_of: Callable[[], tuple[Labels, MaskCode]]) -> Subset:
-    samples, unmatched = _samples(folders.images)
-    labels, code = labels_of()
-    return Subset(folders.images, labels, samples, (*left_out(folders), *unmatched), code)
-
-
-def _samples(folder: Path) -> tuple[tuple[Sample, ...], tuple[LeftOut, ...]]:
-    """Images with their masks, sorted by name, and the files without partner.
+def _parts(root: Path) -> tuple[dict[str, _Part], tuple[LeftOut, ...]]:
+    """The subsets that have pairs, train first, and what lies beside them.
 
     Raises:
-        DataError: no image has a mask, or two files have the same name but for the suffix.
+        DataError: two folders mean the same subset, or two files have the same name but for the suffix.
     """
-    files = index_images(folder)
-    matches = {ending: sum(f"{key}{ending}" in files for key in files) for ending in _ENDINGS}
-    ending = max(_ENDINGS, key=lambda ending: matches[ending])
-    masks = {key.removesuffix(ending): path for key, path in files.items() if key.endswith(ending)}
-    images = {key: path for key, path in files.items() if not key.endswith(ending)}
-    place = str(folder)
-    unmatched = [LeftOut("unmatched_files", "image without mask", place, images[key]) for key in images.keys() - masks]
-    unmatched += [LeftOut("unmatched_files", "mask without image", place, masks[key]) for key in masks.keys() - images]
-    unmatched.sort(key=str)
-    samples = [Sample(images[key], masks[key], place, place) for key in images.keys() & masks]
-    if not samples:
-        raise DataError(f"{folder}: no image has a mask beside it, such as a_mask.png; {first_of(unmatched)}")
-    return tuple(sorted(samples, key=lambda sample: sample.name)), tuple(unmatched)
+    folders: dict[str, Path] = {}
+    for folder in listed_folders(root):
+        name = subset_name(folder.name)
+        if name in SUBSETS and name in folders:
+            raise DataError(f"{root}: {folders[name]} and {folder} both are the subset {name}")
+        folders[name] = folder
+    files = index_images(root)
+    parts = {}
+    for name in SUBSETS:
+        if name in folders:
+            inside = f"{folders[name].name}/"
+            below = {key: path for key, path in files.items() if key.startswith(inside)}
+            relative = {key.removeprefix(inside): path.removeprefix(inside) for key, path in below.items()}
+            part = _divide(folders[name], relative)
+            if part.images.keys() & part.masks.keys():
+                parts[name] = part
+                files = {key: path for key, path in files.items() if key not in below}
+    if "train" in parts:
+        return parts, tuple(_of_no_subset(parts["train"].folder, files.values()))
+    whole = _divide(root, files)
+    if parts and not whole.images.keys() & whole.masks.keys():
+        return parts, tuple(_of_no_subset(next(iter(parts.values())).folder, files.values()))
+    return {DEFAULT_SUBSET: whole, **parts}, ()
+
+
+def _divide(folder: Path, files: Mapping[str, str]) -> _Part:
+    """Files told apart by the ending that the most masks have."""
+    endings = [ending for ending in MASK_ENDINGS if ending]
+    ending = max(endings, key=lambda ending: sum(f"{key}{ending}" in files for key in files))
+    # An image may be called so too: a_mask.jpg, with a_mask_mask.png.
+    masks = {
+        key
+        for key in files
+        if key.endswith(ending) and (key.removesuffix(ending) in files or f"{key}{ending}" not in files)
+    }
+    images = {key: path for key, path in files.items() if key not in masks}
+    return _Part(folder, images, {key.removesuffix(ending): files[key] for key in masks})
+
+
+def _of_no_subset(folder: Path, paths: Iterable[str]) -> Iterator[LeftOut]:
+    """A message for each file or folder beside the subset in `folder`."""
+    entries = Counter(path.partition("/")[0] for path in paths)
+    for name, number in sorted(entries.items()):
+        yield LeftOut("files_of_no_subset", f"{count(number, 'file')} of no subset", str(folder), f"../{name}")
+
+
+def _labels(root: Path, parts: Mapping[str, _Part]) -> tuple[Labels, MaskCode]:
+    places = [part.folder for part in parts.values()]
+    return listed_or_found(root, places, (sample.mask for part in parts.values() for sample in _samples(part)[0]))
+
+
+def _open(part: _Part, labels_of: Callable[[], tuple[Labels, MaskCode]], others: tuple[LeftOut, ...]) -> Subset:
+    samples, unmatched = _samples(part)
+    labels, code = labels_of()
+    return Subset(part.folder, labels, samples, (*others, *unmatched), code)
+
+
+def _samples(part: _Part) -> tuple[tuple[Sample, ...], tuple[LeftOut, ...]]:
+    return paired(part.images, part.masks, part.folder, part.folder)

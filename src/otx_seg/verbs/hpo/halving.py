@@ -81,8 +81,8 @@ def chosen(scores: Mapping[int, float], count: int, share: float) -> list[int]:
     """The numbers of the trials that go on: the best; of equal ones, those that began first.
 
     Trial 0, with the values that a search begins with, takes the place of the last of them unless it is clearly worse.
-    Trials differ by luck, and what learns fast leads at first by much and in the end by nothing (measured in
-    docs/benchmarks.md): by 0.005 / share it has to lead, and by 0.05 at most.
+    Trials differ by luck, and what learns fast leads at first by much and in the end by nothing: by 0.005 / share it
+    has to lead, and by 0.05 at most.
 
     Args:
         scores: mDice by number.

@@ -19,14 +19,14 @@ logger = logging.getLogger(__name__)
 
 FEWEST_STEPS = 1000
 """Steps before which the fastest start is ahead, not the best training; half of a training's if it has fewer than twice
-as many. Measured in docs/benchmarks.md."""
+as many."""
 
 _MAX_MINUTES = "learning_parameters.max_minutes"
 
 _WARMUPS = 3
 """Warm-ups before which the same is true: a rate that is too high looks good as long as a part of it is in force."""
 
-_MOSTLY = 0.95  # of all steps made within the time budget: then it is the epochs that end the training
+_MOSTLY = 0.95  # of all steps of the epochs
 
 
 def with_enough_time(plan: Plan, data: TrainingData) -> Plan:
@@ -71,16 +71,18 @@ def _shortest(template: Template, data: TrainingData) -> tuple[float, int | None
     return math.ceil(share * epochs - 1e-9) / epochs, epochs
 
 
-def with_time_left(plan: Plan, lost_s: float) -> Plan:
+def with_time_left(plan: Plan, data: TrainingData, lost_s: float, share: float, steps: int) -> Plan:
     """The plan of the training after a search, under a time budget with what the search did not need of its time.
 
     Args:
         lost_s: seconds of the trials that were stopped.
+        share: of the training that has passed, above 0 and up to 1.
+        steps: that it has made.
     """
     assert plan.search is not None
     minutes = minutes_of(plan)
     more = (plan.search.ratio - 1.0) * minutes - lost_s / 60
-    if more <= 0.0:
+    if more <= 0.0 or share == 1.0 or _ends_by_epochs(plan, data, steps / share):
         return plan
     logger.info("the search has left %.3g minutes of its time, which the training gets", more)
     return replace(plan, template=plan.template.override({_MAX_MINUTES: round(minutes + more, 4)}))
@@ -99,12 +101,17 @@ def ways_to_longer_trials(plan: Plan, data: TrainingData, needed: float, steps: 
         steps: that the training would make.
     """
     assert plan.search is not None
-    if steps < _MOSTLY * steps_of_all_epochs(plan.template, data):  # else epochs end it, not time
+    if not _ends_by_epochs(plan, data, steps):
         enough = minutes_of(plan) * needed / min(plan.search.ratio - 1.0, 1.0)
         unit = 10.0 ** (math.floor(math.log10(enough)) - 1)  # two digits are said, and have to be enough
         yield f"{_MAX_MINUTES} of {math.ceil(enough / unit - 1e-9) * unit:g}"
     if needed <= 1.0:
         yield f"--hpo-time-ratio {_two_digits(1.0 + needed):.2f}"
+
+
+def _ends_by_epochs(plan: Plan, data: TrainingData, steps: float) -> bool:
+    """Whether a training that makes so many steps is ended by its epochs, not by its time budget."""
+    return steps >= _MOSTLY * steps_of_all_epochs(plan.template, data)
 
 
 def _two_digits(ratio: float) -> float:

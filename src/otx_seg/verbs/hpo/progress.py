@@ -27,17 +27,21 @@ class WholeJob:
         """For a trial that goes on from here; its validations are told by the search."""
         return _Part(self, share, seconds, False)
 
-    def winner(self, share: float, seconds: float) -> Watcher:
-        """For the training that the search ends in; it goes on from here."""
-        return _Part(self, share, seconds, True)
+    def winner(self, share: float, seconds: float, longer: float) -> Watcher:
+        """For the training that the search ends in, which goes on from here, and is this many times as long now."""
+        self.ratio = self.share - share + longer
+        return _Part(self, share, seconds, True, longer)
 
 
 class _Part:
-    def __init__(self, whole: WholeJob, share: float, seconds: float, tells_validations: bool) -> None:
+    def __init__(
+        self, whole: WholeJob, share: float, seconds: float, tells_validations: bool, longer: float = 1.0
+    ) -> None:
         self.whole, self.share, self.seconds, self.tells_validations = whole, share, seconds, tells_validations
+        self.longer = longer
 
     def on_step(self, report: StepReport) -> None:
-        progress = min((self.whole.share + report.progress - self.share) / self.whole.ratio, 1.0)
+        progress = min((self.whole.share + self.longer * report.progress - self.share) / self.whole.ratio, 1.0)
         elapsed_s = self.whole.elapsed_s + report.elapsed_s - self.seconds
         self.whole.watcher.on_step(replace(report, progress=progress, elapsed_s=elapsed_s))
 

@@ -45,7 +45,7 @@ from otx_seg.verbs.plan import Plan
 from otx_seg.verbs.start import start_training
 from otx_seg.workspace.atomic import write_tensors
 from otx_seg.workspace.command_line import resume_command
-from otx_seg.workspace.run_folder import RunFolder
+from otx_seg.workspace.run_folder import RunFolder, delete_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Search:
         self.whole = WholeJob(watcher, self.halving.ratio())
         self.outcomes: dict[int, list[Outcome]] = {}
         self.running: dict[Future[Outcome], int] = {}
-        self.chosen = 0
+        self.chosen, self.longer = 0, 1.0
 
     def find(self) -> Plan:
         """Search, or go on with a search; the plan of the training that is left, to be resumed.
@@ -112,8 +112,14 @@ class Search:
                     "the search was interrupted; everything is saved", resume_command(TRAIN, self.run.path)
                 ) from error
         found = self._found()
-        lost_s = sum(trial.seconds for trial in found.trials if trial.number != found.chosen)
-        return take_over(with_time_left(self.plan, lost_s), self.run, found)
+        return take_over(self._with_time_left(found), self.run, found)
+
+    def _with_time_left(self, found: Trials) -> Plan:
+        last = self.outcomes[self.chosen][-1]
+        lost_s = sum(trial.seconds for trial in found.trials if trial.number != self.chosen)
+        plan = with_time_left(self.plan, self.ground.data, lost_s, last.share, last.steps)
+        self.longer = minutes_of(plan) / minutes_of(self.plan) if minutes_of(plan) else 1.0
+        return plan
 
     def _search(self) -> int:
         """The number of the trial that is left."""
@@ -130,7 +136,7 @@ class Search:
     def watcher(self) -> Watcher:
         """For the training that is left."""
         last = self.outcomes[self.chosen][-1]
-        return self.whole.winner(last.share, last.seconds)
+        return self.whole.winner(last.share, last.seconds, self.longer)
 
     def _prepare(self) -> None:
         if self.plan.resumed_run is None:
@@ -148,7 +154,7 @@ class Search:
             self.study.record_halving(self.halving)
         else:
             self.halving = recorded
-        self.whole.ratio = self.halving.ratio()
+        self.whole.ratio = self._ratio()
 
     def _measure(self) -> None:
         """Train trial 0 until its score means something; how long that takes decides how many trials there are."""
@@ -203,8 +209,12 @@ class Search:
             ", ".join(ranges),
             self.halving.trials,
             ", ".join(f"{100 * rung:.0f} %" for rung in self.halving.rungs),
-            self.settings.ratio if minutes_of(self.plan) else self.halving.ratio(),
+            self._ratio(),
         )
+
+    def _ratio(self) -> float:
+        """Time of search and training together as a multiple of the training's."""
+        return self.settings.ratio if minutes_of(self.plan) else self.halving.ratio()
 
     # ------------------------------------------------------------------ rung after rung
 
@@ -220,7 +230,7 @@ class Search:
             is_last = rung == len(self.halving.rungs) - 1  # those are needed if the best one fails later
             going_on = chosen(scores, survivors(len(left)), share)
             for number in set(left) - set(scores if is_last else going_on):
-                _delete_tensors(self.ground.run_of(number))
+                delete_tensors(self.ground.run_of(number).path)
             left = going_on
             if len(left) > 1:
                 logger.info("at %.0f %%: the trials %s go on", 100 * share, ", ".join(map(str, left)))
@@ -288,8 +298,3 @@ class Search:
             measured = (last.epochs, last.steps, last.seconds, last.process)
             trials.append(Trial(number, values, scores, outcome, last.failure, *measured))
         return Trials(self.settings.ratio, self.halving.rungs, self.chosen, tuple(trials))
-
-
-def _delete_tensors(run: RunFolder) -> None:
-    for file in run.path.rglob("*.pth"):
-        file.unlink()
