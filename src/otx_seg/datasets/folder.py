@@ -95,7 +95,7 @@ def divided(folders: Folders) -> dict[str, Folders]:
     """
     if not folders.masks.is_dir():
         return {DEFAULT_SUBSET: folders}
-    images, masks = _by_subset(folders.images), _by_subset(folders.masks)
+    images, masks = by_subset(folders.images), by_subset(folders.masks)
     names = [name for name in images if name in masks]
     if not any(name in SUBSETS for name in names):
         return {DEFAULT_SUBSET: folders}
@@ -108,7 +108,8 @@ def divided(folders: Folders) -> dict[str, Folders]:
     return parts
 
 
-def _by_subset(folder: Path) -> dict[str, Path]:
+def by_subset(folder: Path) -> dict[str, Path]:
+    """The folders in a folder by the name that they have as subsets. Raises DataError if two mean the same subset."""
     found: dict[str, Path] = {}
     for path in listed_folders(folder):
         name = subset_name(path.name)

@@ -15,17 +15,16 @@ from otx_seg.datasets.folder import (
     DEFAULT_SUBSET,
     MASK_ENDINGS,
     SUBSETS,
+    by_subset,
     index_images,
     listed_folders,
     masks_beside,
     paired,
-    subset_name,
 )
 from otx_seg.datasets.layout_clues import folders_on_the_way_down, image_stems
 from otx_seg.datasets.masks import MaskCode
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.datasets.values_found import listed_or_found
-from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 from otx_seg.words import count
 
@@ -77,13 +76,7 @@ def _parts(root: Path) -> tuple[dict[str, _Part], tuple[LeftOut, ...]]:
     Raises:
         DataError: two folders mean the same subset, or two files have the same name but for the suffix.
     """
-    folders: dict[str, Path] = {}
-    for folder in listed_folders(root):
-        name = subset_name(folder.name)
-        if name in SUBSETS and name in folders:
-            raise DataError(f"{root}: {folders[name]} and {folder} both are the subset {name}")
-        folders[name] = folder
-    files = index_images(root)
+    folders, files = by_subset(root), index_images(root)
     parts = {}
     for name in SUBSETS:
         if name in folders:
@@ -94,12 +87,11 @@ def _parts(root: Path) -> tuple[dict[str, _Part], tuple[LeftOut, ...]]:
             if part.images.keys() & part.masks.keys():
                 parts[name] = part
                 files = {key: path for key, path in files.items() if key not in below}
-    if "train" in parts:
-        return parts, tuple(_of_no_subset(parts["train"].folder, files.values()))
-    whole = _divide(root, files)
-    if parts and not whole.images.keys() & whole.masks.keys():
-        return parts, tuple(_of_no_subset(next(iter(parts.values())).folder, files.values()))
-    return {DEFAULT_SUBSET: whole, **parts}, ()
+    rest = _divide(root, files)
+    if "train" not in parts and (not parts or rest.images.keys() & rest.masks.keys()):
+        return {DEFAULT_SUBSET: rest, **parts}, ()
+    first = next(iter(parts.values()))
+    return parts, tuple(_of_no_subset(first.folder, files.values()))
 
 
 def _divide(folder: Path, files: Mapping[str, str]) -> _Part:
