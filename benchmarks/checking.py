@@ -21,6 +21,7 @@ import numpy as np
 
 from otx_seg import check
 from otx_seg.datasets import open_folder
+from otx_seg.words import count
 
 
 def multiply(source: Path, folder: Path, images: int) -> None:
@@ -52,7 +53,7 @@ def main() -> None:
         result = check(folder, html=Path(temporary, "page.html") if arguments.html else None)
         seconds, busy = time.perf_counter() - started, time.process_time() - busy
     print(f"{arguments.images} images: {seconds:.1f} s, of all processors together {busy:.1f} s")
-    print(f"{result.verdict}; {len(result.problems)} problems")
+    print(f"{result.verdict}; {count(len(result.problems), 'problem')}")
 
 
 if __name__ == "__main__":
