@@ -32,8 +32,8 @@ DEFAULT_SUBSET = "default"
 SUBSETS = ("train", "val", "test")
 """What subsets are called by everybody."""
 
-MASK_ENDINGS = ("", "_mask", "_masks", "_label", "_labels", "_gt", "_seg", "_segmentation", "_annotation", "_L")
-"""What the names of masks have behind those of their images."""
+MASK_ENDINGS = ("_mask", "_masks", "_label", "_labels", "_gt", "_seg", "_segmentation", "_annotation", "_L")
+"""What the names of masks may have behind those of their images."""
 
 _IMAGES, _MASKS = "images", "masks"
 _CANONICAL = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
@@ -251,7 +251,7 @@ def _ignored_labels(meta: Path, samples: Iterable[Sample], below: str) -> dict[s
 
 def masks_beside(names: Collection[str]) -> set[str]:
     """Those of some names without suffix that are called like masks of others: a_mask where there is a."""
-    return {f"{name}{ending}" for ending in MASK_ENDINGS if ending for name in names} & {*names}
+    return {f"{name}{ending}" for ending in MASK_ENDINGS for name in names} & {*names}
 
 
 def first_of(messages: Sequence[object]) -> str:

@@ -23,6 +23,11 @@ def image_stems(folder: Path) -> set[str]:
     return {name[: name.rindex(".")] for name in _first_names(folder) if is_image_name(name)}
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is one that is not hidden."""
+    return entry.name[0] != "." and entry.is_dir()
+
+
 def _first_names(folder: Path) -> list[str]:
     """Of entries that are not hidden; none of a folder that cannot be read."""
     try:
@@ -42,10 +47,6 @@ def holds_folders(folder: Path, *names: str) -> bool:
     return found == set(names)
 
 
-def _is_listed(entry: os.DirEntry[str]) -> bool:
-    return entry.name[0] != "." and entry.is_dir()
-
-
 def head(path: Path) -> str:
     """How a text file begins, a few kilobytes; nothing of a file that cannot be read."""
     try:
@@ -61,7 +62,7 @@ def folders_on_the_way_down(folder: Path, depth: int = 5) -> Iterator[Path]:
         yield folder
         try:
             with os.scandir(folder) as entries:
-                below = next((entry.path for entry in islice(entries, _LOOKED_AT) if _is_listed(entry)), None)
+                below = next((entry.path for entry in islice(entries, _LOOKED_AT) if _is_folder(entry)), None)
         except OSError:
             return
         if below is None:

@@ -68,10 +68,11 @@ def open_unlabelled(root: Path, file_list: Path | None = None) -> ImageSet:
     """
     folder = _image_folder(root)
     paths = images_in(folder)
-    beside = masks_beside({str(path.with_suffix("")) for path in paths})
-    for path in paths:
+    stems = [str(path.with_suffix("")) for path in paths]
+    beside = masks_beside(stems)
+    for path, stem in zip(paths, stems, strict=True):
         in_folder = any(part.lower() in _MASK_FOLDERS for part in path.relative_to(folder).parts[:-1])
-        if in_folder or str(path.with_suffix("")) in beside:
+        if in_folder or stem in beside:
             raise DataError(f"{root}: {path} looks like a mask, not like an image; name the folder of the images alone")
     found = [str(path) for path in paths]
     if file_list is not None:

@@ -19,12 +19,10 @@ from otx_seg.runtime.processors import processor_count
 
 logger = logging.getLogger(__name__)
 
+_LABELS = "labels.txt"
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _FEW = 64
 """Colours that labels may have; more are a photograph, or masks that were resized or saved as JPEG."""
-
-
-_LABELS = "labels.txt"
 
 
 def listed_or_found(root: Path, places: Iterable[Path], masks: Iterable[str]) -> tuple[Labels, MaskCode]:

@@ -91,9 +91,9 @@ def _with_masks(
 
 def _warn_of_the_invisible(template: Template, labels: Labels, data: DataFacts, size: Decision) -> None:
     """Tell of regions that are less than half as wide as a position of the network's output."""
-    extents = {labels.names[index]: data.extents.get(labels.names[index], math.inf) for index in labels.foreground}
-    name = min(extents, key=lambda name: extents[name])
-    across = extents[name] * template.input_side
+    names = [labels.names[index] for index in labels.foreground]
+    extent, name = min((data.extents.get(name, math.inf), name) for name in names)
+    across = extent * template.input_side
     if across < template.output_stride / 2:
         limited = template.hyper_parameters.learning_parameters.max_minutes and not size.given
         logger.warning(

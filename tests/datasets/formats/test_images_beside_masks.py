@@ -67,7 +67,7 @@ def test_images_may_be_called_like_masks(tmp_path: Path) -> None:
     assert subset.unmatched == ()
 
 
-@pytest.mark.parametrize("ending", [ending for ending in MASK_ENDINGS if ending])
+@pytest.mark.parametrize("ending", MASK_ENDINGS)
 def test_no_ending_of_masks_is_taken_for_that_of_images(tmp_path: Path, ending: str) -> None:
     side_by_side(tmp_path, ".", ending)
     (tmp_path / "labels.txt").unlink()

@@ -93,7 +93,7 @@ def _open(root: Path, folders: Folders, labels_of: Callable[[], tuple[Labels, Ma
 def _samples(folders: Folders) -> tuple[tuple[Sample, ...], tuple[LeftOut, ...]]:
     """As `pair_files`, with the ending of the masks' names that the most images have a mask by."""
     names = index_images(folders.images).keys()
-    matches = {ending: len(names & index_images(folders.masks, ending).keys()) for ending in MASK_ENDINGS}
+    matches = {ending: len(names & index_images(folders.masks, ending).keys()) for ending in ("", *MASK_ENDINGS)}
     best = max(matches, key=lambda ending: matches[ending])
     return pair_files(folders.images, folders.masks, mask_ending=best)
 

@@ -32,11 +32,16 @@ _LOOKED_INTO, _DEPTH = 5, 2  # folders, and how far down, where the first one ma
 
 
 class _Part(NamedTuple):
-    """Images and masks of a subset: paths below `folder`, by what they have in common."""
+    """Images and masks of a subset: paths below `folder`, by what they have in common; and what lies beside it."""
 
     folder: Path
     images: Mapping[str, str]
     masks: Mapping[str, str]
+    others: tuple[LeftOut, ...] = ()
+
+    @property
+    def has_pairs(self) -> bool:
+        return not self.images.keys().isdisjoint(self.masks)
 
 
 class ImagesBesideMasks:
@@ -64,40 +69,37 @@ class ImagesBesideMasks:
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
         """See `DataFormat`."""
-        parts, others = _parts(root)
+        parts = _parts(root)
         labels = functools.cache(partial(_labels, root, parts))  # the same for all, and looked for once
-        told_with = next(iter(parts))
-        return {name: partial(_open, part, labels, others if name == told_with else ()) for name, part in parts.items()}
+        return {name: partial(_open, part, labels) for name, part in parts.items()}
 
 
-def _parts(root: Path) -> tuple[dict[str, _Part], tuple[LeftOut, ...]]:
-    """The subsets that have pairs, train first, and what lies beside them.
+def _parts(root: Path) -> dict[str, _Part]:
+    """The subsets that have pairs; the first one tells what lies beside them.
 
     Raises:
         DataError: two folders mean the same subset, or two files have the same name but for the suffix.
     """
     folders, files = by_subset(root), index_images(root)
-    parts = {}
-    for name in SUBSETS:
-        if name in folders:
-            inside = f"{folders[name].name}/"
-            below = {key: path for key, path in files.items() if key.startswith(inside)}
-            relative = {key.removeprefix(inside): path.removeprefix(inside) for key, path in below.items()}
-            part = _divide(folders[name], relative)
-            if part.images.keys() & part.masks.keys():
-                parts[name] = part
-                files = {key: path for key, path in files.items() if key not in below}
+    parts: dict[str, _Part] = {}
+    for name in (name for name in SUBSETS if name in folders):
+        inside = f"{folders[name].name}/"
+        below = {key: path for key, path in files.items() if key.startswith(inside)}
+        relative = {key.removeprefix(inside): path.removeprefix(inside) for key, path in below.items()}
+        part = _divide(folders[name], relative)
+        if part.has_pairs:
+            parts[name] = part
+            files = {key: path for key, path in files.items() if key not in below}
     rest = _divide(root, files)
-    if "train" not in parts and (not parts or rest.images.keys() & rest.masks.keys()):
-        return {DEFAULT_SUBSET: rest, **parts}, ()
-    first = next(iter(parts.values()))
-    return parts, tuple(_of_no_subset(first.folder, files.values()))
+    if "train" not in parts and (rest.has_pairs or not parts):
+        return {DEFAULT_SUBSET: rest, **parts}
+    name, first = next(iter(parts.items()))
+    return {**parts, name: first._replace(others=tuple(_of_no_subset(first.folder, files.values())))}
 
 
 def _divide(folder: Path, files: Mapping[str, str]) -> _Part:
     """Files told apart by the ending that the most masks have."""
-    endings = [ending for ending in MASK_ENDINGS if ending]
-    ending = max(endings, key=lambda ending: sum(f"{key}{ending}" in files for key in files))
+    ending = max(MASK_ENDINGS, key=lambda ending: sum(f"{key}{ending}" in files for key in files))
     # An image may be called so too: a_mask.jpg, with a_mask_mask.png.
     masks = {
         key
@@ -120,10 +122,10 @@ def _labels(root: Path, parts: Mapping[str, _Part]) -> tuple[Labels, MaskCode]:
     return listed_or_found(root, places, (sample.mask for part in parts.values() for sample in _samples(part)[0]))
 
 
-def _open(part: _Part, labels_of: Callable[[], tuple[Labels, MaskCode]], others: tuple[LeftOut, ...]) -> Subset:
+def _open(part: _Part, labels_of: Callable[[], tuple[Labels, MaskCode]]) -> Subset:
     samples, unmatched = _samples(part)
     labels, code = labels_of()
-    return Subset(part.folder, labels, samples, (*others, *unmatched), code)
+    return Subset(part.folder, labels, samples, (*part.others, *unmatched), code)
 
 
 def _samples(part: _Part) -> tuple[tuple[Sample, ...], tuple[LeftOut, ...]]:

@@ -85,7 +85,7 @@ class Search:
         start_training(
             plan.template, network, origin, ground.data, ground.label_weights, run, plan.seed, SilentWatcher()
         ).close()
-        self.whole = WholeJob(watcher, self.halving.ratio())
+        self.whole = WholeJob(watcher, self._ratio())
         self.outcomes: dict[int, list[Outcome]] = {}
         self.running: dict[Future[Outcome], int] = {}
         self.chosen, self.longer = 0, 1.0
@@ -99,7 +99,7 @@ class Search:
         """
         self._prepare()
         first = values_of(self.plan.template, self.space)
-        # A trained network goes on best with a rate that keeps what it has learned; random weights bear a high one.
+        # A higher rate first undoes what a trained network knows; random weights have nothing to lose.
         untrained = self.plan.known is None
         self.study = Study(self.run.search, self.space, first, self.plan.seed, faster=untrained)
         size = self.settings.parallel or max(1, len(visible_gpus()))
@@ -154,7 +154,6 @@ class Search:
             self.study.record_halving(self.halving)
         else:
             self.halving = recorded
-        self.whole.ratio = self._ratio()
 
     def _measure(self) -> None:
         """Train trial 0 until its score means something; how long that takes decides how many trials there are."""
