@@ -90,6 +90,22 @@ def test_datumaro_is_left_as_it_was(first_row):
         Polygon([1, 2, 3, 4])
 
 
+def test_ellipses_and_exports_of_single_jobs_in_cvat(tmp_path):
+    put(tmp_path / "images" / "a.png", np.zeros((6, 12, 3), np.uint8))
+    shape = (
+        '<ellipse label="cat" source="manual" occluded="0" cx="3.0" cy="3.0" rx="3.0" ry="3.0" z_order="0"></ellipse>'
+    )
+    (tmp_path / "annotations.xml").write_text(
+        "<annotations><version>1.1</version><meta><job><labels><label><name>cat</name></label></labels></job></meta>"
+        f'<image id="0" name="a.png" width="12" height="6">{shape}</image></annotations>'
+    )
+    (subset,) = open_folder(tmp_path, "cvat").values()
+    mask = subset.read_mask(subset.samples[0])
+    assert mask[3].tolist() == [1] * 6 + [0] * 6
+    assert mask[0].tolist()[2:4] == [1, 1]
+    assert mask[0, 0] == mask[0, 5] == 0
+
+
 def test_a_polygon_of_too_few_points_in_cvat(tmp_path, messages):
     put(tmp_path / "images" / "a.png", np.zeros((4, 10, 3), np.uint8))
     outlines = "".join(

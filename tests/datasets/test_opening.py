@@ -6,10 +6,11 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
-from data_layouts import bare, by_datumaro, common, common_in_the_root
+from data_layouts import bare, by_datumaro, common, common_in_the_root, put
 
-from otx_seg.datasets import open_folder
+from otx_seg.datasets import format_of, open_folder
 from otx_seg.errors import DataError, UsageError
 
 
@@ -41,6 +42,31 @@ def test_subsets_of_two_formats(tmp_path):
     by_datumaro("voc_segmentation")(tmp_path / "val")
     with pytest.raises(DataError, match=r"two formats are mixed: .* itself like common_.*, val in it like voc; "):
         open_folder(tmp_path)
+
+
+def test_a_subset_of_plain_folders_beside_another_format(tmp_path):
+    """What the format of the whole does not know as a subset would be left out without a word."""
+    put(tmp_path / "train/images/a.jpg", np.zeros((4, 4, 3), np.uint8))
+    put(tmp_path / "train/masks/a.png", np.eye(4, dtype=np.uint8))
+    by_datumaro("coco_instances")(tmp_path / "coco")
+    (tmp_path / "val").mkdir()
+    for image in (tmp_path / "coco/images/train").iterdir():
+        image.rename(tmp_path / "val" / image.name)
+    (tmp_path / "coco/annotations/instances_train.json").rename(tmp_path / "val/_annotations.coco.json")
+    shutil.rmtree(tmp_path / "coco")
+    with pytest.raises(
+        DataError, match=r"two formats are mixed: .* itself like coco, train in it like image_and_mask_f"
+    ):
+        open_folder(tmp_path)
+
+
+def test_an_annotation_file_among_thousands_of_images(tmp_path):
+    by_datumaro("coco_instances")(tmp_path)
+    (tmp_path / "annotations/instances_train.json").rename(tmp_path / "zzz.json")
+    shutil.rmtree(tmp_path / "annotations")
+    for number in range(3000):
+        (tmp_path / f"{number}.txt").touch()
+    assert format_of(tmp_path) == "coco"
 
 
 def test_what_else_lies_in_the_folder_does_not_matter(tmp_path):

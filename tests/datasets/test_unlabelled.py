@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from otx_seg.datasets import check_images, leave_out_copies, open_unlabelled
+from otx_seg.datasets import check_images, holds_bare_images, leave_out_copies, open_unlabelled
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import read_image
 
@@ -122,3 +122,23 @@ def test_masks_are_no_images(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, root / "SegmentationClass")
     with pytest.raises(DataError, match=r"SegmentationClass.* looks like a mask"):
         open_unlabelled(root)
+
+
+@pytest.mark.parametrize(
+    ("files", "bare"),
+    [
+        (("images/a.jpg", "images/b/c.jpg"), True),
+        (("images/a.jpg", "images/a.json"), False),
+        (("images/a.jpg", "images/a.png"), False),
+        (("images/b/a.jpg", "images/b/a_mask.png"), False),
+        (("images/a.jpg", "labels.txt"), False),
+        (("images/a.jpg", "more/b.jpg"), False),
+        (("a.jpg", "b.jpg"), True),
+        (("a.jpg", "a.json"), False),
+    ],
+)
+def test_what_lies_beside_images_may_label_them(files: tuple[str, ...], bare: bool, tmp_path: Path) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert holds_bare_images(tmp_path) == bare

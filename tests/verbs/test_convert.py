@@ -20,7 +20,7 @@ def coco(tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize("layout", ["coco", "cityscapes", "camvid", "folders", "mapillary instances"])
+@pytest.mark.parametrize("layout", WRITERS)
 def test_what_is_written_is_what_was_read(layout, tmp_path):
     root, output = tmp_path / "data", tmp_path / "out" / "deep"
     root.mkdir()
@@ -69,11 +69,47 @@ def test_an_interrupted_conversion_goes_on(coco, tmp_path):
         convert(coco, tmp_path / "out", progress=interrupt)
     done = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
     assert done
-    with pytest.raises(UsageError, match=r"holds an interrupted conversion of .*, read in another way"):
+    with pytest.raises(UsageError, match=r"holds an interrupted conversion of .*, was read in another way, or held"):
         convert(coco, tmp_path / "out", data_format="coco")
     assert sum(convert(coco, tmp_path / "out").images.values()) == 3
     assert {path: path.stat().st_mtime_ns for path in done} == done
     assert len(open_folder(tmp_path / "out")["val"]) == 1
+
+
+def test_a_conversion_of_other_files_does_not_go_on(tmp_path):
+    """What is written already would keep the numbers of the labels as they were."""
+    root = tmp_path / "data"
+    for name, color in (("a", (0, 0, 255)), ("b", (0, 255, 0))):  # blue first
+        put(root / f"images/{name}.jpg", np.zeros((1, 2, 3), np.uint8))
+        put(root / f"masks/{name}.png", np.array([[(0, 0, 0), color]], np.uint8))
+    (root / "labels.txt").write_text("background 0 0 0\ncat 255 0 0\n")
+    with pytest.raises(DataError, match=r"b\.png: mask colour \(0, 255, 0\)"):
+        convert(root, tmp_path / "out")
+    (root / "labels.txt").write_text("background 0 0 0\nbird 0 255 0\ncat 255 0 0\n")
+    with pytest.raises(UsageError, match=r"held other files then; choose another --output, or empty it"):
+        convert(root, tmp_path / "out")
+    convert(root, tmp_path / "anew")
+    subset = open_folder(tmp_path / "anew")["default"]
+    assert [subset.read_mask(sample)[0].tolist() for sample in subset.samples] == [[0, 2], [0, 1]]
+
+
+def test_folders_called_like_subsets_are_no_subsets_afterwards(tmp_path):
+    root = tmp_path / "data"
+    files = ["train/a.jpg", "val/b.jpg", "extra/c.jpg"]
+    for file in files:
+        put(root / "images" / file, np.zeros((4, 4, 3), np.uint8))
+    content = {
+        "images": [{"id": number, "file_name": file, "height": 4, "width": 4} for number, file in enumerate(files)],
+        "annotations": [
+            {"id": 1, "image_id": 0, "category_id": 1, "segmentation": [[0, 0, 2, 0, 2, 2, 0, 2]], "iscrowd": 0}
+        ],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    (root / "all.json").write_text(json.dumps(content))
+    before = convert(root, tmp_path / "out", data_format="coco", ann_files=root / "all.json").images
+    (subset,) = open_folder(tmp_path / "out").values()
+    assert len(subset) == sum(before.values()) == 3
+    assert {sample.name for sample in subset.samples} == {"train_a.jpg", "val_b.jpg", "extra_c.jpg"}
 
 
 def test_outputs_that_are_refused(coco, tmp_path):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.datasets.masks import SIZE_ADVICE, HasMaskFile, MaskContentError, stored_values, verify_mask_file
+from otx_seg.datasets.masks import SIZE_ADVICE, HasMaskFile, MaskContentError, stored_mask, verify_mask_file
 from otx_seg.datasets.samples import Sample
 from otx_seg.labels import IGNORE_INDEX
 
@@ -42,7 +42,7 @@ class CodedObjects:
             MaskContentError: no colour mask, or a code that nothing describes.
             DataError: the file cannot be read.
         """
-        stored = stored_values(sample.mask)
+        stored = stored_mask(sample.mask).pixels
         if stored.ndim != 3:
             raise MaskContentError(f"{sample.mask}: a mask without colours; those of ADE20K are RGB")
         codes = self._codes(stored)

@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 
 from otx_seg.datasets.dataset_meta import META_FILE
-from otx_seg.datasets.folder import DEFAULT_SUBSET
+from otx_seg.datasets.folder import DEFAULT_SUBSET, SUBSETS, subset_name
 from otx_seg.datasets.loading import read_pair
 from otx_seg.datasets.masks import MaskContentError
 from otx_seg.datasets.samples import Sample, Subset
@@ -80,10 +80,16 @@ def write_as_folders(
 
 
 def _short_names(subset: Subset) -> list[PurePath]:
-    """A name without suffix for each image, and without the folders that all of them are in."""
+    """A name without suffix for each image, and without the folders that all of them are in.
+
+    Without any folders where some are called like subsets: they would be taken for such.
+    """
     names = [Path(sample.name) for sample in subset.samples]
     common = os.path.commonpath([str(name.parent) for name in names])
-    return unique_names([name.relative_to(common) for name in names])
+    short = [name.relative_to(common) for name in names]
+    if any(subset_name(name.parts[0]) in SUBSETS for name in short if len(name.parts) > 1):
+        short = [Path("_".join(name.parts)) for name in short]
+    return unique_names(short)
 
 
 def _write_pair(subset: Subset, folder: Path, sample: Sample, name: PurePath) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from otx_seg.datasets.masks import Color
 from otx_seg.datasets.outlines import (
     Outline,
     OutlinedObjects,
+    ellipse,
     labels_with_background,
     page,
     rectangle,
@@ -31,10 +32,14 @@ from otx_seg.labels import IGNORE_INDEX, Labels
 logger = logging.getLogger(__name__)
 
 _OUTLINES, _BOXES = ("polygon", "mask", "ellipse"), ("bbox", "rotated_bbox")
-_CORNERS = 64  # of the polygon that stands for an ellipse
 
 
-def datumaro_subsets(root: Path, importer: str, describe: Callable[[str, str], str]) -> Subsets:
+def datumaro_subsets(
+    root: Path,
+    importer: str,
+    describe: Callable[[str, str], str],
+    reading: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Subsets:
     """The subsets of a data set that Datumaro reads, once and without decoding an image.
 
     Objects are painted by their z-order, those of the same z-order as they come in the file, like Datumaro's own masks.
@@ -45,11 +50,13 @@ def datumaro_subsets(root: Path, importer: str, describe: Callable[[str, str], s
         importer: Datumaro's name of the format.
         describe: from the name of a subset and the identity of an image in it to the path of the file its objects stand
             in, relative to `root`; for messages.
+        reading: a context in which Datumaro reads.
 
     Raises:
         DataError: Datumaro cannot read it, it has no outlines, or its labels cannot be used.
     """
-    dataset = _imported(root, importer)
+    with reading():
+        dataset = _imported(root, importer)
     from datumaro.components.annotation import AnnotationType
 
     categories = dataset.categories()
@@ -197,12 +204,7 @@ def _shape(annotation: Any) -> Any:
         return [[float(part) for part in annotation.points]]
     if annotation.type.name == "ellipse":
         left, top, right, bottom = annotation.points
-        angles = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
-        xs, ys = (
-            (left + right + (right - left) * np.cos(angles)) / 2,
-            (top + bottom + (bottom - top) * np.sin(angles)) / 2,
-        )
-        return [np.stack([xs, ys], axis=1).reshape(-1).tolist()]
+        return [ellipse((left + right) / 2, (top + bottom) / 2, (right - left) / 2, (bottom - top) / 2)]
     from pycocotools import mask as coco  # slow to import
 
     code = coco.encode(np.asfortranarray(annotation.image, np.uint8))

@@ -1,4 +1,4 @@
-"""Looking at a few names in a folder, to tell formats apart without reading what may be many files."""
+"""Looking at the names in a folder, to tell formats apart without reading what may be many files."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 from otx_seg.runtime.image_files import is_image_name
 
-_LOOKED_AT = 1000  # entries of a folder; annotation files stand among few others
+_LOOKED_AT = 1000  # entries of a folder, until one is found that is a folder
 _HEAD = 1 << 14  # bytes
 
 
 def files_with(folder: Path, suffix: str) -> list[Path]:
-    """The files in a folder whose names end in `suffix`, in any case, sorted; only the first names are looked at."""
-    return [folder / name for name in sorted(_first_names(folder)) if name.lower().endswith(suffix)]
+    """The files in a folder whose names end in `suffix`, in any case, sorted."""
+    return [folder / name for name in sorted(name for name in _names(folder) if name.lower().endswith(suffix))]
 
 
 def image_stems(folder: Path) -> set[str]:
-    """The names of the images in a folder, without suffix; only the first names are looked at."""
-    return {name[: name.rindex(".")] for name in _first_names(folder) if is_image_name(name)}
+    """The names of the images in a folder, without suffix."""
+    return {name[: name.rindex(".")] for name in _names(folder) if is_image_name(name)}
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -28,11 +28,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     return entry.name[0] != "." and entry.is_dir()
 
 
-def _first_names(folder: Path) -> list[str]:
+def _names(folder: Path) -> list[str]:
     """Of entries that are not hidden; none of a folder that cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            return [entry.name for entry in islice(entries, _LOOKED_AT) if entry.name[0] != "."]
+            return [entry.name for entry in entries if entry.name[0] != "."]
     except OSError:
         return []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,12 @@ from pathlib import Path
 
 def located(folder: Path, name: str) -> str | None:
     """The file that a list means, as a path below `folder`, or None: the first of `possible_paths` that is there."""
-    return next((path for path in possible_paths(name) if (folder / path).is_file()), None)
+    return next((path for path in possible_paths(name) if is_there(folder, path)), None)
+
+
+def is_there(folder: Path, path: str) -> bool:
+    """Whether a listed path is a file below a folder; a name that no file system can have is none."""
+    return os.path.isfile(folder / path)  # noqa: PTH113  (Path.is_file raises an error for names that are too long)
 
 
 def possible_paths(name: str, shortened: bool = True) -> Iterator[str]:

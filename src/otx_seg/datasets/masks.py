@@ -5,7 +5,7 @@ How a file is to be read is decided for each file by itself, because real data s
 * grey: the values are label indices; 255 is ignored. Values that are no index but all of them a grey label
   colour of the data set (black and white masks, say) are read as colours.
 * palette: the palette numbers are label indices; 255 is ignored. A palette that holds nothing but label colours
-  is read by its colours: image programs write such files from colour masks, with numbers in any order.
+  (and white) is read by its colours: image programs write such files from colour masks, with numbers in any order.
 * colour: by the data set's colours (`segmentation_colors`). White is ignored unless it is a label's colour.
   A file with equal channels and no label colour is a grey mask saved as RGB.
 
@@ -88,11 +88,16 @@ class MaskCode(NamedTuple):
         return {color: index for index, color in enumerate(self.colors) if color is not None}
 
 
-class _Raw(NamedTuple):
-    """A mask file as stored: (H, W) values, (H, W) palette numbers, or (H, W, 3) in OpenCV's order, blue first."""
+class StoredMask(NamedTuple):
+    """A mask file as it is stored.
+
+    Attributes:
+        pixels: whole numbers (H, W), of a palette if there is one, or uint8 (H, W, 3) of a colour mask, blue first.
+        palette: uint8 (N, 3) RGB.
+    """
 
     pixels: NDArray
-    palette: NDArray[np.uint8] | None  # (N, 3) RGB
+    palette: NDArray[np.uint8] | None
 
 
 def read_mask(path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
@@ -123,18 +128,15 @@ def verify_mask_file(path: str | Path) -> None:
         verify_png(content, path)
 
 
-def stored_values(path: str | Path) -> NDArray:
+def stored_mask(path: str | Path) -> StoredMask:
     """A mask file as it is stored, before anything is known of its labels.
-
-    Returns:
-        whole numbers (H, W) of a grey or palette mask, or uint8 (H, W, 3) of a colour mask, blue first.
 
     Raises:
         MaskContentError: a kind of pixel that masks cannot have.
         DataError: the file cannot be read or is damaged.
     """
     content = read_bytes(path)
-    return _decode(content, open_header(content, path), path).pixels
+    return _decode(content, open_header(content, path), path)
 
 
 def decode_mask(content: bytes, path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
@@ -147,13 +149,13 @@ def decode_mask(content: bytes, path: str | Path, code: MaskCode) -> NDArray[np.
     return _from_values(raw, path, code)
 
 
-def _decode(content: bytes, image: ImageFile.ImageFile, path: str | Path) -> _Raw:
+def _decode(content: bytes, image: ImageFile.ImageFile, path: str | Path) -> StoredMask:
     if image.format == "PNG" and content[_PNG_BIT_DEPTH] == 8 and content[_PNG_COLOR_TYPE] in (_PNG_GREY, _PNG_RGB):
         pixels = None
         if b"IEND" in content[-16:]:  # without its end the file is truncated, which OpenCV may not report
             pixels = imdecode(content, cv2.IMREAD_UNCHANGED)
         if pixels is not None and (pixels.ndim == 2 or pixels.shape[2] == 3):
-            return _Raw(pixels, None)
+            return StoredMask(pixels, None)
     try:
         image.load()
     except UNREADABLE as error:
@@ -161,21 +163,21 @@ def _decode(content: bytes, image: ImageFile.ImageFile, path: str | Path) -> _Ra
     return _from_pillow(image, content, path)
 
 
-def _from_pillow(image: ImageFile.ImageFile, content: bytes, path: str | Path) -> _Raw:
+def _from_pillow(image: ImageFile.ImageFile, content: bytes, path: str | Path) -> StoredMask:
     if image.mode == "P":
         palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
         # Writers fill the palette up with black; only the first black of such a tail can be meant.
         other = np.flatnonzero(palette.any(axis=1))
-        return _Raw(np.asarray(image), palette[: other[-1] + 2 if len(other) else 1])
+        return StoredMask(np.asarray(image), palette[: other[-1] + 2 if len(other) else 1])
     if image.mode in ("1", "L", "LA"):
         grey = np.asarray(image.getchannel(0)).astype(np.uint8)
-        return _Raw(grey // _grey_step(image, content), None)
+        return StoredMask(grey // _grey_step(image, content), None)
     if image.mode in ("RGB", "RGBA"):
         if image.format == "PNG" and content[_PNG_BIT_DEPTH] == 16:
             raise MaskContentError(f"{path}: a colour mask with 16 bits per channel; save it with 8")
-        return _Raw(np.ascontiguousarray(np.asarray(image)[:, :, 2::-1]), None)
+        return StoredMask(np.ascontiguousarray(np.asarray(image)[:, :, 2::-1]), None)
     if image.mode.startswith("I"):
-        return _Raw(np.asarray(image), None)
+        return StoredMask(np.asarray(image), None)
     raise MaskContentError(f"{path}: a mask of pixel type {image.mode}; save it as 8-bit grey, palette or RGB PNG")
 
 
@@ -186,7 +188,7 @@ def _grey_step(image: ImageFile.ImageFile, content: bytes) -> int:
     return 1
 
 
-def _from_values(raw: _Raw, path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
+def _from_values(raw: StoredMask, path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
     values = raw.pixels >> code.instance_bits if code.instance_bits else raw.pixels
     if values.min() >= 0 and values.max() < len(code.names):
         if raw.palette is None and values.max() == 0 and _black_is_ambiguous(code):
@@ -223,12 +225,12 @@ def _grey_or_palette_colors(present: list[int], palette: NDArray | None, code: M
     return found if len(found) == len(present) else None
 
 
-def _only_label_colors(raw: _Raw, code: MaskCode) -> bool:
-    """Whether a palette holds label colours and nothing else, and all of the pixels' numbers."""
+def _only_label_colors(raw: StoredMask, code: MaskCode) -> bool:
+    """Whether a palette holds label colours, perhaps white, and nothing else, and all of the pixels' numbers."""
     known = code.index_of_color
     if raw.palette is None or not known or raw.pixels.max() >= len(raw.palette):
         return False
-    return all(tuple(color) in known for color in raw.palette.tolist())
+    return all(tuple(color) in known or tuple(color) == _WHITE for color in raw.palette.tolist())
 
 
 @lru_cache(maxsize=4)
@@ -253,7 +255,7 @@ def _from_colors(pixels: NDArray[np.uint8], path: str | Path, code: MaskCode) ->
         return labels
     grey = pixels[:, :, 0]
     if (pixels == grey[:, :, None]).all():
-        return _from_values(_Raw(grey, None), path, code)
+        return _from_values(StoredMask(grey, None), path, code)
     raise MaskContentError(_wrong_colors(number[labels == _UNKNOWN], path, code))
 
 

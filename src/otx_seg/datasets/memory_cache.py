@@ -155,7 +155,7 @@ def open_cache(asked: int, slots: int, workers: int, processes: int = 1) -> Cach
     if free is not None and free < LEAST_FREE:
         logger.info("no memory cache: only %s of memory are free; every epoch decodes anew", _text(free))
         return NoCache()
-    size = asked if free is None else min(asked, free // 2)
+    size = room_for(asked)
     try:
         cache = MemoryCache(size // processes, slots)
     except (OSError, ValueError) as error:
@@ -164,6 +164,12 @@ def open_cache(asked: int, slots: int, workers: int, processes: int = 1) -> Cach
     if size < asked:
         logger.info("the memory cache gets %s instead of %s: half of what is free", _text(size), _text(asked))
     return cache
+
+
+def room_for(asked: int) -> int:
+    """Bytes that caches may take of those asked for: at most half of what is free."""
+    free = free_memory()
+    return asked if free is None else min(asked, free // 2)
 
 
 def _text(size: int) -> str:

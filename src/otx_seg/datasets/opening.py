@@ -87,8 +87,11 @@ def find_subsets(root: Path, data_format: str | None = None, annotations: Path |
     return chosen.subsets(root, annotations)
 
 
-def format_of(root: Path, data_format: str | None = None, annotations: Path | None = None) -> str:
+def format_of(root: Path, data_format: str | None = None, annotations: Path | None = None, silent: bool = False) -> str:
     """The name of the format in which `find_subsets` reads a data set.
+
+    Args:
+        silent: do not say what it looks like.
 
     Raises:
         UsageError: no such format.
@@ -98,7 +101,7 @@ def format_of(root: Path, data_format: str | None = None, annotations: Path | No
         raise DataError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
     if annotations is not None and not annotations.is_file():
         raise DataError(f"{annotations}: no such file of annotations")
-    return check_format_name(data_format) if data_format is not None else _seen(root, annotations)
+    return check_format_name(data_format) if data_format is not None else _seen(root, annotations, silent)
 
 
 def check_format_name(name: str, where: str = "--data-format") -> str:
@@ -115,7 +118,7 @@ def check_format_name(name: str, where: str = "--data-format") -> str:
     return name
 
 
-def _seen(root: Path, annotations: Path | None) -> str:
+def _seen(root: Path, annotations: Path | None, silent: bool) -> str:
     """The name of the format that a folder looks like.
 
     Raises:
@@ -130,14 +133,25 @@ def _seen(root: Path, annotations: Path | None) -> str:
             f"--data-format {' or --data-format '.join(found)}"
         )
     inside = {folder.name: looks_like(folder) for folder in listed_folders(root)[:_FOLDERS_LOOKED_INTO]}
-    inside = {name: seen for name, seen in inside.items() if seen and seen[0] not in _BARE}
+    inside = {
+        name: seen
+        for name, seen in inside.items()
+        if seen and (seen[0] not in _BARE or _is_passed_over(root, name, found))
+    }
     _refuse_mixture(root, found, {name: seen for name, seen in inside.items() if subset_name(name) in SUBSETS})
     if not found and inside:
         folder, seen = next(iter(inside.items()))
         raise DataError(f"{root}: is no data set itself, but {folder} in it looks like {seen[0]}: name {root / folder}")
-    if found and found != [ORDINARY]:
+    if found and found != [ORDINARY] and not silent:
         logger.info("%s: read as %s; --data-format names another format", root, known_formats()[found[0]].title)
     return found[0] if found else ORDINARY
+
+
+def _is_passed_over(root: Path, folder: str, found: list[str]) -> bool:
+    """Whether a folder is called like a subset, and the format that the whole data set looks like has none there."""
+    if not found or found[0] in _BARE or subset_name(folder) not in SUBSETS:
+        return False
+    return subset_name(folder) not in known_formats()[found[0]].subsets(root)
 
 
 def looks_like(root: Path) -> list[str]:

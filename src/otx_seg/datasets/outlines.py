@@ -23,6 +23,7 @@ from otx_seg.runtime.images import verify_image
 
 BACKGROUND = "background"
 _FEWEST_NUMBERS = 6  # of a polygon: three points
+_CORNERS = 64  # of the polygon that stands for an ellipse
 
 
 class Outline(NamedTuple):
@@ -68,7 +69,7 @@ class OutlinedObjects:
         mask = np.full((height, width), self.uncovered, np.uint8)
         for label, shape in page["objects"]:
             try:
-                mask[_pixels(shape, height, width)] = label
+                _paint(mask, shape, label)
             except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
                 raise MaskContentError(
                     f"{sample.mask}: the outline of an object in {sample.name} ({width} x {height} pixels) is "
@@ -119,6 +120,15 @@ def rectangle(left: float, top: float, right: float, bottom: float) -> list[floa
     return [left, top, right, top, right, bottom, left, bottom]
 
 
+def ellipse(x: float, y: float, x_radius: float, y_radius: float, degrees: float = 0.0) -> list[float]:
+    """An ellipse around (x, y) as a polygon, turned clockwise as images are looked at."""
+    angles = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
+    turn = np.deg2rad(degrees)
+    across, down = x_radius * np.cos(angles), y_radius * np.sin(angles)
+    xs, ys = x + across * np.cos(turn) - down * np.sin(turn), y + across * np.sin(turn) + down * np.cos(turn)
+    return [float(part) for part in np.stack([xs, ys], axis=1).reshape(-1)]
+
+
 def tell_of_strays(number: int, first: str) -> str:
     """What a user should know of polygons of fewer than three points: how many, and the image with the first one."""
     if number == 1:
@@ -152,27 +162,30 @@ def labels_with_background(
     return Labels(every, shown, background_index(every)), 0 if own is not None else 1
 
 
-def _pixels(shape: Any, height: int, width: int) -> NDArray[np.bool_]:
-    """bool (H, W): the pixels of an object."""
+def _paint(mask: NDArray[np.uint8], shape: Any, label: int) -> None:
+    """Give the pixels of an object its label. Only the box around them is looked at: there may be many objects."""
     from pycocotools import mask as coco  # slow to import
+
+    code = _run_lengths(shape, *mask.shape)
+    left, top, width, height = (int(part) for part in coco.toBbox(code))
+    box = (slice(top, top + height), slice(left, left + width))
+    mask[box][coco.decode(code)[box] == 1] = label
+
+
+def _run_lengths(shape: Any, height: int, width: int) -> Any:
+    """The pixels of an object, as pycocotools keeps them."""
+    from pycocotools import mask as coco
 
     if isinstance(shape, dict):
         if list(shape["size"]) != [height, width]:
             raise ValueError(f"its run-length code is for {shape['size'][1]} x {shape['size'][0]} pixels")
-        if isinstance(shape["counts"], list):
-            return _from_counts(shape["counts"], height, width)
-        return coco.decode(shape).astype(bool)  # type: ignore[no-any-return]
+        if not isinstance(shape["counts"], list):
+            return shape
+        lengths = np.asarray(shape["counts"], np.int64)
+        if (lengths < 0).any() or lengths.sum() != height * width:
+            raise ValueError(f"its run-length code is for {lengths.sum()} pixels")
+        return coco.frPyObjects({"counts": lengths.tolist(), "size": [height, width]}, height, width)
     polygons = [[float(part) for part in polygon] for polygon in shape]
     if not np.isfinite(np.concatenate(polygons)).all():
         raise ValueError("a point that is no number")
-    codes = coco.frPyObjects(polygons, height, width)
-    return coco.decode(coco.merge(codes)).astype(bool)  # type: ignore[no-any-return]
-
-
-def _from_counts(counts: list[Any], height: int, width: int) -> NDArray[np.bool_]:
-    """Runs of zeros and ones in turns, column by column."""
-    lengths = np.asarray(counts, np.int64)
-    if (lengths < 0).any() or lengths.sum() != height * width:
-        raise ValueError(f"its run-length code is for {lengths.sum()} pixels")
-    runs = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
-    return runs.reshape(width, height).T
+    return coco.merge(coco.frPyObjects(polygons, height, width))

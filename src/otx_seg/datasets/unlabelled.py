@@ -17,7 +17,7 @@ from otx_seg.datasets.copies import equal_files
 from otx_seg.datasets.folder import DEFAULT_SUBSET, MASK_ENDINGS, masks_beside, subsets_in
 from otx_seg.datasets.listed_paths import possible_paths
 from otx_seg.errors import DataError
-from otx_seg.runtime.image_files import IMAGE_SUFFIXES, images_in
+from otx_seg.runtime.image_files import IMAGE_SUFFIXES, file_names, images_in
 from otx_seg.runtime.images import read_image, verify_image
 from otx_seg.runtime.processors import processor_count
 
@@ -102,18 +102,19 @@ def holds_bare_images(root: Path) -> bool:
     """
     try:
         entries = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
-    except OSError:
+        folders = [entry.name for entry in entries if entry.is_dir()]
+        if folders not in ([], ["images"]):
+            return False
+        below = file_names(str(root / "images")) if folders else ()
+        files = [entry for entry in entries if not entry.is_dir()] + [Path(name) for name in below]
+    except (OSError, DataError):
         return False
-    folders = [entry.name for entry in entries if entry.is_dir()]
-    suffixes = {entry.suffix.lower() for entry in entries if not entry.is_dir()}
-    if suffixes & _ANNOTATION_SUFFIXES:
+    if {file.suffix.lower() for file in files} & _ANNOTATION_SUFFIXES:
         return False
-    if folders == ["images"]:
-        return True
-    stems = [entry.stem for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES]
+    stems = [str(file.with_suffix("")) for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     called_like_masks = masks_beside(stems) or any(stem.lower().endswith(_TELLING_ENDINGS) for stem in stems)
     paired = len({stem.lower() for stem in stems}) < len(stems) or called_like_masks
-    return not folders and bool(stems) and not paired
+    return bool(stems) and not paired
 
 
 def _listed(root: Path, folder: Path, found: list[str], file_list: Path) -> list[str]:

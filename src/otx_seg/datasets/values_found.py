@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.datasets.bands import bands, values_in
 from otx_seg.datasets.label_lists import labels_and_code, read_label_list
-from otx_seg.datasets.masks import MAX_LABELS, Color, MaskCode, MaskContentError, stored_values
+from otx_seg.datasets.masks import MAX_LABELS, Color, MaskCode, MaskContentError, stored_mask
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
 from otx_seg.runtime.processors import processor_count
+from otx_seg.words import count
 
 logger = logging.getLogger(__name__)
 
@@ -24,66 +27,195 @@ _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _FEW = 64
 """Colours that labels may have; more are a photograph, or masks that were resized or saved as JPEG."""
 
+_NEGLIGIBLE = 1000
+"""So many times as many pixels are to be ignored as have labels: then they are not."""
+
+_SHOWN = 5  # values named in a message
+
 
 def listed_or_found(root: Path, places: Iterable[Path], masks: Iterable[str]) -> tuple[Labels, MaskCode]:
-    """The labels of the first `labels.txt` in the root or these folders, else those found in the masks.
+    """The labels of `labels.txt` in the root or in these folders, else those found in the masks.
 
     Args:
         places: the folders of the subsets.
         masks: see `find_labels`; not looked at where labels are listed.
 
     Raises:
-        DataError: the file cannot be used, or as `find_labels`.
+        DataError: the file cannot be used, there are several that differ, or as `find_labels`.
     """
-    listed = next((place / _LABELS for place in (root, *places) if (place / _LABELS).is_file()), None)
-    return find_labels(root, list(masks)) if listed is None else labels_and_code(read_label_list(listed), listed)
+    files = [place / _LABELS for place in dict.fromkeys((root, *places)) if (place / _LABELS).is_file()]
+    if not files:
+        return find_labels(root, list(masks))
+    listed, *others = [read_label_list(file) for file in files]
+    for file, other in zip(files[1:], others, strict=True):
+        if list(other.items()) != list(listed.items()):
+            raise DataError(
+                f"{file}: lists other labels than {files[0]}, or in another order, so that the same value would be "
+                "another label; make them the same, or remove one"
+            )
+    return labels_and_code(listed, files[0])
+
+
+class _Found(NamedTuple):
+    """What occurs in a mask file.
+
+    Attributes:
+        values: int64 (N,), ascending, of a grey or palette mask; None of a colour mask.
+        colors: (N, 3) RGB, of the values in the palette, or of the pixels; None of a grey mask.
+        palette: all colours in it, used or not; empty without one.
+    """
+
+    path: str
+    values: NDArray[np.int64] | None
+    colors: NDArray | None
+    palette: frozenset[Color]
 
 
 def find_labels(root: Path, masks: Sequence[str]) -> tuple[Labels, MaskCode]:
     """A label for each value in index masks, or for each colour in colour masks; both are told to the user.
 
-    255 and white are ignored, unless no other value than 0, or colour than black, occurs beside them.
+    Masks with palettes are index masks as long as their palettes agree, else colour masks. 255 and white are ignored,
+    unless no other value than 0, or colour than black, occurs beside them.
 
     Args:
         root: the folder of the data set, for messages.
         masks: paths of mask files; those that cannot be decoded are passed over, they are told of later.
 
     Raises:
-        DataError: values and colours are mixed, or there are too few or too many.
+        DataError: values and colours are mixed, there are too few or too many, or what 255 or white means is not clear.
     """
     with ThreadPoolExecutor(processor_count()) as pool:
-        found = [values for values in pool.map(_values, masks) if values is not None]
+        found = [one for one in pool.map(_look_into, masks) if one is not None]
     advice = "name them in labels.txt, one per line with its colour if it has one"
     if not found:
-        raise DataError(f"{root}: none of its {len(masks)} masks can be read; first: {masks[0]}")
-    colored = [values for values in found if values.ndim == 2]
-    if colored:
-        return _of_colors(root, _united(colored, found), advice)
-    values = sorted(set(np.concatenate(found).tolist()))
+        first = f"; first: {masks[0]}" if masks else ""
+        raise DataError(f"{root}: none of its {count(len(masks), 'mask')} can be read{first}")
+    values = sorted({value for one in found if one.values is not None for value in one.values.tolist()})
+    if any(one.values is None for one in found) or _palettes_differ(found):
+        colors = _all_colors(root, found)
+        if len(colors) <= _FEW:
+            others = [color for color in colors if color not in (_BLACK, _WHITE)]
+            in_doubt = _WHITE in colors and all(len(set(color)) == 1 for color in others)
+            _refuse_smooth_edges(root, found, "white", others, in_doubt, advice)
+        return _of_colors(root, colors, advice)
     if values == [0, IGNORE_INDEX]:
         return _of_colors(root, [_BLACK, _WHITE], advice)
+    others = [value for value in values if value not in (0, IGNORE_INDEX)]
+    in_doubt = IGNORE_INDEX in values and others != list(range(1, len(others) + 1))
+    _refuse_smooth_edges(root, found, str(IGNORE_INDEX), others, in_doubt, advice)
     return _of_values(root, [value for value in values if value != IGNORE_INDEX], advice)
 
 
-def _values(path: str) -> NDArray[np.int64] | None:
-    """int64 (N,) values, or (N, 3) RGB colours, that occur in a mask file."""
+def _look_into(path: str) -> _Found | None:
+    """What occurs in a mask file; None if it cannot be read."""
     try:
-        stored = stored_values(path)
+        pixels, palette = stored_mask(path)
     except MaskContentError:
         raise
     except DataError:
         return None
-    if stored.ndim == 2:
-        return values_in(stored).astype(np.int64)
-    numbers = [np.unique(band.astype(np.int64) @ (1, 1 << 8, 1 << 16)) for band in bands(stored)]  # blue first
-    unique = np.unique(np.concatenate(numbers))
-    return np.stack([unique >> 16, unique >> 8 & 255, unique & 255], axis=1)
+    if pixels.ndim == 3:
+        numbers = [np.unique(band.astype(np.int64) @ (1, 1 << 8, 1 << 16)) for band in bands(pixels)]  # blue first
+        unique = np.unique(np.concatenate(numbers))
+        return _Found(path, None, np.stack([unique >> 16, unique >> 8 & 255, unique & 255], axis=1), frozenset())
+    values = values_in(pixels).astype(np.int64)
+    if palette is None or values[-1] >= len(palette):
+        return _Found(path, values, None, frozenset())
+    return _Found(path, values, palette[values], _colors_in(palette.tobytes()))
 
 
-def _united(colored: list[NDArray[np.int64]], found: list[NDArray[np.int64]]) -> list[Color]:
-    grey = [np.repeat(values[:, None], 3, axis=1) for values in found if values.ndim == 1]
-    every = np.unique(np.concatenate([*colored, *grey]), axis=0)
-    return [(int(red), int(green), int(blue)) for red, green, blue in every]
+@lru_cache(maxsize=256)  # most files of a data set have the same palette
+def _colors_in(palette: bytes) -> frozenset[Color]:
+    return frozenset(_tuples(np.frombuffer(palette, np.uint8).reshape(-1, 3)))
+
+
+def _tuples(colors: NDArray) -> list[Color]:
+    return [(red, green, blue) for red, green, blue in colors.tolist()]
+
+
+def _palettes_differ(found: Sequence[_Found]) -> bool:
+    """Whether the same number stands for several colours: programs number the colours of each file anew."""
+    color_of: dict[int, Color] = {}
+    return any(
+        color_of.setdefault(value, color) != color
+        for one in found
+        if one.values is not None and one.colors is not None
+        for value, color in zip(one.values.tolist(), _tuples(one.colors), strict=True)
+    )
+
+
+def _all_colors(root: Path, found: Sequence[_Found]) -> list[Color]:
+    """The colours in all masks, sorted.
+
+    Raises:
+        DataError: a mask of numbers is among them that would not be read by its colours.
+    """
+    every = {color for one in found if one.colors is not None for color in _tuples(one.colors)}
+    every |= {
+        (value,) * 3 for one in found if one.colors is None and one.values is not None for value in one.values.tolist()
+    }
+    for one in found:
+        if one.values is None:
+            continue
+        as_index = 0 < one.values[-1] < len(every) if one.colors is None else not one.palette <= {*every, _WHITE}
+        if as_index:
+            values = ", ".join(map(str, one.values[:_SHOWN]))
+            others = "others hold colours" if one.colors is None else "and colours in its palette that no mask shows"
+            raise DataError(
+                f"{root}: its masks mix colours with numbers: {one.path} holds the values {values}, {others}; save all "
+                "of them in the same way, in RGB or in grey values"
+            )
+    return sorted(every)
+
+
+def _refuse_smooth_edges(
+    root: Path, found: Sequence[_Found], ignored: str, others: Sequence[object], in_doubt: bool, advice: str
+) -> None:
+    """Black and white masks that were resized smoothly have values between: no labels, while white is one.
+
+    Args:
+        ignored: the value or colour that would be.
+        others: values or colours beside it and 0 or black.
+        in_doubt: whether these do not look like labels: then it is enough that they are fewer.
+
+    Raises:
+        DataError: far fewer pixels have other values than the one to be ignored.
+    """
+    if not others:
+        return
+    by_color = ignored == "white"
+    if not any(_holds_white(one, by_color) for one in found):
+        return
+    with ThreadPoolExecutor(processor_count()) as pool:
+        counts = np.sum(list(pool.map(partial(_count_white_and_others, by_color), found)), axis=0)
+    white, beside = counts.tolist()
+    if white > beside * (1 if in_doubt else _NEGLIGIBLE):
+        more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+        raise DataError(
+            f"{root}: {white:,} pixels of its masks are {ignored}, and {beside:,} all that is neither 0 nor {ignored} "
+            f"({', '.join(map(str, others[:_SHOWN]))}{more}): black and white masks that were resized smoothly look "
+            f"like this. Set what lies between to 0 or 255; if {ignored} is to be ignored and the others are labels, "
+            f"{advice}"
+        )
+
+
+def _holds_white(one: _Found, by_color: bool) -> bool:
+    if by_color and one.colors is not None:
+        return _WHITE in _tuples(one.colors)
+    return one.values is not None and IGNORE_INDEX in one.values
+
+
+def _count_white_and_others(by_color: bool, one: _Found) -> tuple[int, int]:
+    """Pixels that are 255 or white, and those that are neither that nor 0 or black."""
+    pixels, palette = stored_mask(one.path)
+    if by_color and palette is not None and one.colors is not None:
+        pixels = palette[pixels]
+    white = black = 0
+    for band in bands(pixels):
+        light, dark = band == IGNORE_INDEX, band == 0
+        white += int(np.count_nonzero(light.all(axis=2) if light.ndim == 3 else light))
+        black += int(np.count_nonzero(dark.all(axis=2) if dark.ndim == 3 else dark))
+    return white, pixels.shape[0] * pixels.shape[1] - white - black
 
 
 def _of_colors(root: Path, colors: list[Color], advice: str) -> tuple[Labels, MaskCode]:

@@ -29,12 +29,23 @@ def images_in(path: Path) -> list[Path]:
 
 
 def image_names(folder: str) -> Iterator[str]:
-    """Relative paths, with ``/``, of the image files in `folder` and below; hidden files are passed over.
+    """Relative paths, with ``/``, of the image files in `folder` and below; see `file_names`.
+
+    Raises:
+        DataError: a folder cannot be read, or the name of an image is not UTF-8.
+    """
+    for name in file_names(folder):
+        if is_image_name(name):
+            yield _printable(name, folder)
+
+
+def file_names(folder: str) -> Iterator[str]:
+    """Relative paths, with ``/``, of the files in `folder` and below; hidden ones are passed over.
 
     Links are followed wherever they lead, since data sets under version control consist of them.
 
     Raises:
-        DataError: a folder cannot be read, or the name of an image is not UTF-8.
+        DataError: a folder cannot be read.
     """
     # Each entry: the folder's path below `folder`, and the real folders that links have led through so far.
     pending = [("", frozenset((os.path.realpath(folder),)))]
@@ -47,8 +58,8 @@ def image_names(folder: str) -> Iterator[str]:
                 target = os.path.realpath(entry.path) if entry.is_symlink() else None
                 if target is None or target not in entered:  # else the link leads in a circle
                     pending.append((f"{below}{entry.name}/", entered | {target} if target else entered))
-            elif is_image_name(entry.name):
-                yield _printable(f"{below}{entry.name}", folder)
+            else:
+                yield f"{below}{entry.name}"
 
 
 def is_image_name(name: str) -> bool:

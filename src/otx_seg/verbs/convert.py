@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from otx_seg.datasets import open_folder
 from otx_seg.datasets.conversion import write_as_folders
@@ -14,6 +15,7 @@ from otx_seg.datasets.split import check_same_labels
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.labels import Labels
 from otx_seg.verbs.data import tell_skipped
+from otx_seg.verbs.job import digest_of
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.data_folders import refuse_among_data
 
@@ -72,6 +74,7 @@ def convert(
         "data_root": str(root.resolve()),
         "data_format": data_format,
         "annotations": None if annotations is None else str(annotations.resolve()),
+        "files": [digest_of(path) for path in (root, annotations) if path is not None],
     }
     _refuse_other_content(folder, source)
     subsets = open_folder(root, data_format, annotations)
@@ -88,7 +91,7 @@ def convert(
     return Converted(folder, dict(written.images), first.labels, written.skipped)
 
 
-def _refuse_other_content(folder: Path, source: dict[str, str | None]) -> None:
+def _refuse_other_content(folder: Path, source: dict[str, Any]) -> None:
     """
     Raises:
         UsageError: the folder holds anything but an interrupted conversion of this source.
@@ -103,7 +106,7 @@ def _refuse_other_content(folder: Path, source: dict[str, str | None]) -> None:
         raise UsageError(f"{folder}: is not empty; choose another --output, or empty it") from None
     if under_way != source:
         raise UsageError(
-            f"{folder}: holds an interrupted conversion of {under_way.get('data_root')}, read in another way or from "
-            "another place; choose another --output, or empty it"
+            f"{folder}: holds an interrupted conversion of {under_way.get('data_root')}, which was another folder, was "
+            "read in another way, or held other files then; choose another --output, or empty it"
         )
     logger.info("going on with the conversion in %s", folder)

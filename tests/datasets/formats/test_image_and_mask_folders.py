@@ -5,8 +5,9 @@ import shutil
 import numpy as np
 import pytest
 from data_layouts import bare, painted, put, truth
+from PIL import Image
 
-from otx_seg.datasets import find_training, open_folder
+from otx_seg.datasets import find_subsets, find_training, open_folder
 from otx_seg.errors import DataError
 
 
@@ -50,6 +51,111 @@ def test_colours_found(tmp_path, messages):
     assert subset.labels.colors == ((0, 128, 0), (255, 0, 0))
     assert masks == [[0, 1, 255]]
     assert "color_008000 (0, 128, 0), color_ff0000 (255, 0, 0); white is ignored" in messages.text
+
+
+def put_palette(path, palette, numbers):
+    """A PNG file of palette numbers."""
+    image = Image.fromarray(np.asarray(numbers, np.uint8), "P")
+    image.putpalette([part for color in palette for part in color])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+
+
+BLACK, RED, GREEN, WHITE = (0, 0, 0), (255, 0, 0), (0, 128, 0), (255, 255, 255)
+
+
+def with_palettes(root, *masks):
+    """Images a, b, ... and masks with these palettes and numbers."""
+    for name, (palette, numbers) in zip("abcdef", masks, strict=False):
+        put(root / "images" / f"{name}.jpg", np.zeros((*np.shape(numbers)[:2], 3), np.uint8))
+        put_palette(root / "masks" / f"{name}.png", palette, numbers)
+    return root
+
+
+def test_palettes_that_number_their_colours_anew_are_read_by_colour(tmp_path):
+    """As programs write them that shrink colour masks to palette files one by one."""
+    root = with_palettes(
+        tmp_path, ([BLACK, RED], [[0, 1]]), ([BLACK, GREEN], [[0, 1]]), ([GREEN, WHITE, BLACK], [[2, 1]])
+    )
+    subset, masks = opened(root)
+    assert subset.labels.names == ("color_000000", "color_008000", "color_ff0000")
+    assert masks == [[0, 2], [0, 1], [0, 255]]
+
+
+def test_black_and_white_palettes_in_any_order(tmp_path):
+    root = with_palettes(tmp_path, ([BLACK, WHITE], [[0, 1, 1]]), ([WHITE, BLACK], [[0, 1, 1]]))
+    assert opened(root)[1] == [[0, 1, 1], [1, 0, 0]]
+
+
+def test_palettes_that_agree_number_the_labels(tmp_path):
+    root = with_palettes(tmp_path, ([BLACK, RED, GREEN], [[0, 2]]), ([BLACK, RED], [[1, 0]]))
+    subset, masks = opened(root)
+    assert subset.labels.names == ("label_0", "label_1", "label_2")
+    assert masks == [[0, 2], [1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("palette", "numbers"),
+    [([BLACK, RED, GREEN, (9, 9, 9)], [[0, 1, 1]]), (None, [[0, 1, 1]])],
+    ids=["palette", "grey"],
+)
+def test_numbers_among_colours_are_refused(palette, numbers, tmp_path):
+    root = folders(tmp_path, [painted(np.array([[0, 1, 2]], np.uint8))])
+    put(root / "images/z.jpg", np.zeros((1, 3, 3), np.uint8))
+    if palette is None:
+        put(root / "masks/z.png", np.array(numbers, np.uint8))
+    else:
+        put_palette(root / "masks/z.png", palette, numbers)
+    with pytest.raises(
+        DataError, match=r"mix colours with numbers: .*masks/z\.png holds the values 0, 1, (others|and) "
+    ):
+        open_folder(root)
+
+
+@pytest.mark.parametrize("colored", [False, True])
+def test_black_and_white_masks_with_smooth_edges_are_refused(colored, tmp_path):
+    """As resizing leaves them: white would be ignored, and the edges would be the labels."""
+    mask = np.array([[0] * 8 + [64, 128, 191] + [255] * 9], np.uint8)
+    root = folders(tmp_path, [np.repeat(mask[:, :, None], 3, axis=2) if colored else mask])
+    white = "white" if colored else "255"
+    with pytest.raises(
+        DataError, match=rf"9 pixels of its masks are {white}, and 3 all that is neither 0 nor {white} \("
+    ):
+        open_folder(root)
+    (root / "labels.txt").write_text("\n".join(f"l{value}" for value in range(200)))
+    assert len(open_folder(root)["default"]) == 1  # whoever names the labels knows what is ignored
+
+
+def test_a_stray_pixel_makes_no_label_of_black_and_white_masks(tmp_path):
+    mask = np.zeros((60, 60), np.uint8)
+    mask[:30] = 255
+    mask[-1, -1] = 1
+    with pytest.raises(
+        DataError, match=r"1,800 pixels of its masks are 255, and 1 all that is neither 0 nor 255 \(1\)"
+    ):
+        open_folder(folders(tmp_path / "stray", [mask]))
+    mask[40:50] = 1
+    assert opened(folders(tmp_path / "labels", [mask]))[0].labels.names == ("label_0", "label_1")
+
+
+def test_lists_of_labels_that_differ(tmp_path):
+    for part, names in (("train", "background\ncat\ndog\n"), ("val", "background\ndog\ncat\n")):
+        folders(tmp_path / part, [[[0, 1, 2]]])
+        (tmp_path / part / "labels.txt").write_text(names)
+    with pytest.raises(DataError, match=r"val/labels\.txt: lists other labels than .*train/labels\.txt, or in another"):
+        open_folder(tmp_path)
+    (tmp_path / "val" / "labels.txt").write_text("background\ncat\ndog\n")
+    assert open_folder(tmp_path)["val"].labels.names == ("background", "cat", "dog")
+
+
+def test_a_subset_without_masks_stops_no_other(tmp_path):
+    folders(tmp_path / "train", [[[0, 1]]])
+    put(tmp_path / "test/images/a.jpg", np.zeros((1, 2, 3), np.uint8))
+    (tmp_path / "test/masks").mkdir()
+    subsets = find_subsets(tmp_path)
+    assert subsets["train"]().labels.names == ("label_0", "label_1")
+    with pytest.raises(DataError, match=r"no image has a mask of the same name"):
+        subsets["test"]()
 
 
 def test_other_colours_are_other_labels(tmp_path):

@@ -13,7 +13,7 @@ from otx_seg.datasets.coco_file import read_coco
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.folder import DEFAULT_SUBSET, first_of, listed_folders, subset_name
 from otx_seg.datasets.layout_clues import files_with, head
-from otx_seg.datasets.listed_paths import located, possible_paths
+from otx_seg.datasets.listed_paths import is_there, located, possible_paths
 from otx_seg.datasets.outlines import OutlinedObjects
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
@@ -123,7 +123,7 @@ def _images_folder(root: Path, path: Path, names: list[str]) -> Path:
     places = list(_candidates(root, path))
     for shortened in (False, True):  # a path that fits as it is says more
         for folder in places:
-            if any((folder / below).is_file() for name in few for below in possible_paths(name, shortened)):
+            if any(is_there(folder, below) for name in few for below in possible_paths(name, shortened)):
                 return folder
     return root
 

@@ -100,4 +100,12 @@ def _samples(folders: Folders) -> tuple[tuple[Sample, ...], tuple[LeftOut, ...]]
 
 def _labels(root: Path, pairs: _Pairs) -> tuple[Labels, MaskCode]:
     places = [folders.images.parent for folders in pairs.values()]
-    return listed_or_found(root, places, (s.mask for folders in pairs.values() for s in _samples(folders)[0]))
+    return listed_or_found(root, places, (mask for folders in pairs.values() for mask in _masks(folders)))
+
+
+def _masks(folders: Folders) -> list[str]:
+    """Those of a subset that have images; none of one that cannot be used: whoever opens that is told."""
+    try:
+        return [sample.mask for sample in _samples(folders)[0]]
+    except DataError:
+        return []
