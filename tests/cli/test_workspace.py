@@ -79,6 +79,23 @@ def test_the_verbs_need_no_arguments(
     assert sum("eval" in path.name for path in (workspace / "outputs").iterdir()) == 2
 
 
+def test_the_training_folder_alone_is_enough(otx: Any, drawn_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("small.yaml").write_text(small_template().override(PARAMETERS).as_yaml())
+    assert otx("build", "--train-data-roots", drawn_data / "train", "--model", "small.yaml").code == 0
+    monkeypatch.chdir("otx-workspace-SEGMENTATION")
+    trained = otx("train", "--seed", "7", "params", "--learning_parameters.num_iters=1")
+    assert trained.code == 0, trained.err
+    evaluated = otx("eval", "--json")
+    assert evaluated.code == 0, evaluated.err
+    recorded = json.loads(Path("outputs/latest_trained_model/data.json").read_text())
+    assert json.loads(evaluated.out)["images"] == len(recorded["val"]) == 2
+    assert "images to measure on: those that the last training validated on: outputs/" in evaluated.message
+    for verb in ("predict", "explain"):
+        outcome = otx(verb)
+        assert outcome.code == 0, outcome.err
+        assert "all 8 images of" in outcome.message
+
+
 def test_the_data_of_a_workspace_is_checked_from_elsewhere(otx: Any, workspace: Path, drawn_data: Path) -> None:
     """Folders in folders count once, and unlabelled images are those of the list."""
     images = drawn_data / "train" / "images"

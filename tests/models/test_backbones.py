@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
 import re
@@ -9,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from mmseg.registry import MODELS
 
 from otx_seg import template
 from otx_seg.errors import UsageError
 from otx_seg.models import build_model
 from otx_seg.models.backbones import choose_backbone, constructor_arguments, known_backbones, list_backbones
-from otx_seg.models.fit import Level, fitting_levels, levels_of, try_network, with_backbone
+from otx_seg.models.fit import Level, fitting_levels, leaves_idle, levels_of, try_network, with_backbone
+from otx_seg.models.network import SegmentationNetwork
 
 QUICK = ("mobilenetv2", "stdc1", "mit-b0")
 
@@ -45,6 +48,22 @@ def test_constructor_arguments_of_parents_are_counted() -> None:
 
     assert constructor_arguments(Child) == (("depth",), {"groups": 1, "width": 2})
     assert constructor_arguments(Closed) == (("height",), {})
+
+
+def test_parameters_of_levels_that_no_head_looks_at_are_idle() -> None:
+    def idle(chosen: template.Template) -> bool:
+        return leaves_idle(SegmentationNetwork(build_model(chosen, 2)))
+
+    own = template.load("Lite-HRNet-s-mod2")
+    assert not idle(own)
+    before = torch.get_rng_state()
+    assert idle(with_backbone(own, choose_backbone("HRNet-W18")))
+    assert not torch.equal(before, torch.get_rng_state())  # networks are initialised ...
+    network = SegmentationNetwork(build_model(own, 2))
+    before, weights = torch.get_rng_state(), copy.deepcopy(network.state_dict())
+    leaves_idle(network)
+    assert torch.equal(before, torch.get_rng_state())  # ... but looking at one changes nothing
+    assert all(torch.equal(value, weights[name]) for name, value in network.state_dict().items())
 
 
 def test_levels_are_chosen_by_stride() -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from small_network import small_template
 
+from otx_seg import algorithms
 from otx_seg.errors import UsageError
+from otx_seg.models import build_model
+from otx_seg.models.network import SegmentationNetwork
 from otx_seg.runtime.processors import processor_count
 from otx_seg.template.hyper_parameters import LearningParameters
 from otx_seg.training.devices import choose_precision, choose_workers, start_accelerator
@@ -15,8 +19,9 @@ from otx_seg.training.devices import choose_precision, choose_workers, start_acc
 def test_precision_on_a_cpu() -> None:
     assert choose_precision("auto") == "fp32"
     assert choose_precision("bf16") == "bf16"
+    network = SegmentationNetwork(build_model(small_template(), 2))
     with pytest.raises(UsageError, match=r"fp16 needs a GPU"):
-        start_accelerator("fp16", idle_parameters=False)
+        start_accelerator("fp16", algorithms.build(small_template(), network, ()))
 
 
 def test_workers() -> None:

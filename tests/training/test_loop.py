@@ -24,8 +24,10 @@ from otx_seg.algorithms import Moment
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.template import load
+from otx_seg.training import selection
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
 from otx_seg.training.journal import read_journal
+from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.watcher import SilentWatcher, StepReport, ValidationReport
 
 
@@ -143,6 +145,100 @@ def test_processes_leave_together_once_all_is_saved(
     train_briefly(drawn_data, tmp_path / "run", resume_from=tmp_path / "run")
     assert saved == [5, 9]
     assert same_weights(tmp_path / "run", finished)
+
+
+def test_a_signal_during_the_last_validation_is_heard(
+    drawn_data: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupt(SilentWatcher):
+        def on_validation(self, report: ValidationReport) -> None:
+            if report.step == 9:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(OtxError, match=r"interrupted by SIGINT after 9 steps; everything is saved"):
+        train_briefly(drawn_data, tmp_path / "run", watcher=Interrupt())
+    assert train_briefly(drawn_data, tmp_path / "run", resume_from=tmp_path / "run").reason == "3 epochs done"
+    assert same_weights(tmp_path / "run", finished)
+
+
+def test_whatever_a_signal_breaks_off_is_done_again(
+    drawn_data: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal to all processes ends those that load, and what waits for them fails wherever it is."""
+    run, step = tmp_path / "run", Supervised.training_step
+
+    def break_off() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise RuntimeError("a loading process was killed by SIGTERM")
+
+    def half_a_step(self: Supervised, batch: Any, moment: Moment) -> Any:
+        losses = step(self, batch, moment)  # the running statistics of its normalisation have moved on
+        return break_off() if moment.step == 4 else losses
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Supervised, "forward", half_a_step)
+        with pytest.raises(OtxError, match=r"after 4 steps; the run goes on from its last checkpoint"):
+            train_briefly(drawn_data, run)
+    with monkeypatch.context() as patch:
+        patch.setattr(selection, "confusion_on_all_processes", lambda *how: break_off())
+        with pytest.raises(OtxError, match=r"after 6 steps; everything is saved"):
+            train_briefly(drawn_data, run, resume_from=run)
+    assert read_checkpoint(find_checkpoint(run))["position"]["validated_step"] == 3
+    train_briefly(drawn_data, run, resume_from=run)
+    assert same_weights(run, finished)
+
+
+def test_lost_weights_are_written_anew(drawn_data: Path, finished: Path, tmp_path: Path, messages: Any) -> None:
+    train_briefly(drawn_data, tmp_path / "run", resume_from=finished)
+    weights = tmp_path / "run" / "models" / "weights.pth"
+    weights.unlink()
+    result = train_briefly(drawn_data, tmp_path / "run", resume_from=tmp_path / "run")
+    assert weights.exists()
+    again = train_briefly(drawn_data, tmp_path / "run", resume_from=tmp_path / "run")
+    assert result.scores is not None
+    assert again.scores is not None
+    assert again.scores.dice_average == result.scores.dice_average
+    assert "weights.pth is gone: it is written anew, from the end of the training" in messages.text
+    # Before the end, the next one that is scored is the best there is.
+    with pytest.raises(CrashAt.CrashError):
+        train_briefly(drawn_data, tmp_path / "crashed", watcher=CrashAt(8))
+    (tmp_path / "crashed" / "models" / "weights.pth").unlink()
+    train_briefly(drawn_data, tmp_path / "crashed", resume_from=tmp_path / "crashed")
+    assert "weights.pth is gone: the best network from now on is kept instead" in messages.text
+    assert (tmp_path / "crashed" / "models" / "weights.pth").exists()
+
+
+def test_weights_that_are_no_numbers_are_not_saved(
+    drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a limit for the gradient nobody looks at it: it may be no number where the loss is one."""
+    template = load("Lite-HRNet-s-mod2").as_dict() | {"gradient_clip_norm": None}
+    (tmp_path / "template.yaml").write_text(yaml.safe_dump(template))
+    after = Supervised.after_step
+
+    def poisoned(self: Supervised) -> None:
+        after(self)
+        with torch.no_grad():
+            next(self.parameters()).fill_(float("nan"))
+
+    monkeypatch.setattr(Supervised, "after_step", poisoned)
+    monkeypatch.setattr("otx_seg.training.loop.CHECKPOINT_INTERVAL_S", 0.0)
+    with pytest.raises(DivergedError, match=r"weights are no numbers any more after step 1; the state before it is in"):
+        train_briefly(drawn_data, tmp_path / "run", template=tmp_path / "template.yaml")
+    state = torch.load(tmp_path / "run" / "logs" / "checkpoint" / "state.pth", weights_only=True)
+    assert all(value.isfinite().all() for value in state["algorithm"].values())
+
+
+def test_a_run_goes_on_with_the_same_kernels(drawn_data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(CrashAt.CrashError):
+        train_briefly(drawn_data, run, deterministic=True, watcher=CrashAt(2))
+    torch.use_deterministic_algorithms(False)
+    try:
+        train_briefly(drawn_data, run, resume_from=run)
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
 
 
 def test_killed_at_random_moments(drawn_data: Path, tmp_path: Path) -> None:

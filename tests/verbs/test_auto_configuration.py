@@ -22,10 +22,12 @@ from otx_seg.datasets.synthetic import NAMES as DRAWN
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.labels import Labels, default_colors
 from otx_seg.template import find_template_file, load
-from otx_seg.verbs.auto_configuration import configure, with_found
+from otx_seg.verbs.auto_configuration import configure
+from otx_seg.verbs.decisions import with_found
+from otx_seg.verbs.last_training import recorded_validation
 from otx_seg.verbs.plan import Plan, Request, Roots, make_plan
 from otx_seg.verbs.train import train
-from otx_seg.verbs.training_data import check_data, open_data, recorded_validation
+from otx_seg.verbs.training_data import check_data, open_data
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import read_weights, write_backbone, write_weights
 
@@ -63,6 +65,9 @@ def test_a_run_records_its_decisions(run: Path) -> None:
         assert (decision["given"], decision["reason"]) == (True, "as given")
         assert decision["value"] == BRIEF[f"learning_parameters.{name}"]
     assert found["validation"]["value"] == 2
+    assert (found["task"]["value"], found["task"]["reason"]) == ("SEGMENTATION", "masks give each pixel a label")
+    assert found["data_format"]["value"] == "common_semantic_segmentation"
+    assert (found["data_format"]["given"], found["data_format"]["reason"]) == (False, "what the folder looks like")
     report = (run / "cli_report.log").read_text()
     assert "learning_parameters.input_size = 64x64: images of about 64 pixels" in report
     assert "learning_parameters.num_iters = 1: as given" in report

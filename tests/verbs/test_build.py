@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
-from otx_seg.datasets import AS_IT_LOOKS
+from otx_seg.datasets import AS_IT_LOOKS, open_folder
 from otx_seg.errors import DataError, UsageError
 from otx_seg.template import load
+from otx_seg.verbs import optimize
 from otx_seg.verbs.build import build
+from otx_seg.verbs.last_training import last_training
 from otx_seg.verbs.place import open_place
 from otx_seg.verbs.place_of_data import images_to_run_on, to_measure_on
 from otx_seg.verbs.place_of_training import fill_from
 from otx_seg.verbs.plan import Request, make_plan
+from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.data_file import read_data_file
 from otx_seg.workspace.run_folder import RunFolder, open_run, point_latest
 
@@ -130,6 +133,41 @@ def test_what_is_tested_on(here: Path, drawn_data: Path) -> None:
     build(test_data_roots=train, workspace="w")
     assert measured() == train
     assert measured("given") == Path("given")
+
+
+def test_what_the_last_training_validated_on_is_measured_on(here: Path, drawn_data: Path) -> None:
+    build(drawn_data / "train", workspace="w")
+    names = [sample.name for sample in open_folder(drawn_data / "train")["default"].samples]
+    run = RunFolder(Path("w/outputs/1_train"))
+    run.weights.parent.mkdir(parents=True)
+    run.weights.touch()
+    point_latest(run)
+    recorded = {"seed": 7, "train_root": str((drawn_data / "train").resolve()), "val_root": None}
+    recorded |= {"train_annotations": None, "val_annotations": None, "data_format": None, "val": names[1:3]}
+    write_json(run.data, recorded)
+    found = to_measure_on(open_place("w"), None, AS_IT_LOOKS)
+    assert [sample.name for sample in found.open().samples] == names[1:3]
+    assert images_to_run_on(open_place("w"), None, "--input", "images") == drawn_data / "train" / "images"
+    last = last_training(open_place("w").outputs, drawn_data / "train", AS_IT_LOOKS)
+    assert last is not None
+    assert last.seed == optimize._seed(open_place("w"), drawn_data / "train", None, AS_IT_LOOKS) == 7
+    assert optimize._seed(open_place("w"), drawn_data / "train", drawn_data / "val", AS_IT_LOOKS) is None
+    write_json(run.data, recorded | {"val": ["gone.png", *names[:2]]})
+    with pytest.raises(DataError, match=r"1 of the 3 images that .* validated on are not there any more"):
+        to_measure_on(open_place("w"), None, AS_IT_LOOKS).open()
+    others = [{"train_root": "/elsewhere"}, {"val_root": "/val"}, {"val": []}, {"seed": None}]
+    for other in (*others, {"train_annotations": "/a.json"}):
+        write_json(run.data, recorded | other)
+        assert last_training(open_place("w").outputs, drawn_data / "train", AS_IT_LOOKS) is None
+        with pytest.raises(UsageError, match=r"--test-data-roots is missing"):
+            to_measure_on(open_place("w"), None, AS_IT_LOOKS)
+
+
+def test_the_template_of_a_workspace_is_called_so(here: Path, drawn_data: Path) -> None:
+    build(drawn_data, model="SegNext-t", workspace="w")
+    for template, reason in ((None, "that of the workspace; `otx build --model` puts"), ("SegNext-t", "as given")):
+        plan = make_plan(fill_from(open_place("w"), Request(template=template)))
+        assert plan.template_reason.startswith(reason)
 
 
 def test_the_last_models_are_found(here: Path, messages: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from accelerate import PartialState
+
+from otx_seg.errors import DataError
 from otx_seg.template import load
-from otx_seg.verbs.same_everywhere import first_difference
+from otx_seg.verbs import same_everywhere
+from otx_seg.verbs.launched import LostProcessError
+from otx_seg.verbs.same_everywhere import all_or_none, first_difference
 
 
 def process(seed: int = 1, val: str = "c", **parameters: Any) -> dict[str, Any]:
@@ -25,3 +31,23 @@ def test_the_first_process_that_differs_is_named() -> None:
 
 def test_machines_may_load_images_as_they_can() -> None:
     assert first_difference([process(num_workers=2), process(num_workers=8)]) == ""
+
+
+def test_what_fails_in_one_process_ends_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> int:
+        raise DataError("there: no such folder")
+
+    assert all_or_none(lambda: 3) == 3
+    told: list[str | None] = []
+
+    def with_the_other(mine: list[str | None]) -> list[str | None]:
+        told.extend(mine)
+        return [*mine, "process 1: there: no such folder"]
+
+    monkeypatch.setattr(PartialState(), "num_processes", 2)  # all of them share what they know
+    monkeypatch.setattr(same_everywhere, "gather_object", with_the_other)
+    with pytest.raises(LostProcessError, match=r"the training did not begin: process 1: there: no such folder"):
+        all_or_none(lambda: 3)
+    with pytest.raises(DataError, match=r"^there: no such folder$"):
+        all_or_none(fails)
+    assert told == [None, "process 0: there: no such folder"]

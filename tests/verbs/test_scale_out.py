@@ -29,7 +29,6 @@ from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
 from otx_seg.verbs import launched, meeting, scale_out
 from otx_seg.verbs.meeting import host_meeting, join_meeting
 from otx_seg.verbs.scale_out import Launch, settle_launch
-from otx_seg.verbs.train import train
 from otx_seg.workspace.command_line import resume_command
 
 PLAN = {"processes": 1, "world_size": 2}
@@ -130,9 +129,26 @@ def test_two_nodes_train_together_and_go_on_after_one_was_killed(data: Path, tmp
     assert not (tmp_path / "unused").exists()
 
     assert read_checkpoint(find_checkpoint(run))["position"]["step"] > 0
-    result = train(resume_from=run)
-    assert result.epochs == 8
+    told = [shlex.split(messages[name].partition("Go on with: otx ")[2]) for name in ("first", "second")]
+    going_on = [start([sys.executable, "-m", "otx_seg", *words]) for words in told]
+    ended = [process.communicate(timeout=200) for process in going_on]
+    assert [process.returncode for process in going_on] == [0, 0], ended
+    assert read_checkpoint(find_checkpoint(run))["position"]["ended"] == "8 epochs done"
     assert recorded_best(run) == score_alone(run, data)
+
+
+def test_what_is_missing_on_one_machine_ends_all(data: Path, tmp_path: Path, free_port: int) -> None:
+    """Before they have begun to talk of the training; otherwise the others would wait for hours."""
+    run = tmp_path / "run"
+    options = ["--world-size", "2", "--rdzv-endpoint", f"localhost:{free_port}"]
+    first = start(command(data, run, *options, epochs=1))
+    elsewhere = command(tmp_path / "missing", run, *options, "--base-rank", "1", epochs=1)
+    second = start(elsewhere)
+    errors = [process.communicate(timeout=200)[1] for process in (first, second)]
+    assert (first.returncode, second.returncode) == (1, 3), errors
+    assert "missing/train: no such folder" in errors[1]
+    assert "the training did not begin: process 1: " in " ".join(errors[0].split())
+    assert "Traceback" not in str(errors)
 
 
 @pytest.mark.slow

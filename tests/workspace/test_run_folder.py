@@ -19,6 +19,23 @@ def test_a_new_folder_in_the_workspace(tmp_path: Path, monkeypatch: pytest.Monke
     assert "_train" in first.path.name
 
 
+def test_a_name_that_another_process_takes_is_not_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exists = Path.exists
+    taken: list[Path] = []
+
+    def just_before(path: Path, **how: bool) -> bool:
+        found = exists(path, **how)
+        if not found and path.name.endswith("_train") and not taken:
+            taken.append(path)
+            path.mkdir(parents=True)
+        return found
+
+    monkeypatch.setattr(Path, "exists", just_before)
+    opened = open_run(None, "train", (), overwrite=False, outputs=tmp_path)
+    assert taken
+    assert opened.path not in taken
+
+
 def test_a_result_is_not_overwritten_silently(tmp_path: Path) -> None:
     (tmp_path / "performance.json").touch()
     with pytest.raises(UsageError, match=r"already holds a result \(performance.json\).*--overwrite"):

@@ -37,7 +37,7 @@ from otx_seg.cli.parameters import ParametersCommand
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
-    help="Seed of a fine-tuning, and of the split: give that of the training (default 42).",
+    help="Seed of a fine-tuning, and of the split (default: that of the last training on the same folder, else 42).",
 )
 @workspace_option
 @output_options

@@ -12,6 +12,9 @@ from otx_seg.datasets import ScanReport
 PLANNED_MINUTES = 240.0
 """How long a training is expected to take at most where no time limit is given, for choices that cost time."""
 
+AS_GIVEN = "as given"
+"""The reason for what the user decided."""
+
 _RARE = 0.02  # share of the images: what no more of them show does not decide on the input size
 
 

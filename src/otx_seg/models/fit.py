@@ -172,6 +172,18 @@ def fitting_levels(levels: Sequence[Level], strides: Sequence[float]) -> list[in
     return [deepest[stride] for stride in sorted(chosen)]
 
 
+def leaves_idle(network: SegmentationNetwork) -> bool:
+    """Whether a training step leaves parameters without a gradient: a backbone has some that work for those of its
+    levels alone that the head does not look at."""
+    tried = copy.deepcopy(network).requires_grad_(True).train()
+    with torch.random.fork_rng():
+        try:
+            tried(torch.randint(0, 256, (2, 3, *_SIZE))).sum().backward()
+        except FAULTS:
+            return True  # made for another size; it costs little to reckon with some
+    return any(parameter.grad is None for parameter in tried.parameters())
+
+
 def _take_a_step(network: SegmentationNetwork, misfit: str, size: tuple[int, int] = _SIZE) -> None:
     """
     Args:

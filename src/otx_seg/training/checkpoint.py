@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ def find_checkpoint(path: Path) -> Path:
     """
     checkpoint = RunFolder(path).checkpoint if path.is_dir() else path
     if not checkpoint.is_file():
-        raise UsageError(f"{path}: holds no checkpoint to go on from ({checkpoint} is missing)")
+        several = int(os.environ.get("WORLD_SIZE", "1")) > int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        advice = "; each machine needs it: copy the run's folder here" if several else ""
+        raise UsageError(f"{path}: holds no checkpoint to go on from ({checkpoint} is missing){advice}")
     return checkpoint
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
-from torch import nn
+from torch import Tensor, nn
 
 from otx_seg.configuration import learning as configuration
 from otx_seg.configuration.facts import MachineFacts
@@ -22,13 +22,16 @@ from otx_seg.template.hyper_parameters import LearningParameters
 from otx_seg.training.optimizer import build_optimizer
 from otx_seg.words import count
 
+if TYPE_CHECKING:
+    from otx_seg.algorithms import Algorithm
 
-def start_accelerator(precision: str, idle_parameters: bool) -> Accelerator:
+
+def start_accelerator(precision: str, algorithm: Algorithm) -> Accelerator:
     """The device and the arithmetic of a training: all GPUs of a torchrun job, one GPU, or the CPU.
 
     Args:
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
-        idle_parameters: whether steps may leave trained parameters without a gradient.
+        algorithm: several processes have to know whether its steps may leave trained parameters without a gradient.
 
     Raises:
         UsageError: fp16 on a CPU, which would compute it slower than fp32 and lose small gradients.
@@ -38,10 +41,20 @@ def start_accelerator(precision: str, idle_parameters: bool) -> Accelerator:
         raise UsageError("learning_parameters.precision=fp16 needs a GPU; use auto, fp32 or bf16")
     # It keeps the arithmetic of the first training of this process and refuses another one.
     AcceleratorState._reset_state(reset_partial_state=False)
-    between_processes = DistributedDataParallelKwargs(find_unused_parameters=idle_parameters)
+    between_processes = DistributedDataParallelKwargs(find_unused_parameters=_leaves_idle(algorithm))
     return Accelerator(
         mixed_precision="no" if chosen == "fp32" else chosen, cpu=on_cpu(), kwargs_handlers=[between_processes]
     )
+
+
+def _leaves_idle(algorithm: Algorithm) -> bool:
+    """Whether its steps may leave trained parameters without a gradient, as far as somebody has to know."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return False
+    from otx_seg.models.fit import leaves_idle  # builds networks, which few users of this module need
+
+    network: Any = algorithm.deployable()
+    return algorithm.idle_parameters or leaves_idle(network)
 
 
 def on_cpu() -> bool:
@@ -56,6 +69,14 @@ def place(algorithm: Any, template: Template, accelerator: Accelerator) -> tuple
     algorithm.to(accelerator.device)
     model, optimizer = accelerator.prepare(algorithm, build_optimizer(algorithm, template))
     return model, optimizer
+
+
+def largest(accelerator: Accelerator, value: float) -> float:
+    """The largest of the processes' values, so that all decide alike."""
+    if accelerator.num_processes == 1:
+        return value
+    gathered: Tensor = accelerator.gather(torch.tensor([value], device=accelerator.device))
+    return float(gathered.max())
 
 
 def leave_together(accelerator: Accelerator) -> None:

@@ -35,7 +35,7 @@ def find_largest_batch(algorithm: Algorithm, data: TrainingData, template: Templ
         DataError: an image or a mask cannot be read.
     """
     parameters = template.hyper_parameters.learning_parameters
-    accelerator = start_accelerator(parameters.precision, algorithm.idle_parameters)
+    accelerator = start_accelerator(parameters.precision, algorithm)
     module: torch.nn.Module = algorithm  # type: ignore[assignment]
     module.to(accelerator.device).train()
     optimizer = build_optimizer(module, template)

@@ -8,7 +8,6 @@ import time
 from contextlib import closing
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from otx_seg.algorithms import Algorithm, Moment
@@ -19,13 +18,14 @@ from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import TRAIN
-from otx_seg.training.devices import choose_workers, leave_together, place, processes_here, start_accelerator
+from otx_seg.training.devices import choose_workers, largest, leave_together, place, processes_here, start_accelerator
 from otx_seg.training.journal import Journal
 from otx_seg.training.loss_guard import LossGuard
-from otx_seg.training.memory import OutOfMemoryError, is_out_of_memory
+from otx_seg.training.memory import is_out_of_memory
 from otx_seg.training.reporter import Reporter
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.selection import Selection
+from otx_seg.training.smaller_batch import halve_batch
 from otx_seg.training.state import Position, collect_state, restore_state
 from otx_seg.training.stopping import EarlyStopping, Stopping, StopRequest
 from otx_seg.training.views import open_views, slots_of
@@ -43,7 +43,7 @@ JOURNAL_INTERVAL = 10
 
 
 class InterruptedRunError(OtxError):
-    """A signal asked the training to stop; everything is saved."""
+    """A signal asked the training to stop; it can go on."""
 
 
 class Training:
@@ -78,7 +78,7 @@ class Training:
         self.data, self.template, self.run, self.seed, self.origin = data, template, run, seed, origin
         self.command, self.validate_first = command, stopping is not None
         self.parameters = template.hyper_parameters.learning_parameters
-        self.accelerator = start_accelerator(self.parameters.precision, algorithm.idle_parameters)
+        self.accelerator = start_accelerator(self.parameters.precision, algorithm)
         self.model, self.optimizer = place(algorithm, template, self.accelerator)
         self._trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         keep = self.parameters.ema_keep
@@ -87,7 +87,7 @@ class Training:
         cache_size = template.hyper_parameters.algo_backend.mem_cache_size
         self.cache = open_cache(cache_size, slots_of(data), self.workers, processes_here())
         self.position = Position(batch_size=self.parameters.batch_size)
-        self.loader = self._open_loader()
+        self.loader = self.open_loader()
         warmup_steps = min(self.parameters.learning_rate_warmup_iters, self.total_steps // 2)
         self.learning_rate = LearningRate(template, warmup_steps)
         stopping = stopping or EarlyStopping(template, warmup_steps)
@@ -97,8 +97,10 @@ class Training:
         quiet = not self.accelerator.is_main_process
         self.reporter = Reporter(watcher, Journal(run.metrics), JOURNAL_INTERVAL, on_gpu, quiet)
         self._started = self._saved = time.monotonic()
+        self._half_way = False  # through a step, so that the state is neither that before nor that behind it
 
-    def _open_loader(self) -> Any:
+    def open_loader(self) -> Any:
+        """A loader of batches of the present size."""
         how = (self.template, self.position.batch_size, self.workers, self.seed)
         share = (self.accelerator.process_index, self.accelerator.num_processes)
         return open_views(self.algorithm.views, self.data, *how, *share, self.cache)
@@ -118,15 +120,9 @@ class Training:
         if self.parameters.max_minutes == 0:
             return min(by_steps, 1.0)
         # The last validation belongs to the budget too.
-        budget_s = max(self.parameters.max_minutes * 60 - self.selection.pace.duration_s, 1.0)
-        return min(max(by_steps, self._largest(self.elapsed_s / budget_s)), 1.0)
-
-    def _largest(self, value: float) -> float:
-        """The largest of the processes' values, so that all decide alike."""
-        if self.accelerator.num_processes == 1:
-            return value
-        gathered: Tensor = self.accelerator.gather(torch.tensor([value], device=self.accelerator.device))
-        return float(gathered.max())
+        validation_s = self.selection.pace.expected_s(self.position.step, self.elapsed_s)
+        budget_s = max(self.parameters.max_minutes * 60 - validation_s, 1.0)
+        return min(max(by_steps, largest(self.accelerator, self.elapsed_s / budget_s)), 1.0)
 
     # ------------------------------------------------------------------ the loop
 
@@ -134,8 +130,8 @@ class Training:
         """Train to the end, or until this share of the run, 0 to 1, has passed; another process can `resume` it.
 
         Raises:
-            OtxError: interrupted by a signal (the state is saved), the loss is not finite, memory ran out, or the
-                disk is full.
+            OtxError: interrupted by a signal, the loss or weights are not finite, memory ran out, or the disk is
+                full.
             DataError: an image or a mask cannot be read.
         """
         with StopRequest() as stop_request, closing(self):
@@ -145,20 +141,36 @@ class Training:
                     if self._validate():
                         self.position.ended = f"{self.selection.stopping.reason}, without training"
                     self._save_checkpoint()
-            while not self.position.ended and (until >= 1.0 or not self.position.step or self._progress() < until):
+            if self.position.ended and self.selection.is_lost():
+                logger.warning("%s is gone: it is written anew, from the end of the training", self.run.weights)
+                self._validate()
+                self._save_checkpoint()
+            while not self.position.ended and self._goes_on(until):
                 try:
                     self._epoch(stop_request, until)
-                except Exception as error:
-                    if is_out_of_memory(error):
-                        self._halve_batch(error)
-                    elif stop_request.signal_name and not isinstance(error, InterruptedRunError):
+                except Exception as problem:
+                    if is_out_of_memory(problem):
+                        halve_batch(self, problem)
+                        self._half_way = False
+                    elif stop_request.signal_name and not isinstance(problem, InterruptedRunError):
                         # A signal to the whole group of processes ends the loading workers first.
-                        raise self._interrupted(stop_request) from error
+                        raise self._interrupted(stop_request) from problem
                     else:
                         raise
+            # Not only between steps: whoever asked for an end during the last validation does not want what follows.
+            self._end_if_asked(stop_request)
             leave_together(self.accelerator)
         at, best = self.position, self.selection.best()
         return TrainResult(self.run.weights, best, at.best_epoch, at.epoch, at.step, self.elapsed_s, at.ended)
+
+    def _goes_on(self, until: float) -> bool:
+        """Whether something is left to do up to this share of the run: steps, or to score what they have made."""
+        return until >= 1.0 or self.position.validated_step < self.position.step or self._progress() < until
+
+    def _was_scoring(self) -> bool:
+        """Whether the run was interrupted while the last epoch was scored."""
+        at = self.position
+        return at.step > at.validated_step and at.step > 0 and at.batch == 0 and self._validation_due()
 
     def close(self) -> None:
         """End the loader's processes."""
@@ -170,15 +182,15 @@ class Training:
         self.loader.batch_sampler.set_epoch(position.epoch, position.batch)
         batches = len(self.loader)
         self.model.train()
-        for batch in self.loader if progress < 1.0 else ():
+        begins = not position.step and progress < 1.0  # a share may be over before its first step
+        for batch in self.loader if (progress < until or begins) and not self._was_scoring() else ():
+            self._half_way = True
             self._step(batch, progress)
             position.step += 1
             position.batch += 1
+            self._half_way = False
             progress = self._progress()
-            if self._largest(float(stop_request.signal_name is not None)):
-                error = self._interrupted(stop_request)
-                leave_together(self.accelerator)
-                raise error
+            self._end_if_asked(stop_request)
             if progress >= until:
                 break
             if time.monotonic() - self._saved > CHECKPOINT_INTERVAL_S:
@@ -200,9 +212,9 @@ class Training:
         rate = self.learning_rate.at(self.position.step, progress)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        device = self.accelerator.device
         for view in batch.values():
-            view.update({k: v.to(device, non_blocking=True) for k, v in view.items() if isinstance(v, Tensor)})
+            tensors = {k: v for k, v in view.items() if isinstance(v, Tensor)}
+            view.update({k: v.to(self.accelerator.device, non_blocking=True) for k, v in tensors.items()})
         self.optimizer.zero_grad(set_to_none=True)
         losses = self.model(batch, Moment(self.position.epoch, self.position.step, progress))
         files = [name for view in batch.values() for name in view["files"]]
@@ -222,46 +234,25 @@ class Training:
 
     # ------------------------------------------------------------------ bad luck
 
+    def _end_if_asked(self, stop_request: StopRequest) -> None:
+        if largest(self.accelerator, float(stop_request.signal_name is not None)):
+            error = self._interrupted(stop_request)
+            leave_together(self.accelerator)
+            raise error
+
     def _interrupted(self, stop_request: StopRequest) -> InterruptedRunError:
-        """Save everything; the error that ends the run."""
-        self._save_checkpoint()
+        """Save everything, if the last step is over; the error that ends the run."""
+        if not self._half_way:
+            self._save_checkpoint()
+        saved = "the run goes on from its last checkpoint" if self._half_way else "everything is saved"
         by, made = stop_request.signal_name or "another process", count(self.position.step, "step")
-        return InterruptedRunError(
-            f"interrupted by {by} after {made}; everything is saved",
-            resume_command(self.command, self.run.path),
-        )
-
-    def _halve_batch(self, error: Exception) -> None:
-        """Restart the present epoch with half the batch.
-
-        Raises:
-            OtxError: that is not possible or not wanted.
-        """
-        position = self.position
-        wanted = self.parameters.auto_adapt_batch_size != "None"
-        if not wanted or position.batch_size == 1 or self.accelerator.num_processes > 1:
-            raise OutOfMemoryError(
-                f"memory ran out with batches of {position.batch_size} images; lower learning_parameters.batch_size "
-                "(in semi-supervised training unlabeled_batch_size too) or learning_parameters.input_size "
-                f"({self.parameters.input_size})"
-            ) from error
-        self.optimizer.zero_grad(set_to_none=True)
-        self.loss_guard.forget()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        position.batch_size //= 2
-        position.batch = 0
-        self.loader = self._open_loader()
-        logger.warning(
-            "memory ran out: going on with batches of %d from the start of epoch %d; the learning rate stays as it is",
-            position.batch_size,
-            position.epoch + 1,
-        )
+        what = f"interrupted by {by} after {made}; {saved}"
+        return InterruptedRunError(what, resume_command(self.command, self.run.path))
 
     # ------------------------------------------------------------------ validation
 
     def _validation_due(self) -> bool:
-        return bool(self._largest(float(self.selection.is_due(self.position, len(self.loader)))))
+        return bool(largest(self.accelerator, float(self.selection.is_due(self.position, len(self.loader)))))
 
     def _validate(self) -> bool:
         """Score the network and keep it if it is the best; True when training should stop."""
@@ -286,6 +277,8 @@ class Training:
     def _save_checkpoint(self) -> None:
         """Write all that `resume` needs, atomically."""
         self.loss_guard.check()
+        if self.position.step:
+            self.loss_guard.check_weights(self.position.step, self._trained)
         if self.accelerator.is_main_process:
             write_tensors(self.run.checkpoint, collect_state(self))
         self._saved = time.monotonic()
@@ -293,8 +286,12 @@ class Training:
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint of an earlier process."""
         restore_state(self, state)
+        if self.selection.is_lost():
+            if self.position.best_score >= 0 and not self.position.ended:
+                logger.warning("%s is gone: the best network from now on is kept instead", self.run.weights)
+            self.position.best_score, self.selection.best_confusion = -1.0, None  # the next one is the best there is
         if self.position.batch_size != self.parameters.batch_size:
-            self.loader = self._open_loader()
+            self.loader = self.open_loader()
         self.reporter.rewind(self.position)
         self._started = time.monotonic()
         self._save_checkpoint()  # the run may go on in another folder than it began in

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 from torch import Tensor
@@ -45,11 +46,25 @@ class LossGuard:
         """
         for step, name, value, files in self._unchecked:
             if not math.isfinite(float(value)):
-                saved = (
-                    f"the state before it is in {self.checkpoint}" if self.checkpoint.exists() else "nothing was saved"
-                )
-                raise DivergedError(
-                    f"the {name} became {float(value)} at step {step}, with the images {', '.join(files)}; {saved}. "
-                    "Lower learning_parameters.learning_rate, or set learning_parameters.precision=fp32"
+                raise self._diverged(
+                    f"the {name} became {float(value)} at step {step}, with the images {', '.join(files)}"
                 )
         self._unchecked.clear()
+
+    def check_weights(self, step: int, weights: Iterable[Tensor]) -> None:
+        """Look at weights before they are saved: a gradient may be no number where the loss was one.
+
+        Args:
+            step: after which they are.
+
+        Raises:
+            DivergedError: one is infinite or no number.
+        """
+        if not all(bool(weight.detach().isfinite().all()) for weight in weights):
+            raise self._diverged(f"weights are no numbers any more after step {step}")
+
+    def _diverged(self, what: str) -> DivergedError:
+        saved = f"the state before it is in {self.checkpoint}" if self.checkpoint.exists() else "nothing was saved"
+        return DivergedError(
+            f"{what}; {saved}. Lower learning_parameters.learning_rate, or set learning_parameters.precision=fp32"
+        )

@@ -11,6 +11,7 @@ from otx_seg.datasets import TrainingData
 from otx_seg.metrics.confusion import Scores, scores
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template
+from otx_seg.training.devices import largest
 from otx_seg.training.state import Position
 from otx_seg.training.stopping import Stopping
 from otx_seg.training.validation import ValidationPace, confusion_on_all_processes
@@ -55,8 +56,8 @@ class Selection:
 
         Without validation images, keep it.
         """
-        position.validated_epoch = position.epoch
         if self.data.val is None:
+            position.validated_epoch, position.validated_step = position.epoch, position.step
             position.best_epoch = position.epoch
             if self.accelerator.is_main_process:
                 write_backbone(self.run.weights, network.network.backbone.state_dict(), self.template, self.origin)
@@ -65,6 +66,8 @@ class Selection:
         confusion = confusion_on_all_processes(
             network, self.data.val, self.template, position.batch_size, self.workers, self.accelerator
         )
+        # Not before: whoever is interrupted while it scores has not scored.
+        position.validated_epoch, position.validated_step = position.epoch, position.step
         result = scores(confusion, self.data.val.labels)
         self.over = self.stopping.observe(position.epoch, position.step, result.dice_average)
         if result.dice_average > position.best_score or self.best_confusion is None:
@@ -75,6 +78,11 @@ class Selection:
                 write_weights(self.run.weights, tensors, labels, self.template, self.origin)
         self.pace.note(started)
         return result
+
+    def is_lost(self) -> bool:
+        """Whether the file of what was kept is not there; equal on all processes."""
+        missing = self.accelerator.is_main_process and not self.run.weights.exists()
+        return bool(largest(self.accelerator, float(missing)))
 
     def best(self) -> Scores | None:
         """The scores of what was kept."""

@@ -24,6 +24,7 @@ class Position:
         batch_size: images per step and process; smaller than the template's after memory ran out.
         elapsed_s: seconds of training, earlier parts of a resumed run included.
         validated_epoch: epochs that were finished at the last validation.
+        validated_step: steps that were, -1 before the first one.
         best_score: best validation Dice, -1 before the first validation.
         ended: why the training is over; empty while it is not.
     """
@@ -34,6 +35,7 @@ class Position:
     step: int = 0
     elapsed_s: float = 0.0
     validated_epoch: int = 0
+    validated_step: int = -1
     best_score: float = -1.0
     best_epoch: int = 0
     ended: str = ""

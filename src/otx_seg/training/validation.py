@@ -22,6 +22,11 @@ _ADAPTIVE_SHARE = 0.2
 SHARE_OF_BUDGET = 0.05
 """Under a time budget, validations take at most about this share of the time."""
 
+_FIRST_STEPS = 20
+"""They wait for processes to start and for images to be decoded: what follows cannot be told from them."""
+
+_MOST_OF_BUDGET = 0.5  # that a guess may keep for the first validation
+
 
 class ValidationPace:
     """Decides after which epochs to validate.
@@ -49,10 +54,20 @@ class ValidationPace:
             # The rule of OTX 1.x: every 5 epochs when they have a few steps, every epoch from 50 steps on.
             interval = max(round(math.exp(-0.025 * steps_per_epoch) * 5), 1)
             # Beyond it: 24 training and 100 validation images would spend five times as long on validation as on
-            # training. A step costs about as much as predicting three times its images.
-            steps_it_costs = self.images / (3 * self.parameters.batch_size)
-            interval = max(interval, math.ceil(steps_it_costs * (1 / _ADAPTIVE_SHARE - 1) / steps_per_epoch))
+            # training.
+            interval = max(interval, math.ceil(self._in_steps * (1 / _ADAPTIVE_SHARE - 1) / steps_per_epoch))
         return epochs_since >= interval
+
+    @property
+    def _in_steps(self) -> float:
+        """What a validation costs: a step costs about as much as predicting three times its images."""
+        return self.images / (3 * self.parameters.batch_size)
+
+    def expected_s(self, steps: int, elapsed_s: float) -> float:
+        """Seconds that the next validation will take: as the last one, else by what steps have taken so far."""
+        if self.duration_s or steps < _FIRST_STEPS:
+            return self.duration_s
+        return min(self._in_steps * elapsed_s / steps, _MOST_OF_BUDGET * self.parameters.max_minutes * 60)
 
     def note(self, started: float) -> None:
         """A validation that began at this reading of ``time.monotonic`` has ended now."""

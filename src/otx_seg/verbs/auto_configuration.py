@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from otx_seg import template as templates
 from otx_seg.algorithms import takes_label_weights
-from otx_seg.configuration.facts import DataFacts, Decision, MachineFacts, data_facts
+from otx_seg.configuration.facts import AS_GIVEN, DataFacts, Decision, MachineFacts, data_facts
 from otx_seg.configuration.learning import (
     CLASS_WEIGHTS,
     EPOCHS,
@@ -37,17 +35,14 @@ from otx_seg.configuration.network import (
     affordable_steps,
     choose_network,
 )
-from otx_seg.datasets import ScanReport, TrainingData
+from otx_seg.datasets import ScanReport, TrainingData, format_of
 from otx_seg.labels import Labels
 from otx_seg.template import Template
 from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, limits
 from otx_seg.verbs.batch_that_fits import find_batch
 from otx_seg.verbs.plan import Plan
-from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
-
-_SAID_ELSEWHERE = ("algo_backend.train_type", "validation")
 
 
 def configure(plan: Plan, data: TrainingData, report: ScanReport | None, machine: MachineFacts) -> Plan:
@@ -60,12 +55,24 @@ def configure(plan: Plan, data: TrainingData, report: ScanReport | None, machine
         The plan with a template that leaves nothing open, and with every decision, those of the user among them.
     """
     by_data = (
+        *_kind_of_data(plan, report is not None),
         Decision("algo_backend.train_type", plan.train_type, plan.reason),
         Decision("validation", 0 if data.val is None else len(data.val), data.split.removeprefix("validation: ")),
     )
     decide = _without_masks if report is None else partial(_with_masks, report)
     template, made = decide(plan, data, machine)
     return replace(plan, template=template, decisions=(*by_data, *made))
+
+
+def _kind_of_data(plan: Plan, with_masks: bool) -> tuple[Decision, ...]:
+    task = "SEGMENTATION"
+    if not with_masks:
+        return (Decision("task", task, "a backbone for it, since these are images alone"),)
+    how = plan.roots.how
+    name = format_of(plan.roots.train, how.data_format, how.train_annotations, silent=True)
+    named = how.data_format is not None or how.train_annotations is not None
+    looks = Decision("data_format", name, AS_GIVEN if named else "what the folder looks like", named)
+    return Decision("task", task, "masks give each pixel a label"), looks
 
 
 def _with_masks(
@@ -138,12 +145,14 @@ def _settle(template: Template, decision: Decision) -> tuple[Template, Decision]
         return template.override({decision.parameter: decision.value}), decision
     group, name = decision.parameter.split(".")
     value = getattr(getattr(template.hyper_parameters, group), name)
-    return template, Decision(decision.parameter, value, "as given", given=True)
+    return template, Decision(decision.parameter, value, AS_GIVEN, given=True)
 
 
 def _choose_template(plan: Plan, data: DataFacts, machine: MachineFacts) -> tuple[Template, Decision]:
     if plan.template_named:
-        return plan.template, Decision(TEMPLATE, plan.template.name, "as given", given=True)
+        return plan.template, Decision(
+            TEMPLATE, plan.template.name, plan.template_reason, plan.template_reason == AS_GIVEN
+        )
     shipped = [item for item in templates.find_templates() if item.category in ENOUGH_STEPS]
     candidates = [_candidate(item) for item in shipped]
     decision, _ = _choose_network(plan.template, candidates, data, machine, plan.trained_size)
@@ -238,53 +247,3 @@ def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tup
         template, decision = _settle(template, decision)
         made.append(decision)
     return template, made
-
-
-def with_found(decisions: Sequence[Decision], values: dict[str, Any], first: dict[str, Any]) -> tuple[Decision, ...]:
-    """The decisions after a search for hyper-parameters.
-
-    Args:
-        values: what the search found, ``{"group.name": value}``.
-        first: what it began with.
-    """
-
-    def after(item: Decision) -> Decision:
-        value = values.get(item.parameter, item.value)
-        if value == item.value:
-            return item
-        if value == first[item.parameter]:
-            return Decision(item.parameter, value, "what the search began with")
-        return Decision(item.parameter, value, f"found by the search, which began with {first[item.parameter]}")
-
-    return tuple(map(after, decisions))
-
-
-def announce(decisions: Sequence[Decision]) -> None:
-    """Say what was decided and why, a line each; what the user decided in one line."""
-    for decision in decisions:
-        if not decision.given and decision.parameter not in _SAID_ELSEWHERE:
-            name = decision.parameter.rpartition(".")[2]
-            logger.info("decided: %s %s (%s)", name, decision.value, decision.reason)
-    given = ", ".join(
-        f"{decision.parameter.rpartition('.')[2]} {decision.value}" for decision in decisions if decision.given
-    )
-    if given:
-        logger.info("as given: %s", given)
-
-
-def as_lines(decisions: Sequence[Decision]) -> str:
-    """All decisions as text."""
-    return "\n".join(f"{item.parameter} = {item.value}: {item.reason}" for item in decisions)
-
-
-def plain(decisions: Sequence[Decision]) -> list[dict[str, Any]]:
-    """What ``auto_configuration.json`` holds."""
-    return [decision.as_json() for decision in decisions]
-
-
-def decisions_of(run: RunFolder) -> tuple[Decision, ...]:
-    """The decisions a run began with; none where its folder no longer tells."""
-    try:
-        return tuple(Decision(**item) for item in json.loads(run.decisions.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return ()

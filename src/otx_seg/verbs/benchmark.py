@@ -124,7 +124,8 @@ def benchmark(
     place = open_place(workspace)
     files = place.every_model([load_weights] if isinstance(load_weights, (str, Path)) else load_weights or ())
     how = how_to_read(data_format, test_ann_files=test_ann_files)
-    root, how = to_measure_on_if_any(place, data_roots, how) or (None, how)
+    found = to_measure_on_if_any(place, data_roots, how)
+    root, how = (None, how) if found is None else (found.root, found.how)
     if root is None and how != AS_IT_LOOKS:
         raise UsageError("--data-format and --test-ann-files say how to read data: give --data-roots too")
     folder = Path(output) if output is not None else None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import Subset, open_test
+from otx_seg.datasets import Subset
 from otx_seg.inference.evaluate import Evaluation
 from otx_seg.inference.evaluate import evaluate as evaluate_predictor
 from otx_seg.runtime.augmented_views import parse_views
@@ -43,7 +43,8 @@ def evaluate(
 
     Args:
         test_data_roots: labelled images; the subset called test if there are subsets, else the one called val. None:
-            the test or else the validation data of the workspace. Or a subset that is open.
+            the test or else the validation data of the workspace, be it what the last training took from its own. Or
+            a subset that is open.
         test_ann_files: COCO file of annotations to use instead of those in `test_data_roots`.
         data_format: name of the format of the data; None: for data of the workspace as it says, else what it looks
             like.
@@ -65,15 +66,12 @@ def evaluate(
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
     place = open_place(workspace)
     how = how_to_read(data_format, test_ann_files=test_ann_files)
-    if isinstance(test_data_roots, Subset):
-        data: Subset | Path = test_data_roots
-    else:
-        data, how = to_measure_on(place, test_data_roots, how)
+    data = test_data_roots if isinstance(test_data_roots, Subset) else to_measure_on(place, test_data_roots, how)
     predictor, made_from = open_model(place.weights(load_weights), template, labels, parameters, USED_BY["eval"])
     settings = made_from.hyper_parameters.learning_parameters
-    subset = data if isinstance(data, Subset) else open_test(data, settings.use_otx_adapter, how)
+    subset = data if isinstance(data, Subset) else data.open(settings.use_otx_adapter)
     folder = Path(output) if output is not None else None
-    roots = (subset.root,) if isinstance(data, Subset) else (data, subset.root)
+    roots = (data.root, subset.root)
     run = open_run(folder, "eval", ("performance.json",), overwrite, roots, place.outputs)
     with log_to(run) as note:
         tell_skipped("test", subset.unmatched)

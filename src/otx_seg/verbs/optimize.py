@@ -19,6 +19,7 @@ from otx_seg.training.watcher import SilentWatcher, Watcher
 from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.fine_tune import Request, fine_tune_weights
 from otx_seg.verbs.given_model import check_given_to_optimize
+from otx_seg.verbs.last_training import last_training
 from otx_seg.verbs.place import Place, open_place
 from otx_seg.verbs.place_of_data import to_train_on
 from otx_seg.verbs.recipe import recipe
@@ -72,7 +73,8 @@ def optimize(
         labels: see `predict`; the new model carries them.
         workspace, output, overwrite: see `train`.
         seed: of the choice of calibration images and of the fine-tuning, and of the random validation images where
-            `val_data_roots` is missing: give that of the training, so that none of them was trained on. None: 42.
+            `val_data_roots` is missing: give that of the training, so that none of them was trained on. None: that of
+            the last training of the workspace, if it chose from the same folder, else 42.
         parameters: ``{"group.name": value}``; only ``pot_parameters``, ``nncf_optimization`` and what concerns reading
             data are possible; what does nothing for the kind of weights given is refused.
         watcher: receives the reports of a fine-tuning.
@@ -89,6 +91,7 @@ def optimize(
     if resume_from is None:
         load_weights = place.exported(load_weights, quantized_too=False)
         train_data_roots, val_data_roots, how = to_train_on(place, train_data_roots, val_data_roots, how)
+        seed = _seed(place, train_data_roots, val_data_roots, how) if seed is None else seed
     if load_weights is None or Path(load_weights).suffix.lower() == ".pth":
         if labels is not None:
             raise UsageError("--labels is for exported models of other tools; a .pth has its labels: leave it out")
@@ -110,6 +113,16 @@ def optimize(
         parameters,
         progress,
     )
+
+
+def _seed(place: Place, train_root: Path, val_root: Path | None, how: HowToRead) -> int | None:
+    """That by which the last training chose its validation images, so that nothing it trained on is compared on."""
+    divided = val_root is None and how.val_annotations is None
+    last = last_training(place.outputs, train_root, how) if divided else None
+    if last is None or last.seed == DEFAULT_SEED:
+        return None
+    logger.info("seed: %d, as of the last training, %s", last.seed, last.run.path)
+    return last.seed
 
 
 def _quantize_ir(

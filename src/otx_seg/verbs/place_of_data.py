@@ -7,9 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from otx_seg.datasets import AS_IT_LOOKS, HowToRead, find_subsets, format_of, looks_like, open_test
+from otx_seg.datasets import (
+    AS_IT_LOOKS,
+    HowToRead,
+    Subset,
+    find_subsets,
+    find_training,
+    format_of,
+    looks_like,
+    open_test,
+)
 from otx_seg.errors import UsageError
 from otx_seg.runtime.image_files import images_in
+from otx_seg.verbs.last_training import LastTraining, last_training, recorded_validation
 from otx_seg.verbs.place import Place
 
 logger = logging.getLogger(__name__)
@@ -26,10 +36,21 @@ class ToTrainOn(NamedTuple):
 
 
 class ToMeasureOn(NamedTuple):
-    """Where the labelled data to measure a model on is, and how to read it."""
+    """Where the labelled data to measure a model on is, and how to read it.
+
+    Attributes:
+        training: the training that took the images from those to train on; None: they lie apart.
+    """
 
     root: Path
     how: HowToRead
+    training: LastTraining | None = None
+
+    def open(self, use_polygons: bool = False) -> Subset:
+        """The images. Raises DataError if they cannot be used."""
+        if self.training is None:
+            return open_test(self.root, use_polygons, self.how)
+        return recorded_validation(self.training.run, find_training(self.root, None, use_polygons, self.how))
 
 
 class ToLookThrough(NamedTuple):
@@ -68,12 +89,12 @@ def to_train_on(place: Place, train: str | Path | None, val: str | Path | None, 
 
 
 def to_measure_on(place: Place, given: str | Path | None, how: HowToRead) -> ToMeasureOn:
-    """As `to_measure_on_if_any`, where there has to be some.
+    """As `to_measure_on_if_any`, else the images that the last training took from its own to validate on.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there are none.
     """
-    found = to_measure_on_if_any(place, given, how)
+    found = to_measure_on_if_any(place, given, how) or _validated_on(place, how)
     hint = "name the folder of labelled images to measure on"
     return place.missing("--test-data-roots", hint) if found is None else found
 
@@ -102,6 +123,21 @@ def to_measure_on_if_any(place: Place, given: str | Path | None, how: HowToRead)
             file = how.test_annotations or _annotations(place, part)
             return ToMeasureOn(root, _in_format(place, replace(how, test_annotations=file)))
     return _subset_of_training_data(place, how)
+
+
+def _validated_on(place: Place, how: HowToRead) -> ToMeasureOn | None:
+    """The images that the last training of a workspace took from its data to validate on."""
+    if place.workspace is None or not place.names("train") or how.test_annotations is not None:
+        return None
+    root = place.workspace.path / str(place.data.train.data_roots)
+    files, data_format = place.data.train.ann_files, how.data_format or place.data.data_format
+    annotations = None if files is None else place.workspace.path / files
+    found = last_training(place.outputs, root, HowToRead(data_format, annotations))
+    if found is None:
+        return None
+    root, _, how = to_train_on(place, None, None, how)
+    place.taken("images to measure on: those that the last training validated on", found.run.path)
+    return ToMeasureOn(root, how, found)
 
 
 def _subset_of_training_data(place: Place, how: HowToRead) -> ToMeasureOn | None:
@@ -161,10 +197,10 @@ def images_to_run_on(place: Place, given: str | Path | None, option: str, what: 
     """
     if given is not None:
         return Path(given)
-    found = to_measure_on_if_any(place, None, AS_IT_LOOKS)
+    found = to_measure_on_if_any(place, None, AS_IT_LOOKS) or _validated_on(place, AS_IT_LOOKS)
     if found is None:
         return place.missing(option, f"name {what}")
-    samples = open_test(found.root, how=found.how).samples
+    samples = found.open().samples
     folders = {sample.images_folder for sample in samples}
     if len(folders) != 1:
         return place.missing(option, f"the images of {found.root} lie in several folders: name one of them")

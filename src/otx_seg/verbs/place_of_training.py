@@ -36,6 +36,8 @@ def fill_from(place: Place, request: Request) -> Request:
         asked = templates.load(template).hyper_parameters.algo_backend.train_type
     chosen = next((name for name in TRAIN_TYPES if name.lower() == str(asked).lower()), None)
     filled = replace(request, template=template)
+    if request.template is None:
+        filled = replace(filled, template_reason="that of the workspace; `otx build --model` puts another one there")
     if chosen is not None and PARAMETER not in request.parameters:
         filled = replace(filled, train_type=chosen)
     if chosen == "Selfsupervised":

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from otx_seg import template as templates
 from otx_seg.algorithms import takes_label_weights
-from otx_seg.configuration.facts import Decision
+from otx_seg.configuration.facts import AS_GIVEN, Decision
 from otx_seg.datasets import AS_IT_LOOKS, DEFAULT_SEED, HowToRead
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, labels_from_plain
@@ -56,7 +56,9 @@ class Plan:
         search: how to search for hyper-parameters before the training, or None.
         given: the parameters that were asked for, which any template gets.
         template_named: whether the template is settled; otherwise the data may decide on another one.
+        template_reason: why it is that one, if it is settled.
         decisions: what was decided since, see `verbs.auto_configuration`.
+        deterministic: whether only deterministic GPU kernels are used.
     """
 
     template: Template
@@ -72,6 +74,8 @@ class Plan:
     template_named: bool = True
     trained_size: tuple[int, int] | None = None
     decisions: tuple[Decision, ...] = ()
+    deterministic: bool = False
+    template_reason: str = AS_GIVEN
 
     @property
     def train_type(self) -> str:
@@ -80,7 +84,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of `train` that decide what is trained on what; see there."""
+    """The arguments of `train` that decide what is trained on what; see there.
+
+    Attributes:
+        template_reason: where `template` comes from.
+    """
 
     train_root: str | Path | None = None
     val_root: str | Path | None = None
@@ -96,6 +104,8 @@ class Request:
     enable_hpo: bool = False
     hpo_time_ratio: float | None = None
     hpo_parallel: int | None = None
+    deterministic: bool = False
+    template_reason: str = AS_GIVEN
 
 
 def make_plan(request: Request) -> Plan:
@@ -110,7 +120,11 @@ def make_plan(request: Request) -> Plan:
         for option, value in (("time-ratio", request.hpo_time_ratio), ("parallel", request.hpo_parallel)):
             if value is not None:
                 raise UsageError(f"--hpo-{option} says how to search for hyper-parameters: give --enable-hpo too")
-    return _new_plan(request) if request.resume_from is None else _resumed_plan(request, Path(request.resume_from))
+    if request.resume_from is not None:
+        return _resumed_plan(request, Path(request.resume_from))
+    by_weights = request.template is None
+    reason = "that of the weights to start from" if by_weights else request.template_reason
+    return replace(_new_plan(request), deterministic=request.deterministic, template_reason=reason)
 
 
 def _new_plan(request: Request) -> Plan:
@@ -227,7 +241,8 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
         how_recorded(request.how, recorded),
     )
     known = None if recorded.get("known_labels") is None else labels_from_plain(recorded["known_labels"])
-    return Plan(chosen, "as in the run to go on with", roots, recorded["seed"], None, known, state, run, search)
+    plan = Plan(chosen, "as in the run to go on with", roots, recorded["seed"], None, known, state, run, search)
+    return replace(plan, deterministic=request.deterministic or recorded.get("deterministic", False))
 
 
 def _find_resumed(

@@ -4,18 +4,49 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
+from accelerate import PartialState
 from accelerate.utils import gather_object
 
 from otx_seg.datasets import TrainingData
 from otx_seg.errors import UsageError
 from otx_seg.training.checkpoint import differences
+from otx_seg.verbs.launched import LostProcessError
 from otx_seg.verbs.plan import Plan
 from otx_seg.verbs.training_data import describe_data
 
+T = TypeVar("T")
+
 _FILES = {"train": "training images", "val": "validation images", "unlabelled": "unlabelled images"}
+
+
+def all_or_none(work: Callable[[], T]) -> T:
+    """Do what may fail on one machine alone, since a file is missing there, say; all processes end then.
+
+    Args:
+        work: it does not speak with other processes.
+
+    Raises:
+        LostProcessError: it failed in another process alone; in its own each error is raised as it is.
+    """
+    processes = PartialState()
+    if processes.num_processes == 1:
+        return work()
+    found: list[T] = []
+    failure = None
+    try:
+        found.append(work())
+    except Exception as error:
+        failure = error
+    told = gather_object([None if failure is None else f"process {processes.process_index}: {failure}"])
+    if failure is not None:
+        raise failure
+    others = [message for message in told if message is not None]
+    if others:
+        raise LostProcessError(f"the training did not begin: {others[0]}")
+    return found[0]
 
 
 def refuse_differences(plan: Plan, data: TrainingData) -> None:

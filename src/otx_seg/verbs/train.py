@@ -21,15 +21,16 @@ from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.memory import OutOfMemoryError
 from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
-from otx_seg.verbs.auto_configuration import configure, decisions_of, plain
+from otx_seg.verbs.auto_configuration import configure
 from otx_seg.verbs.data import how_to_read
+from otx_seg.verbs.decisions import decisions_of, plain
 from otx_seg.verbs.hpo.take_over import take_over_next
 from otx_seg.verbs.hpo.trial import Ground, free_memory
 from otx_seg.verbs.launched import end_with_launcher, naming_lost_processes, note_run, only_errors
-from otx_seg.verbs.place import open_place
+from otx_seg.verbs.place import Place, open_place
 from otx_seg.verbs.place_of_training import fill_from
 from otx_seg.verbs.plan import Plan, Request, make_plan
-from otx_seg.verbs.same_everywhere import refuse_differences
+from otx_seg.verbs.same_everywhere import all_or_none, refuse_differences
 from otx_seg.verbs.start import first_network, make_deterministic, start_training
 from otx_seg.verbs.training_data import (
     check_data,
@@ -131,10 +132,25 @@ def train(
         enable_hpo=enable_hpo,
         hpo_time_ratio=hpo_time_ratio,
         hpo_parallel=hpo_parallel,
+        deterministic=deterministic,
     )
+    end_with_launcher()
+    # Dividing many images into regions is done by one process; the others wait for longer than the usual minutes.
+    processes = PartialState(cpu=on_cpu(), timeout=_LONGEST_WAIT)
+    place, plan = all_or_none(lambda: _settle(workspace, request))
+    # The main process alone chooses and writes; the others of a torchrun job are told.
+    run = all_or_none(
+        lambda: open_training_run(plan, place.outputs, output, overwrite) if processes.is_main_process else None
+    )
+    run = broadcast_object_list([run])[0]
+    note_run(run)
+    with log_to(run) if processes.is_main_process else only_errors(), naming_lost_processes(run):
+        return _train(plan, run, processes, watcher or SilentWatcher(), scan_progress)
+
+
+def _settle(workspace: str | Path | None, request: Request) -> tuple[Place, Plan]:
     place = open_place(workspace)
-    plan = make_plan(fill_from(place, request))
-    return _train(plan, place.outputs, output, deterministic, overwrite, watcher, scan_progress)
+    return place, make_plan(fill_from(place, request))
 
 
 def _with_cache(parameters: dict[str, Any], size: str | int | None) -> dict[str, Any]:
@@ -147,50 +163,38 @@ def _with_cache(parameters: dict[str, Any], size: str | int | None) -> dict[str,
 
 def _train(
     plan: Plan,
-    outputs: Path,
-    output: str | Path | None,
-    deterministic: bool,
-    overwrite: bool,
-    watcher: Watcher | None,
+    run: RunFolder,
+    processes: PartialState,
+    watcher: Watcher,
     scan_progress: Callable[[str, int, int], None] | None,
 ) -> TrainResult:
-    end_with_launcher()
-    # Dividing many images into regions is done by one process; the others wait for longer than the usual minutes.
-    processes = PartialState(cpu=on_cpu(), timeout=_LONGEST_WAIT)
-    # The main process alone chooses and writes; the others of a torchrun job are told.
-    run = open_training_run(plan, outputs, output, overwrite) if processes.is_main_process else None
-    run = broadcast_object_list([run])[0]
-    note_run(run)
-    with log_to(run) if processes.is_main_process else only_errors():
-        data, report = _open(plan, run, scan_progress)
-        if plan.resumed_run is None:
-            # The processes of several machines might decide differently.
-            machine = broadcast_object_list([machine_facts(processes_here(), processes.num_processes)])[0]
-            plan = configure(plan, data, report, machine)
-        else:
-            refuse_other_data(plan, data)
-            plan = replace(plan, decisions=decisions_of(plan.resumed_run))
-        if processes.num_processes > 1:
-            refuse_differences(plan, data)
-        weights = () if report is None else label_weights(plan, report)
-        watcher = watcher or SilentWatcher()
-        make_deterministic(plan.seed, deterministic)
+    data, report = _open(plan, run, scan_progress)
+    if plan.resumed_run is None:
+        # The processes of several machines might decide differently.
+        machine = broadcast_object_list([machine_facts(processes_here(), processes.num_processes)])[0]
+        plan = configure(plan, data, report, machine)
+    else:
+        refuse_other_data(plan, data)
+        plan = replace(plan, decisions=decisions_of(plan.resumed_run))
+    if processes.num_processes > 1:
+        refuse_differences(plan, data)
+    weights = () if report is None else label_weights(plan, report)
+    make_deterministic(plan.seed, plan.deterministic)
+    network, origin = first_network(plan, data)
+    if plan.search is not None:
+        ground = Ground(data, weights, plan.seed, plan.deterministic, run.search)
+        plan, watcher = _search(plan, ground, run, network, origin, watcher)
         network, origin = first_network(plan, data)
-        if plan.search is not None:
-            ground = Ground(data, weights, plan.seed, deterministic, run.search)
-            plan, watcher = _search(plan, ground, run, network, origin, watcher)
-            network, origin = first_network(plan, data)
-        training = _begin(plan, data, weights, run, network, origin, watcher)
-        if training.position.ended:
-            tell_finished(run, training.position.ended)
-        elif plan.search is None:
-            announce_plan(plan, data, run, origin)
-            if plan.state is not None:
-                tell_going_on(training.position, plan.state, processes.num_processes)
-        with naming_lost_processes(run):
-            plan, result = _fit(training, plan, data, weights, run, watcher)
-        if processes.is_main_process:
-            finish(run, plan, data, origin, result)
+    training = _begin(plan, data, weights, run, network, origin, watcher)
+    if training.position.ended:
+        tell_finished(run, training.position.ended)
+    elif plan.search is None:
+        announce_plan(plan, data, run, origin)
+        if plan.state is not None:
+            tell_going_on(training.position, plan.state, processes.num_processes)
+    plan, result = _fit(training, plan, data, weights, run, watcher)
+    if processes.is_main_process:
+        finish(run, plan, data, origin, result)
     return result
 
 
@@ -255,7 +259,7 @@ def _open(
     if plan.train_type == "Selfsupervised":
         with PartialState().main_process_first():  # the others find the pseudo-masks made
             return open_regions_to_train_on(plan, run.region_masks, progress), None
-    return check_data(plan, open_data(plan), progress)
+    return all_or_none(lambda: check_data(plan, open_data(plan), progress))
 
 
 def _write_plan(run: RunFolder, plan: Plan, data: TrainingData) -> None:

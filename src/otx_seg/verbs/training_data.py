@@ -26,14 +26,13 @@ from otx_seg.datasets.copies import equal_files
 from otx_seg.datasets.problems import label_problems, shared_images, unvalidated_labels
 from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.regions import Division, open_regions
-from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.errors import DataError, UsageError
 from otx_seg.labels import Labels, labels_to_plain
 from otx_seg.losses.class_weights import class_weights
 from otx_seg.verbs.data import tell_skipped
 from otx_seg.verbs.plan import Plan
 from otx_seg.verbs.task_adaption import adapt_labels, find_new
 from otx_seg.words import count, label_share
-from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -211,6 +210,7 @@ def describe_data(plan: Plan, data: TrainingData) -> dict[str, Any]:
     validated = () if data.val is None else data.val.samples
     return {
         "seed": plan.seed,
+        "deterministic": plan.deterministic,
         "train_root": _resolved(plan.roots.train),
         "val_root": _resolved(plan.roots.val),
         "unlabelled_root": _resolved(plan.roots.unlabelled),
@@ -225,24 +225,6 @@ def describe_data(plan: Plan, data: TrainingData) -> dict[str, Any]:
         "unlabelled": [] if data.unlabelled is None else [data.unlabelled.name(i) for i in range(len(data.unlabelled))],
         "val_images": [str(Path(sample.image).resolve()) for sample in validated[:_LISTED_PATHS]],
     }
-
-
-def recorded_validation(run: RunFolder, data: TrainingData) -> Subset:
-    """The images that a finished training validated on, without reading any to divide them again.
-
-    Args:
-        data: where the training found its images, see `find_training`.
-
-    Raises:
-        OtxError: the run's ``data.json`` cannot be read.
-    """
-    if data.val is not None:
-        return data.val
-    try:
-        taken = set(json.loads(run.data.read_text(encoding="utf-8"))["val"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OtxError(f"{run.data}: cannot be read, so the validation images are unknown ({error})") from error
-    return data.train.without([sample.name for sample in data.train.samples if sample.name not in taken])
 
 
 def _resolved(path: Path | None) -> str | None:

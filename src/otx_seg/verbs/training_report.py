@@ -16,7 +16,7 @@ from otx_seg.report.trials import describe_trials, read_trials
 from otx_seg.training.devices import describe_device
 from otx_seg.training.state import Position
 from otx_seg.training.watcher import TrainResult
-from otx_seg.verbs.auto_configuration import announce, as_lines
+from otx_seg.verbs.decisions import announce, as_lines
 from otx_seg.verbs.plan import Plan
 from otx_seg.words import count
 from otx_seg.workspace.run_folder import RunFolder, delete_tensors, point_latest

@@ -117,8 +117,7 @@ def open_run(
             would lie in a folder of data.
         OtxError: the folder cannot be written to.
     """
-    if output is None:
-        output = _new_folder(outputs, verb)
+    given, output = output, output or _new_folder(outputs, verb)
     refuse_among_data(output, filter(Path.is_dir, data_roots), "give an --output elsewhere")
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: --output names a file; name a folder")
@@ -130,11 +129,13 @@ def open_run(
         )
     made = tuple(folder for folder in (*reversed(output.parents), output) if not folder.exists())
     try:
-        output.mkdir(parents=True, exist_ok=True)
+        output.mkdir(parents=True, exist_ok=given is not None)
         probe = output / f".write-test-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
+        if given is None and isinstance(error, FileExistsError) and output.is_dir():  # by another process, just now
+            return open_run(None, verb, products, overwrite, data_roots, outputs)
         raise OtxError(f"{output}: cannot write there ({error.strerror}); choose another --output") from error
     return RunFolder(output, made)
 

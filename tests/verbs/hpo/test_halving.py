@@ -54,13 +54,13 @@ def test_too_little_time_for_two() -> None:
 
 
 def test_what_a_search_began_with_is_left_for_something_clearly_better() -> None:
-    # At half of a training by a hundredth, at a quarter by two, before a tenth by five.
-    assert chosen({0: 0.500, 1: 0.509, 2: 0.4}, 1, 0.5) == [0]
-    assert chosen({0: 0.500, 1: 0.511, 2: 0.4}, 1, 0.5) == [1]
-    assert chosen({0: 0.500, 1: 0.519}, 1, 0.25) == [0]
-    assert chosen({0: 0.500, 1: 0.521}, 1, 0.25) == [1]
-    assert chosen({0: 0.500, 1: 0.549}, 1, 0.04) == [0]
-    assert chosen({0: 0.500, 1: 0.551}, 1, 0.04) == [1]
+    # At half of a training by two hundredths, at a quarter by four, before a tenth by ten.
+    assert chosen({0: 0.500, 1: 0.519, 2: 0.4}, 1, 0.5) == [0]
+    assert chosen({0: 0.500, 1: 0.521, 2: 0.4}, 1, 0.5) == [1]
+    assert chosen({0: 0.500, 1: 0.539}, 1, 0.25) == [0]
+    assert chosen({0: 0.500, 1: 0.541}, 1, 0.25) == [1]
+    assert chosen({0: 0.500, 1: 0.599}, 1, 0.04) == [0]
+    assert chosen({0: 0.500, 1: 0.601}, 1, 0.04) == [1]
     assert chosen({1: 0.2, 2: 0.1}, 1, 0.1) == [1]  # it failed, or was stopped before
     assert chosen({0: 0.500, 1: 0.600, 2: 0.509, 3: 0.505}, 2, 0.5) == [1, 0]
 

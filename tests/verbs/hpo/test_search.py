@@ -17,16 +17,23 @@ import yaml
 from brief_training import PARAMETERS, same_weights
 from small_network import small_template
 
+from otx_seg.algorithms.supervised import Supervised
 from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.errors import OtxError, UsageError
+from otx_seg.report.trials import Trial, Trials, read_trials, write_trials
 from otx_seg.template import load
+from otx_seg.training import selection
 from otx_seg.training.journal import read_journal
 from otx_seg.training.loop import InterruptedRunError, Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.watcher import SilentWatcher, StepReport, TrainResult, Watcher
 from otx_seg.verbs import start
-from otx_seg.verbs.hpo import length, trial
+from otx_seg.verbs.hpo import first_trial, length, trial
+from otx_seg.verbs.hpo.take_over import take_over_next
+from otx_seg.verbs.hpo.trial import run_of_trial
+from otx_seg.verbs.plan import Plan, Roots
 from otx_seg.verbs.train import train
+from otx_seg.workspace.run_folder import RunFolder
 
 RATE = "learning_parameters.learning_rate"
 BAD_RATE = 1e-6
@@ -186,6 +193,36 @@ class Interrupt(SilentWatcher):
         self.left -= 1
         if self.left == 0:
             os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_signal_in_the_last_step_of_a_trial_costs_no_score(
+    drawn_data: Path, template: Path, searched: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "run"
+    with pytest.raises(InterruptedRunError):
+        run(drawn_data, template, output, RATIO, watcher=Interrupt(4 * FIRST))
+    train(resume_from=output)
+    assert values_of(output) == values_of(searched)
+    assert [one["scores"] for one in trials_of(output)["trials"]] == [
+        one["scores"] for one in trials_of(searched)["trials"]
+    ]
+    assert same_weights(output, searched)
+
+
+def test_a_signal_while_a_trial_is_scored_ends_the_search(
+    drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score = selection.confusion_on_all_processes
+
+    def interrupted(*how: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return score(*how)
+
+    monkeypatch.setattr(selection, "confusion_on_all_processes", interrupted)
+    parameters = BRIEF | {"learning_parameters.use_adaptive_interval": True}  # scores at the rung alone
+    with pytest.raises(InterruptedRunError):
+        run(drawn_data, template, tmp_path / "run", 2.0, parameters=parameters)
+    assert len(list((tmp_path / "run" / "hpo" / "trials").iterdir())) == 1
 
 
 class Crash(SilentWatcher):
@@ -363,6 +400,7 @@ def test_a_time_budget_too_short_for_trials_is_used_without_them(
     drawn_data: Path, template: Path, tmp_path: Path, messages: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(length, "FEWEST_STEPS", 10_000)
+    monkeypatch.setattr(first_trial, "has_learned", lambda score, labels: True)
     parameters = {"learning_parameters.max_minutes": 0.03, "learning_parameters.num_iters": 100_000}
     result = run(drawn_data, template, tmp_path / "run", 1.5, parameters=parameters)
     assert "no search: the 10000 steps" in messages.text
@@ -378,6 +416,60 @@ def test_a_time_budget_too_short_for_trials_is_used_without_them(
     parameters = yaml.safe_load((tmp_path / "run" / "template.yaml").read_text())["hyper_parameters"]
     assert parameters["learning_parameters"]["max_minutes"] == pytest.approx(1.5 * 0.03)
     assert result.elapsed_s > 0.9 * 1.5 * 0.03 * 60
+
+
+def test_a_bad_rate_is_replaced_where_the_time_is_short_too(
+    drawn_data: Path, template: Path, tmp_path: Path, messages: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(length, "FEWEST_STEPS", 10_000)
+    content = load(template).as_dict()
+    content["search_space"] = {"learning_parameters": {"learning_rate": {"low": 3e-3, "high": 3e-2, "log": True}}}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(content))
+    ticks = count()
+    monkeypatch.setattr(time, "monotonic", lambda: 0.01 * next(ticks))  # each look at the clock takes that long
+    parameters = {"learning_parameters.max_minutes": 0.1, "learning_parameters.num_iters": 100_000}
+    parameters |= {"learning_parameters.learning_rate_warmup_iters": 0}
+    run(drawn_data, tmp_path / "own.yaml", tmp_path / "run", 1.5, parameters=parameters)
+    assert "nothing is learned in" in messages.text
+    assert values_of(tmp_path / "run") == [BAD_RATE, 3e-3]
+    assert trials_of(tmp_path / "run")["chosen"] == 1
+    assert load(tmp_path / "run" / "template.yaml").hyper_parameters.learning_parameters.learning_rate == 3e-3
+
+
+def test_a_trial_that_does_not_fit_into_memory_fails_alone(
+    drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = load(template).as_dict()
+    content["search_space"] = {"learning_parameters": {"batch_size": {"low": 2, "high": 8}}}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(content))
+    step = Supervised.training_step
+
+    def greedy(self: Supervised, batch: Any, moment: Any) -> Any:
+        if len(batch["labelled"]["image"]) > 2:
+            torch.empty(1 << 50, dtype=torch.uint8)
+        return step(self, batch, moment)
+
+    monkeypatch.setattr(Supervised, "forward", greedy)
+    run(drawn_data, tmp_path / "own.yaml", tmp_path / "run", 2.0, parameters=BRIEF | {RATE: 1e-3})
+    first, *others = trials_of(tmp_path / "run")["trials"]
+    assert (first["values"], first["outcome"]) == ({"learning_parameters.batch_size": 2}, "chosen")
+    large = [other for other in others if other["values"]["learning_parameters.batch_size"] > 2]
+    assert large
+    assert all(other["outcome"] == "failed" and "memory ran out" in other["failure"] for other in large)
+
+
+def test_of_two_equal_trials_the_one_at_work_fails(tmp_path: Path, template: Path) -> None:
+    both = {RATE: 1e-3}
+    found = Trials(2.0, (0.5,), 1, tuple(Trial(number, both, (0.5,), "stopped", "", 2, 8, 1.0, 1) for number in (0, 1)))
+    folder = RunFolder(tmp_path / "run")
+    write_trials(folder.trials, found)
+    for number in (0, 1):
+        run_of_trial(folder.search, number).checkpoint.parent.mkdir(parents=True)
+        run_of_trial(folder.search, number).checkpoint.touch()
+    plan = Plan(load(template).override(both), "", Roots(tmp_path, None, None, None), 1, None, None, None, None)
+    with pytest.raises(FileNotFoundError):  # the other one has no weights here
+        take_over_next(plan, folder, "the loss became nan")
+    assert [one.outcome for one in read_trials(folder.trials).trials] == ["chosen", "failed"]
 
 
 def test_a_time_budget_is_shared_by_trials(

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 FACTOR = 3
 MOST_TRIALS = 27
-_LEAD, _LARGEST_LEAD = 0.005, 0.05
+_LEAD, _LARGEST_LEAD = 0.01, 0.1
 """A lead in mDice, background included, that says nothing when a training has passed, and at the beginning of one."""
 
 SHORTEST_SHARE = 1 / MOST_TRIALS
@@ -81,8 +81,8 @@ def chosen(scores: Mapping[int, float], count: int, share: float) -> list[int]:
     """The numbers of the trials that go on: the best; of equal ones, those that began first.
 
     Trial 0, with the values that a search begins with, takes the place of the last of them unless it is clearly worse.
-    Trials differ by luck, and what learns fast leads at first by much and in the end by nothing: by 0.005 / share it
-    has to lead, and by 0.05 at most.
+    Trials differ by luck, and what learns fast leads at first by much and in the end by nothing: by 0.01 / share it
+    has to lead, and by 0.1 at most.
 
     Args:
         scores: mDice by number.

@@ -17,7 +17,7 @@ from otx_seg.verbs.plan import Plan
 
 logger = logging.getLogger(__name__)
 
-FEWEST_STEPS = 1000
+FEWEST_STEPS = 500
 """Steps before which the fastest start is ahead, not the best training; half of a training's if it has fewer than twice
 as many."""
 

@@ -26,15 +26,9 @@ from otx_seg.training.loop import InterruptedRunError
 from otx_seg.training.state import random_state
 from otx_seg.training.stopping import StopRequest
 from otx_seg.training.watcher import SilentWatcher, Watcher
-from otx_seg.verbs.hpo.halving import Halving, chosen, plan_halving, survivors
-from otx_seg.verbs.hpo.length import (
-    fewest_steps,
-    minutes_of,
-    plan_search,
-    ways_to_longer_trials,
-    with_enough_time,
-    with_time_left,
-)
+from otx_seg.verbs.hpo.first_trial import measured, without_idle_start
+from otx_seg.verbs.hpo.halving import chosen, survivors
+from otx_seg.verbs.hpo.length import minutes_of, plan_search, with_enough_time, with_time_left
 from otx_seg.verbs.hpo.progress import WholeJob
 from otx_seg.verbs.hpo.settings import write_settings
 from otx_seg.verbs.hpo.study import Study
@@ -50,8 +44,6 @@ from otx_seg.workspace.run_folder import RunFolder, delete_tensors
 logger = logging.getLogger(__name__)
 
 _SAVING_S = 120.0  # for processes that were asked to end
-_SLOW_START = 4.0  # times as fast may a training become after its first steps
-_MARGIN = 1.02  # the speed of the next steps is an estimate
 
 
 class Search:
@@ -94,7 +86,7 @@ class Search:
         """Search, or go on with a search; the plan of the training that is left, to be resumed.
 
         Raises:
-            InterruptedRunError: by a signal; everything is saved.
+            InterruptedRunError: by a signal; the search can go on.
             OtxError: all trials failed, or something else than a trial did.
         """
         self._prepare()
@@ -109,7 +101,7 @@ class Search:
                     self.chosen = self._search()
             except (InterruptedRunError, KeyboardInterrupt) as error:
                 raise InterruptedRunError(
-                    "the search was interrupted; everything is saved", resume_command(TRAIN, self.run.path)
+                    "the search was interrupted; what is done is saved", resume_command(TRAIN, self.run.path)
                 ) from error
         found = self._found()
         return take_over(self._with_time_left(found), self.run, found)
@@ -150,53 +142,19 @@ class Search:
         recorded = self.study.halving()
         if recorded is None:
             if minutes_of(self.plan):
-                self._measure()
+                begin = self.study.measured() or self.halving.rungs[0]
+                self.halving = measured(self.plan, self.ground.data, self.halving, begin, self._train_first)
             self.study.record_halving(self.halving)
         else:
             self.halving = recorded
 
-    def _measure(self) -> None:
-        """Train trial 0 until its score means something; how long that takes decides how many trials there are."""
-        steps, longest = fewest_steps(self.plan.template, self.ground.data), min(self.settings.ratio - 1.0, 1.0)
-        share, outcome = self._train_first(self.study.measured() or self.halving.rungs[0])
-        # The first steps wait for processes to start and for images to be decoded; those that follow do not.
-        speed = _SLOW_START * outcome.steps / share
-        while not outcome.failure and outcome.steps < steps:
-            missing = (steps - outcome.steps) / max(speed, 1.0)
-            if share + missing > longest:
-                self._do_without(share, steps, outcome.steps)
-                return
-            before, made = share, outcome.steps
-            share, outcome = self._train_first(min(share + _MARGIN * missing, longest))
-            speed = (outcome.steps - made) / (share - before)
-        if share > self.halving.rungs[0]:
-            self.halving = plan_halving(self.settings.ratio, share) or self.halving
-
-    def _train_first(self, share: float) -> tuple[float, Outcome]:
-        """The share, and trial 0 there."""
+    def _train_first(self, share: float) -> Outcome:
+        """Trial 0 at a share of a training."""
         self.study.record_measured(share)
         self.running[self.workers.start(self._stretch(0, share))] = 0
         future = first_done(list(self.running), self._check).pop()
         del self.running[future]
-        return share, future.result()
-
-    def _do_without(self, share: float, steps: int, made: int) -> None:
-        """Go on with trial 0 alone.
-
-        Args:
-            share: of the training that has passed.
-            steps: that a trial needs.
-            made: those that trial 0 has made.
-        """
-        needed = share * steps / max(made, 1)
-        logger.warning(
-            "no search: the %d steps after which trials can be compared take %.0f %% of this training, too much for "
-            "two of them; give it %s. Going on with the values as they are",
-            steps,
-            100 * needed,
-            " or ".join(ways_to_longer_trials(self.plan, self.ground.data, needed, made / share)),
-        )
-        self.halving = Halving(1, (share,))
+        return future.result()
 
     def _tell_what_follows(self) -> None:
         if self.halving.trials == 1:
@@ -227,7 +185,8 @@ class Search:
                 reason = next(iter(outcomes.values())).failure
                 raise OtxError(f"no trial came to {100 * share:.0f} % of a training: {reason}")
             is_last = rung == len(self.halving.rungs) - 1  # those are needed if the best one fails later
-            going_on = chosen(scores, survivors(len(left)), share)
+            candidates = without_idle_start(scores, len(self.ground.data.train.labels))
+            going_on = chosen(candidates, survivors(len(left)), share)
             for number in set(left) - set(scores if is_last else going_on):
                 delete_tensors(self.ground.run_of(number).path)
             left = going_on

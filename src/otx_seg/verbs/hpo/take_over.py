@@ -8,7 +8,7 @@ from dataclasses import replace
 from otx_seg.report.trials import Trials, describe_trials, describe_values, read_trials, write_trials
 from otx_seg.template.search_space import values_of
 from otx_seg.training.checkpoint import read_checkpoint
-from otx_seg.verbs.auto_configuration import plain, with_found
+from otx_seg.verbs.decisions import plain, with_found
 from otx_seg.verbs.hpo.trial import run_of_trial
 from otx_seg.verbs.plan import Plan
 from otx_seg.workspace.atomic import write_atomic, write_json, write_text
@@ -47,7 +47,8 @@ def take_over_next(plan: Plan, run: RunFolder, failure: str) -> Plan | None:
         return None
     found = read_trials(run.trials)
     # Not the chosen one if this process was killed before the first checkpoint of the other one.
-    at_work = next(trial for trial in found.trials if trial.values == values_of(plan.template, trial.values))
+    candidates = [trial for trial in found.trials if trial.values == values_of(plan.template, trial.values)]
+    at_work = next((trial for trial in candidates if trial.number == found.chosen), candidates[0])
     failed = replace(at_work, outcome="failed", failure=failure)
     trials = [failed if trial is at_work else trial for trial in found.trials]
     left = [

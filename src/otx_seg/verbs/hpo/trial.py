@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from otx_seg.datasets import TrainingData
+from otx_seg.datasets.memory_cache import room_for
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import read_checkpoint
 from otx_seg.training.journal import read_journal
@@ -127,6 +128,9 @@ def _open(ground: Ground, stretch: Stretch, run: RunFolder, watcher: Watcher) ->
     restore_random_state(beginning["random"])
     origin, weights = beginning["origin"], ground.label_weights
     template = _with_its_share(stretch.template, ground.at_once)
+    if stretch.number > 0:
+        # What would go on with smaller batches would be another trial than the one that is compared.
+        template = template.override({"learning_parameters.auto_adapt_batch_size": "None"})
     training = start_training(template, network, origin, ground.data, weights, run, ground.seed, watcher)
     if run.checkpoint.exists():
         training.resume(read_checkpoint(run.checkpoint))
@@ -137,7 +141,8 @@ def _with_its_share(template: Template, trials: int) -> Template:
     """A template for one of so many trials at once: what it takes of the machine does not change what is learned."""
     parameters = template.hyper_parameters
     cache, workers = parameters.algo_backend.mem_cache_size, parameters.learning_parameters.num_workers
-    share = {"algo_backend.mem_cache_size": cache // trials, "learning_parameters.num_workers": workers // trials}
+    cache = room_for(cache) // trials  # now, as long as none of them has taken any
+    share = {"algo_backend.mem_cache_size": cache, "learning_parameters.num_workers": workers // trials}
     return template.override(share) if trials > 1 else template
 
 
