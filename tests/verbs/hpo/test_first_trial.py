@@ -29,11 +29,16 @@ class FirstTrial:
     def __init__(self, total: int, score: float = 0.5, failure: str = "") -> None:
         self.total, self.score, self.failure = total, score, failure
         self.shares: list[float] = []
+        self.outcomes: list[Outcome] = []
 
     def __call__(self, share: float) -> Outcome:
         self.shares.append(share)
         score = None if self.failure else self.score
-        return Outcome(score, share, 0, int(share * self.total), 60.0, self.failure, 1)
+        self.outcomes.append(Outcome(score, share, 0, int(share * self.total), 60.0, self.failure, 1))
+        return self.outcomes[-1]
+
+    def first(self) -> Outcome:
+        return self.outcomes[0]
 
 
 def length(drawn: TrainingData, trial: FirstTrial) -> Halving:
@@ -41,7 +46,7 @@ def length(drawn: TrainingData, trial: FirstTrial) -> Halving:
         {"learning_parameters.max_minutes": 10.0, "learning_parameters.num_iters": 100_000}
     )
     plan = Plan(template, "", Roots(Path(), None, None, None), 42, None, None, None, None, Settings(1.1, None))
-    return measured(plan, drawn, SHORTEST, 1 / 27, trial)
+    return measured(plan, drawn, SHORTEST, 1 / 27, trial, trial.first)
 
 
 def test_the_shortest_trials_where_they_make_enough_steps(drawn: TrainingData) -> None:
@@ -54,9 +59,17 @@ def test_trials_are_as_long_as_the_fewest_steps_take(drawn: TrainingData) -> Non
     trial = FirstTrial(6000)  # 222 steps in 1/27, 500 in 1/12
     found = length(drawn, trial)
     assert found.trials == 2
-    assert 1 / 12 <= found.rungs[0] <= 1.1 / 12
+    assert found.looks
+    assert found.rungs[0] == 1 / 27
+    assert 1 / 12 <= found.rungs[1] <= 1.1 / 12
     assert trial.shares == sorted(trial.shares)
-    assert trial.shares[-1] == found.rungs[0]
+    assert trial.shares[-1] == found.rungs[1]
+
+
+def test_a_look_has_to_be_worth_it(drawn: TrainingData) -> None:
+    found = length(drawn, FirstTrial(10_000))  # 370 steps in 1/27, 500 in 1/20
+    assert not found.looks
+    assert 1 / 20 <= found.rungs[0] <= 1.1 / 20
 
 
 def test_without_time_for_two_the_first_goes_on_alone(drawn: TrainingData, messages: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from otx_seg.verbs.hpo.halving import MOST_TRIALS, Halving, chosen, plan_halving
+from otx_seg.verbs.hpo.halving import MOST_TRIALS, Halving, chosen, plan_halving, promising
 
 
 def test_the_ratio_counts_what_stopped_trials_cost() -> None:
@@ -63,6 +63,12 @@ def test_what_a_search_began_with_is_left_for_something_clearly_better() -> None
     assert chosen({0: 0.500, 1: 0.601}, 1, 0.04) == [1]
     assert chosen({1: 0.2, 2: 0.1}, 1, 0.1) == [1]  # it failed, or was stopped before
     assert chosen({0: 0.500, 1: 0.600, 2: 0.509, 3: 0.505}, 2, 0.5) == [1, 0]
+
+
+def test_a_first_look_stops_what_does_not_lead() -> None:
+    assert promising({0: 0.50, 1: 0.54, 2: 0.56, 3: 0.551}) == [0, 2, 3]
+    assert promising({0: 0.50, 1: 0.2}) == [0]
+    assert promising({2: 0.1, 1: 0.2}) == [1, 2]  # the start failed
 
 
 def test_of_equal_trials_the_first_is_the_best() -> None:

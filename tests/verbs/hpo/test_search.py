@@ -28,7 +28,7 @@ from otx_seg.training.loop import InterruptedRunError, Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.watcher import SilentWatcher, StepReport, TrainResult, Watcher
 from otx_seg.verbs import start
-from otx_seg.verbs.hpo import first_trial, length, trial
+from otx_seg.verbs.hpo import first_trial, halving, length, trial
 from otx_seg.verbs.hpo.take_over import take_over_next
 from otx_seg.verbs.hpo.trial import run_of_trial
 from otx_seg.verbs.plan import Plan, Roots
@@ -434,6 +434,29 @@ def test_a_bad_rate_is_replaced_where_the_time_is_short_too(
     assert values_of(tmp_path / "run") == [BAD_RATE, 3e-3]
     assert trials_of(tmp_path / "run")["chosen"] == 1
     assert load(tmp_path / "run" / "template.yaml").hyper_parameters.learning_parameters.learning_rate == 3e-3
+
+
+def test_trials_that_do_not_lead_at_a_first_look_end_there(
+    drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(length, "FEWEST_STEPS", 20)
+    monkeypatch.setattr(halving, "_PROMISING", 2.0)  # more than any lead
+    ticks = count()
+    monkeypatch.setattr(time, "monotonic", lambda: 0.01 * next(ticks))  # each look at the clock takes that long
+    parameters = {"learning_parameters.max_minutes": 0.25, "learning_parameters.num_iters": 100_000}
+    parameters |= {"learning_parameters.learning_rate_warmup_iters": 0, RATE: 1e-3}
+    output = tmp_path / "run"
+    with pytest.raises(RuntimeError):
+        run(drawn_data, template, output, 1.2, parameters=parameters, watcher=Crash(30))
+    train(resume_from=output)
+    found = trials_of(output)
+    first, *others = found["trials"]
+    assert found["rungs"][0] == 1 / 27
+    assert found["rungs"][1] > 1.5 / 27
+    assert (len(first["scores"]), first["outcome"], first["steps"] >= 20) == (2, "chosen", True)
+    assert others
+    assert all(len(other["scores"]) == 1 and other["steps"] < first["steps"] for other in others)
+    assert all((output / "hpo" / "trials" / str(other["number"])).is_dir() for other in others)
 
 
 def test_a_trial_that_does_not_fit_into_memory_fails_alone(

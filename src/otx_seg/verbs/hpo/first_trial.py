@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from otx_seg.datasets import TrainingData
 from otx_seg.verbs.hpo.halving import Halving, plan_halving
@@ -16,10 +17,16 @@ logger = logging.getLogger(__name__)
 _SLOW_START = 4.0  # times as fast may a training become after its first steps
 _MARGIN = 1.02  # the speed of the next steps is an estimate
 _CLEARLY = 0.05  # of mDice
+_WORTH_A_LOOK = 1.5  # times as long as a look has trials to be
 
 
 def measured(
-    plan: Plan, data: TrainingData, halving: Halving, begin: float, train: Callable[[float], Outcome]
+    plan: Plan,
+    data: TrainingData,
+    halving: Halving,
+    begin: float,
+    train: Callable[[float], Outcome],
+    first: Callable[[], Outcome | None],
 ) -> Halving:
     """Train trial 0 until its score means something; how long that takes decides how many trials there are.
 
@@ -27,10 +34,14 @@ def measured(
     then: it is the training. Unless it learns nothing: then a second one is trained as far as the time allows, since
     what it learns, if it does, is no matter of luck.
 
+    Where trials have to be longer than what trial 0 was trained for at first, the others are looked at there: most of
+    them are not ahead then, and end at once.
+
     Args:
         halving: of the search, if trials could be as short as can be.
         begin: share of a training, above 0 and up to 1, to which trial 0 is trained first.
         train: trains it up to a share of a training, from where it was paused.
+        first: how it did when it was paused for the first time.
     """
     assert plan.search is not None
     steps, longest = fewest_steps(plan.template, data), min(plan.search.ratio - 1.0, 1.0)
@@ -46,6 +57,9 @@ def measured(
         speed = (outcome.steps - made) / (share - before)
     if share > halving.rungs[0]:
         halving = plan_halving(plan.search.ratio, share) or halving
+    early = first()
+    if early is not None and early.score is not None and _WORTH_A_LOOK * early.share <= halving.rungs[0]:
+        halving = replace(halving, rungs=(early.share, *halving.rungs), looks=True)
     return halving
 
 

@@ -17,6 +17,9 @@ MOST_TRIALS = 27
 _LEAD, _LARGEST_LEAD = 0.01, 0.1
 """A lead in mDice, background included, that says nothing when a training has passed, and at the beginning of one."""
 
+_PROMISING = 0.05
+"""A lead at a first look without which a trial will hardly have the one it needs."""
+
 SHORTEST_SHARE = 1 / MOST_TRIALS
 """Share of a training below which scores say little of what becomes of it."""
 
@@ -28,10 +31,12 @@ class Halving:
     Attributes:
         trials: how many begin.
         rungs: shares of a training, 0 to 1, at which trials are stopped; three times as long from one to the next.
+        looks: whether the first one is for a look: it is too early to choose, and not to stop what does not lead.
     """
 
     trials: int
     rungs: tuple[float, ...]
+    looks: bool = False
 
     def ratio(self) -> float:
         """Time of search and winner together as a multiple of a training's."""
@@ -93,6 +98,16 @@ def chosen(scores: Mapping[int, float], count: int, share: float) -> list[int]:
     if 0 not in found and scores[found[-1]] - scores.get(0, -math.inf) < min(_LEAD / share, _LARGEST_LEAD):
         found[-1] = 0
     return found
+
+
+def promising(scores: Mapping[int, float]) -> list[int]:
+    """The numbers of the trials that go on from a first look: trial 0, and those that clearly lead it.
+
+    Args:
+        scores: mDice by number; without trial 0, if it failed, all others go on.
+    """
+    start = scores.get(0, -math.inf)
+    return [number for number in sorted(scores) if number == 0 or scores[number] >= start + _PROMISING]
 
 
 def _rungs(trials: int) -> int:

@@ -4,7 +4,8 @@
    of its range up and down, learning rates first; after them Optuna's TPE chooses from the scores so far.
 2. All start from the same weights, with the same seed and split, and follow the learning rate of a whole training.
 3. At each rung the best third goes on from where it was paused, the others are stopped and their weights deleted. Those
-   stopped at the last rung keep theirs. Trial 0 goes on as long as those that do are not clearly better.
+   stopped at the last rung, or at a first look, keep theirs. Trial 0 goes on as long as those that do are not clearly
+   better.
 4. The last one left is the training itself: it is taken over into the run and goes on to its end, under a time budget
    with the time that the search has left over. If its loss diverges on the way, the best of the others of the last rung
    goes on instead.
@@ -27,7 +28,7 @@ from otx_seg.training.state import random_state
 from otx_seg.training.stopping import StopRequest
 from otx_seg.training.watcher import SilentWatcher, Watcher
 from otx_seg.verbs.hpo.first_trial import measured, without_idle_start
-from otx_seg.verbs.hpo.halving import chosen, survivors
+from otx_seg.verbs.hpo.halving import chosen, promising, survivors
 from otx_seg.verbs.hpo.length import minutes_of, plan_search, with_enough_time, with_time_left
 from otx_seg.verbs.hpo.progress import WholeJob
 from otx_seg.verbs.hpo.settings import write_settings
@@ -143,10 +144,14 @@ class Search:
         if recorded is None:
             if minutes_of(self.plan):
                 begin = self.study.measured() or self.halving.rungs[0]
-                self.halving = measured(self.plan, self.ground.data, self.halving, begin, self._train_first)
+                how = (begin, self._train_first, self.study.first_outcome)
+                self.halving = measured(self.plan, self.ground.data, self.halving, *how)
             self.study.record_halving(self.halving)
         else:
             self.halving = recorded
+        first = self.study.first_outcome()
+        if self.halving.looks and first is not None:
+            self.study.record(0, 0, first)
 
     def _train_first(self, share: float) -> Outcome:
         """Trial 0 at a share of a training."""
@@ -154,7 +159,10 @@ class Search:
         self.running[self.workers.start(self._stretch(0, share))] = 0
         future = first_done(list(self.running), self._check).pop()
         del self.running[future]
-        return future.result()
+        outcome = future.result()
+        if self.study.first_outcome() is None:
+            self.study.record_first_outcome(outcome)
+        return outcome
 
     def _tell_what_follows(self) -> None:
         if self.halving.trials == 1:
@@ -185,13 +193,16 @@ class Search:
                 reason = next(iter(outcomes.values())).failure
                 raise OtxError(f"no trial came to {100 * share:.0f} % of a training: {reason}")
             is_last = rung == len(self.halving.rungs) - 1  # those are needed if the best one fails later
+            is_look = self.halving.looks and rung == 0
             candidates = without_idle_start(scores, len(self.ground.data.train.labels))
-            going_on = chosen(candidates, survivors(len(left)), share)
-            for number in set(left) - set(scores if is_last else going_on):
+            going_on = promising(scores) if is_look else chosen(candidates, survivors(len(left)), share)
+            for number in set(left) - set(scores if is_last or is_look else going_on):
                 delete_tensors(self.ground.run_of(number).path)
             left = going_on
             if len(left) > 1:
                 logger.info("at %.0f %%: the trials %s go on", 100 * share, ", ".join(map(str, left)))
+            elif not is_look:
+                break
         return left[0]
 
     def _reach(self, rung: int, numbers: list[int]) -> dict[int, Outcome]:

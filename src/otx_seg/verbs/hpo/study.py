@@ -21,6 +21,7 @@ from otx_seg.verbs.hpo.trial import Outcome
 _JOURNAL = "journal.log"
 _HALVING = "halving"
 _MEASURED = "measured"
+_FIRST = "first"
 _KNOWN_SHARE = 1 / 3
 """Share of the trials that have to be known before scores say where to look; what is missing is drawn at random."""
 
@@ -146,10 +147,19 @@ class Study:
         """Keep that, so that trial 0 is not judged at less by whoever goes on with the search."""
         self.study.set_user_attr(_MEASURED, share)
 
+    def first_outcome(self) -> Outcome | None:
+        """How trial 0 did where it was paused for the first time, before the length of the search was settled."""
+        recorded = self.study.user_attrs.get(_FIRST)
+        return None if recorded is None else Outcome(**recorded)
+
+    def record_first_outcome(self, outcome: Outcome) -> None:
+        """Keep that, for others to be compared with."""
+        self.study.set_user_attr(_FIRST, asdict(outcome))
+
     def halving(self) -> Halving | None:
         """The length that the search was given, once it is settled."""
         recorded = self.study.user_attrs.get(_HALVING)
-        return None if recorded is None else Halving(recorded["trials"], tuple(recorded["rungs"]))
+        return None if recorded is None else Halving(**{**recorded, "rungs": tuple(recorded["rungs"])})
 
     def record_halving(self, halving: Halving) -> None:
         """Settle the length of the search."""

@@ -65,7 +65,7 @@ def take_over_next(plan: Plan, run: RunFolder, failure: str) -> Plan | None:
         failed.number,
         describe_values(failed.values),
         failure,
-        100 * found.rungs[-1],
+        100 * found.rungs[len(following.scores) - 1],
         following.number,
         describe_values(following.values),
     )
