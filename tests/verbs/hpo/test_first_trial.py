@@ -93,10 +93,17 @@ def test_a_first_trial_that_fails_says_nothing_of_the_length(drawn: TrainingData
 
 
 def test_a_start_that_learned_nothing_gives_way_to_what_learned_something() -> None:
-    assert without_idle_start({0: 0.2, 1: 0.3}, 6) == {1: 0.3}
-    assert without_idle_start({0: 0.2, 1: 0.24}, 6) == {0: 0.2, 1: 0.24}  # by luck
-    assert without_idle_start({0: 0.3, 1: 0.4}, 6) == {0: 0.3, 1: 0.4}
-    assert without_idle_start({1: 0.4}, 6) == {1: 0.4}  # the start failed
+    assert without_idle_start({0: 0.2, 1: 0.3}, 6, False) == {1: 0.3}
+    assert without_idle_start({0: 0.2, 1: 0.24}, 6, False) == {0: 0.2, 1: 0.24}  # by luck
+    assert without_idle_start({0: 0.3, 1: 0.4}, 6, False) == {0: 0.3, 1: 0.4}
+    assert without_idle_start({1: 0.4}, 6, True) == {1: 0.4}  # the start failed
+    assert without_idle_start({0: 0.2}, 6, True) == {0: 0.2}  # the others did
+
+
+def test_of_what_learned_nothing_the_usual_values_go_on() -> None:
+    assert without_idle_start({0: 0.14, 1: 0.14}, 6, True) == {1: 0.14}
+    assert without_idle_start({0: 0.14, 1: 0.13}, 6, True) == {0: 0.14, 1: 0.13}
+    assert without_idle_start({0: 0.3, 1: 0.31}, 6, True) == {0: 0.3, 1: 0.31}
 
 
 def test_answers_that_do_not_look_at_the_image_have_learned_nothing() -> None:

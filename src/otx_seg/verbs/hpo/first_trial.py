@@ -88,16 +88,18 @@ def _too_short(plan: Plan, data: TrainingData, share: float, steps: int, outcome
     return Halving(2, (share,))
 
 
-def without_idle_start(scores: Mapping[int, float], labels: int) -> Mapping[int, float]:
+def without_idle_start(scores: Mapping[int, float], labels: int, outside: bool) -> Mapping[int, float]:
     """The scores by the number of a trial; without that of trial 0 if it has learned nothing, and another more.
 
     Args:
         labels: see `has_learned`.
+        outside: whether its values lie outside of what is searched: then it is enough that another is no worse.
     """
     start = scores.get(0)
-    if start is None or has_learned(start, labels) or max(scores.values()) < start + _CLEARLY:
+    others = {number: score for number, score in scores.items() if number != 0}
+    if start is None or not others or has_learned(start, labels):
         return scores
-    return {number: score for number, score in scores.items() if number != 0}
+    return others if max(others.values()) >= start + (0.0 if outside else _CLEARLY) else scores
 
 
 def has_learned(score: float | None, labels: int) -> bool:

@@ -194,7 +194,8 @@ class Search:
                 raise OtxError(f"no trial came to {100 * share:.0f} % of a training: {reason}")
             is_last = rung == len(self.halving.rungs) - 1  # those are needed if the best one fails later
             is_look = self.halving.looks and rung == 0
-            candidates = without_idle_start(scores, len(self.ground.data.train.labels))
+            labels = len(self.ground.data.train.labels)
+            candidates = without_idle_start(scores, labels, self.study.starts_outside)
             going_on = promising(scores) if is_look else chosen(candidates, survivors(len(left)), share)
             for number in set(left) - set(scores if is_last or is_look else going_on):
                 delete_tensors(self.ground.run_of(number).path)

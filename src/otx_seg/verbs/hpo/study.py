@@ -111,6 +111,11 @@ class Study:
             return trial.suggest_int(name, int(limits.low), int(limits.high), log=limits.log)
         return trial.suggest_float(name, limits.low, limits.high, log=limits.log)
 
+    @property
+    def starts_outside(self) -> bool:
+        """Whether trial 0 has values that lie outside of the space."""
+        return any(self._nearest(name) != value for name, value in self.first.items())
+
     def _nearest(self, name: str) -> Any:
         """The value in the space that is nearest to the first trial's."""
         return self._inside(name, self.first[name])
@@ -131,7 +136,7 @@ class Study:
                 self.study.set_user_attr(_key(number, rung), asdict(outcome))
             if self.study.get_trials(deepcopy=False)[number].state.is_finished():
                 return
-            if number == 0 and any(self._nearest(name) != value for name, value in self.first.items()):
+            if number == 0 and self.starts_outside:
                 self.study.tell(number, state=TrialState.FAIL)  # says nothing about the space it lies outside
             elif outcome.score is None:
                 # Not FAIL, which would be as if it had never been: the next trials should keep away from its values.
