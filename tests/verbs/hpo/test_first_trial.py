@@ -66,6 +66,12 @@ def test_trials_are_as_long_as_the_fewest_steps_take(drawn: TrainingData) -> Non
     assert trial.shares[-1] == found.rungs[1]
 
 
+def test_there_is_no_look_before_something_is_learned(drawn: TrainingData) -> None:
+    found = length(drawn, FirstTrial(6000, score=0.2))
+    assert not found.looks
+    assert 1 / 12 <= found.rungs[0] <= 1.1 / 12
+
+
 def test_a_look_has_to_be_worth_it(drawn: TrainingData) -> None:
     found = length(drawn, FirstTrial(10_000))  # 370 steps in 1/27, 500 in 1/20
     assert not found.looks

@@ -441,6 +441,7 @@ def test_trials_that_do_not_lead_at_a_first_look_end_there(
 ) -> None:
     monkeypatch.setattr(length, "FEWEST_STEPS", 20)
     monkeypatch.setattr(halving, "_PROMISING", 2.0)  # more than any lead
+    monkeypatch.setattr(first_trial, "has_learned", lambda score, labels: True)
     ticks = count()
     monkeypatch.setattr(time, "monotonic", lambda: 0.01 * next(ticks))  # each look at the clock takes that long
     parameters = {"learning_parameters.max_minutes": 0.25, "learning_parameters.num_iters": 100_000}

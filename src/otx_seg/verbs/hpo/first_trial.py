@@ -34,8 +34,8 @@ def measured(
     then: it is the training. Unless it learns nothing: then a second one is trained as far as the time allows, since
     what it learns, if it does, is no matter of luck.
 
-    Where trials have to be longer than what trial 0 was trained for at first, the others are looked at there: most of
-    them are not ahead then, and end at once.
+    Where trials have to be longer than what trial 0 was trained for at first, and it has learned something by then, the
+    others are looked at there: most of them are not ahead, and end at once.
 
     Args:
         halving: of the search, if trials could be as short as can be.
@@ -58,9 +58,11 @@ def measured(
     if share > halving.rungs[0]:
         halving = plan_halving(plan.search.ratio, share) or halving
     early = first()
-    if early is not None and early.score is not None and _WORTH_A_LOOK * early.share <= halving.rungs[0]:
-        halving = replace(halving, rungs=(early.share, *halving.rungs), looks=True)
-    return halving
+    if early is None or _WORTH_A_LOOK * early.share > halving.rungs[0]:
+        return halving
+    if not has_learned(early.score, len(data.train.labels)):
+        return halving  # what nobody has learned by then tells nobody apart
+    return replace(halving, rungs=(early.share, *halving.rungs), looks=True)
 
 
 def _too_short(plan: Plan, data: TrainingData, share: float, steps: int, outcome: Outcome) -> Halving:
