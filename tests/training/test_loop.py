@@ -147,9 +147,7 @@ def test_processes_leave_together_once_all_is_saved(
     assert same_weights(tmp_path / "run", finished)
 
 
-def test_a_signal_during_the_last_validation_is_heard(
-    drawn_data: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_signal_during_the_last_validation_is_heard(drawn_data: Path, finished: Path, tmp_path: Path) -> None:
     class Interrupt(SilentWatcher):
         def on_validation(self, report: ValidationReport) -> None:
             if report.step == 9:

@@ -25,7 +25,7 @@ from otx_seg.template import load
 from otx_seg.training.loop import InterruptedRunError
 from otx_seg.verbs import run as run_module
 from otx_seg.verbs.build import build
-from otx_seg.verbs.job import STATE, Asked, Job, SilentDisplay, digest_of, read_state
+from otx_seg.verbs.job import STATE, Asked, Job, SilentDisplay, read_state
 from otx_seg.verbs.job_steps import STEPS, Step, _measured_on
 from otx_seg.verbs.place import open_place
 from otx_seg.verbs.run import run
@@ -309,29 +309,6 @@ def test_a_damaged_state(counted: Counted, data: Path, here: Path, text: str) ->
     with pytest.raises(UsageError, match=r"run.json: cannot be read .*--overwrite"):
         run(data / "train", output="job")
     assert run(data / "train", output="job", overwrite=True).skipped == ()
-
-
-def test_a_digest_sees_names_sizes_and_times(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    file = tmp_path / "a" / "b"
-    seen = set()
-    for text, when in (("x", 1), ("y", 1), ("yy", 1), ("yy", 2)):
-        file.write_text(text)
-        os.utime(file, (when, when))
-        seen.add(digest_of(tmp_path))
-    file.rename(tmp_path / "a" / "c")
-    seen.add(digest_of(tmp_path))
-    assert digest_of(tmp_path / "a" / "c") != digest_of(tmp_path / "a" / "gone")
-    # Data sets may consist of links, and what changes is behind them.
-    elsewhere = tmp_path.parent / f"{tmp_path.name}-elsewhere"
-    elsewhere.mkdir()
-    (tmp_path / "linked").symlink_to(elsewhere)
-    before = digest_of(tmp_path)
-    (elsewhere / "mask.png").touch()
-    assert digest_of(tmp_path) != before
-    (tmp_path / "linked").unlink()
-    assert len(seen) == 4  # "x" and "y" differ in nothing that is looked at
-    assert digest_of(tmp_path) in seen
 
 
 def test_the_whole_job(data: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,16 +93,17 @@ def find_labels(root: Path, masks: Sequence[str]) -> tuple[Labels, MaskCode]:
     values = sorted({value for one in found if one.values is not None for value in one.values.tolist()})
     if any(one.values is None for one in found) or _palettes_differ(found):
         colors = _all_colors(root, found)
-        if len(colors) <= _FEW:
+        if _WHITE in colors and len(colors) <= _FEW:
             others = [color for color in colors if color not in (_BLACK, _WHITE)]
-            in_doubt = _WHITE in colors and all(len(set(color)) == 1 for color in others)
-            _refuse_smooth_edges(root, found, "white", others, in_doubt, advice)
+            in_doubt = all(len(set(color)) == 1 for color in others)
+            _refuse_smooth_edges(root, found, others, in_doubt, True, advice)
         return _of_colors(root, colors, advice)
     if values == [0, IGNORE_INDEX]:
         return _of_colors(root, [_BLACK, _WHITE], advice)
-    others = [value for value in values if value not in (0, IGNORE_INDEX)]
-    in_doubt = IGNORE_INDEX in values and others != list(range(1, len(others) + 1))
-    _refuse_smooth_edges(root, found, str(IGNORE_INDEX), others, in_doubt, advice)
+    if IGNORE_INDEX in values:
+        others = [value for value in values if value not in (0, IGNORE_INDEX)]
+        in_doubt = others != list(range(1, len(others) + 1))
+        _refuse_smooth_edges(root, found, others, in_doubt, False, advice)
     return _of_values(root, [value for value in values if value != IGNORE_INDEX], advice)
 
 
@@ -169,26 +170,25 @@ def _all_colors(root: Path, found: Sequence[_Found]) -> list[Color]:
 
 
 def _refuse_smooth_edges(
-    root: Path, found: Sequence[_Found], ignored: str, others: Sequence[object], in_doubt: bool, advice: str
+    root: Path, found: Sequence[_Found], others: Sequence[object], in_doubt: bool, by_color: bool, advice: str
 ) -> None:
     """Black and white masks that were resized smoothly have values between: no labels, while white is one.
 
     Args:
-        ignored: the value or colour that would be.
-        others: values or colours beside it and 0 or black.
+        found: in some of which 255 or white is.
+        others: values or colours beside that and 0 or black.
         in_doubt: whether these do not look like labels: then it is enough that they are fewer.
+        by_color: whether the masks are read by colour.
 
     Raises:
-        DataError: far fewer pixels have other values than the one to be ignored.
+        DataError: far fewer pixels have other values than the one that would be ignored.
     """
     if not others:
-        return
-    by_color = ignored == "white"
-    if not any(_holds_white(one, by_color) for one in found):
         return
     with ThreadPoolExecutor(processor_count()) as pool:
         counts = np.sum(list(pool.map(partial(_count_white_and_others, by_color), found)), axis=0)
     white, beside = counts.tolist()
+    ignored = "white" if by_color else str(IGNORE_INDEX)
     if white > beside * (1 if in_doubt else _NEGLIGIBLE):
         more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
         raise DataError(
@@ -197,12 +197,6 @@ def _refuse_smooth_edges(
             f"like this. Set what lies between to 0 or 255; if {ignored} is to be ignored and the others are labels, "
             f"{advice}"
         )
-
-
-def _holds_white(one: _Found, by_color: bool) -> bool:
-    if by_color and one.colors is not None:
-        return _WHITE in _tuples(one.colors)
-    return one.values is not None and IGNORE_INDEX in one.values
 
 
 def _count_white_and_others(by_color: bool, one: _Found) -> tuple[int, int]:

@@ -14,8 +14,8 @@ from otx_seg.datasets.conversion import write_as_folders
 from otx_seg.datasets.split import check_same_labels
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.labels import Labels
+from otx_seg.runtime.digest import digest_of
 from otx_seg.verbs.data import tell_skipped
-from otx_seg.verbs.job import digest_of
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.data_folders import refuse_among_data
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
@@ -13,7 +11,7 @@ from typing import Any, Protocol
 
 from otx_seg.datasets import AS_IT_LOOKS, HowToRead
 from otx_seg.errors import OtxError, UsageError
-from otx_seg.runtime.image_files import file_names
+from otx_seg.runtime.digest import digest_of
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import differences
 from otx_seg.training.watcher import SilentWatcher, Watcher
@@ -136,20 +134,6 @@ class Job:
             "folders": {name: str(root.resolve()) if root else None for name, root in roots.items()},
             "files": {name: digest_of(root) if root else None for name, root in roots.items()},
         }
-
-
-def digest_of(root: Path) -> str:
-    """A digest of the names, sizes and times of change of all files in a folder and below, or of one file; none is
-    read."""
-    found = hashlib.sha256()
-    names = sorted(file_names(str(root))) if root.is_dir() else [""]
-    for name in names:
-        try:
-            status = os.stat(f"{root}/{name}" if name else root)  # noqa: PTH116  (three times as fast, for many files)
-        except OSError:
-            continue  # a link to nothing; whoever reads the data says so
-        found.update(repr((name, status.st_size, status.st_mtime_ns)).encode("utf-8", "surrogateescape"))
-    return found.hexdigest()
 
 
 @dataclass

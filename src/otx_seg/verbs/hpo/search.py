@@ -194,9 +194,7 @@ class Search:
                 raise OtxError(f"no trial came to {100 * share:.0f} % of a training: {reason}")
             is_last = rung == len(self.halving.rungs) - 1  # those are needed if the best one fails later
             is_look = self.halving.looks and rung == 0
-            labels = len(self.ground.data.train.labels)
-            candidates = without_idle_start(scores, labels, self.study.starts_outside)
-            going_on = promising(scores) if is_look else chosen(candidates, survivors(len(left)), share)
+            going_on = promising(scores) if is_look else self._choose(scores, survivors(len(left)), share)
             for number in set(left) - set(scores if is_last or is_look else going_on):
                 delete_tensors(self.ground.run_of(number).path)
             left = going_on
@@ -205,6 +203,10 @@ class Search:
             elif not is_look:
                 break
         return left[0]
+
+    def _choose(self, scores: dict[int, float], count: int, share: float) -> list[int]:
+        labels = len(self.ground.data.train.labels)
+        return chosen(without_idle_start(scores, labels, self.study.starts_outside), count, share)
 
     def _reach(self, rung: int, numbers: list[int]) -> dict[int, Outcome]:
         """Train these trials up to a rung, those that are not there yet."""
