@@ -37,7 +37,7 @@ LAYERS = [
     "verbs",
     "cli",
 ]
-LEAVES = ("errors", "labels", "catalogue", "telemetry", "words")
+LEAVES = ("errors", "labels", "catalogue", "telemetry", "words", "processes")
 
 
 def imported_parts(path: Path) -> set[str]:

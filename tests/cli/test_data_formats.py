@@ -11,7 +11,7 @@ from brief_training import PARAMETERS
 from data_layouts import by_datumaro, common_in_the_root, mapillary
 
 from otx_seg.datasets import HowToRead
-from otx_seg.verbs.plan import Request, make_plan
+from otx_seg.verbs.training.plan import Request, make_plan
 
 PARAMS = ["params", *(f"--{name}={value}" for name, value in PARAMETERS.items() if "num_iters" not in name)]
 PARAMS.append("--learning_parameters.num_iters=1")

@@ -18,6 +18,7 @@ from otx_seg.configuration.learning import (
     epochs_of,
     estimate_largest_batch,
 )
+from otx_seg.datasets.epoch_sampler import EpochSize
 from otx_seg.losses.class_weights import LabelStatistics
 
 
@@ -55,17 +56,17 @@ def test_a_larger_batch_comes_with_a_larger_learning_rate() -> None:
 
 
 def test_epochs_end_where_a_patient_user_would() -> None:
-    assert choose_epochs(80, 0, 8, 1, rounds=1, affordable=3000).value == 300
-    reason = choose_epochs(80, 0, 8, 1, rounds=1, affordable=3000).reason
+    assert choose_epochs(EpochSize(80, 8, 1), 0, affordable=3000).value == 300
+    reason = choose_epochs(EpochSize(80, 8, 1), 0, affordable=3000).reason
     assert reason == "3,000 steps at 10 steps each, all that 4 hours are enough for; early stopping may end them"
-    assert choose_epochs(80, 0, 8, 1, rounds=1, affordable=7000).value == 600
+    assert choose_epochs(EpochSize(80, 8, 1), 0, affordable=7000).value == 600
 
 
 @pytest.mark.parametrize(("images", "rounds"), [(1, 5), (8, 5), (16, 4), (24, 4), (40, 3), (80, 2), (8 * 33, 1)])
 def test_few_images_make_several_rounds(images: int, rounds: int) -> None:
     # floor(5 - 0.7 sqrt(steps - 1)): 5 for 1 step, 4.3, 4.01, 3.6 for 5 steps, 2.9 for 10, 1.04 for 33.
-    assert choose_rounds(images, batch_size=8, processes=1, counted=False).value == rounds
-    assert choose_rounds(images, batch_size=8, processes=1, counted=True).value == 1
+    assert choose_rounds(EpochSize(images, 8, 1), counted=False).value == rounds
+    assert choose_rounds(EpochSize(images, 8, 1), counted=True).value == 1
 
 
 def test_a_list_of_losses_stays() -> None:
@@ -79,19 +80,28 @@ def test_workers(cores: int, processes: int, workers: int) -> None:
 
 
 def test_epochs_for_six_thousand_steps() -> None:
-    assert choose_epochs(images=80, minutes=0, batch_size=8, processes=1, rounds=1).value == 600
-    assert choose_epochs(images=80, minutes=0, batch_size=8, processes=2, rounds=1).value == 1200
-    assert choose_epochs(images=7, minutes=0, batch_size=8, processes=1, rounds=1).value == 6000
-    assert choose_epochs(images=100_000, minutes=0, batch_size=8, processes=1, rounds=1).value == 30
-    assert choose_epochs(images=80, minutes=5, batch_size=8, processes=1, rounds=1).value == 100_000
-    assert choose_epochs(images=16, minutes=0, batch_size=8, processes=1, rounds=4).value == 750
-    assert epochs_of(25, images=80, batch_size=8, processes=1, rounds=1) == 3
+    assert choose_epochs(EpochSize(80, 8, 1), minutes=0).value == 600
+    assert choose_epochs(EpochSize(80, 8, 2), minutes=0).value == 1200
+    assert choose_epochs(EpochSize(7, 8, 1), minutes=0).value == 6000
+    assert choose_epochs(EpochSize(100_000, 8, 1), minutes=0).value == 30
+    assert choose_epochs(EpochSize(80, 8, 1), minutes=5).value == 100_000
+    assert choose_epochs(EpochSize(16, 8, 1, rounds=4), minutes=0).value == 750
+    assert epochs_of(25, EpochSize(80, 8, 1)) == 3
+
+
+def test_an_epoch_is_as_long_as_the_balance_of_new_labels_makes_it() -> None:
+    # 10 of 1000 images show new labels: an epoch has these and isqrt(990 / 10) = 9 times as many others, 100 in all.
+    epoch = EpochSize(1000, 8, 1, new=10)
+    assert epoch.steps == 13
+    assert choose_epochs(epoch, minutes=0).value == 462  # 6000 / 13
+    assert choose_rounds(epoch, counted=False).value == 2  # 5 - 0.7 sqrt(12) = 2.6
+    assert choose_interval(epoch, minutes=0).value is True
 
 
 def test_short_epochs_are_not_all_validated() -> None:
-    assert choose_interval(images=8 * 49, minutes=0, batch_size=8, processes=1, rounds=1).value is True
-    assert choose_interval(images=8 * 50, minutes=0, batch_size=8, processes=1, rounds=1).value is False
-    assert choose_interval(images=8, minutes=5, batch_size=8, processes=1, rounds=1).value is False
+    assert choose_interval(EpochSize(8 * 49, 8, 1), minutes=0).value is True
+    assert choose_interval(EpochSize(8 * 50, 8, 1), minutes=0).value is False
+    assert choose_interval(EpochSize(8, 8, 1), minutes=5).value is False
 
 
 def test_class_weights_say_what_they_do() -> None:

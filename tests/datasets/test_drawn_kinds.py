@@ -32,7 +32,7 @@ def test_each_kind_is_what_it_says(
     assert report.sizes == ((size, 4),)
     assert all(report.pixels_per_label)
     assert not report.ignored_pixels
-    facts = data_facts(report, subset.labels.names, work=1.0)
+    facts = data_facts(report, subset.labels)
     assert across[0] < facts.finest[1] * facts.side < across[1]
     assert finest in ("", facts.finest[0]) or facts.finest[0] in KINDS[kind].names[1:]
 

@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import torch
 import yaml
 from accelerate import Accelerator
 from brief_training import PARAMETERS, CrashAt, same_weights, train_briefly
+from PIL import Image
 
 from otx_seg.algorithms import Moment
 from otx_seg.algorithms.supervised import Supervised
@@ -393,3 +395,19 @@ def test_the_best_weights_are_kept(drawn_data: Path, tmp_path: Path) -> None:
     assert [line["Dice Average"] for line in lines if "Dice Average" in line] == [
         report.scores.dice_average for report in recorder.validations
     ]
+
+
+def test_without_a_label_to_score_the_last_network_is_kept(drawn_data: Path, tmp_path: Path, messages: Any) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(drawn_data, data)
+    for mask in (data / "val" / "masks").iterdir():
+        Image.new("L", Image.open(mask).size, 0).save(mask)  # nothing but background
+    changes = {
+        "learning_parameters.num_iters": 6,
+        "learning_parameters.early_stop_start": 0,
+        "learning_parameters.early_stop_patience": 1,
+        "learning_parameters.early_stop_iteration_patience": 1,
+    }
+    result = train_briefly(data, tmp_path / "run", parameters=changes)
+    assert (result.epoch, result.epochs, result.reason) == (6, 6, "6 epochs done")
+    assert "the validation images show none of " in messages.text

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,13 @@ from otx_seg.errors import DataError, UsageError
 from otx_seg.template import load
 from otx_seg.verbs import optimize
 from otx_seg.verbs.build import build
-from otx_seg.verbs.last_training import last_training
-from otx_seg.verbs.place import open_place
-from otx_seg.verbs.place_of_data import images_to_run_on, to_measure_on
-from otx_seg.verbs.place_of_training import fill_from
-from otx_seg.verbs.plan import Request, make_plan
-from otx_seg.workspace.atomic import write_json
+from otx_seg.verbs.places.data import images_to_run_on, to_measure_on
+from otx_seg.verbs.places.last_training import last_training
+from otx_seg.verbs.places.place import open_place
+from otx_seg.verbs.places.training import fill_from
+from otx_seg.verbs.training.plan import Request, make_plan
 from otx_seg.workspace.data_file import read_data_file
+from otx_seg.workspace.recorded_data import RecordedData
 from otx_seg.workspace.run_folder import RunFolder, open_run, point_latest
 
 
@@ -58,15 +60,13 @@ def test_another_model_keeps_the_data_and_a_copy(here: Path, drawn_data: Path) -
     again = build(model="SegNext-t", workspace="w")
     assert not again.new
     assert again.changes == ("template: Lite-HRNet-18-mod2 -> SegNext-t", "backbone: LiteHRNet -> MSCAN")
-    assert again.kept is not None
-    assert again.kept.read_text() == edited
+    assert [copy.read_text() for copy in again.kept] == [edited]
     assert made.workspace.data.read_text() == data
     assert (made.workspace.outputs / "result").read_text() == "kept"
     third = build(model="Lite-HRNet-s-mod2", workspace="w")
-    assert third.kept is not None
-    assert third.kept.name == "template.yaml.bak2"
+    assert [copy.name for copy in third.kept] == ["template.yaml.bak2"]
     unchanged = build(workspace="w")
-    assert (unchanged.changes, unchanged.kept) == ((), None)
+    assert (unchanged.changes, unchanged.kept) == ((), ())
 
 
 def test_an_edited_template_survives_other_changes(here: Path, drawn_data: Path) -> None:
@@ -82,8 +82,32 @@ def test_an_edited_template_survives_other_changes(here: Path, drawn_data: Path)
     with pytest.raises(UsageError, match=r"template.yaml"):
         build(workspace="w")
     repaired = build(model="SegNext-t", workspace="w")
-    assert repaired.kept is not None
-    assert repaired.kept.read_text() == "name: 7"
+    assert [copy.read_text() for copy in repaired.kept] == ["name: 7"]
+
+
+def test_an_edited_data_file_is_kept_too(here: Path, drawn_data: Path) -> None:
+    made = build(drawn_data / "train", workspace="w")
+    assert build(val_data_roots=drawn_data / "val", workspace="w").kept == ()  # nobody had edited it
+    edited = made.workspace.data.read_text() + "# the old camera: /data/old\n"
+    made.workspace.data.write_text(edited)
+    again = build(test_data_roots=drawn_data / "val", workspace="w")
+    assert [(copy.name, copy.read_text()) for copy in again.kept] == [("data.yaml.bak", edited)]
+
+
+def test_a_folder_whose_name_begins_with_null(here: Path, drawn_data: Path) -> None:
+    shutil.copytree(drawn_data, here / "w" / "null hypothesis")
+    made = build("w/null hypothesis/train", workspace="w")
+    assert read_data_file(made.workspace.data).train.data_roots == "null hypothesis/train"
+
+
+def test_a_workspace_may_hold_its_data(here: Path, drawn_data: Path) -> None:
+    shutil.copytree(drawn_data / "train", here / "w" / "pictures")
+    build("w/pictures", workspace="w")
+    assert build(model="SegNext-t", workspace="w").template.name == "SegNext-t"
+    shutil.copytree(
+        drawn_data / "val", here / "w" / "val"
+    )  # now it looks like a data set, but is known for a workspace
+    assert build(model="Lite-HRNet-s-mod2", workspace="w").template.name == "Lite-HRNet-s-mod2"
 
 
 def test_the_train_type_is_kept_and_rules(here: Path, drawn_data: Path, unlabelled: Path) -> None:
@@ -142,9 +166,19 @@ def test_what_the_last_training_validated_on_is_measured_on(here: Path, drawn_da
     run.weights.parent.mkdir(parents=True)
     run.weights.touch()
     point_latest(run)
-    recorded = {"seed": 7, "train_root": str((drawn_data / "train").resolve()), "val_root": None}
-    recorded |= {"train_annotations": None, "val_annotations": None, "data_format": None, "val": names[1:3]}
-    write_json(run.data, recorded)
+    recorded = RecordedData(
+        seed=7,
+        train_root=drawn_data / "train",
+        val_root=None,
+        unlabelled_root=None,
+        unlabelled_list=None,
+        split="",
+        train=(),
+        val=tuple(names[1:3]),
+        unlabelled=(),
+        val_images=(),
+    )
+    recorded.write(run)
     found = to_measure_on(open_place("w"), None, AS_IT_LOOKS)
     assert [sample.name for sample in found.open().samples] == names[1:3]
     assert images_to_run_on(open_place("w"), None, "--input", "images") == drawn_data / "train" / "images"
@@ -152,12 +186,12 @@ def test_what_the_last_training_validated_on_is_measured_on(here: Path, drawn_da
     assert last is not None
     assert last.seed == optimize._seed(open_place("w"), drawn_data / "train", None, AS_IT_LOOKS) == 7
     assert optimize._seed(open_place("w"), drawn_data / "train", drawn_data / "val", AS_IT_LOOKS) is None
-    write_json(run.data, recorded | {"val": ["gone.png", *names[:2]]})
+    replace(recorded, val=("gone.png", *names[:2])).write(run)
     with pytest.raises(DataError, match=r"1 of the 3 images that .* validated on are not there any more"):
         to_measure_on(open_place("w"), None, AS_IT_LOOKS).open()
-    others = [{"train_root": "/elsewhere"}, {"val_root": "/val"}, {"val": []}, {"seed": None}]
-    for other in (*others, {"train_annotations": "/a.json"}):
-        write_json(run.data, recorded | other)
+    others: list[dict[str, Any]] = [{"train_root": Path("/elsewhere")}, {"val_root": Path("/val")}, {"val": ()}]
+    for other in (*others, {"train_annotations": Path("/a.json")}):
+        replace(recorded, **other).write(run)
         assert last_training(open_place("w").outputs, drawn_data / "train", AS_IT_LOOKS) is None
         with pytest.raises(UsageError, match=r"--test-data-roots is missing"):
             to_measure_on(open_place("w"), None, AS_IT_LOOKS)

@@ -16,11 +16,11 @@ from otx_seg.configuration.facts import MachineFacts
 from otx_seg.datasets.data_check import DataCheck
 from otx_seg.datasets.problems import Problem
 from otx_seg.errors import DataError, UsageError
-from otx_seg.verbs.auto_configuration import configure
 from otx_seg.verbs.check import check, look_through
-from otx_seg.verbs.plan import Request, make_plan
-from otx_seg.verbs.sources import Source, Sources
-from otx_seg.verbs.training_data import check_data, open_data
+from otx_seg.verbs.checking.sources import Source, Sources
+from otx_seg.verbs.training.auto_configuration import configure
+from otx_seg.verbs.training.data import check_data, open_data
+from otx_seg.verbs.training.plan import Request, make_plan
 
 NAMES = ("background", "cat", "dog")
 IMAGES = 6
@@ -285,6 +285,10 @@ def test_a_label_that_is_not_validated(data: Path) -> None:
     lacking = only(check(data))
     assert lacking.code == "unvalidated_labels"
     assert (lacking.subset, lacking.what.rpartition(": ")[2]) == ("val", "dog")
+    assert "left out of the average" in lacking.advice
+    for number in range(IMAGES):
+        write(data / "val", f"{number}", drawn(0), 100 + number)
+    assert found(check(data))["unvalidated_labels"].advice.endswith("no score tells how good a network is")
 
 
 def test_masks_of_one_label(data: Path) -> None:

@@ -23,13 +23,14 @@ from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.template import load
 from otx_seg.training.loop import InterruptedRunError
+from otx_seg.training.loss_guard import DivergedError
 from otx_seg.verbs import run as run_module
 from otx_seg.verbs.build import build
-from otx_seg.verbs.job import STATE, Asked, Job, SilentDisplay, read_state
-from otx_seg.verbs.job_steps import STEPS, Step, _measured_on
-from otx_seg.verbs.place import open_place
+from otx_seg.verbs.checking.sources import Source
+from otx_seg.verbs.job.choice import settle
+from otx_seg.verbs.job.job import STATE, Asked, Job, SilentDisplay, read_state
+from otx_seg.verbs.job.steps import STEPS, Step, _measured_on
 from otx_seg.verbs.run import run
-from otx_seg.verbs.sources import Source
 
 NAMES = [step.name for step in STEPS]
 
@@ -108,6 +109,70 @@ def test_an_interrupted_training_says_how_the_whole_job_goes_on(counted: Counted
         "step 2 of 9, training: interrupted; everything is saved. The whole job goes on with: otx run --output 'my job'"
     )
     assert json.loads(Path("my job", STATE).read_text())["stopped"]["reason"] == "interrupted; everything is saved"
+
+
+@pytest.mark.parametrize(
+    ("error", "way_on"),
+    [
+        (DataError("a mask is broken"), "Once that is put right, the whole job goes on with: otx run --output job"),
+        (
+            DivergedError("the loss is no number. Lower learning_parameters.learning_rate"),
+            "The whole job begins anew with: otx run --output job --overwrite params "
+            "--learning_parameters.learning_rate=RATE",
+        ),
+    ],
+)
+def test_a_way_on_that_leads_on(counted: Counted, data: Path, here: Path, error: OtxError, way_on: str) -> None:
+    counted.failing["train"] = error
+    with pytest.raises(type(error)) as raised:
+        run(data / "train", data / "val", output="job")
+    assert str(raised.value) == f"step 2 of 9, training: {error.what}. {way_on}"
+
+
+def test_what_begins_anew_keeps_nothing_of_what_was(counted: Counted, data: Path, here: Path) -> None:
+    run(data / "train", data / "val", output="job")
+    counted.failing["train"] = OtxError("no room")
+    with pytest.raises(OtxError, match=r"no room"):
+        run(data / "train", output="job", overwrite=True)
+    assert [path.parent.name for path in Path("job").rglob("product")] == ["check"]
+    Path("job", STATE).write_text("damaged")
+    counted.failing.clear()
+    assert run(data / "train", output="job", overwrite=True).skipped == ()
+
+
+def test_a_finished_job_says_that_it_is(
+    counted: Counted, data: Path, here: Path, messages: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "otx_seg")
+    for _ in range(2):
+        run(data / "train", output="job", parameters={"learning_parameters.max_minutes": 1})
+    assert (
+        "job: nothing is left to do, with learning_parameters.max_minutes=1; --overwrite begins anew" in messages.text
+    )
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_workspace_is_no_place_for_a_job(counted: Counted, data: Path, here: Path, overwrite: bool) -> None:
+    made = build(data / "train", workspace="w")
+    text = made.workspace.template.read_text()
+    with pytest.raises(UsageError, match=r"w: is a workspace; choose another --output, such as w/outputs/run"):
+        run(workspace="w", output="w", overwrite=overwrite)
+    assert made.workspace.template.read_text() == text
+
+
+def test_the_folder_of_a_training_is_no_place_for_a_job(counted: Counted, data: Path, here: Path) -> None:
+    Path("trained", "models").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"trained: already holds a result \(models\)"):
+        run(data / "train", output="trained")
+
+
+def test_a_job_under_a_name_of_its_own_is_the_last_one(counted: Counted, data: Path, here: Path) -> None:
+    build(data / "train", workspace="w")
+    counted.failing["train"] = OtxError("no room")
+    with pytest.raises(OtxError, match=r"no room"):
+        run(workspace="w", output="w/outputs/final")
+    counted.failing.clear()
+    assert run(workspace="w").folder == Path("w/outputs/final")
 
 
 def test_a_job_about_something_else_is_not_continued(counted: Counted, data: Path, here: Path) -> None:
@@ -211,13 +276,13 @@ def test_what_a_workspace_says_of_the_data_reaches_every_step(
         return verb
 
     for step in ("train", "optimize"):
-        monkeypatch.setattr(f"otx_seg.verbs.job_steps.{step}", asks(step))
+        monkeypatch.setattr(f"otx_seg.verbs.job.steps.{step}", asks(step))
     build(drawn_data, train_ann_files=drawn_as_coco["train"], val_ann_files=drawn_as_coco["val"], workspace="w")
     with pytest.raises(OtxError, match=r"step 2 of 9, training: train"):  # the data was looked through
         run(workspace="w", output="job", data_format="coco")
     state = read_state(Path("job"))
     assert state is not None
-    job = settle(state.asked)
+    job = settle(state.asked, seconds=1.0, shown=lambda: nullcontext(SilentDisplay()))
     with pytest.raises(OtxError, match=r"optimize"):
         STEPS[5].work(job, {"export": {"file": "openvino.xml"}})
     for step in ("train", "optimize"):
@@ -226,33 +291,6 @@ def test_what_a_workspace_says_of_the_data_reaches_every_step(
         expected = {"train_ann_files": drawn_as_coco["train"], "val_ann_files": drawn_as_coco["val"]}
         assert given == {**expected, "data_format": "coco"}
     assert [Path(sample.image).parts[-3] for sample in _measured_on(job).samples] == ["val", "val"]
-
-
-def settle(asked: Asked) -> Job:
-    """The job in the workspace ``w`` that was asked for."""
-    shown = lambda: nullcontext(SilentDisplay())  # noqa: E731
-    return run_module._settle(open_place("w"), asked, workspace="w", seconds=1.0, shown=shown)
-
-
-def test_a_job_is_measured_on_its_own_data(here: Path, drawn_data: Path, data: Path) -> None:
-    build(drawn_data / "train", drawn_data / "val", workspace="w")
-    assert settle(Asked()).test_root == drawn_data / "val"
-    assert settle(Asked(val_root=str(data / "val"))).test_root == data / "val"
-    assert settle(Asked(train_root=str(data / "train"))).test_root == drawn_data / "val"
-    assert settle(Asked(test_root=str(data / "train"))).test_root == data / "train"
-    build(test_data_roots=data / "val", workspace="w")
-    assert settle(Asked(val_root=str(data / "train"))).test_root == data / "val"
-
-
-def test_a_test_subset_is_for_measuring(here: Path, drawn_data: Path) -> None:
-    whole = here / "whole"
-    shutil.copytree(drawn_data, whole)
-    shutil.copytree(drawn_data / "val", whole / "test")
-    build(workspace="w")
-    job = settle(Asked(train_root=str(whole)))
-    assert job.test_root == whole
-    assert {Path(sample.image).parts[-3] for sample in _measured_on(job).samples} == {"test"}
-    assert settle(Asked(train_root=str(drawn_data))).test_root is None
 
 
 def test_what_is_refused_leaves_nothing(counted: Counted, data: Path, here: Path) -> None:
@@ -354,7 +392,7 @@ def test_a_killed_training_goes_on(data: Path, here: Path, monkeypatch: pytest.M
         asked.update(arguments)
         raise OtxError("enough")
 
-    monkeypatch.setattr("otx_seg.verbs.job_steps.train", train)
+    monkeypatch.setattr("otx_seg.verbs.job.steps.train", train)
     with pytest.raises(OtxError, match=r"enough"):
         run(data / "train", output="job")
     assert asked.get("resume_from") is None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -74,3 +76,27 @@ def test_a_refusal_after_results_keeps_the_log(tmp_path: Path) -> None:
     again = open_run(tmp_path / "run", "eval", (), overwrite=False)
     ended(again, UsageError("no"))
     assert "an image is gone" in run.log.read_text()  # the log of earlier work is not this one's to remove
+
+
+def test_two_processes_do_not_work_on_one_run(tmp_path: Path) -> None:
+    run = open_run(tmp_path / "run", "train", (), overwrite=False)
+    other = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from otx_seg.workspace.logs import log_to\n"
+        "from otx_seg.workspace.run_folder import RunFolder\n"
+        "with log_to(RunFolder(Path(sys.argv[1])), alone=True):\n"
+        "    print('at work', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", other, str(run.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as working:
+        assert working.stdout is not None
+        assert working.stdout.readline() == "at work\n"
+        with pytest.raises(UsageError, match=r"run: another otx command is at work there"), log_to(run, alone=True):
+            pass
+        with log_to(run):  # who does not ask to be alone may
+            pass
+        working.kill()
+    with log_to(run, alone=True):
+        pass

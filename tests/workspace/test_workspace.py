@@ -84,6 +84,7 @@ def test_the_last_exports_are_found(workspace: Workspace) -> None:
         xml.touch()
         xml.with_suffix(".bin").touch()
         os.utime(xml, (when, when))
+    (workspace.outputs / "2_run/run.json").touch()
     assert latest_exported(workspace.outputs) == workspace.outputs / "2_run/export/openvino.xml"
     assert latest_quantized(workspace.outputs) == workspace.outputs / "4_optimize/ptq/openvino.xml"
     (workspace.outputs / "2_run/export/openvino.bin").unlink()

@@ -64,8 +64,8 @@ def command(**arguments: Any) -> None:
     results.print(f"data.yaml: {made.data.summary or 'empty'}", soft_wrap=True)
     if not made.new:
         results.print(f"Changed: {'; '.join(made.changes) or 'nothing'}", soft_wrap=True)
-    if made.kept is not None:
-        results.print(f"The template that was there is kept: {made.kept}", soft_wrap=True)
+    for copy in made.kept:
+        results.print(f"What was there is kept: {copy}", soft_wrap=True)
     if made.data.train.data_roots is None:
         results.print(f"Next: write the data's folders into {made.workspace.data}, then `otx train`", soft_wrap=True)
     else:

@@ -47,7 +47,7 @@ def command(**arguments: Any) -> None:
     Of an .xml, layers that cost too much Dice stay in floating point. A .pth is fine-tuned with rounded weights until
     its Dice is within the limit, nncf_optimization.maximal_accuracy_degradation.
     """
-    from otx_seg.verbs.given_model import check_given_to_optimize
+    from otx_seg.verbs.places.given_model import check_given_to_optimize
 
     # What is wrong with these is said before the long import.
     checked = ("load_weights", "train_data_roots", "resume_from", "workspace")
@@ -57,7 +57,7 @@ def command(**arguments: Any) -> None:
     prepare_screen()
     from otx_seg.deployment.fine_tuned import FineTuned
     from otx_seg.report.progress import TrainingDisplay
-    from otx_seg.report.tables import table
+    from otx_seg.report.tables import models_table
     from otx_seg.verbs.optimize import optimize
     from otx_seg.words import count
 
@@ -65,20 +65,11 @@ def command(**arguments: Any) -> None:
         result = optimize(watcher=display, progress=display.on_scan, **arguments)
     after = "INT8" if result.quantized_layers else "8-bit weights"
     models = (
-        ("before", result.before, result.size_before, result.latency_before),
-        (after, result.after, result.size_after, result.latency_after),
+        ("before", result.before.scores, result.size_before, result.latency_before),
+        (after, result.after.scores, result.size_after, result.latency_after),
     )
-    rows = [
-        (
-            name,
-            f"{evaluation.scores.dice_average:.4f}",
-            f"{evaluation.scores.m_iou:.4f}",
-            f"{size / 1e6:.2f}",
-            f"{1000 * latency:.1f}",
-        )
-        for name, evaluation, size, latency in models
-    ]
-    results.print(table(("model", "Dice", "mIoU", "MB", "ms per image"), rows))
+    rows = [(name, scores.dice_average, scores.m_iou, size, latency) for name, scores, size, latency in models]
+    results.print(models_table(rows))
     worth_it = result.quantized_layers + len(result.reverted_layers)
     results.print(
         f"{result.quantized_layers} of the {worth_it} layers worth it compute with integers; "

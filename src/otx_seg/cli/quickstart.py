@@ -22,7 +22,7 @@ def command(output: str | None, overwrite: bool, minutes: float) -> None:
 
     prepare_screen()
     from otx_seg.report.progress import TrainingDisplay
-    from otx_seg.report.tables import table
+    from otx_seg.report.tables import models_table
     from otx_seg.verbs.quickstart import TEMPLATE, quickstart
 
     with TrainingDisplay(messages) as display:
@@ -34,24 +34,16 @@ def command(output: str | None, overwrite: bool, minutes: float) -> None:
             say=lambda text: messages.rule(text, align="left"),
         )
     rows = [
-        (
-            stage.name,
-            f"{stage.evaluation.scores.dice_average:.4f}",
-            f"{stage.evaluation.scores.m_iou:.4f}",
-            f"{stage.size / 1e6:.2f}",
-            f"{1000 * stage.latency:.1f}",
-        )
+        (stage.name, stage.evaluation.scores.dice_average, stage.evaluation.scores.m_iou, stage.size, stage.latency)
         for stage in result.stages
     ]
-    results.print(table(("model", "Dice", "mIoU", "MB", "ms per image"), rows, f"{TEMPLATE} on drawn data"))
+    results.print(models_table(rows, f"{TEMPLATE} on drawn data"))
     results.print(f"Images, truth and predictions: {result.picture}", soft_wrap=True)
     results.print(
-        "\nThe same on your own data (a folder with images/, masks/ and dataset_meta.json):\n"
-        "  otx train --train-data-roots FOLDER --output run\n"
-        "  otx eval --test-data-roots FOLDER --load-weights run/models/weights.pth\n"
-        "  otx export --load-weights run/models/weights.pth --output exported\n"
-        "  otx optimize --load-weights exported/openvino.xml --train-data-roots FOLDER --output optimized\n"
-        "  otx predict --input IMAGES --load-weights optimized/ptq/openvino.xml --output masks",
+        "\nThe same on your own data, a folder of images and masks in one of the usual formats:\n"
+        "  otx check --data-roots FOLDER\n"
+        "  otx run --train-data-roots FOLDER params --learning_parameters.max_minutes=30\n"
+        "It sets images aside to measure on; otx run --help says more.",
         soft_wrap=True,
         highlight=False,
     )

@@ -39,7 +39,7 @@ def command(as_json: bool, **arguments: Any) -> None:
 
     prepare_screen()
     from otx_seg.report.progress import TrainingDisplay
-    from otx_seg.report.tables import table
+    from otx_seg.report.tables import models_table
     from otx_seg.verbs.run import run
 
     result = run(
@@ -48,18 +48,8 @@ def command(as_json: bool, **arguments: Any) -> None:
     if as_json:
         results.print_json(data=result.as_json())
         return
-    rows = [
-        (
-            model.name,
-            f"{model.dice:.4f}",
-            f"{model.m_iou:.4f}",
-            f"{model.size / 1e6:.2f}",
-            f"{1000 * model.latency:.1f}",
-        )
-        for model in result.models
-    ]
-    title = f"{result.template}, {result.images} images"
-    results.print(table(("model", "Dice", "mIoU", "MB", "ms per image"), rows, title))
+    rows = [(model.name, model.dice, model.m_iou, model.size, model.latency) for model in result.models]
+    results.print(models_table(rows, f"{result.template}, {result.images} images"))
     for model in result.models:
         results.print(f"{model.name}: {model.file}", soft_wrap=True)
     results.print(f"Package: {result.package}", soft_wrap=True)

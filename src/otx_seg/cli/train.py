@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
 
 from otx_seg.cli.options import annotation_files_options, data_format_option, workspace_option
 from otx_seg.cli.parameters import ParametersCommand, as_words
+from otx_seg.processes import rank
 from otx_seg.words import count
 
 
@@ -81,7 +81,7 @@ def command(context: click.Context, **arguments: Any) -> None:
     scaling = {name: arguments.pop(name) for name in ("gpus", "rdzv_endpoint", "base_rank", "world_size")}
     scaling = {name: value for name, value in scaling.items() if value is not None}
     if scaling:
-        from otx_seg.verbs.scale_out import scale_out
+        from otx_seg.verbs.launch.scale_out import scale_out
 
         scale_out(["train", *as_words(context.command, arguments)], **scaling)
         return
@@ -92,7 +92,7 @@ def command(context: click.Context, **arguments: Any) -> None:
     train_root, val_root = arguments.pop("train_data_roots"), arguments.pop("val_data_roots")
     with TrainingDisplay(messages) as display:
         result = train(train_root, val_root, watcher=display, scan_progress=display.on_scan, **arguments)
-    if os.environ.get("RANK", "0") != "0":
+    if rank() != 0:
         return  # of the processes of a torchrun job, the first one tells
     if result.scores is not None:
         results.print(scores_table(result.scores, f"best epoch: {result.epoch} of {result.epochs}"))

@@ -8,9 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from otx_seg.datasets import ScanReport
+from otx_seg.labels import Labels
 
 PLANNED_MINUTES = 240.0
 """How long a training is expected to take at most where no time limit is given, for choices that cost time."""
+
+REFERENCE_SIDE = 512
+"""Pixels a side at which a template states its gigaflops."""
 
 AS_GIVEN = "as given"
 """The reason for what the user decided."""
@@ -46,8 +50,10 @@ class DataFacts:
         images: how many.
         sides: sqrt(height x width) in pixels of each.
         aspect: median of width / height.
-        extents: see `ScanReport.typical_extents`; by name of each label that is in more than a stray image.
+        extents: see `ScanReport.typical_extents`; by name of each label that is in more than a stray image, the
+            background only if there is no other.
         work: cost of a step relative to one of supervised training: 2 where each image comes with a second one.
+        new: how many of them show labels that are new to the network.
     """
 
     images: int
@@ -55,6 +61,7 @@ class DataFacts:
     aspect: float
     extents: dict[str, float]
     work: float = 1.0
+    new: int = 0
 
     @property
     def side(self) -> float:
@@ -70,19 +77,22 @@ class DataFacts:
         return name, self.extents[name]
 
 
-def data_facts(report: ScanReport, names: tuple[str, ...], work: float) -> DataFacts:
+def data_facts(report: ScanReport, labels: Labels, work: float = 1.0, new: int = 0) -> DataFacts:
     """
     Args:
         report: on the training images.
-        names: of the labels.
-        work: see `DataFacts`.
+        labels: those it counts.
+        work, new: see `DataFacts`.
     """
     sides = [math.sqrt(content.size[0] * content.size[1]) for content in report.contents]
     aspect = statistics.median(content.size[1] / content.size[0] for content in report.contents)
-    found = {name: extent for name, extent in zip(names, report.typical_extents, strict=True) if extent is not None}
-    images = dict(zip(names, report.images_per_label, strict=True))
-    extents = {name: extent for name, extent in found.items() if images[name] > _RARE * report.images} or found
-    return DataFacts(report.images, tuple(sides), aspect, extents, work)
+    found = {index: extent for index, extent in enumerate(report.typical_extents) if extent is not None}
+    # What scores do not count decides nothing where there is anything else: say, seams of background between regions.
+    counted = {index: extent for index, extent in found.items() if index in labels.foreground} or found
+    common = {index for index, images in enumerate(report.images_per_label) if images > _RARE * report.images}
+    chosen = {index: extent for index, extent in counted.items() if index in common} or counted
+    extents = {labels.names[index]: extent for index, extent in chosen.items()}
+    return DataFacts(report.images, tuple(sides), aspect, extents, work, new)
 
 
 @dataclass(frozen=True)

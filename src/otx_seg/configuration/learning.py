@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from otx_seg.configuration.facts import PLANNED_MINUTES, Decision, MachineFacts
-from otx_seg.datasets.epoch_sampler import EpochSampler
+from otx_seg.configuration.facts import PLANNED_MINUTES, REFERENCE_SIDE, Decision, MachineFacts
+from otx_seg.datasets.epoch_sampler import EpochSize
 from otx_seg.losses.class_weights import LabelStatistics, class_weights
-from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE
+from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, limits
 from otx_seg.words import count
 
 WORKERS = "learning_parameters.num_workers"
@@ -17,8 +17,8 @@ INTERVAL = "learning_parameters.use_adaptive_interval"
 LOSS = "learning_parameters.loss"
 CLASS_WEIGHTS = "learning_parameters.class_weights"
 
-MOST_EPOCHS = 100_000
-"""What the schema allows: where time decides, epochs are not to."""
+MOST_EPOCHS = int(limits(EPOCHS)[1])
+"""Where time decides, epochs are not to."""
 
 _USUAL_BATCH = 8
 _MOST_WORKERS = 8
@@ -63,7 +63,7 @@ def estimate_largest_batch(machine: MachineFacts, gigaflops: float, side: float,
 
 def _bytes_per_image(machine: MachineFacts, gigaflops: float, side: float, work: float) -> float:
     """Of a step of all processes."""
-    return gigaflops * (side / 512) ** 2 * work * _GIGABYTES_PER_GIGAFLOP * 1e9 * machine.processes
+    return gigaflops * (side / REFERENCE_SIDE) ** 2 * work * _GIGABYTES_PER_GIGAFLOP * 1e9 * machine.processes
 
 
 def choose_largest_batch(largest: int, most: int, images: int, gpu: bool) -> Decision:
@@ -90,17 +90,17 @@ def choose_learning_rate(rate: float, usual_batch: int, batch_size: int, highest
     )
 
 
-def choose_rounds(images: int, batch_size: int, processes: int, counted: bool) -> Decision:
+def choose_rounds(one_round: EpochSize, counted: bool) -> Decision:
     """How often an epoch uses each image: the rule of OTX 1.5, floor(5 - 0.7 sqrt(steps - 1)), at least 1.
 
     Args:
+        one_round: an epoch that uses each image once.
         counted: whether the user set the number of epochs, and means what epochs usually are; else see `choose_epochs`.
     """
-    steps = _steps_per_epoch(images, batch_size, processes, 1)
     if counted:
         return Decision(ROUNDS, 1, "num_iters counts rounds")
-    rounds = math.floor(max(5 - 0.7 * math.sqrt(steps - 1), 1))
-    return Decision(ROUNDS, rounds, f"one round is {count(steps, 'step')}")
+    rounds = math.floor(max(5 - 0.7 * math.sqrt(one_round.steps - 1), 1))
+    return Decision(ROUNDS, rounds, f"one round is {count(one_round.steps, 'step')}")
 
 
 def choose_workers(machine: MachineFacts) -> Decision:
@@ -109,50 +109,35 @@ def choose_workers(machine: MachineFacts) -> Decision:
     return Decision(WORKERS, number, f"{machine.cores} CPU cores")
 
 
-def choose_epochs(
-    images: int, minutes: float, batch_size: int, processes: int, rounds: int, affordable: float = math.inf
-) -> Decision:
+def choose_epochs(epoch: EpochSize, minutes: float, affordable: float = math.inf) -> Decision:
     """Epochs for enough steps, or as many as the time allows.
 
     Args:
-        images: to train on.
         minutes: time limit; 0: none.
-        batch_size: images per step and process.
-        processes: that train together.
-        rounds: see `choose_rounds`.
         affordable: steps for which there is time though no limit is given, see `PLANNED_MINUTES`.
     """
     if minutes:
         return Decision(EPOCHS, MOST_EPOCHS, "the time limit decides")
-    per_epoch = _steps_per_epoch(images, batch_size, processes, rounds)
-    epochs = max(epochs_of(_ENOUGH_STEPS, images, batch_size, processes, rounds), _FEWEST_EPOCHS)
-    within = ""
-    if epochs * per_epoch > affordable:
-        epochs, within = (
-            max(1, int(affordable / per_epoch)),
-            f", all that {PLANNED_MINUTES / 60:g} hours are enough for",
-        )
-    steps = f"{count(epochs * per_epoch, 'step')} at {count(per_epoch, 'step')} each{within}"
+    epochs, within = max(epochs_of(_ENOUGH_STEPS, epoch), _FEWEST_EPOCHS), ""
+    if epochs * epoch.steps > affordable:
+        epochs = max(1, int(affordable / epoch.steps))
+        within = f", all that {PLANNED_MINUTES / 60:g} hours are enough for"
+    steps = f"{count(epochs * epoch.steps, 'step')} at {count(epoch.steps, 'step')} each{within}"
     return Decision(EPOCHS, epochs, f"{steps}; early stopping may end them")
 
 
-def epochs_of(steps: int, images: int, batch_size: int, processes: int, rounds: int) -> int:
+def epochs_of(steps: int, epoch: EpochSize) -> int:
     """Whole epochs that make at least so many steps."""
-    return min(math.ceil(steps / _steps_per_epoch(images, batch_size, processes, rounds)), MOST_EPOCHS)
+    return min(math.ceil(steps / epoch.steps), MOST_EPOCHS)
 
 
-def choose_interval(images: int, minutes: float, batch_size: int, processes: int, rounds: int) -> Decision:
+def choose_interval(epoch: EpochSize, minutes: float) -> Decision:
     """Whether a validation after every epoch would be too much; see `choose_epochs`."""
     if minutes:
         return Decision(INTERVAL, False, "under a time limit the clock decides")
-    steps = _steps_per_epoch(images, batch_size, processes, rounds)
-    if steps < _LONG_EPOCH:
-        return Decision(INTERVAL, True, f"epochs are short ({count(steps, 'step')})")
-    return Decision(INTERVAL, False, f"epochs have {count(steps, 'step')}")
-
-
-def _steps_per_epoch(images: int, batch_size: int, processes: int, rounds: int) -> int:
-    return EpochSampler(images, batch_size, seed=0, rank=0, world_size=processes, rounds=rounds).steps
+    if epoch.steps < _LONG_EPOCH:
+        return Decision(INTERVAL, True, f"epochs are short ({count(epoch.steps, 'step')})")
+    return Decision(INTERVAL, False, f"epochs have {count(epoch.steps, 'step')}")
 
 
 def choose_loss(listed: bool) -> Decision:

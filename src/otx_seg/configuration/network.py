@@ -1,6 +1,6 @@
 """Which network, and what it sees: template and input size, by what the images show and how much time there is.
 
-The figures are those of docs/benchmarks.md, docs/training.md says what each rule rests on.
+The figures are those of docs/benchmarks.md, docs/configuration.md says what each rule rests on.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from otx_seg.configuration.facts import PLANNED_MINUTES, DataFacts, Decision, MachineFacts
+from otx_seg.configuration.facts import PLANNED_MINUTES, REFERENCE_SIDE, DataFacts, Decision, MachineFacts
 from otx_seg.datasets.scan import VISIBLE_EXTENT
-from otx_seg.template.hyper_parameters import SIZE_STEP
+from otx_seg.template.hyper_parameters import LARGEST_SIDE, SIZE_STEP, SMALLEST_SIDE
 from otx_seg.words import count
 
 TEMPLATE = "template"
@@ -22,7 +22,6 @@ _USUAL_SIDE = 512  # larger ones are for small regions alone
 _SHORT_SIDE = 256  # what is not gone below to save time: fine detail is lost faster than steps are won
 _FEW_IMAGES = 50  # that a template of category ACCURACY is not taken for
 _ELONGATED = 1.5  # from this ratio of sides on, the input gets the images' ratio
-_REFERENCE_SIDE = 512  # at which a template states its gigaflops
 
 # Lite-HRNets, two cores of an AMD EPYC: 4,834 steps of 8 images at 256x256 in 25 minutes. Those of GPUs are guesses.
 _GIGAFLOPS_PER_CORE = 2.0  # billions of multiply-adds of the network's forward pass per second of training
@@ -148,7 +147,7 @@ def _shape(side: int, aspect: float) -> tuple[int, int]:
     if 1 / _ELONGATED < aspect < _ELONGATED:
         return side, side
     sides = (side / math.sqrt(aspect), side * math.sqrt(aspect))
-    height, width = (min(max(round(value / SIZE_STEP), 2) * SIZE_STEP, 2048) for value in sides)
+    height, width = (min(max(round(value / SIZE_STEP) * SIZE_STEP, SMALLEST_SIDE), LARGEST_SIDE) for value in sides)
     return height, width
 
 
@@ -156,7 +155,7 @@ def affordable_steps(
     candidate: Candidate, side: float, data: DataFacts, machine: MachineFacts, minutes: float, batch_size: int
 ) -> float:
     """About how many steps there is time for; see `choose_network`."""
-    per_step = batch_size * candidate.gigaflops * (side / _REFERENCE_SIDE) ** 2 * data.work
+    per_step = batch_size * candidate.gigaflops * (side / REFERENCE_SIDE) ** 2 * data.work
     seconds = per_step / (_GIGAFLOPS_PER_CORE * machine.threads)
     if machine.gpu:
         seconds = max(per_step / _GIGAFLOPS_OF_GPU, _SHORTEST_STEP_OF_GPU * data.work)

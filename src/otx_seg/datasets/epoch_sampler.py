@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -12,6 +13,49 @@ from otx_seg.errors import DataError
 
 Key = tuple[int, int, int]
 """(epoch, position in the epoch's order, index of the sample)."""
+
+
+@dataclass(frozen=True)
+class EpochSize:
+    """What the number of steps of an epoch follows from; `EpochSampler` says how.
+
+    Attributes:
+        samples: that there are, at least 1.
+        batch_size: largest number of samples per process and step, at least 1.
+        world_size: processes that train together.
+        rounds: how often an epoch goes through the samples, at least 1.
+        new: how many of the samples show labels that are new to the network.
+    """
+
+    samples: int
+    batch_size: int
+    world_size: int
+    rounds: int = 1
+    new: int = 0
+
+    @property
+    def round_length(self) -> int:
+        """Samples of one round: all, or the new ones and as many others as balance them."""
+        others = self.samples - self.new
+        if not self.new or not others:
+            return self.samples
+        return self.new + min(others, max(1, math.isqrt(others // self.new)) * self.new)
+
+    @property
+    def steps(self) -> int:
+        """
+        Raises:
+            DataError: there are fewer samples than processes.
+        """
+        if self.round_length < self.world_size:
+            raise DataError(
+                f"{self.round_length} training images for {self.world_size} processes: start at most "
+                f"{self.round_length} processes"
+            )
+        length = self.round_length * self.rounds
+        smallest = min(self.batch_size, 2)
+        steps = min(-(-length // (self.batch_size * self.world_size)), length // (smallest * self.world_size))
+        return max(steps, 1)
 
 
 class EpochSampler:
@@ -57,18 +101,10 @@ class EpochSampler:
         """
         self.new = np.array(new, np.int64)
         self.others = np.setdiff1d(np.arange(length), self.new)
-        if len(self.new) and len(self.others):
-            per_new = max(1, math.isqrt(len(self.others) // len(self.new)))
-            length = len(self.new) + min(len(self.others), per_new * len(self.new))
-        if length < world_size:
-            raise DataError(f"{length} training images for {world_size} processes: start at most {length} processes")
-        self.round_length, self.rounds = length, rounds
+        size = EpochSize(length, batch_size, world_size, rounds, len(self.new))
+        self.round_length, self.rounds, self.steps = size.round_length, rounds, size.steps
         self.seed, self.rank, self.world_size = seed, rank, world_size
-        length *= rounds
-        smallest = min(batch_size, 2)
-        steps = min(-(-length // (batch_size * world_size)), length // (smallest * world_size))
-        self.steps = max(steps, 1)
-        self.used = min(length, self.steps * batch_size * world_size)
+        self.used = min(self.round_length * rounds, self.steps * batch_size * world_size)
 
     def batches(self, epoch: int, start_batch: int = 0) -> Iterator[list[Key]]:
         """The keys of each step of an epoch, from step `start_batch` on."""

@@ -17,6 +17,7 @@ from otx_seg.datasets.problems import (
     percent,
     shared_images,
     size_text,
+    split_message,
     untrained_labels,
     unvalidated_labels,
 )
@@ -181,7 +182,7 @@ def _training_problems(training: Inspection, input_size: tuple[int, int] | None)
     try:
         require_two_labels(training.subset, report)
     except DataError as error:
-        what, _, advice = str(error).removeprefix(f"{training.subset.root}: ").partition("; ")
+        what, advice = split_message(error, training.subset.root)
         yield Problem("error", "one_label", name, what, advice)
         return
     yield from label_problems(name, labels, report, labels.names)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from otx_seg.datasets.scan import ScanReport
+from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 from otx_seg.words import count
 
@@ -54,6 +56,12 @@ class Problem:
         """Plain values."""
         named = {name: getattr(self, name) for name in ("severity", "code", "subset", "what", "advice")}
         return {**named, "files": [note._asdict() for note in self.files]}
+
+
+def split_message(error: DataError, root: Path) -> tuple[str, str]:
+    """What is wrong with a folder, and what to do, as errors say it: ``ROOT: what is wrong; what to do``."""
+    what, _, advice = str(error).removeprefix(f"{root}: ").partition("; ")
+    return what, advice
 
 
 def of_unused(problem: Problem) -> Problem:
@@ -120,6 +128,8 @@ def unvalidated_labels(
         return []
     what = f"labels that the training images show and these do not: {', '.join(lacking)}"
     advice = "move some images with these labels here; without any, their scores are left out of the average"
+    if not shown.intersection(labels.names[index] for index in labels.foreground):
+        advice = "move some images with these labels here: without any, no score tells how good a network is"
     return [Problem("warning", "unvalidated_labels", name, what, advice)]
 
 

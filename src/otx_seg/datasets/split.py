@@ -48,6 +48,7 @@ class TrainingData:
     unlabelled: images without masks to learn from, if there are any.
     skipped: one message for each file that was left out when they were looked through.
     new: the samples of `train` that show labels new to a network that knows others of them already.
+    scorable: whether `val` shows a label that scores count; else they cannot tell one network from another.
     """
 
     train: Subset
@@ -56,6 +57,7 @@ class TrainingData:
     unlabelled: ImageSet | None = None
     skipped: tuple[str, ...] = ()
     new: tuple[int, ...] = ()
+    scorable: bool = True
 
 
 def open_training(

@@ -43,14 +43,13 @@ from otx_seg.training.loop import Training
 from otx_seg.training.stopping import ScoreReached
 from otx_seg.training.watcher import TrainResult, Watcher
 from otx_seg.workspace.atomic import write_json
-from otx_seg.workspace.run_folder import RunFolder
+from otx_seg.workspace.run_folder import COMPARED_IMAGES, RunFolder
 from otx_seg.workspace.weights import read_weights, write_weights
 
 BEST = "logs/checkpoint/best.pth"
 """In the folder of a run, the best weights until they are exported."""
 
 _LEARNED = "log_step"  # of `InputQuantizer`
-_COMPARED_IMAGES = 8
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def fine_tune(
     assert data.val is not None
     predictor = open_checkpoint(how.weights, how.made_from, "cpu")
     workers = choose_workers(how.template.hyper_parameters.learning_parameters, processes=1)
-    compared = [data.val.read_image(sample) for sample in data.val.samples[:_COMPARED_IMAGES]]
+    compared = [data.val.read_image(sample) for sample in data.val.samples[:COMPARED_IMAGES]]
     with tempfile.TemporaryDirectory(dir=run.path, prefix=".unfinished-") as folder:
         # 1. before
         exported = export(how.weights, Path(folder), images=compared, template=how.made_from)

@@ -47,7 +47,7 @@ def with_backbone(template: Template, chosen: ChosenBackbone) -> Template:
     head = copy.deepcopy(template.model.get("decode_head"))
     if not isinstance(head, dict) or "in_channels" not in head:
         raise UsageError(f"template {template.name}: model.decode_head has no in_channels to fit to another backbone")
-    used = _chosen_levels(levels_of(build_model(template, 2).backbone, template.name), head["in_index"])
+    used = _chosen_levels(levels_of(build_model(template, 2).backbone, template.name), head.get("in_index", -1))
     new = template.model_copy(update=_identity(template, chosen))
     # The head of this network does not fit it yet: only the backbone is looked at.
     levels = levels_of(build_model(new, 2).backbone, chosen.name)

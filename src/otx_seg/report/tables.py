@@ -23,6 +23,15 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], title: str 
     return made
 
 
+def models_table(models: Iterable[tuple[str, float, float, int, float]], title: str | None = None) -> Table:
+    """Models side by side: of each its name, Dice, mIoU, bytes of its files, and seconds for one image."""
+    rows = [
+        (name, f"{dice:.4f}", f"{m_iou:.4f}", f"{size / 1e6:.2f}", f"{1000 * latency:.1f}")
+        for name, dice, m_iou, size, latency in models
+    ]
+    return table(("model", "Dice", "mIoU", "MB", "ms per image"), rows, title)
+
+
 def scores_table(scores: Scores, title: str | None = None) -> Table:
     """One row per label, absent ones included, then the averages."""
     rows: list[tuple[object, ...]] = [

@@ -19,12 +19,15 @@ from otx_seg.template.group import Group, decided, inactive
 SIZE_STEP = 32
 """Input sizes are multiples of the coarsest stride of the networks, in pixels."""
 
+SMALLEST_SIDE, LARGEST_SIDE = 64, 2048
+"""Of an input, in pixels."""
+
 _SIZE = re.compile(r"([1-9]\d*)x([1-9]\d*)")
 
 
 def is_input_side(side: int) -> bool:
     """Whether an input may be so many pixels high or wide."""
-    return side % SIZE_STEP == 0 and 64 <= side <= 2048
+    return side % SIZE_STEP == 0 and SMALLEST_SIDE <= side <= LARGEST_SIDE
 
 
 class LearningParameters(Group):
@@ -85,7 +88,9 @@ class LearningParameters(Group):
         "largest batch that fits (tried on a GPU, else estimated), and a learning rate that grew with its square root",
     )
     input_size: str = decided(
-        "512x512", description=f"HEIGHTxWIDTH the network sees, in pixels, multiples of {SIZE_STEP} from 64 to 2048"
+        "512x512",
+        description=f"HEIGHTxWIDTH the network sees, in pixels, multiples of {SIZE_STEP} from {SMALLEST_SIDE} to "
+        f"{LARGEST_SIDE}",
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",
@@ -123,7 +128,7 @@ class LearningParameters(Group):
             raise ValueError(f"{value!r} is not HEIGHTxWIDTH, such as 512x512")
         for side in map(int, match.groups()):
             if not is_input_side(side):
-                raise ValueError(f"{side} is no multiple of {SIZE_STEP} from 64 to 2048")
+                raise ValueError(f"{side} is no multiple of {SIZE_STEP} from {SMALLEST_SIDE} to {LARGEST_SIDE}")
         return value
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from otx_seg.errors import UsageError
+from otx_seg.processes import processes_here, world_size
 from otx_seg.template import Template, from_dict
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import read_tensors
@@ -26,7 +26,7 @@ def find_checkpoint(path: Path) -> Path:
     """
     checkpoint = RunFolder(path).checkpoint if path.is_dir() else path
     if not checkpoint.is_file():
-        several = int(os.environ.get("WORLD_SIZE", "1")) > int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        several = world_size() > processes_here()
         advice = "; each machine needs it: copy the run's folder here" if several else ""
         raise UsageError(f"{path}: holds no checkpoint to go on from ({checkpoint} is missing){advice}")
     return checkpoint
@@ -71,10 +71,15 @@ def refuse_other_template(of_run: Template, asked: Template) -> None:
         )
 
 
+def is_free(parameter: str) -> bool:
+    """Whether a resumed run may change a parameter, named with or without its group."""
+    return parameter.rpartition(".")[2] in _FREE
+
+
 def differences(before: Any, now: Any, key: str = "") -> list[tuple[str, Any, Any]]:
     """Where two nested mappings differ in what a result depends on: dotted key, and both values."""
     if isinstance(before, dict) and isinstance(now, dict):
-        names = [name for name in {**before, **now} if name not in _FREE]
+        names = [name for name in {**before, **now} if not is_free(name)]
         return [
             found
             for name in names

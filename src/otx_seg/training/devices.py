@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from otx_seg.configuration import learning as configuration
 from otx_seg.configuration.facts import MachineFacts
 from otx_seg.datasets.free_memory import allowed_memory
 from otx_seg.errors import UsageError
+from otx_seg.processes import world_size
 from otx_seg.runtime.processors import processor_count
 from otx_seg.template import Template
 from otx_seg.template.hyper_parameters import LearningParameters
@@ -49,7 +49,7 @@ def start_accelerator(precision: str, algorithm: Algorithm) -> Accelerator:
 
 def _leaves_idle(algorithm: Algorithm) -> bool:
     """Whether its steps may leave trained parameters without a gradient, as far as somebody has to know."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if world_size() == 1:
         return False
     from otx_seg.models.fit import leaves_idle  # builds networks, which few users of this module need
 
@@ -106,11 +106,6 @@ def machine_facts(processes: int, world_size: int) -> MachineFacts:
     """What decisions about a training have to know of this machine; see `MachineFacts` for the arguments."""
     threads = torch.get_num_threads()
     return MachineFacts(processor_count(), threads, processes, world_size, not on_cpu(), allowed_memory())
-
-
-def processes_here() -> int:
-    """Training processes of this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def describe_device() -> str:

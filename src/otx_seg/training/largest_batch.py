@@ -9,8 +9,9 @@ from torch import Tensor
 
 from otx_seg.algorithms import Algorithm, Moment
 from otx_seg.datasets import TrainingData
+from otx_seg.processes import processes_here
 from otx_seg.template import Template
-from otx_seg.training.devices import choose_workers, processes_here, start_accelerator
+from otx_seg.training.devices import choose_workers, start_accelerator
 from otx_seg.training.memory import is_out_of_memory
 from otx_seg.training.optimizer import build_optimizer
 from otx_seg.training.views import open_views
@@ -43,7 +44,7 @@ def find_largest_batch(algorithm: Algorithm, data: TrainingData, template: Templ
     workers = choose_workers(parameters, processes_here())
     while (size := min(2 * fitting, most)) > fitting:
         try:
-            with open_views(algorithm.views, data, template, size, workers, 0, 0, 1) as loader:
+            with open_views(algorithm.views, data, template, size, workers, seed=0, rank=0, world_size=1) as loader:
                 batch = next(iter(loader))
             for view in batch.values():
                 view.update({k: v.to(accelerator.device) for k, v in view.items() if isinstance(v, Tensor)})

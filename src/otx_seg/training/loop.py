@@ -16,9 +16,10 @@ from otx_seg.datasets.memory_cache import open_cache
 from otx_seg.errors import OtxError
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage
+from otx_seg.processes import processes_here
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import TRAIN
-from otx_seg.training.devices import choose_workers, largest, leave_together, place, processes_here, start_accelerator
+from otx_seg.training.devices import choose_workers, largest, leave_together, place, start_accelerator
 from otx_seg.training.journal import Journal
 from otx_seg.training.loss_guard import LossGuard
 from otx_seg.training.memory import is_out_of_memory
@@ -90,7 +91,7 @@ class Training:
         self.loader = self.open_loader()
         warmup_steps = min(self.parameters.learning_rate_warmup_iters, self.total_steps // 2)
         self.learning_rate = LearningRate(template, warmup_steps)
-        stopping = stopping or EarlyStopping(template, warmup_steps)
+        stopping = stopping or EarlyStopping(template, warmup_steps, data.scorable)
         self.selection = Selection(data, template, run, origin, self.accelerator, self.workers, stopping)
         on_gpu = self.accelerator.device.type != "cpu"
         self.loss_guard = LossGuard(JOURNAL_INTERVAL if on_gpu else 1, run.checkpoint)
@@ -260,7 +261,8 @@ class Training:
         at = self.position
         result = self.selection.look(self.deployable(), at)
         if result is not None:
-            self.learning_rate.observe(at.step, result.dice_average)
+            if self.data.scorable:
+                self.learning_rate.observe(at.step, result.dice_average)
             begun = at.epoch + (at.batch > 0)
             self.reporter.validation(ValidationReport(at.step, begun, result, at.best_score, self.elapsed_s))
         self.model.train()

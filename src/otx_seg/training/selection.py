@@ -23,7 +23,8 @@ class Selection:
     """Scores a network now and then, and writes `weights.pth` when it is the best so far.
 
     Args:
-        data: without validation images nothing is scored, and what is written is a backbone alone.
+        data: without validation images nothing is scored, and what is written is a backbone alone; where scores tell
+            nothing, what is kept is the last network.
         origin: how the weights began, recorded in the file.
         stopping: says when a score means that the training is over.
     """
@@ -70,7 +71,7 @@ class Selection:
         position.validated_epoch, position.validated_step = position.epoch, position.step
         result = scores(confusion, self.data.val.labels)
         self.over = self.stopping.observe(position.epoch, position.step, result.dice_average)
-        if result.dice_average > position.best_score or self.best_confusion is None:
+        if not self.data.scorable or result.dice_average > position.best_score or self.best_confusion is None:
             position.best_score, position.best_epoch = result.dice_average, position.epoch
             self.best_confusion = confusion
             if self.accelerator.is_main_process:

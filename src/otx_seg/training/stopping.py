@@ -65,12 +65,15 @@ class EarlyStopping:
 
     Stops when both patiences are used up: counting validations alone ends the training of a small data set, with
     its few steps per epoch, before it has learned anything.
+
+    Args:
+        scorable: see `TrainingData`; without, it never stops.
     """
 
-    def __init__(self, template: Template, warmup_steps: int) -> None:
+    def __init__(self, template: Template, warmup_steps: int, scorable: bool = True) -> None:
         parameters = template.hyper_parameters.learning_parameters
         # A time budget is a request to use that time: the decay of the learning rate is fitted to it.
-        self.enabled = parameters.enable_early_stopping and parameters.max_minutes == 0
+        self.enabled = scorable and parameters.enable_early_stopping and parameters.max_minutes == 0
         self.start_epoch = parameters.early_stop_start
         self.patience = parameters.early_stop_patience
         self.step_patience = parameters.early_stop_iteration_patience

@@ -21,8 +21,8 @@ from otx_seg.labels import Labels
 from otx_seg.report.benchmark_chart import draw_benchmark
 from otx_seg.runtime.processors import processor_count
 from otx_seg.verbs.data import how_to_read, tell_skipped
-from otx_seg.verbs.place import open_place
-from otx_seg.verbs.place_of_data import to_measure_on_if_any
+from otx_seg.verbs.places.data import to_measure_on_if_any
+from otx_seg.verbs.places.place import open_place
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
@@ -128,15 +128,14 @@ def benchmark(
     root, how = (None, how) if found is None else (found.root, found.how)
     if root is None and how != AS_IT_LOOKS:
         raise UsageError("--data-format and --test-ann-files say how to read data: give --data-roots too")
-    folder = Path(output) if output is not None else None
-    return compare(files, root, given_labels(labels), folder, overwrite, place.outputs, threads, seconds, progress, how)
+    return compare(files, root, given_labels(labels), output, overwrite, place.outputs, threads, seconds, progress, how)
 
 
 def compare(
     files: Sequence[Path],
     root: Path | None,
     labels: Labels | None,
-    output: Path | None,
+    output: str | Path | None,
     overwrite: bool,
     outputs: Path,
     threads: int,

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from otx_seg import template as templates
-from otx_seg.datasets.folder import subsets_in
+from otx_seg.datasets.folder import DEFAULT_SUBSET, SUBSETS, subsets_in
 from otx_seg.errors import UsageError
 from otx_seg.template import Template
 from otx_seg.verbs.data import data_of, how_to_read
-from otx_seg.verbs.given_data import GivenData, differences, merge, open_what_is_given
-from otx_seg.verbs.train_type import PARAMETER, choose_train_type
+from otx_seg.verbs.places.given_data import GivenData, differences, merge, open_what_is_given
+from otx_seg.verbs.training.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.atomic import write_atomic, write_text
 from otx_seg.workspace.data_file import Data, DataFile
 from otx_seg.workspace.data_folders import refuse_among_data
@@ -36,7 +36,7 @@ class Built:
         template: what its ``template.yaml`` holds now.
         data: what its ``data.yaml`` holds now.
         changes: what is other than before, in words.
-        kept: the copy of the template that was replaced, or None.
+        kept: the copies of the files that were replaced.
     """
 
     workspace: Workspace
@@ -44,7 +44,7 @@ class Built:
     template: Template
     data: Data
     changes: tuple[str, ...]
-    kept: Path | None
+    kept: tuple[Path, ...]
 
 
 def build(
@@ -101,7 +101,7 @@ def build(
     chosen = chosen.override({PARAMETER: kind})
     before = _readable(place.template)
     new = bool(place.missing)
-    kept = _write(place, chosen, data)
+    kept = _write(place, chosen, old_data, data)
     return Built(place, new, chosen, data, _changes(before, chosen, old_data, data), kept)
 
 
@@ -118,7 +118,7 @@ def _choose_folder(workspace: str | Path | None, given: GivenData) -> Workspace:
     if place.path.exists() and not place.path.is_dir():
         raise UsageError(f"{place.path}: --workspace names a file; name a folder")
     refuse_among_data(place.path, given.folders, "give a --workspace elsewhere")
-    if place.path.is_dir() and subsets_in(place.path):
+    if place.missing and place.path.is_dir() and {DEFAULT_SUBSET, *SUBSETS} & subsets_in(place.path).keys():
         raise UsageError(f"{place.path}: holds data, nothing is written there; give a --workspace elsewhere")
     return place
 
@@ -149,17 +149,24 @@ def _train_type(asked: str | None, before: str | None, given: GivenData, data: D
     return choose_train_type(asked, bare, val, unlabelled)[0]
 
 
-def _write(place: Workspace, template: Template, data: Data) -> Path | None:
-    """Write both files; gives the copy of a template that was another one."""
-    text = _TEMPLATE_HEAD + template.as_yaml()
-    kept = None
-    if place.template.is_file() and (content := place.template.read_bytes()) != text.encode():
-        kept = _free_name(place.template)
-        write_atomic(kept, content)
-    if not place.data.is_file() or data_of(place) != data:
-        write_text(place.data, DataFile(data=data).as_yaml())
-    write_text(place.template, text)
-    return kept
+def _write(place: Workspace, template: Template, old_data: Data, data: Data) -> tuple[Path, ...]:
+    """Write both files; gives the copies of those that were replaced."""
+    kept = []
+    if not place.data.is_file() or old_data != data:
+        as_written = DataFile(data=old_data).as_yaml()
+        kept += _replace(place.data, DataFile(data=data).as_yaml(), as_written)
+    kept += _replace(place.template, _TEMPLATE_HEAD + template.as_yaml())
+    return tuple(kept)
+
+
+def _replace(file: Path, text: str, as_written: str = "") -> list[Path]:
+    """Write a file; gives the copy of what it held, if that was something else, and not just what we wrote there."""
+    copies = []
+    if file.is_file() and (content := file.read_bytes()) not in (text.encode(), as_written.encode()):
+        copies.append(_free_name(file))
+        write_atomic(copies[0], content)
+    write_text(file, text)
+    return copies
 
 
 def _free_name(path: Path) -> Path:

@@ -16,10 +16,10 @@ from otx_seg.datasets.problems import SEVERITIES, FileNote, Problem
 from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.unlabelled import ImageSet, check_images, open_unlabelled
 from otx_seg.errors import DataError, UsageError
+from otx_seg.verbs.checking.opened_data import open_all
+from otx_seg.verbs.checking.sources import Sources, sources_given, sources_of_workspace
 from otx_seg.verbs.data import how_to_read
-from otx_seg.verbs.opened_data import open_all
-from otx_seg.verbs.place import open_place
-from otx_seg.verbs.sources import Sources, sources_given, sources_of_workspace
+from otx_seg.verbs.places.place import open_place
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.data_folders import refuse_among_data
 
@@ -96,7 +96,7 @@ def _input_size(inspections: Sequence[Inspection]) -> tuple[int, int] | None:
     """That which `otx train` chooses, time allowing, for the first subset whose masks show something."""
     for inspection in inspections:
         if any(inspection.report.pixels_per_label):
-            return wanted_size(data_facts(inspection.report, inspection.subset.labels.names, work=1.0))
+            return wanted_size(data_facts(inspection.report, inspection.subset.labels))
     return None
 
 

@@ -14,10 +14,10 @@ from otx_seg.datasets.conversion import write_as_folders
 from otx_seg.datasets.split import check_same_labels
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.labels import Labels
-from otx_seg.runtime.digest import digest_of
 from otx_seg.verbs.data import tell_skipped
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.data_folders import refuse_among_data
+from otx_seg.workspace.digest import digest_of
 
 logger = logging.getLogger(__name__)
 

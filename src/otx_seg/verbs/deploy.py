@@ -7,7 +7,7 @@ from pathlib import Path
 
 from otx_seg.deployment.deploy import PACKAGE, Deployed
 from otx_seg.deployment.deploy import deploy as deploy_model
-from otx_seg.verbs.place import open_place
+from otx_seg.verbs.places.place import open_place
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
@@ -35,7 +35,7 @@ def deploy(
     """
     place = open_place(workspace)
     model = place.exported(load_weights, quantized_too=True)
-    run = open_run(Path(output) if output is not None else None, "deploy", (PACKAGE,), overwrite, (), place.outputs)
+    run = open_run(output, "deploy", (PACKAGE,), overwrite, (), place.outputs)
     with log_to(run) as note:
         result = deploy_model(model, run.path, given_labels(labels))
         note(f"{model} packed into {result.package}, {result.size} bytes")

@@ -14,8 +14,8 @@ from otx_seg.runtime.sliding_window import parse_window
 from otx_seg.template import USED_BY
 from otx_seg.training.devices import choose_workers
 from otx_seg.verbs.data import how_to_read, tell_skipped
-from otx_seg.verbs.place import open_place
-from otx_seg.verbs.place_of_data import to_measure_on
+from otx_seg.verbs.places.data import to_measure_on
+from otx_seg.verbs.places.place import open_place
 from otx_seg.verbs.weights import open_model
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
@@ -70,9 +70,8 @@ def evaluate(
     predictor, made_from = open_model(place.weights(load_weights), template, labels, parameters, USED_BY["eval"])
     settings = made_from.hyper_parameters.learning_parameters
     subset = data if isinstance(data, Subset) else data.open(settings.use_otx_adapter)
-    folder = Path(output) if output is not None else None
     roots = (data.root, subset.root)
-    run = open_run(folder, "eval", ("performance.json",), overwrite, roots, place.outputs)
+    run = open_run(output, "eval", ("performance.json",), overwrite, roots, place.outputs)
     with log_to(run) as note:
         tell_skipped("test", subset.unmatched)
         workers = choose_workers(settings, processes=1)

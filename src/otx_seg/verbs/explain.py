@@ -8,8 +8,8 @@ from pathlib import Path
 from otx_seg.inference.explain import Explanations, explain_images
 from otx_seg.inference.how_to_explain import HowToExplain
 from otx_seg.inference.predictor import load_predictor
-from otx_seg.verbs.place import open_place
-from otx_seg.verbs.place_of_data import images_to_run_on
+from otx_seg.verbs.places.data import images_to_run_on
+from otx_seg.verbs.places.place import open_place
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
@@ -55,7 +55,7 @@ def explain(
     place = open_place(workspace)
     images = images_to_run_on(place, explain_data_roots, "--explain-data-roots", "an image or a folder of images")
     predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
-    run = open_run(Path(output) if output is not None else None, "explain", (), overwrite, (images,), place.outputs)
+    run = open_run(output, "explain", (), overwrite, (images,), place.outputs)
     with log_to(run) as note:
         result = explain_images(predictor, images, run.path, how, overwrite, progress)
         note(f"{len(result.written)} maps written, {len(result.unreadable)} images left out")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +12,19 @@ from otx_seg import template as templates
 from otx_seg.deployment.dynamic import Dynamic
 from otx_seg.deployment.export import Exported, ExportType
 from otx_seg.deployment.export import export as export_weights
-from otx_seg.errors import DataError
+from otx_seg.deployment.files import IR_BIN, IR_XML, ONNX
+from otx_seg.errors import DataError, UsageError
 from otx_seg.runtime.image_files import images_in
 from otx_seg.runtime.images import read_image
-from otx_seg.verbs.given_model import check_given_to_export
-from otx_seg.verbs.place import open_place
+from otx_seg.verbs.places.given_model import check_given_to_export
+from otx_seg.verbs.places.place import open_place
 from otx_seg.workspace.logs import log_to
-from otx_seg.workspace.run_folder import RunFolder, open_run
+from otx_seg.workspace.recorded_data import read_recorded
+from otx_seg.workspace.run_folder import COMPARED_IMAGES, RunFolder, open_run
 
 logger = logging.getLogger(__name__)
 
-_PRODUCTS = ("openvino.xml", "openvino.bin", "model.onnx")
-_COMPARED_IMAGES = 8
+_PRODUCTS = (IR_XML, IR_BIN, ONNX)
 
 
 def export(
@@ -68,7 +67,7 @@ def export(
     weights = place.weights(load_weights)
     images = _images_to_compare(weights, Path(compare_on) if compare_on is not None else None)
     named = templates.load(template) if template is not None else None
-    run = open_run(Path(output) if output is not None else None, "export", _PRODUCTS, overwrite, (), place.outputs)
+    run = open_run(output, "export", _PRODUCTS, overwrite, (), place.outputs)
     with log_to(run) as note:
         result = export_weights(
             weights, run.path, export_type, half_precision, images, named, dump_features, input_size, dynamic
@@ -81,7 +80,7 @@ def export(
 def _images_to_compare(weights: Path, compare_on: Path | None) -> list[NDArray[np.uint8]]:
     paths = images_in(compare_on) if compare_on is not None else _validation_images(weights)
     images = []
-    for path in paths[:_COMPARED_IMAGES]:
+    for path in paths[:COMPARED_IMAGES]:
         try:
             images.append(read_image(path))
         except DataError as error:
@@ -91,9 +90,8 @@ def _images_to_compare(weights: Path, compare_on: Path | None) -> list[NDArray[n
 
 def _validation_images(weights: Path) -> list[Path]:
     """The validation images the weights' run recorded, as far as they still exist."""
-    recorded = RunFolder(weights.parent.parent).data
     try:
-        data: dict[str, Any] = json.loads(recorded.read_text(encoding="utf-8"))
-        return [Path(path) for path in data["val_images"] if Path(path).is_file()]
-    except (OSError, ValueError, KeyError, TypeError):
+        recorded = read_recorded(RunFolder(weights.parent.parent))
+    except UsageError:
         return []  # weights without their run folder, or another program's data.json
+    return [path for path in recorded.val_images if path.is_file()]

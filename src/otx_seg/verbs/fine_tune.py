@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import json
 import logging
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +20,23 @@ from otx_seg.deployment.quantization_aware import (
     refuse_quantized,
 )
 from otx_seg.errors import UsageError
+from otx_seg.processes import refuse_several
 from otx_seg.template import USED_TO_QUANTIZE, Template
 from otx_seg.training.checkpoint import OPTIMIZE, find_checkpoint, read_checkpoint, refuse_other_template, template_of
 from otx_seg.training.watcher import Watcher
-from otx_seg.verbs.plan import Plan, Roots, how_recorded
 from otx_seg.verbs.recipe import recipe
-from otx_seg.verbs.training_data import check_data, describe_data, label_weights, open_data, refuse_other_data
-from otx_seg.verbs.training_report import tell_finished
-from otx_seg.workspace.atomic import write_json, write_text
+from otx_seg.verbs.training.data import check_data, describe_data, label_weights, open_data, refuse_other_data
+from otx_seg.verbs.training.plan import Plan, Roots, how_recorded
+from otx_seg.verbs.training.report import tell_finished
+from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.logs import log_to
+from otx_seg.workspace.recorded_data import read_recorded
 from otx_seg.workspace.run_folder import RunFolder, open_run
 from otx_seg.workspace.weights import read_weights
 
 logger = logging.getLogger(__name__)
 
 _PRODUCTS = (f"{FOLDER}/openvino.xml", "template.yaml")
-_SOURCE = "load_weights"  # in data.json, beside what is in that of a training
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,7 @@ def fine_tune_weights(
         DataError: the data cannot be used.
         OtxError: the training failed or was interrupted; the message says how to go on.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UsageError("otx optimize works in one process; start it without torchrun")
+    refuse_several("otx optimize")
     for name in request.parameters:
         if name not in USED_TO_QUANTIZE[".pth"]:
             raise UsageError(
@@ -82,7 +80,7 @@ def fine_tune_weights(
     refuse_quantized(weights.state_dict, plan.load_weights)
     roots = tuple(root for root in (plan.roots.train, plan.roots.val) if root is not None)
     run = _open_run(plan, output, overwrite, roots, outputs)
-    with log_to(run) as note:
+    with log_to(run, alone=True) as note:
         finished = None if plan.resumed_run is None else read_fine_tuned(run)
         if finished is not None:
             tell_finished(run, finished.reason)
@@ -125,17 +123,15 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     of_run = template_of(state, path)
     refuse_other_template(of_run, _template_of(path, of_run, request.template).override(request.parameters))
     run = RunFolder(path.resolve().parents[2])
-    try:
-        recorded = json.loads(run.data.read_text(encoding="utf-8"))
-        source = Path(recorded[_SOURCE])
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(f"{run.data}: cannot be read, so the run's data is unknown ({error})") from error
-    if request.seed not in (None, recorded["seed"]):
-        raise UsageError(f"the run to go on with has seed {recorded['seed']}, now {request.seed} is asked for")
-    train_root, val_root = request.train_root or recorded["train_root"], request.val_root or recorded["val_root"]
-    roots = Roots(Path(train_root), _path(val_root), None, None, how_recorded(request.how, recorded))
-    known = read_weights(source).labels
-    return Plan(of_run, "as in the run to go on with", roots, recorded["seed"], source, known, state, run)
+    recorded = read_recorded(run)
+    if recorded.load_weights is None:
+        raise UsageError(f"{run.data}: does not say which weights were fine-tuned; start a new run")
+    recorded.refuse_other_seed(request.seed)
+    train_root, val_root = Path(request.train_root or recorded.train_root), _path(request.val_root) or recorded.val_root
+    roots = Roots(train_root, val_root, None, None, how_recorded(request.how, recorded))
+    known = read_weights(recorded.load_weights).labels
+    reason = "as in the run to go on with"
+    return Plan(of_run, reason, roots, recorded.seed, recorded.load_weights, known, state, run)
 
 
 def _template_of(path: Path, made_from: Template | None, named: str | Path | None) -> Template:
@@ -183,10 +179,9 @@ def _refuse_other_labels(plan: Plan, names: tuple[str, ...]) -> None:
 def _open_run(
     plan: Plan, output: str | Path | None, overwrite: bool, roots: tuple[Path, ...], outputs: Path
 ) -> RunFolder:
-    folder = Path(output) if output is not None else None
     if plan.resumed_run is None:
-        return open_run(folder, OPTIMIZE, _PRODUCTS, overwrite, roots, outputs)
-    if folder is not None and folder.resolve() != plan.resumed_run.path.resolve():
+        return open_run(output, OPTIMIZE, _PRODUCTS, overwrite, roots, outputs)
+    if output is not None and Path(output).resolve() != plan.resumed_run.path.resolve():
         raise UsageError(f"a resumed run stays in its folder, {plan.resumed_run.path}: leave --output out")
     return open_run(plan.resumed_run.path, OPTIMIZE, (), overwrite)
 
@@ -199,7 +194,7 @@ def _begin(run: RunFolder, plan: Plan, data: TrainingData) -> None:
     for left_over in (run.checkpoint, run.metrics, run.path / BEST, run.path / _PRODUCTS[0]):
         left_over.unlink(missing_ok=True)  # of a run that --overwrite replaces
     write_text(run.template, plan.template.as_yaml())
-    write_json(run.data, {**describe_data(plan, data), _SOURCE: str(plan.load_weights.resolve())})
+    replace(describe_data(plan, data), load_weights=plan.load_weights).write(run)
 
 
 def _tell_what_came_of_it(result: FineTuned, limit: float) -> None:

@@ -18,10 +18,10 @@ from otx_seg.training.devices import choose_workers
 from otx_seg.training.watcher import SilentWatcher, Watcher
 from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.fine_tune import Request, fine_tune_weights
-from otx_seg.verbs.given_model import check_given_to_optimize
-from otx_seg.verbs.last_training import last_training
-from otx_seg.verbs.place import Place, open_place
-from otx_seg.verbs.place_of_data import to_train_on
+from otx_seg.verbs.places.data import to_train_on
+from otx_seg.verbs.places.given_model import check_given_to_optimize
+from otx_seg.verbs.places.last_training import last_training
+from otx_seg.verbs.places.place import Place, open_place
 from otx_seg.verbs.recipe import recipe
 from otx_seg.verbs.weights import open_model
 from otx_seg.workspace.logs import log_to
@@ -149,7 +149,7 @@ def _quantize_ir(
     data = open_training(Path(train_data_roots), val_root, seed, use_polygons=use_polygons, how=how, progress=progress)
     assert data.val is not None
     roots = (Path(train_data_roots), *([] if val_root is None else [val_root]), data.train.root, data.val.root)
-    run = open_run(Path(output) if output is not None else None, "optimize", _PRODUCTS, overwrite, roots, place.outputs)
+    run = open_run(output, "optimize", _PRODUCTS, overwrite, roots, place.outputs)
     with log_to(run) as note:
         logger.info("%s", data.split)
         workers = choose_workers(settings.learning_parameters, processes=1)

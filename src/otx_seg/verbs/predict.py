@@ -12,8 +12,8 @@ from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES
 from otx_seg.runtime.images import is_image
 from otx_seg.runtime.sliding_window import parse_window
-from otx_seg.verbs.place import open_place
-from otx_seg.verbs.place_of_data import images_to_run_on
+from otx_seg.verbs.places.data import images_to_run_on
+from otx_seg.verbs.places.place import open_place
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.logs import log_to
@@ -59,7 +59,7 @@ def predict(
     images = images_to_run_on(place, input, "--input", "an image or a folder of images")
     _refuse_video(images, load_weights)
     predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
-    run = open_run(Path(output) if output is not None else None, "predict", (), overwrite, (images,), place.outputs)
+    run = open_run(output, "predict", (), overwrite, (images,), place.outputs)
     with log_to(run) as note:
         result = predict_images(predictor, images, run.path, overwrite, progress, window, views)
         note(f"{len(result.written)} masks written, {len(result.unreadable)} images left out")

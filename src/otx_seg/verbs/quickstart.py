@@ -18,7 +18,7 @@ from otx_seg.training.watcher import Watcher
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.export import export
 from otx_seg.verbs.optimize import optimize
-from otx_seg.verbs.place import open_place
+from otx_seg.verbs.places.place import open_place
 from otx_seg.verbs.train import train
 from otx_seg.workspace.run_folder import open_run
 
@@ -75,8 +75,7 @@ def quickstart(
         UsageError: `output` already holds a quickstart.
         OtxError: a stage failed.
     """
-    asked = Path(output) if output is not None else None
-    folder = open_run(asked, "quickstart", _PRODUCTS, overwrite, (), open_place(None).outputs).path
+    folder = open_run(output, "quickstart", _PRODUCTS, overwrite, (), open_place(None).outputs).path
     # 1. data
     say(f"drawing {_IMAGES} images of {_SIZE}x{_SIZE} pixels into {folder / 'data'}")
     draw_dataset(folder / "data", _IMAGES, _SIZE, DEFAULT_SEED)

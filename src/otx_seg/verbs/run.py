@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -12,12 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import HowToRead, find_subsets
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.processes import refuse_several
+from otx_seg.training.loss_guard import DivergedError
 from otx_seg.verbs.benchmark import check_seconds
 from otx_seg.verbs.interruption import interruptions_as_such
-from otx_seg.verbs.job import (
+from otx_seg.verbs.job.choice import choose_job, settle
+from otx_seg.verbs.job.job import (
     STATE,
     Asked,
     Display,
@@ -26,19 +27,18 @@ from otx_seg.verbs.job import (
     SilentDisplay,
     begin_anew,
     read_state,
-    what_changed,
 )
-from otx_seg.verbs.job_outcome import Outcome, outcome_of
-from otx_seg.verbs.job_steps import STEPS, Step
-from otx_seg.verbs.place import Place, open_place
-from otx_seg.verbs.place_of_data import to_measure_on_if_any
-from otx_seg.verbs.place_of_training import fill_from
-from otx_seg.verbs.plan import Request, Roots, make_plan
+from otx_seg.verbs.job.outcome import Outcome, outcome_of
+from otx_seg.verbs.job.steps import STEPS, Step
+from otx_seg.verbs.places.place import open_place
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 logger = logging.getLogger(__name__)
+
+_OF_OTHERS = ("template.yaml", "models")
+"""What a job writes too, or what shows that the folder is a training's."""
 
 
 def run(
@@ -63,7 +63,7 @@ def run(
     """Check, train, evaluate, export, quantise, measure and pack, stopping at the first failure.
 
     Called again, it goes on where it stopped: what is done is not done again, a training goes on from its checkpoint.
-    What is not given is then as it was.
+    What is not given is then as it was. A job that is finished is not about anything else than what was asked for.
 
     Args:
         train_data_roots, val_data_roots, template, workspace, seed, parameters: see `train`.
@@ -73,162 +73,69 @@ def run(
         data_format: name of the format of the labelled data; None: that of the workspace, else what it looks like.
         output: folder for everything; None: that of the last such job of the workspace if it is unfinished or would
             come to the same, else a new one.
-        overwrite: begin anew in a folder that holds a job.
+        overwrite: begin anew in a folder that holds a job; without `output` in that of the last one, if it is about
+            the same data.
         seconds: how long each model's speed is measured.
         shown: opens what shows a step while it works.
         say: called with a line before each step.
 
     Raises:
-        UsageError: arguments that make no sense, or others than those of the job that `output` holds.
+        UsageError: arguments that make no sense, or others than those of the job that `output` holds; or another
+            process is working on that.
         DataError: the data cannot be used.
         OtxError: a step failed or was interrupted.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UsageError("otx run works in one process; start it without torchrun, or use otx train for that")
+    refuse_several("otx run")
     check_seconds(seconds)  # now, not after hours of training
-    place = open_place(workspace)
     asked = Asked(
-        _absolute(template) if template is not None and Path(template).is_file() else _text(template),
-        _absolute(train_data_roots),
-        _absolute(val_data_roots),
-        _absolute(test_data_roots),
-        data_format,
-        _absolute(train_ann_files),
-        _absolute(val_ann_files),
-        _absolute(test_ann_files),
-        seed,
-        parameters or {},
+        template=_absolute(template) if template is not None and Path(template).is_file() else _text(template),
+        train_root=_absolute(train_data_roots),
+        val_root=_absolute(val_data_roots),
+        test_root=_absolute(test_data_roots),
+        data_format=data_format,
+        train_annotations=_absolute(train_ann_files),
+        val_annotations=_absolute(val_ann_files),
+        test_annotations=_absolute(test_ann_files),
+        seed=seed,
+        parameters=parameters or {},
+        workspace=_text(workspace),
     )
-    settle = functools.partial(_settle, place, workspace=workspace, seconds=seconds, shown=shown)
-    folder = Path(output) if output is not None else _last_job(place)
-    state = read_state(folder) if folder is not None and not overwrite else None
-    if overwrite and asked == Asked() and folder is not None and (before := read_state(folder)) is not None:
-        asked = before.asked
-    if state is None:
-        job = settle(asked)
-    else:
-        asked, job, state = _go_on(state, asked, settle, output is not None)
-    # Beginning anew without --output is beginning the last job anew.
-    asked_for = folder if state is not None or output is not None or overwrite else None
-    held = () if state is not None else (STATE, *(step.name for step in STEPS))
-    opened = open_run(asked_for, "run", held, overwrite, job.labelled_roots, place.outputs)
-    job = replace(job, folder=opened.path)
-    with log_to(opened):
+    outputs = open_place(workspace).outputs
+    folder = Path(output) if output is not None else _last_job(outputs)
+    before = _state_before(folder, overwrite)
+    settled = functools.partial(settle, seconds=seconds, shown=shown)
+    choice = choose_job(asked, before, folder, output is not None, overwrite, settled)
+    held = () if choice.state is not None else (STATE, *(step.name for step in STEPS), *_OF_OTHERS)
+    opened = open_run(choice.folder, "run", held, overwrite, choice.job.labelled_roots, outputs)
+    job = replace(choice.job, folder=opened.path)
+    with log_to(opened, alone=True):
         if overwrite:
-            begin_anew(job.folder)
-        state = state or JobState(job.folder / STATE, asked, job.inputs())
+            begin_anew(job.folder, before)
+        state = choice.state or JobState(job.folder / STATE, choice.asked, job.inputs())
+        # It may go on from another folder than that of the workspace, or from within one that it knows nothing of.
+        state.asked = replace(state.asked, workspace="" if job.workspace is None else str(job.workspace))
         skipped = _work_through(job, state, say)
     return outcome_of(job, state, skipped)
 
 
-def _go_on(
-    state: JobState, asked: Asked, settle: Callable[[Asked], Job], named: bool
-) -> tuple[Asked, Job, JobState | None]:
-    """The job to go on with, or a new one (without a state) where that was about something else.
-
-    Args:
-        asked: the arguments of this call; what they lack is as it was.
-        named: whether the folder of the job was named; then it is this job or none.
-
-    Raises:
-        UsageError: the job named, or the unfinished job that nothing else was asked for than to go on with, was begun
-            with something else.
-    """
-    folder, together = state.file.parent, asked.or_as_before(state.asked)
-    job = settle(together)
-    changed = what_changed(state.inputs, job.inputs())
-    if not changed:
-        return together, job, state
-    finished = all(step.name in state.done for step in STEPS)
-    if named or (asked == Asked() and not finished):
-        raise UsageError(
-            f"{folder}: the job there was begun with something else: {changed}; begin anew with --overwrite, or choose "
-            "another --output"
-        )
-    logger.info("the last job, %s, was begun with something else: %s; this is a new one", folder, changed)
-    return (together, job, None) if asked == Asked() else (asked, settle(asked), None)
+def _last_job(outputs: Path) -> Path | None:
+    """The folder of the job that was worked on last among the outputs of a workspace."""
+    newest = max(outputs.glob(f"*/{STATE}"), key=lambda file: file.stat().st_mtime_ns, default=None)
+    return None if newest is None else newest.parent
 
 
-def _last_job(place: Place) -> Path | None:
-    """The folder of the job that was begun last among the outputs of the workspace."""
-    jobs = (file.parent for file in place.outputs.glob(f"*_run*/{STATE}"))
-    return max(jobs, key=lambda path: path.name, default=None)
-
-
-def _settle(
-    place: Place,
-    asked: Asked,
-    *,
-    workspace: str | Path | None,
-    seconds: float,
-    shown: Callable[[], AbstractContextManager[Display]],
-) -> Job:
-    request = Request(
-        train_root=asked.train_root,
-        val_root=asked.val_root,
-        how=asked.how,
-        template=asked.template,
-        seed=asked.seed,
-        parameters=asked.parameters,
-    )
-    plan = make_plan(fill_from(place, request))
-    if plan.train_type == "Selfsupervised":
-        raise UsageError(
-            "otx run makes models that segment, and these images come without masks; train a backbone with otx train"
-        )
-    test_root, how = _measured_on(place, asked, plan.roots)
-    job = Job(
-        folder=Path(),  # it is chosen when everything else is clear
-        template=plan.template,
-        train_root=plan.roots.train,
-        val_root=plan.roots.val,
-        test_root=test_root,
-        unlabelled_root=plan.roots.unlabelled,
-        unlabelled_list=plan.roots.unlabelled_list,
-        seed=plan.seed,
-        workspace=workspace,
-        seconds=seconds,
-        shown=shown,
-        template_named=plan.template_named,
-        given=plan.given,
-        how=how,
-    )
-    for root in job.labelled_roots:
-        if not root.is_dir():
-            raise DataError(f"{root}: no such folder")
-    return job
-
-
-def _measured_on(place: Place, asked: Asked, roots: Roots) -> tuple[Path | None, HowToRead]:
-    """The folder to measure on, and how to read all data of a job.
+def _state_before(folder: Path | None, anew: bool) -> JobState | None:
+    """The state of the job in a folder, if it holds one; one that cannot be read is none where it is to begin anew.
 
     Raises:
-        UsageError: a file of annotations is given for images to measure on, but no folder of them.
+        UsageError: it cannot be read.
     """
-    own = (asked.train_root, asked.val_root, asked.val_annotations) != (None, None, None)
-    if asked.test_root is None and own and not place.data.test.named:
-        _refuse_file_without_folder(asked)
-        if _has_test_subset(roots):
-            return roots.train, roots.how
-        val = roots.train if roots.val is None and roots.how.val_annotations is not None else roots.val
-        return val, replace(roots.how, test_annotations=roots.how.val_annotations)
-    found = to_measure_on_if_any(place, asked.test_root, asked.how)
-    if found is None:
-        _refuse_file_without_folder(asked)
-        return None, roots.how
-    data_format = roots.how.data_format or found.how.data_format
-    return found.root, replace(roots.how, data_format=data_format, test_annotations=found.how.test_annotations)
-
-
-def _has_test_subset(roots: Roots) -> bool:
-    """Whether the training folder holds images to measure on as well, which no choice of weights has seen."""
-    described = roots.how.train_annotations is not None
-    return not described and "test" in find_subsets(roots.train, roots.how.data_format)
-
-
-def _refuse_file_without_folder(asked: Asked) -> None:
-    if asked.test_annotations is not None:
-        raise UsageError("--test-ann-files describes images in a folder: give --test-data-roots too")
+    try:
+        return None if folder is None else read_state(folder)
+    except UsageError:
+        if not anew:
+            raise
+        return None
 
 
 def _work_through(job: Job, state: JobState, say: Callable[[str], None]) -> tuple[str, ...]:
@@ -245,6 +152,9 @@ def _work_through(job: Job, state: JobState, say: Callable[[str], None]) -> tupl
             say(f"done before: {', '.join(skipped)}")
         say(f"step {place_in_order}: {step.title}")
         _do(step, place_in_order, job, state)
+    if len(skipped) == len(STEPS):
+        given = "".join(f", with {name}={value}" for name, value in state.asked.parameters.items())
+        logger.info("%s: nothing is left to do%s; --overwrite begins anew", job.folder, given)
     return tuple(skipped)
 
 
@@ -261,16 +171,24 @@ def _do(step: Step, place_in_order: str, job: Job, state: JobState) -> None:
         state.stopped = {"step": step.name, "reason": reason}
         if isinstance(error, (UsageError, DataError)) and not (job.folder / STEPS[0].name).exists():
             state.file.unlink(missing_ok=True)  # what was refused at once leaves nothing behind
-            (job.folder / "template.yaml").unlink(missing_ok=True)
             raise
         state.write()
-        raise kind(
-            f"step {place_in_order}, {step.title}: {reason}. The whole job goes on with: "
-            + otx_command("run", "--output", job.folder)
-        ) from error
+        raise kind(f"step {place_in_order}, {step.title}: {reason}. {_way_on(error, job, state, step)}") from error
     state.done[step.name] = {**result, "seconds": round(time.monotonic() - start, 1)}
     state.stopped = {}
     state.write()
+
+
+def _way_on(error: BaseException, job: Job, state: JobState, step: Step) -> str:
+    same = ("run", "--output", job.folder)
+    if isinstance(error, DataError) and state.trained and not step.name.startswith("eval"):
+        command = otx_command(*same, "--overwrite")
+        return f"Once that is put right, it is other data than was trained on; the job begins anew with: {command}"
+    if isinstance(error, DivergedError):  # the same values would diverge again
+        command = otx_command(*same, "--overwrite", "params", "--learning_parameters.learning_rate=RATE")
+        return f"The whole job begins anew with: {command}"
+    when = "Once that is put right, the" if isinstance(error, (UsageError, DataError)) else "The"
+    return f"{when} whole job goes on with: {otx_command(*same)}"
 
 
 def _absolute(path: str | Path | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,24 +16,22 @@ from accelerate.utils import broadcast_object_list
 from otx_seg.datasets import ScanReport, TrainingData
 from otx_seg.errors import UsageError
 from otx_seg.models.network import SegmentationNetwork
+from otx_seg.processes import processes_here
 from otx_seg.template.byte_size import parse_byte_size
-from otx_seg.training.devices import machine_facts, on_cpu, processes_here
+from otx_seg.training.devices import machine_facts, on_cpu
 from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.memory import OutOfMemoryError
 from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
-from otx_seg.verbs.auto_configuration import configure
 from otx_seg.verbs.data import how_to_read
-from otx_seg.verbs.decisions import decisions_of, plain
 from otx_seg.verbs.hpo.take_over import take_over_next
 from otx_seg.verbs.hpo.trial import Ground, free_memory
-from otx_seg.verbs.launched import end_with_launcher, naming_lost_processes, note_run, only_errors
-from otx_seg.verbs.place import Place, open_place
-from otx_seg.verbs.place_of_training import fill_from
-from otx_seg.verbs.plan import Plan, Request, make_plan
-from otx_seg.verbs.same_everywhere import all_or_none, refuse_differences
-from otx_seg.verbs.start import first_network, make_deterministic, start_training
-from otx_seg.verbs.training_data import (
+from otx_seg.verbs.launch.launched import end_with_launcher, naming_lost_processes, note_run, only_errors
+from otx_seg.verbs.launch.same_everywhere import all_or_none, refuse_differences
+from otx_seg.verbs.places.place import Place, open_place
+from otx_seg.verbs.places.training import fill_from
+from otx_seg.verbs.training.auto_configuration import configure
+from otx_seg.verbs.training.data import (
     check_data,
     describe_data,
     label_weights,
@@ -40,8 +39,11 @@ from otx_seg.verbs.training_data import (
     open_regions_to_train_on,
     refuse_other_data,
 )
-from otx_seg.verbs.training_folder import open_training_run
-from otx_seg.verbs.training_report import announce_plan, finish, tell_finished, tell_going_on
+from otx_seg.verbs.training.decisions import decisions_of, plain
+from otx_seg.verbs.training.folder import bring_along, open_training_run
+from otx_seg.verbs.training.plan import Plan, Request, make_plan
+from otx_seg.verbs.training.report import announce_plan, finish, tell_finished, tell_going_on
+from otx_seg.verbs.training.start import first_network, make_deterministic, start_training
 from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.label_schema import write_label_schema
 from otx_seg.workspace.logs import log_to
@@ -138,13 +140,21 @@ def train(
     # Dividing many images into regions is done by one process; the others wait for longer than the usual minutes.
     processes = PartialState(cpu=on_cpu(), timeout=_LONGEST_WAIT)
     place, plan = all_or_none(lambda: _settle(workspace, request))
-    # The main process alone chooses and writes; the others of a torchrun job are told.
-    run = all_or_none(
-        lambda: open_training_run(plan, place.outputs, output, overwrite) if processes.is_main_process else None
-    )
-    run = broadcast_object_list([run])[0]
-    note_run(run)
-    with log_to(run) if processes.is_main_process else only_errors(), naming_lost_processes(run):
+    with ExitStack() as stack:
+
+        def begin() -> RunFolder | None:
+            # The main process alone chooses and writes; the others of a torchrun job are told.
+            if not processes.is_main_process:
+                stack.enter_context(only_errors())
+                return None
+            opened = open_training_run(plan, place.outputs, output, overwrite)
+            stack.enter_context(log_to(opened, alone=True))
+            bring_along(plan, opened)
+            return opened
+
+        run = broadcast_object_list([all_or_none(begin)])[0]
+        note_run(run)
+        stack.enter_context(naming_lost_processes(run))
         return _train(plan, run, processes, watcher or SilentWatcher(), scan_progress)
 
 
@@ -269,5 +279,5 @@ def _write_plan(run: RunFolder, plan: Plan, data: TrainingData) -> None:
     write_text(run.template, plan.template.as_yaml())
     if plan.train_type != "Selfsupervised":
         write_label_schema(run.label_schema, data.train.labels)
-    write_json(run.data, describe_data(plan, data))
+    describe_data(plan, data).write(run)
     write_json(run.decisions, plain(plan.decisions))

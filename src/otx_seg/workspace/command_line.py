@@ -6,6 +6,8 @@ import os
 import shlex
 from pathlib import Path
 
+from otx_seg.processes import world_size
+
 LAUNCH_OPTIONS = "OTX_SEG_LAUNCH_OPTIONS"
 """Environment variable with the options by which a command was started in several processes, in one line."""
 
@@ -19,5 +21,5 @@ def resume_command(verb: str, run: Path) -> str:
     """The command that goes on with a run in as many processes as it has now, on this machine."""
     options = shlex.split(os.environ.get(LAUNCH_OPTIONS, ""))
     command = otx_command(verb, "--resume-from", run, *options)
-    by_another = not options and int(os.environ.get("WORLD_SIZE", "1")) > 1
+    by_another = not options and world_size() > 1
     return f"{command} (under torchrun, as before)" if by_another else command

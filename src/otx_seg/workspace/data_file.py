@@ -21,6 +21,13 @@ _HEAD = """\
 """
 
 
+class _EmptyForNone(yaml.SafeDumper):
+    """Writes nothing where there is no value, for people to fill it in."""
+
+
+_EmptyForNone.add_representer(type(None), lambda dumper, value: dumper.represent_scalar("tag:yaml.org,2002:null", ""))
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
@@ -102,8 +109,7 @@ class DataFile(_Section):
     def as_yaml(self) -> str:
         """The file, which `read_data_file` reads back."""
         plain = self.model_dump(by_alias=True)
-        lines = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=1000).replace(": null", ":")
-        return _HEAD + lines
+        return _HEAD + yaml.dump(plain, Dumper=_EmptyForNone, sort_keys=False, allow_unicode=True, width=1000)
 
 
 def read_data_file(path: Path) -> Data:

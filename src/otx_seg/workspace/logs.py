@@ -6,6 +6,11 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
 from otx_seg.errors import DataError, UsageError
 from otx_seg.workspace.run_folder import RunFolder
 
@@ -13,17 +18,23 @@ ROOT = "otx_seg"
 
 
 @contextmanager
-def log_to(run: RunFolder) -> Iterator[Callable[[str], None]]:
+def log_to(run: RunFolder, alone: bool = False) -> Iterator[Callable[[str], None]]:
     """While this context lasts, all messages of the toolkit go to the log file of a run as well.
 
     What it gives writes a line to that file alone: results, which a command shows in its own way.
 
     An exception that leaves the context is written there with its traceback, and raised on. If it says that what was
     asked for cannot be done, and nothing else has been written, the log and the folders made for the run are removed.
+
+    Args:
+        alone: whether no other process may work on the run at the same time; on Windows it is not looked at.
+
+    Raises:
+        UsageError: another process does, which wants to be alone too.
     """
     before, is_new = _names_in(run), not run.log.exists()
     try:
-        with _logging_to(run) as note:
+        with _logging_to(run, alone) as note:
             yield note
     except (UsageError, DataError):
         if is_new and _names_in(run) - before <= {run.log.parent.name}:
@@ -45,9 +56,14 @@ def _remove(run: RunFolder) -> None:
 
 
 @contextmanager
-def _logging_to(run: RunFolder) -> Iterator[Callable[[str], None]]:
+def _logging_to(run: RunFolder, alone: bool) -> Iterator[Callable[[str], None]]:
     run.log.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(run.log, encoding="utf-8")
+    if alone and _is_locked(handler):
+        handler.close()
+        raise UsageError(
+            f"{run.path}: another otx command is at work there; wait for its end, or choose another folder"
+        )
     # A full disk is told once, by what failed to write its result; a log that fails too must not add a traceback.
     handler.handleError = lambda record: None  # type: ignore[method-assign]
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -70,3 +86,16 @@ def _logging_to(run: RunFolder) -> Iterator[Callable[[str], None]]:
         root.removeHandler(handler)
         with suppress(OSError):
             handler.close()
+
+
+def _is_locked(handler: logging.FileHandler) -> bool:
+    """Lock a log until it is closed, or the process ends in whatever way; whether another process has done so."""
+    if fcntl is None or handler.stream is None:
+        return False
+    try:
+        fcntl.lockf(handler.stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return True
+    except OSError:  # a file system without locks
+        return False
+    return False

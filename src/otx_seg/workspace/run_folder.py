@@ -9,9 +9,12 @@ from pathlib import Path
 
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.workspace.data_folders import refuse_among_data
-from otx_seg.workspace.workspace import OUTPUTS, WORKSPACE, workspace_around
+from otx_seg.workspace.workspace import OUTPUTS, WORKSPACE, Workspace, workspace_around
 
 LATEST = "latest_trained_model"
+
+COMPARED_IMAGES = 8
+"""As many validation images show whether an exported model agrees with the network; `data.json` tells their paths."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class RunFolder:
 
 
 def open_run(
-    output: Path | None,
+    output: str | Path | None,
     verb: str,
     products: tuple[str, ...],
     overwrite: bool,
@@ -113,12 +116,14 @@ def open_run(
         outputs: the workspace's folder of runs.
 
     Raises:
-        UsageError: `output` already holds a result and `overwrite` is False, or is a file; or it, or the workspace,
-            would lie in a folder of data.
+        UsageError: `output` already holds a result and `overwrite` is False, or is a file or a workspace; or it, or
+            the workspace, would lie in a folder of data.
         OtxError: the folder cannot be written to.
     """
-    given, output = output, output or _new_folder(outputs, verb)
+    given, output = output, _new_folder(outputs, verb) if output is None else Path(output)
     refuse_among_data(output, filter(Path.is_dir, data_roots), "give an --output elsewhere")
+    if not Workspace(output).missing:
+        raise UsageError(f"{output}: is a workspace; choose another --output, such as {output / OUTPUTS / verb}")
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: --output names a file; name a folder")
     held = [name for name in products if (output / name).exists()]

@@ -9,11 +9,11 @@ import pytest
 from small_network import small_template
 
 from otx_seg.datasets import TrainingData, open_training
-from otx_seg.verbs.hpo.first_trial import has_learned, measured, without_idle_start
+from otx_seg.verbs.hpo.first_trial import has_learned, settle_length, without_idle_start
 from otx_seg.verbs.hpo.halving import Halving
 from otx_seg.verbs.hpo.settings import Settings
 from otx_seg.verbs.hpo.trial import Outcome
-from otx_seg.verbs.plan import Plan, Roots
+from otx_seg.verbs.training.plan import Plan, Roots
 
 SHORTEST = Halving(3, (1 / 27,))  # with a ratio of 1.1: three trials of 1/27 cost 2/27
 
@@ -46,7 +46,7 @@ def length(drawn: TrainingData, trial: FirstTrial) -> Halving:
         {"learning_parameters.max_minutes": 10.0, "learning_parameters.num_iters": 100_000}
     )
     plan = Plan(template, "", Roots(Path(), None, None, None), 42, None, None, None, None, Settings(1.1, None))
-    return measured(plan, drawn, SHORTEST, 1 / 27, trial, trial.first)
+    return settle_length(plan, drawn, SHORTEST, 1 / 27, trial, trial.first)
 
 
 def test_the_shortest_trials_where_they_make_enough_steps(drawn: TrainingData) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from small_network import small_template
 
 from otx_seg.datasets import TrainingData, open_training
-from otx_seg.verbs.hpo.length import minutes_of, with_time_left
+from otx_seg.errors import UsageError
+from otx_seg.verbs.hpo.length import minutes_of, plan_search, with_time_left
 from otx_seg.verbs.hpo.settings import Settings
-from otx_seg.verbs.plan import Plan, Roots
+from otx_seg.verbs.training.plan import Plan, Roots
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +46,8 @@ def test_the_training_gets_what_the_search_does_not_need(
 def test_time_that_cannot_be_used_is_not_given(drawn: TrainingData, share: float, steps: int, left: float) -> None:
     """400 steps are 100 epochs of four."""
     assert minutes_of(with_time_left(plan(10.0, 1.5), drawn, 0.0, share, steps)) == left
+
+
+def test_trials_that_nothing_can_be_told_of_are_refused(drawn: TrainingData) -> None:
+    with pytest.raises(UsageError, match=r"--enable-hpo: the validation images show none of the labels"):
+        plan_search(plan(10.0, 1.5), replace(drawn, scorable=False))

@@ -27,12 +27,12 @@ from otx_seg.training.journal import read_journal
 from otx_seg.training.loop import InterruptedRunError, Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.watcher import SilentWatcher, StepReport, TrainResult, Watcher
-from otx_seg.verbs import start
 from otx_seg.verbs.hpo import first_trial, halving, length, trial
 from otx_seg.verbs.hpo.take_over import take_over_next
 from otx_seg.verbs.hpo.trial import run_of_trial
-from otx_seg.verbs.plan import Plan, Roots
 from otx_seg.verbs.train import train
+from otx_seg.verbs.training import start
+from otx_seg.verbs.training.plan import Plan, Roots
 from otx_seg.workspace.run_folder import RunFolder
 
 RATE = "learning_parameters.learning_rate"

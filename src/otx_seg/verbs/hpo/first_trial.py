@@ -10,23 +10,23 @@ from otx_seg.datasets import TrainingData
 from otx_seg.verbs.hpo.halving import Halving, plan_halving
 from otx_seg.verbs.hpo.length import fewest_steps, ways_to_longer_trials
 from otx_seg.verbs.hpo.trial import Outcome
-from otx_seg.verbs.plan import Plan
+from otx_seg.verbs.training.plan import Plan
 
 logger = logging.getLogger(__name__)
 
-_SLOW_START = 4.0  # times as fast may a training become after its first steps
+_SLOW_START = 4.0  # the steps after the first ones may be this many times as fast
 _MARGIN = 1.02  # the speed of the next steps is an estimate
 _CLEARLY = 0.05  # of mDice
-_WORTH_A_LOOK = 1.5  # times as long as a look has trials to be
+_WORTH_A_LOOK = 1.5  # a look pays if a trial is at least this many times as long as the look
 
 
-def measured(
+def settle_length(
     plan: Plan,
     data: TrainingData,
     halving: Halving,
-    begin: float,
-    train: Callable[[float], Outcome],
-    first: Callable[[], Outcome | None],
+    start_share: float,
+    train_first: Callable[[float], Outcome],
+    first_outcome: Callable[[], Outcome | None],
 ) -> Halving:
     """Train trial 0 until its score means something; how long that takes decides how many trials there are.
 
@@ -39,13 +39,13 @@ def measured(
 
     Args:
         halving: of the search, if trials could be as short as can be.
-        begin: share of a training, above 0 and up to 1, to which trial 0 is trained first.
-        train: trains it up to a share of a training, from where it was paused.
-        first: how it did when it was paused for the first time.
+        start_share: of a training, above 0 and up to 1, to which trial 0 is trained at first.
+        train_first: trains it up to a share of a training, from where it was paused.
+        first_outcome: how it did when it was paused for the first time.
     """
     assert plan.search is not None
     steps, longest = fewest_steps(plan.template, data), min(plan.search.ratio - 1.0, 1.0)
-    share, outcome = begin, train(begin)
+    share, outcome = start_share, train_first(start_share)
     # The first steps wait for processes to start and for images to be decoded; those that follow do not.
     speed = _SLOW_START * outcome.steps / share
     while not outcome.failure and outcome.steps < steps:
@@ -53,11 +53,11 @@ def measured(
             return _too_short(plan, data, share, steps, outcome)
         before, made = share, outcome.steps
         share = min(share + _MARGIN * (steps - made) / max(speed, 1.0), longest)
-        outcome = train(share)
+        outcome = train_first(share)
         speed = (outcome.steps - made) / (share - before)
     if share > halving.rungs[0]:
         halving = plan_halving(plan.search.ratio, share) or halving
-    early = first()
+    early = first_outcome()
     if early is None or _WORTH_A_LOOK * early.share > halving.rungs[0]:
         return halving
     if not has_learned(early.score, len(data.train.labels)):

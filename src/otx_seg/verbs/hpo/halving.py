@@ -14,8 +14,11 @@ from itertools import pairwise
 
 FACTOR = 3
 MOST_TRIALS = 27
-_LEAD, _LARGEST_LEAD = 0.01, 0.1
-"""A lead in mDice, background included, that says nothing when a training has passed, and at the beginning of one."""
+_LEAD_AT_END = 0.01
+"""A lead in mDice, background included, up to which it is luck at the end of a training; earlier that / share."""
+
+_LARGEST_LEAD = 0.1
+"""More than this is never asked for."""
 
 _PROMISING = 0.05
 """A lead at a first look without which a trial will hardly have the one it needs."""
@@ -39,7 +42,7 @@ class Halving:
     looks: bool = False
 
     def ratio(self) -> float:
-        """Time of search and winner together as a multiple of a training's."""
+        """Time of search and winner together as a multiple of a training's; it depends on the scores after a look."""
         left = [self.trials]
         for _ in self.rungs:
             left.append(survivors(left[-1]))
@@ -64,16 +67,15 @@ def plan_halving(ratio: float, shortest: float, epochs: int | None = None) -> Ha
     for trials in range(MOST_TRIALS, 1, -1):
         powers = [FACTOR**rung for rung in range(_rungs(trials))]
         cost = Halving(trials, tuple(float(power) for power in powers)).ratio() - 1.0
-        first = min((ratio - 1.0) / cost, 1.0 / powers[-1])
-        parts = 1 if epochs is None else epochs
-        first *= parts
+        longest = min((ratio - 1.0) / cost, 1.0 / powers[-1])
         if epochs is not None:
-            first = math.floor(first + 1e-9)
-        if first > 0 and first / parts >= shortest - 1e-9:
-            if epochs is None and trials < MOST_TRIALS:
-                first = shortest
-            # Multiplied before it is divided: the training counts in the same way, and must not miss an epoch's end.
-            return Halving(trials, tuple(first * power / parts for power in powers))
+            first = math.floor(longest * epochs + 1e-9)
+            if first and first / epochs >= shortest - 1e-9:
+                # Multiplied before it is divided: the training counts so too, and must not miss an epoch's end.
+                return Halving(trials, tuple(first * power / epochs for power in powers))
+        elif longest >= shortest - 1e-9:
+            share = longest if trials == MOST_TRIALS else shortest
+            return Halving(trials, tuple(share * power for power in powers))
     return None
 
 
@@ -95,7 +97,7 @@ def chosen(scores: Mapping[int, float], count: int, share: float) -> list[int]:
         share: of a training that has passed, above 0 and up to 1.
     """
     found = sorted(scores, key=lambda number: (-scores[number], number))[:count]
-    if 0 not in found and scores[found[-1]] - scores.get(0, -math.inf) < min(_LEAD / share, _LARGEST_LEAD):
+    if 0 not in found and scores[found[-1]] - scores.get(0, -math.inf) < min(_LEAD_AT_END / share, _LARGEST_LEAD):
         found[-1] = 0
     return found
 

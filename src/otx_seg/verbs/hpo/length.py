@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from otx_seg.datasets import TrainingData
-from otx_seg.datasets.epoch_sampler import EpochSampler
+from otx_seg.datasets.epoch_sampler import EpochSize
 from otx_seg.errors import UsageError
 from otx_seg.template import Template
 from otx_seg.template.search_space import space_of
 from otx_seg.verbs.hpo.halving import SHORTEST_SHARE, Halving, plan_halving
-from otx_seg.verbs.plan import Plan
+from otx_seg.verbs.training.plan import Plan
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +43,14 @@ def plan_search(plan: Plan, data: TrainingData) -> Halving:
     """The trials of a plan's search.
 
     Raises:
-        UsageError: there is nothing to search, or no time for two trials.
+        UsageError: there is nothing to search, nothing to compare trials by, or no time for two of them.
     """
     assert plan.search is not None
+    if not data.scorable:
+        raise UsageError(
+            "--enable-hpo: the validation images show none of the labels that scores count, so that trials cannot be "
+            "compared; give validation images that show them"
+        )
     if not space_of(plan.template, len(data.train)):
         raise UsageError(
             f"template {plan.template.name}: search_space holds nothing to choose from with {len(data.train)} training "
@@ -122,8 +127,8 @@ def _two_digits(ratio: float) -> float:
 def steps_of_all_epochs(template: Template, data: TrainingData) -> int:
     """Steps of a training that neither time nor early stopping ends."""
     parameters = template.hyper_parameters.learning_parameters
-    how = (len(data.train), parameters.batch_size, 0, 0, 1, data.new, parameters.rounds_per_epoch)
-    return EpochSampler(*how).steps * parameters.num_iters
+    epoch = EpochSize(len(data.train), parameters.batch_size, 1, parameters.rounds_per_epoch, len(data.new))
+    return epoch.steps * parameters.num_iters
 
 
 def fewest_steps(template: Template, data: TrainingData) -> int:

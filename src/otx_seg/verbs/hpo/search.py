@@ -27,7 +27,7 @@ from otx_seg.training.loop import InterruptedRunError
 from otx_seg.training.state import random_state
 from otx_seg.training.stopping import StopRequest
 from otx_seg.training.watcher import SilentWatcher, Watcher
-from otx_seg.verbs.hpo.first_trial import measured, without_idle_start
+from otx_seg.verbs.hpo.first_trial import settle_length, without_idle_start
 from otx_seg.verbs.hpo.halving import chosen, promising, survivors
 from otx_seg.verbs.hpo.length import minutes_of, plan_search, with_enough_time, with_time_left
 from otx_seg.verbs.hpo.progress import WholeJob
@@ -36,8 +36,8 @@ from otx_seg.verbs.hpo.study import Study
 from otx_seg.verbs.hpo.take_over import take_over
 from otx_seg.verbs.hpo.trial import Ground, Outcome, Stretch
 from otx_seg.verbs.hpo.workers import first_done, open_workers, visible_gpus
-from otx_seg.verbs.plan import Plan
-from otx_seg.verbs.start import start_training
+from otx_seg.verbs.training.plan import Plan
+from otx_seg.verbs.training.start import start_training
 from otx_seg.workspace.atomic import write_tensors
 from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.run_folder import RunFolder, delete_tensors
@@ -143,9 +143,14 @@ class Search:
         recorded = self.study.halving()
         if recorded is None:
             if minutes_of(self.plan):
-                begin = self.study.measured() or self.halving.rungs[0]
-                how = (begin, self._train_first, self.study.first_outcome)
-                self.halving = measured(self.plan, self.ground.data, self.halving, *how)
+                self.halving = settle_length(
+                    self.plan,
+                    self.ground.data,
+                    self.halving,
+                    start_share=self.study.first_share() or self.halving.rungs[0],
+                    train_first=self._train_first,
+                    first_outcome=self.study.first_outcome,
+                )
             self.study.record_halving(self.halving)
         else:
             self.halving = recorded
@@ -155,7 +160,7 @@ class Search:
 
     def _train_first(self, share: float) -> Outcome:
         """Trial 0 at a share of a training."""
-        self.study.record_measured(share)
+        self.study.record_first_share(share)
         self.running[self.workers.start(self._stretch(0, share))] = 0
         future = first_done(list(self.running), self._check).pop()
         del self.running[future]
@@ -168,12 +173,14 @@ class Search:
         if self.halving.trials == 1:
             return
         ranges = [f"{name.split('.')[1]} {limits.low:g} to {limits.high:g}" for name, limits in self.space.items()]
+        shares = [f"{100 * rung:.0f} %" for rung in self.halving.rungs]
         logger.info(
-            "searching %s: %d trials, judged at %s of a training; search and final training take up to %.2f times as "
-            "long as the training alone",
+            "searching %s: %d trials, %sjudged at %s of a training; search and final training take up to %.2f times "
+            "as long as the training alone",
             ", ".join(ranges),
             self.halving.trials,
-            ", ".join(f"{100 * rung:.0f} %" for rung in self.halving.rungs),
+            f"looked at after {shares[0]}, " if self.halving.looks else "",
+            ", ".join(shares[1:] if self.halving.looks else shares),
             self._ratio(),
         )
 
@@ -267,6 +274,17 @@ class Search:
             outcome = "chosen" if number == self.chosen else "failed" if last.failure else "stopped"
             scores = tuple(outcome.score for outcome in reached if outcome.score is not None)
             values = self.study.values(number, self.halving.trials)
-            measured = (last.epochs, last.steps, last.seconds, last.process)
-            trials.append(Trial(number, values, scores, outcome, last.failure, *measured))
+            trials.append(
+                Trial(
+                    number,
+                    values,
+                    scores,
+                    outcome,
+                    last.failure,
+                    epochs=last.epochs,
+                    steps=last.steps,
+                    seconds=last.seconds,
+                    process=last.process,
+                )
+            )
         return Trials(self.settings.ratio, self.halving.rungs, self.chosen, tuple(trials))

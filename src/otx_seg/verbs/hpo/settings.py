@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from typing import Any
 
 from otx_seg.errors import UsageError
+from otx_seg.processes import world_size
 from otx_seg.template import Template, from_dict
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.run_folder import RunFolder
@@ -37,7 +37,7 @@ def check_settings(ratio: float | None, parallel: int | None) -> Settings:
     Raises:
         UsageError: numbers that make no sense, or a search in a torchrun job.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if world_size() > 1:
         raise UsageError(
             "--enable-hpo works in one process, or starts its own, one for each GPU or as many as --hpo-parallel says: "
             "start it without torchrun, --gpus, --rdzv-endpoint, --base-rank and --world-size; CUDA_VISIBLE_DEVICES "

@@ -20,7 +20,7 @@ from otx_seg.verbs.hpo.trial import Outcome
 
 _JOURNAL = "journal.log"
 _HALVING = "halving"
-_MEASURED = "measured"
+_FIRST_SHARE = "first_share"
 _FIRST = "first"
 _KNOWN_SHARE = 1 / 3
 """Share of the trials that have to be known before scores say where to look; what is missing is drawn at random."""
@@ -144,13 +144,13 @@ class Study:
             else:
                 self.study.tell(number, outcome.score)
 
-    def measured(self) -> float | None:
+    def first_share(self) -> float | None:
         """How far trial 0 was to be trained last, before the length of the search was settled."""
-        return self.study.user_attrs.get(_MEASURED)
+        return self.study.user_attrs.get(_FIRST_SHARE)
 
-    def record_measured(self, share: float) -> None:
+    def record_first_share(self, share: float) -> None:
         """Keep that, so that trial 0 is not judged at less by whoever goes on with the search."""
-        self.study.set_user_attr(_MEASURED, share)
+        self.study.set_user_attr(_FIRST_SHARE, share)
 
     def first_outcome(self) -> Outcome | None:
         """How trial 0 did where it was paused for the first time, before the length of the search was settled."""

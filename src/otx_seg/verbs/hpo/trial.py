@@ -20,7 +20,7 @@ from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.memory import OutOfMemoryError
 from otx_seg.training.state import restore_random_state
 from otx_seg.training.watcher import Watcher
-from otx_seg.verbs.start import make_deterministic, new_network, start_training
+from otx_seg.verbs.training.start import make_deterministic, new_network, start_training
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import read_tensors

@@ -53,4 +53,6 @@ def _answer(ground: Ground, stretch: Stretch) -> Outcome | OtxError:
     except Exception as error:  # what no one foresaw is told by the process that asked
         traceback.print_exc()
         text = (str(error) or "no message").splitlines()[0]
-        return OtxError(f"trial {stretch.number} failed: {type(error).__name__}: {text}; details: {ground.folder}")
+        return OtxError(
+            f"trial {stretch.number} failed: {type(error).__name__}: {text}; details: {ground.folder}/worker-*.log"
+        )

@@ -1,0 +1,156 @@
+"""What `otx check` and `otx run` look through: folders, what describes the images in them, and what they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from otx_seg.datasets import AS_IT_LOOKS, HowToRead
+from otx_seg.datasets.unlabelled import holds_bare_images
+from otx_seg.errors import UsageError
+from otx_seg.template import load
+from otx_seg.verbs.data import outermost
+from otx_seg.verbs.places.data import to_look_through
+from otx_seg.verbs.places.place import Place
+
+
+class Source(NamedTuple):
+    """A folder of images and masks.
+
+    Attributes:
+        root: the folder.
+        annotations: a file to use instead of those in the folder; what it describes is one subset.
+        meant_for: train, val or test, where somebody said so; None: what its subsets are called.
+    """
+
+    root: Path
+    annotations: Path | None = None
+    meant_for: str | None = None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """All the data to look through.
+
+    Attributes:
+        labelled: images and masks.
+        bare: folders of images alone.
+        listed: a file that names those images in `bare` that count; None: all.
+        data_format: name of the format of the labelled data; None: what it looks like.
+    """
+
+    labelled: tuple[Source, ...]
+    bare: tuple[Path, ...] = ()
+    listed: Path | None = None
+    data_format: str | None = None
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders, of both kinds."""
+        return (*(source.root for source in self.labelled), *self.bare)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of annotations."""
+        return tuple(source.annotations for source in self.labelled if source.annotations is not None)
+
+
+def sources_of_parts(train: Path | None, val: Path | None, test: Path | None, how: HowToRead) -> tuple[Source, ...]:
+    """The data of a training and of a measurement, each once: the files of annotations with their folders, and of the
+    other folders those that do not lie in another one of them.
+
+    Args:
+        train, val, test: the folders; where that of `val` is missing, the file for it describes images in `train`.
+        how: the files of annotations.
+    """
+    roots = {"train": train, "val": val or (train if how.val_annotations is not None else None), "test": test}
+    files = how.annotations
+    named = [Source(root, files[part], part) for part, root in roots.items() if root is not None]
+    described = [source for source in named if source.annotations is not None]
+    # What is validated on may well be measured on, but not trained on: that is for the look at it to find.
+    learned_from = [_place(source) for source in described if source.meant_for != "test"]
+    described = [source for source in described if source.meant_for != "test" or _place(source) not in learned_from]
+    whole = [source for source in named if source.annotations is None]
+    apart = outermost(source.root for source in whole)
+    return (*described, *(Source(root, None, _first_in(root, whole).meant_for) for root in apart))
+
+
+def _first_in(folder: Path, sources: Sequence[Source]) -> Source:
+    outer = folder.resolve()
+    return next(source for source in sources if outer in (source.root.resolve(), *source.root.resolve().parents))
+
+
+def _place(source: Source) -> tuple[Path, Path | None]:
+    return source.root.resolve(), None if source.annotations is None else source.annotations.resolve()
+
+
+def sources_given(roots: Sequence[Path], how: HowToRead) -> Sources:
+    """The folders given, each with what describes it.
+
+    Args:
+        roots: folders of labelled data, or of images alone where no format and no file of annotations is given.
+        how: files of annotations, all for one folder, or each for one of as many folders.
+
+    Raises:
+        UsageError: a folder or file is named twice, or it is not clear which file describes which folder.
+    """
+    labelled = _described(roots, {part: file for part, file in how.annotations.items() if file is not None})
+    _refuse_repeated(labelled)
+    if how != AS_IT_LOOKS:
+        return Sources(labelled, data_format=how.data_format)
+    bare = tuple(root for root in roots if root.is_dir() and holds_bare_images(root))
+    return Sources(tuple(source for source in labelled if source.root not in bare), bare)
+
+
+def _described(roots: Sequence[Path], files: dict[str, Path]) -> tuple[Source, ...]:
+    if not files:
+        return tuple(Source(root) for root in roots)
+    folders = list(roots) * len(files) if len(roots) == 1 else list(roots)
+    if len(folders) != len(files):
+        options = ", ".join(f"--{part}-ann-files" for part in files)
+        raise UsageError(
+            f"{options}: give --data-roots once, for the folder with all images, or once for each of these files, in "
+            f"the order {', '.join(files)}"
+        )
+    return tuple(Source(root, file, part) for root, (part, file) in zip(folders, files.items(), strict=True))
+
+
+def _refuse_repeated(sources: Sequence[Source]) -> None:
+    seen = set()
+    for source in sources:
+        root, file, _ = source
+        if _place(source) in seen:
+            what = "--data-roots; name each folder once" if file is None else "the files of annotations; name it once"
+            raise UsageError(f"{root if file is None else file}: is named twice in {what}")
+        seen.add(_place(source))
+
+
+def sources_of_workspace(place: Place, how: HowToRead) -> Sources:
+    """The data that the ``data.yaml`` of a workspace names.
+
+    Args:
+        how: what is given on how to read it; it is stronger than ``data.yaml``.
+
+    Raises:
+        UsageError: there is no workspace, none of its folders is known, or what is given has no folder there.
+        DataError: one of its folders or files is missing.
+    """
+    template = place.template(None)
+    train_type = None if template is None else load(template).hyper_parameters.algo_backend.train_type
+    if train_type == "Selfsupervised" and place.names("train"):
+        _refuse_given(how)
+        return Sources((), (place.train_root(None),))
+    found = to_look_through(place, "--data-roots", how)
+    unlabelled, listed = place.root(None, "unlabeled"), place.file_list(None)
+    bare = () if unlabelled is None else (unlabelled,)
+    return Sources(sources_of_parts(*found), bare, listed, found.how.data_format)
+
+
+def _refuse_given(how: HowToRead) -> None:
+    if how != AS_IT_LOOKS:
+        options = ", ".join(("--data-format", *(f"--{part}-ann-files" for part in how.annotations)))
+        raise UsageError(
+            f"Selfsupervised training, as this workspace has it, looks at images alone: leave out {options}"
+        )

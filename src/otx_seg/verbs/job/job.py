@@ -1,0 +1,243 @@
+"""The state of an `otx run`: what was asked for, and which of its steps are done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from otx_seg.datasets import AS_IT_LOOKS, HowToRead
+from otx_seg.errors import OtxError, UsageError
+from otx_seg.template import Template
+from otx_seg.training.checkpoint import differences, is_free
+from otx_seg.training.watcher import SilentWatcher, Watcher
+from otx_seg.verbs.checking.sources import Sources, sources_of_parts
+from otx_seg.workspace.atomic import write_json
+from otx_seg.workspace.digest import digest_of
+from otx_seg.workspace.run_folder import RunFolder
+
+STATE = "run.json"
+_VERSION = 1
+_LABELLED = ("train", "val", "test")
+
+
+class Display(Watcher, Protocol):
+    """Shows what a step does."""
+
+    def on_scan(self, what: str, done: int, total: int) -> None: ...
+
+
+class SilentDisplay(SilentWatcher):
+    """Shows nothing."""
+
+    def on_scan(self, what: str, done: int, total: int) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The arguments that decide what an `otx run` makes; paths are absolute. What is None was not given."""
+
+    template: str | None = None
+    train_root: str | None = None
+    val_root: str | None = None
+    test_root: str | None = None
+    data_format: str | None = None
+    train_annotations: str | None = None
+    val_annotations: str | None = None
+    test_annotations: str | None = None
+    seed: int | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    workspace: str | None = None  # its folder; None: the current one if it is one; empty: none
+
+    @property
+    def nothing(self) -> bool:
+        """Whether no argument was given that says what to make."""
+        return replace(self, workspace=None) == Asked()
+
+    def or_as_before(self, before: Asked) -> Asked:
+        """These arguments, and those of a job before where none are given."""
+        given = {name: value for name, value in asdict(self).items() if value not in (None, {})}
+        given["parameters"] = {**before.parameters, **self.parameters}
+        was = asdict(before)
+        moved = [part for part in _LABELLED if given.get(f"{part}_root", was[f"{part}_root"]) != was[f"{part}_root"]]
+        if "train" in moved and before.val_root is None:
+            moved.append("val")
+        for part in moved:  # a file of annotations belongs to its folder
+            was[f"{part}_annotations"] = None
+        return Asked(**{**was, **given})
+
+    @property
+    def how(self) -> HowToRead:
+        """How the labelled data is to be read."""
+        files = (self.train_annotations, self.val_annotations, self.test_annotations)
+        return HowToRead(self.data_format, *(None if file is None else Path(file) for file in files))
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the steps of an `otx run` work on.
+
+    Attributes:
+        folder: where everything goes, each step in a folder of its own.
+        template: the one named, with `given` in it; else the usual one, and the training may choose another.
+        template_named: whether arguments or workspace name a template.
+        given: the hyper-parameters that were asked for, which any template gets.
+        train_root, val_root, unlabelled_root, unlabelled_list: the data of the training.
+        test_root: the data to measure on; None: the validation images that are taken from the training images.
+        how: the format of the labelled data, and files of annotations; where that for validation has no folder of its
+            own, its images are in `train_root`.
+        workspace: its folder, if there is one.
+        seconds: how long each model's speed is measured.
+        shown: opens the display of a step.
+    """
+
+    folder: Path
+    template: Template
+    train_root: Path
+    val_root: Path | None
+    test_root: Path | None
+    unlabelled_root: Path | None
+    unlabelled_list: Path | None
+    seed: int
+    workspace: Path | None
+    seconds: float
+    shown: Callable[[], AbstractContextManager[Display]]
+    template_named: bool = True
+    given: dict[str, Any] = field(default_factory=dict)
+    how: HowToRead = AS_IT_LOOKS
+
+    @property
+    def labelled_roots(self) -> tuple[Path, ...]:
+        """The folders of images and masks."""
+        return tuple(root for root in (self.train_root, self.val_root, self.test_root) if root is not None)
+
+    @property
+    def data(self) -> Sources:
+        """The labelled data, which is looked through before anything else."""
+        labelled = sources_of_parts(self.train_root, self.val_root, self.test_root, self.how)
+        return Sources(labelled, data_format=self.how.data_format)
+
+    @property
+    def free_parameters(self) -> dict[str, Any]:
+        """Of `given`, those that may change while the job is under way."""
+        return {name: value for name, value in self.given.items() if is_free(name)}
+
+    @property
+    def folders(self) -> dict[str, str | None]:
+        """Where the data is, by what it is."""
+        return {name: str(root.resolve()) if root else None for name, root in self._roots.items()}
+
+    @property
+    def _roots(self) -> dict[str, Path | None]:
+        return {
+            "train data": self.train_root,
+            "validation data": self.val_root,
+            "test data": self.test_root,
+            "unlabelled data": self.unlabelled_root,
+            "list of unlabelled data": self.unlabelled_list,
+            "train annotations": self.how.train_annotations,
+            "validation annotations": self.how.val_annotations,
+            "test annotations": self.how.test_annotations,
+        }
+
+    def inputs(self) -> dict[str, Any]:
+        """All that the results depend on, as plain values: the template, how to read the data, the folders and files,
+        and a digest of what is in them."""
+        return {
+            "data format": self.how.data_format,
+            "template": self.template.as_dict() if self.template_named else {"parameters": self.given},
+            "seed": self.seed,
+            "folders": self.folders,
+            "files": {name: digest_of(root) if root else None for name, root in self._roots.items()},
+        }
+
+
+@dataclass
+class JobState:
+    """``run.json``: rewritten after every step.
+
+    Attributes:
+        done: the result of each step that is done, by its name, as plain values.
+        stopped: the name of the step that failed or was interrupted, and why; empty where none did.
+    """
+
+    file: Path
+    asked: Asked
+    inputs: dict[str, Any]
+    done: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stopped: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def trained(self) -> bool:
+        """Whether a training has left anything that can be gone on from."""
+        return "train" in self.done or RunFolder(self.file.parent / "train").checkpoint.is_file()
+
+    def write(self) -> None:
+        """Write the file, atomically."""
+        content = {"asked": asdict(self.asked), "inputs": self.inputs, "done": self.done, "stopped": self.stopped}
+        write_json(self.file, {"version": _VERSION, **content})
+
+    def forget_from(self, steps: Iterable[str]) -> None:
+        """Take these steps for not done."""
+        for name in steps:
+            self.done.pop(name, None)
+
+
+def read_state(folder: Path) -> JobState | None:
+    """The state of the `otx run` in a folder, or None if there is none.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
+    file = folder / STATE
+    if not file.is_file():
+        return None
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content["version"] != _VERSION:
+            raise ValueError(f"version {content['version']}")
+        return JobState(file, Asked(**content["asked"]), content["inputs"], content["done"], content["stopped"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{file}: cannot be read ({type(error).__name__}: {error}); begin anew with --overwrite, or choose another "
+            "--output"
+        ) from error
+
+
+def concerns_tests_alone(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether the inputs of a job then and now differ in nothing but the files that its models are measured on."""
+    return all(key in ("files.test data", "files.test annotations") for key, _, _ in differences(before, now))
+
+
+def what_changed(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """The first difference between the inputs of a job then and now, in words; empty if there is none."""
+    found = differences(before, now)
+    if not found:
+        return ""
+    key, then, is_now = found[0]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    if key.startswith("files."):
+        return f"the files of the {key.removeprefix('files.')} are others now{more}"
+    return f"{key.removeprefix('folders.')} was {then!r} and is {is_now!r}{more}"
+
+
+def begin_anew(folder: Path, before: JobState | None) -> None:
+    """Forget a job: its state, the checkpoint of its training, and what its steps have made.
+
+    Args:
+        before: its state, if it can be read.
+
+    Raises:
+        OtxError: they cannot be removed.
+    """
+    try:
+        (folder / STATE).unlink(missing_ok=True)
+        RunFolder(folder / "train").checkpoint.unlink(missing_ok=True)
+        for result in () if before is None or before.file.parent != folder else before.done.values():
+            (folder / result["file"]).unlink(missing_ok=True)
+    except OSError as error:
+        raise OtxError(f"{folder}: cannot be changed ({error.strerror}); choose another --output") from error

@@ -1,0 +1,197 @@
+"""The steps of an `otx run`, in their order: each calls one verb and gives plain values.
+
+A further step is one function and one line in `STEPS`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from otx_seg import template as templates
+from otx_seg.datasets import Subset, find_training, open_test
+from otx_seg.errors import DataError
+from otx_seg.verbs.benchmark import checked_threads, compare
+from otx_seg.verbs.check import look_through
+from otx_seg.verbs.deploy import deploy
+from otx_seg.verbs.evaluate import evaluate
+from otx_seg.verbs.export import export
+from otx_seg.verbs.job.job import Job
+from otx_seg.verbs.optimize import optimize
+from otx_seg.verbs.places.last_training import recorded_validation
+from otx_seg.verbs.train import train
+from otx_seg.workspace.atomic import write_text
+from otx_seg.workspace.run_folder import RunFolder, point_latest
+
+logger = logging.getLogger(__name__)
+
+Done = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a job.
+
+    Attributes:
+        name: of the step and of its folder.
+        title: what it does, for people.
+        work: does it; given the job and the results of the steps before, it gives its own. ``file`` in it names the
+            step's product, relative to the job's folder.
+    """
+
+    name: str
+    title: str
+    work: Callable[[Job, Done], dict[str, Any]]
+
+
+def _check(job: Job, done: Done) -> dict[str, Any]:
+    page = job.folder / "check" / "check.html"
+    with job.shown() as display:
+        result = look_through(job.data, page, overwrite=True, progress=display.on_scan)
+    if result.usable_for != "training":
+        worst = f": {result.problems[0].what}; {result.problems[0].advice}" if result.problems else ""
+        raise DataError(f"the data is {result.verdict}{worst}; see {page}")
+    logger.info("the data is %s; see %s", result.verdict, page)
+    warnings = sum(problem.severity == "warning" for problem in result.problems)
+    return {"file": _relative(page, job), "verdict": result.verdict, "warnings": warnings}
+
+
+def _train(job: Job, done: Done) -> dict[str, Any]:
+    run = RunFolder(job.folder / "train")
+    with job.shown() as display:
+        if run.checkpoint.is_file():
+            result = train(
+                resume_from=run.path,
+                parameters=job.free_parameters,
+                watcher=display,
+                scan_progress=display.on_scan,
+            )
+        else:
+            # A template that is named is complete: nothing of the workspace is to be added to it.
+            result = train(
+                job.train_root,
+                job.val_root,
+                unlabeled_data_roots=job.unlabelled_root,
+                unlabeled_file_list=job.unlabelled_list,
+                train_ann_files=job.how.train_annotations,
+                val_ann_files=job.how.val_annotations,
+                data_format=job.how.data_format,
+                template=_written_template(job) if job.template_named else None,
+                parameters=None if job.template_named else job.given,
+                workspace=job.workspace,
+                output=run.path,
+                seed=job.seed,
+                overwrite=True,
+                watcher=display,
+                scan_progress=display.on_scan,
+            )
+    point_latest(run, part_of=job.folder)
+    assert result.scores is not None
+    return {
+        "file": _relative(result.weights, job),
+        "template": templates.load(run.template).name,
+        "validation_dice": result.scores.dice_average,
+        "epochs": result.epochs,
+        "steps": result.steps,
+        "training_s": result.elapsed_s,
+        "reason": result.reason,
+    }
+
+
+def _written_template(job: Job) -> Path:
+    path = job.folder / "template.yaml"
+    write_text(path, job.template.as_yaml())
+    return path
+
+
+def _eval(model_of: str) -> Callable[[Job, Done], dict[str, Any]]:
+    def work(job: Job, done: Done) -> dict[str, Any]:
+        name = f"eval_{model_of}"
+        measured_on = _measured_on(job)
+        with job.shown() as display:
+            result = evaluate(
+                measured_on,
+                load_weights=job.folder / done[model_of]["file"],
+                output=job.folder / name,
+                overwrite=True,
+                progress=lambda number: display.on_scan("evaluating", number, len(measured_on)),
+            )
+        return {"file": f"{name}/performance.json", "images": result.images, **result.as_json()}
+
+    return work
+
+
+def _measured_on(job: Job) -> Subset:
+    """The test images; where there are none, those that the training took from its own folder to validate on."""
+    use_polygons = job.template.hyper_parameters.learning_parameters.use_otx_adapter
+    if job.test_root is not None:
+        return open_test(job.test_root, use_polygons, job.how)
+    data = find_training(job.train_root, None, use_polygons, job.how)
+    return recorded_validation(RunFolder(job.folder / "train"), data)
+
+
+def _export(job: Job, done: Done) -> dict[str, Any]:
+    result = export(job.folder / done["train"]["file"], output=job.folder / "export", overwrite=True)
+    return {"file": _relative(result.model, job), "agreement": result.agreement}
+
+
+def _optimize(job: Job, done: Done) -> dict[str, Any]:
+    with job.shown() as display:
+        result = optimize(
+            job.folder / done["export"]["file"],
+            job.train_root,
+            job.val_root,
+            train_ann_files=job.how.train_annotations,
+            val_ann_files=job.how.val_annotations,
+            data_format=job.how.data_format,
+            workspace=job.workspace,
+            output=job.folder / "optimize",
+            overwrite=True,
+            seed=job.seed,
+            progress=display.on_scan,
+        )
+    return {"file": _relative(result.model, job), "quantized_layers": result.quantized_layers}
+
+
+def _benchmark(job: Job, done: Done) -> dict[str, Any]:
+    files = [job.folder / done[step]["file"] for step in ("train", "export", "optimize")]
+    with job.shown() as display:
+        # Speed alone: the scores are those of the evaluations.
+        folder, threads = job.folder / "benchmark", checked_threads(None)
+        result = compare(files, None, None, folder, True, job.folder, threads, job.seconds, display.on_scan)
+    measured = [
+        {
+            "file": _relative(found.variant.weights, job),
+            "arithmetic": found.variant.arithmetic,
+            "size_bytes": found.size_bytes,
+            "latency_median_s": found.median_s,
+        }
+        for found in result.measurements
+    ]
+    return {"file": _relative(result.report, job), "processor": result.processor, "models": measured}
+
+
+def _deploy(job: Job, done: Done) -> dict[str, Any]:
+    result = deploy(job.folder / done["optimize"]["file"], output=job.folder / "deploy", overwrite=True)
+    return {"file": _relative(result.package, job), "size_bytes": result.size}
+
+
+def _relative(path: Path, job: Job) -> str:
+    return path.resolve().relative_to(job.folder.resolve()).as_posix()
+
+
+STEPS = (
+    Step("check", "checking the data", _check),
+    Step("train", "training", _train),
+    Step("eval_train", "evaluating the trained network", _eval("train")),
+    Step("export", "exporting to OpenVINO", _export),
+    Step("eval_export", "evaluating the exported model", _eval("export")),
+    Step("optimize", "quantising to INT8", _optimize),
+    Step("eval_optimize", "evaluating the quantised model", _eval("optimize")),
+    Step("benchmark", "measuring size and speed", _benchmark),
+    Step("deploy", "packing the quantised model", _deploy),
+)
+"""In their order; each may use the results of those before it."""

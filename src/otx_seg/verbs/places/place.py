@@ -1,0 +1,217 @@
+"""Where a command works: in a workspace, which fills in what its arguments leave out, or in any folder.
+
+One mechanism for all verbs: each asks the place for what it needs, with what was given; the place says what it took
+from where.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from otx_seg.errors import DataError, UsageError
+from otx_seg.processes import rank
+from otx_seg.verbs.data import data_of
+from otx_seg.workspace.data_file import Data
+from otx_seg.workspace.exports import latest_exported, latest_quantized
+from otx_seg.workspace.run_folder import latest_weights
+from otx_seg.workspace.workspace import Workspace, find_workspace, hint_to_workspace, nothing_trained, outputs_of
+
+logger = logging.getLogger(__name__)
+
+
+def open_place(workspace: str | Path | None) -> Place:
+    """The place of a command.
+
+    Args:
+        workspace: the folder of a workspace; None: the current folder, whether it is one or not.
+
+    Raises:
+        UsageError: `workspace` is none.
+    """
+    return Place(find_workspace(Path(workspace) if workspace is not None else None))
+
+
+@dataclass(frozen=True)
+class Place:
+    """A workspace, or (None) none: then nothing but the last models below the current folder can be filled in."""
+
+    workspace: Workspace | None
+
+    @property
+    def outputs(self) -> Path:
+        """The folder of new runs."""
+        return outputs_of(self.workspace)
+
+    @functools.cached_property
+    def data(self) -> Data:
+        """What ``data.yaml`` says. Raises UsageError if it cannot be understood."""
+        return Data() if self.workspace is None else data_of(self.workspace)
+
+    # ------------------------------------------------------------------ template
+
+    def template(self, given: str | Path | None) -> str | Path | None:
+        """The template given, else that of the workspace, if there is one."""
+        if given is not None or self.workspace is None:
+            return given
+        return self.taken("template", self.workspace.template)
+
+    # ------------------------------------------------------------------ data
+
+    def root(self, given: str | Path | None, part: str) -> Path | None:
+        """The folder given, else that which ``data.yaml`` names for a part of the data, else None.
+
+        Args:
+            part: ``train``, ``val``, ``test`` or ``unlabeled``.
+
+        Raises:
+            UsageError: ``data.yaml`` cannot be understood.
+            DataError: it names a folder that is not there.
+        """
+        return Path(given) if given is not None else self.path_in_data(part, "data_roots", f"{part} data")
+
+    def train_root(self, given: str | Path | None) -> Path:
+        """The folder to train on: the one given, else that of ``data.yaml``.
+
+        Raises:
+            UsageError: there is none.
+        """
+        found = self.root(given, "train")
+        hint = (
+            "name the folder of the training images and masks; or, to learn a backbone from images alone, the folder "
+            "of these images"
+        )
+        return self.missing("--train-data-roots", hint) if found is None else found
+
+    def names(self, part: str) -> bool:
+        """Whether ``data.yaml`` names a folder for a part of the data."""
+        return getattr(self.data, part).data_roots is not None
+
+    def file_list(self, given: str | Path | None) -> Path | None:
+        """The list of unlabelled images given, else that of ``data.yaml``, else None. Raises as `root`."""
+        if given is not None:
+            return Path(given)
+        return self.path_in_data("unlabeled", "file_list", "list of unlabeled images")
+
+    def data_format(self, given: str | None) -> str | None:
+        """The name of the format given, else that which ``data.yaml`` names for labelled data, else None."""
+        if given is not None or self.data.data_format is None:
+            return given
+        self._tell("format of the data", self.data.data_format)
+        return self.data.data_format
+
+    def path_in_data(self, part: str, field: str, what: str) -> Path | None:
+        """A path that ``data.yaml`` names, else None.
+
+        Args:
+            part: ``train``, ``val``, ``test`` or ``unlabeled``.
+            field: ``data_roots``, ``ann_files`` or ``file_list``.
+            what: what it is, to say that it was taken from there.
+
+        Raises:
+            UsageError: ``data.yaml`` cannot be understood.
+            DataError: there is no such folder or file.
+        """
+        if self.workspace is None:
+            return None
+        value = getattr(getattr(self.data, part), field)
+        if value is None:
+            return None
+        path = self.workspace.path / value
+        of_folder = field == "data_roots"
+        if not (path.exists() if of_folder else path.is_file()):
+            key = f"data.{part}.{field.replace('_', '-')}"
+            lacking = "no such file or folder" if of_folder else "no such file"
+            raise DataError(f"{self.workspace.data}: {key}: {path}: {lacking}; correct it there")
+        return self.taken(what, path)
+
+    # ------------------------------------------------------------------ models
+
+    def weights(self, given: str | Path | None) -> Path:
+        """The model given, else the last one trained.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if given is not None:
+            return Path(given)
+        latest = latest_weights(self.outputs)
+        if latest is None:
+            raise UsageError(nothing_trained(self.workspace is not None))
+        return self.taken("weights of the last training", latest)
+
+    def exported(self, given: str | Path | None, quantized_too: bool) -> Path:
+        """The model given, else the OpenVINO model exported last; the warning says if it is older than the weights.
+
+        Args:
+            quantized_too: whether one from `otx optimize` is taken as well.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if given is not None:
+            return Path(given)
+        candidates = [latest_exported(self.outputs), latest_quantized(self.outputs) if quantized_too else None]
+        found = _newest(candidates)
+        if found is None:
+            hint = "and no model was exported in this folder's workspace: run `otx export` first"
+            return self.missing("--load-weights", hint, ", ")
+        self._warn_if_old(found)
+        return self.taken("model exported last" if not quantized_too else "model exported or quantised last", found)
+
+    def every_model(self, given: Iterable[str | Path]) -> list[Path]:
+        """The models given, else the weights trained, the model exported and the model quantised last.
+
+        Raises:
+            UsageError: there are none.
+        """
+        if named := [Path(file) for file in given]:
+            return named
+        outputs = self.outputs
+        exported = [path for path in (latest_exported(outputs), latest_quantized(outputs)) if path is not None]
+        trained = latest_weights(outputs)
+        for path in exported:
+            self._warn_if_old(path)
+        found = [path for path in (trained, *exported) if path is not None]
+        if not found:
+            raise UsageError(nothing_trained(self.workspace is not None))
+        return [self.taken("model", path) for path in found]
+
+    def _warn_if_old(self, exported: Path) -> None:
+        trained = latest_weights(self.outputs)
+        if trained is not None and trained.stat().st_mtime_ns > exported.stat().st_mtime_ns:
+            logger.warning(
+                "%s was exported before the last training (%s); run `otx export` to use that", exported, trained
+            )
+
+    # ------------------------------------------------------------------ words
+
+    def taken(self, what: str, path: Path) -> Path:
+        """Say that a path was filled in, and from where; gives the path."""
+        self._tell(what, path)
+        return path
+
+    def _tell(self, what: str, value: object) -> None:
+        if rank() != 0:
+            return  # of the processes of a torchrun job, the first one tells
+        source = "this folder's outputs" if self.workspace is None else f"the workspace {self.workspace.path.resolve()}"
+        logger.info("%s: %s, from %s", what, value, source)
+
+    def missing(self, option: str, hint: str, joined: str = ": ") -> NoReturn:
+        """
+        Raises:
+            UsageError: an option is missing, with a hint on what to give, and on the workspace.
+        """
+        beside = hint_to_workspace() if self.workspace is None else ""
+        if self.workspace is not None and "data" in option:
+            beside = f", or write it into {self.workspace.data}"
+        raise UsageError(f"{option} is missing{joined}{hint}{beside}")
+
+
+def _newest(candidates: Iterable[Path | None]) -> Path | None:
+    found = [path for path in candidates if path is not None]
+    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)

@@ -1,0 +1,59 @@
+"""What a workspace fills into the arguments of a training."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from otx_seg import template as templates
+from otx_seg.verbs.places.data import to_train_on
+from otx_seg.verbs.places.place import Place
+from otx_seg.verbs.training.plan import Request
+from otx_seg.verbs.training.train_type import PARAMETER, TRAIN_TYPES
+
+logger = logging.getLogger(__name__)
+
+
+def fill_from(place: Place, request: Request) -> Request:
+    """The arguments with what the workspace has and they lack.
+
+    The train type is that of the workspace's template, unless the arguments name one or unlabelled images; parts of the
+    data that it does not use are left out. A run that is gone on with has all of this already.
+
+    Raises:
+        UsageError: a file of the workspace cannot be understood, or no training data is named anywhere.
+        DataError: a folder it names is not there.
+    """
+    if request.resume_from is not None:
+        return request
+    if place.workspace is None:
+        if request.train_root is None:
+            place.train_root(None)
+        return request
+    asked = request.train_type or request.parameters.get(PARAMETER)
+    template = place.template(request.template)
+    if asked is None and request.unlabelled_root is None and template is not None:
+        asked = templates.load(template).hyper_parameters.algo_backend.train_type
+    chosen = next((name for name in TRAIN_TYPES if name.lower() == str(asked).lower()), None)
+    filled = replace(request, template=template)
+    if request.template is None:
+        filled = replace(filled, template_reason="that of the workspace; `otx build --model` puts another one there")
+    if chosen is not None and PARAMETER not in request.parameters:
+        filled = replace(filled, train_type=chosen)
+    if chosen == "Selfsupervised":
+        filled = replace(filled, train_root=place.train_root(request.train_root))
+    else:
+        data = to_train_on(place, request.train_root, request.val_root, request.how)
+        filled = replace(filled, train_root=data.train, val_root=data.val, how=data.how)
+    if chosen == "Semisupervised":
+        unlabelled = place.root(request.unlabelled_root, "unlabeled")
+        filled = replace(filled, unlabelled_root=unlabelled)
+        if request.unlabelled_root is None:  # a list belongs to its folder
+            filled = replace(filled, unlabelled_list=place.file_list(request.unlabelled_list))
+    elif request.unlabelled_root is None and place.names("unlabeled"):
+        logger.info(
+            "the unlabelled images that data.yaml names are not used in %s training; for that, `otx build --train-type "
+            "Semisupervised`",
+            chosen,
+        )
+    return filled

@@ -1,0 +1,252 @@
+"""What a training's plan leaves open, decided once the images have been looked through."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from otx_seg import template as templates
+from otx_seg.algorithms import takes_label_weights
+from otx_seg.configuration.facts import AS_GIVEN, DataFacts, Decision, MachineFacts, data_facts
+from otx_seg.configuration.learning import (
+    CLASS_WEIGHTS,
+    EPOCHS,
+    INTERVAL,
+    LOSS,
+    choose_batch_size,
+    choose_class_weights,
+    choose_epochs,
+    choose_interval,
+    choose_largest_batch,
+    choose_learning_rate,
+    choose_loss,
+    choose_rounds,
+    choose_workers,
+    epochs_of,
+)
+from otx_seg.configuration.network import (
+    ENOUGH_STEPS,
+    INPUT_SIZE,
+    TEMPLATE,
+    Candidate,
+    affordable_steps,
+    choose_network,
+)
+from otx_seg.datasets import ScanReport, TrainingData, format_of
+from otx_seg.datasets.epoch_sampler import EpochSize
+from otx_seg.labels import Labels
+from otx_seg.template import Template
+from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, limits
+from otx_seg.verbs.training.batch_that_fits import find_batch
+from otx_seg.verbs.training.plan import Plan
+
+logger = logging.getLogger(__name__)
+
+
+def configure(plan: Plan, data: TrainingData, report: ScanReport | None, machine: MachineFacts) -> Plan:
+    """Decide what the plan leaves open.
+
+    Args:
+        report: on the training images; None where these have no masks.
+
+    Returns:
+        The plan with a template that leaves nothing open, and with every decision, those of the user among them.
+    """
+    by_data = (
+        *_kind_of_data(plan, report is not None),
+        Decision("algo_backend.train_type", plan.train_type, plan.reason),
+        Decision("validation", 0 if data.val is None else len(data.val), data.split.removeprefix("validation: ")),
+    )
+    decide = _without_masks if report is None else partial(_with_masks, report)
+    template, made = decide(plan, data, machine)
+    return replace(plan, template=template, decisions=(*by_data, *made))
+
+
+def _kind_of_data(plan: Plan, with_masks: bool) -> tuple[Decision, ...]:
+    task = "SEGMENTATION"
+    if not with_masks:
+        return (Decision("task", task, "a backbone for it, since these are images alone"),)
+    how = plan.roots.how
+    name = format_of(plan.roots.train, how.data_format, how.train_annotations, silent=True)
+    named = how.data_format is not None or how.train_annotations is not None
+    looks = Decision("data_format", name, AS_GIVEN if named else "what the folder looks like", named)
+    return Decision("task", task, "masks give each pixel a label"), looks
+
+
+def _with_masks(
+    report: ScanReport, plan: Plan, data: TrainingData, machine: MachineFacts
+) -> tuple[Template, list[Decision]]:
+    names = data.train.labels.names
+    facts = data_facts(report, data.train.labels, step_cost(plan), len(data.new))
+    trained = _trained_size(plan)
+    template, decision = _choose_template(plan, facts, machine)
+    template, size = _settle(template, trained or _input_size(template, facts, machine))
+    template, batch = _settle_batch(template, plan, data, machine, _batch_size(template, facts, machine))
+    made = [decision, size, *batch]
+    for choose in (_workers, _rounds, _epochs, _interval, _loss):
+        template, decision = _settle(template, choose(template, facts, machine))
+        made.append(decision)
+    weights = Decision(CLASS_WEIGHTS, "none", "the loss counts all labels alike")
+    if takes_label_weights(template):
+        weights = choose_class_weights(report.label_statistics, names)
+    template, decision = _settle(template, weights)
+    _warn_of_the_invisible(template, data.train.labels, facts, size)
+    return template, [*made, decision]
+
+
+def _warn_of_the_invisible(template: Template, labels: Labels, data: DataFacts, size: Decision) -> None:
+    """Tell of regions that are less than half as wide as a position of the network's output."""
+    names = [labels.names[index] for index in labels.foreground]
+    extent, name = min((data.extents.get(name, math.inf), name) for name in names)
+    across = extent * template.input_side
+    if across < template.output_stride / 2:
+        limited = template.hyper_parameters.learning_parameters.max_minutes and not size.given
+        logger.warning(
+            "regions of %r are %.1f pixels across at %s, and %s answers for squares of %g pixels: they will hardly be "
+            "found; %s, or cut the images into parts",
+            name,
+            across,
+            template.hyper_parameters.learning_parameters.input_size,
+            template.name,
+            template.output_stride,
+            "give more time for a larger input" if limited else "set a larger learning_parameters.input_size",
+        )
+
+
+def _settle_batch(
+    template: Template, plan: Plan, data: TrainingData, machine: MachineFacts, usual: Decision
+) -> tuple[Template, list[Decision]]:
+    """The template with a batch size, and with the learning rate that goes with it where memory decided on it."""
+    parameters = template.hyper_parameters.learning_parameters
+    if parameters.auto_adapt_batch_size != "Full" or BATCH_SIZE not in template.left_open:
+        template, decision = _settle(template, usual)
+        return template, [decision]
+    most = min(int(limits(BATCH_SIZE)[1]), max(1, len(data.train) // machine.world_size))
+    largest = find_batch(template, data, machine, step_cost(plan), most)
+    batch = choose_largest_batch(max(largest, usual.value), most, len(data.train), machine.gpu)
+    template, made = template.override({BATCH_SIZE: batch.value}), [batch]
+    if LEARNING_RATE not in plan.given:
+        rate = choose_learning_rate(parameters.learning_rate, usual.value, batch.value, limits(LEARNING_RATE)[1])
+        template, made = template.override({LEARNING_RATE: rate.value}), [batch, rate]
+    return template, made
+
+
+def step_cost(plan: Plan) -> float:
+    """Cost of a training step relative to one of supervised training: 2 where each image comes with a second one."""
+    paired = plan.train_type != "Incremental" or plan.template.hyper_parameters.learning_parameters.enable_supcon
+    return 2.0 if paired else 1.0
+
+
+def _settle(template: Template, decision: Decision) -> tuple[Template, Decision]:
+    """Put a decision into effect, unless the user has decided already."""
+    if decision.parameter in template.left_open:
+        return template.override({decision.parameter: decision.value}), decision
+    group, name = decision.parameter.split(".")
+    value = getattr(getattr(template.hyper_parameters, group), name)
+    return template, Decision(decision.parameter, value, AS_GIVEN, given=True)
+
+
+def _choose_template(plan: Plan, data: DataFacts, machine: MachineFacts) -> tuple[Template, Decision]:
+    if plan.template_named:
+        return plan.template, Decision(
+            TEMPLATE, plan.template.name, plan.template_reason, plan.template_reason == AS_GIVEN
+        )
+    shipped = [item for item in templates.find_templates() if item.category in ENOUGH_STEPS]
+    candidates = [_candidate(item) for item in shipped]
+    decision, _ = _choose_network(plan.template, candidates, data, machine, plan.trained_size)
+    return templates.load(decision.value).override(plan.given), decision
+
+
+def _candidate(template: Template | templates.TemplateSummary) -> Candidate:
+    return Candidate(template.name, template.category, template.gigaflops, template.output_stride)
+
+
+def _choose_network(
+    template: Template,
+    candidates: Sequence[Candidate],
+    data: DataFacts,
+    machine: MachineFacts,
+    size: tuple[int, int] | None = None,
+) -> tuple[Decision, Decision]:
+    parameters = template.hyper_parameters.learning_parameters
+    size = size if INPUT_SIZE in template.left_open else template.input_size
+    return choose_network(data, machine, parameters.max_minutes, parameters.batch_size, candidates, size)
+
+
+def _trained_size(plan: Plan) -> Decision | None:
+    """The input size of the weights to start from: their filters know things at the size they have in it."""
+    if plan.trained_size is None:
+        return None
+    height, width = plan.trained_size
+    return Decision(INPUT_SIZE, f"{height}x{width}", "that of the weights to start from")
+
+
+def _input_size(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
+    return _choose_network(template, [_candidate(template)], data, machine)[1]
+
+
+def _batch_size(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
+    return choose_batch_size(machine, template.gigaflops, template.input_side, data.work)
+
+
+def _workers(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
+    return choose_workers(machine)
+
+
+def _rounds(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
+    one_round = replace(_epoch(template, data.images, data.new, machine), rounds=1)
+    return choose_rounds(one_round, counted=EPOCHS not in template.left_open)
+
+
+def _epoch(template: Template, images: int, new: int, machine: MachineFacts) -> EpochSize:
+    parameters = template.hyper_parameters.learning_parameters
+    return EpochSize(images, parameters.batch_size, machine.world_size, parameters.rounds_per_epoch, new)
+
+
+def _epochs(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
+    parameters = template.hyper_parameters.learning_parameters
+    affordable = math.inf
+    if not machine.gpu:  # how fast a GPU is, is a guess
+        this, side = _candidate(template), template.input_side
+        affordable = affordable_steps(this, side, data, machine, 0, parameters.batch_size)
+    return choose_epochs(_epoch(template, data.images, data.new, machine), parameters.max_minutes, affordable)
+
+
+def _interval(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
+    minutes = template.hyper_parameters.learning_parameters.max_minutes
+    return choose_interval(_epoch(template, data.images, data.new, machine), minutes)
+
+
+def _loss(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
+    return choose_loss(listed=template.losses is not None)
+
+
+def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tuple[Template, list[Decision]]:
+    """Decisions for images that nothing is known of but their number."""
+    images, parameters = len(data.train), plan.template.hyper_parameters.learning_parameters
+    template, made = plan.template, [Decision(TEMPLATE, plan.template.name, "as given or usual", plan.template_named)]
+
+    def usual(name: str) -> Decision:
+        return Decision(name, getattr(parameters, name.split(".")[1]), "as usual, since no masks are looked at")
+
+    template, decision = _settle(template, _trained_size(plan) or usual(INPUT_SIZE))
+    template, batch = _settle_batch(template, plan, data, machine, usual(BATCH_SIZE))
+    made += [decision, *batch]
+    one_round = replace(_epoch(template, images, 0, machine), rounds=1)
+    rounds = choose_rounds(one_round, counted=EPOCHS not in template.left_open)
+    for decision in (choose_workers(machine), rounds):
+        template, decision = _settle(template, decision)
+        made.append(decision)
+    epoch = _epoch(template, images, 0, machine)
+    if parameters.max_minutes:
+        epochs = choose_epochs(epoch, parameters.max_minutes)
+    else:
+        steps = template.hyper_parameters.self_supervised.steps
+        epochs = Decision(EPOCHS, epochs_of(steps, epoch), f"self_supervised.steps={steps}")
+    for decision in (epochs, *map(usual, (INTERVAL, LOSS, CLASS_WEIGHTS))):
+        template, decision = _settle(template, decision)
+        made.append(decision)
+    return template, made

@@ -1,0 +1,260 @@
+"""The data of a training: opened, looked through, and compared with what a resumed run began with."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from otx_seg.datasets import (
+    ImageSet,
+    ScanReport,
+    Subset,
+    TrainingData,
+    check_images,
+    find_training,
+    leave_out_copies,
+    open_unlabelled,
+    require_two_labels,
+    scan,
+    sound_samples,
+    split_training,
+)
+from otx_seg.datasets.copies import equal_files
+from otx_seg.datasets.problems import label_problems, shared_images, unvalidated_labels
+from otx_seg.datasets.progress import Progress, counter
+from otx_seg.datasets.regions import Division, open_regions
+from otx_seg.errors import DataError, UsageError
+from otx_seg.labels import Labels
+from otx_seg.losses.class_weights import class_weights
+from otx_seg.verbs.data import tell_skipped
+from otx_seg.verbs.training.plan import Plan
+from otx_seg.verbs.training.task_adaptation import adapt_labels, find_new
+from otx_seg.words import count, label_share
+from otx_seg.workspace.recorded_data import SUBSETS, RecordedData, read_recorded
+from otx_seg.workspace.run_folder import COMPARED_IMAGES
+
+logger = logging.getLogger(__name__)
+
+_LISTED_SIZES = 3
+
+
+def open_data(plan: Plan) -> TrainingData:
+    """The data a plan names, as it lies in its folders; `check_data` takes validation images from it if it has none.
+
+    Raises:
+        DataError: the data cannot be used.
+    """
+    use_polygons = plan.template.hyper_parameters.learning_parameters.use_otx_adapter
+    data = find_training(plan.roots.train, plan.roots.val, use_polygons, plan.roots.how)
+    data = adapt_labels(data, plan.known, plan.template.hyper_parameters.learning_parameters.task_adapt)
+    if plan.roots.unlabelled is None:
+        return data
+    return replace(data, unlabelled=open_unlabelled(plan.roots.unlabelled, plan.roots.unlabelled_list))
+
+
+def open_regions_to_train_on(plan: Plan, masks: Path, progress: Progress | None) -> TrainingData:
+    """The images a plan names, divided into regions, for training without labels.
+
+    Args:
+        masks: the folder of the pseudo-masks.
+
+    Raises:
+        DataError: the images cannot be used.
+    """
+    images = open_unlabelled(plan.roots.train)
+    images, skipped = _decodable(images, "training", progress)
+    if len(images) < 2:
+        raise DataError(f"{plan.roots.train}: a single image is too little to compare with others; give more")
+    settings = plan.template.hyper_parameters.pseudo_masks
+    advance = counter("dividing the training images into regions", len(images), progress)
+    # One process per CPU, since nothing else runs meanwhile; none at all where none are wanted.
+    workers = None if plan.template.hyper_parameters.learning_parameters.num_workers else 0
+    train, made = open_regions(images, masks, Division(**settings.model_dump()), workers, advance)
+    logger.info("training data: %d images; %d pseudo-masks were made, see %s", len(images), made, masks)
+    return TrainingData(train, None, "no validation: the last network is the result", skipped=skipped)
+
+
+def check_data(plan: Plan, data: TrainingData, progress: Progress | None) -> tuple[TrainingData, ScanReport]:
+    """Look at every file once, so that a broken one shows now and not in epoch 12; say what was found.
+
+    Args:
+        plan: what the data is for.
+        data: with or without images to validate on.
+
+    Returns:
+        The data without what cannot be read, part of it to validate on, and the report on the training images.
+
+    Raises:
+        DataError: the data cannot be used.
+    """
+    train, report, skipped = _sound("training", data.train, progress)
+    data = replace(data, train=train, skipped=skipped)
+    require_two_labels(train, report)
+    was_split = data.val is None
+    if data.val is None:
+        data, report, of_validation = split_training(data, report, plan.roots.train, plan.seed)
+        _warn_of_single_images(data, report, of_validation)
+    else:
+        val, of_validation, skipped = _sound("validation", data.val, progress)
+        data = replace(data, val=val, skipped=data.skipped + skipped)
+        _refuse_untrained(data, report, of_validation, plan.known)
+    assert data.val is not None
+    _describe("training", data.train, report)
+    _describe("validation", data.val, of_validation)
+    _tell_problems(data, report, of_validation, was_split)
+    scorable = _shows_what_scores_count(data, of_validation)
+    if data.unlabelled is not None:
+        unlabelled, skipped = _checked_unlabelled(data.unlabelled, (data.train, data.val), progress)
+        data = replace(data, unlabelled=unlabelled, skipped=data.skipped + skipped)
+    return replace(data, new=find_new(data, report, plan.known), scorable=scorable), report
+
+
+def _sound(name: str, subset: Subset, progress: Progress | None) -> tuple[Subset, ScanReport, tuple[str, ...]]:
+    """The samples that can be decoded, the report on them, and what was said of the others."""
+    report = scan(subset, counter(f"checking the {name} images", len(subset), progress))
+    skipped = tell_skipped(name, [*subset.unmatched, *(reason for _, reason in report.broken)])
+    return sound_samples(subset, report), report, skipped
+
+
+def _describe(name: str, subset: Subset, report: ScanReport) -> None:
+    named = zip(subset.labels.names, report.share_per_label, strict=True)
+    shares = ", ".join(f"{label} {label_share(share)} %" for label, share in named)
+    sizes = ", ".join(f"{number} of {width}x{height}" for (height, width), number in report.sizes[:_LISTED_SIZES])
+    more = ", ..." if len(report.sizes) > _LISTED_SIZES else ""
+    images = count(len(subset), "image")
+    logger.info("%s data: %s (%s%s); pixels per label: %s", name, images, sizes, more, shares)
+    if report.ignored_pixels:
+        logger.info("%s data: %d pixels are ignored", name, report.ignored_pixels)
+
+
+def _tell_problems(data: TrainingData, train: ScanReport, val: ScanReport, was_split: bool) -> None:
+    """Warn of what makes the result worse or its score untrue, as far as it shows without another look at the files."""
+    assert data.val is not None
+    known = (data.train.labels, train)
+    problems = label_problems("training", *known, expected=data.train.mask_code.names)
+    if not was_split:  # else it has been said, and why
+        problems += unvalidated_labels(known, "validation", data.val.labels, val)
+    subsets = {"training": data.train, "validation": data.val}
+    subset_of = {sample.image: name for name, subset in subsets.items() for sample in subset.samples}
+    problems += shared_images([[(subset_of[path], path) for path in group] for group in equal_files(subset_of)])
+    for problem in problems:
+        first = f", the first: {problem.files[0].path} ({problem.files[0].note})" if problem.files else ""
+        logger.warning("%s data: %s%s; see `otx check`", problem.subset, problem.what, first)
+
+
+def _warn_of_single_images(data: TrainingData, train: ScanReport, val: ScanReport) -> None:
+    """Say which labels the split could not put into both parts."""
+    names = data.train.labels.names
+    found = list(zip(names, train.pixels_per_label, val.pixels_per_label, strict=True))
+    for lacking, missing in (
+        (
+            "validation, so that no score tells how well they are found",
+            [n for n, ours, theirs in found if not theirs and ours],
+        ),
+        ("training, so that they will not be found", [n for n, ours, theirs in found if theirs and not ours]),
+    ):
+        if missing:
+            logger.warning("too few images show %s: none is left for %s", ", ".join(missing), lacking)
+
+
+def _shows_what_scores_count(data: TrainingData, validation: ScanReport) -> bool:
+    """Whether the validation images show a label that the Dice average counts; a warning if not."""
+    labels = data.train.labels
+    if any(validation.pixels_per_label[index] for index in labels.foreground):
+        return True
+    logger.warning(
+        "the validation images show none of %s, so that no score tells one network from another: the last one is kept, "
+        "not the best; give validation images that show them",
+        ", ".join(labels.names[index] for index in labels.foreground),
+    )
+    return False
+
+
+def _refuse_untrained(data: TrainingData, train: ScanReport, val: ScanReport, known: Labels | None) -> None:
+    """
+    Raises:
+        DataError: the validation images show labels that no training pixel has, nor the weights to start from know.
+    """
+    assert data.val is not None
+    familiar = () if known is None else known.names
+    counts = zip(data.train.labels.names, train.pixels_per_label, val.images_per_label, strict=True)
+    missing = [(name, images) for name, pixels, images in counts if images and not pixels and name not in familiar]
+    if missing:
+        listed = ", ".join(f"{name!r} ({count(images, 'validation image')})" for name, images in missing)
+        raise DataError(
+            f"{data.train.root}: no training pixel shows {listed}, so that it cannot be learned and would score 0: "
+            f"move images there from {data.val.root}; or leave that out, for otx to divide the training images itself; "
+            f'or put "ignored_labels": {{"*": ["{missing[0][0]}"]}} in its dataset_meta.json, if it has one'
+        )
+
+
+def label_weights(plan: Plan, report: ScanReport) -> tuple[float, ...]:
+    """How much the pixels of each label count, as the plan says.
+
+    Raises:
+        UsageError: another number of weights than of labels.
+    """
+    rule = plan.template.hyper_parameters.learning_parameters.class_weights
+    try:
+        return class_weights(rule, report.label_statistics)
+    except ValueError as error:
+        raise UsageError(f"learning_parameters.class_weights={rule}: {error}") from error
+
+
+def _checked_unlabelled(
+    images: ImageSet, labelled: tuple[Subset, ...], progress: Progress | None
+) -> tuple[ImageSet, tuple[str, ...]]:
+    """The unlabelled images that can be decoded and are no copies of labelled ones, and what was said of the others."""
+    images, skipped = _decodable(images, "unlabelled", progress)
+    images, copies = leave_out_copies(images, (s.image for subset in labelled for s in subset.samples))
+    skipped += tell_skipped("unlabelled", [f"{path}: is among the labelled images" for path in copies])
+    logger.info("unlabelled data: %d images", len(images))
+    return images, skipped
+
+
+def _decodable(images: ImageSet, name: str, progress: Progress | None) -> tuple[ImageSet, tuple[str, ...]]:
+    kept, damages, _ = check_images(images, counter(f"checking the {name} images", len(images), progress))
+    return kept, tell_skipped(name, damages)
+
+
+def describe_data(plan: Plan, data: TrainingData) -> RecordedData:
+    """The data of a plan, as its run records it."""
+    validated = () if data.val is None else data.val.samples
+    images = () if data.unlabelled is None else range(len(data.unlabelled))
+    return RecordedData(
+        seed=plan.seed,
+        train_root=plan.roots.train,
+        val_root=plan.roots.val,
+        unlabelled_root=plan.roots.unlabelled,
+        unlabelled_list=plan.roots.unlabelled_list,
+        data_format=plan.roots.how.data_format,
+        train_annotations=plan.roots.how.train_annotations,
+        val_annotations=plan.roots.how.val_annotations,
+        split=data.split,
+        train=tuple(sample.name for sample in data.train.samples),
+        val=tuple(sample.name for sample in validated),
+        unlabelled=() if data.unlabelled is None else tuple(data.unlabelled.name(index) for index in images),
+        val_images=tuple(Path(sample.image) for sample in validated[:COMPARED_IMAGES]),
+        known_labels=plan.known,
+        deterministic=plan.deterministic,
+    )
+
+
+def refuse_other_data(plan: Plan, data: TrainingData) -> None:
+    """
+    Raises:
+        UsageError: the files are not those the resumed run began with.
+    """
+    assert plan.resumed_run is not None
+    recorded, described = read_recorded(plan.resumed_run), describe_data(plan, data)
+    for subset in SUBSETS:
+        then, now = getattr(recorded, subset), getattr(described, subset)
+        if then != now:
+            different = sorted(set(then) ^ set(now))
+            first = f", the first that is not in both: {different[0]}" if different else ", in another order"
+            raise UsageError(
+                f"the {subset} files are not those the run began with ({len(then)} then, "
+                f"{len(now)} now{first}; see {plan.resumed_run.data}). Put them back, name the folder they are "
+                "in now beside --resume-from, or start a new training with --load-weights"
+            )

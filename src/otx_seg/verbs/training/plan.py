@@ -1,0 +1,287 @@
+"""What a training is to do, settled from its arguments before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from otx_seg import template as templates
+from otx_seg.algorithms import takes_label_weights
+from otx_seg.configuration.facts import AS_GIVEN, Decision
+from otx_seg.datasets import AS_IT_LOOKS, DEFAULT_SEED, HowToRead
+from otx_seg.errors import UsageError
+from otx_seg.labels import Labels
+from otx_seg.models.fit import try_network
+from otx_seg.template import Template
+from otx_seg.template.hyper_parameters import is_input_side
+from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint, refuse_other_template, template_of
+from otx_seg.verbs.hpo.settings import Settings, check_settings, holds_search, read_settings
+from otx_seg.verbs.training.train_type import PARAMETER, choose_train_type
+from otx_seg.workspace.recorded_data import RecordedData, read_recorded
+from otx_seg.workspace.run_folder import RunFolder
+from otx_seg.workspace.weights import BackboneFile, WeightsFile, read_start
+
+
+@dataclass(frozen=True)
+class Roots:
+    """Where the data is.
+
+    Attributes:
+        train: images to train on, with masks unless the training is self-supervised.
+        val: labelled images to validate on; None: part of `train`.
+        unlabelled: images without masks, or None.
+        unlabelled_list: file that names those to use; None: all.
+        how: the format of the labelled data, and files of annotations.
+    """
+
+    train: Path
+    val: Path | None
+    unlabelled: Path | None
+    unlabelled_list: Path | None
+    how: HowToRead = AS_IT_LOOKS
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training is to do, settled before anything is written.
+
+    Attributes:
+        reason: why its train type was chosen.
+        load_weights: what the training starts from, or None.
+        known: the labels of these weights, or None where there are none.
+        trained_size: (height, width) in pixels of the input that the whole network of these weights was trained with;
+            None where they are none, or a backbone alone.
+        state: the checkpoint of the run to go on with, or None.
+        search: how to search for hyper-parameters before the training, or None.
+        given: the parameters that were asked for, which any template gets.
+        template_named: whether the template is settled; otherwise the data may decide on another one.
+        template_reason: why it is that one, if it is settled.
+        decisions: what was decided since, see `verbs.training.auto_configuration`.
+        deterministic: whether only deterministic GPU kernels are used.
+    """
+
+    template: Template
+    reason: str
+    roots: Roots
+    seed: int
+    load_weights: Path | None
+    known: Labels | None
+    state: dict[str, Any] | None
+    resumed_run: RunFolder | None
+    search: Settings | None = None
+    given: dict[str, Any] = field(default_factory=dict)
+    template_named: bool = True
+    trained_size: tuple[int, int] | None = None
+    decisions: tuple[Decision, ...] = ()
+    deterministic: bool = False
+    template_reason: str = AS_GIVEN
+
+    @property
+    def train_type(self) -> str:
+        return self.template.hyper_parameters.algo_backend.train_type
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of `train` that decide what is trained on what; see there.
+
+    Attributes:
+        template_reason: where `template` comes from.
+    """
+
+    train_root: str | Path | None = None
+    val_root: str | Path | None = None
+    unlabelled_root: str | Path | None = None
+    unlabelled_list: str | Path | None = None
+    how: HowToRead = AS_IT_LOOKS
+    train_type: str | None = None
+    template: str | Path | None = None
+    load_weights: str | Path | None = None
+    resume_from: str | Path | None = None
+    seed: int | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    enable_hpo: bool = False
+    hpo_time_ratio: float | None = None
+    hpo_parallel: int | None = None
+    deterministic: bool = False
+    template_reason: str = AS_GIVEN
+
+
+def make_plan(request: Request) -> Plan:
+    """Settle the arguments of `train`.
+
+    Raises:
+        UsageError: they make no sense together, or the run to go on with is not there or was made otherwise.
+    """
+    if request.unlabelled_list is not None and request.unlabelled_root is None and request.resume_from is None:
+        raise UsageError("--unlabeled-file-list names images in a folder: give --unlabeled-data-roots too")
+    if not request.enable_hpo and request.resume_from is None:
+        for option, value in (("time-ratio", request.hpo_time_ratio), ("parallel", request.hpo_parallel)):
+            if value is not None:
+                raise UsageError(f"--hpo-{option} says how to search for hyper-parameters: give --enable-hpo too")
+    if request.resume_from is not None:
+        return _resumed_plan(request, Path(request.resume_from))
+    by_weights = request.template is None
+    reason = "that of the weights to start from" if by_weights else request.template_reason
+    return replace(_new_plan(request), deterministic=request.deterministic, template_reason=reason)
+
+
+def _new_plan(request: Request) -> Plan:
+    assert request.train_root is not None  # the place of the command has asked for it
+    by_parameter = request.parameters.get(PARAMETER)
+    if None not in (request.train_type, by_parameter) and str(by_parameter).lower() != str(request.train_type).lower():
+        raise UsageError(f"--train-type {request.train_type} and {PARAMETER}={by_parameter} contradict each other")
+    weights = _path(request.load_weights)
+    start = None if weights is None else read_start(weights)
+    chosen = _choose_template(request.template, start)
+    in_template = chosen.hyper_parameters.algo_backend.train_type
+    asked = request.train_type or by_parameter or (in_template if in_template != "Incremental" else None)
+    # Data that is said to be of some format is not looked at as bare images.
+    bare = Path(request.train_root) if request.how == AS_IT_LOOKS else None
+    val = request.val_root is not None or request.how.val_annotations is not None
+    train_type, reason = choose_train_type(asked, bare, val, request.unlabelled_root is not None)
+    if train_type == "Selfsupervised" and request.how != AS_IT_LOOKS:
+        raise UsageError(
+            "--train-type Selfsupervised learns from images alone: leave out --data-format and --train-ann-files, and "
+            "name the folder of the images"
+        )
+    parameters = {**request.parameters, PARAMETER: train_type}
+    chosen = chosen.override(parameters)
+    roots = Roots(
+        Path(request.train_root),
+        _path(request.val_root),
+        _path(request.unlabelled_root),
+        _path(request.unlabelled_list),
+        request.how,
+    )
+    seed = DEFAULT_SEED if request.seed is None else request.seed
+    known = start.labels if isinstance(start, WeightsFile) else None
+    _refuse_unused(chosen, known, request.parameters)
+    search = check_settings(request.hpo_time_ratio, request.hpo_parallel) if request.enable_hpo else None
+    if search is not None and train_type == "Selfsupervised":
+        raise UsageError("--enable-hpo compares validation scores, and self-supervised training has none: leave it out")
+    named = request.template is not None or (start is not None and start.template is not None)
+    if _shipped(chosen) is None:
+        try_network(chosen)  # the last of what may be refused, since it takes a second
+    size = start.input_size if isinstance(start, WeightsFile) and all(map(is_input_side, start.input_size)) else None
+    return Plan(chosen, reason, roots, seed, weights, known, None, None, search, parameters, named, size)
+
+
+def _choose_template(named: str | Path | None, start: WeightsFile | BackboneFile | None) -> Template:
+    """The template named; else that of the weights to start from, as it is shipped if it still is; else the default."""
+    made_from = start.template if start is not None and named is None else None
+    if made_from is None:
+        return templates.load(named or templates.default_template())
+    return _shipped(made_from) or made_from
+
+
+def _shipped(template: Template) -> Template | None:
+    """The template of this name that comes with the program, if it makes the same network."""
+    if all(item.name != template.name for item in templates.find_templates()):
+        return None
+    shipped = templates.load(template.name)
+    return shipped if shipped.model == template.model else None
+
+
+def _refuse_unused(template: Template, known: Labels | None, given: dict[str, Any]) -> None:
+    """
+    Raises:
+        UsageError: a parameter that would do nothing, or that does not go with the way of learning.
+    """
+    parameters = template.hyper_parameters.learning_parameters
+    train_type = template.hyper_parameters.algo_backend.train_type
+    if parameters.enable_supcon and train_type != "Incremental":
+        raise UsageError(f"learning_parameters.enable_supcon needs labelled images alone, not {train_type} training")
+    if template.losses is not None and "learning_parameters.loss" in given:
+        raise UsageError(
+            f"learning_parameters.loss={parameters.loss}: template {template.name} lists losses of its own; remove one"
+        )
+    if "learning_parameters.class_weights" in given and not takes_label_weights(template):
+        raise UsageError(
+            "learning_parameters.class_weights are for the cross-entropy, and the Dice loss counts labels alike: leave "
+            "them out, or choose learning_parameters.loss=cross_entropy_dice"
+        )
+    if parameters.task_adapt == "merge" and (known is None or train_type == "Selfsupervised"):
+        raise UsageError(
+            "learning_parameters.task_adapt=merge adds labels to those of a trained model: give its --load-weights"
+        )
+    if parameters.use_otx_adapter and train_type == "Selfsupervised":
+        raise UsageError(
+            "learning_parameters.use_otx_adapter is about masks, which self-supervised training has none of"
+        )
+
+
+def _resumed_plan(request: Request, resume_from: Path) -> Plan:
+    if request.load_weights is not None:
+        raise UsageError("--resume-from and --load-weights exclude each other: a resumed run has its weights")
+    run, of_run, state, search = _find_resumed(request, resume_from)
+    asked = dict(request.parameters)
+    if request.train_type is not None or request.unlabelled_root is not None:
+        given = (request.val_root is not None, request.unlabelled_root is not None)
+        asked[PARAMETER] = choose_train_type(request.train_type, None, *given)[0]
+    chosen = templates.load(request.template) if request.template is not None else of_run
+    chosen = chosen.override(asked).completed_by(of_run)
+    refuse_other_template(of_run, chosen)
+    if request.val_root is not None and of_run.hyper_parameters.algo_backend.train_type == "Selfsupervised":
+        raise UsageError("the run to go on with is self-supervised and looks at no masks: leave out --val-data-roots")
+    if request.unlabelled_list is not None and of_run.hyper_parameters.algo_backend.train_type != "Semisupervised":
+        raise UsageError("the run to go on with uses no unlabelled images: leave out --unlabeled-file-list")
+    recorded = read_recorded(run)
+    recorded.refuse_other_seed(request.seed)
+    roots = Roots(
+        Path(request.train_root or recorded.train_root),
+        _path(request.val_root) or recorded.val_root,
+        _path(request.unlabelled_root) or recorded.unlabelled_root,
+        _path(request.unlabelled_list) or recorded.unlabelled_list,
+        how_recorded(request.how, recorded),
+    )
+    reason = "as in the run to go on with"
+    plan = Plan(chosen, reason, roots, recorded.seed, None, recorded.known_labels, state, run, search)
+    return replace(plan, deterministic=request.deterministic or recorded.deterministic)
+
+
+def _find_resumed(
+    request: Request, resume_from: Path
+) -> tuple[RunFolder, Template, dict[str, Any] | None, Settings | None]:
+    """The run to go on with: its template, its checkpoint or, where there is none yet, its search.
+
+    Raises:
+        UsageError: it is not there, or was not started like this.
+    """
+    searching = RunFolder(resume_from.resolve())
+    if holds_search(searching) and not searching.checkpoint.exists():
+        ratio, of_run = read_settings(searching)
+        _refuse_other_search(request, ratio)
+        return searching, of_run, None, check_settings(ratio, request.hpo_parallel)
+    path = find_checkpoint(resume_from)
+    state = read_checkpoint(path)
+    run = RunFolder(path.resolve().parents[2])
+    if holds_search(run):
+        _refuse_other_search(request, read_settings(run)[0])
+    elif request.enable_hpo or request.hpo_time_ratio is not None or request.hpo_parallel is not None:
+        raise UsageError(
+            f"{run.path}: was started without --enable-hpo and goes on without it; leave it out, or search in a new run"
+        )
+    return run, template_of(state, path), state, None
+
+
+def _refuse_other_search(request: Request, ratio: float) -> None:
+    if request.hpo_time_ratio not in (None, ratio):
+        raise UsageError(
+            f"the run to go on with has --hpo-time-ratio {ratio:g}, now {request.hpo_time_ratio:g} is asked for; leave "
+            "it out"
+        )
+
+
+def how_recorded(asked: HowToRead, recorded: RecordedData) -> HowToRead:
+    """How the data of a run to go on with is read: as asked for, else as ``data.json`` says."""
+    return HowToRead(
+        asked.data_format or recorded.data_format,
+        asked.train_annotations or recorded.train_annotations,
+        asked.val_annotations or recorded.val_annotations,
+    )
+
+
+def _path(value: str | Path | None) -> Path | None:
+    return None if value is None else Path(value)

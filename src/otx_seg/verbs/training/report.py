@@ -1,0 +1,140 @@
+"""What a training says of itself: what it is about to do, and, when it is done, the report in its folder."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from otx_seg.configuration.learning import MOST_EPOCHS
+from otx_seg.datasets import TrainingData
+from otx_seg.metrics.confusion import Scores
+from otx_seg.report.curves import draw_curves
+from otx_seg.report.progress import format_duration
+from otx_seg.report.run_report import write_report
+from otx_seg.report.tables import as_text, scores_table
+from otx_seg.report.trials import describe_trials, read_trials
+from otx_seg.training.devices import describe_device
+from otx_seg.training.state import Position
+from otx_seg.training.watcher import TrainResult
+from otx_seg.verbs.training.decisions import announce, as_lines
+from otx_seg.verbs.training.plan import Plan
+from otx_seg.words import count
+from otx_seg.workspace.run_folder import RunFolder, delete_tensors, point_latest
+
+logger = logging.getLogger(__name__)
+
+
+def announce_plan(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -> None:
+    """Say what is trained how, and what of it was decided.
+
+    Args:
+        origin: where the network's weights come from.
+    """
+    if plan.resumed_run is None:
+        announce(plan.decisions)
+    parameters = plan.template.hyper_parameters.learning_parameters
+    limits = [f"at most {count(parameters.max_minutes, 'minute')}"] if parameters.max_minutes else []
+    if not limits or parameters.num_iters < MOST_EPOCHS:
+        limits.insert(0, f"up to {count(parameters.num_iters, 'epoch')}")
+    more = f" and {parameters.unlabeled_batch_size} unlabelled images" if data.unlabelled is not None else ""
+    logger.info("template %s on %s; %s", plan.template.name, describe_device(), origin)
+    logger.info("training: %s, %s", plan.train_type, plan.reason)
+    logger.info("%s", data.split)
+    logger.info(
+        "input %s, batches of %d%s, %s; results go to %s",
+        parameters.input_size,
+        parameters.batch_size,
+        more,
+        ", ".join(limits),
+        run.path,
+    )
+
+
+def tell_going_on(position: Position, state: dict[str, Any], processes: int) -> None:
+    """Say where a run goes on, and if it does with other processes than before.
+
+    Args:
+        state: the checkpoint.
+        processes: that train now.
+    """
+    logger.info("going on in epoch %d, after %s", position.epoch + 1, count(position.step, "step"))
+    before = state.get("processes", processes)
+    if before != processes:
+        logger.warning(
+            "the run was trained by %s together so far and is by %s now, so that a step uses %g times as many images: "
+            "start it like before to go on as it began",
+            _processes(before),
+            _processes(processes),
+            processes / before,
+        )
+
+
+def _processes(number: int) -> str:
+    return "1 process" if number == 1 else f"{number} processes"
+
+
+def tell_finished(run: RunFolder, reason: str) -> None:
+    """Say that there is nothing to go on with.
+
+    Args:
+        reason: why the training had ended.
+    """
+    logger.info("%s is finished already: %s. This is its result", run.path, reason)
+
+
+def finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: TrainResult) -> None:
+    """Draw the curves, write the report, delete what the search left, and tell of labels that were not learned."""
+    draw_curves(run.metrics, run.curves)
+    if data.val is not None:
+        point_latest(run)  # a backbone cannot be evaluated or exported
+    chosen = plan.template
+    search = {}
+    if run.trials.exists():
+        search = {"Search for hyper-parameters": describe_trials(read_trials(run.trials))}
+        delete_tensors(run.search)  # the best of it is this run
+    write_report(
+        run.report,
+        {
+            "Template": f"{chosen.name} ({chosen.id})\n{chosen.summary}",
+            "Dataset": _dataset_text(plan, data),
+            "Decisions": as_lines(plan.decisions),
+            "Configuration": f"training: {plan.train_type}, {plan.reason}\n{origin}\nseed {plan.seed}\n"
+            + chosen.as_yaml(),
+            **search,
+            "Results": _results_text(result),
+        },
+    )
+    if result.scores is not None:
+        tell_unlearned(result.scores)
+
+
+def tell_unlearned(scores: Scores) -> None:
+    """Warn of the labels that a network never answers with, though the validation images show them."""
+    missed = [name for name, score in scores.per_label.items() if score.pixels_true and not score.pixels_predicted]
+    if missed:
+        logger.warning(
+            "no pixel of the validation images was taken for %s: train longer, with a larger "
+            "learning_parameters.input_size, or with more images that show %s",
+            ", ".join(missed),
+            "it" if len(missed) == 1 else "them",
+        )
+
+
+def _dataset_text(plan: Plan, data: TrainingData) -> str:
+    skipped = "".join(f"\n{message}" for message in data.skipped)
+    if data.val is None:
+        return f"{plan.roots.train}\n{len(data.train)} images without masks{skipped}"
+    files = f"{len(data.train)} training and {len(data.val)} validation images; {data.split}"
+    if data.unlabelled is not None:
+        files += f"\n{plan.roots.unlabelled}: {len(data.unlabelled)} unlabelled images"
+    return f"{plan.roots.train}\n{files}\nlabels: {', '.join(data.train.labels.names)}{skipped}"
+
+
+def _results_text(result: TrainResult) -> str:
+    outcome = f"time elapsed: {format_duration(result.elapsed_s)}\nended: {result.reason}\n"
+    if result.scores is None:
+        return f"{outcome}model_path: {result.weights} (a backbone, for --load-weights)"
+    return (
+        f"{outcome}best epoch: {result.epoch} of {result.epochs}\nscore: {result.scores.dice_average:.4f}\n"
+        f"model_path: {result.weights}\n\n{as_text(scores_table(result.scores))}"
+    )

@@ -1,0 +1,89 @@
+"""From a plan and its data to a training that is about to begin."""
+
+from __future__ import annotations
+
+import torch
+from accelerate.utils import set_seed
+from torch import nn
+
+from otx_seg import algorithms
+from otx_seg.datasets import TrainingData
+from otx_seg.models import build_model
+from otx_seg.models.network import SegmentationNetwork
+from otx_seg.models.pretrained import initialise_backbone
+from otx_seg.template import Template
+from otx_seg.training.loop import Training
+from otx_seg.training.starting_weights import load_starting_backbone, load_starting_weights
+from otx_seg.training.watcher import Watcher
+from otx_seg.verbs.training.plan import Plan
+from otx_seg.workspace.run_folder import RunFolder
+
+
+def first_network(plan: Plan, data: TrainingData) -> tuple[SegmentationNetwork, str]:
+    """The network that a plan starts from, and a sentence on where its weights come from.
+
+    Raises:
+        UsageError: the network cannot be built, or the weights to start from do not fit it.
+        OtxError: weights that are required cannot be had.
+    """
+    network = new_network(plan.template, data)
+    if plan.resumed_run is not None and plan.state is None:
+        return network, "going on with the search, from the weights it began with"
+    return network, _initial_weights(network.network, data, plan)
+
+
+def new_network(template: Template, data: TrainingData) -> SegmentationNetwork:
+    """The template's network for the labels of the data, with random weights.
+
+    Where only its backbone is trained, it has as many outputs as the template.
+
+    Raises:
+        UsageError: it cannot be built.
+    """
+    if template.hyper_parameters.algo_backend.train_type == "Selfsupervised":
+        return SegmentationNetwork(build_model(template, int(template.model["decode_head"]["num_classes"])))
+    return SegmentationNetwork(build_model(template, len(data.train.labels)))
+
+
+def start_training(
+    template: Template,
+    network: SegmentationNetwork,
+    origin: str,
+    data: TrainingData,
+    label_weights: tuple[float, ...],
+    run: RunFolder,
+    seed: int,
+    watcher: Watcher,
+) -> Training:
+    """A training that has made no step yet.
+
+    Args:
+        origin: how the network's weights began.
+        label_weights: how much the pixels of each label count, see `algorithms.build`.
+        seed: of the data order.
+
+    Raises:
+        UsageError: the template names an algorithm, a loss, a transform or an optimiser that cannot be built.
+    """
+    algorithm = algorithms.build(template, network, label_weights)
+    return Training(algorithm, data, template, run, seed, origin, watcher)
+
+
+def make_deterministic(seed: int, deterministic: bool) -> None:
+    """Seed every random generator; with `deterministic`, use slower GPU kernels that repeat exactly."""
+    set_seed(seed)
+    if deterministic:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False
+
+
+def _initial_weights(network: nn.Module, data: TrainingData, plan: Plan) -> str:
+    """Initialise the network; a sentence on how."""
+    if plan.state is not None:
+        return str(plan.state["origin"])
+    if plan.load_weights is not None and plan.train_type == "Selfsupervised":
+        return load_starting_backbone(network, plan.load_weights, plan.template)
+    if plan.load_weights is not None:
+        return load_starting_weights(network, plan.load_weights, data.train.labels, plan.template)
+    mode = plan.template.hyper_parameters.learning_parameters.pretrained
+    return initialise_backbone(network, mode, plan.template.pretrained.url, plan.template.pretrained.sha256)
