@@ -134,7 +134,8 @@ def settle(asked: Asked, *, seconds: float, shown: Callable[[], AbstractContextM
         seed=asked.seed,
         parameters=asked.parameters,
     )
-    plan = make_plan(fill_from(place, request))
+    request = fill_from(place, request)
+    plan = make_plan(request)
     if plan.train_type == "Selfsupervised":
         raise UsageError(
             "otx run makes models that segment, and these images come without masks; train a backbone with otx train"
@@ -153,7 +154,7 @@ def settle(asked: Asked, *, seconds: float, shown: Callable[[], AbstractContextM
         seconds=seconds,
         shown=shown,
         template_named=plan.template_named,
-        given=plan.given,
+        given=request.parameters,
         how=how,
     )
     for root in job.labelled_roots:
