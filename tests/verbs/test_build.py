@@ -27,14 +27,6 @@ from otx_seg.workspace.run_folder import RunFolder, open_run, point_latest
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
 def unlabelled(drawn_data: Path) -> Path:
     return drawn_data / "train" / "images"
 

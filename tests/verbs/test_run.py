@@ -19,7 +19,6 @@ from brief_training import PARAMETERS
 from small_network import small_template
 
 from otx_seg.datasets import HowToRead
-from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.template import load
 from otx_seg.training.loop import InterruptedRunError
@@ -33,19 +32,6 @@ from otx_seg.verbs.job.steps import STEPS, Step, _measured_on
 from otx_seg.verbs.run import run
 
 NAMES = [step.name for step in STEPS]
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    draw_dataset(tmp_path / "data", images=5, size=64, seed=1)
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    return tmp_path / "here"
 
 
 class Counted:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.errors import UsageError
 from otx_seg.verbs.build import build
 from otx_seg.verbs.job.choice import Choice, choose_job
@@ -21,19 +20,6 @@ from otx_seg.verbs.job.steps import STEPS, _measured_on
 ALL = tuple(step.name for step in STEPS)
 MINUTES, WORKERS = "learning_parameters.max_minutes", "learning_parameters.num_workers"
 settle = functools.partial(settle_job, seconds=1.0, shown=lambda: nullcontext(SilentDisplay()))
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    draw_dataset(tmp_path / "data", images=5, size=64, seed=1)
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    return tmp_path / "here"
 
 
 def job_before(asked: Asked, *done: str) -> JobState:
