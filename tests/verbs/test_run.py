@@ -27,9 +27,10 @@ from otx_seg.verbs import run as run_module
 from otx_seg.verbs.build import build
 from otx_seg.verbs.checking.sources import Source
 from otx_seg.verbs.job.choice import settle
-from otx_seg.verbs.job.job import STATE, Asked, Job, SilentDisplay, read_state
+from otx_seg.verbs.job.job import Asked, Job, SilentDisplay, read_state
 from otx_seg.verbs.job.steps import STEPS, Step, _measured_on
 from otx_seg.verbs.run import run
+from otx_seg.workspace.run_folder import JOB_STATE
 
 NAMES = [step.name for step in STEPS]
 
@@ -72,7 +73,7 @@ def test_a_failed_job_goes_on_where_it_stopped(counted: Counted, data: Path, her
         OtxError, match=r"step 4 of 9, exporting to OpenVINO: no room. .*goes on with: otx run --output"
     ):
         run(data / "train", data / "val", output="job")
-    assert json.loads(Path("job", STATE).read_text())["stopped"] == {"step": "export", "reason": "no room"}
+    assert json.loads(Path("job", JOB_STATE).read_text())["stopped"] == {"step": "export", "reason": "no room"}
     counted.failing["export"] = KeyboardInterrupt()
     with pytest.raises(OtxError, match=r"interrupted"):
         run(output="job")
@@ -94,7 +95,7 @@ def test_an_interrupted_training_says_how_the_whole_job_goes_on(counted: Counted
     assert str(raised.value) == (
         "step 2 of 9, training: interrupted; everything is saved. The whole job goes on with: otx run --output 'my job'"
     )
-    assert json.loads(Path("my job", STATE).read_text())["stopped"]["reason"] == "interrupted; everything is saved"
+    assert json.loads(Path("my job", JOB_STATE).read_text())["stopped"]["reason"] == "interrupted; everything is saved"
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_what_begins_anew_keeps_nothing_of_what_was(counted: Counted, data: Path
     with pytest.raises(OtxError, match=r"no room"):
         run(data / "train", output="job", overwrite=True)
     assert [path.parent.name for path in Path("job").rglob("product")] == ["check"]
-    Path("job", STATE).write_text("damaged")
+    Path("job", JOB_STATE).write_text("damaged")
     counted.failing.clear()
     assert run(data / "train", output="job", overwrite=True).skipped == ()
 
@@ -329,7 +330,7 @@ def test_folders_in_other_folders_are_checked_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 2}', '{"version": 1, "asked": {"what": 1}}'])
 def test_a_damaged_state(counted: Counted, data: Path, here: Path, text: str) -> None:
     Path("job").mkdir()
-    Path("job", STATE).write_text(text)
+    Path("job", JOB_STATE).write_text(text)
     with pytest.raises(UsageError, match=r"run.json: cannot be read .*--overwrite"):
         run(data / "train", output="job")
     assert run(data / "train", output="job", overwrite=True).skipped == ()

@@ -41,8 +41,8 @@ from otx_seg.cli.verb import Verb
 def command(**arguments: Any) -> None:
     """Make a workspace: a folder with template.yaml and data.yaml, in which every verb works without arguments.
 
-    In one that is there, change what is given and keep the rest: another --model keeps the data, the old template is
-    kept as a copy, outputs are not touched.
+    In one that is there, change what is given and keep the rest: another --model keeps the data, the old template
+    and an edited data.yaml are kept as copies, outputs are not touched.
     """
     from otx_seg.cli.screen import prepare_screen, results
 

@@ -19,7 +19,6 @@ from otx_seg.verbs.benchmark import check_seconds
 from otx_seg.verbs.interruption import interruptions_as_such
 from otx_seg.verbs.job.choice import choose_job, settle
 from otx_seg.verbs.job.job import (
-    STATE,
     Asked,
     Display,
     Job,
@@ -33,7 +32,7 @@ from otx_seg.verbs.job.steps import STEPS, Step
 from otx_seg.verbs.places.place import open_place
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.logs import log_to
-from otx_seg.workspace.run_folder import open_run
+from otx_seg.workspace.run_folder import JOB_STATE, open_run
 
 logger = logging.getLogger(__name__)
 
@@ -105,13 +104,13 @@ def run(
     before = _state_before(folder, overwrite)
     settled = functools.partial(settle, seconds=seconds, shown=shown)
     choice = choose_job(asked, before, folder, output is not None, overwrite, settled)
-    held = () if choice.state is not None else (STATE, *(step.name for step in STEPS), *_OF_OTHERS)
+    held = () if choice.state is not None else (JOB_STATE, *(step.name for step in STEPS), *_OF_OTHERS)
     opened = open_run(choice.folder, "run", held, overwrite, choice.job.labelled_roots, outputs)
     job = replace(choice.job, folder=opened.path)
     with log_to(opened, alone=True):
         if overwrite:
-            begin_anew(job.folder, before)
-        state = choice.state or JobState(job.folder / STATE, choice.asked, job.inputs())
+            begin_anew(job.folder, before.done.values() if before is not None and choice.folder is not None else ())
+        state = choice.state or JobState(job.folder / JOB_STATE, choice.asked, job.inputs())
         # It may go on from another folder than that of the workspace, or from within one that it knows nothing of.
         state.asked = replace(state.asked, workspace="" if job.workspace is None else str(job.workspace))
         skipped = _work_through(job, state, say)
@@ -120,7 +119,7 @@ def run(
 
 def _last_job(outputs: Path) -> Path | None:
     """The folder of the job that was worked on last among the outputs of a workspace."""
-    newest = max(outputs.glob(f"*/{STATE}"), key=lambda file: file.stat().st_mtime_ns, default=None)
+    newest = max(outputs.glob(f"*/{JOB_STATE}"), key=lambda file: file.stat().st_mtime_ns, default=None)
     return None if newest is None else newest.parent
 
 

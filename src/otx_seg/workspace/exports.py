@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from otx_seg.workspace.run_folder import JOB_STATE
+
 _EXPORTED, _QUANTIZED = ("openvino.xml",), ("ptq/openvino.xml", "nncf/openvino.xml")
-_JOB = "run.json"  # what a quickstart exports beside no such file is no model of the workspace's data
 
 
 def latest_exported(outputs: Path) -> Path | None:
@@ -19,7 +20,8 @@ def latest_quantized(outputs: Path) -> Path | None:
 
 
 def _latest(outputs: Path, names: tuple[str, ...], step: str) -> Path | None:
-    folders = [*outputs.glob("*"), *(job.parent / step for job in outputs.glob(f"*/{_JOB}"))]
+    # Not of any folder with such a step: what a quickstart exports is no model of the workspace's data.
+    folders = [*outputs.glob("*"), *(job.parent / step for job in outputs.glob(f"*/{JOB_STATE}"))]
     models = [folder / name for folder in folders for name in names]
     found = [path for path in models if path.is_file() and path.with_suffix(".bin").is_file()]
     return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)

@@ -13,6 +13,9 @@ from otx_seg.workspace.workspace import OUTPUTS, WORKSPACE, Workspace, workspace
 
 LATEST = "latest_trained_model"
 
+JOB_STATE = "run.json"
+"""In the folder of an `otx run`: what was asked for, and which steps are done."""
+
 COMPARED_IMAGES = 8
 """As many validation images show whether an exported model agrees with the network; `data.json` tells their paths."""
 

@@ -14,8 +14,9 @@ from otx_seg.errors import UsageError
 from otx_seg.verbs.build import build
 from otx_seg.verbs.job.choice import Choice, choose_job
 from otx_seg.verbs.job.choice import settle as settle_job
-from otx_seg.verbs.job.job import STATE, Asked, Job, JobState, SilentDisplay
+from otx_seg.verbs.job.job import Asked, Job, JobState, SilentDisplay
 from otx_seg.verbs.job.steps import STEPS, _measured_on
+from otx_seg.workspace.run_folder import JOB_STATE
 
 ALL = tuple(step.name for step in STEPS)
 MINUTES, WORKERS = "learning_parameters.max_minutes", "learning_parameters.num_workers"
@@ -25,7 +26,7 @@ settle = functools.partial(settle_job, seconds=1.0, shown=lambda: nullcontext(Si
 def job_before(asked: Asked, *done: str) -> JobState:
     """A job in the folder ``job``, of which these steps are done."""
     Path("job").mkdir(exist_ok=True)
-    return JobState(Path("job", STATE), asked, settle(asked).inputs(), {name: {"file": name} for name in done})
+    return JobState(Path("job", JOB_STATE), asked, settle(asked).inputs(), {name: {"file": name} for name in done})
 
 
 def choose(asked: Asked, before: JobState | None, named: bool = False, anew: bool = False) -> Choice:

@@ -69,17 +69,18 @@ def choose_job(
     same_data = job.folders == before.inputs["folders"]
     if anew:
         return Choice(wanted, job, folder if named or same_data else None)
-    changed = what_changed(before.inputs, job.inputs())
+    inputs = job.inputs()
+    changed = what_changed(before.inputs, inputs)
     if not changed:
         return Choice(wanted, job, folder, replace(before, asked=wanted))
-    if concerns_tests_alone(before.inputs, job.inputs()):
+    if concerns_tests_alone(before.inputs, inputs):
         logger.info("%s: %s; the models are measured anew", folder, changed)
-        state = replace(before, asked=wanted, inputs=job.inputs())
+        state = replace(before, asked=wanted, inputs=inputs)
         state.forget_from(name for name in _STEPS if name not in _UNTESTED)
         return Choice(wanted, job, folder, state)
     if not before.trained and (named or same_data or asked.nothing):
         logger.info("%s: begins anew, since nothing was trained there yet: %s", folder, changed)
-        return Choice(wanted, job, folder, JobState(before.file, wanted, job.inputs()))
+        return Choice(wanted, job, folder, JobState(before.file, wanted, inputs))
     if named or (asked.nothing and not _finished(before)):
         raise UsageError(
             f"{folder}: the job there was begun with something else: {changed}; begin anew with --overwrite, or choose "

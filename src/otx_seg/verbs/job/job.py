@@ -17,9 +17,8 @@ from otx_seg.training.watcher import SilentWatcher, Watcher
 from otx_seg.verbs.checking.sources import Sources, sources_of_parts
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.digest import digest_of
-from otx_seg.workspace.run_folder import RunFolder
+from otx_seg.workspace.run_folder import JOB_STATE, RunFolder
 
-STATE = "run.json"
 _VERSION = 1
 _LABELLED = ("train", "val", "test")
 
@@ -193,7 +192,7 @@ def read_state(folder: Path) -> JobState | None:
     Raises:
         UsageError: the file is damaged.
     """
-    file = folder / STATE
+    file = folder / JOB_STATE
     if not file.is_file():
         return None
     try:
@@ -225,19 +224,19 @@ def what_changed(before: dict[str, Any], now: dict[str, Any]) -> str:
     return f"{key.removeprefix('folders.')} was {then!r} and is {is_now!r}{more}"
 
 
-def begin_anew(folder: Path, before: JobState | None) -> None:
+def begin_anew(folder: Path, done: Iterable[dict[str, Any]]) -> None:
     """Forget a job: its state, the checkpoint of its training, and what its steps have made.
 
     Args:
-        before: its state, if it can be read.
+        done: the results of these steps, as far as they are known.
 
     Raises:
         OtxError: they cannot be removed.
     """
     try:
-        (folder / STATE).unlink(missing_ok=True)
+        (folder / JOB_STATE).unlink(missing_ok=True)
         RunFolder(folder / "train").checkpoint.unlink(missing_ok=True)
-        for result in () if before is None or before.file.parent != folder else before.done.values():
+        for result in done:
             (folder / result["file"]).unlink(missing_ok=True)
     except OSError as error:
         raise OtxError(f"{folder}: cannot be changed ({error.strerror}); choose another --output") from error

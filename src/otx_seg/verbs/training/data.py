@@ -221,7 +221,7 @@ def _decodable(images: ImageSet, name: str, progress: Progress | None) -> tuple[
 def describe_data(plan: Plan, data: TrainingData) -> RecordedData:
     """The data of a plan, as its run records it."""
     validated = () if data.val is None else data.val.samples
-    images = () if data.unlabelled is None else range(len(data.unlabelled))
+    unlabelled = data.unlabelled
     return RecordedData(
         seed=plan.seed,
         train_root=plan.roots.train,
@@ -234,7 +234,7 @@ def describe_data(plan: Plan, data: TrainingData) -> RecordedData:
         split=data.split,
         train=tuple(sample.name for sample in data.train.samples),
         val=tuple(sample.name for sample in validated),
-        unlabelled=() if data.unlabelled is None else tuple(data.unlabelled.name(index) for index in images),
+        unlabelled=() if unlabelled is None else tuple(map(unlabelled.name, range(len(unlabelled)))),
         val_images=tuple(Path(sample.image) for sample in validated[:COMPARED_IMAGES]),
         known_labels=plan.known,
         deterministic=plan.deterministic,
