@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import multiprocessing
@@ -30,6 +31,7 @@ from otx_seg.training import selection
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
 from otx_seg.training.journal import read_journal
 from otx_seg.training.loss_guard import DivergedError
+from otx_seg.training.validation import ValidationPace
 from otx_seg.training.watcher import SilentWatcher, StepReport, ValidationReport
 
 
@@ -384,6 +386,25 @@ def test_a_time_budget_ends_the_run_cleanly(drawn_data: Path, tmp_path: Path) ->
     rates = [report.learning_rate for report in recorder.steps]
     assert rates == sorted(rates, reverse=True)  # by the time that has passed: of 100,000 epochs few steps are none
     assert rates[-1] < rates[0]
+
+
+def test_a_resumed_run_validates_no_sooner_than_it_would_have(
+    drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count()
+    monkeypatch.setattr(time, "monotonic", lambda: 0.01 * next(ticks))  # each look at the clock takes that long
+
+    def slow(pace: ValidationPace, started: float) -> None:
+        pace.duration_s, pace._ended = 4.0, time.monotonic()  # so that the next one is due after 80 seconds
+
+    monkeypatch.setattr(ValidationPace, "note", slow)
+    parameters = {"learning_parameters.max_minutes": 0.1, "learning_parameters.num_iters": 100_000}
+    with pytest.raises(CrashAt.CrashError):
+        train_briefly(drawn_data, tmp_path / "run", parameters=parameters, watcher=CrashAt(5))
+    recorder = Recorder()
+    result = train_briefly(drawn_data, tmp_path / "run", resume_from=tmp_path / "run", watcher=recorder)
+    assert result.steps > 9  # three epochs
+    assert [report.step for report in recorder.validations] == [result.steps]
 
 
 def test_the_best_weights_are_kept(drawn_data: Path, tmp_path: Path) -> None:

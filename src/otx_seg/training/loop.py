@@ -12,7 +12,7 @@ from torch import Tensor
 
 from otx_seg.algorithms import Algorithm, Moment
 from otx_seg.datasets import TrainingData
-from otx_seg.datasets.memory_cache import open_cache
+from otx_seg.datasets.memory_cache import Cache
 from otx_seg.errors import OtxError
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage
@@ -29,7 +29,7 @@ from otx_seg.training.selection import Selection
 from otx_seg.training.smaller_batch import halve_batch
 from otx_seg.training.state import Position, collect_state, restore_state
 from otx_seg.training.stopping import EarlyStopping, Stopping, StopRequest
-from otx_seg.training.views import open_views, slots_of
+from otx_seg.training.views import open_training_cache, open_views
 from otx_seg.training.watcher import StepReport, TrainResult, ValidationReport, Watcher
 from otx_seg.words import count
 from otx_seg.workspace.atomic import write_tensors
@@ -61,6 +61,7 @@ class Training:
         command: the verb whose run this is, which goes on with it when it was interrupted.
         stopping: when the training is over before its time; it is asked before the first step as well. None: early
             stopping as the template says, and no validation before the first step.
+        cache: of decoded files, which several trainings with the same data may share; None: one of its own.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Training:
         watcher: Watcher,
         command: str = TRAIN,
         stopping: Stopping | None = None,
+        cache: Cache | None = None,
     ) -> None:
         self.algorithm: Any = algorithm
         self.data, self.template, self.run, self.seed, self.origin = data, template, run, seed, origin
@@ -85,8 +87,7 @@ class Training:
         keep = self.parameters.ema_keep
         self.average = WeightAverage(algorithm.deployable(), keep, ramp=True) if keep > 0 else None
         self.workers = choose_workers(self.parameters, processes_here())
-        cache_size = template.hyper_parameters.algo_backend.mem_cache_size
-        self.cache = open_cache(cache_size, slots_of(data), self.workers, processes_here())
+        self.cache = open_training_cache(data, template) if cache is None else cache
         self.position = Position(batch_size=self.parameters.batch_size)
         self.loader = self.open_loader()
         warmup_steps = min(self.parameters.learning_rate_warmup_iters, self.total_steps // 2)

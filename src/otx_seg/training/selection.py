@@ -78,6 +78,7 @@ class Selection:
                 tensors, labels = network.network.state_dict(), self.data.train.labels
                 write_weights(self.run.weights, tensors, labels, self.template, self.origin)
         self.pace.note(started)
+        position.validation_s = self.pace.duration_s
         return result
 
     def is_lost(self) -> bool:

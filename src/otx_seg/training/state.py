@@ -25,6 +25,7 @@ class Position:
         elapsed_s: seconds of training, earlier parts of a resumed run included.
         validated_epoch: epochs that were finished at the last validation.
         validated_step: steps that were, -1 before the first one.
+        validation_s: seconds that the last validation took, 0 before the first one.
         best_score: best validation Dice, -1 before the first validation.
         ended: why the training is over; empty while it is not.
     """
@@ -36,6 +37,7 @@ class Position:
     elapsed_s: float = 0.0
     validated_epoch: int = 0
     validated_step: int = -1
+    validation_s: float = 0.0
     best_score: float = -1.0
     best_epoch: int = 0
     ended: str = ""
@@ -61,6 +63,7 @@ def restore_state(training: Training, state: dict[str, Any]) -> None:
         part.load_state_dict(state[name])
     training.position = Position(**state["position"])
     training.selection.best_confusion = state["best_confusion"]
+    training.selection.pace.duration_s = training.position.validation_s
     restore_random_state(state["random"])
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 from otx_seg.datasets import TrainingData
 from otx_seg.datasets.loading import training_loader
-from otx_seg.datasets.memory_cache import Cache
+from otx_seg.datasets.memory_cache import Cache, open_cache
 from otx_seg.datasets.views import Labelled, Unlabelled
+from otx_seg.processes import processes_here
 from otx_seg.template import Template
+from otx_seg.training.devices import choose_workers
 from otx_seg.transforms.pipeline import Transform, build_pipeline
 
 _LABELLED = {
@@ -40,7 +42,7 @@ def open_views(
         template: its pipelines augment; its `unlabeled_batch_size` counts unlabelled images.
         batch_size: labelled images per step at most.
         workers, seed, rank, world_size: see `training_loader` and `Labelled`.
-        cache: of decoded files, with `slots_of(data)` slots; None: there is none.
+        cache: of decoded files, see `open_training_cache`; None: there is none.
 
     Raises:
         UsageError: a pipeline cannot be built.
@@ -68,6 +70,9 @@ def open_views(
     return training_loader(views[0], views[1:], workers)
 
 
-def slots_of(data: TrainingData) -> int:
-    """Files that a training may read: images, masks, and images without masks."""
-    return 2 * len(data.train) + (0 if data.unlabelled is None else len(data.unlabelled))
+def open_training_cache(data: TrainingData, template: Template) -> Cache:
+    """A cache for all files that trainings with this data may read: images, masks, and images without masks."""
+    parameters = template.hyper_parameters
+    slots = 2 * len(data.train) + (0 if data.unlabelled is None else len(data.unlabelled))
+    workers = choose_workers(parameters.learning_parameters, processes_here())
+    return open_cache(parameters.algo_backend.mem_cache_size, slots, workers, processes_here())

@@ -14,6 +14,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
 from otx_seg.datasets import ScanReport, TrainingData
+from otx_seg.datasets.memory_cache import Cache
 from otx_seg.errors import UsageError
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.processes import processes_here
@@ -22,6 +23,7 @@ from otx_seg.training.devices import machine_facts, on_cpu
 from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.memory import OutOfMemoryError
+from otx_seg.training.views import open_training_cache
 from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
 from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.hpo.take_over import take_over_next
@@ -191,18 +193,19 @@ def _train(
     weights = () if report is None else label_weights(plan, report)
     make_deterministic(plan.seed, plan.deterministic)
     network, origin = first_network(plan, data)
+    cache = open_training_cache(data, plan.template)
     if plan.search is not None:
         ground = Ground(data, weights, plan.seed, plan.deterministic, run.search)
-        plan, watcher = _search(plan, ground, run, network, origin, watcher)
+        plan, watcher = _search(plan, ground, run, network, origin, watcher, cache)
         network, origin = first_network(plan, data)
-    training = _begin(plan, data, weights, run, network, origin, watcher)
+    training = _begin(plan, data, weights, run, network, origin, watcher, cache)
     if training.position.ended:
         tell_finished(run, training.position.ended)
     elif plan.search is None:
         announce_plan(plan, data, run, origin)
         if plan.state is not None:
             tell_going_on(training.position, plan.state, processes.num_processes)
-    plan, result = _fit(training, plan, data, weights, run, watcher)
+    plan, result = _fit(training, plan, data, weights, run, watcher, cache)
     if processes.is_main_process:
         finish(run, plan, data, origin, result)
     return result
@@ -216,9 +219,10 @@ def _begin(
     network: SegmentationNetwork,
     origin: str,
     watcher: Watcher,
+    cache: Cache,
 ) -> Training:
     """The training of a plan where it begins or goes on."""
-    training = start_training(plan.template, network, origin, data, weights, run, plan.seed, watcher)
+    training = start_training(plan.template, network, origin, data, weights, run, plan.seed, watcher, cache)
     if plan.state is not None:
         training.resume(plan.state)
     elif PartialState().is_main_process:
@@ -233,6 +237,7 @@ def _fit(
     weights: tuple[float, ...],
     run: RunFolder,
     watcher: Watcher,
+    cache: Cache,
 ) -> tuple[Plan, TrainResult]:
     """Train to the end; where the values that a search has found fail on the way, with those of its next best trial."""
     while True:
@@ -247,16 +252,22 @@ def _fit(
         del training
         free_memory()
         network, origin = first_network(plan, data)
-        training = _begin(plan, data, weights, run, network, origin, watcher)
+        training = _begin(plan, data, weights, run, network, origin, watcher, cache)
 
 
 def _search(
-    plan: Plan, ground: Ground, run: RunFolder, network: SegmentationNetwork, origin: str, watcher: Watcher
+    plan: Plan,
+    ground: Ground,
+    run: RunFolder,
+    network: SegmentationNetwork,
+    origin: str,
+    watcher: Watcher,
+    cache: Cache,
 ) -> tuple[Plan, Watcher]:
     """The plan with the hyper-parameters that were found, and the training that found them as its state."""
     from otx_seg.verbs.hpo.search import Search  # Optuna is needed for nothing else
 
-    search = Search(plan, ground, run, network, origin, watcher)
+    search = Search(plan, ground, run, network, origin, watcher, cache)
     if plan.resumed_run is None:
         _write_plan(run, plan, ground.data)
     announce_plan(plan, ground.data, run, origin)

@@ -18,6 +18,7 @@ from brief_training import PARAMETERS, same_weights
 from small_network import small_template
 
 from otx_seg.algorithms.supervised import Supervised
+from otx_seg.datasets import Sample, Subset
 from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.report.trials import Trial, Trials, read_trials, write_trials
@@ -254,6 +255,24 @@ def test_an_interrupted_search_goes_on_as_if_it_had_never_stopped(
     assert trials_of(output)["chosen"] == trials_of(searched)["chosen"]
     assert same_weights(output, searched)
     assert "0 (start)" in (output / "cli_report.log").read_text()
+
+
+def test_trials_and_training_decode_each_image_once(
+    drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[str] = []
+    read_image = Subset.read_image
+
+    def counted(subset: Subset, sample: Sample) -> Any:
+        decoded.append(str(sample.image))
+        return read_image(subset, sample)
+
+    monkeypatch.setattr(Subset, "read_image", counted)
+    run(drawn_data, template, tmp_path / "run", 2.0, parameters=BRIEF)
+    trained_on = [image for image in decoded if "train" in image]
+    assert len(trials_of(tmp_path / "run")["trials"]) == 3
+    assert trained_on
+    assert len(trained_on) == len(set(trained_on))
 
 
 def test_a_search_is_resumed_as_it_began(drawn_data: Path, template: Path, searched: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from collections import deque
 from concurrent.futures import Future, wait
 from dataclasses import replace
 
+from otx_seg.datasets.memory_cache import Cache
 from otx_seg.errors import OtxError
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.report.trials import Trial, Trials, describe_values
@@ -58,25 +59,27 @@ class Search:
         network: SegmentationNetwork,
         origin: str,
         watcher: Watcher,
+        cache: Cache,
     ) -> None:
         """
         Args:
             network: that all trials start from; of no use afterwards.
             origin: how its weights began.
+            cache: for the trials that this process trains.
 
         Raises:
             UsageError: there is nothing to search, no time for it, or the template names what cannot be built.
         """
         plan = with_enough_time(plan, ground.data)
         assert plan.search is not None
-        self.plan, self.ground, self.run = plan, ground, run
+        self.plan, self.ground, self.run, self.cache = plan, ground, run, cache
         self.settings = plan.search
         self.halving = plan_search(plan, ground.data)
         self.space = space_of(plan.template, len(ground.data.train))
         weights = {name: value.clone() for name, value in network.state_dict().items()}
         self.beginning = {"network": weights, "random": random_state(), "origin": origin}
         start_training(
-            plan.template, network, origin, ground.data, ground.label_weights, run, plan.seed, SilentWatcher()
+            plan.template, network, origin, ground.data, ground.label_weights, run, plan.seed, SilentWatcher(), cache
         ).close()
         self.whole = WholeJob(watcher, self._ratio())
         self.outcomes: dict[int, list[Outcome]] = {}
@@ -98,7 +101,8 @@ class Search:
         size = self.settings.parallel or max(1, len(visible_gpus()))
         with StopRequest() as self.stop_request:
             try:
-                with open_workers(replace(self.ground, at_once=size), size, self._watcher) as self.workers:
+                ground = replace(self.ground, at_once=size)
+                with open_workers(ground, size, self._watcher, self.cache) as self.workers:
                     self.chosen = self._search()
             except (InterruptedRunError, KeyboardInterrupt) as error:
                 raise InterruptedRunError(

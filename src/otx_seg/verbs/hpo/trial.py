@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from otx_seg.datasets import TrainingData
-from otx_seg.datasets.memory_cache import room_for
+from otx_seg.datasets.memory_cache import Cache, room_for
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import read_checkpoint
 from otx_seg.training.journal import read_journal
@@ -19,6 +19,7 @@ from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.memory import OutOfMemoryError
 from otx_seg.training.state import restore_random_state
+from otx_seg.training.views import open_training_cache
 from otx_seg.training.watcher import Watcher
 from otx_seg.verbs.training.start import make_deterministic, new_network, start_training
 from otx_seg.workspace.atomic import write_text
@@ -90,8 +91,11 @@ class Outcome:
     process: int
 
 
-def train_trial(ground: Ground, stretch: Stretch, watcher: Watcher) -> Outcome:
+def train_trial(ground: Ground, stretch: Stretch, watcher: Watcher, cache: Cache) -> Outcome:
     """Train a trial up to a rung, from where it was paused or interrupted; a loss that is no number is an outcome.
+
+    Args:
+        cache: of decoded files, which all trials of this process share: none of them decodes anew.
 
     Raises:
         InterruptedRunError: by a signal; its state is saved.
@@ -99,7 +103,7 @@ def train_trial(ground: Ground, stretch: Stretch, watcher: Watcher) -> Outcome:
     """
     run = ground.run_of(stretch.number)
     write_text(run.template, stretch.template.as_yaml())
-    training = _open(ground, stretch, run, watcher)
+    training = _open(ground, stretch, run, watcher, cache)
     failure = ""
     try:
         training.fit(stretch.until)
@@ -120,7 +124,7 @@ def train_trial(ground: Ground, stretch: Stretch, watcher: Watcher) -> Outcome:
     return outcome
 
 
-def _open(ground: Ground, stretch: Stretch, run: RunFolder, watcher: Watcher) -> Training:
+def _open(ground: Ground, stretch: Stretch, run: RunFolder, watcher: Watcher, cache: Cache) -> Training:
     make_deterministic(ground.seed, ground.deterministic)
     network = new_network(stretch.template, ground.data)
     beginning: dict[str, Any] = read_tensors(ground.beginning)
@@ -131,10 +135,15 @@ def _open(ground: Ground, stretch: Stretch, run: RunFolder, watcher: Watcher) ->
     if stretch.number > 0:
         # What would go on with smaller batches would be another trial than the one that is compared.
         template = template.override({"learning_parameters.auto_adapt_batch_size": "None"})
-    training = start_training(template, network, origin, ground.data, weights, run, ground.seed, watcher)
+    training = start_training(template, network, origin, ground.data, weights, run, ground.seed, watcher, cache)
     if run.checkpoint.exists():
         training.resume(read_checkpoint(run.checkpoint))
     return training
+
+
+def open_shared_cache(ground: Ground, template: Template) -> Cache:
+    """The cache of a process that trains some of the trials."""
+    return open_training_cache(ground.data, _with_its_share(template, ground.at_once))
 
 
 def _with_its_share(template: Template, trials: int) -> Template:

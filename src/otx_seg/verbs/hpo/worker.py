@@ -14,9 +14,10 @@ import sys
 import threading
 import traceback
 
+from otx_seg.datasets.memory_cache import Cache
 from otx_seg.errors import OtxError
 from otx_seg.training.watcher import SilentWatcher
-from otx_seg.verbs.hpo.trial import Ground, Outcome, Stretch, train_trial
+from otx_seg.verbs.hpo.trial import Ground, Outcome, Stretch, open_shared_cache, train_trial
 
 
 def main() -> None:
@@ -30,10 +31,12 @@ def main() -> None:
     threading.Thread(target=_listen, args=(arrived,), daemon=True).start()
     ground = arrived.get()
     assert isinstance(ground, Ground)
+    cache: Cache | None = None
     while True:
         stretch = arrived.get()
         assert isinstance(stretch, Stretch)
-        pickle.dump(_answer(ground, stretch), answers)
+        cache = cache or open_shared_cache(ground, stretch.template)
+        pickle.dump(_answer(ground, stretch, cache), answers)
         answers.flush()
 
 
@@ -45,9 +48,9 @@ def _listen(arrived: queue.SimpleQueue[Ground | Stretch]) -> None:
         os._exit(0)
 
 
-def _answer(ground: Ground, stretch: Stretch) -> Outcome | OtxError:
+def _answer(ground: Ground, stretch: Stretch, cache: Cache) -> Outcome | OtxError:
     try:
-        return train_trial(ground, stretch, SilentWatcher())
+        return train_trial(ground, stretch, SilentWatcher(), cache)
     except OtxError as error:
         return error
     except Exception as error:  # what no one foresaw is told by the process that asked

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import torch
 
+from otx_seg.datasets.memory_cache import Cache
 from otx_seg.errors import OtxError
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.watcher import Watcher
@@ -55,13 +56,13 @@ class OwnProcess:
 
     size = 1
 
-    def __init__(self, ground: Ground, watcher: Callable[[Stretch], Watcher]) -> None:
-        self.ground, self.watcher = ground, watcher
+    def __init__(self, ground: Ground, watcher: Callable[[Stretch], Watcher], cache: Cache) -> None:
+        self.ground, self.watcher, self.cache = ground, watcher, cache
 
     def start(self, stretch: Stretch) -> Future[Outcome]:
         """Train, and give a future that is done."""
         done: Future[Outcome] = Future()
-        done.set_result(train_trial(self.ground, stretch, self.watcher(stretch)))
+        done.set_result(train_trial(self.ground, stretch, self.watcher(stretch), self.cache))
         return done
 
     def stop(self) -> None:
@@ -191,6 +192,6 @@ def _environment(index: int, size: int) -> dict[str, str]:
     return {**threads, "CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else threads
 
 
-def open_workers(ground: Ground, size: int, watcher: Callable[[Stretch], Watcher]) -> Workers:
-    """Processes for `size` trials at once; for one at a time, this one."""
-    return OwnProcess(ground, watcher) if size == 1 else WorkerProcesses(ground, size)
+def open_workers(ground: Ground, size: int, watcher: Callable[[Stretch], Watcher], cache: Cache) -> Workers:
+    """Processes for `size` trials at once, each with a cache of its own; for one at a time, this one with `cache`."""
+    return OwnProcess(ground, watcher, cache) if size == 1 else WorkerProcesses(ground, size)

@@ -8,6 +8,7 @@ from torch import nn
 
 from otx_seg import algorithms
 from otx_seg.datasets import TrainingData
+from otx_seg.datasets.memory_cache import Cache
 from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.pretrained import initialise_backbone
@@ -54,6 +55,7 @@ def start_training(
     run: RunFolder,
     seed: int,
     watcher: Watcher,
+    cache: Cache | None = None,
 ) -> Training:
     """A training that has made no step yet.
 
@@ -61,12 +63,13 @@ def start_training(
         origin: how the network's weights began.
         label_weights: how much the pixels of each label count, see `algorithms.build`.
         seed: of the data order.
+        cache: see `Training`.
 
     Raises:
         UsageError: the template names an algorithm, a loss, a transform or an optimiser that cannot be built.
     """
     algorithm = algorithms.build(template, network, label_weights)
-    return Training(algorithm, data, template, run, seed, origin, watcher)
+    return Training(algorithm, data, template, run, seed, origin, watcher, cache=cache)
 
 
 def make_deterministic(seed: int, deterministic: bool) -> None:
