@@ -21,14 +21,18 @@ from small_network import small_template
 from otx_seg.datasets import HowToRead
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.template import load
+from otx_seg.training.checkpoint import is_free
 from otx_seg.training.loop import InterruptedRunError
 from otx_seg.training.loss_guard import DivergedError
+from otx_seg.training.memory import OutOfMemoryError
 from otx_seg.verbs import run as run_module
 from otx_seg.verbs.build import build
 from otx_seg.verbs.checking.sources import Source
+from otx_seg.verbs.job import steps
 from otx_seg.verbs.job.choice import settle
 from otx_seg.verbs.job.job import Asked, Job, SilentDisplay, read_state
 from otx_seg.verbs.job.steps import STEPS, Step, _measured_on
+from otx_seg.verbs.places.place import open_place
 from otx_seg.verbs.run import run
 from otx_seg.workspace.run_folder import JOB_STATE
 
@@ -86,6 +90,9 @@ def test_a_failed_job_goes_on_where_it_stopped(counted: Counted, data: Path, her
     Path("job", "optimize", "product").unlink()
     assert run(output="job").skipped == ("check", "train", "eval_train", "export", "eval_export")
     assert counted.done == NAMES + NAMES[5:]
+    # Nothing but the page is made anew where that is gone.
+    Path("job", "check", "product").unlink()
+    assert run(output="job").skipped == tuple(NAMES[1:])
 
 
 def test_an_interrupted_training_says_how_the_whole_job_goes_on(counted: Counted, data: Path, here: Path) -> None:
@@ -107,6 +114,11 @@ def test_an_interrupted_training_says_how_the_whole_job_goes_on(counted: Counted
             "The whole job begins anew with: otx run --output job --overwrite params "
             "--learning_parameters.learning_rate=RATE",
         ),
+        (
+            OutOfMemoryError("memory ran out. Lower learning_parameters.batch_size"),
+            "The whole job begins anew with: otx run --output job --overwrite params "
+            "--learning_parameters.batch_size=IMAGES",
+        ),
     ],
 )
 def test_a_way_on_that_leads_on(counted: Counted, data: Path, here: Path, error: OtxError, way_on: str) -> None:
@@ -114,6 +126,81 @@ def test_a_way_on_that_leads_on(counted: Counted, data: Path, here: Path, error:
     with pytest.raises(type(error)) as raised:
         run(data / "train", data / "val", output="job")
     assert str(raised.value) == f"step 2 of 9, training: {error.what}. {way_on}"
+
+
+def test_data_that_fails_after_the_training_has_two_ways_on(counted: Counted, data: Path, here: Path) -> None:
+    counted.failing["optimize"] = DataError("a disk is not there")
+    with pytest.raises(DataError) as raised:
+        run(data / "train", data / "val", output="job")
+    assert str(raised.value) == (
+        "step 6 of 9, quantising to INT8: a disk is not there. Once that is put right, the whole job goes on with: otx "
+        "run --output job; if it changes what was trained on, it begins anew with: otx run --output job --overwrite"
+    )
+
+
+@pytest.mark.parametrize("error", [DataError("a mask is broken"), KeyboardInterrupt()])
+def test_a_job_stays_until_its_successor_has_usable_data(
+    counted: Counted, data: Path, here: Path, error: BaseException
+) -> None:
+    first = run(data / "train", data / "val", output="job")
+    state = Path("job", JOB_STATE).read_text()
+    products = sorted(Path("job").rglob("product"))
+    counted.failing["check"] = error
+    with pytest.raises(OtxError, match=r"step 1 of 9.*What is there has not been touched; to replace it, give"):
+        run(data / "train", output="job", overwrite=True)
+    assert Path("job", JOB_STATE).read_text() == state
+    assert sorted(Path("job").rglob("product")) == products
+    counted.failing.clear()
+    assert run(output="job").skipped == tuple(NAMES)
+    assert first.folder == Path("job")
+
+
+def test_a_job_that_another_process_has_moved_on_is_left_to_it(
+    counted: Counted, data: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted.failing["export"] = OtxError("no room")
+    with pytest.raises(OtxError, match=r"no room"):
+        run(data / "train", output="job")
+    choose = run_module.choose_job
+
+    def slowly(*arguments: Any) -> Any:
+        choice = choose(*arguments)
+        Path("job", JOB_STATE).write_text("what another process has made of it")
+        return choice
+
+    monkeypatch.setattr(run_module, "choose_job", slowly)
+    with pytest.raises(UsageError, match=r"job: another otx command has just worked there; give the same command"):
+        run(output="job")
+    assert Path("job", JOB_STATE).read_text() == "what another process has made of it"
+
+
+def test_what_may_change_is_read_from_the_template_too(data: Path, here: Path) -> None:
+    template = load("Lite-HRNet-s-mod2").override({"learning_parameters.num_workers": 0})
+    Path("mine.yaml").write_text(template.as_yaml())
+    asked = Asked(template=str(Path("mine.yaml").resolve()), train_root=str(data / "train"))
+    parameters = settle(asked, seconds=1.0, shown=lambda: nullcontext(SilentDisplay())).free_parameters
+    assert parameters["learning_parameters.num_workers"] == 0
+    assert all(map(is_free, parameters))
+
+
+def test_steps_of_a_job_without_a_workspace_see_none(
+    data: Path, here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    job = settle(Asked(train_root=str(data / "train")), seconds=1.0, shown=lambda: nullcontext(SilentDisplay()))
+    build(data / "train", workspace=here)
+    assert open_place(None).workspace is not None
+    assert open_place(job.place).workspace is None
+    given: list[Any] = []
+
+    def note(*arguments: Any, workspace: Any, **more: Any) -> None:
+        given.append(workspace)
+        raise OtxError("enough")
+
+    for verb in ("train", "optimize"):
+        monkeypatch.setattr(steps, verb, note)
+        with pytest.raises(OtxError, match=r"enough"):
+            next(step for step in steps.STEPS if step.name == verb).work(job, {"export": {"file": "any"}})
+    assert given == ["", ""]
 
 
 def test_what_begins_anew_keeps_nothing_of_what_was(counted: Counted, data: Path, here: Path) -> None:
@@ -175,7 +262,7 @@ def test_a_job_about_something_else_is_not_continued(counted: Counted, data: Pat
     assert run(output="job", overwrite=True).skipped == ()
     assert counted.done == NAMES * 2
     shutil.rmtree(data / "val")
-    with pytest.raises(DataError, match=r"val: no such folder"):
+    with pytest.raises(DataError, match=r"val: no such folder \(so says the job in job; name other --train-data-roots"):
         run(output="job")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import annotation_files_options, data_format_option, output_options, workspace_option
+from otx_seg.cli.options import annotation_files_options, data_format_option, workspace_option
 from otx_seg.cli.parameters import ParametersCommand
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 
@@ -27,7 +27,19 @@ from otx_seg.deployment.benchmark import DEFAULT_SECONDS
     "--seconds", type=float, default=DEFAULT_SECONDS, show_default=True, help="How long each model's speed is measured."
 )
 @workspace_option
-@output_options
+@click.option(
+    "-o",
+    "--output",
+    metavar="FOLDER",
+    help="The folder of the job; without it that of the last one, if it is unfinished or would come to the same, else "
+    "a new one in the workspace.",
+)
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Begin anew in that folder, as soon as the data has been found usable; without --output in that of the last "
+    "job, if it is about the same data.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def command(as_json: bool, **arguments: Any) -> None:
     """The whole job in one go: check, train, evaluate, export, quantise, measure, pack.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.processes import refuse_several
 from otx_seg.training.loss_guard import DivergedError
+from otx_seg.training.memory import OutOfMemoryError
 from otx_seg.verbs.benchmark import check_seconds
 from otx_seg.verbs.interruption import interruptions_as_such
 from otx_seg.verbs.job.choice import choose_job, settle
@@ -24,8 +25,8 @@ from otx_seg.verbs.job.job import (
     Job,
     JobState,
     SilentDisplay,
-    begin_anew,
     read_state,
+    remove_replaced,
 )
 from otx_seg.verbs.job.outcome import Outcome, outcome_of
 from otx_seg.verbs.job.steps import STEPS, Step
@@ -101,6 +102,7 @@ def run(
     )
     outputs = open_place(workspace).outputs
     folder = Path(output) if output is not None else _last_job(outputs)
+    as_it_stood = _content(folder)
     before = _state_before(folder, overwrite)
     settled = functools.partial(settle, seconds=seconds, shown=shown)
     choice = choose_job(asked, before, folder, output is not None, overwrite, settled)
@@ -108,11 +110,13 @@ def run(
     opened = open_run(choice.folder, "run", held, overwrite, choice.job.labelled_roots, outputs)
     job = replace(choice.job, folder=opened.path)
     with log_to(opened, alone=True):
-        if overwrite:
-            begin_anew(job.folder, before.done.values() if before is not None and choice.folder is not None else ())
+        if choice.folder is not None and _content(choice.folder) != as_it_stood:
+            raise UsageError(f"{job.folder}: another otx command has just worked there; give the same command again")
         state = choice.state or JobState(job.folder / JOB_STATE, choice.asked, job.inputs())
+        if choice.folder is not None and any((choice.folder / name).exists() for name in held):
+            state.replaces = () if before is None else tuple(_products(before))
         # It may go on from another folder than that of the workspace, or from within one that it knows nothing of.
-        state.asked = replace(state.asked, workspace="" if job.workspace is None else str(job.workspace))
+        state.asked = replace(state.asked, workspace=job.place)
         skipped = _work_through(job, state, say)
     return outcome_of(job, state, skipped)
 
@@ -121,6 +125,17 @@ def _last_job(outputs: Path) -> Path | None:
     """The folder of the job that was worked on last among the outputs of a workspace."""
     newest = max(outputs.glob(f"*/{JOB_STATE}"), key=lambda file: file.stat().st_mtime_ns, default=None)
     return None if newest is None else newest.parent
+
+
+def _content(folder: Path | None) -> bytes | None:
+    """What the state of a job looks like, if there is one in this folder."""
+    file = None if folder is None else folder / JOB_STATE
+    return file.read_bytes() if file is not None and file.is_file() else None
+
+
+def _products(before: JobState) -> Iterator[str]:
+    """What the steps of a job have made, but for the page of its check, which the next one writes anew."""
+    return (result["file"] for name, result in before.done.items() if name != STEPS[0].name)
 
 
 def _state_before(folder: Path | None, anew: bool) -> JobState | None:
@@ -140,15 +155,19 @@ def _state_before(folder: Path | None, anew: bool) -> JobState | None:
 def _work_through(job: Job, state: JobState, say: Callable[[str], None]) -> tuple[str, ...]:
     """Do what is left to do; gives the names of the steps that were done before."""
     skipped: list[str] = []
+    untold: list[str] = []
     for number, step in enumerate(STEPS):
         place_in_order = f"{number + 1} of {len(STEPS)}"
         result = state.done.get(step.name)
         if result is not None and (job.folder / result["file"]).is_file():
             skipped.append(step.name)
+            untold.append(step.name)
             continue
-        state.forget_from(later.name for later in STEPS[number:])  # they were made from what is made now
-        if skipped and len(skipped) == number:
-            say(f"done before: {', '.join(skipped)}")
+        if number:  # of the check nothing is made
+            state.forget_from(later.name for later in STEPS[number:])  # they were made from what is made now
+        if untold:
+            say(f"done before: {', '.join(untold)}")
+            untold.clear()
         say(f"step {place_in_order}: {step.title}")
         _do(step, place_in_order, job, state)
     if len(skipped) == len(STEPS):
@@ -168,24 +187,32 @@ def _do(step: Step, place_in_order: str, job: Job, state: JobState) -> None:
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else error.what
         kind = type(error) if isinstance(error, OtxError) else OtxError
         state.stopped = {"step": step.name, "reason": reason}
+        if state.replaces is not None:
+            stays = "What is there has not been touched; to replace it, give the same command again"
+            raise kind(f"step {place_in_order}, {step.title}: {reason}. {stays}") from error
         if isinstance(error, (UsageError, DataError)) and not (job.folder / STEPS[0].name).exists():
             state.file.unlink(missing_ok=True)  # what was refused at once leaves nothing behind
             raise
         state.write()
-        raise kind(f"step {place_in_order}, {step.title}: {reason}. {_way_on(error, job, state, step)}") from error
+        raise kind(f"step {place_in_order}, {step.title}: {reason}. {_way_on(error, job, state)}") from error
     state.done[step.name] = {**result, "seconds": round(time.monotonic() - start, 1)}
     state.stopped = {}
+    if state.replaces is not None:
+        remove_replaced(state)
     state.write()
 
 
-def _way_on(error: BaseException, job: Job, state: JobState, step: Step) -> str:
+def _way_on(error: BaseException, job: Job, state: JobState) -> str:
     same = ("run", "--output", job.folder)
-    if isinstance(error, DataError) and state.trained and not step.name.startswith("eval"):
-        command = otx_command(*same, "--overwrite")
-        return f"Once that is put right, it is other data than was trained on; the job begins anew with: {command}"
-    if isinstance(error, DivergedError):  # the same values would diverge again
-        command = otx_command(*same, "--overwrite", "params", "--learning_parameters.learning_rate=RATE")
-        return f"The whole job begins anew with: {command}"
+    if isinstance(error, DataError) and state.trained:
+        return (
+            f"Once that is put right, the whole job goes on with: {otx_command(*same)}; if it changes what was trained "
+            f"on, it begins anew with: {otx_command(*same, '--overwrite')}"
+        )
+    for kind, parameter in ((DivergedError, "learning_rate=RATE"), (OutOfMemoryError, "batch_size=IMAGES")):
+        if isinstance(error, kind):  # with the same values it would come to the same
+            command = otx_command(*same, "--overwrite", "params", f"--learning_parameters.{parameter}")
+            return f"The whole job begins anew with: {command}"
     when = "Once that is put right, the" if isinstance(error, (UsageError, DataError)) else "The"
     return f"{when} whole job goes on with: {otx_command(*same)}"
 

@@ -33,8 +33,9 @@ def log_to(run: RunFolder, alone: bool = False) -> Iterator[Callable[[str], None
         UsageError: another process does, which wants to be alone too.
     """
     before, is_new = _names_in(run), not run.log.exists()
+    handler = _open_log(run, alone)  # where another process is at work, nothing is removed: it has made what is there
     try:
-        with _logging_to(run, alone) as note:
+        with _logging_to(handler) as note:
             yield note
     except (UsageError, DataError):
         if is_new and _names_in(run) - before <= {run.log.parent.name}:
@@ -55,8 +56,7 @@ def _remove(run: RunFolder) -> None:
             folder.rmdir()
 
 
-@contextmanager
-def _logging_to(run: RunFolder, alone: bool) -> Iterator[Callable[[str], None]]:
+def _open_log(run: RunFolder, alone: bool) -> logging.FileHandler:
     run.log.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(run.log, encoding="utf-8")
     if alone and _is_locked(handler):
@@ -64,6 +64,11 @@ def _logging_to(run: RunFolder, alone: bool) -> Iterator[Callable[[str], None]]:
         raise UsageError(
             f"{run.path}: another otx command is at work there; wait for its end, or choose another folder"
         )
+    return handler
+
+
+@contextmanager
+def _logging_to(handler: logging.FileHandler) -> Iterator[Callable[[str], None]]:
     # A full disk is told once, by what failed to write its result; a log that fails too must not add a traceback.
     handler.handleError = lambda record: None  # type: ignore[method-assign]
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

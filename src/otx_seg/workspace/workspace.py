@@ -40,20 +40,23 @@ class Workspace:
         return tuple(file.name for file in (self.template, self.data) if not file.is_file())
 
 
-def find_workspace(asked: Path | None) -> Workspace | None:
-    """The workspace asked for; None: the current folder, if it is one.
+def find_workspace(asked: str | Path | None) -> Workspace | None:
+    """The workspace asked for; None: the current folder, if it is one; empty: none, wherever that is said.
 
     Raises:
         UsageError: the folder asked for is none.
     """
-    found = Workspace(asked or Path())
+    if asked == "":
+        return None
+    asked_for = None if asked is None else Path(asked)
+    found = Workspace(asked_for or Path())
     if not found.missing:
         return found
-    if asked is None:
+    if asked_for is None:
         return None
-    lacking = " and ".join(found.missing) if asked.is_dir() else "there is no such folder"
+    lacking = " and ".join(found.missing) if asked_for.is_dir() else "there is no such folder"
     raise UsageError(
-        f"{asked}: is no workspace ({lacking}{' missing' if asked.is_dir() else ''}); make one with "
+        f"{asked}: is no workspace ({lacking}{' missing' if asked_for.is_dir() else ''}); make one with "
         f"`otx build --workspace {asked}`"
     )
 

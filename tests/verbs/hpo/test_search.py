@@ -28,7 +28,7 @@ from otx_seg.training.journal import read_journal
 from otx_seg.training.loop import InterruptedRunError, Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.watcher import SilentWatcher, StepReport, TrainResult, Watcher
-from otx_seg.verbs.hpo import first_trial, halving, length, trial
+from otx_seg.verbs.hpo import first_trial, halving, length, trial, workers
 from otx_seg.verbs.hpo.take_over import take_over_next
 from otx_seg.verbs.hpo.trial import run_of_trial
 from otx_seg.verbs.train import train
@@ -413,6 +413,27 @@ def test_processes_share_the_trials(drawn_data: Path, template: Path, tmp_path: 
     for process in processes:
         with pytest.raises(ProcessLookupError):
             os.kill(process, 0)
+
+
+def test_a_search_whose_process_was_killed_goes_on_in_several(
+    drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, train_there = tmp_path / "run", workers._WorkerProcess.train
+
+    def killed(worker: Any, stretch: Any) -> Any:
+        if stretch.number == 1:
+            worker.process.kill()
+        return train_there(worker, stretch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workers._WorkerProcess, "train", killed)
+        with pytest.raises(OtxError, match=r"trained trial 1 was ended by SIGKILL") as raised:
+            run(drawn_data, template, output, 2.0, hpo_parallel=2, parameters=BRIEF)
+    assert "--resume-from" in str(raised.value)
+    train(resume_from=output)
+    found = trials_of(output)["trials"]
+    assert len(found) == 3
+    assert os.getpid() not in {one["process"] for one in found}
 
 
 def test_a_time_budget_too_short_for_trials_is_used_without_them(

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from otx_seg.datasets import memory_cache
+from otx_seg.datasets import memory_cache, open_training
 from otx_seg.template import load
 from otx_seg.verbs.hpo import trial
+from otx_seg.verbs.hpo.trial import Ground
 
 
-def test_trials_at_once_share_half_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trials_at_once_share_half_of_what_is_free(
+    drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(memory_cache, "free_memory", lambda: 32_000_000_000)
-    parameters = {"algo_backend.mem_cache_size": 64_000_000_000, "learning_parameters.num_workers": 5}
-    shared = trial._with_its_share(load("Lite-HRNet-s-mod2").override(parameters), 4).hyper_parameters
-    assert shared.algo_backend.mem_cache_size == 4_000_000_000
-    assert shared.learning_parameters.num_workers == 1
+    asked = load("Lite-HRNet-s-mod2").override({"algo_backend.mem_cache_size": 64_000_000_000})
+    ground = Ground(open_training(drawn_data, None, seed=1), (), 1, False, tmp_path, at_once=4)
+    sizes: list[int] = []
+    monkeypatch.setattr(memory_cache, "MemoryCache", lambda size, slots: sizes.append(size))
+    trial.open_shared_cache(ground, asked)
     monkeypatch.setattr(memory_cache, "free_memory", lambda: None)  # the system tells nothing
-    shared = trial._with_its_share(load("Lite-HRNet-s-mod2").override(parameters), 4).hyper_parameters
-    assert shared.algo_backend.mem_cache_size == 16_000_000_000
+    trial.open_shared_cache(ground, asked)
+    assert sizes == [4_000_000_000, 16_000_000_000]
+
+
+def test_trials_at_once_share_the_loading_processes() -> None:
+    template = load("Lite-HRNet-s-mod2").override({"learning_parameters.num_workers": 5})
+    workers = [trial._with_its_share(template, at_once).hyper_parameters for at_once in (1, 4)]
+    assert [parameters.learning_parameters.num_workers for parameters in workers] == [5, 1]

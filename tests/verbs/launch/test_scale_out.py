@@ -23,7 +23,7 @@ from brief_training import PARAMETERS
 from otx_seg.datasets import open_folder
 from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.errors import OtxError, UsageError
-from otx_seg.inference.evaluate import evaluate
+from otx_seg.inference.evaluate import confusion_of, evaluate
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
 from otx_seg.verbs.launch import launched, meeting, scale_out
@@ -103,6 +103,11 @@ def test_three_processes_on_this_machine_share_the_validation_images(data: Path,
     assert recorded_best(run) == score_alone(run, data)
     state = read_checkpoint(find_checkpoint(run))
     assert state["position"]["step"] == 2  # 20 images, 3 processes, batches of 4
+    # Each image counted once, and alike: not only their ratios are those of one process.
+    val = open_folder(data)["val"]
+    predictor = load_predictor(run / "models" / "weights.pth")
+    alone = confusion_of(predictor, val, range(len(val)), batch_size=4, workers=0)
+    assert torch.equal(state["best_confusion"], alone)
     assert "static_tcp_rendezvous" in (run / "logs" / "otx.log").read_text()
     assert "rendezvous" not in finished.stderr
 

@@ -123,21 +123,60 @@ def test_what_was_decided_is_said(drawn_data: Path, tmp_path: Path, messages: An
         train(drawn_data, output=tmp_path, template="Lite-HRNet-s-mod2", parameters=BRIEF, watcher=CrashAt(1))
     assert "decided: input_size 64x64 (images of about 64 pixels a side" in messages.text
     assert "as given: template Lite-HRNet-s-mod2, num_workers 0, num_iters 1" in messages.text
+    for name, found in decisions_in(tmp_path).items():
+        if not found["given"] and name not in ("algo_backend.train_type", "validation"):  # told with the data
+            line = f"decided: {name.rpartition('.')[2]} {found['value']} ({found['reason']})"
+            assert line in messages.text
 
 
 TWO_CORES = MachineFacts(cores=2, threads=2, processes=1, world_size=1, gpu=False, memory=16_000_000_000)
 
 
-def configured(**request: Any) -> dict[str, Decision]:
+def configured(machine: MachineFacts = TWO_CORES, **request: Any) -> dict[str, Decision]:
     """What is decided for these arguments of a training, by parameter."""
     plan = make_plan(Request(**request))
     without_masks = plan.train_type == "Selfsupervised"
     data, report = (bare_images(plan), None) if without_masks else check_data(plan, open_data(plan), None)
-    return {item.parameter: item for item in configure(plan, data, report, TWO_CORES).decisions}
+    return {item.parameter: item for item in configure(plan, data, report, machine).decisions}
 
 
 def bare_images(plan: Plan) -> TrainingData:
     return open_data(replace(plan, roots=Roots(plan.roots.train.parent, None, None, None)))
+
+
+CHANGED = {
+    "learning_parameters.rounds_per_epoch": 3,
+    "learning_parameters.use_adaptive_interval": False,
+    "learning_parameters.loss": "cross_entropy_dice",
+    "learning_parameters.class_weights": "effective_number",
+    "learning_parameters.num_workers": 1,
+    "learning_parameters.num_iters": 7,
+    BATCH: 2,
+    INPUT_SIZE: "96x64",
+}
+
+
+def test_every_decision_can_be_overruled(drawn_data: Path) -> None:
+    left_open = configured(train_root=drawn_data)
+    overruled = configured(train_root=drawn_data, template="Lite-HRNet-18", parameters=CHANGED)
+    for name, value in {**CHANGED, "template": "Lite-HRNet-18"}.items():
+        assert left_open[name].value != value
+        assert not left_open[name].given
+        assert overruled[name] == Decision(name, value, "as given", given=True)
+    rest = set(left_open) - set(CHANGED) - {"template"}
+    # By --data-format, --train-type and --val-data-roots; there is but one task.
+    assert rest == {"task", "data_format", "algo_backend.train_type", "validation"}
+
+
+@pytest.mark.parametrize(("memory", "batch"), [(16_000_000_000, 8), (4_000_000_000, 3)])
+def test_images_alone_come_in_batches_that_fit_into_memory(drawn_data: Path, memory: int, batch: int) -> None:
+    images = drawn_data / "train" / "images"
+    found = configured(replace(TWO_CORES, memory=memory), train_root=images, template="Lite-HRNet-s-mod2")
+    # At 512x512, 0.59 GFLOPs, half a GB each, twice for two views of an image; half of the memory may be used.
+    assert found[BATCH].value == batch
+    assert found["template"] == Decision("template", "Lite-HRNet-s-mod2", "as given", given=True)
+    usual = configured(train_root=images)["template"]
+    assert (usual.value, usual.given) == ("Lite-HRNet-18-mod2", False)
 
 
 def test_epochs_are_those_that_balance_new_labels(drawn_data: Path) -> None:

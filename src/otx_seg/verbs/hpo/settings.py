@@ -56,7 +56,8 @@ def check_settings(ratio: float | None, parallel: int | None) -> Settings:
 
 def write_settings(run: RunFolder, settings: Settings, template: Template) -> None:
     """Record a search, with the template it begins with."""
-    write_json(run.search / _NAME, {"ratio": settings.ratio, "template": template.as_dict()})
+    content = {"ratio": settings.ratio, "parallel": settings.parallel, "template": template.as_dict()}
+    write_json(run.search / _NAME, content)
 
 
 def holds_search(run: RunFolder) -> bool:
@@ -64,8 +65,8 @@ def holds_search(run: RunFolder) -> bool:
     return (run.search / _NAME).is_file()
 
 
-def read_settings(run: RunFolder) -> tuple[float, Template]:
-    """The time ratio of a recorded search, and the template it began with.
+def read_settings(run: RunFolder) -> tuple[Settings, Template]:
+    """How a recorded search is made, and the template it began with.
 
     Raises:
         UsageError: there is none, or it was damaged.
@@ -73,6 +74,8 @@ def read_settings(run: RunFolder) -> tuple[float, Template]:
     path = run.search / _NAME
     try:
         recorded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return float(recorded["ratio"]), from_dict(recorded["template"], str(path))
+        parallel = recorded["parallel"]
+        settings = Settings(float(recorded["ratio"]), None if parallel is None else int(parallel))
+        return settings, from_dict(recorded["template"], str(path))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: cannot be read, so the search cannot go on ({error}); start a new run") from error

@@ -142,17 +142,15 @@ def _open(ground: Ground, stretch: Stretch, run: RunFolder, watcher: Watcher, ca
 
 
 def open_shared_cache(ground: Ground, template: Template) -> Cache:
-    """The cache of a process that trains some of the trials."""
-    return open_training_cache(ground.data, _with_its_share(template, ground.at_once))
+    """The cache of a process that trains some of the trials; opened before any of them has taken memory."""
+    size = room_for(template.hyper_parameters.algo_backend.mem_cache_size) // ground.at_once
+    return open_training_cache(ground.data, template.override({"algo_backend.mem_cache_size": size}))
 
 
 def _with_its_share(template: Template, trials: int) -> Template:
-    """A template for one of so many trials at once: what it takes of the machine does not change what is learned."""
-    parameters = template.hyper_parameters
-    cache, workers = parameters.algo_backend.mem_cache_size, parameters.learning_parameters.num_workers
-    cache = room_for(cache) // trials  # now, as long as none of them has taken any
-    share = {"algo_backend.mem_cache_size": cache, "learning_parameters.num_workers": workers // trials}
-    return template.override(share) if trials > 1 else template
+    """A template for one of so many trials at once: who loads its images does not change what is learned."""
+    workers = template.hyper_parameters.learning_parameters.num_workers
+    return template.override({"learning_parameters.num_workers": workers // trials}) if trials > 1 else template
 
 
 def _last_score(run: RunFolder) -> float:

@@ -16,12 +16,13 @@ from otx_seg.verbs.places.data import to_measure_on_if_any
 from otx_seg.verbs.places.place import Place, open_place
 from otx_seg.verbs.places.training import fill_from
 from otx_seg.verbs.training.plan import Request, Roots, make_plan
+from otx_seg.workspace.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
 _STEPS = tuple(step.name for step in STEPS)
-_UNTESTED = ("check", "train")
-"""Steps that do not depend on what the models are measured on, or are not worth a repetition."""
+_UNTESTED = ("train",)
+"""Steps that do not depend on what the models are measured on."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,13 @@ def choose_job(
     if before is None:
         return Choice(asked, settle(asked), folder if named else None)
     folder, wanted = before.file.parent, _wanted(asked, before, named, anew)
-    job = settle(wanted)
+    try:
+        job = settle(wanted)
+    except (DataError, UsageError) as error:
+        if wanted.train_root == asked.train_root:
+            raise
+        hint = f"so says the job in {folder}; name other --train-data-roots, or another --output"
+        raise type(error)(f"{error.what} ({hint})") from error
     same_data = job.folders == before.inputs["folders"]
     if anew:
         return Choice(wanted, job, folder if named or same_data else None)
@@ -104,7 +111,8 @@ def _wanted(asked: Asked, before: JobState, named: bool, anew: bool) -> Asked:
         return asked
     together = asked.or_as_before(before.asked)
     # Found among the outputs of this workspace, it is a job of this workspace, whatever that was called before.
-    return together if named else replace(together, workspace=asked.workspace)
+    is_gone = bool(together.workspace) and bool(Workspace(Path(str(together.workspace))).missing)
+    return replace(together, workspace=asked.workspace) if is_gone or not named else together
 
 
 def _stands_alone(asked: Asked) -> bool:
@@ -126,7 +134,7 @@ def settle(asked: Asked, *, seconds: float, shown: Callable[[], AbstractContextM
         UsageError: they make no sense.
         DataError: there is no such folder of data.
     """
-    place = Place(None) if asked.workspace == "" else open_place(asked.workspace)
+    place = open_place(asked.workspace)
     request = Request(
         train_root=asked.train_root,
         val_root=asked.val_root,

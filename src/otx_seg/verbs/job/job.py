@@ -110,6 +110,11 @@ class Job:
     how: HowToRead = AS_IT_LOOKS
 
     @property
+    def place(self) -> str:
+        """The `workspace` of the verbs that its steps call: none but its own, wherever they are called."""
+        return "" if self.workspace is None else str(self.workspace)
+
+    @property
     def labelled_roots(self) -> tuple[Path, ...]:
         """The folders of images and masks."""
         return tuple(root for root in (self.train_root, self.val_root, self.test_root) if root is not None)
@@ -122,8 +127,9 @@ class Job:
 
     @property
     def free_parameters(self) -> dict[str, Any]:
-        """Of `given`, those that may change while the job is under way."""
-        return {name: value for name, value in self.given.items() if is_free(name)}
+        """The hyper-parameters that may change while the job is under way, as far as somebody named them."""
+        named = _named_in(self.template) if self.template_named else self.given
+        return {name: value for name, value in named.items() if is_free(name)}
 
     @property
     def folders(self) -> dict[str, str | None]:
@@ -155,6 +161,11 @@ class Job:
         }
 
 
+def _named_in(template: Template) -> dict[str, Any]:
+    values = {f"{group}.{name}": value for group, held in template.hyper_parameters for name, value in held}
+    return {name: value for name, value in values.items() if name not in template.left_open}
+
+
 @dataclass
 class JobState:
     """``run.json``: rewritten after every step.
@@ -162,6 +173,8 @@ class JobState:
     Attributes:
         done: the result of each step that is done, by its name, as plain values.
         stopped: the name of the step that failed or was interrupted, and why; empty where none did.
+        replaces: the products of another job in the folder, which stays until the first step of this one is done;
+            None where there is none.
     """
 
     file: Path
@@ -169,6 +182,7 @@ class JobState:
     inputs: dict[str, Any]
     done: dict[str, dict[str, Any]] = field(default_factory=dict)
     stopped: dict[str, str] = field(default_factory=dict)
+    replaces: tuple[str, ...] | None = None
 
     @property
     def trained(self) -> bool:
@@ -176,7 +190,9 @@ class JobState:
         return "train" in self.done or RunFolder(self.file.parent / "train").checkpoint.is_file()
 
     def write(self) -> None:
-        """Write the file, atomically."""
+        """Write the file, atomically, unless it is still that of another job."""
+        if self.replaces is not None:
+            return
         content = {"asked": asdict(self.asked), "inputs": self.inputs, "done": self.done, "stopped": self.stopped}
         write_json(self.file, {"version": _VERSION, **content})
 
@@ -224,19 +240,18 @@ def what_changed(before: dict[str, Any], now: dict[str, Any]) -> str:
     return f"{key.removeprefix('folders.')} was {then!r} and is {is_now!r}{more}"
 
 
-def begin_anew(folder: Path, done: Iterable[dict[str, Any]]) -> None:
-    """Forget a job: its state, the checkpoint of its training, and what its steps have made.
-
-    Args:
-        done: the results of these steps, as far as they are known.
+def remove_replaced(state: JobState) -> None:
+    """Forget the job that this one replaces: its state, the checkpoint of its training, and what its steps have made.
 
     Raises:
         OtxError: they cannot be removed.
     """
+    folder = state.file.parent
     try:
-        (folder / JOB_STATE).unlink(missing_ok=True)
+        state.file.unlink(missing_ok=True)
         RunFolder(folder / "train").checkpoint.unlink(missing_ok=True)
-        for result in done:
-            (folder / result["file"]).unlink(missing_ok=True)
+        for product in state.replaces or ():
+            (folder / product).unlink(missing_ok=True)
     except OSError as error:
         raise OtxError(f"{folder}: cannot be changed ({error.strerror}); choose another --output") from error
+    state.replaces = None

@@ -8,7 +8,7 @@ from otx_seg.errors import UsageError
 from otx_seg.workspace.exports import latest_exported
 from otx_seg.workspace.model_file import check_model_file
 from otx_seg.workspace.run_folder import latest_weights
-from otx_seg.workspace.workspace import Workspace, find_workspace, hint_to_workspace, nothing_trained, outputs_of
+from otx_seg.workspace.workspace import find_workspace, hint_to_workspace, nothing_trained, outputs_of
 
 _EXPORTED = "is an exported model already; `otx export` takes the .pth that `otx train` wrote"
 
@@ -21,8 +21,8 @@ def check_given_to_export(weights: str | Path | None, workspace: str | Path | No
     """
     if weights is not None:
         check_model_file(Path(weights), (".pth",), dict.fromkeys((".xml", ".bin", ".onnx", ".zip"), _EXPORTED))
-    elif latest_weights(outputs_of(_place(workspace))) is None:
-        raise UsageError(nothing_trained(_place(workspace) is not None))
+    elif latest_weights(outputs_of(find_workspace(workspace))) is None:
+        raise UsageError(nothing_trained(find_workspace(workspace) is not None))
 
 
 def check_given_to_optimize(
@@ -45,7 +45,7 @@ def check_given_to_optimize(
         other = "cannot be quantised; give the .xml that `otx export` writes, or the .pth of `otx train`"
         instead = {".bin": f"give the .xml beside it: {path.with_suffix('.xml')}", ".onnx": other, ".zip": other}
         check_model_file(path, (".pth", ".xml"), instead)
-    place = _place(workspace)
+    place = find_workspace(workspace)
     hint = "" if place else hint_to_workspace()
     if weights is None and latest_exported(outputs_of(place)) is None:
         raise UsageError(
@@ -56,7 +56,3 @@ def check_given_to_optimize(
         of_weights = weights is not None and Path(weights).suffix.lower() == ".pth"
         purpose = "training data" if of_weights else "images that calibrate the ranges"
         raise UsageError(f"--train-data-roots is missing: name the folder of the {purpose}{hint}")
-
-
-def _place(workspace: str | Path | None) -> Workspace | None:
-    return find_workspace(Path(workspace) if workspace is not None else None)

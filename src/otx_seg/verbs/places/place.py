@@ -28,12 +28,12 @@ def open_place(workspace: str | Path | None) -> Place:
     """The place of a command.
 
     Args:
-        workspace: the folder of a workspace; None: the current folder, whether it is one or not.
+        workspace: the folder of a workspace; None: the current folder, whether it is one or not; empty: in none.
 
     Raises:
         UsageError: `workspace` is none.
     """
-    return Place(find_workspace(Path(workspace) if workspace is not None else None))
+    return Place(find_workspace(workspace))
 
 
 @dataclass(frozen=True)

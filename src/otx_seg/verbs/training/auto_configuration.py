@@ -151,13 +151,15 @@ def _settle(template: Template, decision: Decision) -> tuple[Template, Decision]
 
 def _choose_template(plan: Plan, data: DataFacts, machine: MachineFacts) -> tuple[Template, Decision]:
     if plan.template_named:
-        return plan.template, Decision(
-            TEMPLATE, plan.template.name, plan.template_reason, plan.template_reason == AS_GIVEN
-        )
+        return plan.template, _named_template(plan)
     shipped = [item for item in templates.find_templates() if item.category in ENOUGH_STEPS]
     candidates = [_candidate(item) for item in shipped]
     decision, _ = _choose_network(plan.template, candidates, data, machine, plan.trained_size)
     return templates.load(decision.value).override(plan.given), decision
+
+
+def _named_template(plan: Plan) -> Decision:
+    return Decision(TEMPLATE, plan.template.name, plan.template_reason, plan.template_reason == AS_GIVEN)
 
 
 def _candidate(template: Template | templates.TemplateSummary) -> Candidate:
@@ -227,13 +229,16 @@ def _loss(template: Template, data: DataFacts, machine: MachineFacts) -> Decisio
 def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tuple[Template, list[Decision]]:
     """Decisions for images that nothing is known of but their number."""
     images, parameters = len(data.train), plan.template.hyper_parameters.learning_parameters
-    template, made = plan.template, [Decision(TEMPLATE, plan.template.name, "as given or usual", plan.template_named)]
+    unseen = "as usual, since no masks are looked at"
+    named = _named_template(plan) if plan.template_named else Decision(TEMPLATE, plan.template.name, unseen)
+    template, made = plan.template, [named]
 
     def usual(name: str) -> Decision:
-        return Decision(name, getattr(parameters, name.split(".")[1]), "as usual, since no masks are looked at")
+        return Decision(name, getattr(parameters, name.split(".")[1]), unseen)
 
     template, decision = _settle(template, _trained_size(plan) or usual(INPUT_SIZE))
-    template, batch = _settle_batch(template, plan, data, machine, usual(BATCH_SIZE))
+    fitting = choose_batch_size(machine, template.gigaflops, template.input_side, step_cost(plan))
+    template, batch = _settle_batch(template, plan, data, machine, fitting)
     made += [decision, *batch]
     one_round = replace(_epoch(template, images, 0, machine), rounds=1)
     rounds = choose_rounds(one_round, counted=EPOCHS not in template.left_open)

@@ -251,14 +251,15 @@ def _find_resumed(
     """
     searching = RunFolder(resume_from.resolve())
     if holds_search(searching) and not searching.checkpoint.exists():
-        ratio, of_run = read_settings(searching)
-        _refuse_other_search(request, ratio)
-        return searching, of_run, None, check_settings(ratio, request.hpo_parallel)
+        recorded, of_run = read_settings(searching)
+        _refuse_other_search(request, recorded.ratio)
+        parallel = recorded.parallel if request.hpo_parallel is None else request.hpo_parallel
+        return searching, of_run, None, check_settings(recorded.ratio, parallel)
     path = find_checkpoint(resume_from)
     state = read_checkpoint(path)
     run = RunFolder(path.resolve().parents[2])
     if holds_search(run):
-        _refuse_other_search(request, read_settings(run)[0])
+        _refuse_other_search(request, read_settings(run)[0].ratio)
     elif request.enable_hpo or request.hpo_time_ratio is not None or request.hpo_parallel is not None:
         raise UsageError(
             f"{run.path}: was started without --enable-hpo and goes on without it; leave it out, or search in a new run"
