@@ -35,7 +35,9 @@ def test_a_verdict_and_what_to_do_next(otx: Any, sound: Path) -> None:
     assert outcome.code == 0, outcome.err
     lines = outcome.out.splitlines()
     assert lines[-1] == f"Next: otx train --train-data-roots {sound}"
-    assert lines[-2].startswith("The data is usable for training")
+    verdict = next(number for number, line in enumerate(lines) if line.startswith("The data is usable for training"))
+    advice = [number for number, line in enumerate(lines) if line.startswith("  -> ")]
+    assert all(verdict < number for number in advice)
     assert "Common Semantic Segmentation" in outcome.out
     assert "washer" in outcome.out
 
@@ -68,6 +70,15 @@ def test_unlabelled_images_beside_labelled_ones(otx: Any, sound: Path, tmp_path:
     assert outcome.code == 0, outcome.err
     wanted = f"Next: otx train --train-data-roots {sound} --unlabeled-data-roots {tmp_path / 'more'}"
     assert outcome.out.splitlines()[-1] == wanted
+    assert "each of the images is among the labelled ones" in outcome.out
+    draw_dataset(tmp_path / "new", images=5, size=64, seed=77)
+    for image in (tmp_path / "new" / "train" / "images").iterdir():
+        shutil.copy(image, tmp_path / "more" / f"new{image.name}")
+    total, copies = len(list((tmp_path / "more").iterdir())), len(list((sound / "val" / "images").iterdir()))
+    told = json.loads(otx("check", "--data-roots", tmp_path / "more", "--data-roots", sound, "--json").out)
+    found = next(problem for problem in told["problems"] if problem["code"] == "labelled_too")
+    assert (found["severity"], found["what"]) == ("note", f"{copies} of {total} images are among the labelled ones")
+    assert len(found["files"]) == copies
 
 
 def test_images_without_masks(otx: Any, sound: Path) -> None:
@@ -84,6 +95,7 @@ def test_data_that_cannot_be_used_ends_with_3(otx: Any, data: Path) -> None:
     assert outcome.code == 3
     assert outcome.message == "Error: the data is not usable: 1 error to put right"
     assert "Error  train: 5 of 12 masks hold what is no label" in outcome.out
+    assert outcome.out.index("The data is not usable: 1 error") < outcome.out.index("Error  train: 5 of 12")
     assert "mask value 200 (4096 pixels)" in outcome.out
     assert "and 2 more" in outcome.out
     assert outcome.out.count("allowed are 0 background") == 1

@@ -43,7 +43,7 @@ def test_the_verbs_need_no_arguments(
     assert trained.code == 0, trained.err
     assert f"from the workspace {workspace}" in trained.message
     assert "outputs/latest_trained_model" in otx("eval").message
-    for verb in ("predict", "explain"):
+    for verb in ("predict", "explain", "convert"):
         assert otx(verb).code == 0, verb
     exported = otx("export")
     assert exported.code == 0, exported.err
@@ -70,7 +70,7 @@ def test_the_verbs_need_no_arguments(
     assert deployed.code == 0, deployed.err
     assert "model exported or quantised last: outputs/" in deployed.message
     verbs = sorted(path.name.split("_")[2] for path in (workspace / "outputs").iterdir() if not path.is_symlink())
-    assert verbs == ["deploy", "eval", "explain", "export", "optimize", "predict", "train"]
+    assert verbs == ["convert", "deploy", "eval", "explain", "export", "optimize", "predict", "train"]
     # From elsewhere the same, with --workspace.
     monkeypatch.chdir(workspace.parent)
     again = otx("eval", "--workspace", workspace, "--json")

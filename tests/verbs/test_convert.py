@@ -1,6 +1,7 @@
 """`otx convert` writes what it reads, goes on where it was, and leaves alone what is not its own."""
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ from data_layouts import NAMES, WRITERS, common, painted, put, truth
 
 from otx_seg.datasets import open_folder
 from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.verbs.build import build
 from otx_seg.verbs.convert import convert
 
 
@@ -136,3 +138,34 @@ def test_files_that_cannot_be_read_are_told_and_left_out(tmp_path, messages):
     put(root / "train/masks/im1.png", painted(truth("im1")))
     with pytest.raises(DataError, match=r"im1\.png: mask colour"):
         convert(root, tmp_path / "other")
+
+
+def test_a_workspace_is_converted_whole(tmp_path, monkeypatch):
+    """Training and validation data in folders of their own become subsets of one data set."""
+    whole = tmp_path / "whole"
+    common(whole)
+    for part in ("train", "val"):
+        shutil.copytree(whole / part, tmp_path / part)
+        shutil.copy(whole / "dataset_meta.json", tmp_path / part)
+    build(tmp_path / "train", tmp_path / "val", workspace=tmp_path / "w")
+    monkeypatch.chdir(tmp_path / "w")
+    result = convert()
+    assert result.output.parent == Path("outputs")
+    assert result.output.name.endswith("_convert")
+    before, after = open_folder(whole), open_folder(result.output)
+    assert result.images == {name: len(subset) for name, subset in before.items()} == {"train": 2, "val": 1}
+    for name, subset in before.items():
+        for old, new in zip(subset.samples, after[name].samples, strict=True):
+            np.testing.assert_array_equal(after[name].read_mask(new), subset.read_mask(old))
+
+
+def test_a_refused_conversion_in_a_workspace_leaves_no_folder(tmp_path, monkeypatch):
+    for part in ("train", "val"):
+        common(tmp_path / part)  # with subsets of the same names
+    build(tmp_path / "train", tmp_path / "val", workspace=tmp_path / "w")
+    monkeypatch.chdir(tmp_path / "w")
+    with pytest.raises(DataError, match=r"val: has a subset train, as .*; convert them apart, with --data-roots"):
+        convert()
+    assert not Path("outputs").exists()
+    with pytest.raises(UsageError, match=r"--data-roots is missing"):
+        convert(workspace="")

@@ -18,6 +18,7 @@ import pytest
 from brief_training import PARAMETERS
 from small_network import small_template
 
+from otx_seg.cli.main import main
 from otx_seg.datasets import HowToRead
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.template import load
@@ -423,7 +424,9 @@ def test_a_damaged_state(counted: Counted, data: Path, here: Path, text: str) ->
     assert run(data / "train", output="job", overwrite=True).skipped == ()
 
 
-def test_the_whole_job(data: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_job(
+    data: Path, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("otx_seg.verbs.benchmark.computes_in_bf16", lambda: False)  # fewer processes to start
     Path("small.yaml").write_text(small_template().as_yaml())
     parameters = {**PARAMETERS, "learning_parameters.num_iters": 1}
@@ -456,7 +459,15 @@ def test_the_whole_job(data: Path, here: Path, monkeypatch: pytest.MonkeyPatch) 
     assert (len(data_used["train"]), len(data_used["val"])) == (3, 1)
     assert load("small.yaml").left_open
     assert load(Path("job", "train", "template.yaml")).left_open == ()
-    json.dumps(outcome.as_json())
+    # As a person or a program sees it.
+    for more in ([], ["--json"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["run", "--output", "job", *more])
+        assert not ended.value.code
+        shown = capsys.readouterr().out
+        assert all(str(model.dice)[:5] in shown for model in outcome.models)
+        assert str(outcome.package) in "".join(shown.split())
+    assert json.loads(shown)["models"] == outcome.as_json()["models"]
 
 
 def test_a_killed_training_goes_on(data: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

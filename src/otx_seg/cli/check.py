@@ -58,7 +58,6 @@ def command(as_json: bool, **arguments: Any) -> None:
     if result.usable_for is None:
         raise DataError(f"the data is {result.verdict}")
     if not as_json:
-        results.print(f"The data is {result.verdict}.", style="bold")
         results.print(f"Next: {_next(result, **arguments)}", soft_wrap=True)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import data_format_option
+from otx_seg.cli.options import data_format_option, workspace_option
 from otx_seg.cli.verb import Verb
 
 
@@ -21,10 +21,15 @@ class _ListsFormats(Verb):
 
 
 @click.command("convert", cls=_ListsFormats)
-@click.option("--data-roots", metavar="FOLDER", required=True, help="Labelled data. Nothing is written there.")
-@click.option("-o", "--output", metavar="FOLDER", required=True, help="A new folder to write to.")
+@click.option(
+    "--data-roots",
+    metavar="FOLDER",
+    help="Labelled data; without it all of the workspace's. Nothing is written there.",
+)
+@click.option("-o", "--output", metavar="FOLDER", help="A new folder to write to; without it one in the workspace.")
 @data_format_option
 @click.option("--ann-files", metavar="FILE", help="COCO file that describes the data, where it is not in the folder.")
+@workspace_option
 def command(**arguments: Any) -> None:
     """Write labelled data of any format as images, index masks (PNG) and dataset_meta.json.
 
@@ -38,7 +43,7 @@ def command(**arguments: Any) -> None:
     from otx_seg.workspace.command_line import otx_command
 
     with counting("converting") as advance:
-        result = convert(arguments.pop("data_roots"), arguments.pop("output"), progress=advance, **arguments)
+        result = convert(progress=advance, **arguments)
     parts = ", ".join(f"{name} {count}" for name, count in result.images.items())
     results.print(f"Images: {sum(result.images.values())} ({parts})", soft_wrap=True)
     results.print(f"Labels: {', '.join(result.labels.names)}", soft_wrap=True)

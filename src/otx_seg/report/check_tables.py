@@ -19,11 +19,12 @@ _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
 def check_parts(result: DataCheck) -> Iterator[Table | Text]:
-    """What is printed one below the other: the subsets, their labels, and the problems."""
+    """What is printed one below the other: the subsets, their labels, the verdict, and the problems with advice."""
     yield _subsets(result)
     labelled = [subset for subset in result.subsets if subset.labels]
     if labelled:
         yield _labels(labelled)
+    yield Text(f"The data is {result.verdict}.", "bold" if result.usable_for else "bold red")
     for problem in result.problems:
         yield _problem(problem)
 

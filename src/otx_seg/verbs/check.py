@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from otx_seg.datasets.findings import find_problems
 from otx_seg.datasets.inspection import Inspection, inspect
 from otx_seg.datasets.problems import SEVERITIES, FileNote, Problem
 from otx_seg.datasets.progress import Progress, counter
-from otx_seg.datasets.unlabelled import ImageSet, check_images, open_unlabelled
+from otx_seg.datasets.unlabelled import ImageSet, check_images, leave_out_copies, open_unlabelled
 from otx_seg.errors import DataError, UsageError
 from otx_seg.verbs.checking.opened_data import open_all
 from otx_seg.verbs.checking.sources import Sources, sources_given, sources_of_workspace
 from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.places.place import open_place
+from otx_seg.words import count
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.data_folders import refuse_among_data
 
@@ -74,8 +75,8 @@ def look_through(sources: Sources, page: Path | None, overwrite: bool, progress:
     inspections: list[Inspection] = []
     for entry in opened:
         assert entry.subset is not None
-        count = counter(f"checking the {entry.name} images", len(entry.subset), progress)
-        inspections.append(inspect(entry.name, entry.kind, entry.subset, count))
+        done = counter(f"checking the {entry.name} images", len(entry.subset), progress)
+        inspections.append(inspect(entry.name, entry.kind, entry.subset, done))
     input_size = _input_size(inspections)
     problems += find_problems([(seen, entry.use) for seen, entry in zip(inspections, opened, strict=True)], input_size)
     subsets = [
@@ -85,9 +86,10 @@ def look_through(sources: Sources, page: Path | None, overwrite: bool, progress:
     pictures: dict[str, Sequence[str]] = {}
     for root in sources.bare:
         name = UNLABELLED if len(sources.bare) == 1 else f"{UNLABELLED} in {root}"
-        images, found, pictures[name] = _check_bare(name, open_unlabelled(root, sources.listed), root, progress)
-        subsets.append(images)
-        problems += found
+        images = open_unlabelled(root, sources.listed)
+        figures, found, pictures[name] = _check_bare(name, images, root, progress)
+        subsets.append(figures)
+        problems += [*found, *_labelled_among(name, images, inspections)]
     result = replace(_judged(subsets, problems), input_size=input_size)
     return result if page is None else _with_page(result, inspections, pictures, page)
 
@@ -146,6 +148,22 @@ def _check_bare(
         problems.append(Problem("error", "single_image", name, what, advice))
     figures = (len(images), len(kept), sizes)
     return CheckedSubset(name, UNLABELLED, "training", root, _BARE, *figures), problems, kept.paths
+
+
+def _labelled_among(name: str, images: ImageSet, inspections: Sequence[Inspection]) -> Iterator[Problem]:
+    """Images without masks that are there with masks too; found as `otx train` finds them."""
+    labelled = {sample.image for inspection in inspections for sample in inspection.subset.samples}
+    try:
+        copies = leave_out_copies(images, labelled)[1]
+    except DataError:  # all of them
+        what, advice = "each of the images is among the labelled ones", "give others, since `otx train` refuses these"
+        yield Problem("warning", "labelled_too", name, what, advice)
+        return
+    if copies:
+        what = f"{len(copies):,} of {count(len(images), 'image')} are among the labelled ones"
+        yield Problem(
+            "note", "labelled_too", name, what, "nothing: `otx train` leaves them out", tuple(map(FileNote, copies))
+        )
 
 
 def _judged(subsets: Sequence[CheckedSubset], problems: Sequence[Problem]) -> DataCheck:

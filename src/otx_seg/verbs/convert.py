@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import open_folder
+from otx_seg.datasets import Subset, open_folder
 from otx_seg.datasets.conversion import write_as_folders
+from otx_seg.datasets.folder import DEFAULT_SUBSET
 from otx_seg.datasets.split import check_same_labels
-from otx_seg.errors import OtxError, UsageError
+from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.labels import Labels
-from otx_seg.verbs.data import tell_skipped
+from otx_seg.verbs.checking.sources import Source, Sources, sources_of_workspace
+from otx_seg.verbs.data import how_to_read, tell_skipped
+from otx_seg.verbs.places.place import open_place
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.data_folders import refuse_among_data
 from otx_seg.workspace.digest import digest_of
+from otx_seg.workspace.run_folder import open_run
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +47,12 @@ class Converted:
 
 
 def convert(
-    data_roots: str | Path,
-    output: str | Path,
+    data_roots: str | Path | None = None,
+    output: str | Path | None = None,
     *,
     data_format: str | None = None,
     ann_files: str | Path | None = None,
+    workspace: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Converted:
     """Write labelled data as ``images/``, ``masks/`` (PNG files of label indices) and ``dataset_meta.json``.
@@ -56,45 +61,76 @@ def convert(
     it is started again.
 
     Args:
-        data_roots: the folder of the data. Nothing is written there.
-        output: a new or empty folder, or that of an interrupted conversion of the same data.
-        data_format: name of its format, see `otx_seg.datasets.known_formats`; None: what it looks like.
-        ann_files: COCO file of annotations to use instead of those in `data_roots`.
+        data_roots: the folder of the data; None: all labelled data of the workspace. Nothing is written there.
+        output: a new or empty folder, or that of an interrupted conversion of the same data; None: a new one in
+            ``outputs`` of the workspace.
+        data_format: name of its format, see `otx_seg.datasets.known_formats`; None: that of the workspace, with its
+            data, else what it looks like.
+        ann_files: COCO file of annotations to use instead of those in `data_roots`, or for the workspace's training
+            data.
+        workspace: see `train`.
         progress: called with the numbers of images done and to do.
 
     Raises:
-        UsageError: an unknown format, or an output that holds something else or lies in the data.
+        UsageError: an unknown format, no data, or an output that holds something else or lies in the data.
         DataError: the data cannot be used.
         OtxError: it was interrupted.
     """
-    root, folder = Path(data_roots), Path(output)
-    annotations = Path(ann_files) if ann_files is not None else None
-    refuse_among_data(folder, [root], "choose another --output")
-    source = {
-        "data_root": str(root.resolve()),
-        "data_format": data_format,
-        "annotations": None if annotations is None else str(annotations.resolve()),
-        "files": [digest_of(path) for path in (root, annotations) if path is not None],
+    place, how = open_place(workspace), how_to_read(data_format, ann_files)
+    if data_roots is None:
+        sources = sources_of_workspace(place, how)
+    else:
+        sources = Sources((Source(Path(data_roots), how.train_annotations),), data_format=data_format)
+    origin = {
+        "data_roots": [str(folder.resolve()) for folder in sources.folders],
+        "data_format": sources.data_format,
+        "annotations": [str(file.resolve()) for file in sources.files],
+        "files": [digest_of(path) for path in (*sources.folders, *sources.files)],
     }
-    _refuse_other_content(folder, source)
-    subsets = open_folder(root, data_format, annotations)
+    if output is not None:
+        refuse_among_data(Path(output), sources.folders, "choose another --output")
+        _refuse_other_content(Path(output), origin)
+    subsets = _all_subsets(sources)
     first = next(iter(subsets.values()))
     for subset in subsets.values():
         check_same_labels(first, subset)
-    write_json(folder / _UNDER_WAY, source)
+    made = None if output is not None else open_run(None, "convert", (), False, sources.folders, place.outputs).path
+    folder = made or Path(str(output))
+    write_json(folder / _UNDER_WAY, origin)
     try:
         written = write_as_folders(subsets, folder, progress)
     except KeyboardInterrupt as error:
-        raise OtxError(f"interrupted; to go on, give the same command again (what is done is in {folder})") from error
+        where = f"what is done is in {folder}" if made is None else f"with --output {folder}"
+        raise OtxError(f"interrupted; to go on, give the same command again ({where})") from error
     (folder / _UNDER_WAY).unlink()
     tell_skipped("converted", written.skipped)
     return Converted(folder, dict(written.images), first.labels, written.skipped)
 
 
-def _refuse_other_content(folder: Path, source: dict[str, Any]) -> None:
+def _all_subsets(sources: Sources) -> dict[str, Subset]:
+    """The subsets in all folders, by name; where there are several, one without a name is called by what it is for.
+
+    Raises:
+        UsageError: there are only images without masks.
+        DataError: two of them are called alike, or a folder cannot be read.
+    """
+    if not sources.labelled:
+        raise UsageError(f"{sources.bare[0]}: there are no masks to convert; name labelled data with --data-roots")
+    found: dict[str, Subset] = {}
+    for source in sources.labelled:
+        for name, subset in open_folder(source.root, sources.data_format, source.annotations).items():
+            key = (source.meant_for if name == DEFAULT_SUBSET and len(sources.labelled) > 1 else None) or name
+            if key in found:
+                there = f"has a subset {key}, as {found[key].root}"
+                raise DataError(f"{source.root}: {there}; convert them apart, with --data-roots")
+            found[key] = subset
+    return found
+
+
+def _refuse_other_content(folder: Path, origin: dict[str, Any]) -> None:
     """
     Raises:
-        UsageError: the folder holds anything but an interrupted conversion of this source.
+        UsageError: the folder holds anything but an interrupted conversion of what comes from there.
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: --output names a file; name a folder")
@@ -104,9 +140,10 @@ def _refuse_other_content(folder: Path, source: dict[str, Any]) -> None:
         under_way = json.loads((folder / _UNDER_WAY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise UsageError(f"{folder}: is not empty; choose another --output, or empty it") from None
-    if under_way != source:
+    if under_way != origin:
+        others = ", ".join(under_way.get("data_roots", ()))
         raise UsageError(
-            f"{folder}: holds an interrupted conversion of {under_way.get('data_root')}, which was another folder, was "
+            f"{folder}: holds an interrupted conversion of {others}, which was another folder, was "
             "read in another way, or held other files then; choose another --output, or empty it"
         )
     logger.info("going on with the conversion in %s", folder)
