@@ -80,6 +80,7 @@ def two_formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["run", "--train-data-roots", "BOTH", "--test-ann-files", "FILE"], 2, "give --test-data-roots too"),
         (["run", "--train-data-roots", "BOTH", "--data-format", "cocoa"], 2, "'cocoa' is not one of"),
         (["build", "--train-data-roots", "BOTH"], 3, "say which to read"),
+        (["check", "--data-roots", "BOTH"], 3, "say which to read with --data-format coco or --data-format common_"),
         (["build", "--train-ann-files", "FILE"], 2, "give --train-data-roots too"),
         (["build", "--train-data-roots", "BOTH", "--data-format", "cocoa"], 2, "'cocoa' is not one of"),
         (

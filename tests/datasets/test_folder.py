@@ -47,11 +47,19 @@ def test_images_and_masks_in_the_root(dataset):
     np.testing.assert_array_equal(subset.read_mask(sample), np.repeat([[1]] * 2 + [[0]] * 4, 8, axis=1))
 
 
-@pytest.mark.parametrize("val", ["val", "valid", "Validation", "VAL"])
-def test_subset_folders(dataset, val):
-    dataset(["a", "b"], "train")
+@pytest.mark.parametrize(
+    ("train", "val", "test"),
+    [
+        ("train", "val", "test"),
+        ("training", "validation", "testing"),
+        ("Train", "Validation", "Test"),
+        ("TRAINING", "valid", "TEST"),
+    ],
+)
+def test_subset_folders(dataset, train, val, test):
+    dataset(["a", "b"], train)
     dataset(["c"], val)
-    root = dataset(["d"], "test")
+    root = dataset(["d"], test)
     (root / "notes").mkdir()
     subsets = open_folder(root)
     assert {name: names(subset) for name, subset in subsets.items()} == {

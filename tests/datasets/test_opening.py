@@ -123,7 +123,7 @@ def test_files_of_annotations_are_for_coco(tmp_path):
 
 
 def test_nothing_heavy_is_imported_to_open_the_ordinary_format(tmp_path):
-    bare(tmp_path)
+    common(tmp_path)
     code = (
         "import sys, pathlib\nfrom otx_seg.datasets.opening import open_folder\n"
         f"open_folder(pathlib.Path({str(tmp_path)!r}))\n"
