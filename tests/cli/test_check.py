@@ -68,12 +68,16 @@ def test_unlabelled_images_beside_labelled_ones(otx: Any, sound: Path, tmp_path:
     shutil.copytree(sound / "val" / "images", tmp_path / "more")
     outcome = otx("check", "--data-roots", tmp_path / "more", "--data-roots", sound)
     assert outcome.code == 0, outcome.err
-    wanted = f"Next: otx train --train-data-roots {sound} --unlabeled-data-roots {tmp_path / 'more'}"
-    assert outcome.out.splitlines()[-1] == wanted
     assert "each of the images is among the labelled ones" in outcome.out
+    assert outcome.out.splitlines()[-1] == f"Next: otx train --train-data-roots {sound}"
     draw_dataset(tmp_path / "new", images=5, size=64, seed=77)
     for image in (tmp_path / "new" / "train" / "images").iterdir():
         shutil.copy(image, tmp_path / "more" / f"new{image.name}")
+    (tmp_path / "more" / "broken.png").symlink_to("nowhere")
+    outcome = otx("check", "--data-roots", tmp_path / "more", "--data-roots", sound)
+    wanted = f"Next: otx train --train-data-roots {sound} --unlabeled-data-roots {tmp_path / 'more'}"
+    assert outcome.out.splitlines()[-1] == wanted
+    assert "1 of 8 images cannot be read" in outcome.out
     total, copies = len(list((tmp_path / "more").iterdir())), len(list((sound / "val" / "images").iterdir()))
     told = json.loads(otx("check", "--data-roots", tmp_path / "more", "--data-roots", sound, "--json").out)
     found = next(problem for problem in told["problems"] if problem["code"] == "labelled_too")

@@ -169,3 +169,15 @@ def test_a_refused_conversion_in_a_workspace_leaves_no_folder(tmp_path, monkeypa
     assert not Path("outputs").exists()
     with pytest.raises(UsageError, match=r"--data-roots is missing"):
         convert(workspace="")
+    with pytest.raises(UsageError, match=r"--ann-files describes the images in a folder: give --data-roots too"):
+        convert(ann_files="any.json")
+
+
+def test_a_conversion_in_a_workspace_that_fails_on_the_way_leaves_no_folder(tmp_path, monkeypatch):
+    common(tmp_path / "data")
+    put(tmp_path / "data/val/masks/im2.png", np.full_like(truth("im2"), 200))
+    build(tmp_path / "data", workspace=tmp_path / "w")
+    monkeypatch.chdir(tmp_path / "w")
+    with pytest.raises(DataError, match=r"im2.png: .*200"):
+        convert()
+    assert list(Path("outputs").iterdir()) == []

@@ -143,17 +143,15 @@ def test_data_that_fails_after_the_training_has_two_ways_on(counted: Counted, da
 def test_a_job_stays_until_its_successor_has_usable_data(
     counted: Counted, data: Path, here: Path, error: BaseException
 ) -> None:
-    first = run(data / "train", data / "val", output="job")
-    state = Path("job", JOB_STATE).read_text()
+    run(data / "train", data / "val", output="job")
     products = sorted(Path("job").rglob("product"))
     counted.failing["check"] = error
-    with pytest.raises(OtxError, match=r"step 1 of 9.*What is there has not been touched; to replace it, give"):
+    with pytest.raises(OtxError, match=r"step 1 of 9.*The job that is there stays, but for the page of its check; to"):
         run(data / "train", output="job", overwrite=True)
-    assert Path("job", JOB_STATE).read_text() == state
     assert sorted(Path("job").rglob("product")) == products
     counted.failing.clear()
-    assert run(output="job").skipped == tuple(NAMES)
-    assert first.folder == Path("job")
+    # The page may be that of the other data now.
+    assert run(output="job").skipped == tuple(NAMES[1:])
 
 
 def test_a_job_that_another_process_has_moved_on_is_left_to_it(

@@ -90,12 +90,16 @@ def _described_by(files: dict[str, str], roots: Sequence[str]) -> list[str]:
 
 def _found_in(result: DataCheck, roots: Sequence[str]) -> list[str]:
     """The options that name folders, as far as their subsets are trained on."""
+    from otx_seg.verbs.check import LABELLED_TOO
+
     by_use = {
         "unlabelled" if subset.kind == "unlabelled" else subset.use: next(
             (root for root in roots if Path(root) in (subset.folder, *subset.folder.parents)), None
         )
         for subset in result.subsets
     }
+    if any(problem.code == LABELLED_TOO and problem.severity == "warning" for problem in result.problems):
+        by_use.pop("unlabelled", None)
     train = by_use["training"] or roots[0]
     options = ["--train-data-roots", train]
     for option, use in (("--val-data-roots", "validation"), ("--unlabeled-data-roots", "unlabelled")):

@@ -26,7 +26,10 @@ from otx_seg.workspace.data_folders import refuse_among_data
 
 UNLABELLED = "unlabelled"
 """The kind of images without masks."""
+LABELLED_TOO = "labelled_too"
+"""The code of the problem that images without masks are there with masks too; a warning if all of them are."""
 _BARE = "images without masks"
+_COMPARED = ("training", "validation")
 
 
 def check(
@@ -89,7 +92,8 @@ def look_through(sources: Sources, page: Path | None, overwrite: bool, progress:
         images = open_unlabelled(root, sources.listed)
         figures, found, pictures[name] = _check_bare(name, images, root, progress)
         subsets.append(figures)
-        problems += [*found, *_labelled_among(name, images, inspections)]
+        learned_from = [seen for seen, entry in zip(inspections, opened, strict=True) if entry.use in _COMPARED]
+        problems += [*found, *_labelled_among(name, images, pictures[name], learned_from)]
     result = replace(_judged(subsets, problems), input_size=input_size)
     return result if page is None else _with_page(result, inspections, pictures, page)
 
@@ -150,19 +154,33 @@ def _check_bare(
     return CheckedSubset(name, UNLABELLED, "training", root, _BARE, *figures), problems, kept.paths
 
 
-def _labelled_among(name: str, images: ImageSet, inspections: Sequence[Inspection]) -> Iterator[Problem]:
-    """Images without masks that are there with masks too; found as `otx train` finds them."""
-    labelled = {sample.image for inspection in inspections for sample in inspection.subset.samples}
+def _labelled_among(
+    name: str, images: ImageSet, readable: Sequence[str], inspections: Sequence[Inspection]
+) -> Iterator[Problem]:
+    """Images without masks that are trained or validated on with masks too; found as `otx train` finds them.
+
+    Args:
+        readable: the paths of those that can be read.
+        inspections: of the subsets that these images are compared with.
+    """
+    labelled = {
+        sample.image
+        for inspection in inspections
+        for sample, found in zip(inspection.subset.samples, inspection.samples, strict=True)
+        if not found.finding.damage
+    }
+    if not labelled or not readable:
+        return
     try:
-        copies = leave_out_copies(images, labelled)[1]
+        copies = leave_out_copies(images.without(set(images.paths) - set(readable)), labelled)[1]
     except DataError:  # all of them
-        what, advice = "each of the images is among the labelled ones", "give others, since `otx train` refuses these"
-        yield Problem("warning", "labelled_too", name, what, advice)
+        what, advice = "each of the images is among the labelled ones", "give others: `otx train` refuses these"
+        yield Problem("warning", LABELLED_TOO, name, what, advice)
         return
     if copies:
         what = f"{len(copies):,} of {count(len(images), 'image')} are among the labelled ones"
         yield Problem(
-            "note", "labelled_too", name, what, "nothing: `otx train` leaves them out", tuple(map(FileNote, copies))
+            "note", LABELLED_TOO, name, what, "nothing: `otx train` leaves them out", tuple(map(FileNote, copies))
         )
 
 

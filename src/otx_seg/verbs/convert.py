@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,9 @@ from otx_seg.datasets.folder import DEFAULT_SUBSET
 from otx_seg.datasets.split import check_same_labels
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.labels import Labels
-from otx_seg.verbs.checking.sources import Source, Sources, sources_of_workspace
+from otx_seg.verbs.checking.sources import Source, Sources, sources_of_parts
 from otx_seg.verbs.data import how_to_read, tell_skipped
+from otx_seg.verbs.places.data import to_look_through
 from otx_seg.verbs.places.place import open_place
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.data_folders import refuse_among_data
@@ -66,8 +68,7 @@ def convert(
             ``outputs`` of the workspace.
         data_format: name of its format, see `otx_seg.datasets.known_formats`; None: that of the workspace, with its
             data, else what it looks like.
-        ann_files: COCO file of annotations to use instead of those in `data_roots`, or for the workspace's training
-            data.
+        ann_files: COCO file of annotations to use instead of those in `data_roots`.
         workspace: see `train`.
         progress: called with the numbers of images done and to do.
 
@@ -77,8 +78,11 @@ def convert(
         OtxError: it was interrupted.
     """
     place, how = open_place(workspace), how_to_read(data_format, ann_files)
+    if data_roots is None and ann_files is not None:
+        raise UsageError("--ann-files describes the images in a folder: give --data-roots too")
     if data_roots is None:
-        sources = sources_of_workspace(place, how)
+        found = to_look_through(place, "--data-roots", how)
+        sources = Sources(sources_of_parts(*found), data_format=found.how.data_format)
     else:
         sources = Sources((Source(Path(data_roots), how.train_annotations),), data_format=data_format)
     origin = {
@@ -99,6 +103,10 @@ def convert(
     write_json(folder / _UNDER_WAY, origin)
     try:
         written = write_as_folders(subsets, folder, progress)
+    except DataError:
+        if made is not None:  # with other data the conversion would not go on there
+            shutil.rmtree(made, ignore_errors=True)
+        raise
     except KeyboardInterrupt as error:
         where = f"what is done is in {folder}" if made is None else f"with --output {folder}"
         raise OtxError(f"interrupted; to go on, give the same command again ({where})") from error
@@ -111,11 +119,8 @@ def _all_subsets(sources: Sources) -> dict[str, Subset]:
     """The subsets in all folders, by name; where there are several, one without a name is called by what it is for.
 
     Raises:
-        UsageError: there are only images without masks.
         DataError: two of them are called alike, or a folder cannot be read.
     """
-    if not sources.labelled:
-        raise UsageError(f"{sources.bare[0]}: there are no masks to convert; name labelled data with --data-roots")
     found: dict[str, Subset] = {}
     for source in sources.labelled:
         for name, subset in open_folder(source.root, sources.data_format, source.annotations).items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -114,7 +114,7 @@ def run(
             raise UsageError(f"{job.folder}: another otx command has just worked there; give the same command again")
         state = choice.state or JobState(job.folder / JOB_STATE, choice.asked, job.inputs())
         if choice.folder is not None and any((choice.folder / name).exists() for name in held):
-            state.replaces = () if before is None else tuple(_products(before))
+            state.replaces = () if before is None else _make_room(before)
         # It may go on from another folder than that of the workspace, or from within one that it knows nothing of.
         state.asked = replace(state.asked, workspace=job.place)
         skipped = _work_through(job, state, say)
@@ -133,9 +133,12 @@ def _content(folder: Path | None) -> bytes | None:
     return file.read_bytes() if file is not None and file.is_file() else None
 
 
-def _products(before: JobState) -> Iterator[str]:
-    """What the steps of a job have made, but for the page of its check, which the next one writes anew."""
-    return (result["file"] for name, result in before.done.items() if name != STEPS[0].name)
+def _make_room(before: JobState) -> tuple[str, ...]:
+    """Take the check of a job for not done, since that of the one which replaces it writes another page in its place;
+    gives what the other steps have made."""
+    if before.done.pop(STEPS[0].name, None) is not None:
+        before.write()
+    return tuple(result["file"] for result in before.done.values())
 
 
 def _state_before(folder: Path | None, anew: bool) -> JobState | None:
@@ -188,7 +191,9 @@ def _do(step: Step, place_in_order: str, job: Job, state: JobState) -> None:
         kind = type(error) if isinstance(error, OtxError) else OtxError
         state.stopped = {"step": step.name, "reason": reason}
         if state.replaces is not None:
-            stays = "What is there has not been touched; to replace it, give the same command again"
+            stays = (
+                "The job that is there stays, but for the page of its check; to replace it, give the same command again"
+            )
             raise kind(f"step {place_in_order}, {step.title}: {reason}. {stays}") from error
         if isinstance(error, (UsageError, DataError)) and not (job.folder / STEPS[0].name).exists():
             state.file.unlink(missing_ok=True)  # what was refused at once leaves nothing behind

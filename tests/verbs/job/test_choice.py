@@ -127,6 +127,10 @@ def test_a_workspace_that_was_moved(data: Path, here: Path, monkeypatch: pytest.
     shutil.move("old", "new")
     monkeypatch.chdir("new")
     assert choose(Asked(), before).state is not None
+    with pytest.raises(UsageError, match=r"old: is no workspace"):
+        choose(Asked(), before, named=True)  # nothing says that it is this one now
+    before.file = here / "new" / "outputs" / "job" / JOB_STATE
+    monkeypatch.chdir(here)
     assert choose(Asked(), before, named=True).state is not None
 
 

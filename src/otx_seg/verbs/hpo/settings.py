@@ -74,7 +74,7 @@ def read_settings(run: RunFolder) -> tuple[Settings, Template]:
     path = run.search / _NAME
     try:
         recorded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        parallel = recorded["parallel"]
+        parallel = recorded.get("parallel")
         settings = Settings(float(recorded["ratio"]), None if parallel is None else int(parallel))
         return settings, from_dict(recorded["template"], str(path))
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -142,7 +142,7 @@ def _open(ground: Ground, stretch: Stretch, run: RunFolder, watcher: Watcher, ca
 
 
 def open_shared_cache(ground: Ground, template: Template) -> Cache:
-    """The cache of a process that trains some of the trials; opened before any of them has taken memory."""
+    """The cache of a process that trains some of the trials."""
     size = room_for(template.hyper_parameters.algo_backend.mem_cache_size) // ground.at_once
     return open_training_cache(ground.data, template.override({"algo_backend.mem_cache_size": size}))
 

@@ -16,7 +16,7 @@ from otx_seg.verbs.places.data import to_measure_on_if_any
 from otx_seg.verbs.places.place import Place, open_place
 from otx_seg.verbs.places.training import fill_from
 from otx_seg.verbs.training.plan import Request, Roots, make_plan
-from otx_seg.workspace.workspace import Workspace
+from otx_seg.workspace.workspace import Workspace, workspace_around
 
 logger = logging.getLogger(__name__)
 
@@ -68,11 +68,11 @@ def choose_job(
     folder, wanted = before.file.parent, _wanted(asked, before, named, anew)
     try:
         job = settle(wanted)
-    except (DataError, UsageError) as error:
+    except DataError as error:
         if wanted.train_root == asked.train_root:
             raise
         hint = f"so says the job in {folder}; name other --train-data-roots, or another --output"
-        raise type(error)(f"{error.what} ({hint})") from error
+        raise DataError(f"{error.what} ({hint})") from error
     same_data = job.folders == before.inputs["folders"]
     if anew:
         return Choice(wanted, job, folder if named or same_data else None)
@@ -111,8 +111,12 @@ def _wanted(asked: Asked, before: JobState, named: bool, anew: bool) -> Asked:
         return asked
     together = asked.or_as_before(before.asked)
     # Found among the outputs of this workspace, it is a job of this workspace, whatever that was called before.
-    is_gone = bool(together.workspace) and bool(Workspace(Path(str(together.workspace))).missing)
-    return replace(together, workspace=asked.workspace) if is_gone or not named else together
+    if not named:
+        return replace(together, workspace=asked.workspace)
+    # Moved with its workspace, it is a job of that all the same.
+    around = workspace_around(before.file.parent.resolve())
+    moved = bool(together.workspace) and bool(Workspace(Path(str(together.workspace))).missing) and around is not None
+    return replace(together, workspace=str(around)) if moved else together
 
 
 def _stands_alone(asked: Asked) -> bool:
