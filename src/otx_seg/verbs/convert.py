@@ -98,17 +98,19 @@ def convert(
     first = next(iter(subsets.values()))
     for subset in subsets.values():
         check_same_labels(first, subset)
-    made = None if output is not None else open_run(None, "convert", (), False, sources.folders, place.outputs).path
-    folder = made or Path(str(output))
+    if output is None:
+        folder = open_run(None, "convert", (), False, sources.folders, place.outputs).path
+    else:
+        folder = Path(output)
     write_json(folder / _UNDER_WAY, origin)
     try:
         written = write_as_folders(subsets, folder, progress)
     except DataError:
-        if made is not None:  # with other data the conversion would not go on there
-            shutil.rmtree(made, ignore_errors=True)
+        if output is None:  # with other data the conversion would not go on there
+            shutil.rmtree(folder, ignore_errors=True)
         raise
     except KeyboardInterrupt as error:
-        where = f"what is done is in {folder}" if made is None else f"with --output {folder}"
+        where = f"with --output {folder}" if output is None else f"what is done is in {folder}"
         raise OtxError(f"interrupted; to go on, give the same command again ({where})") from error
     (folder / _UNDER_WAY).unlink()
     tell_skipped("converted", written.skipped)
