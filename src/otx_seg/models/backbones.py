@@ -21,7 +21,7 @@ from otx_seg import template as templates
 from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
 from otx_seg.models.build import check_types, register_ours
-from otx_seg.template.listing import read_yaml
+from otx_seg.template.yaml_files import read_yaml
 
 Family = Literal["mmseg", "otx"]
 FAMILIES: tuple[Family, ...] = ("mmseg", "otx")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -45,26 +44,6 @@ def templates_folder() -> Path:
     """The folder of shipped templates: inside the installed package, or the checkout's for an editable install."""
     installed = Path(__file__).parents[1] / "templates"
     return installed if installed.is_dir() else Path(__file__).parents[3] / "templates"
-
-
-def read_yaml(path: Path, what: str = "a template") -> dict[str, Any]:
-    """The mapping a YAML file holds.
-
-    Args:
-        what: what the file describes, for messages.
-
-    Raises:
-        UsageError: the file is missing, is no YAML, or holds no mapping.
-    """
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_YamlLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: is not valid YAML ({error})") from error
-    if not isinstance(content, dict):
-        raise UsageError(f"{path}: {what} is a mapping of keys to values, this is {type(content).__name__}")
-    return content
 
 
 def find_templates() -> list[TemplateSummary]:

@@ -15,9 +15,10 @@ from otx_seg.errors import UsageError
 from otx_seg.template import pipelines
 from otx_seg.template.hyper_parameters import HyperParameters
 from otx_seg.template.invalid import explain
-from otx_seg.template.listing import find_template_file, read_yaml
+from otx_seg.template.listing import find_template_file
 from otx_seg.template.losses import LOSSES, Losses
 from otx_seg.template.search_space import Range, check_search_space
+from otx_seg.template.yaml_files import read_yaml
 
 
 class _Section(BaseModel):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from otx_seg.errors import UsageError
 from otx_seg.template.invalid import explain
-from otx_seg.template.listing import read_yaml
+from otx_seg.template.yaml_files import read_yaml
 
 _HEAD = """\
 # Where the data is. Paths are absolute, or relative to this file's folder; what is empty is not there.
