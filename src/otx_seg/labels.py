@@ -77,10 +77,30 @@ def labels_called(names: str | Sequence[str]) -> Labels:
     return Labels(given, default_colors(len(given)), background_index(given))
 
 
-def background_index(names: tuple[str, ...]) -> int | None:
-    """The index of the label called background (any case), or None."""
-    lowered = [name.lower() for name in names]
-    return lowered.index("background") if "background" in lowered else None
+def background_index(names: Sequence[str]) -> int | None:
+    """The index of the label that is the background by its name (see `means_background`), or None.
+
+    Of several, the one that is just called background, else the first.
+    """
+    found = [index for index, name in enumerate(names) if means_background(name)]
+    return next((index for index in found if names[index].lower() == "background"), found[0] if found else None)
+
+
+def means_background(name: str) -> bool:
+    """Whether a label is called background or BG, in any case and with anything around it: ``_background_``."""
+    return _letters(name) in ("background", "bg")
+
+
+def means_ignored(name: str) -> bool:
+    """Whether a label's name says that its pixels have no label: ``void``, ``unlabeled``, ``__ignore__``, ``no data``.
+
+    Label lists that come with masks have such entries, since masks need a value for it.
+    """
+    return _letters(name) in ("void", "ignore", "ignored", "unlabeled", "unlabelled", "nodata", "dontcare")
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def default_colors(count: int) -> tuple[tuple[int, int, int], ...]:
