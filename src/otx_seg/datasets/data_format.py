@@ -18,11 +18,13 @@ class DataFormat(Protocol):
     Attributes:
         title: what people call it.
         layout: the files that it is recognised by, in a few words.
+        notes: what else there is to know of it, in Markdown, for the table in docs/data.md (`format_table`).
         takes_annotation_file: whether a file of annotations elsewhere can be named.
     """
 
     title: str
     layout: str
+    notes: str
     takes_annotation_file: bool
 
     def detects(self, root: Path) -> bool:

@@ -26,6 +26,10 @@ class Ade20k2017:
 
     title = "ADE20K 2017"
     layout = "training/.../a.jpg with a_seg.png and a_atr.txt"
+    notes = (
+        "whole objects, not parts; labels in alphabetical order; pixels of no object are ignored. The whole of "
+        "ADE20K has thousands of labels, 254 are possible; its 150-label edition is `image_and_mask_folders`"
+    )
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:

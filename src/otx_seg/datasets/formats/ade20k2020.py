@@ -26,6 +26,7 @@ class Ade20k2020:
 
     title = "ADE20K 2020"
     layout = "training/.../a.jpg with a_seg.png and a.json"
+    notes = "as `ade20k2017`"
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:

@@ -34,6 +34,7 @@ class CamVid:
 
     title = "CamVid"
     layout = "train.txt with an image and its mask per line"
+    notes = "`label_colors.txt`, else the masks have to be in CamVid's 32 colours. `Void` is ignored"
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:

@@ -32,6 +32,10 @@ class Cityscapes:
 
     title = "Cityscapes"
     layout = f"{_IMAGES}/ and {_MASKS}/"
+    notes = (
+        "`_labelTrainIds` come before `_labelIds`. Without `label_colors.txt` the labels are the 19 the benchmark "
+        "scores, under Datumaro's names (`trafficlight`); all else is ignored"
+    )
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:

@@ -39,6 +39,11 @@ class Coco:
 
     title = "COCO"
     layout = f"{_ANNOTATIONS}/instances_train.json"
+    notes = (
+        "objects; also `stuff_*.json` or any COCO file in `annotations/`, and `train/_annotations.coco.json`. "
+        "Images in `images/train2017/`, `train2017/`, `images/`, the root, or beside the file. The panoptic files "
+        "are not read"
+    )
     takes_annotation_file = True
 
     def detects(self, root: Path) -> bool:

@@ -15,6 +15,7 @@ class CommonSemanticSegmentation:
 
     title = "Common Semantic Segmentation"
     layout = f"images/ and masks/ with {META_FILE}"
+    notes = "as above; also in subset folders"
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:

@@ -29,6 +29,7 @@ class Cvat:
 
     title = "CVAT"
     layout = "annotations.xml with <annotations>, and images/"
+    notes = 'objects: polygons, brush masks, ellipses; exports of projects, tasks and jobs, as "CVAT for images"'
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:

@@ -20,6 +20,7 @@ class DatumaroJson:
 
     title = "Datumaro"
     layout = "annotations/train.json with dm_format_version and items"
+    notes = "objects: polygons, masks, ellipses"
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:

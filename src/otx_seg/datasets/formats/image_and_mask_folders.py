@@ -43,6 +43,7 @@ class ImageAndMaskFolders:
 
     title = "folders of images and masks"
     layout = f"images/ and masks/, or {'/, '.join(_MASKS[2:])}/, without {META_FILE}"
+    notes = "as above; gives way to any other format"
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:

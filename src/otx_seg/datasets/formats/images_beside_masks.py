@@ -56,6 +56,7 @@ class ImagesBesideMasks:
 
     title = "images beside their masks"
     layout = "a.jpg and a_mask.png, a_label.png or the like side by side"
+    notes = "labels as above; in any folders, or in `train/`, `val/`, `test/`; gives way to any other format"
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:

@@ -32,6 +32,7 @@ class Kitti:
 
     title = "KITTI"
     layout = f"training/{_IMAGES}/ and training/{_MASKS}/ or training/{_INSTANCES}/"
+    notes = "labels as for `cityscapes`"
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:

@@ -23,6 +23,7 @@ class LabelMe:
 
     title = "LabelMe"
     layout = "Annotations/ with XML files, and Images/"
+    notes = "objects; the XML of the web tool, not the JSON of the desktop program"
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:

@@ -35,6 +35,10 @@ class MapillaryVistas:
 
     title = "Mapillary Vistas"
     layout = f"training/{_IMAGES}/, training/v2.0/labels/ and config_v2.0.json"
+    notes = (
+        "also of the other editions (`config_v1.2.json`, `config.json`). Masks from `labels/`, else `instances/`. "
+        'Labels with `"evaluate": false` are ignored. The panoptic files are not read'
+    )
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:

@@ -34,6 +34,7 @@ class Synthia:
 
     title = "Synthia"
     layout = "RGB/ and GT/ or SemSeg/, or RGBLeft/ and GTLeft/"
+    notes = "colour masks; text masks (`GTTXT/`) are not read. `Void` is ignored"
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:

@@ -33,6 +33,10 @@ class PascalVoc:
 
     title = "Pascal VOC"
     layout = f"{_IMAGES}/ and {_MASKS}/"
+    notes = (
+        "subsets are the lists in `ImageSets/Segmentation/`; labels those of `labelmap.txt`, else Pascal VOC's 20 "
+        "and background. 255 and a label called `ignored` or `void` are ignored. Boxes alone are refused"
+    )
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
