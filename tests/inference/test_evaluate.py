@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -101,6 +102,18 @@ def test_scores_by_hand_with_ignored_pixels(tiny_data: Subset, tmp_path: Path) -
     # Below a threshold of 0.5 every pixel is label 0.
     found = evaluate(Constant(subset.labels, [0.1, 0.4, 0.3, 0.2], PostProcessing(0.5, 1)), subset).scores
     assert found.pixel_accuracy == pytest.approx(1 / 7)
+
+
+def test_where_nothing_is_to_be_scored_it_says_so(tiny_data: Subset, messages: Any, tmp_path: Path) -> None:
+    for folder, value in (("images", 7), ("masks", 0)):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "0.png"), np.full((2, 5), value, np.uint8))
+    where = {"images_folder": str(tmp_path / "images"), "masks_folder": str(tmp_path / "masks")}
+    subset = replace(tiny_data, samples=(replace(tiny_data.samples[0], **where, name="0.png", mask_name="0.png"),))
+    found = evaluate(Constant(subset.labels, [0.1, 0.4, 0.3, 0.2], PostProcessing(0.0, 1)), subset).scores
+    assert (found.dice_average, found.m_dice, found.pixel_accuracy) == (0.0, 0.0, 0.0)
+    assert found.false_alarms == {"red brick": 10}
+    assert "show none of red brick, pole, sky; there is nothing to take a Dice average of" in messages.text
 
 
 def test_labels_are_matched_by_name(predictor: Predictor, tiny_data: Subset) -> None:

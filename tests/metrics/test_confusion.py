@@ -15,7 +15,7 @@ def make_labels(*names: str, background: int | None = 0) -> Labels:
     return Labels(names, default_colors(len(names)), background)
 
 
-# Truth and prediction of two rows of six pixels. Label "rust" (3) occurs in neither; three pixels are ignored.
+# Truth and prediction of two rows of six pixels. Label "rust" (3) occurs only where pixels are ignored, three of them.
 TARGET = torch.tensor([[0, 0, 0, 1, 1, 255], [2, 2, 2, 2, 255, 255]], dtype=torch.uint8)
 PREDICTION = torch.tensor([[0, 0, 1, 1, 0, 3], [2, 2, 2, 1, 0, 2]], dtype=torch.uint8)
 LABELS = make_labels("background", "dent", "scratch", "rust")
@@ -43,17 +43,40 @@ def test_scores_worked_out_by_hand() -> None:
     assert (result.per_label["dent"].pixels_true, result.per_label["dent"].pixels_predicted) == (2, 3)
 
 
-def test_a_label_only_predicted_counts_as_zero() -> None:
-    result = scores(torch.tensor([[5, 5], [0, 0]]), make_labels("background", "dent"))
-    assert result.per_label["dent"].dice == 0.0
-    assert result.dice_average == 0.0
-    assert result.absent == ()
+def test_a_false_alarm_leaves_the_means_where_they_are() -> None:
+    labels = make_labels("cat", "dog", "cow", background=None)
+    before = scores(torch.tensor([[17, 3, 0], [3, 17, 0], [0, 0, 0]]), labels)
+    assert (before.dice_average, before.m_dice) == pytest.approx((0.85, 0.85))  # 2 * 17 / (20 + 20), twice
+    assert (before.absent, before.false_alarms) == (("cow",), {})
+    # One of the pixels of a cat that were taken for a dog now is for a cow. Cat: I=17 T=20 P=20; dog: I=17 T=20 P=19.
+    after = scores(torch.tensor([[17, 2, 1], [3, 17, 0], [0, 0, 0]]), labels)
+    assert after.dice_average == pytest.approx((0.85 + 34 / 39) / 2)
+    assert after.m_iou == pytest.approx((17 / 23 + 17 / 22) / 2)
+    assert after.pixel_accuracy == before.pixel_accuracy == pytest.approx(34 / 40)
+    assert list(after.per_label) == ["cat", "dog"]
+    assert (after.absent, after.false_alarms) == (("cow",), {"cow": 1})
+
+
+def test_one_wrong_pixel_in_a_million_costs_what_it_is() -> None:
+    result = scores(torch.tensor([[999_999, 1], [0, 0]]), make_labels("cat", "dog", background=None))
+    assert result.dice_average == pytest.approx(2 * 999_999 / 1_999_999)  # 1.0 but for the pixel that the cat lost
+    assert result.pixel_accuracy == pytest.approx(0.999999)
+    assert (result.absent, result.false_alarms) == (("dog",), {"dog": 1})
 
 
 def test_only_background_gives_zero_and_lists_the_rest() -> None:
     result = scores(torch.tensor([[9, 0], [0, 0]]), make_labels("background", "dent"))
     assert (result.dice_average, result.m_dice, result.pixel_accuracy) == (0.0, 1.0, 1.0)
-    assert result.absent == ("dent",)
+    assert (result.absent, result.false_alarms) == (("dent",), {})
+    result = scores(torch.tensor([[9, 1], [0, 0]]), make_labels("background", "dent"))
+    assert (result.dice_average, result.m_dice, result.pixel_accuracy) == pytest.approx((0.0, 18 / 19, 0.9))
+    assert result.false_alarms == {"dent": 1}
+
+
+def test_a_background_that_the_truth_lacks_enters_no_mean_either() -> None:
+    result = scores(torch.tensor([[0, 0], [2, 8]]), make_labels("background", "dent"))
+    assert result.dice_average == result.m_dice == pytest.approx(16 / 18)
+    assert (result.absent, result.false_alarms) == (("background",), {"background": 2})
 
 
 def test_without_background_every_label_enters_the_average() -> None:
@@ -65,7 +88,7 @@ def test_without_background_every_label_enters_the_average() -> None:
 def test_everything_ignored() -> None:
     ignored = torch.full((2, 3), 255, dtype=torch.uint8)
     result = scores(confusion_matrix(torch.zeros_like(ignored), ignored, 4), LABELS)
-    assert result == Scores(0.0, 0.0, 0.0, 0.0, {}, LABELS.names)
+    assert result == Scores(0.0, 0.0, 0.0, 0.0, {}, LABELS.names, {})
 
 
 @pytest.mark.parametrize("kind", [torch.uint8, torch.int32, torch.int64])
@@ -103,7 +126,8 @@ def test_a_matrix_of_another_size_is_refused() -> None:
 
 def test_json_keys() -> None:
     written = scores(confusion_matrix(PREDICTION, TARGET, 4), LABELS).as_json()
-    assert list(written) == ["Dice Average", "mDice", "mIoU", "aAcc", "per_label", "absent_labels"]
+    json.dumps(written)
+    assert list(written) == ["Dice Average", "mDice", "mIoU", "aAcc", "per_label", "absent_labels", "false_alarms"]
     assert list(written["per_label"]["dent"]) == ["dice", "iou", "pixels_true", "pixels_predicted"]
     assert written["absent_labels"] == ["rust"]
 
@@ -111,5 +135,7 @@ def test_json_keys() -> None:
 def test_scores_are_read_as_they_were_written() -> None:
     found = scores(confusion_matrix(PREDICTION, TARGET, 4), LABELS)
     assert scores_from_json({**json.loads(json.dumps(found.as_json())), "images": 1}) == found
+    of_an_earlier_version = {name: value for name, value in found.as_json().items() if name != "false_alarms"}
+    assert scores_from_json(of_an_earlier_version) == found
     with pytest.raises(KeyError):
         scores_from_json({"mDice": 1.0})

@@ -33,6 +33,11 @@ def test_the_table_lists_absent_labels_too() -> None:
     text = as_text(scores_table(SCORES, "title"))
     for words in ("title", "cat", "1.0000", "dog", "absent", "average over labels"):
         assert words in text
+    assert "false alarms" not in text
+    text = as_text(scores_table(scores(torch.tensor([[90, 0, 1234], [0, 10, 0], [0, 0, 0]]), LABELS)))
+    row = next(line for line in text.splitlines() if "dog" in line)
+    assert row.count("absent") == 2
+    assert "0, false alarms: 1,234" in row
 
 
 def test_curves_are_drawn_from_the_journal(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ class TrainingData:
     skipped: one message for each file that was left out when they were looked through.
     new: the samples of `train` that show labels new to a network that knows others of them already.
     scorable: whether `val` shows a label that scores count; else they cannot tell one network from another.
+    shown_labels: how many labels `val` shows, background included; None as long as nobody has looked.
     """
 
     train: Subset
@@ -58,6 +59,12 @@ class TrainingData:
     skipped: tuple[str, ...] = ()
     new: tuple[int, ...] = ()
     scorable: bool = True
+    shown_labels: int | None = None
+
+    @property
+    def labels_in_mean(self) -> int:
+        """How many labels the means of validation scores are taken over, background included."""
+        return len(self.train.labels) if self.shown_labels is None else self.shown_labels
 
 
 def open_training(

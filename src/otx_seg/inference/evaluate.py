@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,10 +25,14 @@ from otx_seg.runtime.masks import mask_at
 from otx_seg.runtime.predictor import Predictor, predict_mask
 from otx_seg.runtime.sliding_window import SlidingWindow
 
+logger = logging.getLogger(__name__)
+
 _MASK_THREADS = 2
 """Threads that turn probabilities into masks while the network works on the next batch."""
 
 _PIXELS_AT_ONCE = 1 << 24
+
+_NAMES = 10  # of labels, in a message
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,21 @@ def evaluate(
     else:
         confusion = _confusion_of_whole_images(timed, subset, window, views, progress)
     seconds = stopwatch.seconds() / len(subset)
-    return Evaluation(scores(confusion, predictor.labels), seconds, len(subset), window, views)
+    found = scores(confusion, predictor.labels)
+    _tell_nothing_to_score(found, predictor.labels, subset)
+    return Evaluation(found, seconds, len(subset), window, views)
+
+
+def _tell_nothing_to_score(found: Scores, labels: Labels, subset: Subset) -> None:
+    names = [labels.names[index] for index in labels.foreground]
+    if not any(name in found.per_label for name in names):
+        shown = ", ".join(names[:_NAMES]) + (", ..." if len(names) > _NAMES else "")
+        logger.warning(
+            "%s: the masks show none of %s; there is nothing to take a Dice average of, its 0 says nothing: evaluate "
+            "on images that show them",
+            subset.root,
+            shown,
+        )
 
 
 def confusion_of(

@@ -2,6 +2,10 @@
 
 With I the pixels on which truth and prediction agree on a label, T its pixels in the truth and P its pixels in the
 prediction, Dice = 2 I / (T + P) and IoU = I / (T + P - I). All sums run over a whole data set before any division.
+
+A label without true pixels (T = 0) has no score: Dice and IoU would be undefined for P = 0 and 0 for any P > 0, so that
+one wrong pixel would move every mean. Pixels taken for it are its false alarms. Where they truly are, they count:
+against the label they belong to, and in the pixel accuracy.
 """
 
 from __future__ import annotations
@@ -44,7 +48,7 @@ def confusion_matrix(prediction: Tensor, target: Tensor, classes: int) -> Tensor
 
 @dataclass(frozen=True)
 class LabelScore:
-    """The scores of one label; `dice` and `iou` are 0..1."""
+    """The scores of one label that the truth shows; `dice` and `iou` are 0..1."""
 
     dice: float
     iou: float
@@ -57,12 +61,13 @@ class Scores:
     """How well predictions agree with the truth; every score is 0..1.
 
     Attributes:
-        dice_average: mean Dice of the labels other than background that occur in truth or prediction; 0.0 if none does.
+        dice_average: mean Dice of the labels other than background that have true pixels; 0.0 if none has.
         m_dice: the same mean with background among the labels.
-        m_iou: mean IoU of the labels that occur, background among them.
+        m_iou: mean IoU of the labels that have true pixels, background among them.
         pixel_accuracy: share of the counted pixels with the right label.
-        per_label: scores by label name, only labels that occur, in label order.
-        absent: names of the labels that occur neither in truth nor in prediction; they enter no mean.
+        per_label: scores by label name, only labels that have true pixels, in label order.
+        absent: names of the labels without true pixels, in label order; they enter no mean.
+        false_alarms: of those of them that were predicted, the number of pixels.
     """
 
     dice_average: float
@@ -71,6 +76,7 @@ class Scores:
     pixel_accuracy: float
     per_label: dict[str, LabelScore]
     absent: tuple[str, ...]
+    false_alarms: dict[str, int]
 
     def as_json(self) -> dict[str, Any]:
         """Plain numbers under the keys that ``performance.json`` uses."""
@@ -81,11 +87,13 @@ class Scores:
             "aAcc": self.pixel_accuracy,
             "per_label": {name: asdict(score) for name, score in self.per_label.items()},
             "absent_labels": list(self.absent),
+            "false_alarms": self.false_alarms,
         }
 
 
 def scores_from_json(content: dict[str, Any]) -> Scores:
-    """What `Scores.as_json` gave; further keys are left out of account.
+    """What `Scores.as_json` gave; further keys are left out of account. Without false alarms, it is of a version that
+    counted labels with false alarms as 0: its numbers stay as they are.
 
     Raises:
         KeyError, TypeError: it is something else.
@@ -97,6 +105,7 @@ def scores_from_json(content: dict[str, Any]) -> Scores:
         pixel_accuracy=content["aAcc"],
         per_label={name: LabelScore(**values) for name, values in content["per_label"].items()},
         absent=tuple(content["absent_labels"]),
+        false_alarms=content.get("false_alarms", {}),
     )
 
 
@@ -118,7 +127,7 @@ def scores(confusion: Tensor, labels: Labels) -> Scores:
     per_label = {
         name: LabelScore(2 * i / (t + p), i / (t + p - i), t, p)
         for name, i, t, p in zip(labels.names, agreed, true, predicted, strict=True)
-        if t + p > 0
+        if t > 0
     }
     foreground = {labels.names[index] for index in labels.foreground}
     total = sum(true)
@@ -128,7 +137,8 @@ def scores(confusion: Tensor, labels: Labels) -> Scores:
         m_iou=_mean(score.iou for score in per_label.values()),
         pixel_accuracy=sum(agreed) / total if total else 0.0,
         per_label=per_label,
-        absent=tuple(name for name in labels.names if name not in per_label),
+        absent=tuple(name for name, t in zip(labels.names, true, strict=True) if not t),
+        false_alarms={name: p for name, t, p in zip(labels.names, true, predicted, strict=True) if p and not t},
     )
 
 

@@ -33,12 +33,14 @@ def models_table(models: Iterable[tuple[str, float, float, int, float]], title: 
 
 
 def scores_table(scores: Scores, title: str | None = None) -> Table:
-    """One row per label, absent ones included, then the averages."""
+    """One row per label, absent ones with their false alarms included, then the averages."""
     rows: list[tuple[object, ...]] = [
         (name, f"{score.dice:.4f}", f"{score.iou:.4f}", f"{score.pixels_true:,}")
         for name, score in scores.per_label.items()
     ]
-    rows += [(name, "absent", "absent", "0") for name in scores.absent]
+    for name in scores.absent:
+        alarms = scores.false_alarms.get(name)
+        rows.append((name, "absent", "absent", f"0, false alarms: {alarms:,}" if alarms else "0"))
     made = table(("label", "Dice", "IoU", "pixels"), rows, title)
     made.add_section()
     made.add_row("average over labels (without background)", f"{scores.dice_average:.4f}", "", "")

@@ -63,6 +63,9 @@ def restore_state(training: Training, state: dict[str, Any]) -> None:
         part.load_state_dict(state[name])
     training.position = Position(**state["position"])
     training.selection.best_confusion = state["best_confusion"]
+    best = training.selection.best()
+    if best is not None:  # a checkpoint of an earlier version may hold a score of another rule
+        training.position.best_score = best.dice_average
     training.selection.pace.duration_s = training.position.validation_s
     restore_random_state(state["random"])
 

@@ -22,7 +22,7 @@ def test_a_run_that_goes_on_says_where_and_warns_of_other_processes(messages: An
 
 def test_labels_that_were_not_learned_are_named(messages: Any) -> None:
     found, missed, guessed = LabelScore(0.5, 0.3, 10, 12), LabelScore(0.0, 0.0, 7, 0), LabelScore(0.0, 0.0, 7, 3)
-    tell_unlearned(Scores(0.25, 0.25, 0.15, 0.5, {"cat": found, "dog": guessed}, ("cow",)))
+    tell_unlearned(Scores(0.25, 0.25, 0.15, 0.5, {"cat": found, "dog": guessed}, ("cow",), {"cow": 2}))
     assert not messages.text
-    tell_unlearned(Scores(0.25, 0.25, 0.15, 0.5, {"cat": found, "dog": missed}, ("cow",)))
+    tell_unlearned(Scores(0.25, 0.25, 0.15, 0.5, {"cat": found, "dog": missed}, ("cow",), {}))
     assert "no pixel of the validation images was taken for dog: train longer" in messages.text

@@ -60,7 +60,7 @@ def settle_length(
     early = first_outcome()
     if early is None or _WORTH_A_LOOK * early.share > halving.rungs[0]:
         return halving
-    if not has_learned(early.score, len(data.train.labels)):
+    if not has_learned(early.score, data.labels_in_mean):
         return halving  # what nobody has learned by then tells nobody apart
     return replace(halving, rungs=(early.share, *halving.rungs), looks=True)
 
@@ -77,7 +77,7 @@ def _too_short(plan: Plan, data: TrainingData, share: float, steps: int, outcome
     ways = " or ".join(ways_to_longer_trials(plan, data, needed, made / share))
     why = "the %d steps after which trials can be compared take %.0f %% of this training, too much for two of them"
     what = (steps, 100 * needed, ways)
-    if has_learned(outcome.score, len(data.train.labels)):
+    if has_learned(outcome.score, data.labels_in_mean):
         logger.warning(f"no search: {why}; give it %s. Going on with the values as they are", *what)
         return Halving(1, (share,))
     logger.warning(
@@ -112,6 +112,6 @@ def has_learned(score: float | None, labels: int) -> bool:
 
     Args:
         score: mDice, background included.
-        labels: how many there are, background included.
+        labels: how many the mean is taken over, background included.
     """
     return score is not None and score > 1.0 / labels + _CLEARLY

@@ -216,7 +216,7 @@ class Search:
         return left[0]
 
     def _choose(self, scores: dict[int, float], count: int, share: float) -> list[int]:
-        labels = len(self.ground.data.train.labels)
+        labels = self.ground.data.labels_in_mean
         return chosen(without_idle_start(scores, labels, self.study.starts_outside), count, share)
 
     def _reach(self, rung: int, numbers: list[int]) -> dict[int, Outcome]:

@@ -107,7 +107,9 @@ def check_data(plan: Plan, data: TrainingData, progress: Progress | None) -> tup
     if data.unlabelled is not None:
         unlabelled, skipped = _checked_unlabelled(data.unlabelled, (data.train, data.val), progress)
         data = replace(data, unlabelled=unlabelled, skipped=data.skipped + skipped)
-    return replace(data, new=find_new(data, report, plan.known), scorable=scorable), report
+    shown = sum(1 for pixels in of_validation.pixels_per_label if pixels)
+    new = find_new(data, report, plan.known)
+    return replace(data, new=new, scorable=scorable, shown_labels=shown), report
 
 
 def _sound(name: str, subset: Subset, progress: Progress | None) -> tuple[Subset, ScanReport, tuple[str, ...]]:

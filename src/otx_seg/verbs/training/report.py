@@ -110,7 +110,7 @@ def finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: 
 
 def tell_unlearned(scores: Scores) -> None:
     """Warn of the labels that a network never answers with, though the validation images show them."""
-    missed = [name for name, score in scores.per_label.items() if score.pixels_true and not score.pixels_predicted]
+    missed = [name for name, score in scores.per_label.items() if not score.pixels_predicted]
     if missed:
         logger.warning(
             "no pixel of the validation images was taken for %s: train longer, with a larger "
