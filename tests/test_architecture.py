@@ -180,6 +180,32 @@ def test_every_module_says_what_it_is_and_stays_small() -> None:
             assert module.__doc__, f"{name} has no docstring"
 
 
+def calls(path: Path) -> set[str]:
+    """Whatever is called in a file, as it stands there, such as ``json.loads``."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+
+
+def test_what_is_printed_goes_one_way() -> None:
+    own = {
+        "runtime/terminal.py": "print",  # which escapes what a terminal would obey
+        "report/console.py": "Console",
+        "deployment/benchmark/worker.py": "print",  # lines of JSON, to the process that started it
+        "deployment/benchmark/worker_process.py": "print",
+    }
+    for path in SOURCE.rglob("*.py"):
+        name = path.relative_to(SOURCE).as_posix()
+        printing = calls(path) & {
+            "print",
+            "click.echo",
+            "click.secho",
+            "Console",
+            "sys.stdout.write",
+            "sys.stderr.write",
+        }
+        assert printing <= {own.get(name)}, name
+
+
 def test_the_template_files_are_those_listed() -> None:
     for summary in find_templates():
         assert find_template_file(summary.name) == summary.path

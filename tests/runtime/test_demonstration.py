@@ -117,11 +117,10 @@ def test_the_network_is_run_before_frames_are_timed(predictor: OpenVinoPredictor
 
 def test_the_outcome_in_words(tmp_path: Path) -> None:
     shown = Shown(frames=30, seconds=2.0, milliseconds=72.61)
-    assert (
-        in_words(shown, None)
-        == "Frames: 30, 15.0 per second with reading and drawing; 72.6 ms from frame to mask on average"
-    )
-    figures, where = in_words(shown, tmp_path).splitlines()
+    assert in_words(shown, None) == [
+        "Frames: 30, 15.0 per second with reading and drawing; 72.6 ms from frame to mask on average"
+    ]
+    figures, where = in_words(shown, tmp_path)
     assert "with reading and drawing and writing" not in figures
     assert "15.0 per second with reading, drawing and writing; 72.6 ms" in figures
     assert where == f"Masks: {tmp_path}, overlays: {tmp_path / 'overlays'}"

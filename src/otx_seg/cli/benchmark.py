@@ -66,6 +66,7 @@ def command(as_json: bool, **arguments: Any) -> None:
     processor has it. The models take turns on the CPU, each in a process of its own.
     """
     from otx_seg.cli.screen import counting, prepare_screen, results
+    from otx_seg.runtime.terminal import say_json
 
     prepare_screen()
     from otx_seg.report.benchmark_table import benchmark_table
@@ -74,7 +75,7 @@ def command(as_json: bool, **arguments: Any) -> None:
     with counting("measuring") as advance:
         result = benchmark(progress=lambda stage, done, total: advance(done, total), **arguments)
     if as_json:
-        results.print_json(data=result.as_json())
+        say_json(result.as_json())
         return
     results.print(benchmark_table(result.measurements, result.title))
     results.print(f"Chart: {result.chart}", soft_wrap=True)

@@ -39,6 +39,7 @@ def command(as_json: bool, **arguments: Any) -> None:
     Exits with 0 if the data can be used, be there warnings or not, and with 3 if not.
     """
     from otx_seg.cli.screen import counting, prepare_screen, results
+    from otx_seg.runtime.terminal import say_json
 
     prepare_screen()
     from rich.text import Text
@@ -50,7 +51,7 @@ def command(as_json: bool, **arguments: Any) -> None:
     with counting("checking") as advance:
         result = check(progress=lambda what, done, total: advance(done, total), **arguments)
     if as_json:
-        results.print_json(data=result.as_json())
+        say_json(result.as_json())
     else:
         for part in check_parts(result):
             results.print(part, soft_wrap=isinstance(part, Text))

@@ -54,4 +54,5 @@ def command(source: str | None, **arguments: Any) -> None:
     with counting("frames") as advance:
         shown = demo(source, progress=advance, **arguments)
     output = arguments["output"]
-    results.print(in_words(shown, None if output is None else Path(output)), soft_wrap=True)
+    for line in in_words(shown, None if output is None else Path(output)):
+        results.print(line, soft_wrap=True)

@@ -35,6 +35,7 @@ def command(as_json: bool, **arguments: Any) -> None:
     TEMPLATE is read from the weights; naming it makes the command check it.
     """
     from otx_seg.cli.screen import counting, prepare_screen, results
+    from otx_seg.runtime.terminal import say_json
 
     prepare_screen()
     from otx_seg.report.tables import scores_table
@@ -44,7 +45,7 @@ def command(as_json: bool, **arguments: Any) -> None:
     with counting("evaluating") as advance:
         result = evaluate(arguments.pop("test_data_roots"), progress=advance, **arguments)
     if as_json:
-        results.print_json(data=result.as_json())
+        say_json(result.as_json())
         return
     results.print(scores_table(result.scores, count(result.images, "image")))
     results.print(f"{1000 * result.seconds_per_image:.1f} ms per image in the network")

@@ -9,6 +9,7 @@ import click
 
 from otx_seg.cli.verb import Verb
 from otx_seg.errors import UsageError
+from otx_seg.runtime.terminal import say, say_json
 from otx_seg.template import find_template_file, find_templates
 
 
@@ -28,46 +29,42 @@ def command(template: str | None, backbone: Literal["mmseg", "otx"] | None, as_j
     if template is not None and backbone is not None:
         raise UsageError("--template and --backbone list different things: leave one of them out")
     if backbone is not None:
-        click.echo(_backbones(backbone, as_json))
+        _show_backbones(backbone, as_json)
+    elif template is not None:
+        _show_one(template, as_json)
     else:
-        click.echo(_one(template, as_json) if template is not None else _all(as_json))
+        _show_all(as_json)
 
 
-def _all(as_json: bool) -> str:
+def _show_all(as_json: bool) -> None:
     columns = ("name", "id", "category", "gigaflops", "parameter_count", "size_mb")
     found = find_templates()
     if as_json:
-        import json
-
-        return json.dumps(
-            [{column: getattr(item, column) for column in (*columns, "default", "summary")} for item in found], indent=2
-        )
+        say_json([{column: getattr(item, column) for column in (*columns, "default", "summary")} for item in found])
+        return
     rows = [("NAME", "ID", "CATEGORY", "GFLOPs", "PARAMETERS", "MB")]
     for item in found:
         name = f"{item.name} (default)" if item.default else item.name
         numbers = (f"{item.gigaflops:.2f}", f"{item.parameter_count:,}", f"{item.size_mb:.2f}")
         rows.append((name, item.id, item.category, *numbers))
     widths = [max(len(row[column]) for row in rows) for column in range(len(columns))]
-    lines = []
     for row in rows:
         texts = [cell.ljust(width) for cell, width in zip(row[:3], widths[:3], strict=True)]
         numbers_right = [cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True)]
-        lines.append("  ".join(texts + numbers_right).rstrip())
-    return "\n".join(lines)
+        say("  ".join(texts + numbers_right).rstrip())
 
 
-def _one(name: str, as_json: bool) -> str:
+def _show_one(name: str, as_json: bool) -> None:
     from otx_seg.cli.parameters import describe_parameters
     from otx_seg.template import list_parameters, list_settings, load
 
     template = load(name)
     parameters = list_parameters(template)
     if as_json:
-        import json
-
         listed = {"parameters": parameters, "settings": list_settings(template)}
         described = {name: [item.as_json() for item in items] for name, items in listed.items()}
-        return json.dumps({**template.as_dict(), **described}, indent=2)
+        say_json({**template.as_dict(), **described})
+        return
     lines = [
         f"{template.name} ({template.id})",
         template.summary,
@@ -77,18 +74,17 @@ def _one(name: str, as_json: bool) -> str:
     ]
     settable = "Parameters, set with `params --NAME VALUE` behind a command's other arguments:"
     fixed = f"Settings, changed in a copy of {find_template_file(name)}:"
-    lines += [describe_parameters(parameters, settable), "", describe_parameters(list_settings(template), fixed, "")]
-    return "\n".join(lines)
+    lines += [*describe_parameters(parameters, settable), "", *describe_parameters(list_settings(template), fixed, "")]
+    say(*lines)
 
 
-def _backbones(family: Literal["mmseg", "otx"], as_json: bool) -> str:
+def _show_backbones(family: Literal["mmseg", "otx"], as_json: bool) -> None:
     from otx_seg.models.backbones import list_backbones
 
     found = list_backbones(family)
     if as_json:
-        import json
-
-        return json.dumps([backbone.as_json() for backbone in found], indent=2)
+        say_json([backbone.as_json() for backbone in found])
+        return
     lines = []
     for backbone in found:
         lines.append(backbone.type)
@@ -102,4 +98,4 @@ def _backbones(family: Literal["mmseg", "otx"], as_json: bool) -> str:
                 lines += textwrap.wrap(text, 110, initial_indent="  ", subsequent_indent="      ")
     lines += ["", "Into a template with `otx build --backbone NAME`: a known good one, a type that needs nothing,"]
     lines.append("or a YAML file with the type and its arguments.")
-    return "\n".join(lines)
+    say(*lines)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import logging
 import os
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import click
 
 from otx_seg.errors import OtxError
+from otx_seg.runtime.terminal import as_message, prepare_streams, read_names_as_utf8, say
 from otx_seg.verbs.interruption import interruptions_as_such
 
 VERBS = {
@@ -78,12 +80,15 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed while working, 2 wrong usage, 3 unusable data."""
     try:
         with interruptions_as_such():
+            if arguments is None:
+                read_names_as_utf8()
+            prepare_streams()
             cli.main(arguments, standalone_mode=False)
         sys.exit(0)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:
-        error.show()
+        _show_wrong_usage(error)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted", 1, KeyboardInterrupt())
@@ -105,6 +110,13 @@ def main(arguments: list[str] | None = None) -> None:
         _fail_unexpectedly(error)
 
 
+def _show_wrong_usage(error: click.ClickException) -> None:
+    """What click says, with the words of the command line in it made printable."""
+    told, reason = io.StringIO(), error.format_message()
+    error.show(told)
+    say(*told.getvalue().rstrip("\n").replace(reason, as_message(reason)).split("\n"), error=True)
+
+
 def _fail(message: str, exit_code: int, error: BaseException) -> None:
     if "OTX_SEG_LAUNCH" in os.environ:
         from otx_seg.verbs.launch.launched import note_failure
@@ -112,9 +124,7 @@ def _fail(message: str, exit_code: int, error: BaseException) -> None:
         if note_failure(message, exit_code, error):  # of several processes that fail, only one is to be heard
             logging.shutdown()
             sys.exit(exit_code)
-    # Messages may hold a user's path in any encoding; one that cannot be shown must not become a second error.
-    encoding = sys.stderr.encoding or "utf-8"
-    click.echo(f"Error: {message}".encode(encoding, "backslashreplace").decode(encoding), err=True)
+    say(f"Error: {message}", error=True)
     logging.shutdown()
     sys.exit(exit_code)
 

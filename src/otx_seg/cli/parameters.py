@@ -12,6 +12,7 @@ import click
 
 from otx_seg.cli.verb import Verb
 from otx_seg.errors import UsageError
+from otx_seg.runtime.terminal import say
 
 WORD = "params"
 
@@ -29,7 +30,7 @@ class ParametersCommand(Verb):
         before, after = self._split(args)
         if after is not None and any(word in ("-h", "--help") for word in after):
             named = self.make_parser(ctx).parse_args(list(before))[0].get("template")
-            click.echo(_list_parameters(named if isinstance(named, str) else None, ctx.command.name or ""))
+            say(*_list_parameters(named if isinstance(named, str) else None, ctx.command.name or ""))
             ctx.exit()
         rest = super().parse_args(ctx, before)
         ctx.params["parameters"] = parse_parameters(after or [])
@@ -101,7 +102,7 @@ def as_words(command: click.Command, arguments: dict[str, Any]) -> list[str]:
     return [*words, *([WORD] if changes else []), *(f"--{name}={value}" for name, value in changes.items())]
 
 
-def _list_parameters(template: str | None, verb: str) -> str:
+def _list_parameters(template: str | None, verb: str) -> list[str]:
     from otx_seg import template as templates
 
     chosen = templates.load(template or templates.default_template())
@@ -109,8 +110,8 @@ def _list_parameters(template: str | None, verb: str) -> str:
     return describe_parameters(templates.list_parameters(chosen, verb), heading)
 
 
-def describe_parameters(parameters: list[Any], heading: str, dashes: str = "--") -> str:
-    """All parameters with value, type, range and meaning, as text."""
+def describe_parameters(parameters: list[Any], heading: str, dashes: str = "--") -> list[str]:
+    """All parameters with value, type, range and meaning, in lines."""
     lines, group = [heading, ""], ""
     for parameter in parameters:
         if parameter.group != group:
@@ -119,4 +120,4 @@ def describe_parameters(parameters: list[Any], heading: str, dashes: str = "--")
         possible = f", {parameter.possible}" if parameter.possible else ""
         lines.append(f"  {dashes}{parameter.name}  [{parameter.value}]  {parameter.kind}{possible}")
         lines.append(f"      {parameter.meaning}")
-    return "\n".join(lines)
+    return lines

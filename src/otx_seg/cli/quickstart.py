@@ -19,6 +19,7 @@ def command(output: str | None, overwrite: bool, minutes: float) -> None:
     Needs no data, no network and no GPU.
     """
     from otx_seg.cli.screen import messages, prepare_screen, results
+    from otx_seg.runtime.terminal import say
 
     prepare_screen()
     from otx_seg.report.progress import TrainingDisplay
@@ -39,11 +40,10 @@ def command(output: str | None, overwrite: bool, minutes: float) -> None:
     ]
     results.print(models_table(rows, f"{TEMPLATE} on drawn data"))
     results.print(f"Images, truth and predictions: {result.picture}", soft_wrap=True)
-    results.print(
-        "\nThe same on your own data, a folder of images and masks in one of the usual formats:\n"
-        "  otx check --data-roots FOLDER\n"
-        "  otx run --train-data-roots FOLDER params --learning_parameters.max_minutes=30\n"
+    say(
+        "",
+        "The same on your own data, a folder of images and masks in one of the usual formats:",
+        "  otx check --data-roots FOLDER",
+        "  otx run --train-data-roots FOLDER params --learning_parameters.max_minutes=30",
         "It sets images aside to measure on; otx run --help says more.",
-        soft_wrap=True,
-        highlight=False,
     )

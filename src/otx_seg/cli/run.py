@@ -48,6 +48,7 @@ def command(as_json: bool, **arguments: Any) -> None:
     on where it stopped. Template and params are as for `otx train`, which chooses what is left open.
     """
     from otx_seg.cli.screen import messages, prepare_screen, results
+    from otx_seg.runtime.terminal import say_json
 
     prepare_screen()
     from otx_seg.report.progress import TrainingDisplay
@@ -58,7 +59,7 @@ def command(as_json: bool, **arguments: Any) -> None:
         shown=lambda: TrainingDisplay(messages), say=lambda text: messages.rule(text, align="left"), **arguments
     )
     if as_json:
-        results.print_json(data=result.as_json())
+        say_json(result.as_json())
         return
     rows = [(model.name, model.dice, model.m_iou, model.size, model.latency) for model in result.models]
     results.print(models_table(rows, f"{result.template}, {result.images} images"))

@@ -7,14 +7,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from otx_seg.report.console import PlainConsole
 from otx_seg.workspace.logs import ROOT
 
-# Without markup: labels and paths may hold [brackets] and :colons: that are meant as they are.
-results = Console(markup=False, emoji=False)
-messages = Console(stderr=True, highlight=False, markup=False, emoji=False)
+results = PlainConsole()
+messages = PlainConsole(stderr=True, highlight=False)
 
 
 class _ScreenHandler(logging.Handler):
@@ -23,7 +22,7 @@ class _ScreenHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         style = "yellow" if record.levelno >= logging.WARNING else None
         prefix = "Warning: " if record.levelno >= logging.WARNING else ""
-        messages.print(prefix + record.getMessage(), style=style, markup=False, soft_wrap=True)
+        messages.print(prefix + record.getMessage(), style=style, soft_wrap=True)
 
 
 def prepare_screen() -> None:
@@ -33,13 +32,14 @@ def prepare_screen() -> None:
     if not any(isinstance(handler, _ScreenHandler) for handler in logger.handlers):
         logger.addHandler(_ScreenHandler())
     warnings.filterwarnings("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())  # else Python prints what no one takes
 
 
 @contextmanager
 def counting(text: str) -> Iterator[Callable[..., None]]:
     """A bar that counts: call the yielded function with the number done and, if it is known, the number to do."""
     progress = Progress(
-        TextColumn(text),
+        TextColumn(text, markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),

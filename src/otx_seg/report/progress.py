@@ -47,7 +47,11 @@ class TrainingDisplay:
         )
         self.task: TaskID | None = None
         self.scan = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console, disable=not self.live
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            console=console,
+            disable=not self.live,
         )
         self.scan_task: TaskID | None = None
         self.best = "-"

@@ -6,8 +6,9 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
+
+from otx_seg.report.console import PlainConsole
 
 if TYPE_CHECKING:  # needs torch, which tables do not
     from otx_seg.metrics.confusion import Scores
@@ -51,7 +52,7 @@ def scores_table(scores: Scores, title: str | None = None) -> Table:
 
 def as_text(*renderables: object) -> str:
     """What rich would print, as plain text 100 columns wide."""
-    console = Console(file=io.StringIO(), width=100, color_system=None, markup=False, emoji=False)
+    console = PlainConsole(file=io.StringIO(), width=100, color_system=None)
     for renderable in renderables:
         console.print(renderable)
     assert isinstance(console.file, io.StringIO)

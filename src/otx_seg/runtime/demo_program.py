@@ -7,6 +7,7 @@ import functools
 import logging
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from otx_seg.errors import OtxError
 from otx_seg.runtime.demonstration import Show, Shown, demonstrate
@@ -14,6 +15,7 @@ from otx_seg.runtime.handed_over import open_handed_over
 from otx_seg.runtime.pipeline import in_turn, side_by_side
 from otx_seg.runtime.result_files import OVERLAYS
 from otx_seg.runtime.streams import open_stream
+from otx_seg.runtime.terminal import prepare_streams, read_names_as_utf8, say
 
 
 def main(model: Path, arguments: list[str] | None = None) -> int:
@@ -26,24 +28,33 @@ def main(model: Path, arguments: list[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 failed while working, 2 wrong usage, 3 unusable data.
     """
+    if arguments is None:
+        read_names_as_utf8()
+    prepare_streams()
     given = _parser(model).parse_args(arguments)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.basicConfig(handlers=[_Messages(logging.WARNING)])
     try:
         stream = open_stream(given.input)
         predictor = open_handed_over(given.models, given.device)
         way = side_by_side if given.inference_type == "async" else in_turn
         show = Show(window=not given.no_show, output=given.output, overwrite=given.overwrite, loop=given.loop)
-        print(in_words(demonstrate(stream, functools.partial(way, predictor), predictor.labels, show), given.output))
+        shown = demonstrate(stream, functools.partial(way, predictor), predictor.labels, show)
+        say(*in_words(shown, given.output))
     except OtxError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        say(f"Error: {error}", error=True)
         return error.exit_code
     except KeyboardInterrupt:
-        print("Error: interrupted", file=sys.stderr)
+        say("Error: interrupted", error=True)
         return 1
     return 0
 
 
-def in_words(shown: Shown, output: Path | None) -> str:
+class _Messages(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage(), error=True)
+
+
+def in_words(shown: Shown, output: Path | None) -> list[str]:
     """How many frames there were, how fast, what these figures contain, and where the results are, in lines."""
     work = "reading and drawing" if output is None else "reading, drawing and writing"
     lines = [
@@ -52,11 +63,18 @@ def in_words(shown: Shown, output: Path | None) -> str:
     ]
     if output is not None:
         lines.append(f"Masks: {output}, overlays: {output / OVERLAYS}")
-    return "\n".join(lines)
+    return lines
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        say(f"Error: {message}", error=True)
+        sys.exit(2)
 
 
 def _parser(model: Path) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         description="Shows what the model makes of images, a video or a camera. In the window, q or ESC stops."
     )
     parser.add_argument(

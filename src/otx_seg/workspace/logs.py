@@ -12,6 +12,7 @@ except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
 from otx_seg.errors import DataError, UsageError
+from otx_seg.runtime.terminal import as_entry
 from otx_seg.workspace.run_folder import RunFolder
 
 ROOT = "otx_seg"
@@ -58,7 +59,7 @@ def _remove(run: RunFolder) -> None:
 
 def _open_log(run: RunFolder, alone: bool) -> logging.FileHandler:
     run.log.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(run.log, encoding="utf-8")
+    handler = logging.FileHandler(run.log, encoding="utf-8", errors="backslashreplace")
     if alone and _is_locked(handler):
         handler.close()
         raise UsageError(
@@ -67,11 +68,16 @@ def _open_log(run: RunFolder, alone: bool) -> logging.FileHandler:
     return handler
 
 
+class _Entries(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return as_entry(super().format(record))
+
+
 @contextmanager
 def _logging_to(handler: logging.FileHandler) -> Iterator[Callable[[str], None]]:
     # A full disk is told once, by what failed to write its result; a log that fails too must not add a traceback.
     handler.handleError = lambda record: None  # type: ignore[method-assign]
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_Entries("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger(ROOT)
     root.addHandler(handler)
     level = root.level
