@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import csv
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from otx_seg.datasets import open_folder
@@ -177,6 +181,160 @@ def kitti_instances(root: Path) -> None:
         folder.rename(folder.with_name("left_out"))
 
 
+def boxes(name: str) -> list[tuple[str, tuple[int, int, int, int]]]:
+    """`truth` as boxes (left, top, right, bottom), each painted over those before it: cat, background, dog, dog."""
+    number = int(name[-1])
+    return [
+        ("cat", (3 + number, 2, 14, 12)),
+        ("background", (6 + number, 5, 7 + number, 6)),
+        ("dog", (0, 8, WIDTH, 9)),
+        ("dog", (20, 14, WIDTH, HEIGHT)),
+    ]
+
+
+def corners(box: tuple[int, int, int, int]) -> list[list[int]]:
+    left, top, right, bottom = box
+    return [[left, top], [right, top], [right, bottom], [left, bottom]]
+
+
+def base64_png(mask: NDArray) -> bytes:
+    return base64.b64encode(cv2.imencode(".png", mask.astype(np.uint8))[1].tobytes())
+
+
+def yolo(root: Path, images: str, names: object = NAMES, texts: str | None = None) -> None:
+    for name, subset in SUBSET_OF.items():
+        put(root / images.format(subset) / f"{name}.png", image(name))
+        lines = (
+            " ".join(map(str, [NAMES.index(label), *(np.array(corners(box)) / (WIDTH, HEIGHT)).ravel().tolist()]))
+            for label, box in boxes(name)
+        )
+        path = root / (texts or images.replace("images", "labels")).format(subset) / f"{name}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines))
+    described = {"path": "/content/datasets/x", "train": images.format("train"), "val": images.format("val")}
+    described |= {"nc": 3, "names": list(names) if isinstance(names, tuple) else names}
+    (root / "data.yaml").write_text(yaml.safe_dump(described))
+
+
+def labelme_json(root: Path, folder: str = "{}") -> None:
+    for name, subset in SUBSET_OF.items():
+        place = root / folder.format(subset)
+        put(place / f"{name}.png", image(name))
+        (cat, around), (background, pixel), (dog, line), (_, corner) = boxes(name)
+        line_mask = base64_png(np.ones((1, WIDTH))).decode()
+        shapes = [
+            {"label": cat, "points": corners(around), "shape_type": "polygon"},
+            {"label": background, "points": [list(pixel[2:]), list(pixel[:2])], "shape_type": "rectangle"},
+            {"label": dog, "points": [[0, line[1]], [WIDTH - 1, line[1]]], "shape_type": "mask", "mask": line_mask},
+            {"label": dog, "points": corners(corner)},
+        ]
+        content = {"version": "5.2.1", "flags": {}, "shapes": shapes, "imagePath": f"{name}.png", "imageData": None}
+        content |= {"imageHeight": HEIGHT, "imageWidth": WIDTH}
+        (place / f"{name}.json").write_text(json.dumps(content))
+
+
+def brush_code(mask: NDArray) -> list[int]:
+    """As Label Studio's brush writes it: runs of values of red, green, blue and alpha."""
+    values = np.repeat(mask.astype(np.uint8).ravel() * 255, 4)
+    ends = [*(np.flatnonzero(np.diff(values)) + 1).tolist(), values.size]
+    bits = f"{values.size:032b}{7:05b}{2:04b}{4:04b}{9:04b}{15:04b}"
+    start = 0
+    for end in ends:
+        if end - start <= 8:  # value by value
+            bits += f"0{0:02b}{end - start - 1:03b}" + "".join(f"{value:08b}" for value in values[start:end])
+        else:
+            bits += f"1{3:02b}{end - start - 1:016b}{values[start]:08b}"
+        start = end
+    bits += "0" * (-len(bits) % 8)
+    return [int(bits[place : place + 8], 2) for place in range(0, len(bits), 8)]
+
+
+def label_studio(root: Path, shortened: bool = False) -> None:
+    for subset in ("train", "val"):
+        tasks = []
+        for name in (name for name in SUBSET_OF if SUBSET_OF[name] == subset):
+            put(root / subset / "images" / f"{name}.png", image(name))
+            (cat, around), (background, pixel), (dog, _), _ = boxes(name)
+            left, top, right, bottom = np.array(around) / (WIDTH, HEIGHT, WIDTH, HEIGHT) * 100
+            box = {"x": left, "y": top, "width": right - left, "height": bottom - top, "rotation": 0}
+            points = (np.array(corners(pixel)) / (WIDTH, HEIGHT) * 100).tolist()
+            drawn = truth(name) == 2
+            values = [
+                {**box, "rectanglelabels": [cat]},
+                {"points": points, "closed": True, "polygonlabels": [background]},
+                {"format": "rle", "rle": brush_code(drawn), "brushlabels": [dog]},
+            ]
+            size = {"original_width": WIDTH, "original_height": HEIGHT, "image_rotation": 0}
+            where = f"/data/upload/1/0a1b2c3d-{name}.png"
+            if shortened:
+                tasks.append({"id": 1, "image": where, "tag": [{**size, **value} for value in values], "annotator": 1})
+                continue
+            results = [{"id": str(place), **size, "value": value} for place, value in enumerate(values)]
+            annotations = [
+                {"id": 1, "result": [], "was_cancelled": False},
+                {"id": 2, "result": results, "was_cancelled": False, "ground_truth": False},
+                {"id": 3, "result": [], "was_cancelled": True},
+            ]
+            tasks.append({"id": 1, "annotations": annotations, "data": {"image": where}, "predictions": []})
+        (root / subset / "project-1-at-2023-01-01.json").write_text(json.dumps(tasks))
+
+
+def via(root: Path, kind: str) -> None:
+    for subset in ("train", "val"):
+        entries = {}
+        for name in (name for name in SUBSET_OF if SUBSET_OF[name] == subset):
+            put(root / subset / f"{name}.png", image(name))
+            regions = []
+            for place, (label, box) in enumerate(boxes(name)):
+                left, top, right, bottom = box
+                rect = {"name": "rect", "x": left, "y": top, "width": right - left, "height": bottom - top}
+                xs, ys = zip(*corners(box), strict=True)
+                polygon = {"name": "polygon", "all_points_x": list(xs), "all_points_y": list(ys)}
+                attributes = {"id": str(place), "class": {label: True} if kind == "project" else label}
+                regions.append({"shape_attributes": (rect, polygon)[place % 2], "region_attributes": attributes})
+            numbered = {str(place): region for place, region in enumerate(regions)}
+            entry = {"filename": f"{name}.png", "size": 99, "regions": numbered if kind == "first" else regions}
+            entries[f"{name}.png99"] = {**entry, "file_attributes": {}}
+        if kind == "csv":
+            columns = ["filename", "file_size", "file_attributes", "region_count", "region_id"]
+            with (root / subset / "via_export_csv.csv").open("w", newline="") as file:
+                table = csv.writer(file)
+                table.writerow([*columns, "region_shape_attributes", "region_attributes"])
+                for entry in entries.values():
+                    for place, region in enumerate(entry["regions"]):
+                        cells = (json.dumps(region[f"{part}_attributes"]) for part in ("shape", "region"))
+                        table.writerow([entry["filename"], 99, "{}", 4, place, *cells])
+            continue
+        content = {"_via_settings": {}, "_via_img_metadata": entries} if kind == "project" else entries
+        (root / subset / "via_project.json").write_text(json.dumps(content))
+
+
+def supervisely(root: Path) -> None:
+    classes = [
+        {"title": name, "shape": "any", "color": "#{:02x}{:02X}{:02x}".format(*color)}
+        for name, color in zip(NAMES, COLORS, strict=True)
+    ]
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "meta.json").write_text(json.dumps({"classes": classes, "tags": []}))
+    for name, subset in SUBSET_OF.items():
+        put(root / subset / "img" / f"{name}.png", image(name))
+        (cat, around), (_, pixel), (dog, (left, top, right, bottom)), (_, (x, y, *_)) = boxes(name)
+        bitmap = base64.b64encode(zlib.compress(base64.b64decode(base64_png(np.ones((bottom - top, right - left))))))
+        corner = [[x, y], [WIDTH, HEIGHT]]
+        objects = [
+            {
+                "classTitle": cat,
+                "geometryType": "polygon",
+                "points": {"exterior": corners(around), "interior": [corners(pixel)]},
+            },
+            {"classTitle": dog, "geometryType": "bitmap", "bitmap": {"data": bitmap.decode(), "origin": [left, top]}},
+            {"classTitle": dog, "geometryType": "rectangle", "points": {"exterior": corner, "interior": []}},
+        ]
+        path = root / subset / "ann" / f"{name}.png.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"size": {"height": HEIGHT, "width": WIDTH}, "objects": objects, "tags": []}))
+
+
 WRITERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "common": ("common_semantic_segmentation", common),
     "common in the root": ("common_semantic_segmentation", common_in_the_root),
@@ -191,6 +349,17 @@ WRITERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "cvat": ("cvat", by_datumaro("cvat")),
     "labelme": ("labelme", by_datumaro("label_me")),
     "datumaro": ("datumaro", by_datumaro("datumaro")),
+    "yolo": ("yolo_segmentation", lambda root: yolo(root, "images/{}")),
+    "yolo, subsets first": ("yolo_segmentation", lambda root: yolo(root, "{}/images", dict(enumerate(NAMES)))),
+    "labelme json": ("labelme_json", lambda root: labelme_json(root, "batch 1")),
+    "labelme json in subsets": ("labelme_json", labelme_json),
+    "label studio": ("label_studio", label_studio),
+    "label studio, shortened": ("label_studio", lambda root: label_studio(root, shortened=True)),
+    "via": ("via", lambda root: via(root, "project")),
+    "via, exported": ("via", lambda root: via(root, "export")),
+    "via, first edition": ("via", lambda root: via(root, "first")),
+    "via in a table": ("via", lambda root: via(root, "csv")),
+    "supervisely": ("supervisely", supervisely),
     "ade20k2017": ("ade20k2017", lambda root: ade20k(root, 2017)),
     "ade20k2020": ("ade20k2020", lambda root: ade20k(root, 2020)),
     "mapillary": ("mapillary_vistas", mapillary),
@@ -210,5 +379,5 @@ WRITERS: dict[str, tuple[str, Callable[[Path], None]]] = {
 """By what is written: the format it is to be taken for, and what writes it into an empty folder."""
 
 UNDIVIDED = ("common in the root", "synthia rand", "synthia rand, new", "synthia sf", "synthia al", "folders")
-UNDIVIDED += ("side by side", "side by side below")
+UNDIVIDED += ("side by side", "side by side below", "labelme json")
 """The layouts without subsets."""

@@ -23,7 +23,8 @@ from otx_seg.runtime.images import verify_image
 
 BACKGROUND = "background"
 _FEWEST_NUMBERS = 6  # of a polygon: three points
-_CORNERS = 64  # of the polygon that stands for an ellipse
+_FEWEST_CORNERS = 64  # of the polygon that stands for an ellipse
+_CORNERS_PER_ROOT = 10  # and per square root of its radius, so that it is off by less than a twentieth of a pixel
 
 
 class Outline(NamedTuple):
@@ -122,7 +123,8 @@ def rectangle(left: float, top: float, right: float, bottom: float) -> list[floa
 
 def ellipse(x: float, y: float, x_radius: float, y_radius: float, degrees: float = 0.0) -> list[float]:
     """An ellipse around (x, y) as a polygon, turned clockwise as images are looked at."""
-    angles = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
+    corners = max(_FEWEST_CORNERS, math.ceil(_CORNERS_PER_ROOT * math.sqrt(max(x_radius, y_radius, 0))))
+    angles = np.linspace(0, 2 * np.pi, corners, endpoint=False)
     turn = np.deg2rad(degrees)
     across, down = x_radius * np.cos(angles), y_radius * np.sin(angles)
     xs, ys = x + across * np.cos(turn) - down * np.sin(turn), y + across * np.sin(turn) + down * np.cos(turn)
