@@ -17,6 +17,7 @@ from otx_seg.datasets.problems import (
     percent,
     shared_images,
     size_text,
+    snapped_pixels,
     split_message,
     untrained_labels,
     unvalidated_labels,
@@ -133,6 +134,7 @@ def _file_problems(inspection: Inspection) -> Iterator[Problem]:
     if values:
         what = f"{len(values):,} of {count(total, 'mask')} hold what is no label"
         yield Problem("error", "unknown_mask_values", name, what, *_said_once(values))
+    yield from snapped_pixels(name, inspection.report)
     if sizes:
         what = f"{len(sizes):,} of {count(total, 'mask')} have another size than their image"
         yield Problem("error", "mask_sizes", name, what, *_said_once(sizes))

@@ -23,6 +23,11 @@ def image_stems(folder: Path) -> set[str]:
     return {name[: name.rindex(".")] for name in _names(folder) if is_image_name(name)}
 
 
+def file_names_in(folder: Path) -> list[str]:
+    """The names in a folder that are not hidden, sorted; none of a folder that cannot be read."""
+    return sorted(_names(folder))
+
+
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     """Whether it is one that is not hidden."""
     return entry.name[0] != "." and entry.is_dir()

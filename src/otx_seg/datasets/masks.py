@@ -9,6 +9,9 @@ How a file is to be read is decided for each file by itself, because real data s
 * colour: by the data set's colours (`segmentation_colors`). White is ignored unless it is a label's colour.
   A file with equal channels and no label colour is a grey mask saved as RGB.
 
+Where two labels have colours, values and colours between them (soft edges) count as the nearer one, and in JPEG files
+any colour counts as the nearest label's, as long as most pixels are close to one.
+
 Alpha is dropped. An EXIF rotation in a mask is not applied.
 """
 
@@ -23,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFile
 
+from otx_seg.datasets.snapping import Color, is_two_tone, may_be_soft, nearest_labels
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.runtime.images import UNREADABLE, imdecode, open_header, read_bytes, verify_png
@@ -33,12 +37,13 @@ MAX_LABELS = 254
 SIZE_ADVICE = "save the mask at the image's size"
 """What to do about a mask file of another size than its image."""
 
-Color = tuple[int, int, int]
 _UNKNOWN = 254
 _WHITE = (255, 255, 255)
+_NAMED = 10  # labels named in a message
 _SHOWN = 5  # wrong values or colours named in a message; enough to see the pattern
 _PNG_BIT_DEPTH, _PNG_COLOR_TYPE = 24, 25  # byte positions in a PNG file
 _PNG_GREY, _PNG_RGB = 0, 2
+_LOSSY = ("JPEG", "MPO")
 
 
 class MaskContentError(DataError):
@@ -61,6 +66,7 @@ class MaskCode(NamedTuple):
         void: those of `names` that are no labels to learn: their pixels are ignored.
         instance_bits: how many of the lowest bits of a value number the objects of a label.
         source: name of the file in which the labels stand, for messages.
+        values: the value of each label in index masks, ascending; None: its index.
     """
 
     names: tuple[str, ...]
@@ -68,6 +74,7 @@ class MaskCode(NamedTuple):
     void: tuple[str, ...] = ()
     instance_bits: int = 0
     source: str = "dataset_meta.json"
+    values: tuple[int, ...] | None = None
 
     @property
     def size_advice(self) -> str:
@@ -77,6 +84,10 @@ class MaskCode(NamedTuple):
     def read(self, sample: HasMaskFile) -> NDArray[np.uint8]:
         """`read_mask` of the sample's mask file."""
         return read_mask(sample.mask, self)
+
+    def read_counting(self, sample: HasMaskFile) -> tuple[NDArray[np.uint8], int]:
+        """As `read`, and how many pixels had a value or colour between those of labels and got the nearest one's."""
+        return _read_counting(read_bytes(sample.mask), sample.mask, self)
 
     def verify(self, sample: HasMaskFile) -> None:
         """`verify_mask_file` of the sample's mask file."""
@@ -141,12 +152,20 @@ def stored_mask(path: str | Path) -> StoredMask:
 
 def decode_mask(content: bytes, path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
     """As `read_mask`, from the content of the file."""
-    raw = _decode(content, open_header(content, path), path)
+    return _read_counting(content, path, code)[0]
+
+
+def _read_counting(content: bytes, path: str | Path, code: MaskCode) -> tuple[NDArray[np.uint8], int]:
+    header = open_header(content, path)
+    lossy = header.format in _LOSSY
+    raw = _decode(content, header, path)
+    if lossy and is_two_tone(code.colors):
+        return _snapped(raw.pixels, path, code, lossy)
     if raw.pixels.ndim == 3:
-        return _from_colors(raw.pixels, path, code)
+        return _from_colors(raw.pixels, path, code, lossy)
     if raw.palette is not None and _only_label_colors(raw, code):
-        return _from_colors(raw.palette[:, ::-1][raw.pixels], path, code)
-    return _from_values(raw, path, code)
+        return _from_colors(raw.palette[:, ::-1][raw.pixels], path, code, lossy)
+    return _from_values(raw, path, code, lossy)
 
 
 def _decode(content: bytes, image: ImageFile.ImageFile, path: str | Path) -> StoredMask:
@@ -188,25 +207,38 @@ def _grey_step(image: ImageFile.ImageFile, content: bytes) -> int:
     return 1
 
 
-def _from_values(raw: StoredMask, path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
+def _from_values(raw: StoredMask, path: str | Path, code: MaskCode, lossy: bool) -> tuple[NDArray[np.uint8], int]:
     values = raw.pixels >> code.instance_bits if code.instance_bits else raw.pixels
-    if values.min() >= 0 and values.max() < len(code.names):
+    if code.values is None and values.min() >= 0 and values.max() < len(code.names):
         if raw.palette is None and values.max() == 0 and _black_is_ambiguous(code):
             raise MaskContentError(
                 f"{path}: an all-black grey mask; is it label 0, {code.names[0]}, or the label that is black in "
                 f"the colours of {code.source}? Save the mask as RGB, or remove the colours there"
             )
-        return values.astype(np.uint8, copy=False)
+        return values.astype(np.uint8, copy=False), 0
     present = [int(value) for value in np.unique(values)]
-    by_color = _grey_or_palette_colors(present, raw.palette, code)
-    if by_color is not None:
-        table = np.full(256, _UNKNOWN, np.uint8)
-        table[present] = by_color
-        return table[values]
-    wrong = [value for value in present if not 0 <= value < len(code.names) and value != IGNORE_INDEX]
-    if wrong:
-        raise MaskContentError(_wrong_values(wrong, values, path, code))
-    return values.astype(np.uint8, copy=False)
+    known = {IGNORE_INDEX: IGNORE_INDEX, **{value: index for index, value in enumerate(_values_of(code))}}
+    by_value = all(value in known for value in present)
+    labels = [known[value] for value in present] if by_value and code.values is not None else None
+    labels = labels or _grey_or_palette_colors(present, raw.palette, code)
+    if labels is not None:
+        table = np.full(max(256, present[-1] + 1), _UNKNOWN, np.uint8)
+        table[present] = labels
+        return table[values], 0
+    if by_value:
+        return values.astype(np.uint8, copy=False), 0
+    if (
+        raw.palette is None
+        and 0 <= present[0] <= present[-1] <= IGNORE_INDEX
+        and may_be_soft(present, code.colors, lossy)
+    ):
+        return _snapped(values.astype(np.uint8, copy=False), path, code, lossy)
+    wrong = [value for value in present if value not in known]
+    raise MaskContentError(_wrong_values(wrong, values, path, code))
+
+
+def _values_of(code: MaskCode) -> tuple[int, ...]:
+    return code.values or tuple(range(len(code.names)))
 
 
 def _black_is_ambiguous(code: MaskCode) -> bool:
@@ -245,18 +277,31 @@ def _color_table(code: MaskCode) -> NDArray[np.uint8]:
     return table
 
 
-def _from_colors(pixels: NDArray[np.uint8], path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
+def _from_colors(
+    pixels: NDArray[np.uint8], path: str | Path, code: MaskCode, lossy: bool
+) -> tuple[NDArray[np.uint8], int]:
     # A fourth channel makes one 32-bit number of each pixel: cheaper than shifting three channels together.
     number = cv2.cvtColor(pixels, cv2.COLOR_BGR2BGRA).view(np.int32)[:, :, 0]
     number &= 0xFFFFFF
     labels = np.take(_color_table(code), number)
     labels ^= _UNKNOWN
     if not (labels == _UNKNOWN).any():
-        return labels
+        return labels, 0
     grey = pixels[:, :, 0]
     if (pixels == grey[:, :, None]).all():
-        return _from_values(StoredMask(grey, None), path, code)
+        return _from_values(StoredMask(grey, None), path, code, lossy)
+    if len(code.index_of_color) > 1 and (lossy or is_two_tone(code.colors)):
+        return _snapped(pixels, path, code, lossy)
     raise MaskContentError(_wrong_colors(number[labels == _UNKNOWN], path, code))
+
+
+def _snapped(pixels: NDArray[np.uint8], path: str | Path, code: MaskCode, lossy: bool) -> tuple[NDArray[np.uint8], int]:
+    exact = {_WHITE: IGNORE_INDEX, **code.index_of_color}
+    try:
+        return nearest_labels(pixels, exact, code.index_of_color if is_two_tone(code.colors) else exact, lossy)
+    except ValueError as error:
+        known = ", ".join(f"{color} {code.names[index]}" for color, index in [*code.index_of_color.items()][:_NAMED])
+        raise MaskContentError(f"{path}: {error}; labels are {known}; {_advice(path, code)}") from error
 
 
 def _wrong_values(wrong: list[int], values: NDArray, path: str | Path, code: MaskCode) -> str:
@@ -267,8 +312,10 @@ def _wrong_values(wrong: list[int], values: NDArray, path: str | Path, code: Mas
 
 
 def _allowed_values(code: MaskCode) -> str:
-    names = ", ".join(f"{index} {name}" for index, name in enumerate(code.names))
-    return f"{names} and {IGNORE_INDEX} (ignored)"
+    listed = list(zip(_values_of(code), code.names, strict=True))
+    names = ", ".join(f"{value} {name}" for value, name in listed[:_NAMED])
+    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
+    return f"{names}{more} and {IGNORE_INDEX} (ignored)"
 
 
 def _wrong_colors(numbers: NDArray[np.int32], path: str | Path, code: MaskCode) -> str:
@@ -276,12 +323,16 @@ def _wrong_colors(numbers: NDArray[np.int32], path: str | Path, code: MaskCode) 
     most = np.argsort(-counts, kind="stable")[:_SHOWN]
     shown = ", ".join(f"({found[i] >> 16}, {found[i] >> 8 & 255}, {found[i] & 255}) ({counts[i]} pixels)" for i in most)
     more = f" and {len(found) - _SHOWN} more colours" if len(found) > _SHOWN else ""
-    known = ", ".join(f"{color} {code.names[index]}" for color, index in code.index_of_color.items())
+    named = [f"{color} {code.names[index]}" for color, index in code.index_of_color.items()]
+    known = ", ".join(named[:_NAMED]) + (f" and {len(named) - _NAMED} more" if len(named) > _NAMED else "")
     allowed = f"allowed are {known} and {_WHITE} (ignored)" if known else f"{code.source} has no colours of labels"
     return f"{path}: mask colour {shown}{more} is no label; {allowed}; {_advice(path, code)}"
 
 
 def _advice(path: str | Path, code: MaskCode) -> str:
     if Path(path).suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif"):
-        return "JPEG changes the values of a mask: save masks as PNG"
+        return (
+            f"JPEG changes the values of a mask: save masks as PNG, or give the labels in {code.source} the colours of "
+            "the masks, far from each other: then each pixel gets the label of the nearest colour"
+        )
     return f"correct the mask or add the label to {code.source}"

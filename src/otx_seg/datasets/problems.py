@@ -107,6 +107,21 @@ def label_problems(name: str, labels: Labels, report: ScanReport, expected: Coll
     return found
 
 
+def snapped_pixels(name: str, report: ScanReport) -> list[Problem]:
+    """Masks with soft edges, or saved as JPEG: what lies between labels has become the nearest one."""
+    if not report.snapped:
+        return []
+    pixels, masks = sum(number for _, number in report.snapped), len(report.snapped)
+    total = sum(report.pixels_per_label) + report.ignored_pixels
+    what = (
+        f"{count(pixels, 'pixel')} ({percent(pixels / max(1, total))} %) of {count(masks, 'mask')} had values or "
+        "colours between those of labels and got the nearest label"
+    )
+    advice = "these should be soft edges or traces of JPEG; PNG masks that were never smoothed have none"
+    files = tuple(FileNote(image, count(number, "pixel")) for image, number in report.snapped)
+    return [Problem("warning", "snapped_mask_pixels", name, what, advice, files)]
+
+
 def unvalidated_labels(
     training: tuple[Labels, ScanReport], name: str, labels: Labels, report: ScanReport
 ) -> list[Problem]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,14 @@ class MaskReader(Protocol):
         """Look for damage that `read` passes over. Raises DataError naming the file."""
 
 
+@runtime_checkable
+class CountingReader(Protocol):
+    """A `MaskReader` of files in which values may lie between those of labels."""
+
+    def read_counting(self, sample: Sample) -> tuple[NDArray[np.uint8], int]:
+        """As `MaskReader.read`, and how many pixels had such a value and got the label of the nearest one."""
+
+
 @dataclass(frozen=True)
 class Subset:
     """Images with masks that are used together: the training images, say. Nothing is decoded until it is read.
@@ -130,7 +138,18 @@ class Subset:
 
     def read_mask(self, sample: Sample) -> NDArray[np.uint8]:
         """The label of every pixel, uint8 (H, W), 255 for ignored. Raises DataError naming the file."""
-        mask = self.mask_code.read(sample)
+        return self.read_mask_counting(sample)[0]
+
+    def read_mask_counting(self, sample: Sample) -> tuple[NDArray[np.uint8], int]:
+        """As `read_mask`, and how many of its pixels had a value between those of labels and got the nearest one's."""
+        if isinstance(self.mask_code, CountingReader):
+            mask, snapped = self.mask_code.read_counting(sample)
+        else:
+            mask, snapped = self.mask_code.read(sample), 0
+        return self._numbered(sample, mask), snapped
+
+    def _numbered(self, sample: Sample, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What was read as this subset has it: its numbers, polygons and ignored labels."""
         if self.labels.names != self.mask_code.names:
             mask = self._renumbering[mask]
         if self.use_polygons:

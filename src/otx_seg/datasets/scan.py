@@ -57,11 +57,14 @@ class ScanReport:
         labels: number of labels.
         contents: of each sound sample, in order; all other figures are about these.
         broken: (name, reason) of each sample whose image or mask cannot be decoded.
+        snapped: (name, pixels) of each sample whose mask has pixels with a value or colour between those of labels,
+            which got the nearest one's.
     """
 
     labels: int
     contents: tuple[ImageContent, ...]
     broken: tuple[tuple[str, str], ...]
+    snapped: tuple[tuple[str, int], ...] = ()
 
     @property
     def images(self) -> int:
@@ -141,12 +144,14 @@ class Finding(NamedTuple):
         fault: the mask contradicts the data set: the user has to decide.
         damage: a file cannot be decoded: the sample can be left out.
         wrong_size: the fault is that the mask has another size than the image.
+        snapped: how many pixels of the mask had a value between those of labels.
     """
 
     content: ImageContent | None
     fault: str | None = None
     damage: str | None = None
     wrong_size: bool = False
+    snapped: int = 0
 
 
 def scan(subset: Subset, progress: Callable[[int], None] | None = None, threads: int | None = None) -> ScanReport:
@@ -188,7 +193,7 @@ def examine(subset: Subset, sample: Sample) -> tuple[Finding, NDArray[np.uint8] 
     try:
         size = verify_image(sample.image)
         subset.mask_code.verify(sample)
-        mask = subset.read_mask(sample)
+        mask, snapped = subset.read_mask_counting(sample)
     except MaskContentError as error:
         return Finding(None, fault=str(error)), None
     except DataError as error:
@@ -198,7 +203,8 @@ def examine(subset: Subset, sample: Sample) -> tuple[Finding, NDArray[np.uint8] 
         return Finding(None, fault=fault, wrong_size=True), None
     pixels = count_values(mask)
     counted = (*pixels[: len(subset.labels)].tolist(), int(pixels[IGNORE_INDEX]))
-    return Finding(ImageContent(counted, size, mean_extents(mask, len(subset.labels)))), mask
+    content = ImageContent(counted, size, mean_extents(mask, len(subset.labels)))
+    return Finding(content, snapped=snapped), mask
 
 
 def mean_extents(mask: NDArray[np.uint8], labels: int) -> tuple[float, ...]:
@@ -245,7 +251,12 @@ def summarise(subset: Subset, findings: Sequence[Finding]) -> ScanReport:
         if finding.damage
     ]
     sound = tuple(finding.content for finding in findings if finding.content is not None)
-    return ScanReport(len(subset.labels), sound, tuple(broken))
+    snapped = [
+        (sample.name, finding.snapped)
+        for sample, finding in zip(subset.samples, findings, strict=True)
+        if finding.content is not None and finding.snapped
+    ]
+    return ScanReport(len(subset.labels), sound, tuple(broken), tuple(snapped))
 
 
 def sound_samples(subset: Subset, report: ScanReport) -> Subset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
@@ -13,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.datasets.bands import bands, values_in
-from otx_seg.datasets.label_lists import labels_and_code, read_label_list
+from otx_seg.datasets.label_lists import OWN_LIST, chosen_list, find_label_lists, labels_and_code, listed_labels
+from otx_seg.datasets.label_table import ListedLabel
 from otx_seg.datasets.masks import MAX_LABELS, Color, MaskCode, MaskContentError, stored_mask
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
@@ -22,7 +24,6 @@ from otx_seg.words import count
 
 logger = logging.getLogger(__name__)
 
-_LABELS = "labels.txt"
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _FEW = 64
 """Colours that labels may have; more are a photograph, or masks that were resized or saved as JPEG."""
@@ -30,30 +31,52 @@ _FEW = 64
 _NEGLIGIBLE = 1000
 """So many times as many pixels are to be ignored as have labels: then they are not."""
 
+_DARK, _LIGHT = 48, 207  # shades up to and from which JPEG's black and white lie
+_ALMOST_WHITE = 250
+_SOME = 32  # shades that are more than labels of black and white masks would be
+_LOOKED_AT = 20  # masks that tell whether all are black and white, where labels are listed
 _SHOWN = 5  # values named in a message
 
 
 def listed_or_found(root: Path, places: Iterable[Path], masks: Iterable[str]) -> tuple[Labels, MaskCode]:
-    """The labels of `labels.txt` in the root or in these folders, else those found in the masks.
+    """The labels that a file in the root or in these folders lists, else those found in the masks.
+
+    Two labels of a list without values and colours are black and white where the masks are.
 
     Args:
         places: the folders of the subsets.
-        masks: see `find_labels`; not looked at where labels are listed.
+        masks: see `find_labels`; where labels are listed, a few are looked at, at most.
 
     Raises:
-        DataError: the file cannot be used, there are several that differ, or as `find_labels`.
+        DataError: a list cannot be used, there are several that differ, or as `find_labels`.
     """
-    files = [place / _LABELS for place in dict.fromkeys((root, *places)) if (place / _LABELS).is_file()]
-    if not files:
-        return find_labels(root, list(masks))
-    listed, *others = [read_label_list(file) for file in files]
-    for file, other in zip(files[1:], others, strict=True):
-        if list(other.items()) != list(listed.items()):
-            raise DataError(
-                f"{file}: lists other labels than {files[0]}, or in another order, so that the same value would be "
-                "another label; make them the same, or remove one"
-            )
-    return labels_and_code(listed, files[0])
+    lists = find_label_lists((root, *places))
+    if not lists.usable:
+        return find_labels(root, list(masks), lists.unusable)
+    listed = chosen_list(lists.usable)
+    plain = all(entry.color is None and entry.value is None for entry in listed.entries)
+    if plain and len(listed.entries) == 2 and _few_are_black_and_white(list(masks)):
+        shades = zip(listed.entries, (_BLACK, _WHITE), strict=True)
+        listed = listed._replace(entries=tuple(ListedLabel(entry.name, shade, shade[0]) for entry, shade in shades))
+    labels, code = listed_labels(listed)
+    if listed.path.name != OWN_LIST:
+        logger.info("%s: the labels are those of %s: %s", root, listed.path, ", ".join(labels.names))
+    if code.values is not None and not plain:
+        logger.info(
+            "%s: the mask values in %s have gaps; in predictions the labels have the numbers 0 to %d, in this order",
+            root,
+            listed.path,
+            len(labels) - 1,
+        )
+    return labels, code
+
+
+def _few_are_black_and_white(masks: Sequence[str]) -> bool:
+    found = [one for one in map(_look_into, masks[:: max(1, len(masks) // _LOOKED_AT)]) if one is not None]
+    by_color = any(one.values is None for one in found)
+    shades = {color for one in found if one.colors is not None for color in _tuples(one.colors)} if by_color else set()
+    shades |= {(value,) * 3 for one in found if one.values is not None for value in one.values.tolist()}
+    return _are_black_and_white(found, sorted(shades), by_color)
 
 
 class _Found(NamedTuple):
@@ -71,39 +94,41 @@ class _Found(NamedTuple):
     palette: frozenset[Color]
 
 
-def find_labels(root: Path, masks: Sequence[str]) -> tuple[Labels, MaskCode]:
+def find_labels(root: Path, masks: Sequence[str], unusable: Sequence[str] = ()) -> tuple[Labels, MaskCode]:
     """A label for each value in index masks, or for each colour in colour masks; both are told to the user.
 
     Masks with palettes are index masks as long as their palettes agree, else colour masks. 255 and white are ignored,
-    unless no other value than 0, or colour than black, occurs beside them.
+    unless hardly anything else than them and 0 or black occurs: then the masks are black and white, with soft edges.
 
     Args:
         root: the folder of the data set, for messages.
         masks: paths of mask files; those that cannot be decoded are passed over, they are told of later.
+        unusable: what to say of files that look like lists of labels.
 
     Raises:
-        DataError: values and colours are mixed, there are too few or too many, or what 255 or white means is not clear.
+        DataError: values and colours are mixed, or there are too few or too many.
     """
     with ThreadPoolExecutor(processor_count()) as pool:
         found = [one for one in pool.map(_look_into, masks) if one is not None]
     advice = "name them in labels.txt, one per line with its colour if it has one"
+    if unusable:
+        advice = f"{unusable[0].removeprefix(f'{root}/')}; correct that, or {advice}"
     if not found:
         first = f"; first: {masks[0]}" if masks else ""
         raise DataError(f"{root}: none of its {count(len(masks), 'mask')} can be read{first}")
-    values = sorted({value for one in found if one.values is not None for value in one.values.tolist()})
-    if any(one.values is None for one in found) or _palettes_differ(found):
-        colors = _all_colors(root, found)
-        if _WHITE in colors and len(colors) <= _FEW:
-            others = [color for color in colors if color not in (_BLACK, _WHITE)]
-            in_doubt = all(len(set(color)) == 1 for color in others)
-            _refuse_smooth_edges(root, found, others, in_doubt, True, advice)
-        return _of_colors(root, colors, advice)
-    if values == [0, IGNORE_INDEX]:
-        return _of_colors(root, [_BLACK, _WHITE], advice)
-    if IGNORE_INDEX in values:
-        others = [value for value in values if value not in (0, IGNORE_INDEX)]
-        in_doubt = others != list(range(1, len(others) + 1))
-        _refuse_smooth_edges(root, found, others, in_doubt, False, advice)
+    by_color = any(one.values is None for one in found) or _palettes_differ(found)
+    if by_color:
+        shades = _all_colors(root, found)
+    else:
+        values = sorted({value for one in found if one.values is not None for value in one.values.tolist()})
+        shades = [(value,) * 3 for value in values]
+    if _are_black_and_white(found, shades, by_color):
+        labels, code = _of_colors(root, [_BLACK, _WHITE], advice, soft={*shades} != {_BLACK, _WHITE})
+        return labels, code._replace(values=(0, IGNORE_INDEX))  # else 1 would be the second one too
+    if (by_color and len(shades) > _FEW) or any(map(_is_jpeg, found)):
+        raise DataError(_no_labels(root, len(shades), masks))
+    if by_color:
+        return _of_colors(root, shades, advice)
     return _of_values(root, [value for value in values if value != IGNORE_INDEX], advice)
 
 
@@ -169,68 +194,86 @@ def _all_colors(root: Path, found: Sequence[_Found]) -> list[Color]:
     return sorted(every)
 
 
-def _refuse_smooth_edges(
-    root: Path, found: Sequence[_Found], others: Sequence[object], in_doubt: bool, by_color: bool, advice: str
-) -> None:
-    """Black and white masks that were resized smoothly have values between: no labels, while white is one.
+def _are_black_and_white(found: Sequence[_Found], shades: Sequence[Color], by_color: bool) -> bool:
+    """Whether masks are black and white, perhaps with shades between: edges that were smoothed or saved as JPEG.
 
     Args:
-        found: in some of which 255 or white is.
-        others: values or colours beside that and 0 or black.
-        in_doubt: whether these do not look like labels: then it is enough that they are fewer.
+        shades: all that occur, ascending; a value as a shade of grey.
         by_color: whether the masks are read by colour.
-
-    Raises:
-        DataError: far fewer pixels have other values than the one that would be ignored.
     """
-    if not others:
-        return
+    others = [shade for shade in shades if shade not in (_BLACK, _WHITE)]
+    if not others or min(max(shades, key=min)) < _ALMOST_WHITE:
+        return not others and _WHITE in shades and len(shades) == 2
+    in_order = not by_color and [shade[0] for shade in others] == list(range(1, len(others) + 1))
+    in_doubt = not in_order and (len(others) > _FEW or all(len(set(shade)) == 1 for shade in others))
+    many = in_doubt and (len(others) > _SOME or any(map(_is_jpeg, found)))
     with ThreadPoolExecutor(processor_count()) as pool:
-        counts = np.sum(list(pool.map(partial(_count_white_and_others, by_color), found)), axis=0)
-    white, beside = counts.tolist()
-    ignored = "white" if by_color else str(IGNORE_INDEX)
-    if white > beside * (1 if in_doubt else _NEGLIGIBLE):
-        more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-        raise DataError(
-            f"{root}: {white:,} pixels of its masks are {ignored}, and {beside:,} all that is neither 0 nor {ignored} "
-            f"({', '.join(map(str, others[:_SHOWN]))}{more}): black and white masks that were resized smoothly look "
-            f"like this. Set what lies between to 0 or 255; if {ignored} is to be ignored and the others are labels, "
-            f"{advice}"
-        )
+        black, white = (_DARK, _LIGHT) if many else (0, _ALMOST_WHITE)
+        counts = np.sum(list(pool.map(partial(_count_white_and_others, by_color, black, white), found)), axis=0)
+    light, beside = counts.tolist()
+    return bool(light > beside * (2 if many else 1 if in_doubt else _NEGLIGIBLE))
 
 
-def _count_white_and_others(by_color: bool, one: _Found) -> tuple[int, int]:
-    """Pixels that are 255 or white, and those that are neither that nor 0 or black."""
+def _is_jpeg(one: _Found) -> bool:
+    return one.path.lower().endswith((".jpg", ".jpeg", ".jpe", ".jfif"))
+
+
+def _count_white_and_others(by_color: bool, black: int, white: int, one: _Found) -> tuple[int, int]:
+    """Pixels that are as light as `white` at least, and those that are neither that nor as dark as `black`."""
     pixels, palette = stored_mask(one.path)
     if by_color and palette is not None and one.colors is not None:
         pixels = palette[pixels]
-    white = black = 0
+    light = dark = 0
     for band in bands(pixels):
-        light, dark = band == IGNORE_INDEX, band == 0
-        white += int(np.count_nonzero(light.all(axis=2) if light.ndim == 3 else light))
-        black += int(np.count_nonzero(dark.all(axis=2) if dark.ndim == 3 else dark))
-    return white, pixels.shape[0] * pixels.shape[1] - white - black
+        low, high = (band.min(axis=2), band.max(axis=2)) if band.ndim == 3 else (band, band)
+        light += int(np.count_nonzero(low >= white))
+        dark += int(np.count_nonzero(high <= black))
+    return light, pixels.shape[0] * pixels.shape[1] - light - dark
 
 
-def _of_colors(root: Path, colors: list[Color], advice: str) -> tuple[Labels, MaskCode]:
-    if len(colors) > _FEW:
-        raise DataError(
-            f"{root}: {len(colors)} colours occur in its masks, too many to be labels; masks that were resized "
-            f"smoothly or saved as JPEG have such mixtures. If some of them are labels, {advice}"
-        )
+def _of_colors(root: Path, colors: Sequence[Color], advice: str, soft: bool = False) -> tuple[Labels, MaskCode]:
     ignored = _WHITE in colors and len(colors) > 2
     kept = [color for color in colors if not (ignored and color == _WHITE)]
     # Names that do not depend on what other colours there are: the same colour is the same label in any folder.
     listed = {"color_{:02x}{:02x}{:02x}".format(*color): color for color in kept}
-    _tell(root, [f"{name} {color}" for name, color in listed.items()], "white is ignored" if ignored else "", advice)
+    more = "white is ignored" if ignored else ""
+    if soft:
+        more = "what lies between black and white (soft edges, JPEG) counts as the nearer one"
+    _tell(root, [f"{name} {color}" for name, color in listed.items()], more, advice)
     return labels_and_code(listed, root)
+
+
+def _no_labels(root: Path, number: int, masks: Sequence[str]) -> str:
+    frequent = ", ".join(map(str, _frequent_colors(masks)))
+    return (
+        f"{root}: {number} shades occur in its masks, too many or too uncertain to be labels; masks that were resized "
+        "smoothly or saved as JPEG have such mixtures. Write labels.txt with a line for each label, its name and its "
+        f"colour (frequent are {frequent}): of JPEG masks each pixel then gets the label of the nearest colour; other "
+        "masks have to be saved without smoothing"
+    )
+
+
+def _frequent_colors(masks: Sequence[str]) -> list[Color]:
+    """A few colours that many pixels of some masks have, far from each other, the most frequent first."""
+    counts: Counter[Color] = Counter()
+    for path in masks[:_SHOWN]:
+        pixels = stored_mask(path).pixels
+        shades = pixels[:, :, ::-1] if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+        found, numbers = np.unique(shades.reshape(-1, 3), axis=0, return_counts=True)
+        for place in np.argsort(-numbers)[:_FEW]:
+            counts[_tuples(found[[place]])[0]] += int(numbers[place])
+    chosen: list[Color] = []
+    for color, _ in counts.most_common():
+        if all(max(abs(a - b) for a, b in zip(color, other, strict=True)) > _DARK for other in chosen):
+            chosen.append(color)
+    return chosen[:_SHOWN]
 
 
 def _of_values(root: Path, values: list[int], advice: str) -> tuple[Labels, MaskCode]:
     if values and not 0 <= values[0] <= values[-1] < MAX_LABELS:
         wrong = next(value for value in values if not 0 <= value < MAX_LABELS)
         raise DataError(f"{root}: the value {wrong} occurs in its masks; labels are 0 to {MAX_LABELS - 1}")
-    listed = {f"label_{value}": None for value in range(values[-1] + 1 if values else 0)}
+    listed: dict[str, Color | None] = {f"label_{value}": None for value in range(values[-1] + 1 if values else 0)}
     unused = [name for value, name in enumerate(listed) if value not in values]
     _tell(root, [name for name in listed if name not in unused], f"{IGNORE_INDEX} is ignored", advice)
     return labels_and_code(listed, root, unused)

@@ -6,9 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta
 from otx_seg.datasets.folder import first_of, subset_name
-from otx_seg.datasets.label_lists import labels_and_code, lines_of, read_label_list
+from otx_seg.datasets.label_lists import labels_and_code, labels_of_root, lines_of, tell_assumed
 from otx_seg.datasets.layout_clues import files_with, head
 from otx_seg.datasets.listed_paths import located
 from otx_seg.datasets.masks import MaskCode
@@ -18,7 +17,6 @@ from otx_seg.labels import Labels
 from otx_seg.runtime.images import open_header, read_bytes
 
 _LABELS = "label_colors.txt"
-_VOID = ("Void", "void")
 _QUOTE = '"'
 
 
@@ -29,12 +27,12 @@ class CamVid:
         val.txt                  ... an image and its mask per line, below this folder
         label_colors.txt         red green blue name per line, in the order of the values of index masks
 
-    Without `label_colors.txt`, masks have to be in CamVid's 32 colours. A label called Void is ignored.
+    Without a list of labels, masks have to be in CamVid's 32 colours. A label called Void is ignored.
     """
 
     title = "CamVid"
     layout = "train.txt with an image and its mask per line"
-    notes = "`label_colors.txt`, else the masks have to be in CamVid's 32 colours. `Void` is ignored"
+    notes = "labels of `label_colors.txt` or another list; else the masks have to be in CamVid's 32 colours. `Void` is ignored"
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
@@ -86,10 +84,9 @@ def _open(root: Path, listed: Path) -> Subset:
 
 
 def _labels(root: Path, sample: Sample) -> tuple[Labels, MaskCode]:
-    if (root / META_FILE).is_file():
-        return read_dataset_meta(root / META_FILE)
-    if (root / _LABELS).is_file():
-        return labels_and_code(read_label_list(root / _LABELS), root / _LABELS, _VOID)
+    listed = labels_of_root(root)
+    if listed is not None:
+        return listed
     if open_header(read_bytes(sample.mask), sample.mask).mode not in ("RGB", "RGBA"):
         raise DataError(
             f"{root}: no {_LABELS}, and {sample.mask} holds numbers whose labels are not known; write one with "
@@ -97,4 +94,5 @@ def _labels(root: Path, sample: Sample) -> tuple[Labels, MaskCode]:
         )
     from datumaro.plugins.data_formats.camvid import CamvidLabelMap  # slow to import
 
-    return labels_and_code(dict(CamvidLabelMap), root, _VOID)
+    tell_assumed(root, "CamVid", tuple(CamvidLabelMap))
+    return labels_and_code(dict(CamvidLabelMap), root)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta
 from otx_seg.datasets.folder import index_images, listed_folders, pair_files, subset_name
-from otx_seg.datasets.label_lists import Listed, labels_and_code, read_label_list
+from otx_seg.datasets.label_lists import labels_and_code, labels_of_root, tell_assumed
 from otx_seg.datasets.layout_clues import holds_folders
-from otx_seg.datasets.masks import MaskCode
+from otx_seg.datasets.masks import Color, MaskCode
 from otx_seg.datasets.samples import Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 
-_IMAGES, _MASKS, _LABELS = "leftImg8bit", "gtFine", "label_colors.txt"
+_IMAGES, _MASKS = "leftImg8bit", "gtFine"
 _IMAGE_ENDING, _TRAIN_IDS, _IDS = "_leftImg8bit", "_gtFine_labelTrainIds", "_gtFine_labelIds"
 
 
@@ -26,14 +26,14 @@ class Cityscapes:
         gtFine/train/bochum/bochum_000000_000313_gtFine_labelIds.png       or ..._labelTrainIds.png
         label_colors.txt                         red green blue name per line, in the order of the masks' values
 
-    Without `label_colors.txt`, the labels are the 19 that the benchmark scores, whatever kind of masks there are (if
+    Without a list of labels, the labels are the 19 that the benchmark scores, whatever kind of masks there are (if
     both, labelTrainIds); all other pixels are ignored.
     """
 
     title = "Cityscapes"
     layout = f"{_IMAGES}/ and {_MASKS}/"
     notes = (
-        "`_labelTrainIds` come before `_labelIds`. Without `label_colors.txt` the labels are the 19 the benchmark "
+        "`_labelTrainIds` come before `_labelIds`. Without a list of labels they are the 19 the benchmark "
         "scores, under Datumaro's names (`trafficlight`); all else is ignored"
     )
     takes_annotation_file = False
@@ -64,17 +64,17 @@ def _open(root: Path, folder: str) -> Subset:
 
 
 def _labels(root: Path, ending: str) -> tuple[Labels, MaskCode]:
-    if (root / META_FILE).is_file():
-        return read_dataset_meta(root / META_FILE)
-    if (root / _LABELS).is_file():
-        return labels_and_code(read_label_list(root / _LABELS), root / _LABELS, by_value=True)
+    listed = labels_of_root(root, by_value=True)
+    if listed is not None:
+        return listed
     scored, every = standard_labels()
+    tell_assumed(root, "Cityscapes", tuple(scored))
     if ending == _TRAIN_IDS:
         return labels_and_code(scored, root, by_value=True)
     return labels_and_code(every, root, [name for name in every if name not in scored], by_value=True)
 
 
-def standard_labels() -> tuple[Listed, Listed]:
+def standard_labels() -> tuple[Mapping[str, Color], Mapping[str, Color]]:
     """The labels that the benchmark scores, in the order of the values of labelTrainIds, and those of labelIds."""
     from datumaro.plugins.data_formats import cityscapes  # slow to import
 

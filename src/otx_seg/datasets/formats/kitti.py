@@ -6,16 +6,15 @@ from functools import partial
 from pathlib import Path
 
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta
 from otx_seg.datasets.folder import listed_folders, pair_files, subset_name
 from otx_seg.datasets.formats.cityscapes import standard_labels
-from otx_seg.datasets.label_lists import labels_and_code, read_label_list
+from otx_seg.datasets.label_lists import labels_and_code, labels_of_root, tell_assumed
 from otx_seg.datasets.masks import MaskCode
 from otx_seg.datasets.samples import Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 
-_IMAGES, _MASKS, _INSTANCES, _LABELS = "image_2", "semantic", "instance", "label_colors.txt"
+_IMAGES, _MASKS, _INSTANCES = "image_2", "semantic", "instance"
 _INSTANCE_BITS = 8
 
 
@@ -27,7 +26,7 @@ class Kitti:
         training/instance/000000_10.png      instead: 256 times the label, and the number of the object
         label_colors.txt                     red green blue name per line, in the order of the masks' values
 
-    Without `label_colors.txt`, the labels are the 19 that Cityscapes scores; all other pixels are ignored.
+    Without a list of labels, the labels are the 19 that Cityscapes scores; all other pixels are ignored.
     """
 
     title = "KITTI"
@@ -64,12 +63,10 @@ def _open(root: Path, folder: Path, masks: str) -> Subset:
 
 
 def _labels(root: Path, instance_bits: int) -> tuple[Labels, MaskCode]:
-    if (root / META_FILE).is_file():
-        labels, code = read_dataset_meta(root / META_FILE)
-        return labels, code._replace(instance_bits=instance_bits)
-    if (root / _LABELS).is_file():
-        listed = read_label_list(root / _LABELS)
-        return labels_and_code(listed, root / _LABELS, by_value=True, instance_bits=instance_bits)
+    listed = labels_of_root(root, by_value=True, instance_bits=instance_bits)
+    if listed is not None:
+        return listed
     scored, every = standard_labels()
+    tell_assumed(root, "Cityscapes", tuple(scored))
     void = [name for name in every if name not in scored]
     return labels_and_code(every, root, void, by_value=True, instance_bits=instance_bits)

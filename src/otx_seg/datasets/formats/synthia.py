@@ -7,17 +7,14 @@ from functools import partial
 from pathlib import Path
 
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta
 from otx_seg.datasets.folder import DEFAULT_SUBSET, pair_files
-from otx_seg.datasets.label_lists import labels_and_code, read_label_list
+from otx_seg.datasets.label_lists import labels_and_code, labels_of_root, tell_assumed
 from otx_seg.datasets.layout_clues import holds_folders
 from otx_seg.datasets.masks import Color, MaskCode
 from otx_seg.datasets.samples import Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 
-_LABELS = "label_colors.txt"
-_VOID = ("Void",)
 _VARIANTS = {("RGB", "GT"): "Rand", ("RGBLeft", "GTLeft"): "Sf", ("RGB", "SemSeg"): "Al"}
 
 
@@ -57,12 +54,12 @@ def _open(root: Path, images: str, masks: str) -> Subset:
 
 
 def _labels(root: Path, variant: str) -> tuple[Labels, MaskCode]:
-    if (root / META_FILE).is_file():
-        return read_dataset_meta(root / META_FILE)
-    if (root / _LABELS).is_file():
-        return labels_and_code(read_label_list(root / _LABELS), root / _LABELS, _VOID)
+    listed = labels_of_root(root)
+    if listed is not None:
+        return listed
     from datumaro.plugins.data_formats.synthia import format as synthia  # slow to import
 
     known: Mapping[str, Color] = getattr(synthia, f"Synthia{variant}LabelMap")
+    tell_assumed(root, "SYNTHIA", tuple(known))
     # Datumaro gives SF's trucks the colour of its trains; theirs is that of Cityscapes.
-    return labels_and_code({**known, "Truck": (0, 0, 70)} if variant == "Sf" else known, root, _VOID)
+    return labels_and_code({**known, "Truck": (0, 0, 70)} if variant == "Sf" else known, root)

@@ -7,17 +7,16 @@ from functools import partial
 from pathlib import Path
 
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta
-from otx_seg.datasets.folder import first_of, index_images, subset_name
-from otx_seg.datasets.label_lists import Listed, labels_and_code, lines_of
-from otx_seg.datasets.layout_clues import files_with, holds_folders
+from otx_seg.datasets.folder import DEFAULT_SUBSET, first_of, index_images, pair_files, subset_name
+from otx_seg.datasets.label_lists import labels_and_code, labels_of_root, lines_of, tell_assumed
+from otx_seg.datasets.layout_clues import files_with, holds_folders, image_stems
 from otx_seg.datasets.masks import Color, MaskCode
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 
-_IMAGES, _MASKS, _LISTS, _LABELS = "JPEGImages", "SegmentationClass", "ImageSets/Segmentation", "labelmap.txt"
-_VOID = ("ignored", "void")
+_IMAGES, _LISTS = "JPEGImages", "ImageSets/Segmentation"
+_MASKS = ("SegmentationClass", "SegmentationClassPNG")
 
 
 class PascalVoc:
@@ -25,43 +24,58 @@ class PascalVoc:
 
         JPEGImages/2007_000032.jpg
         SegmentationClass/2007_000032.png    palette numbers, or the palette's colours as RGB
-        ImageSets/Segmentation/train.txt     names of images, one per line
-        labelmap.txt                         name:red,green,blue:: per line; without it the 20 objects and background
+        ImageSets/Segmentation/train.txt     names of images, one per line; without lists all images with a mask
+        labelmap.txt                         name:red,green,blue:: per line, or another list of labels such as
+                                             class_names.txt; without any the 20 objects and background
 
-    255, and the colour of a label called ignored or void, is ignored.
+    As the program labelme exports it too (with numbers of pixels in ``SegmentationClass/*.npy`` and masks in
+    ``SegmentationClassPNG/``). 255, and the colour of a label called ignored or void, is ignored.
     """
 
     title = "Pascal VOC"
-    layout = f"{_IMAGES}/ and {_MASKS}/"
+    layout = f"{_IMAGES}/ and {_MASKS[0]}/"
     notes = (
-        "subsets are the lists in `ImageSets/Segmentation/`; labels those of `labelmap.txt`, else Pascal VOC's 20 "
-        "and background. 255 and a label called `ignored` or `void` are ignored. Boxes alone are refused"
+        "subsets are the lists in `ImageSets/Segmentation/`, without any all images with masks (as labelme exports them, "
+        "`SegmentationClassPNG/` too); labels those of `labelmap.txt`, `class_names.txt` or another list, else Pascal "
+        "VOC's 20 and background, with a warning. 255 and a label called `ignored` or `void` are ignored. Boxes alone are "
+        "refused"
     )
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
         """See `DataFormat`."""
-        return holds_folders(root, _IMAGES, _MASKS) or holds_folders(root, _IMAGES, "ImageSets")
+        return any(holds_folders(root, _IMAGES, other) for other in (*_MASKS, "ImageSets"))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
         """See `DataFormat`."""
-        if not (root / _MASKS).is_dir():
+        masks = next((root / name for name in _MASKS if image_stems(root / name)), None)
+        if masks is None:
+            there = next((name for name in _MASKS if (root / name).is_dir()), None)
             raise DataError(
-                f"{root}: no folder {_MASKS}: this Pascal VOC data set has no masks (boxes alone are not enough)"
+                f"{root}: {f'the folder {there} holds no image files' if there else f'no folder {_MASKS[0]}'}: this "
+                "Pascal VOC data set has no masks that are read (boxes alone are not enough)"
             )
         lists = files_with(root / _LISTS, ".txt")
-        if not lists:
-            raise DataError(f"{root / _LISTS}: no list of images; expected is train.txt with one name per line")
-        found = {subset_name(path.stem): partial(_open, root, path) for path in lists}
+        if not lists:  # as the program labelme writes it
+            return {DEFAULT_SUBSET: partial(_open, root, masks, None)}
+        found = {subset_name(path.stem): partial(_open, root, masks, path) for path in lists}
         if {"train", "val"} <= found.keys():
             found.pop("trainval", None)  # both of them once more
         return found
 
 
-def _open(root: Path, listed: Path) -> Subset:
+def _open(root: Path, masks_folder: Path, listed: Path | None) -> Subset:
     labels, code = _labels(root)
-    images, masks = index_images(root / _IMAGES), index_images(root / _MASKS)
-    folders = (str(root / _IMAGES), str(root / _MASKS))
+    if listed is None:
+        samples, unmatched = pair_files(root / _IMAGES, masks_folder)
+    else:
+        samples, unmatched = _listed_samples(root, masks_folder, listed)
+    return Subset(root, labels, samples, unmatched, code)
+
+
+def _listed_samples(root: Path, masks_folder: Path, listed: Path) -> tuple[tuple[Sample, ...], tuple[LeftOut, ...]]:
+    images, masks = index_images(root / _IMAGES), index_images(masks_folder)
+    folders = (str(root / _IMAGES), str(masks_folder))
     names = list(dict.fromkeys(unicodedata.normalize("NFC", line) for line in lines_of(listed)))  # as of the index
     samples = [Sample(images[name], masks[name], *folders) for name in names if name in images and name in masks]
     unmatched = []
@@ -71,31 +85,18 @@ def _open(root: Path, listed: Path) -> Subset:
             unmatched.append(LeftOut("missing_files", f"named in {listed.name}, but without {lacking}", folder, name))
     if not samples:
         raise DataError(f"{listed}: names no image that has a mask; {first_of(unmatched)}")
-    return Subset(root, labels, tuple(sorted(samples, key=lambda sample: sample.name)), tuple(unmatched), code)
+    return tuple(sorted(samples, key=lambda sample: sample.name)), tuple(unmatched)
 
 
 def _labels(root: Path) -> tuple[Labels, MaskCode]:
-    if (root / META_FILE).is_file():
-        return read_dataset_meta(root / META_FILE)
-    if (root / _LABELS).is_file():
-        return labels_and_code(_read_label_map(root / _LABELS), root / _LABELS, _VOID)
+    listed = labels_of_root(root)
+    if listed is not None:
+        return listed
     from datumaro.plugins.data_formats.voc.format import VocColormap, VocLabel  # slow to import
 
     known: dict[str, Color | None] = {}
     for label in VocLabel:
         red, green, blue = map(int, VocColormap[label.value])
         known[label.name] = (red, green, blue)
-    return labels_and_code(known, root, _VOID)
-
-
-def _read_label_map(path: Path) -> Listed:
-    listed: dict[str, Color | None] = {}
-    for line in lines_of(path):
-        name, _, rest = line.partition(":")
-        channels = rest.partition(":")[0].split(",") if rest.partition(":")[0] else []
-        if len(channels) not in (0, 3) or not all(part.strip().isdigit() and int(part) <= 255 for part in channels):
-            raise DataError(f"{path}: {line!r} is no label; expected is name:red,green,blue::")
-        if name in listed:
-            raise DataError(f"{path}: the label {name!r} stands there twice; give each its own name")
-        listed[name] = (int(channels[0]), int(channels[1]), int(channels[2])) if channels else None
-    return listed
+    tell_assumed(root, "Pascal VOC", tuple(known))
+    return labels_and_code(known, root)

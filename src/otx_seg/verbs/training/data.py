@@ -21,7 +21,7 @@ from otx_seg.datasets import (
     split_training,
 )
 from otx_seg.datasets.copies import equal_files
-from otx_seg.datasets.problems import label_problems, shared_images, unvalidated_labels
+from otx_seg.datasets.problems import label_problems, shared_images, snapped_pixels, unvalidated_labels
 from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.errors import DataError, UsageError
@@ -116,6 +116,8 @@ def _sound(name: str, subset: Subset, progress: Progress | None) -> tuple[Subset
     """The samples that can be decoded, the report on them, and what was said of the others."""
     report = scan(subset, counter(f"checking the {name} images", len(subset), progress))
     skipped = tell_skipped(name, [*subset.unmatched, *(reason for _, reason in report.broken)])
+    for problem in snapped_pixels(name, report):
+        logger.warning("%s data: %s; see `otx check`", name, problem.what)
     return sound_samples(subset, report), report, skipped
 
 
