@@ -32,7 +32,10 @@ class CamVid:
 
     title = "CamVid"
     layout = "train.txt with an image and its mask per line"
-    notes = "labels of `label_colors.txt` or another list; else the masks have to be in CamVid's 32 colours. `Void` is ignored"
+    notes = (
+        "labels of `label_colors.txt` or another list; else the masks have to be in CamVid's 32 colours. `Void` is "
+        "ignored"
+    )
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:

@@ -35,10 +35,10 @@ class PascalVoc:
     title = "Pascal VOC"
     layout = f"{_IMAGES}/ and {_MASKS[0]}/"
     notes = (
-        "subsets are the lists in `ImageSets/Segmentation/`, without any all images with masks (as labelme exports them, "
-        "`SegmentationClassPNG/` too); labels those of `labelmap.txt`, `class_names.txt` or another list, else Pascal "
-        "VOC's 20 and background, with a warning. 255 and a label called `ignored` or `void` are ignored. Boxes alone are "
-        "refused"
+        "subsets are the lists in `ImageSets/Segmentation/`; without any, all images that have masks (labelme exports "
+        "such folders, with `SegmentationClassPNG/`). Labels are those of `labelmap.txt`, `class_names.txt` or another "
+        "list, else Pascal VOC's 20 and background. 255 and a label called `ignored` or `void` are ignored. Boxes alone "
+        "are refused"
     )
     takes_annotation_file = False
 
