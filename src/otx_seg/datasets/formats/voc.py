@@ -37,8 +37,8 @@ class PascalVoc:
     notes = (
         "subsets are the lists in `ImageSets/Segmentation/`; without any, all images that have masks (labelme exports "
         "such folders, with `SegmentationClassPNG/`). Labels are those of `labelmap.txt`, `class_names.txt` or another "
-        "list, else Pascal VOC's 20 and background. 255 and a label called `ignored` or `void` are ignored. Boxes alone "
-        "are refused"
+        "list, else Pascal VOC's 20 and background. 255 and a label called `ignored` or `void` are ignored. Boxes are "
+        "not enough"
     )
     takes_annotation_file = False
 
