@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFile
 
-from otx_seg.datasets.snapping import Color, is_two_tone, may_be_soft, nearest_labels
+from otx_seg.datasets.mask_faults import WHITE, MaskContentError, snapped, wrong_colors, wrong_values
+from otx_seg.datasets.snapping import Color, is_two_tone, may_be_soft
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.runtime.images import UNREADABLE, imdecode, open_header, read_bytes, verify_png
@@ -38,16 +39,9 @@ SIZE_ADVICE = "save the mask at the image's size"
 """What to do about a mask file of another size than its image."""
 
 _UNKNOWN = 254
-_WHITE = (255, 255, 255)
-_NAMED = 10  # labels named in a message
-_SHOWN = 5  # wrong values or colours named in a message; enough to see the pattern
 _PNG_BIT_DEPTH, _PNG_COLOR_TYPE = 24, 25  # byte positions in a PNG file
 _PNG_GREY, _PNG_RGB = 0, 2
 _LOSSY = ("JPEG", "MPO")
-
-
-class MaskContentError(DataError):
-    """A mask file that is sound but cannot be this data set's: a value or colour that is no label, say."""
 
 
 class HasMaskFile(Protocol):
@@ -160,7 +154,7 @@ def _read_counting(content: bytes, path: str | Path, code: MaskCode) -> tuple[ND
     lossy = header.format in _LOSSY
     raw = _decode(content, header, path)
     if lossy and is_two_tone(code.colors):
-        return _snapped(raw.pixels, path, code, lossy)
+        return snapped(raw.pixels, path, code, lossy)
     if raw.pixels.ndim == 3:
         return _from_colors(raw.pixels, path, code, lossy)
     if raw.palette is not None and _only_label_colors(raw, code):
@@ -232,9 +226,9 @@ def _from_values(raw: StoredMask, path: str | Path, code: MaskCode, lossy: bool)
         and 0 <= present[0] <= present[-1] <= IGNORE_INDEX
         and may_be_soft(present, code.colors, lossy)
     ):
-        return _snapped(values.astype(np.uint8, copy=False), path, code, lossy)
+        return snapped(values.astype(np.uint8, copy=False), path, code, lossy)
     wrong = [value for value in present if value not in known]
-    raise MaskContentError(_wrong_values(wrong, values, path, code))
+    raise MaskContentError(wrong_values(wrong, values, path, code))
 
 
 def _values_of(code: MaskCode) -> tuple[int, ...]:
@@ -262,7 +256,7 @@ def _only_label_colors(raw: StoredMask, code: MaskCode) -> bool:
     known = code.index_of_color
     if raw.palette is None or not known or raw.pixels.max() >= len(raw.palette):
         return False
-    return all(tuple(color) in known or tuple(color) == _WHITE for color in raw.palette.tolist())
+    return all(tuple(color) in known or tuple(color) == WHITE for color in raw.palette.tolist())
 
 
 @lru_cache(maxsize=4)
@@ -272,7 +266,7 @@ def _color_table(code: MaskCode) -> NDArray[np.uint8]:
     Stored this way, no label is 0, and the 16 MB stay untouched pages but for the few around the colours in use.
     """
     table = np.zeros(1 << 24, np.uint8)
-    for (red, green, blue), index in {_WHITE: IGNORE_INDEX, **code.index_of_color}.items():
+    for (red, green, blue), index in {WHITE: IGNORE_INDEX, **code.index_of_color}.items():
         table[red << 16 | green << 8 | blue] = index ^ _UNKNOWN
     return table
 
@@ -291,48 +285,5 @@ def _from_colors(
     if (pixels == grey[:, :, None]).all():
         return _from_values(StoredMask(grey, None), path, code, lossy)
     if len(code.index_of_color) > 1 and (lossy or is_two_tone(code.colors)):
-        return _snapped(pixels, path, code, lossy)
-    raise MaskContentError(_wrong_colors(number[labels == _UNKNOWN], path, code))
-
-
-def _snapped(pixels: NDArray[np.uint8], path: str | Path, code: MaskCode, lossy: bool) -> tuple[NDArray[np.uint8], int]:
-    exact = {_WHITE: IGNORE_INDEX, **code.index_of_color}
-    try:
-        return nearest_labels(pixels, exact, code.index_of_color if is_two_tone(code.colors) else exact, lossy)
-    except ValueError as error:
-        known = ", ".join(f"{color} {code.names[index]}" for color, index in [*code.index_of_color.items()][:_NAMED])
-        raise MaskContentError(f"{path}: {error}; labels are {known}; {_advice(path, code)}") from error
-
-
-def _wrong_values(wrong: list[int], values: NDArray, path: str | Path, code: MaskCode) -> str:
-    shown = ", ".join(f"{value} ({int((values == value).sum())} pixels)" for value in wrong[:_SHOWN])
-    more = f" and {len(wrong) - _SHOWN} more values" if len(wrong) > _SHOWN else ""
-    text = f"{path}: mask value {shown}{more} is no label; allowed are {_allowed_values(code)}; "
-    return text + _advice(path, code)
-
-
-def _allowed_values(code: MaskCode) -> str:
-    listed = list(zip(_values_of(code), code.names, strict=True))
-    names = ", ".join(f"{value} {name}" for value, name in listed[:_NAMED])
-    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
-    return f"{names}{more} and {IGNORE_INDEX} (ignored)"
-
-
-def _wrong_colors(numbers: NDArray[np.int32], path: str | Path, code: MaskCode) -> str:
-    found, counts = np.unique(numbers, return_counts=True)
-    most = np.argsort(-counts, kind="stable")[:_SHOWN]
-    shown = ", ".join(f"({found[i] >> 16}, {found[i] >> 8 & 255}, {found[i] & 255}) ({counts[i]} pixels)" for i in most)
-    more = f" and {len(found) - _SHOWN} more colours" if len(found) > _SHOWN else ""
-    named = [f"{color} {code.names[index]}" for color, index in code.index_of_color.items()]
-    known = ", ".join(named[:_NAMED]) + (f" and {len(named) - _NAMED} more" if len(named) > _NAMED else "")
-    allowed = f"allowed are {known} and {_WHITE} (ignored)" if known else f"{code.source} has no colours of labels"
-    return f"{path}: mask colour {shown}{more} is no label; {allowed}; {_advice(path, code)}"
-
-
-def _advice(path: str | Path, code: MaskCode) -> str:
-    if Path(path).suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif"):
-        return (
-            f"JPEG changes the values of a mask: save masks as PNG, or give the labels in {code.source} the colours of "
-            "the masks, far from each other: then each pixel gets the label of the nearest colour"
-        )
-    return f"correct the mask or add the label to {code.source}"
+        return snapped(pixels, path, code, lossy)
+    raise MaskContentError(wrong_colors(number[labels == _UNKNOWN], path, code))
