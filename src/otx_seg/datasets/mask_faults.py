@@ -77,7 +77,9 @@ def advice_on(path: str | Path, code: KnowsLabels) -> str:
     return f"correct the mask or add the label to {code.source}"
 
 
-def snapped(pixels: NDArray[np.uint8], path: str | Path, code: MaskCode, lossy: bool) -> tuple[NDArray[np.uint8], int]:
+def snapped(
+    pixels: NDArray[np.uint8], path: str | Path, code: KnowsLabels, lossy: bool
+) -> tuple[NDArray[np.uint8], int]:
     exact = {WHITE: IGNORE_INDEX, **code.index_of_color}
     try:
         return nearest_labels(
