@@ -210,5 +210,5 @@ def listed_names(root: Path, *files: str) -> tuple[list[str] | None, Path | None
     """
     for name in files:
         if (root / name).is_file():
-            return list(read_label_list(root / name)), root / name
+            return list(read_label_list(root / name).names), root / name
     return None, None

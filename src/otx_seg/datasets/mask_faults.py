@@ -80,13 +80,16 @@ def advice_on(path: str | Path, code: KnowsLabels) -> str:
 def snapped(
     pixels: NDArray[np.uint8], path: str | Path, code: KnowsLabels, lossy: bool
 ) -> tuple[NDArray[np.uint8], int]:
-    exact = {WHITE: IGNORE_INDEX, **code.index_of_color}
+    """As `nearest_labels`, of all labels that have colours.
+
+    Raises:
+        MaskContentError: colours are far from all of them.
+    """
+    known = code.index_of_color
+    exact = {WHITE: IGNORE_INDEX, **known}
+    two_tone = len(code.names) == len(known) == 2
     try:
-        return nearest_labels(
-            pixels, exact, code.index_of_color if len(code.names) == len(code.index_of_color) == 2 else exact, lossy
-        )
+        return nearest_labels(pixels, exact, known if two_tone else exact, lossy)
     except ValueError as error:
-        known = ", ".join(
-            f"{color} {code.names[index]}" for color, index in [*code.index_of_color.items()][:MOST_NAMED]
-        )
-        raise MaskContentError(f"{path}: {error}; labels are {known}; {advice_on(path, code)}") from error
+        named = ", ".join(f"{color} {code.names[index]}" for color, index in [*known.items()][:MOST_NAMED])
+        raise MaskContentError(f"{path}: {error}; labels are {named}; {advice_on(path, code)}") from error

@@ -237,7 +237,7 @@ def _names(root: Path, path: Path | None, content: Mapping[str, Any]) -> tuple[d
     places = (root, root.parent) if subset_name(root.name) in SUBSETS else (root,)
     for file in (place / folder / name for place in places for folder in ("", _OUTLINES) for name in _NAME_LISTS):
         if file.is_file():
-            return dict(enumerate(read_label_list(file))), file
+            return dict(enumerate(read_label_list(file).names)), file
     raise DataError(
         f"{root}: nothing names the classes of its text files; write them into {root / _DESCRIPTIONS[0]}, in the "
         "order of their numbers: 'names: [cat, dog]'"
