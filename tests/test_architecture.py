@@ -206,6 +206,40 @@ def test_what_is_printed_goes_one_way() -> None:
         assert printing <= {own.get(name)}, name
 
 
+READING = ("json.load", "json.loads", "yaml.load", "yaml.safe_load", "csv.reader", "csv.DictReader")
+READING_METHODS = ("read_text", "parse", "iterparse", "fromstring")
+OTHER_READERS = {
+    "runtime/plain_files.py": "text and JSON of users are read here",
+    "template/yaml_files.py": "and YAML here",
+    "datasets/format_table.py": "the documentation",
+    "template/listing.py": "shipped templates, quickly",
+    "models/backbones.py": "a shipped list",
+    "deployment/deploy.py": "shipped texts",
+    "runtime/processors.py": "the system's",
+    "datasets/free_memory.py": "the system's",
+    "deployment/benchmark/worker.py": "lines between two processes, and the system's",
+    "deployment/benchmark/worker_process.py": "lines between two processes",
+    "verbs/launch/launched.py": "notes between processes",
+    "verbs/launch/meeting.py": "messages between processes",
+    "verbs/launch/scale_out.py": "the output of processes",
+    "runtime/model_info.py": "texts out of models",
+    "runtime/handed_over.py": "texts out of packages",
+    "deployment/compact.py": "models that were just written",
+    "datasets/coco_file.py": "large files of a known format",
+    "datasets/coded_objects.py": "texts out of a file that has been read",
+    "datasets/outlines.py": "texts out of a file that has been read",
+}
+"""Modules that read text in other ways than through `plain_files` and `yaml_files`, and why."""
+
+
+def test_text_is_read_in_one_place() -> None:
+    for path in SOURCE.rglob("*.py"):
+        name = path.relative_to(SOURCE).as_posix()
+        used = {call for call in calls(path) if call in READING or call.rpartition(".")[2] in READING_METHODS}
+        used -= {"read_text"}  # that of `plain_files`
+        assert not used or name in OTHER_READERS, f"{name} uses {used}: see runtime/plain_files.py"
+
+
 def test_the_template_files_are_those_listed() -> None:
     for summary in find_templates():
         assert find_template_file(summary.name) == summary.path

@@ -68,7 +68,9 @@ def test_names_in_other_scripts(meta):
         ('{"label_map": {"0": "a",', r"not valid JSON \(.*line 1"),
         ("\x80", "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
-        ('\ufeff{"label_map": {"0": "a", "1": "b"}}', "not valid JSON .*BOM"),
+        ('{"label_map": {"0": "a", "1": "b"}, "label_map": {"0": "a"}}', "not valid JSON .*'label_map'.* twice"),
+        ('{"label_map": {"' + "1" * 5000 + '": "a"}}', "label_map key '1111.*'... is no whole number"),
+        ('{"labels": [' + ", ".join(f'"{n}"' for n in range(100_000)) + "]}", "100000 labels; at most"),
         ('{"label_map": {"0": "a", "1": "b"}, "note": NaN}', "not valid JSON"),
         ('["a", "b"]', "a JSON object is expected"),
         ("{}", "no label_map; it should look like"),
@@ -107,8 +109,14 @@ def test_unusable_files(meta, content, message):
 
 def test_a_file_in_another_encoding(tmp_path):
     (tmp_path / "dataset_meta.json").write_bytes('{"label_map": {"0": "Straße"}}'.encode("latin-1"))
-    with pytest.raises(DataError, match="not valid JSON"):
+    with pytest.raises(DataError, match=r"is no UTF-8 text .*; save it as UTF-8"):
         read_dataset_meta(tmp_path / "dataset_meta.json")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark(tmp_path, encoding):
+    (tmp_path / "dataset_meta.json").write_bytes('{"label_map": {"0": "Straße", "1": "b"}}'.encode(encoding))
+    assert read_dataset_meta(tmp_path / "dataset_meta.json")[0].names == ("Straße", "b")
 
 
 def test_missing_file(tmp_path):

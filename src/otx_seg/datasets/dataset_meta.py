@@ -6,19 +6,20 @@ reader would take longer than all else that is done to open a data set.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+import re
 from pathlib import Path
 from typing import Any
 
 from otx_seg.datasets.masks import MAX_LABELS, Color, MaskCode
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels, background_index, default_colors
-from otx_seg.runtime.images import read_bytes
+from otx_seg.runtime.plain_files import read_json, shown
 
 META_FILE = "dataset_meta.json"
 
 _EXAMPLE = '{"label_map": {"0": "background", "1": "cat"}, "segmentation_colors": [[0, 0, 0], [255, 0, 0]]}'
+
+_PLAIN_NUMBER = re.compile("0|[1-9][0-9]{0,8}")
 
 
 def read_dataset_meta(path: Path) -> tuple[Labels, MaskCode]:
@@ -62,7 +63,9 @@ def read_ignored_labels(path: Path) -> dict[str, tuple[str, ...]]:
     for pattern, labels in listed.items():
         unknown = [label for label in labels if label not in names]
         if unknown:
-            raise DataError(f"{path}: ignored_labels of {pattern}: {unknown[0]!r} is no label; {', '.join(names)} are")
+            raise DataError(
+                f"{path}: ignored_labels of {shown(pattern)}: {shown(unknown[0])} is none of the {len(names)} labels"
+            )
     return {pattern: tuple(labels) for pattern, labels in listed.items()}
 
 
@@ -70,24 +73,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise DataError(f"{path}: the file is missing; it names the labels, for example {_EXAMPLE}")
 
-    def refuse_duplicates(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in result:
-                raise DataError(f"{path}: the key {key!r} stands there twice")
-            result[key] = value
-        return result
-
-    def refuse_constant(word: str) -> None:
-        raise ValueError(f"{word} is no JSON")
-
-    try:
-        content = json.loads(
-            read_bytes(path).decode(), object_pairs_hook=refuse_duplicates, parse_constant=refuse_constant
-        )
-        json.dumps(content, ensure_ascii=False).encode()  # fails where half of a character is escaped
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not valid JSON ({error}); it should look like {_EXAMPLE}") from error
+    content = read_json(path, f"it should look like {_EXAMPLE}")
     if not isinstance(content, dict):
         raise DataError(f"{path}: a JSON object is expected, for example {_EXAMPLE}")
     return content
@@ -103,7 +89,7 @@ def _label_names(content: dict[str, Any], path: Path) -> tuple[str, ...]:
         return tuple(listed)
     names = _names_by_index(mapped, path)
     if listed is not None and tuple(listed) != names:
-        raise DataError(f"{path}: labels {listed} and label_map {list(names)} differ; remove one of them")
+        raise DataError(f"{path}: labels {shown(listed)} and label_map {shown(list(names))} differ; remove one of them")
     return names
 
 
@@ -113,8 +99,10 @@ def _names_by_index(mapped: Any, path: Path) -> tuple[str, ...]:
     by_index: dict[int, str] = {}
     for key, name in mapped.items():
         # Only the plain spelling: int() would also take " 1", "1_0" and other scripts' digits.
-        if not (key.isascii() and key.isdigit() and str(int(key)) == key):
-            raise DataError(f"{path}: label_map key {key!r} is no whole number; keys are the mask values 0, 1, 2, ...")
+        if not _PLAIN_NUMBER.fullmatch(key):
+            raise DataError(
+                f"{path}: label_map key {shown(key)} is no whole number; keys are mask values: 0, 1, 2, ..."
+            )
         by_index[int(key)] = name
     missing = sorted(set(range(len(by_index))) - set(by_index))
     if missing:
@@ -131,16 +119,16 @@ def check_names(names: tuple[str, ...], path: Path) -> None:
     Raises:
         DataError: naming `path`, the file or folder they stand in.
     """
-    for name in names:
-        if not name.strip() or not name.isprintable():
-            raise DataError(f"{path}: {name!r} is no usable label name")
-        if names.count(name) > 1:
-            raise DataError(f"{path}: the label {name!r} occurs {names.count(name)} times; give each its own name")
-    if len(names) < 2:
-        only = f"only the label {names[0]!r}" if names else "no label"
-        raise DataError(f"{path}: {only}; a network needs at least two to tell apart: add, say, 'background'")
     if len(names) > MAX_LABELS:
         raise DataError(f"{path}: {len(names)} labels; at most {MAX_LABELS} are possible")
+    for name in names:
+        if not name.strip() or not name.isprintable():
+            raise DataError(f"{path}: {shown(name)} is no usable label name")
+        if names.count(name) > 1:
+            raise DataError(f"{path}: the label {shown(name)} occurs {names.count(name)} times; give each its own name")
+    if len(names) < 2:
+        only = f"only the label {shown(names[0])}" if names else "no label"
+        raise DataError(f"{path}: {only}; a network needs at least two to tell apart: add, say, 'background'")
 
 
 def _check_colors(colors: Any, names: tuple[str, ...], path: Path) -> None:
@@ -150,10 +138,12 @@ def _check_colors(colors: Any, names: tuple[str, ...], path: Path) -> None:
         raise DataError(f"{path}: segmentation_colors should be a list of {len(names)} colours, one for each label")
     for index, color in enumerate(colors):
         if color is not None and not _is_color(color):
-            raise DataError(f"{path}: segmentation_colors[{index}] is {color!r}; a colour is [red, green, blue], 0-255")
+            raise DataError(
+                f"{path}: segmentation_colors[{index}] is {shown(color)}; a colour is [red, green, blue], 0-255"
+            )
         if color is not None and color in colors[:index]:
             first = names[colors.index(color)]
-            raise DataError(f"{path}: the labels {first!r} and {names[index]!r} have the same colour {color}")
+            raise DataError(f"{path}: the labels {shown(first)} and {shown(names[index])} have the same colour {color}")
 
 
 def _is_color(color: Any) -> bool:
@@ -172,5 +162,7 @@ def _background(content: dict[str, Any], names: tuple[str, ...], path: Path) -> 
     if number is None:
         return background_index(names)
     if str(number) not in [str(index) for index in range(len(names))]:
-        raise DataError(f"{path}: background_label is {number!r}; it should be a label's number, 0-{len(names) - 1}")
+        raise DataError(
+            f"{path}: background_label is {shown(number)}; it should be a label's number, 0-{len(names) - 1}"
+        )
     return int(number)

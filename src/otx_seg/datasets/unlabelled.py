@@ -19,6 +19,7 @@ from otx_seg.datasets.listed_paths import possible_paths
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, file_names, images_in
 from otx_seg.runtime.images import read_image, verify_image
+from otx_seg.runtime.plain_files import read_text, shown
 from otx_seg.runtime.processors import processor_count
 
 _ANNOTATION_SUFFIXES = {".csv", ".json", ".txt", ".xml", ".yaml", ".yml"}
@@ -118,10 +119,7 @@ def holds_bare_images(root: Path) -> bool:
 
 
 def _listed(root: Path, folder: Path, found: list[str], file_list: Path) -> list[str]:
-    try:
-        lines = file_list.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file_list}: cannot be read as a list of files ({error})") from error
+    lines = read_text(file_list).splitlines()
     known = set(found)
     chosen = []
     for line in filter(None, map(str.strip, lines)):
@@ -129,7 +127,7 @@ def _listed(root: Path, folder: Path, found: list[str], file_list: Path) -> list
         path = next((path for path in candidates if path in known), None)
         if path is None:
             raise DataError(
-                f"{file_list}: names {line}, which is no image in {root}; paths are relative to that folder"
+                f"{file_list}: names {shown(line)}, which is no image in {root}; paths are relative to that folder"
             )
         chosen.append(path)
     return sorted(set(chosen))

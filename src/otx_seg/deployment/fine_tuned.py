@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from otx_seg.deployment.files import IR_XML
 from otx_seg.deployment.outcome import Quantized
+from otx_seg.errors import DataError
 from otx_seg.inference.evaluate import Evaluation
 from otx_seg.metrics.confusion import scores_from_json
+from otx_seg.runtime.plain_files import read_json
 from otx_seg.workspace.run_folder import RunFolder
 
 FOLDER, WEIGHTS, PERFORMANCE = "nncf", "weights.pth", "nncf_performance.json"
@@ -57,7 +58,7 @@ def read_fine_tuned(run: RunFolder) -> FineTuned | None:
     if not (folder / IR_XML).is_file():
         return None
     try:
-        content = json.loads((folder / PERFORMANCE).read_text(encoding="utf-8"))
+        content = read_json(folder / PERFORMANCE)
         before = content["before"]
         return FineTuned(
             model=folder / IR_XML,
@@ -71,7 +72,7 @@ def read_fine_tuned(run: RunFolder) -> FineTuned | None:
             weights=folder / WEIGHTS,
             **{name: content[name] for name in ("epochs", "best_epoch", "reason", "reached", "zeros", "agreement")},
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DataError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

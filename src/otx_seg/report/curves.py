@@ -28,9 +28,9 @@ def draw_curves(journal: Path, picture: Path) -> dict[str, tuple[str, ...]]:
     figure = Figure(figsize=(9, 4), layout="constrained")
     axes = figure.subplots(1, 2 if validations else 1, squeeze=False)[0]
     # The parts differ from step to step: a contrast is not computed at every one.
-    names = dict.fromkeys(name for entry in losses for name in entry if name not in _NO_CURVES)
+    names = dict.fromkeys(name for entry in losses for name in entry if _is_curve(name, entry[name]))
     for name in names if len(names) > 2 else ["loss"]:  # with a single part, the sum is that part
-        drawn = [(entry["step"], entry[name]) for entry in losses if name in entry]
+        drawn = [(entry["step"], entry[name]) for entry in losses if _is_curve(name, entry.get(name))]
         axes[0].plot(*zip(*drawn, strict=True), linewidth=0.8, label="sum" if name == "loss" else name)
     axes[0].set(title="training loss", xlabel="step", yscale="log")
     if len(names) > 2:
@@ -46,3 +46,7 @@ def draw_curves(journal: Path, picture: Path) -> dict[str, tuple[str, ...]]:
         diagram.grid(alpha=0.3)
     figure.savefig(picture, dpi=110)
     return {diagram.get_title(): tuple(line.get_label() for line in diagram.get_lines()) for diagram in axes}
+
+
+def _is_curve(name: str, value: object) -> bool:
+    return name not in _NO_CURVES and isinstance(value, (int, float))

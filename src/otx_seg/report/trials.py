@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,9 @@ from typing import Any
 from otx_seg.report.progress import format_duration
 from otx_seg.report.tables import as_text, table
 from otx_seg.workspace.atomic import write_json
+from otx_seg.workspace.own_files import damaged, read_own
+
+_ADVICE = "start a new run"
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,20 @@ def write_trials(path: Path, found: Trials) -> None:
 
 
 def read_trials(path: Path) -> Trials:
-    """Read what `write_trials` wrote."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    trials = tuple(Trial(**{**trial, "scores": tuple(trial["scores"])}) for trial in content["trials"])
-    return Trials(content["ratio"], tuple(content["rungs"]), content["chosen"], trials)
+    """Read what `write_trials` wrote.
+
+    Raises:
+        UsageError: the file is not there, or damaged.
+    """
+    found = read_own(path, Trials, _ADVICE)
+    numbers = [trial.number for trial in found.trials]
+    if (
+        found.chosen not in numbers
+        or 0 not in numbers
+        or any(len(one.scores) > len(found.rungs) for one in found.trials)
+    ):
+        raise damaged(path, "its trials do not fit each other", _ADVICE)
+    return found
 
 
 def describe_trials(found: Trials) -> str:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 from pathlib import Path
 from typing import Any
 
+from otx_seg.errors import DataError
+from otx_seg.runtime.plain_files import number, parse_json, whole_number
+from otx_seg.words import count
 from otx_seg.workspace.atomic import write_text
+
+logger = logging.getLogger(__name__)
+
+_DRAWN = {"loss", "learning_rate", "Dice Average", "mDice", "mIoU"}
 
 
 class Journal:
@@ -29,11 +38,28 @@ class Journal:
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
-    """The entries of a journal, without a last line that was cut short."""
-    entries = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    """The entries of a journal: each has a ``step``, and losses or scores that are finite numbers.
+
+    Damaged lines are left out and told of, but for a last one that was cut short.
+    """
+    entries, damaged = [], []
+    *lines, last = path.read_bytes().split(b"\n")
+    for index, line in enumerate([*lines, *([last] if last else [])]):
         try:
-            entries.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
+            entries.append(_entry(line, path))
+        except (DataError, ValueError):
+            damaged += [index] if index < len(lines) else []
+    if damaged:
+        lines_left_out = f"{path}: {count(len(damaged), 'damaged line')} left out"
+        logger.warning("%s, the first is line %d", lines_left_out, damaged[0] + 1)
     return entries
+
+
+def _entry(line: bytes, path: Path) -> dict[str, Any]:
+    found = parse_json(line, path)
+    if not isinstance(found, dict):
+        raise ValueError("no mapping")
+    found["step"] = whole_number(found.get("step"), 0, 1 << 53, "step")
+    for name in _DRAWN & found.keys():
+        number(found[name], -math.inf, math.inf, name)
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from otx_seg.verbs.places.place import open_place
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.data_folders import refuse_among_data
 from otx_seg.workspace.digest import digest_of
+from otx_seg.workspace.own_files import read_mapping
 from otx_seg.workspace.run_folder import open_run
 
 logger = logging.getLogger(__name__)
@@ -144,11 +144,11 @@ def _refuse_other_content(folder: Path, origin: dict[str, Any]) -> None:
     if not folder.exists() or not any(folder.iterdir()):
         return
     try:
-        under_way = json.loads((folder / _UNDER_WAY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        under_way = read_mapping(folder / _UNDER_WAY, "")
+    except UsageError:
         raise UsageError(f"{folder}: is not empty; choose another --output, or empty it") from None
     if under_way != origin:
-        others = ", ".join(under_way.get("data_roots", ()))
+        others = ", ".join(map(str, under_way.get("data_roots") or ()))
         raise UsageError(
             f"{folder}: holds an interrupted conversion of {others}, which was another folder, was "
             "read in another way, or held other files then; choose another --output, or empty it"

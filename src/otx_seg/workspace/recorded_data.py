@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from otx_seg.errors import UsageError
-from otx_seg.labels import Labels, labels_from_plain, labels_to_plain
+from otx_seg.labels import Labels, labels_to_plain
+from otx_seg.runtime.plain_files import shown
 from otx_seg.workspace.atomic import write_json
+from otx_seg.workspace.own_files import damaged, read_own
 from otx_seg.workspace.run_folder import RunFolder
 
 SUBSETS = ("train", "val", "unlabelled")
@@ -81,14 +82,8 @@ def read_recorded(run: RunFolder) -> RecordedData:
     Raises:
         UsageError: it is not there, or cannot be read.
     """
-    try:
-        plain = json.loads(run.data.read_text(encoding="utf-8"))
-        plain = {field.name: plain[field.name] for field in fields(RecordedData) if field.name in plain}
-        plain |= {name: Path(plain[name]) for name in _PATHS if plain.get(name) is not None}
-        plain |= {name: tuple(plain[name]) for name in SUBSETS}
-        plain |= {"seed": int(plain["seed"]), "val_images": tuple(map(Path, plain["val_images"]))}
-        if plain.get("known_labels") is not None:
-            plain["known_labels"] = labels_from_plain(plain["known_labels"])
-        return RecordedData(**plain)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{run.data}: cannot be read, so the run's data is unknown ({error})") from error
+    advice = "without it the run's data is unknown: copy it back from where the run was made, or start a new run"
+    recorded = read_own(run.data, RecordedData, advice)
+    if not 0 <= recorded.seed < 1 << 32:
+        raise damaged(run.data, f"seed is {shown(recorded.seed)}", advice)
+    return recorded

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from otx_seg.errors import OtxError, UsageError
+from otx_seg.runtime.plain_files import read_text
 from otx_seg.workspace.data_folders import refuse_among_data
 from otx_seg.workspace.workspace import OUTPUTS, WORKSPACE, Workspace, workspace_around
 
@@ -182,7 +183,7 @@ def latest_weights(outputs: Path = WORKSPACE / OUTPUTS) -> Path | None:
     """The weights of the last training run in a workspace's folder of runs, if there are any."""
     pointer = outputs / LATEST
     if pointer.is_file():
-        pointer = pointer.parent / pointer.read_text(encoding="utf-8").strip()
+        pointer = pointer.parent / read_text(pointer, UsageError, 1 << 16).strip()
     weights = RunFolder(pointer).weights
     return weights if weights.is_file() else None
 

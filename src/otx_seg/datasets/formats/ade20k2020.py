@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from otx_seg.datasets.ade20k import ade20k_subsets, holds_descriptions
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import read_bytes
+from otx_seg.runtime.plain_files import parse_json
 
 _DESCRIPTION = ".json"
 
@@ -41,7 +41,7 @@ class Ade20k2020:
 def _describe(path: Path) -> Mapping[int, str]:
     """The label of each class by its number."""
     try:
-        objects = json.loads(read_bytes(path).decode("latin-1"))["annotation"]["object"]
+        objects = parse_json(read_bytes(path).decode("latin-1"), path)["annotation"]["object"]
         return {
             int(thing["name_ndx"]): str(thing["raw_name"])
             for thing in objects

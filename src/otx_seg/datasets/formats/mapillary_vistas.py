@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from otx_seg.datasets.masks import Color, MaskCode
 from otx_seg.datasets.samples import Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
-from otx_seg.runtime.images import read_bytes
+from otx_seg.runtime.plain_files import read_json
 
 _IMAGES = "images"
 _VERSIONS = {"v2.0": "config_v2.0.json", "v1.2": "config_v1.2.json", ".": "config.json"}
@@ -71,7 +70,7 @@ def _labels(config: Path, instance_bits: int) -> tuple[Labels, MaskCode]:
     listed: dict[str, Color | None] = {}
     void = []
     try:
-        for entry in json.loads(read_bytes(config))["labels"]:
+        for entry in read_json(config)["labels"]:
             name = str(entry["name"])
             red, green, blue = (int(part) for part in entry["color"])
             if name in listed:

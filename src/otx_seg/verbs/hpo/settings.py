@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from otx_seg.errors import UsageError
 from otx_seg.processes import world_size
 from otx_seg.template import Template, from_dict
 from otx_seg.workspace.atomic import write_json
+from otx_seg.workspace.own_files import read_own
 from otx_seg.workspace.run_folder import RunFolder
 
 DEFAULT_RATIO = 1.1
@@ -30,6 +30,15 @@ class Settings:
     ratio: float
     parallel: int | None
     asked: bool = True
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """What the file of a search holds."""
+
+    ratio: float
+    parallel: int | None
+    template: dict[str, Any]
 
 
 def check_settings(ratio: float | None, parallel: int | None) -> Settings:
@@ -72,10 +81,5 @@ def read_settings(run: RunFolder) -> tuple[Settings, Template]:
         UsageError: there is none, or it was damaged.
     """
     path = run.search / _NAME
-    try:
-        recorded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        parallel = recorded.get("parallel")
-        settings = Settings(float(recorded["ratio"]), None if parallel is None else int(parallel))
-        return settings, from_dict(recorded["template"], str(path))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: cannot be read, so the search cannot go on ({error}); start a new run") from error
+    recorded = read_own(path, _Recorded, "without it the search cannot go on: start a new run")
+    return check_settings(recorded.ratio, recorded.parallel), from_dict(recorded.template, str(path))

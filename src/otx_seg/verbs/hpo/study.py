@@ -17,6 +17,7 @@ from optuna.trial import TrialState
 from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, Space
 from otx_seg.verbs.hpo.halving import Halving
 from otx_seg.verbs.hpo.trial import Outcome
+from otx_seg.workspace.own_files import damaged
 
 _JOURNAL = "journal.log"
 _HALVING = "halving"
@@ -47,10 +48,7 @@ class Study:
         path = folder / _JOURNAL
         _repair(path)
         with _quietly():
-            storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
-            self.study = optuna.create_study(
-                storage=storage, study_name="hpo", direction="maximize", load_if_exists=True
-            )
+            self.study = _open_study(path)
             for values in self._around_first()[len(self.study.get_trials(deepcopy=False)) :]:
                 self.study.enqueue_trial(values)
 
@@ -184,6 +182,15 @@ def _repair(path: Path) -> None:
         whole, _, half = path.read_bytes().rpartition(b"\n")
         if half:
             path.write_bytes(whole + b"\n" if whole else b"")
+
+
+def _open_study(path: Path) -> optuna.Study:
+    try:
+        storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+        return optuna.create_study(storage=storage, study_name="hpo", direction="maximize", load_if_exists=True)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        told = f"{type(error).__name__}: {error}"
+        raise damaged(path, told, "without it the search cannot go on: start a new run") from error
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def take_over(plan: Plan, run: RunFolder, found: Trials) -> Plan:
     if len(found.trials) > 1:
         logger.info("%s", describe_trials(found))
     if trial.metrics.exists():
-        write_text(run.metrics, trial.metrics.read_text(encoding="utf-8"))
+        write_atomic(run.metrics, trial.metrics.read_bytes())
     write_atomic(run.weights, trial.weights.read_bytes())
     values = found.chosen_trial.values
     chosen = plan.template.override(values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
@@ -10,16 +9,20 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from otx_seg.datasets import AS_IT_LOOKS, HowToRead
-from otx_seg.errors import OtxError, UsageError
+from otx_seg.errors import OtxError
+from otx_seg.runtime.plain_files import shown
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import differences, is_free
 from otx_seg.training.watcher import SilentWatcher, Watcher
 from otx_seg.verbs.checking.sources import Sources, sources_of_parts
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.digest import digest_of
+from otx_seg.workspace.own_files import damaged, read_own
 from otx_seg.workspace.run_folder import JOB_STATE, RunFolder
 
 _VERSION = 1
+ADVICE = "begin anew with --overwrite, or choose another --output"
+"""Where the state of a job is damaged."""
 _LABELLED = ("train", "val", "test")
 
 
@@ -202,6 +205,17 @@ class JobState:
             self.done.pop(name, None)
 
 
+@dataclass(frozen=True)
+class _StateFile:
+    """What ``run.json`` holds."""
+
+    version: int
+    asked: Asked
+    inputs: dict[str, Any]
+    done: dict[str, dict[str, Any]]
+    stopped: dict[str, str]
+
+
 def read_state(folder: Path) -> JobState | None:
     """The state of the `otx run` in a folder, or None if there is none.
 
@@ -211,16 +225,14 @@ def read_state(folder: Path) -> JobState | None:
     file = folder / JOB_STATE
     if not file.is_file():
         return None
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        if content["version"] != _VERSION:
-            raise ValueError(f"version {content['version']}")
-        return JobState(file, Asked(**content["asked"]), content["inputs"], content["done"], content["stopped"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{file}: cannot be read ({type(error).__name__}: {error}); begin anew with --overwrite, or choose another "
-            "--output"
-        ) from error
+    found = read_own(file, _StateFile, ADVICE)
+    if found.version != _VERSION:
+        raise damaged(file, f"version {shown(found.version)}, not {_VERSION}", ADVICE)
+    for name, result in found.done.items():
+        product = result.get("file")
+        if not isinstance(product, str) or Path(product).is_absolute() or ".." in Path(product).parts:
+            raise damaged(file, f"done.{shown(name)}.file is {shown(product)}", ADVICE)
+    return JobState(file, found.asked, found.inputs, found.done, found.stopped)
 
 
 def concerns_tests_alone(before: dict[str, Any], now: dict[str, Any]) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from otx_seg.verbs.job.job import Job, JobState
+from otx_seg.runtime.plain_files import number, whole_number
+from otx_seg.verbs.job.job import ADVICE, Job, JobState
+from otx_seg.workspace.own_files import damaged
 
 _MODELS = (("torch", "train"), ("OpenVINO FP32", "export"), ("OpenVINO INT8", "optimize"))
 
@@ -81,7 +84,17 @@ def outcome_of(job: Job, state: JobState, skipped: tuple[str, ...]) -> Outcome:
 
     Args:
         skipped: names of the steps that were done before.
+
+    Raises:
+        UsageError: what ``run.json`` says of them is damaged.
     """
+    try:
+        return _outcome_of(job, state, skipped)
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(state.file, f"{type(error).__name__}: {error}", ADVICE) from error
+
+
+def _outcome_of(job: Job, state: JobState, skipped: tuple[str, ...]) -> Outcome:
     measured = {}
     for found in reversed(state.done["benchmark"]["models"]):
         measured[found["file"]] = found  # the first of a file, in FP32, is what remains
@@ -93,17 +106,17 @@ def outcome_of(job: Job, state: JobState, skipped: tuple[str, ...]) -> Outcome:
             ModelOfJob(
                 name,
                 job.folder / file,
-                scores["Dice Average"],
-                scores["mIoU"],
-                speed["size_bytes"],
-                speed["latency_median_s"],
+                number(scores["Dice Average"], 0, 1, "Dice Average"),
+                number(scores["mIoU"], 0, 1, "mIoU"),
+                whole_number(speed["size_bytes"], 0, 1 << 53, "size_bytes"),
+                number(speed["latency_median_s"], 0, math.inf, "latency_median_s"),
             )
         )
     return Outcome(
         folder=job.folder,
-        template=state.done["train"]["template"],
+        template=str(state.done["train"]["template"]),
         models=tuple(models),
-        images=state.done["eval_train"]["images"],
+        images=whole_number(state.done["eval_train"]["images"], 1, 1 << 53, "images"),
         package=job.folder / state.done["deploy"]["file"],
         skipped=skipped,
         steps=state.done,

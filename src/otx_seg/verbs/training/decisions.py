@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from typing import Any
 
 from otx_seg.configuration.facts import Decision
+from otx_seg.errors import UsageError
+from otx_seg.workspace.own_files import read_own
 from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -58,8 +59,11 @@ def plain(decisions: Sequence[Decision]) -> list[dict[str, Any]]:
 
 
 def decisions_of(run: RunFolder) -> tuple[Decision, ...]:
-    """The decisions a run began with; none where its folder no longer tells."""
+    """The decisions a run began with, for its report; none where its folder no longer tells."""
+    if not run.decisions.is_file():
+        return ()
     try:
-        return tuple(Decision(**item) for item in json.loads(run.decisions.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return tuple(read_own(run.decisions, list[Decision], "the report will lack what was decided"))
+    except UsageError as error:
+        logger.warning("%s", error)
         return ()

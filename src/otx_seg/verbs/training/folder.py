@@ -6,7 +6,7 @@ from pathlib import Path
 
 from otx_seg.errors import UsageError
 from otx_seg.verbs.training.plan import Plan
-from otx_seg.workspace.atomic import write_text
+from otx_seg.workspace.atomic import write_atomic
 from otx_seg.workspace.run_folder import RunFolder, open_run
 
 _PRODUCTS = ("template.yaml", "models")
@@ -41,7 +41,7 @@ def bring_along(plan: Plan, run: RunFolder) -> None:
         return
     for before, now in zip(_carried(plan.resumed_run), _carried(run), strict=True):
         if before.exists():
-            write_text(now, before.read_text(encoding="utf-8"))
+            write_atomic(now, before.read_bytes())
         else:
             now.unlink(missing_ok=True)
     if plan.resumed_run.weights.exists():
