@@ -69,7 +69,7 @@ def test_names_in_other_scripts(meta):
         ("\x80", "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
         ('{"label_map": {"0": "a", "1": "b"}, "label_map": {"0": "a"}}', "not valid JSON .*'label_map'.* twice"),
-        ('{"label_map": {"' + "1" * 5000 + '": "a"}}', "label_map key '1111.*'... is no whole number"),
+        ('{"label_map": {"' + "1" * 5000 + '": "a"}}', "label_map key '1111.* is no whole number"),
         ('{"labels": [' + ", ".join(f'"{n}"' for n in range(100_000)) + "]}", "100000 labels; at most"),
         ('{"label_map": {"0": "a", "1": "b"}, "note": NaN}', "not valid JSON"),
         ('["a", "b"]', "a JSON object is expected"),
