@@ -45,7 +45,7 @@ def test_a_list_chooses(folder: Path, tmp_path: Path) -> None:
     listed.write_text("more/c.png\n\na.png\na.png\n")
     assert names(folder, listed) == ["a.png", "more/c.png"]
     listed.write_text("a.png\nz.png\n")
-    with pytest.raises(DataError, match=r"list.txt: names z.png, which is no image in"):
+    with pytest.raises(DataError, match=r"list.txt: names 'z.png', which is no image in"):
         open_unlabelled(folder, listed)
     with pytest.raises(DataError, match=r"missing.txt: cannot be read"):
         open_unlabelled(folder, tmp_path / "missing.txt")
