@@ -83,7 +83,7 @@ def test_a_run_without_a_search_is_not_resumed_with_one(otx: Any, train: Any, tm
 def test_a_damaged_record_of_a_search(otx: Any, tmp_path: Path) -> None:
     (tmp_path / "hpo").mkdir()
     (tmp_path / "hpo" / "search.json").write_text('{"ratio": 1.5')
-    refused(otx("train", "--resume-from", tmp_path), "search.json", "cannot be read", "start a new run")
+    refused(otx("train", "--resume-from", tmp_path), "search.json", "the search cannot go on", "start a new run")
 
 
 @pytest.mark.parametrize(

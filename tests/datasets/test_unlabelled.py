@@ -64,7 +64,7 @@ def test_a_list_made_on_another_machine(folder: Path, tmp_path: Path, text: str)
 
 def test_a_path_in_a_folder_is_no_other_file_of_its_name(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("left/a.png\n")
-    with pytest.raises(DataError, match=r"names left/a\.png, which is no image in"):
+    with pytest.raises(DataError, match=r"names 'left/a\.png', which is no image in"):
         open_unlabelled(folder, tmp_path / "list.txt")
 
 
