@@ -226,6 +226,7 @@ OTHER_READERS = {
     "deployment/compact.py": "models that were just written",
     "datasets/coco_file.py": "large files of a known format",
     "datasets/coded_objects.py": "texts out of a file that has been read",
+    "datasets/annotated_objects.py": "texts out of a file that has been read",
     "datasets/outlines.py": "texts out of a file that has been read",
 }
 """Modules that read text in other ways than through `plain_files` and `yaml_files`, and why."""
