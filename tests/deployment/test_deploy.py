@@ -76,7 +76,7 @@ def test_the_same_model_gives_the_same_bytes(tiny_ir: Path, unpacked: Path, tmp_
 def test_versions_are_those_of_the_toolkit(unpacked: Path) -> None:
     lines = (unpacked / "python" / "requirements.txt").read_text().splitlines()
     wanted = dict(line.split(">=") for line in lines if not line.startswith("#"))
-    assert set(wanted) == {"openvino", "opencv-python-headless", "numpy", "pillow", "openvino-model-api"}
+    assert set(wanted) == {"openvino", "opencv-python-headless", "numpy", "pillow", "tifffile", "openvino-model-api"}
     declared = (CHECKOUT / "pyproject.toml").read_text() + (CHECKOUT / "requirements-test.txt").read_text()
     for name, version in wanted.items():
         assert re.search(rf'^\s*"?{name}>={re.escape(version)}[,"\n]', declared, re.MULTILINE), name

@@ -165,8 +165,8 @@ def test_tiffs_larger_than_pillow_takes_are_read(tmp_path, save, monkeypatch):
     path = save(tmp_path / "a.tif", PIXELS)
     np.testing.assert_array_equal(read_image(path), PIXELS)
     assert verify_image(path) == (6, 8)
-    unusual = save(tmp_path / "b.tif", np.dstack([PIXELS, PIXELS[..., :1]]))
-    with pytest.raises(DataError, match=r"b\.tif: 8 x 6 pixels are too many for an image of this kind; save it"):
+    unusual = save(tmp_path / "b.tif", PIXELS, compression="jpeg")
+    with pytest.raises(DataError, match=r"b\.tif: a strip of 6 x 8 pixels is too large; save it in smaller ones"):
         read_image(unusual)
 
 
@@ -220,7 +220,7 @@ def test_a_header_that_claims_too_much_is_refused_before_decoding(tmp_path, cont
 
 
 @pytest.mark.parametrize("read", [read_image, verify_image])
-@pytest.mark.parametrize("content", [b"just some text, not an image\n" * 20, b"GIF89a...", b"\x89PN"])
+@pytest.mark.parametrize("content", [b"just some text, not an image\n" * 20, b"GIF12a...", b"\x89PN"])
 def test_no_image_behind_the_suffix(tmp_path, content, read):
     path = tmp_path / "a.png"
     path.write_bytes(content)
@@ -291,6 +291,6 @@ def test_garbage_in_place_of_exif_data(tmp_path, save):
 
 def test_a_side_longer_than_the_decoder_takes(tmp_path):
     path = tmp_path / "a.png"
-    path.write_bytes(png_header(2_000_000, 10))
+    path.write_bytes(png_header(1_500_000, 10))
     with pytest.raises(DataError, match=r"a\.png: the image is truncated or damaged"):
         read_image(path)

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.datasets.masks import SIZE_ADVICE, HasMaskFile, MaskContentError, stored_mask, verify_mask_file
+from otx_seg.datasets.mask_faults import MaskContentError
+from otx_seg.datasets.masks import SIZE_ADVICE, HasMaskFile
 from otx_seg.datasets.samples import Sample
+from otx_seg.datasets.stored_masks import stored_mask, verify_mask_file
 from otx_seg.labels import IGNORE_INDEX
 
 _CODES = 1 << 14

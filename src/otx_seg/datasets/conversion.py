@@ -16,7 +16,7 @@ import cv2
 from otx_seg.datasets.dataset_meta import META_FILE
 from otx_seg.datasets.folder import DEFAULT_SUBSET, SUBSETS, subset_name
 from otx_seg.datasets.loading import read_pair
-from otx_seg.datasets.masks import MaskContentError
+from otx_seg.datasets.mask_faults import MaskContentError
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels

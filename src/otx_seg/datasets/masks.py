@@ -1,4 +1,4 @@
-"""Decoding mask files to label indices, pixel-exact.
+"""From mask files to label indices, pixel-exact; how they are stored is read by `otx_seg.datasets.stored_masks`.
 
 How a file is to be read is decided for each file by itself, because real data sets mix the kinds:
 
@@ -11,8 +11,6 @@ How a file is to be read is decided for each file by itself, because real data s
 
 Where two labels have colours, values and colours between them (soft edges) count as the nearer one, and in JPEG files
 any colour counts as the nearest label's, as long as most pixels are close to one.
-
-Alpha is dropped. An EXIF rotation in a mask is not applied.
 """
 
 from __future__ import annotations
@@ -24,13 +22,12 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageFile
 
 from otx_seg.datasets.mask_faults import WHITE, MaskContentError, snapped, wrong_colors, wrong_values
 from otx_seg.datasets.snapping import Color, is_two_tone, may_be_soft
-from otx_seg.errors import DataError
+from otx_seg.datasets.stored_masks import StoredMask, decode_stored, mask_size, verify_mask_file
 from otx_seg.labels import IGNORE_INDEX
-from otx_seg.runtime.images import UNREADABLE, imdecode, open_header, read_bytes, verify_png
+from otx_seg.runtime.image_headers import read_bytes
 
 MAX_LABELS = 254
 """A mask is uint8: 255 is ignored and 254 marks a colour without label while a file is being decoded."""
@@ -39,9 +36,7 @@ SIZE_ADVICE = "save the mask at the image's size"
 """What to do about a mask file of another size than its image."""
 
 _UNKNOWN = 254
-_PNG_BIT_DEPTH, _PNG_COLOR_TYPE = 24, 25  # byte positions in a PNG file
-_PNG_GREY, _PNG_RGB = 0, 2
-_LOSSY = ("JPEG", "MPO")
+_JPEG = b"\xff\xd8\xff"
 
 
 class HasMaskFile(Protocol):
@@ -79,6 +74,10 @@ class MaskCode(NamedTuple):
         """`read_mask` of the sample's mask file."""
         return read_mask(sample.mask, self)
 
+    def size(self, sample: HasMaskFile) -> tuple[int, int]:
+        """`mask_size` of the sample's mask file."""
+        return mask_size(sample.mask)
+
     def read_counting(self, sample: HasMaskFile) -> tuple[NDArray[np.uint8], int]:
         """As `read`, and how many pixels had a value or colour between those of labels and got the nearest one's."""
         return _read_counting(read_bytes(sample.mask), sample.mask, self)
@@ -91,18 +90,6 @@ class MaskCode(NamedTuple):
     def index_of_color(self) -> dict[Color, int]:
         """The label index of every colour that means one."""
         return {color: index for index, color in enumerate(self.colors) if color is not None}
-
-
-class StoredMask(NamedTuple):
-    """A mask file as it is stored.
-
-    Attributes:
-        pixels: whole numbers (H, W), of a palette if there is one, or uint8 (H, W, 3) of a colour mask, blue first.
-        palette: uint8 (N, 3) RGB.
-    """
-
-    pixels: NDArray
-    palette: NDArray[np.uint8] | None
 
 
 def read_mask(path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
@@ -122,37 +109,14 @@ def read_mask(path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
     return decode_mask(read_bytes(path), path, code)
 
 
-def verify_mask_file(path: str | Path) -> None:
-    """Check a PNG file's checksums, which decoders pass over; other formats are checked by decoding them.
-
-    Raises:
-        DataError: the file cannot be read or is damaged.
-    """
-    content = read_bytes(path)
-    if open_header(content, path).format == "PNG":
-        verify_png(content, path)
-
-
-def stored_mask(path: str | Path) -> StoredMask:
-    """A mask file as it is stored, before anything is known of its labels.
-
-    Raises:
-        MaskContentError: a kind of pixel that masks cannot have.
-        DataError: the file cannot be read or is damaged.
-    """
-    content = read_bytes(path)
-    return _decode(content, open_header(content, path), path)
-
-
 def decode_mask(content: bytes, path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
     """As `read_mask`, from the content of the file."""
     return _read_counting(content, path, code)[0]
 
 
 def _read_counting(content: bytes, path: str | Path, code: MaskCode) -> tuple[NDArray[np.uint8], int]:
-    header = open_header(content, path)
-    lossy = header.format in _LOSSY
-    raw = _decode(content, header, path)
+    lossy = content.startswith(_JPEG)
+    raw = decode_stored(content, path)
     if lossy and is_two_tone(code.colors):
         return snapped(raw.pixels, path, code, lossy)
     if raw.pixels.ndim == 3:
@@ -160,45 +124,6 @@ def _read_counting(content: bytes, path: str | Path, code: MaskCode) -> tuple[ND
     if raw.palette is not None and _only_label_colors(raw, code):
         return _from_colors(raw.palette[:, ::-1][raw.pixels], path, code, lossy)
     return _from_values(raw, path, code, lossy)
-
-
-def _decode(content: bytes, image: ImageFile.ImageFile, path: str | Path) -> StoredMask:
-    if image.format == "PNG" and content[_PNG_BIT_DEPTH] == 8 and content[_PNG_COLOR_TYPE] in (_PNG_GREY, _PNG_RGB):
-        pixels = None
-        if b"IEND" in content[-16:]:  # without its end the file is truncated, which OpenCV may not report
-            pixels = imdecode(content, cv2.IMREAD_UNCHANGED)
-        if pixels is not None and (pixels.ndim == 2 or pixels.shape[2] == 3):
-            return StoredMask(pixels, None)
-    try:
-        image.load()
-    except UNREADABLE as error:
-        raise DataError(f"{path}: the mask is truncated or damaged ({error})") from error
-    return _from_pillow(image, content, path)
-
-
-def _from_pillow(image: ImageFile.ImageFile, content: bytes, path: str | Path) -> StoredMask:
-    if image.mode == "P":
-        palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
-        # Writers fill the palette up with black; only the first black of such a tail can be meant.
-        other = np.flatnonzero(palette.any(axis=1))
-        return StoredMask(np.asarray(image), palette[: other[-1] + 2 if len(other) else 1])
-    if image.mode in ("1", "L", "LA"):
-        grey = np.asarray(image.getchannel(0)).astype(np.uint8)
-        return StoredMask(grey // _grey_step(image, content), None)
-    if image.mode in ("RGB", "RGBA"):
-        if image.format == "PNG" and content[_PNG_BIT_DEPTH] == 16:
-            raise MaskContentError(f"{path}: a colour mask with 16 bits per channel; save it with 8")
-        return StoredMask(np.ascontiguousarray(np.asarray(image)[:, :, 2::-1]), None)
-    if image.mode.startswith("I"):
-        return StoredMask(np.asarray(image), None)
-    raise MaskContentError(f"{path}: a mask of pixel type {image.mode}; save it as 8-bit grey, palette or RGB PNG")
-
-
-def _grey_step(image: ImageFile.ImageFile, content: bytes) -> int:
-    """What one step of the stored value adds to the decoded one: 2- and 4-bit grey is stretched to 0-255."""
-    if image.format == "PNG" and image.mode == "L" and content[_PNG_BIT_DEPTH] < 8:
-        return 255 // (2 ** content[_PNG_BIT_DEPTH] - 1)
-    return 1
 
 
 def _from_values(raw: StoredMask, path: str | Path, code: MaskCode, lossy: bool) -> tuple[NDArray[np.uint8], int]:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.datasets.dataset_meta import check_names
-from otx_seg.datasets.masks import Color, MaskContentError
+from otx_seg.datasets.mask_faults import MaskContentError
+from otx_seg.datasets.masks import Color
 from otx_seg.datasets.samples import Sample
 from otx_seg.labels import Labels, background_index, default_colors
 from otx_seg.runtime.images import verify_image

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.datasets.bands import bands, count_values
-from otx_seg.datasets.masks import MaskContentError
+from otx_seg.datasets.mask_faults import MaskContentError
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from otx_seg.datasets.bands import bands, values_in
 from otx_seg.datasets.label_lists import OWN_LIST, chosen_list, find_label_lists, labels_and_code, listed_labels
 from otx_seg.datasets.label_table import ListedLabel
-from otx_seg.datasets.masks import MAX_LABELS, Color, MaskCode, MaskContentError, stored_mask
+from otx_seg.datasets.mask_faults import MaskContentError
+from otx_seg.datasets.masks import MAX_LABELS, Color, MaskCode
+from otx_seg.datasets.stored_masks import stored_mask
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
 from otx_seg.runtime.processors import processor_count

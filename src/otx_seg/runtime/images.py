@@ -1,116 +1,30 @@
 """Reading image files that may be large, odd, damaged or hostile.
 
-What a file is, is judged by its first bytes, never by its suffix. The header is read first, with Pillow's class
-for just that format, so that no other decoder of Pillow can be reached and nothing is allocated for an image
-that claims too many pixels. Ordinary JPEG, PNG and TIFF files are then decoded by OpenCV, which is about twice as
-fast as Pillow into an array and needs a third of the memory; all else by Pillow.
+The header is read first, see `otx_seg.runtime.image_headers`. Ordinary JPEG, PNG and TIFF files are then decoded by
+OpenCV, which is about twice as fast as Pillow into an array and needs a third of the memory; other TIFF files by
+`otx_seg.runtime.tiff_images`; all else by Pillow.
 """
 
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (
-    BmpImagePlugin,
-    Image,
-    ImageFile,
-    ImageOps,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageFile, ImageOps, PngImagePlugin
 
 from otx_seg.errors import DataError
+from otx_seg.runtime.image_headers import UNREADABLE, ImageHeader, file_and_page, open_header, read_bytes
 from otx_seg.runtime.silence import opencv_silenced
-
-MAX_PIXELS = 500_000_000
-"""An image whose header claims more pixels is refused before anything is decoded. (Of the unusual kinds of TIFF,
-Pillow itself takes no more than 179 million.)"""
-
-# What Pillow's format classes raise on files that are not what they say: found by reading the classes, and the
-# same list that its own open() expects, plus what truncated and bit-flipped files gave.
-UNREADABLE = (
-    *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError),
-    *(struct.error, zlib.error, Image.DecompressionBombError),
-)
+from otx_seg.runtime.tiff_images import opencv_reads, tiff_image, value_bits
+from otx_seg.runtime.tiff_samples import stored_samples
 
 _EXIF_ORIENTATION = 0x0112
-_BITS_PER_SAMPLE = 258
-_LOSSLESS_TIFF = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate")
 _ROWS_AT_ONCE = 1024
 _SIXTEEN_BIT_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
-
-
-def read_bytes(path: str | Path) -> bytes:
-    """The content of a file.
-
-    Raises:
-        DataError: it is missing, may not be read, or is empty.
-    """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    if not content:
-        raise DataError(f"{path}: the file is empty")
-    return content
-
-
-def open_header(content: bytes, path: str | Path) -> ImageFile.ImageFile:
-    """The image in `content` with its header read and nothing decoded yet.
-
-    Args:
-        content: the whole file.
-        path: the file's name for messages.
-
-    Raises:
-        DataError: no supported image format, a damaged header, or more than `MAX_PIXELS` pixels.
-    """
-    image_class = _image_class(content)
-    if image_class is None:
-        raise DataError(f"{path}: not an image (its content is neither JPEG, PNG, BMP, TIFF nor WebP)")
-    try:
-        image = image_class(io.BytesIO(content))
-    except UNREADABLE as error:
-        raise DataError(f"{path}: the image's header is damaged ({error})") from error
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise DataError(
-            f"{path}: the header claims {width} x {height} pixels, more than the {MAX_PIXELS // 1_000_000} million "
-            "that are read; cut the image into tiles"
-        )
-    return image
-
-
-def is_image(path: Path) -> bool:
-    """Whether a file begins like an image of a supported format; False if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return _image_class(file.read(16)) is not None
-    except OSError:
-        return False
-
-
-def _image_class(content: bytes) -> type[ImageFile.ImageFile] | None:
-    if content.startswith(b"\xff\xd8\xff"):
-        return JpegImagePlugin.JpegImageFile
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
-        return PngImagePlugin.PngImageFile
-    if content.startswith(b"BM"):
-        return BmpImagePlugin.BmpImageFile
-    if content.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        return TiffImagePlugin.TiffImageFile
-    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
-        return WebPImagePlugin.WebPImageFile
-    return None
 
 
 def read_image(path: str | Path) -> NDArray[np.uint8]:
@@ -120,32 +34,50 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     is taken for one of 12 bits, 0-4095: else no more than 16 shades would be left of it.
 
     Args:
-        path: a JPEG, PNG, BMP, TIFF or WebP file.
+        path: a JPEG, PNG, BMP, GIF, TIFF or WebP file, or a page of a TIFF, see `file_and_page`.
 
     Returns:
         uint8 (H, W, 3), RGB.
 
     Raises:
-        DataError: no image, truncated or damaged, too many pixels, or samples of more than 16 bits.
+        DataError: no image, truncated or damaged, too many pixels, several images, or of a kind that is not read.
     """
     content = read_bytes(path)
-    image = open_header(content, path)
-    if image.format == "TIFF" and _is_ordinary(content, image):
+    header = open_header(content, path)
+    if header.page is not None and opencv_reads(header.page):
         # OpenCV needs room for two copies of a TIFF's pixels: of a large image there is none for the file beside them.
-        del content, image
-        return _as_rgb_in_place(_read_by_opencv(path), path)
-    return decode_image(content, image, path)
+        del content, header
+        return _as_rgb_in_place(_read_by_opencv(file_and_page(path)[0]), path)
+    return decode_image(content, header, path)
 
 
-def decode_image(content: bytes, image: ImageFile.ImageFile, path: str | Path) -> NDArray[np.uint8]:
-    """uint8 (H, W, 3) RGB of the file `content` whose header is `image`; see `read_image`."""
-    if not _is_ordinary(content, image):
-        return _as_rgb(_load(image, path), path)
-    if image.format in ("JPEG", "MPO", "PNG") and not _ends_properly(content, image.format):
+def decode_image(content: bytes, header: ImageHeader, path: str | Path) -> NDArray[np.uint8]:
+    """uint8 (H, W, 3) RGB of the file `content` whose header is `header`; see `read_image`."""
+    if header.page is not None:
+        if opencv_reads(header.page):
+            return _as_rgb_in_place(imdecode(content, cv2.IMREAD_COLOR), path)
+        return _turned(tiff_image(content, header.page, path), header.page.orientation)
+    assert header.image is not None
+    if not _is_ordinary(content, header):
+        return _as_rgb(load(header.image, path), path)
+    if not _ends_properly(content, header.format):
         # Some decoders fill the rest of a truncated image with grey and say nothing; Pillow raises. A file that
         # merely has something after its end passes.
-        _load(open_header(content, path), path)
+        load(header.image, path)
     return _as_rgb_in_place(imdecode(content, cv2.IMREAD_COLOR), path)
+
+
+def load(image: ImageFile.ImageFile, path: str | Path, what: str = "image") -> ImageFile.ImageFile:
+    """The same image, decoded; messages call it `what`.
+
+    Raises:
+        DataError: it is truncated or damaged.
+    """
+    try:
+        image.load()
+    except UNREADABLE as error:
+        raise DataError(f"{path}: the {what} is truncated or damaged ({error})") from error
+    return image
 
 
 def _as_rgb_in_place(pixels: NDArray | None, path: str | Path) -> NDArray[np.uint8]:
@@ -159,14 +91,12 @@ def _as_rgb_in_place(pixels: NDArray | None, path: str | Path) -> NDArray[np.uin
     return pixels
 
 
-def _is_ordinary(content: bytes, image: ImageFile.ImageFile) -> bool:
-    """Whether OpenCV decodes it to what `read_image` promises."""
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        # OpenCV turns no TIFF, multiplies colours by alpha, and scales 16 bits in another way, those of PNG too.
-        eight_bits = image.mode in ("L", "RGB") and set(image.tag_v2.get(_BITS_PER_SAMPLE, ())) == {8}
-        return eight_bits and image.info.get("compression") in _LOSSLESS_TIFF and _orientation(image) == 1
-    plain_png = image.format == "PNG" and image.mode not in _SIXTEEN_BIT_GREY and b"eXIf" not in content
-    return image.format in ("JPEG", "MPO") or plain_png
+def _is_ordinary(content: bytes, header: ImageHeader) -> bool:
+    """Whether OpenCV decodes what is no TIFF to what `read_image` promises."""
+    if header.image is None or header.format != "PNG":
+        return header.format in ("JPEG", "MPO")
+    # It turns no PNG, and scales 16 bits of grey in another way.
+    return header.image.mode not in _SIXTEEN_BIT_GREY and b"eXIf" not in content
 
 
 def imdecode(content: bytes, flags: int) -> NDArray | None:
@@ -194,24 +124,20 @@ def _ends_properly(content: bytes, file_format: str | None) -> bool:
     return (b"IEND" in content[-16:]) if file_format == "PNG" else (b"\xff\xd9" in content[-16:])
 
 
-def _load(image: ImageFile.ImageFile, path: str | Path) -> ImageFile.ImageFile:
-    try:
-        image.load()
-    except Image.DecompressionBombError as error:
-        raise DataError(
-            f"{path}: {image.width} x {image.height} pixels are too many for an image of this kind; save it as TIFF or "
-            "PNG, RGB or grey, with 8 bits per channel"
-        ) from error
-    except UNREADABLE as error:
-        raise DataError(f"{path}: the image is truncated or damaged ({error})") from error
-    return image
-
-
 def _upright(image: ImageFile.ImageFile) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
     except UNREADABLE:  # garbage in place of EXIF data; viewers show such an image as it is stored
         return image
+
+
+def _turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Pixels as they are stored, as viewers show them."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    down = -1 if orientation in (3, 4, 7, 8) else 1
+    across = -1 if orientation in (2, 3, 6, 7) else 1
+    return np.ascontiguousarray(pixels[::down, ::across])
 
 
 def _as_rgb(image: ImageFile.ImageFile, path: str | Path) -> NDArray[np.uint8]:
@@ -236,8 +162,15 @@ def grey_bits(path: str | Path) -> int | None:
     Raises:
         DataError: as `read_image`.
     """
-    image = open_header(read_bytes(path), path)
-    return _bits_of(np.asarray(_load(image, path))) if image.mode in _SIXTEEN_BIT_GREY else None
+    content = read_bytes(path)
+    header = open_header(content, path)
+    page = header.page
+    if page is not None:
+        is_grey = page.bits == 16 and page.colours == 1 and not page.strangeness
+        return value_bits(stored_samples(content, page, path)[..., 0], page) if is_grey else None
+    if header.image is None or header.image.mode not in _SIXTEEN_BIT_GREY:
+        return None
+    return _bits_of(np.asarray(load(header.image, path)))
 
 
 def verify_image(path: str | Path) -> tuple[int, int]:
@@ -253,18 +186,16 @@ def verify_image(path: str | Path) -> tuple[int, int]:
         DataError: as `read_image`.
     """
     content = read_bytes(path)
-    image = open_header(content, path)
-    if image.format == "PNG" and b"eXIf" not in content:
-        width, height = image.size
+    header = open_header(content, path)
+    if header.format == "PNG" and b"eXIf" not in content:
         verify_png(content, path)
-        return height, width
-    if image.format in ("JPEG", "MPO"):
-        width, height = image.size
-        turned = _orientation(image) in (5, 6, 7, 8)
-        image.draft("L", (1, 1))
-        _load(image, path)
-        return (width, height) if turned else (height, width)
-    pixels = decode_image(content, image, path)
+        return header.height, header.width
+    if header.image is not None and header.format in ("JPEG", "MPO"):
+        turned = _orientation(header.image) in (5, 6, 7, 8)
+        header.image.draft("L", (1, 1))
+        load(header.image, path)
+        return (header.width, header.height) if turned else (header.height, header.width)
+    pixels = decode_image(content, header, path)
     return pixels.shape[0], pixels.shape[1]
 
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, images_in
-from otx_seg.runtime.images import MAX_PIXELS, is_image, read_image
+from otx_seg.runtime.image_headers import MAX_PIXELS, is_image
+from otx_seg.runtime.images import read_image
 from otx_seg.runtime.result_files import unique_names
 from otx_seg.runtime.silence import opencv_silenced
 

@@ -10,7 +10,7 @@ from otx_seg.inference.predict import Predictions, predict_images
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES
-from otx_seg.runtime.images import is_image
+from otx_seg.runtime.image_headers import is_image
 from otx_seg.runtime.sliding_window import parse_window
 from otx_seg.verbs.places.data import images_to_run_on
 from otx_seg.verbs.places.place import open_place

@@ -12,9 +12,9 @@ from otx_seg.datasets.layout_clues import files_with, head
 from otx_seg.datasets.listed_paths import located
 from otx_seg.datasets.masks import MaskCode
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
+from otx_seg.datasets.stored_masks import stored_mask
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
-from otx_seg.runtime.images import open_header, read_bytes
 
 _LABELS = "label_colors.txt"
 _QUOTE = '"'
@@ -90,7 +90,7 @@ def _labels(root: Path, sample: Sample) -> tuple[Labels, MaskCode]:
     listed = labels_of_root(root)
     if listed is not None:
         return listed
-    if open_header(read_bytes(sample.mask), sample.mask).mode not in ("RGB", "RGBA"):
+    if stored_mask(sample.mask).pixels.ndim != 3:
         raise DataError(
             f"{root}: no {_LABELS}, and {sample.mask} holds numbers whose labels are not known; write one with "
             "'red green blue name' per line in the order of these numbers"

@@ -1,0 +1,183 @@
+"""The samples of a TIFF page as they are stored, whatever their bits, planes, strips and tiles.
+
+Strips and tiles are put together here. What is in them is unpacked by zlib, or by libtiff, to which Pillow hands each
+as a file of its own: whatever the whole file is like, the decoder sees one strip of an ordinary one.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, TiffImagePlugin
+
+from otx_seg.errors import DataError
+from otx_seg.runtime.tiff import BLACK_IS_ZERO, FAX, JPEG, LZW, PALETTE, UNCOMPRESSED, YCBCR, StoredPage
+
+_DEFLATE = (8, 32946)
+_BY_LIBTIFF = {LZW: "LZW", 32773: "PackBits", 34925: "LZMA", 50000: "Zstandard"}
+_WITH_DIFFERENCES = (LZW, *_DEFLATE, 34925, 50000)
+"""Compressions with which differences are stored where the page's tags say so; with others that means nothing."""
+
+_OTHERS = {6: "old-style JPEG", 33003: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 50001: "WebP"}
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_NUMBERS_AT_ONCE = 1 << 16
+_DAMAGED = (ValueError, OSError, zlib.error, struct.error, OverflowError)
+
+
+def undecodable(page: StoredPage) -> str | None:
+    """What it is about a page that keeps `stored_samples` from reading it; None where nothing does."""
+    pixel = f"{page.samples} x {page.bits} bits"
+    if page.compression == JPEG:
+        channels = 1 if page.planar else page.samples
+        known = page.bits == 8 and channels == (1 if page.planar else page.colours) and channels in (1, 3)
+        return None if known and page.photometric != PALETTE else f"JPEG compression of {pixel}"
+    if page.compression in FAX:
+        return None if page.samples == page.bits == 1 else f"fax compression of {pixel}"
+    if page.compression not in (UNCOMPRESSED, *_DEFLATE, *_BY_LIBTIFF):
+        return f"{_OTHERS.get(page.compression, 'unknown')} compression (number {page.compression})"
+    if page.photometric == YCBCR:
+        return "luma and chroma without JPEG compression"
+    if page.bits not in (8, 16, 32, 64) and (page.bits > 16 or page.differences or page.kind != "u"):
+        return f"{page.bits}-bit samples"
+    return None
+
+
+def stored_samples(content: bytes, page: StoredPage, path: str | Path) -> NDArray:
+    """All samples of a page.
+
+    Args:
+        content: the whole file.
+        page: of whole numbers, for which there is nothing `undecodable`.
+        path: the file's name for messages.
+
+    Returns:
+        whole numbers (H, W, S) of 8 to 64 bits; of luma and chroma, RGB.
+
+    Raises:
+        DataError: the file is truncated or damaged.
+    """
+    bits = next(size for size in (8, 16, 32, 64) if page.bits <= size)
+    samples = np.zeros((page.height, page.width, page.samples), f"{page.kind}{bits // 8}")
+    height, width = page.segment
+    down, across = -(-page.height // height), -(-page.width // width)
+    channels = 1 if page.planar else page.samples
+    lengths = page.lengths
+    if page.compression == UNCOMPRESSED and len(lengths) != len(page.offsets):  # old files leave them out
+        lengths = (len(content),) * len(page.offsets)
+    if min(len(page.offsets), len(lengths)) < down * across * (page.samples if page.planar else 1):
+        raise DataError(f"{path}: the image is truncated or damaged (parts of it are not in the file)")
+    for number in range(down * across * (page.samples // channels)):
+        plane, place = divmod(number, down * across)
+        top, left = place // across * height, place % across * width
+        rows = height if page.tiled else min(height, page.height - top)
+        if not lengths[number]:
+            continue  # a part without any values, 0 all over, is not stored
+        start = page.offsets[number]
+        try:
+            part = _part(content[start : start + lengths[number]], page, rows, channels)
+        except Image.DecompressionBombError as error:
+            raise DataError(
+                f"{path}: a strip of {rows} x {width} pixels is too large; save it in smaller ones"
+            ) from error
+        except _DAMAGED as error:
+            raise DataError(f"{path}: the image is truncated or damaged ({error})") from error
+        part = part[: page.height - top, : page.width - left]
+        bottom, right = top + part.shape[0], left + part.shape[1]
+        samples[top:bottom, left:right, plane : plane + channels] = part
+    return samples
+
+
+def _part(stored: bytes, page: StoredPage, rows: int, channels: int) -> NDArray:
+    """A strip or tile, (rows, width, channels)."""
+    width = page.segment[1]
+    if page.compression == JPEG or page.compression in FAX:
+        kind = BLACK_IS_ZERO if channels == 1 else page.photometric
+        picture = _by_libtiff(stored, page, (rows, width), channels, kind)
+        return np.asarray(picture).astype(np.uint8).reshape(rows, width, channels)
+    numbers = width * channels  # of a row
+    values = _unpacked(_unfolded(stored, page, rows, -(-numbers * page.bits // 8)), page, rows, numbers)
+    values = values.reshape(rows, width, channels)
+    if page.differences and page.compression in _WITH_DIFFERENCES:
+        np.cumsum(values, axis=1, dtype=values.dtype, out=values)
+    return values
+
+
+def _unfolded(stored: bytes, page: StoredPage, rows: int, row_bytes: int) -> bytes:
+    """`rows` x `row_bytes` bytes without compression. Raises one of `_DAMAGED` where they are not there."""
+    size = rows * row_bytes
+    if page.reversed_bits:
+        stored = stored.translate(_REVERSED)
+    if page.compression in _DEFLATE:
+        stored = zlib.decompressobj().decompress(stored, size)
+    elif page.compression in _BY_LIBTIFF:
+        stored = _by_libtiff(stored, page, (rows, row_bytes), 1, BLACK_IS_ZERO).tobytes()
+    if len(stored) < size:
+        raise ValueError(f"a part of {size} bytes ends after {len(stored)}")
+    return stored[:size]
+
+
+def _by_libtiff(
+    stored: bytes, page: StoredPage, size: tuple[int, int], channels: int, photometric: int
+) -> TiffImagePlugin.TiffImageFile:
+    """A strip or tile as an image of its own of (rows, columns), with samples of 8 bits, or of 1 if it is a fax."""
+    rows, columns = size
+    fax = page.compression in FAX
+    numbers = {256: (columns,), 257: (rows,), 258: (1 if fax else 8,) * channels, 259: (page.compression,)}
+    numbers |= {262: (photometric,), 273: (8,), 277: (channels,), 278: (rows,), 279: (len(stored),)}
+    numbers |= {code: (value,) for code, value in page.fax_options}
+    if fax and page.reversed_bits:
+        numbers[266] = (2,)
+    if photometric == YCBCR:
+        numbers[530] = page.subsampling
+    tags = {code: (4, struct.pack(f"<{len(values)}I", *values)) for code, values in numbers.items()}
+    for code in (258, 530):  # which libtiff knows as numbers of 16 bits alone
+        if code in numbers:
+            tags[code] = (3, struct.pack(f"<{len(numbers[code])}H", *numbers[code]))
+    if page.jpeg_tables:
+        tags[347] = (7, page.jpeg_tables)
+    try:
+        image = TiffImagePlugin.TiffImageFile(io.BytesIO(_file(stored, tags)))
+        image.load()
+    except (SyntaxError, TypeError, KeyError, IndexError, EOFError) as error:
+        raise ValueError(str(error)) from error
+    return image
+
+
+def _file(stored: bytes, tags: Mapping[int, tuple[int, bytes]]) -> bytes:
+    """A TIFF file of one strip, which begins at byte 8, with tags of these types and values."""
+    long_values = bytearray()
+    entries = b""
+    values_at = 8 + len(stored) + len(stored) % 2
+    for code, (kind, value) in sorted(tags.items()):
+        count = len(value) // {3: 2, 4: 4, 7: 1}[kind]
+        if len(value) > 4:
+            place = struct.pack("<I", values_at + len(long_values))
+            long_values += value + b"\0" * (len(value) % 2)
+            value = place
+        entries += struct.pack("<HHI", code, kind, count) + value.ljust(4, b"\0")
+    head = b"II*\0" + struct.pack("<I", values_at + len(long_values))
+    padding = b"\0" * (len(stored) % 2)
+    return head + stored + padding + long_values + struct.pack("<H", len(tags)) + entries + b"\0" * 4
+
+
+def _unpacked(stored: bytes, page: StoredPage, rows: int, numbers: int) -> NDArray:
+    """(rows, numbers) of 8 bits and more, native and writable."""
+    if page.bits in (8, 16, 32, 64):
+        order = "<" if page.little else ">"
+        values = np.frombuffer(stored, f"{order}{page.kind}{page.bits // 8}").reshape(rows, numbers)
+        return values.astype(values.dtype.newbyteorder("="))
+    # Packed from the highest bit on, in either byte order; each row begins with a byte of its own.
+    values = np.empty((rows, numbers), np.uint8 if page.bits < 8 else np.uint16)
+    packed = np.frombuffer(stored, np.uint8).reshape(rows, -1)
+    worth = (1 << np.arange(page.bits)[::-1]).astype(values.dtype)
+    step = max(1, _NUMBERS_AT_ONCE // numbers)
+    for top in range(0, rows, step):
+        bits = np.unpackbits(packed[top : top + step], axis=1)[:, : numbers * page.bits]
+        values[top : top + step] = bits.reshape(-1, numbers, page.bits) @ worth
+    return values
