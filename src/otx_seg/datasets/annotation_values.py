@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otx_seg.runtime.images import MAX_PIXELS
+from otx_seg.runtime.image_headers import MAX_PIXELS
 from otx_seg.runtime.plain_files import number, shown, whole_number
 
 FARTHEST = 1_000_000

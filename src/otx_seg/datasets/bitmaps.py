@@ -46,11 +46,11 @@ def png_pixels(text: Any, size: tuple[int, int], deflated: bool = False) -> NDAr
     if deflated:
         content = _inflated(content, _CHANNELS * size[0] * size[1] + _PNG_OVERHEAD)
     try:
-        width, height = open_header(content, "its PNG").size
+        header = open_header(content, "its PNG")
     except DataError as reason:
         raise ValueError(str(reason)) from None
-    if height > size[0] or width > size[1]:
-        raise ValueError(f"its PNG has {width} x {height} pixels, more than the image's {size[1]} x {size[0]}")
+    if header.height > size[0] or header.width > size[1]:
+        raise ValueError(f"its PNG has {header.width} x {header.height} pixels, more than the image's {size[1]} x {size[0]}")
     pixels = imdecode(content, cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise ValueError("its PNG is damaged")
