@@ -47,10 +47,11 @@ def png_pixels(text: Any, size: tuple[int, int], deflated: bool = False) -> NDAr
         content = _inflated(content, _CHANNELS * size[0] * size[1] + _PNG_OVERHEAD)
     try:
         header = open_header(content, "its PNG")
+        height, width = header.height, header.width
     except DataError as reason:
         raise ValueError(str(reason)) from None
-    if header.height > size[0] or header.width > size[1]:
-        raise ValueError(f"its PNG has {header.width} x {header.height} pixels, more than the image's {size[1]} x {size[0]}")
+    if height > size[0] or width > size[1]:
+        raise ValueError(f"its PNG has {width} x {height} pixels, more than the image's {size[1]} x {size[0]}")
     pixels = imdecode(content, cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise ValueError("its PNG is damaged")
