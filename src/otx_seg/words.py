@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from itertools import islice
+
 _SMALLEST_SHARE = 1e-5  # shown with its digits
 
 
@@ -17,3 +20,9 @@ def label_share(share: float) -> str:
     if share < _SMALLEST_SHARE:
         return f"<{100 * _SMALLEST_SHARE:g}"
     return f"{100 * share:.1f}" if share >= 0.01 else f"{100 * share:#.2g}"
+
+
+def listed(values: Collection[object], most: int = 10) -> str:
+    """Values with commas between them, and how many more there are than so many: a, b and 5 more."""
+    more = f" and {len(values) - most:,} more" if len(values) > most else ""
+    return ", ".join(map(str, islice(values, most))) + more

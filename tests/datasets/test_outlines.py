@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
+from otx_seg.datasets import canvas
 from otx_seg.datasets.outlines import Outline, OutlinedObjects, ellipse, page
 from otx_seg.datasets.samples import Sample
+from otx_seg.errors import DataError
 
 HEIGHT, WIDTH = 40, 60
 
@@ -60,3 +62,34 @@ def test_an_ellipse() -> None:
     lower_right, lower_left = painted(Outline(1, [ellipse(30, 20, 16, 4, 30)]))[24:30, :][:, [42, 18]].any(axis=0)
     assert lower_right
     assert not lower_left
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noisy_run_lengths_are_painted_as_coco_decodes_them(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    there = (draw.random((HEIGHT, WIDTH)) < draw.choice([0.02, 0.5, 0.98])).astype(np.uint8)
+    code = coco.encode(np.asfortranarray(there))
+    np.testing.assert_array_equal(painted(Outline(1, {"counts": code["counts"].decode(), "size": [40, 60]})), there)
+
+
+def test_a_code_of_rows_in_a_box() -> None:
+    mask = painted(Outline(1, {"counts": [1, 2, 3], "box": [57, 38, 3, 2]}))
+    assert np.argwhere(mask).tolist() == [[38, 58], [38, 59]]
+    for box in ([58, 38, 3, 2], [-1, 0, 3, 2], [0, 0, 0, 2], [0, 39, 3, 2], [0, 0, 300_000, 300_000]):
+        with pytest.raises(DataError, match="leaves the image"):
+            painted(Outline(1, {"counts": [1, 2, 3], "box": box}))
+    with pytest.raises(DataError, match="its run-length code is for 5 pixels"):
+        painted(Outline(1, {"counts": [1, 2, 2], "box": [0, 0, 3, 2]}))
+
+
+def test_work_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Outline(1, {"counts": [0, HEIGHT * WIDTH], "size": [HEIGHT, WIDTH]})
+    monkeypatch.setattr(canvas, "_MOST_PAINTED", 3 * HEIGHT * WIDTH)
+    painted(whole, whole, whole)
+    with pytest.raises(DataError, match="the objects cover the image more than 4 times over"):
+        painted(whole, whole, whole, whole)
+    monkeypatch.setattr(canvas, "_LONGEST_TOGETHER", 250)
+    square = Outline(1, [[0, 0, 30, 0, 30, 30, 0, 30]])
+    painted(square, square)
+    with pytest.raises(DataError, match="outlines of 360 pixels are too long for one image"):
+        painted(square, square, square)

@@ -25,7 +25,7 @@ from otx_seg.datasets.masks import Color
 from otx_seg.datasets.outlines import Outline, labels_with_background, page, split_polygons
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
-from otx_seg.labels import IGNORE_INDEX, Labels, means_ignored
+from otx_seg.labels import IGNORE_INDEX, Labels
 from otx_seg.runtime.plain_files import shown
 
 logger = logging.getLogger(__name__)
@@ -193,9 +193,8 @@ def _numbered(annotations: Annotations) -> tuple[Labels, dict[str | None, int]]:
             f"{annotations.root / used[unknown[0]]}: the label {shown(unknown[0])} is not in {where}, which lists "
             f"{_few(names)}; add it there"
         )
-    kept = [name for name in names if not means_ignored(name)]
-    labels, shift = labels_with_background(kept, where, annotations.colors)
-    return labels, {name: place + shift for place, name in enumerate(kept)}
+    labels, indices = labels_with_background(names, where, annotations.colors)
+    return labels, dict(zip(names, indices, strict=True))
 
 
 def _few(names: Sequence[str]) -> str:

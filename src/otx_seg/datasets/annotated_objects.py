@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.datasets.bitmaps import brush_pixels, png_pixels
+from otx_seg.datasets.canvas import Canvas
 from otx_seg.datasets.masks import MaskContentError
-from otx_seg.datasets.outlines import Outline, OutlinedObjects, page
+from otx_seg.datasets.outlines import Outline, OutlinedObjects, content_of, page
 from otx_seg.datasets.samples import Sample
 from otx_seg.runtime.images import verify_image
 
@@ -36,16 +36,16 @@ class AnnotatedObjects:
             MaskContentError: a region is unusable, or the image has another size than was noted.
             DataError: the image cannot be read.
         """
-        described = json.loads(self.pages[sample.name])
+        noted_size, described = content_of(self.pages[sample.name])
         size = verify_image(sample.image)
-        noted = tuple(described["size"] or size)
+        noted = tuple(noted_size or size)
         if noted != size:
             raise MaskContentError(
                 f"{sample.mask}: says that {sample.name} has {noted[1]} x {noted[0]} pixels, it has {size[1]} x "
                 f"{size[0]}; {self.size_advice}"
             )
         objects = []
-        for place, (label, shape) in enumerate(described["objects"], 1):
+        for place, (label, shape) in enumerate(described, 1):
             try:
                 objects.append(Outline(label, _decoded(shape, size)))
             except ValueError as error:
@@ -85,5 +85,6 @@ def _placed(pixels: NDArray[np.bool_], corner: Mapping[str, int], size: tuple[in
 
 def _filled(polygons: list[list[float]], size: tuple[int, int]) -> NDArray[np.bool_]:
     """What `OutlinedObjects` covers with polygons."""
-    sample = Sample("", "", "", "")
-    return OutlinedObjects(("", ""), 0, {"": page(size, [Outline(1, polygons)])}).read(sample) == 1
+    canvas = Canvas(*size, 0)
+    canvas.paint(polygons, 1)
+    return canvas.mask() == 1

@@ -15,7 +15,9 @@ from otx_seg.datasets.samples import Sample
 from otx_seg.datasets.stored_masks import stored_mask, verify_mask_file
 from otx_seg.labels import IGNORE_INDEX
 
-_CODES = 1 << 14
+MOST_CODES = 1 << 14
+"""Codes of objects and classes are below this."""
+
 _CLASS_STEP = 10  # red counts the hundreds of classes in steps of ten
 
 
@@ -48,8 +50,8 @@ class CodedObjects:
         if stored.ndim != 3:
             raise MaskContentError(f"{sample.mask}: a mask without colours; those of ADE20K are RGB")
         codes = self._codes(stored)
-        table = np.full(_CODES, IGNORE_INDEX, np.uint8)
-        known = np.zeros(_CODES, bool)
+        table = np.full(MOST_CODES, IGNORE_INDEX, np.uint8)
+        known = np.zeros(MOST_CODES, bool)
         known[0] = True
         for code, label in json.loads(self.codes[sample.name]):
             table[code], known[code] = label, True

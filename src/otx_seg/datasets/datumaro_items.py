@@ -61,8 +61,8 @@ def datumaro_subsets(
 
     categories = dataset.categories()
     names = [item.name for item in categories.get(AnnotationType.label, ())]
-    labels, shift = labels_with_background(names, root, _colors(categories.get(AnnotationType.mask), names))
-    outlines = _Outlines(shift, crowds=_has_crowds(root, dataset))
+    labels, indices = labels_with_background(names, root, _colors(categories.get(AnnotationType.mask), names))
+    outlines = _Outlines(indices, crowds=_has_crowds(root, dataset))
     return {
         subset_name(name) if name else DEFAULT_SUBSET: partial(_open, root, dataset, name, labels, outlines, describe)
         for name in dataset.subsets()
@@ -166,11 +166,11 @@ class _Outlines(NamedTuple):
     """Turns Datumaro's annotations into outlines.
 
     Attributes:
-        shift: see `labels_with_background`.
+        indices: see `labels_with_background`.
         crowds: whether those marked so are ignored.
     """
 
-    shift: int
+    indices: tuple[int, ...]
     crowds: bool
 
     def of(self, annotations: list[Any]) -> tuple[list[Outline], list[Outline], int, int]:
@@ -189,7 +189,7 @@ class _Outlines(NamedTuple):
             if annotation.label is None or (self.crowds and annotation.attributes.get("is_crowd")):
                 ignored.append(Outline(IGNORE_INDEX, _shape(annotation)))
             else:
-                objects.append(Outline(annotation.label + self.shift, _shape(annotation)))
+                objects.append(Outline(self.indices[annotation.label], _shape(annotation)))
         groups = {annotation.group for annotation in outlined} - {0, None}
         boxes = [
             Outline(IGNORE_INDEX, [_corners(annotation)])

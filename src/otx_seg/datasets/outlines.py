@@ -1,12 +1,11 @@
 """Masks painted from the outlines of objects: polygons and run-length codes.
 
 Objects are painted one over the other in the order in which they are given. What no object covers is background.
-Polygons are filled by COCO's own tools: a pixel belongs to a polygon that covers its centre, more or less.
 """
 
 from __future__ import annotations
 
-import json
+import marshal
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,17 +14,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from otx_seg.datasets.canvas import Canvas
 from otx_seg.datasets.dataset_meta import check_names
 from otx_seg.datasets.mask_faults import MaskContentError
 from otx_seg.datasets.masks import Color
 from otx_seg.datasets.samples import Sample
-from otx_seg.labels import Labels, background_index, default_colors
-from otx_seg.runtime.images import verify_image
+from otx_seg.labels import IGNORE_INDEX, Labels, background_index, default_colors, means_ignored
+from otx_seg.runtime.images import MAX_PIXELS, open_header, read_bytes, verify_image
+from otx_seg.runtime.plain_files import shown, whole_number
 
 BACKGROUND = "background"
 _FEWEST_NUMBERS = 6  # of a polygon: three points
 _FEWEST_CORNERS = 64  # of the polygon that stands for an ellipse
 _CORNERS_PER_ROOT = 10  # and per square root of its radius, so that it is off by less than a twentieth of a pixel
+_ORDINARY_SIZE = 1 << 24  # pixels, up to which a mask is painted before its size is compared with that of the image
 
 
 class Outline(NamedTuple):
@@ -34,7 +36,8 @@ class Outline(NamedTuple):
     Attributes:
         label: its index, or 255 where its pixels are to be ignored.
         shape: polygons [[x, y, x, y, ...], ...] in pixels from the image's top left corner, or a run-length code as in
-            COCO, ``{"counts": ..., "size": [height, width]}``.
+            COCO, ``{"counts": ..., "size": [height, width]}``, or one that goes along the rows of a box,
+            ``{"counts": ..., "box": [left, top, width, height]}``.
     """
 
     label: int
@@ -48,7 +51,7 @@ class OutlinedObjects:
     Attributes:
         names: labels in index order.
         uncovered: index of the label of pixels that no object covers.
-        pages: by the name of a sample, its size and objects as JSON: few bytes that travel fast to other processes.
+        pages: by the name of a sample, its size and objects, see `page`: few bytes that travel fast to other processes.
         void: none.
         size_advice: see `MaskReader`.
     """
@@ -66,18 +69,29 @@ class OutlinedObjects:
             MaskContentError: an outline is unusable.
             DataError: the size of the image is not noted and cannot be read.
         """
-        page = json.loads(self.pages[sample.name])
-        height, width = page["size"] or verify_image(sample.image)
-        mask = np.full((height, width), self.uncovered, np.uint8)
-        for label, shape in page["objects"]:
+        size, objects = content_of(self.pages[sample.name])
+        height, width = size or verify_image(sample.image)
+        if height * width > _ORDINARY_SIZE:
+            self._compare_with_header(sample, height, width)
+        canvas = Canvas(height, width, self.uncovered)
+        for label, shape in objects:
             try:
-                _paint(mask, shape, label)
-            except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+                canvas.paint(shape, label)
+            except (ValueError, TypeError, KeyError, OverflowError) as error:
                 raise MaskContentError(
                     f"{sample.mask}: the outline of an object in {sample.name} ({width} x {height} pixels) is "
-                    f"unusable: {error}"
+                    f"unusable: {reason_of(error)}; correct it, or take the object out of the file"
                 ) from error
-        return mask
+        return canvas.mask()
+
+    def _compare_with_header(self, sample: Sample, height: int, width: int) -> None:
+        """Refuse a size that is not that of the image, before there is a mask of it."""
+        header = open_header(read_bytes(sample.image), sample.image)
+        if {height, width} != {header.height, header.width}:  # a rotation by EXIF turns one of them
+            raise MaskContentError(
+                f"{sample.mask}: says that {sample.name} has {width} x {height} pixels, the file has "
+                f"{header.width} x {header.height}; {self.size_advice}"
+            )
 
     def verify(self, sample: Sample) -> None:
         """Nothing more can be damaged than what `read` tells of."""
@@ -90,7 +104,24 @@ def page(size: Sequence[int] | None, objects: Iterable[Outline]) -> bytes:
         size: (height, width) in pixels, or None for that of the image file.
         objects: in the order of painting.
     """
-    return json.dumps({"size": size, "objects": list(objects)}, separators=(",", ":")).encode()
+    # Version 2 knows no references: equal pages are equal bytes.
+    return marshal.dumps((list(size) if size else None, [(label, _packed(shape)) for label, shape in objects]), 2)
+
+
+def content_of(page: bytes) -> tuple[list[int] | None, list[tuple[int, Any]]]:
+    """The size and the objects of a page; the points of polygons are the bytes of float64."""
+    size, objects = marshal.loads(page)  # made by `page` in this program
+    return size, objects
+
+
+def _packed(shape: Any) -> Any:
+    """A shape with the points of its polygons as bytes; what is no number is kept for whoever paints to tell of."""
+    try:
+        if isinstance(shape, dict):
+            return shape
+        return [points if isinstance(points, bytes) else np.asarray(points, np.float64).tobytes() for points in shape]
+    except (ValueError, TypeError, OverflowError):
+        return shape
 
 
 def split_polygons(polygons: Iterable[Sequence[float]]) -> tuple[list[Sequence[float]], list[list[float]]]:
@@ -132,6 +163,11 @@ def ellipse(x: float, y: float, x_radius: float, y_radius: float, degrees: float
     return [float(part) for part in np.stack([xs, ys], axis=1).reshape(-1)]
 
 
+def reason_of(error: Exception) -> str:
+    """What a value of a file of annotations stumbled over."""
+    return f"{shown(error.args[0])} is missing" if isinstance(error, KeyError) else str(error)
+
+
 def tell_of_strays(number: int, first: str) -> str:
     """What a user should know of polygons of fewer than three points: how many, and the image with the first one."""
     if number == 1:
@@ -142,53 +178,45 @@ def tell_of_strays(number: int, first: str) -> str:
 
 def labels_with_background(
     names: Sequence[str], where: Any, colors: Mapping[str, Color] | None = None
-) -> tuple[Labels, int]:
-    """Labels of objects, and what is to be added to the index of each one.
+) -> tuple[Labels, tuple[int, ...]]:
+    """Labels of objects, and the index of each name.
 
-    Formats of objects leave out what is around them. It is the label called background; where there is none, one is put
-    before the others, so that each index grows by one.
+    Formats of objects leave out what is around them. It is the label called background, in any spelling; where there is
+    none, one is put before the others. Objects called void, unlabeled and the like are no label: they are ignored.
 
     Args:
         names: in the data set's order.
         where: the file or folder they stand in, for messages.
         colors: of labels that have one.
 
+    Returns:
+        the labels; and for each of `names` its index in them, or 255.
+
     Raises:
         DataError: names that cannot be used, or too few or many.
     """
-    own = background_index(tuple(names))
-    every = tuple(names) if own is not None else (BACKGROUND, *names)
+    own = background_index(names)
+    labelled = tuple(name for name in names if not means_ignored(name))
+    every = labelled if own is not None else (BACKGROUND, *labelled)
     check_names(every, where)
     shown = tuple(
         (colors or {}).get(name, fallback) for name, fallback in zip(every, default_colors(len(every)), strict=True)
     )
-    return Labels(every, shown, background_index(every)), 0 if own is not None else 1
+    indices = tuple(IGNORE_INDEX if means_ignored(name) else every.index(name) for name in names)
+    return Labels(every, shown, background_index(every)), indices
 
 
-def _paint(mask: NDArray[np.uint8], shape: Any, label: int) -> None:
-    """Give the pixels of an object its label. Only the box around them is looked at: there may be many objects."""
-    from pycocotools import mask as coco  # slow to import
+def noted_size(height: Any, width: Any) -> list[int] | None:
+    """[height, width] of an image as a file of annotations notes it; None where it does not.
 
-    code = _run_lengths(shape, *mask.shape)
-    left, top, width, height = (int(part) for part in coco.toBbox(code))
-    box = (slice(top, top + height), slice(left, left + width))
-    mask[box][coco.decode(code)[box] == 1] = label
-
-
-def _run_lengths(shape: Any, height: int, width: int) -> Any:
-    """The pixels of an object, as pycocotools keeps them."""
-    from pycocotools import mask as coco
-
-    if isinstance(shape, dict):
-        if list(shape["size"]) != [height, width]:
-            raise ValueError(f"its run-length code is for {shape['size'][1]} x {shape['size'][0]} pixels")
-        if not isinstance(shape["counts"], list):
-            return shape
-        lengths = np.asarray(shape["counts"], np.int64)
-        if (lengths < 0).any() or lengths.sum() != height * width:
-            raise ValueError(f"its run-length code is for {lengths.sum()} pixels")
-        return coco.frPyObjects({"counts": lengths.tolist(), "size": [height, width]}, height, width)
-    polygons = [[float(part) for part in polygon] for polygon in shape]
-    if not np.isfinite(np.concatenate(polygons)).all():
-        raise ValueError("a point that is no number")
-    return coco.merge(coco.frPyObjects(polygons, height, width))
+    Raises:
+        ValueError: it is no size, or one that no image may have.
+    """
+    if height in (None, "", 0, "0") or width in (None, "", 0, "0"):
+        return None
+    size = [whole_number(height, 1, MAX_PIXELS, "height"), whole_number(width, 1, MAX_PIXELS, "width")]
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ValueError(
+            f"{size[1]} x {size[0]} pixels are more than the {MAX_PIXELS // 1_000_000} million that are read"
+        )
+    return size

@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from otx_seg.errors import DataError, OtxError
 DEEPEST = 100
 """Levels of lists and mappings in one another; a file with more was made to break its reader."""
 
+_CONTAINERS = frozenset((dict, list))
 _LONGEST_SHOWN = 60  # characters of a value in a message
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -101,13 +102,15 @@ def is_deeper(value: Any, levels: int) -> bool:
     Args:
         value: plain values in which nothing contains itself.
     """
-    reached = [value] if isinstance(value, (dict, list)) else []
+    reached = [value] if type(value) in _CONTAINERS else []
     for _ in range(levels):
-        reached = [item for container in reached for item in _items(container) if isinstance(item, (dict, list))]
+        # Most containers hold nothing but numbers: that is told without a look at each from Python.
+        holding = [items for items in map(_items, reached) if not _CONTAINERS.isdisjoint(map(type, items))]
+        reached = [item for items in holding for item in items if type(item) in _CONTAINERS]
     return bool(reached)
 
 
-def _items(container: dict[str, Any] | list[Any]) -> Iterable[Any]:
+def _items(container: dict[str, Any] | list[Any]) -> Collection[Any]:
     return container.values() if isinstance(container, dict) else container
 
 

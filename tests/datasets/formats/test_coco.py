@@ -123,7 +123,14 @@ def test_missing_images_are_listed(coco):
     ("segmentation", "reason"),
     [
         ([[1, 2, 3, 4, 5, "x"]], "could not convert string to float"),
-        ([[1, 2, 3, 4, 5, float("nan")]], "a point that is no number"),
+        ([[1, 2, 3, 4, 5, None]], "a point that is no number"),
+        ([[0, 0, 1e9, 0, 1e9, 1e9, 0, 1e9]], r"the point \(1e\+09, 1e\+09\) lies far outside of the image"),
+        ([[0, 0, -200, 0, 0, 5]], r"the point \(-200, 0\) lies far outside of the image"),
+        ({"counts": "0P", "size": [8, 10]}, "its run-length code is damaged"),
+        ({"counts": "ö", "size": [8, 10]}, "its run-length code has letters outside ASCII"),
+        ({"counts": [0, -8, 88], "size": [8, 10]}, "its run-length code has a run of -8 pixels"),
+        ({"counts": [0, 80], "size": 80}, "the size of its run-length code is 80"),
+        ({"counts": [0, 80]}, "'size' is missing"),
         ({"counts": [0, 8], "size": [8, 10]}, "its run-length code is for 8 pixels"),
         ({"counts": [0, 80], "size": [10, 8]}, "its run-length code is for 8 x 10 pixels"),
     ],
@@ -141,7 +148,8 @@ def test_boxes_alone(coco):
 
 
 def test_an_unknown_category(coco):
-    with pytest.raises(DataError, match=r"annotation of a\.png is unusable \(ValueError: category_id 99 is not among"):
+    told = "1 annotation with a category_id that is not among the categories: 99; add"
+    with pytest.raises(DataError, match=told):
         open_folder(coco([annotation(99, [SQUARE])]))
 
 
@@ -201,3 +209,163 @@ def test_outlines_of_too_few_points_are_ignored_in_their_box(coco, messages):
     told = "3 outlines have fewer than three points, the first one in a.png: the pixels in their boxes are ignored"
     assert messages.text.count("fewer than three points") == 1
     assert f"instances_train2017.json: {told}" in messages.text
+
+
+def changed(root, change):
+    """The folder after a change of the content of its file."""
+    path = root / "annotations" / "instances_train2017.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    return root
+
+
+def test_equal_ids_of_images_are_refused_by_number_and_name(coco):
+    root = changed(
+        coco([annotation(10, [SQUARE])]), lambda content: content["images"].append({"id": 5, "file_name": "b.png"})
+    )
+    with pytest.raises(DataError, match=r"json: images have the same id: 5 \(a\.png, b\.png\); which of them"):
+        open_folder(root)
+
+
+def test_two_images_of_one_file(coco):
+    root = changed(
+        coco([annotation(10, [SQUARE])]), lambda content: content["images"].append({"id": 6, "file_name": "a.png"})
+    )
+    with pytest.raises(DataError, match=r"two images have the file name a\.png; remove one"):
+        open_folder(root)
+
+
+def test_annotations_of_unknown_images_are_told_and_refused_where_there_are_no_others(coco, messages):
+    root = coco([annotation(10, [SQUARE]), annotation(10, [SMALL], image_id=99, id=2)])
+    assert mask_of(root).max() == 1
+    assert "1 annotation with an image_id that no image has: 99; they are not used" in messages.text
+    with pytest.raises(DataError, match="no annotation is of one of its images: image_id is 99, images have the ids 5"):
+        open_folder(coco([annotation(10, [SMALL], image_id=99)]))
+
+
+def test_no_more_than_ten_ids_are_named(coco, messages):
+    open_folder(coco([annotation(10, [SQUARE]), *(annotation(10, [SMALL], image_id=9 + i) for i in range(15))]))
+    assert "image has: 9, 10, 11, 12, 13, 14, 15, 16, 17, 18 and 5 more; they are not used" in messages.text
+
+
+@pytest.mark.parametrize(
+    ("entries", "told"),
+    [
+        ([{"id": 10, "name": "cat"}, {"id": 10, "name": "dog"}], "categories have the same id: 10; give each its own"),
+        ([{"id": 10, "name": "cat"}, {"id": 11, "name": "cat"}], "the categories 10, 11 are all called 'cat'; give"),
+    ],
+)
+def test_equal_categories(coco, entries, told):
+    root = changed(coco([annotation(10, [SQUARE])]), lambda content: content.update(categories=entries))
+    with pytest.raises(DataError, match=told):
+        open_folder(root)
+
+
+def test_equal_ids_of_annotations_are_told(coco, messages):
+    assert mask_of(coco([annotation(10, [SQUARE]), annotation(11, [SMALL])])).max() == 2
+    assert "annotations have the same id: 1; they are taken for different objects" in messages.text
+
+
+@pytest.mark.parametrize("name", ["_background_", "__background__", "BG", "Background"])
+def test_background_has_spellings(coco, name):
+    subset = open_folder(coco([annotation(10, [SQUARE]), annotation(11, [SMALL])], categories=("cat", name)))["train"]
+    assert (subset.labels.names, subset.labels.background) == (("cat", name), 1)
+    assert subset.read_mask(subset.samples[0])[2, :3].tolist() == [0, 0, 1]
+
+
+def test_objects_that_have_no_label_by_their_name_are_ignored(coco, messages):
+    root = coco([annotation(10, [SQUARE]), annotation(11, [SMALL])], categories=("cat", "__unlabeled__"))
+    subset = open_folder(root)["train"]
+    assert subset.labels.names == ("background", "cat")
+    assert subset.read_mask(subset.samples[0])[2, :4].tolist() == [1, 1, 255, 255]
+    assert "__unlabeled__: taken for no label; the pixels of such objects are ignored" in messages.text
+
+
+def roboflow(*categories):
+    listed = [{"id": id_, "name": name, "supercategory": above} for id_, name, above in categories]
+    return lambda content: content.update(categories=listed)
+
+
+def test_the_category_above_all_others_is_no_label(coco, messages):
+    listed = [(0, "pets", "none"), (10, "cat", "pets"), (11, "bird", "pets")]
+    root = coco([annotation(10, [SQUARE])])
+    assert open_folder(changed(root, roboflow(*listed)))["train"].labels.names == ("background", "cat", "bird")
+    assert "the category 'pets', which stands for all others, is no label" in messages.text
+    # One that is called like a label, and some that are labels like the others.
+    assert open_folder(changed(root, roboflow((0, "cat", "none"), (10, "cat", "cat"))))["train"].labels.names == (
+        "background",
+        "cat",
+    )
+    for others in ([(0, "pets", "none"), (10, "cat", "none")], [(0, "pets", "things"), (10, "cat", "pets")]):
+        labels = open_folder(changed(root, roboflow(*others)))["train"].labels
+        assert labels.names == ("background", "pets", "cat")
+    changed(root, lambda content: content["annotations"].append(annotation(0, [SMALL])))
+    assert open_folder(changed(root, roboflow(*listed)))["train"].labels.names == ("background", "pets", "cat", "bird")
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "told"),
+    [
+        (-5, 10, "height is -5; it should be from 1 to 500,000,000"),
+        ("abc", 10, "height is 'abc', not a number"),
+        ("²", 10, "height is '²', not a number"),
+        (8, 10**12, "width is 1000000000000; it should be"),
+        (30_000, 30_000, "30000 x 30000 pixels are more than the 500 million that are read"),
+        (8.5, 10, "height is 8.5, not a whole number"),
+        ([8], 10, r"height is \[8\], not a number"),
+    ],
+)
+def test_impossible_sizes_of_images(coco, height, width, told):
+    root = coco([annotation(10, [SQUARE])], height=height, width=width)
+    with pytest.raises(DataError, match=rf"instances_train2017\.json: the size of a\.png is unusable: {told}"):
+        open_folder(root)
+
+
+def test_a_large_size_is_compared_with_the_file_before_there_is_a_mask_of_it(coco):
+    subset = open_folder(coco([annotation(10, [SQUARE])], height=20_000, width=20_000))["train"]
+    with pytest.raises(DataError, match=r"says that a\.png has 20000 x 20000 pixels, the file has 10 x 8; correct the"):
+        subset.read_mask(subset.samples[0])
+
+
+def refusal(root):
+    """What is said where the folder cannot be read, or None where its mask is there."""
+    try:
+        assert mask_of(root).shape == (8, 10)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+ODD = [None, True, "", "x", "²", "-1", -1, 0, 0.5, 1e9, -1e9, 1e300, 10**30, [], [[]], [None], {}, {"a": 1}, "1" * 5000]
+
+
+@pytest.mark.parametrize(
+    "field", ["id", "image_id", "category_id", "iscrowd", "area", "bbox", "segmentation", "points"]
+)
+def test_odd_values_are_read_or_refused(coco, field):
+    for value in ODD:
+        changes = {
+            "bbox": {"bbox": [0, 0, value, 4], "segmentation": []},
+            "points": {"segmentation": [[0, 0, value, 4, 3, 7], [1, 1, 4, value, 2, 2]]},
+        }.get(field, {field: value})
+        root = coco([annotation(10, [SMALL], id=2), annotation(11, [SQUARE]) | changes])
+        told = refusal(root)
+        assert told is None or told.startswith(f"{root}/annotations/instances_train2017.json: ")
+        assert len(told or "") < 500
+
+
+@pytest.mark.parametrize("where", ["counts", "size", "a count", "a side", "text"])
+def test_odd_run_lengths_are_read_or_refused(coco, where):
+    for value in ODD:
+        code = {
+            "counts": {"counts": value, "size": [8, 10]},
+            "size": {"counts": [0, 80], "size": value},
+            "a count": {"counts": [0, value, 72], "size": [8, 10]},
+            "a side": {"counts": [0, 80], "size": [8, value]},
+            "text": {"counts": f"{value}5", "size": [8, 10]},
+        }[where]
+        root = coco([annotation(10, code)])
+        told = refusal(root)
+        assert told is None or told.startswith(f"{root}/annotations/instances_train2017.json: ")
+        assert len(told or "") < 500

@@ -2,11 +2,13 @@
 
 import unicodedata
 
-from data_layouts import by_datumaro, common_in_the_root, put, truth
+import pytest
+from data_layouts import ade20k, by_datumaro, common_in_the_root, mapillary, put, truth
 
 from otx_seg.datasets import open_folder
 from otx_seg.datasets.listed_paths import located
 from otx_seg.datasets.opening import looks_like
+from otx_seg.errors import DataError
 
 
 def test_a_path_is_found_as_it_is_before_other_ways(tmp_path):
@@ -48,3 +50,44 @@ def test_annotations_that_are_masks_are_not_those_of_labelme(tmp_path):
     (tmp_path / "masks").rename(tmp_path / "Annotations")
     assert looks_like(tmp_path) == ["image_and_mask_folders"]
     assert len(open_folder(tmp_path)["default"]) == 3
+
+
+@pytest.mark.parametrize(
+    "color", ["²,0,0", "256,0,0", "-1,0,0", "1,2", "a,b,c", "٣,0,0", "1_0,0,0", "1e400,0,0", "9" * 5000]
+)
+def test_colours_in_a_list_of_voc_that_are_none(tmp_path, color):
+    by_datumaro("voc_segmentation")(tmp_path)
+    path = tmp_path / "labelmap.txt"
+    path.write_text(path.read_text() + f"bird:{color}::\n", encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"labelmap\.txt: 'bird:.* is no label.*; expected is name:red,green,blue::"
+    ) as told:
+        open_folder(tmp_path)
+    assert len(str(told.value)) < 500
+
+
+@pytest.mark.parametrize("number", ["²", "-1", "99999", "1.5", "1e400", "1"])
+def test_numbers_of_objects_of_ade20k_that_are_none(tmp_path, number):
+    ade20k(tmp_path, 2017)
+    path = tmp_path / "train/street/corner/im0_atr.txt"
+    path.write_text(path.read_text() + f'{number} # 0 # 0 # x # bird # ""\n', encoding="utf-8")
+    with pytest.raises(DataError, match=r"im0_atr\.txt: ('.*bird.*' is no object|object 1 stands there twice)"):
+        open_folder(tmp_path)
+
+
+@pytest.mark.parametrize("number", ["-1", "99999", "1.5", '"²"', "1e400", "[]"])
+def test_numbers_of_classes_of_ade20k_that_are_none(tmp_path, number):
+    ade20k(tmp_path, 2020)
+    path = tmp_path / "train/street/corner/im0.json"
+    path.write_text(path.read_text().replace("2000", number), encoding="utf-8")
+    with pytest.raises(DataError, match=r"im0\.json: unusable \(ValueError: name_ndx is "):
+        open_folder(tmp_path)
+
+
+@pytest.mark.parametrize("color", ["[1, 2]", "[1, 2, 256]", '[1, 2, "²"]', "7", "[1, 2, 1e400]"])
+def test_colours_of_mapillary_vistas_that_are_none(tmp_path, color):
+    mapillary(tmp_path)
+    path = tmp_path / "config_v2.0.json"
+    path.write_text(path.read_text().replace("[255, 0, 0]", color), encoding="utf-8")
+    with pytest.raises(DataError, match=r"config_v2\.0\.json: unusable \("):
+        open_folder(tmp_path)

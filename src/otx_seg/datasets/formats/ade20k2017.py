@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from otx_seg.datasets.ade20k import ade20k_subsets, holds_descriptions
+from otx_seg.datasets.coded_objects import MOST_CODES
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.label_lists import lines_of
 from otx_seg.errors import DataError
+from otx_seg.runtime.plain_files import shown, whole_number
 
 _DESCRIPTION = "_atr.txt"
 _COLUMNS = 6
+_MOST_PARTS = 100  # levels of parts of parts
 
 
 class Ade20k2017:
@@ -43,11 +46,19 @@ class Ade20k2017:
 
 def _describe(path: Path) -> Mapping[int, str]:
     """The label of each object by its number."""
-    found = {}
+    found: dict[int, str] = {}
     for line in lines_of(path):
         columns = [column.strip() for column in line.split("#")]
-        if len(columns) != _COLUMNS or not (columns[0].isdigit() and columns[1].isdigit()):
-            raise DataError(f'{path}: {line!r} is no object; expected is: number # part level # 0 # ... # name # "..."')
-        if columns[1] == "0":
-            found[int(columns[0])] = columns[4]
+        try:
+            if len(columns) != _COLUMNS:
+                raise ValueError(f"{len(columns)} columns")
+            number = whole_number(columns[0], 0, MOST_CODES - 1, "the number of an object")
+            level = whole_number(columns[1], 0, _MOST_PARTS, "a part level")
+        except ValueError as error:
+            expected = 'number # part level # 0 # ... # name # "..."'
+            raise DataError(f"{path}: {shown(line)} is no object ({error}); expected is: {expected}") from error
+        if level == 0:
+            if number in found:
+                raise DataError(f"{path}: object {number} stands there twice; give each its own number")
+            found[number] = columns[4]
     return found

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from otx_seg.datasets.ade20k import ade20k_subsets, holds_descriptions
+from otx_seg.datasets.coded_objects import MOST_CODES
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import read_bytes
-from otx_seg.runtime.plain_files import parse_json
+from otx_seg.runtime.plain_files import parse_json, whole_number
 
 _DESCRIPTION = ".json"
+_EXPECTED = "expected are annotation.object entries with raw_name, name_ndx and parts.part_level"
+_MOST_PARTS = 100  # levels of parts of parts
 
 
 class Ade20k2020:
@@ -40,15 +43,13 @@ class Ade20k2020:
 
 def _describe(path: Path) -> Mapping[int, str]:
     """The label of each class by its number."""
+    found: dict[int, str] = {}
+    content = parse_json(read_bytes(path).decode("latin-1"), path, _EXPECTED)
     try:
-        objects = parse_json(read_bytes(path).decode("latin-1"), path)["annotation"]["object"]
-        return {
-            int(thing["name_ndx"]): str(thing["raw_name"])
-            for thing in objects
-            if int(thing["parts"]["part_level"]) == 0 and int(thing["name_ndx"]) > 0
-        }
+        for thing in content["annotation"]["object"]:
+            index = whole_number(thing["name_ndx"], 0, MOST_CODES - 1, "name_ndx")
+            if whole_number(thing["parts"]["part_level"], 0, _MOST_PARTS, "part_level") == 0 and index > 0:
+                found[index] = str(thing["raw_name"])
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path}: unusable ({type(error).__name__}: {error}); expected are annotation.object entries with "
-            "raw_name, name_ndx and parts.part_level"
-        ) from error
+        raise DataError(f"{path}: unusable ({type(error).__name__}: {error}); {_EXPECTED}") from error
+    return found

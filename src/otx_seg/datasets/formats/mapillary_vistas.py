@@ -13,7 +13,7 @@ from otx_seg.datasets.masks import Color, MaskCode
 from otx_seg.datasets.samples import Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
-from otx_seg.runtime.plain_files import read_json
+from otx_seg.runtime.plain_files import read_json, whole_number
 
 _IMAGES = "images"
 _VERSIONS = {"v2.0": "config_v2.0.json", "v1.2": "config_v1.2.json", ".": "config.json"}
@@ -69,10 +69,11 @@ def _open(root: Path, folder: Path, version: str, masks: str) -> Subset:
 def _labels(config: Path, instance_bits: int) -> tuple[Labels, MaskCode]:
     listed: dict[str, Color | None] = {}
     void = []
+    content = read_json(config)
     try:
-        for entry in read_json(config)["labels"]:
+        for entry in content["labels"]:
             name = str(entry["name"])
-            red, green, blue = (int(part) for part in entry["color"])
+            red, green, blue = (whole_number(part, 0, 255, "a colour's channel") for part in entry["color"])
             if name in listed:
                 raise DataError(f"{config}: the label {name!r} stands there twice; give each its own name")
             listed[name] = (red, green, blue)

@@ -18,7 +18,7 @@ from otx_seg.datasets.outlines import labels_with_background
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.datasets.yolo_text import BOX, MOST_CLASSES, OUTLINE, YoloOutlines
 from otx_seg.errors import DataError
-from otx_seg.labels import IGNORE_INDEX, Labels, means_ignored
+from otx_seg.labels import Labels
 from otx_seg.runtime.image_files import file_names, image_names
 from otx_seg.runtime.plain_files import read_text, shown, whole_number
 from otx_seg.template.yaml_files import read_yaml
@@ -220,10 +220,8 @@ def _refuse_boxes_alone(root: Path, texts: list[str], content: Mapping[str, Any]
 def _labels(root: Path, path: Path | None, content: Mapping[str, Any]) -> tuple[Labels, dict[int, int], Path]:
     """The labels, the index of each by the number of its class, and the file that names them."""
     names, source = _names(root, path, content)
-    kept = [number for number, name in names.items() if not means_ignored(name)]
-    labels, shift = labels_with_background([names[number] for number in kept], source)
-    index_of = dict.fromkeys(names, IGNORE_INDEX)
-    return labels, index_of | {number: place + shift for place, number in enumerate(kept)}, source
+    labels, indices = labels_with_background(list(names.values()), source)
+    return labels, dict(zip(names, indices, strict=True)), source
 
 
 def _names(root: Path, path: Path | None, content: Mapping[str, Any]) -> tuple[dict[int, str], Path]:
