@@ -20,7 +20,8 @@ from otx_seg.datasets.mask_faults import MaskContentError
 from otx_seg.datasets.masks import Color
 from otx_seg.datasets.samples import Sample
 from otx_seg.labels import IGNORE_INDEX, Labels, background_index, default_colors, means_ignored
-from otx_seg.runtime.images import MAX_PIXELS, open_header, read_bytes, verify_image
+from otx_seg.runtime.image_headers import MAX_PIXELS, open_header, read_bytes
+from otx_seg.runtime.images import verify_image
 from otx_seg.runtime.plain_files import shown, whole_number
 
 BACKGROUND = "background"
