@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.workspace.lock import LOCK
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import RunFolder, open_run
 
@@ -78,25 +81,104 @@ def test_a_refusal_after_results_keeps_the_log(tmp_path: Path) -> None:
     assert "an image is gone" in run.log.read_text()  # the log of earlier work is not this one's to remove
 
 
+AT_WORK = """
+import sys
+from pathlib import Path
+from otx_seg.workspace.logs import log_to
+from otx_seg.workspace.run_folder import RunFolder
+with log_to(RunFolder(Path(sys.argv[1]))):
+    print("at work", flush=True)
+    sys.stdin.read()
+"""
+
+
 def test_two_processes_do_not_work_on_one_run(tmp_path: Path) -> None:
     run = open_run(tmp_path / "run", "train", (), overwrite=False)
-    other = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from otx_seg.workspace.logs import log_to\n"
-        "from otx_seg.workspace.run_folder import RunFolder\n"
-        "with log_to(RunFolder(Path(sys.argv[1])), alone=True):\n"
-        "    print('at work', flush=True)\n"
-        "    sys.stdin.read()\n"
-    )
-    command = [sys.executable, "-c", other, str(run.path)]
+    command = [sys.executable, "-c", AT_WORK, str(run.path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as working:
         assert working.stdout is not None
         assert working.stdout.readline() == "at work\n"
-        with pytest.raises(UsageError, match=r"run: another otx command is at work there"), log_to(run, alone=True):
+        theirs = run.path / "models" / ".weights.pth.abcd1234.unfinished"
+        theirs.parent.mkdir()
+        theirs.touch()
+        who = rf"run: another otx command is at work there \(process {working.pid} on \S+\); wait"
+        with pytest.raises(UsageError, match=who), log_to(run):
             pass
-        with log_to(run):  # who does not ask to be alone may
+        with log_to(open_run(tmp_path, "eval", (), overwrite=False)):  # in the folder around it, but not for its files
             pass
+        assert theirs.exists()
         working.kill()
-    with log_to(run, alone=True):
+    assert (run.path / LOCK).exists()  # it had no time to remove it, and nobody is locked out by that
+    with log_to(run):
+        assert not theirs.exists()
+    assert not (run.path / LOCK).exists()
+
+
+def test_one_process_does_not_work_twice_on_a_run(tmp_path: Path) -> None:
+    run = open_run(tmp_path / "run", "train", (), overwrite=False)
+    with log_to(run), pytest.raises(UsageError, match="another otx command is at work there"), log_to(run):
         pass
+    assert names(run.path) == ["logs/otx.log"]
+
+
+def test_what_was_never_finished_goes_and_what_is_the_users_stays(tmp_path: Path) -> None:
+    gone = [
+        "models/.weights.pth.abcd1234.unfinished",
+        "logs/checkpoint/.state.pth.abcd123_.unfinished",
+        "logs/checkpoint/.state.pth.abcd123_",
+        "models/.weights.pth.k5_2m0ab",
+        "sub/.a.png.abcd1234.unfinished",
+        ".unfinished-abcd1234/openvino.xml",
+        "ptq/.unfinished-abcd1234/openvino.bin",
+        ".otx.lock",
+        "train/.otx.lock",
+    ]
+    stays = [
+        "models/weights.pth",
+        "models/.weights.pth.mine",
+        "models/.mine.pth.abcd1234",
+        "unfinished/a.png",
+        "a.unfinished",
+        ".unfinished",
+        ".unfinished-thesis/chapter.txt",
+        ".git/.a.png.abcd1234.unfinished",
+    ]
+    for name in (*gone, *stays):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    with log_to(open_run(tmp_path, "eval", (), overwrite=False)):
+        pass
+    assert names(tmp_path) == sorted([*stays, "logs/otx.log"])
+    assert not (tmp_path / ".unfinished-abcd1234").exists()
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError("no flock")])
+def test_without_locks_it_works_with_a_warning(
+    error: Exception, tmp_path: Path, messages: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    with log_to(open_run(tmp_path / "run", "eval", (), overwrite=False)):
+        pass
+    assert "run: the file system gives no locks" in messages.text
+
+
+@pytest.mark.parametrize("how", ["deleted", "emptied", "renamed", "replaced"])
+def test_a_folder_that_is_gone_at_the_end_is_no_success(how: str, tmp_path: Path) -> None:
+    run = open_run(tmp_path / "run", "eval", (), overwrite=False)
+
+    def lose() -> None:
+        with log_to(run):
+            if how in ("renamed", "replaced"):
+                run.path.rename(tmp_path / "other")
+            else:
+                shutil.rmtree(run.path)
+            if how in ("emptied", "replaced"):
+                run.path.mkdir()
+                (run.path / LOCK).write_text("another command's")
+
+    with pytest.raises(OtxError, match="run: was deleted, emptied, renamed or replaced"):
+        lose()
+    assert not run.path.exists() or (run.path / LOCK).read_text() == "another command's"

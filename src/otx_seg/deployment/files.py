@@ -12,6 +12,7 @@ from pathlib import Path
 import openvino
 
 from otx_seg.errors import OtxError
+from otx_seg.runtime.whole_file import UNFINISHED
 
 IR_XML = "openvino.xml"
 IR_BIN = "openvino.bin"
@@ -27,15 +28,19 @@ def written_whole(output: Path) -> Iterator[Path]:
     Raises:
         OtxError: a file cannot be written; `output` then has none of the results.
     """
-    existed = output.exists()
+    existed, made = output.exists(), False
     try:
         output.mkdir(parents=True, exist_ok=True)
+        made = True
         # Inside the output folder, so that moving is renaming: a disk that is full is noticed before.
-        with tempfile.TemporaryDirectory(dir=output, prefix=".unfinished-") as unfinished:
+        with tempfile.TemporaryDirectory(dir=output, prefix=f"{UNFINISHED}-") as unfinished:
             yield Path(unfinished)
             for file in sorted(Path(unfinished).iterdir(), key=lambda file: file.suffix in (".xml", ".onnx")):
                 os.replace(file, output / file.name)  # noqa: PTH105  (the atomic rename is the point)
     except OSError as error:
+        if made and not output.is_dir():
+            gone = f"{output}: was deleted or renamed while otx was at work there; run the command again"
+            raise OtxError(gone) from error
         file = output if error.filename in (None, str(output)) else output / Path(error.filename).name
         raise OtxError(
             f"cannot write {file}: {error.strerror or error}; free space or choose another --output, then run the "

@@ -36,6 +36,7 @@ from otx_seg.inference.torch_predictor import TorchPredictor, open_checkpoint
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.quantized_conv import quantized_layers, share_of_zeros
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, read_ir
+from otx_seg.runtime.whole_file import UNFINISHED
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import OPTIMIZE
 from otx_seg.training.devices import choose_workers
@@ -135,7 +136,7 @@ def fine_tune(
     predictor = open_checkpoint(how.weights, how.made_from, "cpu")
     workers = choose_workers(how.template.hyper_parameters.learning_parameters, processes=1)
     compared = [data.val.read_image(sample) for sample in data.val.samples[:COMPARED_IMAGES]]
-    with tempfile.TemporaryDirectory(dir=run.path, prefix=".unfinished-") as folder:
+    with tempfile.TemporaryDirectory(dir=run.path, prefix=f"{UNFINISHED}-") as folder:
         # 1. before
         exported = export(how.weights, Path(folder), images=compared, template=how.made_from)
         old = OpenVinoPredictor(exported.model)

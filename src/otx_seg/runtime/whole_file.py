@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
+
+UNFINISHED = ".unfinished"
+"""Ends the name of a file, and with a hyphen begins that of a folder, until it is whole and gets its own name."""
+
+_NAME_KEPT = 50  # characters, so that a name as long as file systems allow leaves room for the rest
+
+# The second form is that of versions that did not mark such files; the names of tensors are beyond doubt.
+_LEFT_OVER = re.compile(
+    r"\..*\.[a-z0-9_]{8}\.unfinished|\.(state|weights|beginning|best)\.pth\.[a-z0-9_]{8}|\.unfinished-[a-z0-9_]{8}"
+)
+
+
+def is_left_over(name: str) -> bool:
+    """Whether a file or folder of this name is one that was never finished, if nobody is at work on it."""
+    return _LEFT_OVER.fullmatch(name) is not None
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -14,7 +30,7 @@ def write_atomic(path: Path, content: bytes) -> None:
         OSError: the file cannot be written; `path` is then as it was before.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:_NAME_KEPT]}.", suffix=UNFINISHED)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

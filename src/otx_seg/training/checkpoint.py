@@ -14,8 +14,16 @@ from otx_seg.workspace.weights import read_tensors
 TRAIN, OPTIMIZE = "train", "optimize"
 """The verbs whose runs leave checkpoints."""
 
+_STATE = RunFolder(Path()).checkpoint
+
 _FREE = {"num_workers", "auto_num_workers", "inference_batch_size", "mem_cache_size"}
 """Parameters a resumed run may change, since the result does not depend on them."""
+
+
+def nothing_trained(run: RunFolder) -> bool:
+    """Whether a command was at work in a folder, and ended before it had made anything that a training could lose."""
+    kept = (run.weights, run.checkpoint, run.trials)
+    return run.log.is_file() and not any(map(Path.exists, kept)) and not any(run.search.glob(f"trials/*/{_STATE}"))
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -28,8 +36,15 @@ def find_checkpoint(path: Path) -> Path:
     if not checkpoint.is_file():
         several = world_size() > processes_here()
         advice = "; each machine needs it: copy the run's folder here" if several else ""
+        if path.is_dir() and nothing_trained(RunFolder(path)):
+            advice = "; it ended before its first step: give the command again that began it"
         raise UsageError(f"{path}: holds no checkpoint to go on from ({checkpoint} is missing){advice}")
     return checkpoint
+
+
+def is_written_down(run: RunFolder) -> bool:
+    """Whether a training that has not begun can begin with what is in its folder."""
+    return nothing_trained(run) and all(file.is_file() for file in (run.template, run.data, run.decisions))
 
 
 def read_checkpoint(path: Path, command: str = TRAIN) -> dict[str, Any]:

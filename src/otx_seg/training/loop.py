@@ -186,6 +186,8 @@ class Training:
         self.model.train()
         begins = not position.step and progress < 1.0  # a share may be over before its first step
         for batch in self.loader if (progress < until or begins) and not self._was_scoring() else ():
+            if (position.step + 1) % JOURNAL_INTERVAL == 0:
+                self._check_folder()
             self._half_way = True
             self._step(batch, progress)
             position.step += 1
@@ -259,6 +261,7 @@ class Training:
     def _validate(self) -> bool:
         """Score the network and keep it if it is the best; True when training should stop."""
         self.loss_guard.check()
+        self._check_folder()
         at = self.position
         result = self.selection.look(self.deployable(), at)
         if result is not None:
@@ -282,9 +285,23 @@ class Training:
         self.loss_guard.check()
         if self.position.step:
             self.loss_guard.check_weights(self.position.step, self._trained)
+        self._check_folder()
         if self.accelerator.is_main_process:
-            write_tensors(self.run.checkpoint, collect_state(self))
+            self.save_in(self.run)
         self._saved = time.monotonic()
+
+    def _check_folder(self) -> None:
+        """Before anything is written: half a run, or parts of two, would look like a whole one.
+
+        Raises:
+            FolderGoneError: see `RunFolder.check_there`.
+        """
+        if self.accelerator.is_main_process:
+            self.run.check_there()
+
+    def save_in(self, run: RunFolder) -> None:
+        """Write the checkpoint of the step that this process is at into the folder of a run."""
+        write_tensors(run.checkpoint, collect_state(self))
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint of an earlier process."""

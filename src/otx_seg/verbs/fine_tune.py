@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,14 @@ from otx_seg.deployment.quantization_aware import (
 from otx_seg.errors import UsageError
 from otx_seg.processes import refuse_several
 from otx_seg.template import USED_TO_QUANTIZE, Template
-from otx_seg.training.checkpoint import OPTIMIZE, find_checkpoint, read_checkpoint, refuse_other_template, template_of
+from otx_seg.training.checkpoint import (
+    OPTIMIZE,
+    find_checkpoint,
+    nothing_trained,
+    read_checkpoint,
+    refuse_other_template,
+    template_of,
+)
 from otx_seg.training.watcher import Watcher
 from otx_seg.verbs.recipe import recipe
 from otx_seg.verbs.training.data import check_data, describe_data, label_weights, open_data, refuse_other_data
@@ -80,7 +87,7 @@ def fine_tune_weights(
     refuse_quantized(weights.state_dict, plan.load_weights)
     roots = tuple(root for root in (plan.roots.train, plan.roots.val) if root is not None)
     run = _open_run(plan, output, overwrite, roots, outputs)
-    with log_to(run, alone=True) as note:
+    with log_to(run) as note:
         finished = None if plan.resumed_run is None else read_fine_tuned(run)
         if finished is not None:
             tell_finished(run, finished.reason)
@@ -180,7 +187,8 @@ def _open_run(
     plan: Plan, output: str | Path | None, overwrite: bool, roots: tuple[Path, ...], outputs: Path
 ) -> RunFolder:
     if plan.resumed_run is None:
-        return open_run(output, OPTIMIZE, _PRODUCTS, overwrite, roots, outputs)
+        unbegun = output is not None and nothing_trained(RunFolder(Path(output)))
+        return open_run(output, OPTIMIZE, _PRODUCTS[:1] if unbegun else _PRODUCTS, overwrite, roots, outputs)
     if output is not None and Path(output).resolve() != plan.resumed_run.path.resolve():
         raise UsageError(f"a resumed run stays in its folder, {plan.resumed_run.path}: leave --output out")
     return open_run(plan.resumed_run.path, OPTIMIZE, (), overwrite)
@@ -194,7 +202,7 @@ def _begin(run: RunFolder, plan: Plan, data: TrainingData) -> None:
     for left_over in (run.checkpoint, run.metrics, run.path / BEST, run.path / _PRODUCTS[0]):
         left_over.unlink(missing_ok=True)  # of a run that --overwrite replaces
     write_text(run.template, plan.template.as_yaml())
-    replace(describe_data(plan, data), load_weights=plan.load_weights).write(run)
+    describe_data(plan, data).write(run)
 
 
 def _tell_what_came_of_it(result: FineTuned, limit: float) -> None:

@@ -109,7 +109,7 @@ def run(
     held = () if choice.state is not None else (JOB_STATE, *(step.name for step in STEPS), *_OF_OTHERS)
     opened = open_run(choice.folder, "run", held, overwrite, choice.job.labelled_roots, outputs)
     job = replace(choice.job, folder=opened.path)
-    with log_to(opened, alone=True):
+    with log_to(opened):
         if choice.folder is not None and _content(choice.folder) != as_it_stood:
             raise UsageError(f"{job.folder}: another otx command has just worked there; give the same command again")
         state = choice.state or JobState(job.folder / JOB_STATE, choice.asked, job.inputs())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -35,21 +34,19 @@ from otx_seg.verbs.places.training import fill_from
 from otx_seg.verbs.training.auto_configuration import configure
 from otx_seg.verbs.training.data import (
     check_data,
-    describe_data,
     label_weights,
     open_data,
     open_regions_to_train_on,
     refuse_other_data,
 )
-from otx_seg.verbs.training.decisions import decisions_of, plain
-from otx_seg.verbs.training.folder import bring_along, open_training_run
+from otx_seg.verbs.training.decisions import decisions_of
+from otx_seg.verbs.training.folder import bring_along, clear, open_training_run, write_plan
 from otx_seg.verbs.training.plan import Plan, Request, make_plan
 from otx_seg.verbs.training.report import announce_plan, finish, tell_finished, tell_going_on
+from otx_seg.verbs.training.rescue import rescued
 from otx_seg.verbs.training.start import first_network, make_deterministic, start_training
-from otx_seg.workspace.atomic import write_json, write_text
-from otx_seg.workspace.label_schema import write_label_schema
 from otx_seg.workspace.logs import log_to
-from otx_seg.workspace.run_folder import RunFolder
+from otx_seg.workspace.run_folder import FolderGoneError, RunFolder
 
 _LONGEST_WAIT = timedelta(hours=12)
 _CACHE = "algo_backend.mem_cache_size"
@@ -150,7 +147,7 @@ def train(
                 stack.enter_context(only_errors())
                 return None
             opened = open_training_run(plan, place.outputs, output, overwrite)
-            stack.enter_context(log_to(opened, alone=True))
+            stack.enter_context(log_to(opened))
             bring_along(plan, opened)
             return opened
 
@@ -226,7 +223,8 @@ def _begin(
     if plan.state is not None:
         training.resume(plan.state)
     elif PartialState().is_main_process:
-        _write_plan(run, plan, data)  # now that nothing can be wrong with what was asked for
+        clear(run)  # now that nothing can be wrong with what was asked for
+        write_plan(run, plan, data)
     return training
 
 
@@ -243,6 +241,8 @@ def _fit(
     while True:
         try:
             return plan, training.fit()
+        except FolderGoneError as error:
+            raise rescued(error, training, plan, data) from error
         except (DivergedError, OutOfMemoryError) as error:
             alone = PartialState().num_processes == 1  # otherwise the others know nothing of it
             following = take_over_next(plan, run, str(error)) if alone else None
@@ -269,7 +269,9 @@ def _search(
 
     search = Search(plan, ground, run, network, origin, watcher, cache)
     if plan.resumed_run is None:
-        _write_plan(run, plan, ground.data)
+        clear(run)
+        search.prepare()  # before the plan: without these files it would be that of a training alone
+        write_plan(run, plan, ground.data)
     announce_plan(plan, ground.data, run, origin)
     return search.find(), search.watcher
 
@@ -281,14 +283,3 @@ def _open(
         with PartialState().main_process_first():  # the others find the pseudo-masks made
             return open_regions_to_train_on(plan, run.region_masks, progress), None
     return all_or_none(lambda: check_data(plan, open_data(plan), progress))
-
-
-def _write_plan(run: RunFolder, plan: Plan, data: TrainingData) -> None:
-    for left_over in (run.checkpoint, run.metrics, run.curves, run.weights, run.label_schema, run.report):
-        left_over.unlink(missing_ok=True)  # of a run that --overwrite replaces
-    shutil.rmtree(run.search, ignore_errors=True)
-    write_text(run.template, plan.template.as_yaml())
-    if plan.train_type != "Selfsupervised":
-        write_label_schema(run.label_schema, data.train.labels)
-    describe_data(plan, data).write(run)
-    write_json(run.decisions, plain(plan.decisions))

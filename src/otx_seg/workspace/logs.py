@@ -3,49 +3,64 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None  # type: ignore[assignment]
-
 from otx_seg.errors import DataError, UsageError
 from otx_seg.runtime.terminal import as_entry
+from otx_seg.workspace.lock import LOCK, alone_in
 from otx_seg.workspace.run_folder import RunFolder
 
 ROOT = "otx_seg"
 
+_AT_WORK = "at work: "
+
 
 @contextmanager
-def log_to(run: RunFolder, alone: bool = False) -> Iterator[Callable[[str], None]]:
-    """While this context lasts, all messages of the toolkit go to the log file of a run as well.
+def log_to(run: RunFolder) -> Iterator[Callable[[str], None]]:
+    """While this context lasts, all messages of the toolkit go to the log file of a run as well, and no other command
+    gets into its folder.
 
     What it gives writes a line to that file alone: results, which a command shows in its own way.
 
     An exception that leaves the context is written there with its traceback, and raised on. If it says that what was
     asked for cannot be done, and nothing else has been written, the log and the folders made for the run are removed.
 
-    Args:
-        alone: whether no other process may work on the run at the same time; on Windows it is not looked at.
-
     Raises:
-        UsageError: another process does, which wants to be alone too.
+        UsageError: another command is at work there.
+        FolderGoneError: the folder is not there any more at the end.
     """
-    before, is_new = _names_in(run), not run.log.exists()
-    handler = _open_log(run, alone)  # where another process is at work, nothing is removed: it has made what is there
+    refused = False
     try:
-        with _logging_to(handler) as note:
-            yield note
-    except (UsageError, DataError):
-        if is_new and _names_in(run) - before <= {run.log.parent.name}:
+        with alone_in(run.path, by=lambda: _who_is_at_work(run)):
+            before, is_new = _names_in(run), not run.log.exists()
+            try:
+                with _logging_to(_open_log(run)) as note:
+                    note(f"{_AT_WORK}process {os.getpid()} on {socket.gethostname()}")
+                    yield note
+                    run.check_there()
+            except (UsageError, DataError):
+                refused = is_new and run.path.is_dir() and _names_in(run) - before <= {run.log.parent.name}
+                raise
+    finally:
+        if refused:
             _remove(run)
-        raise
 
 
 def _names_in(run: RunFolder) -> set[str]:
-    return {path.name for path in run.path.iterdir()}
+    return {path.name for path in run.path.iterdir()} - {LOCK}
+
+
+def _who_is_at_work(run: RunFolder) -> str:
+    """The last one who has said so in the log."""
+    try:
+        lines = run.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    said = [line.partition(_AT_WORK)[2] for line in lines if _AT_WORK in line]
+    return said[-1] if said else ""
 
 
 def _remove(run: RunFolder) -> None:
@@ -57,15 +72,9 @@ def _remove(run: RunFolder) -> None:
             folder.rmdir()
 
 
-def _open_log(run: RunFolder, alone: bool) -> logging.FileHandler:
+def _open_log(run: RunFolder) -> logging.FileHandler:
     run.log.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(run.log, encoding="utf-8", errors="backslashreplace")
-    if alone and _is_locked(handler):
-        handler.close()
-        raise UsageError(
-            f"{run.path}: another otx command is at work there; wait for its end, or choose another folder"
-        )
-    return handler
+    return logging.FileHandler(run.log, encoding="utf-8", errors="backslashreplace")
 
 
 class _Entries(logging.Formatter):
@@ -97,16 +106,3 @@ def _logging_to(handler: logging.FileHandler) -> Iterator[Callable[[str], None]]
         root.removeHandler(handler)
         with suppress(OSError):
             handler.close()
-
-
-def _is_locked(handler: logging.FileHandler) -> bool:
-    """Lock a log until it is closed, or the process ends in whatever way; whether another process has done so."""
-    if fcntl is None or handler.stream is None:
-        return False
-    try:
-        fcntl.lockf(handler.stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return True
-    except OSError:  # a file system without locks
-        return False
-    return False

@@ -39,7 +39,7 @@ class RecordedData:
         val_images: paths of the first validation images, see `COMPARED_IMAGES`.
         known_labels: those of the weights that the run started from, if they were a whole network's.
         deterministic: whether only deterministic GPU kernels were to be used.
-        load_weights: the weights that were fine-tuned; None for a training.
+        load_weights: the weights that the run began with; None where there were none.
     """
 
     seed: int

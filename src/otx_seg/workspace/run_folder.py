@@ -28,11 +28,13 @@ class RunFolder:
     Attributes:
         made: the folder and those above it that `open_run` created, the outermost first.
         weights_name: where in it the best network of a training is.
+        identity: what tells the folder that `open_run` found or made from another one of this name.
     """
 
     path: Path
     made: tuple[Path, ...] = ()
     weights_name: str = "models/weights.pth"
+    identity: tuple[int, int] | None = None
 
     @property
     def template(self) -> Path:
@@ -100,6 +102,29 @@ class RunFolder:
     def performance(self) -> Path:
         return self.path / "performance.json"
 
+    def check_there(self) -> None:
+        """Make sure that the folder is still the one that was opened, with what was written to it first.
+
+        Raises:
+            FolderGoneError: it was deleted, emptied, renamed or replaced, so that what is written would be half a run.
+        """
+        if self.identity is None:
+            return
+        if _identity(self.path) != self.identity or not (self.log.exists() or self.template.exists()):
+            raise FolderGoneError(f"{self.path}: was deleted, emptied, renamed or replaced while otx was at work there")
+
+
+class FolderGoneError(OtxError):
+    """The folder of a run is not there any more."""
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
 
 def open_run(
     output: str | Path | None,
@@ -108,6 +133,7 @@ def open_run(
     overwrite: bool,
     data_roots: tuple[Path, ...] = (),
     outputs: Path = WORKSPACE / OUTPUTS,
+    go_on: str = "",
 ) -> RunFolder:
     """Choose and create the folder a command writes to.
 
@@ -118,6 +144,7 @@ def open_run(
         overwrite: replace such a result.
         data_roots: folders of data, in which nothing is written.
         outputs: the workspace's folder of runs.
+        go_on: the command that goes on with such a result, if there is one.
 
     Raises:
         UsageError: `output` already holds a result and `overwrite` is False, or is a file or a workspace; or it, or
@@ -134,7 +161,7 @@ def open_run(
     if held and not overwrite:
         raise UsageError(
             f"{output}: already holds a result ({held[0]}); choose another --output, or allow replacing it "
-            "with --overwrite"
+            f"with --overwrite{go_on and f'; it goes on with: {go_on}'}"
         )
     made = tuple(folder for folder in (*reversed(output.parents), output) if not folder.exists())
     try:
@@ -144,9 +171,9 @@ def open_run(
         probe.unlink()
     except OSError as error:
         if given is None and isinstance(error, FileExistsError) and output.is_dir():  # by another process, just now
-            return open_run(None, verb, products, overwrite, data_roots, outputs)
+            return open_run(None, verb, products, overwrite, data_roots, outputs, go_on)
         raise OtxError(f"{output}: cannot write there ({error.strerror}); choose another --output") from error
-    return RunFolder(output, made)
+    return RunFolder(output, made, identity=_identity(output))
 
 
 def _new_folder(parent: Path, verb: str) -> Path:

@@ -93,7 +93,6 @@ class Search:
             InterruptedRunError: by a signal; the search can go on.
             OtxError: all trials failed, or something else than a trial did.
         """
-        self._prepare()
         first = values_of(self.plan.template, self.space)
         # A higher rate first undoes what a trained network knows; random weights have nothing to lose.
         untrained = self.plan.known is None
@@ -108,6 +107,7 @@ class Search:
                 raise InterruptedRunError(
                     "the search was interrupted; what is done is saved", resume_command(TRAIN, self.run.path)
                 ) from error
+        self.run.check_there()
         found = self._found()
         return take_over(self._with_time_left(found), self.run, found)
 
@@ -135,10 +135,10 @@ class Search:
         last = self.outcomes[self.chosen][-1]
         return self.whole.winner(last.share, last.seconds, self.longer)
 
-    def _prepare(self) -> None:
-        if self.plan.resumed_run is None:
-            write_tensors(self.ground.beginning, self.beginning)
-            write_settings(self.run, self.settings, self.plan.template)
+    def prepare(self) -> None:
+        """Write down what a search begins with, before a new one."""
+        write_tensors(self.ground.beginning, self.beginning)
+        write_settings(self.run, self.settings, self.plan.template)
 
     # ------------------------------------------------------------------ how long
 
@@ -245,6 +245,7 @@ class Search:
         return Stretch(number, self.plan.template.override(values), until)
 
     def _check(self) -> None:
+        self.run.check_there()
         if self.stop_request.signal_name is not None:
             raise InterruptedRunError(self.stop_request.signal_name)
 

@@ -242,6 +242,7 @@ def describe_data(plan: Plan, data: TrainingData) -> RecordedData:
         val_images=tuple(Path(sample.image) for sample in validated[:COMPARED_IMAGES]),
         known_labels=plan.known,
         deterministic=plan.deterministic,
+        load_weights=plan.load_weights,
     )
 
 

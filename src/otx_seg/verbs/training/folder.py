@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+from otx_seg.datasets import TrainingData
 from otx_seg.errors import UsageError
+from otx_seg.training.checkpoint import TRAIN, nothing_trained
+from otx_seg.verbs.training.data import describe_data
+from otx_seg.verbs.training.decisions import plain
 from otx_seg.verbs.training.plan import Plan
-from otx_seg.workspace.atomic import write_atomic
+from otx_seg.workspace.atomic import write_atomic, write_json, write_text
+from otx_seg.workspace.command_line import resume_command
+from otx_seg.workspace.label_schema import write_label_schema
 from otx_seg.workspace.run_folder import RunFolder, open_run
 
 _PRODUCTS = ("template.yaml", "models")
@@ -27,12 +34,39 @@ def open_training_run(plan: Plan, outputs: Path, output: str | Path | None, over
     given = (plan.roots.train, plan.roots.val, plan.roots.unlabelled)
     roots = tuple(root for root in given if root is not None)
     if plan.resumed_run is None:
-        return open_run(output, "train", _PRODUCTS, overwrite, roots, outputs)
+        held = None if output is None else RunFolder(Path(output))
+        products = () if held is not None and nothing_trained(held) else _PRODUCTS
+        go_on = resume_command(TRAIN, held.path) if held is not None and held.checkpoint.is_file() else ""
+        return open_run(output, "train", products, overwrite, roots, outputs, go_on)
     if output is None or Path(output).resolve() == plan.resumed_run.path.resolve():
         return open_run(plan.resumed_run.path, "train", (), overwrite)
     if plan.search is not None:
         raise UsageError(f"a search stays in its folder, {plan.resumed_run.path}: leave --output out")
     return open_run(output, "train", _PRODUCTS, overwrite, roots)
+
+
+def clear(run: RunFolder) -> None:
+    """Remove what an earlier training left in a folder in which one begins."""
+    for left_over in (
+        run.template,  # the first to go as it is the last to come: with it, all that a training needs is there
+        run.checkpoint,
+        run.metrics,
+        run.curves,
+        run.weights,
+        run.label_schema,
+        run.report,
+    ):
+        left_over.unlink(missing_ok=True)
+    shutil.rmtree(run.search, ignore_errors=True)
+
+
+def write_plan(run: RunFolder, plan: Plan, data: TrainingData) -> None:
+    """Write down all that is needed to begin, or to go on with, a training."""
+    if plan.train_type != "Selfsupervised":
+        write_label_schema(run.label_schema, data.train.labels)
+    describe_data(plan, data).write(run)
+    write_json(run.decisions, plain(plan.decisions))
+    write_text(run.template, plan.template.as_yaml())
 
 
 def bring_along(plan: Plan, run: RunFolder) -> None:

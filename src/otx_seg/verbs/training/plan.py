@@ -15,7 +15,13 @@ from otx_seg.labels import Labels
 from otx_seg.models.fit import try_network
 from otx_seg.template import Template
 from otx_seg.template.hyper_parameters import is_input_side
-from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint, refuse_other_template, template_of
+from otx_seg.training.checkpoint import (
+    find_checkpoint,
+    is_written_down,
+    read_checkpoint,
+    refuse_other_template,
+    template_of,
+)
 from otx_seg.verbs.hpo.settings import Settings, check_settings, holds_search, read_settings
 from otx_seg.verbs.training.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.recorded_data import RecordedData, read_recorded
@@ -237,14 +243,15 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
         how_recorded(request.how, recorded),
     )
     reason = "as in the run to go on with"
-    plan = Plan(chosen, reason, roots, recorded.seed, None, recorded.known_labels, state, run, search)
+    begins_with = recorded.load_weights if state is None and search is None else None
+    plan = Plan(chosen, reason, roots, recorded.seed, begins_with, recorded.known_labels, state, run, search)
     return replace(plan, deterministic=request.deterministic or recorded.deterministic)
 
 
 def _find_resumed(
     request: Request, resume_from: Path
 ) -> tuple[RunFolder, Template, dict[str, Any] | None, Settings | None]:
-    """The run to go on with: its template, its checkpoint or, where there is none yet, its search.
+    """The run to go on with: its template, its checkpoint or, where there is none yet, its search, if it has one.
 
     Raises:
         UsageError: it is not there, or was not started like this.
@@ -255,6 +262,8 @@ def _find_resumed(
         _refuse_other_search(request, recorded.ratio)
         parallel = recorded.parallel if request.hpo_parallel is None else request.hpo_parallel
         return searching, of_run, None, check_settings(recorded.ratio, parallel)
+    if is_written_down(searching):
+        return searching, templates.load(searching.template), None, None
     path = find_checkpoint(resume_from)
     state = read_checkpoint(path)
     run = RunFolder(path.resolve().parents[2])

@@ -28,7 +28,7 @@ def first_network(plan: Plan, data: TrainingData) -> tuple[SegmentationNetwork, 
         OtxError: weights that are required cannot be had.
     """
     network = new_network(plan.template, data)
-    if plan.resumed_run is not None and plan.state is None:
+    if plan.search is not None and plan.resumed_run is not None and plan.state is None:
         return network, "going on with the search, from the weights it began with"
     return network, _initial_weights(network.network, data, plan)
 

@@ -1,0 +1,160 @@
+"""Moments in which a training may be lost: before its first checkpoint, or when its folder goes away."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from brief_training import PARAMETERS, same_weights, train_briefly
+
+from otx_seg.errors import OtxError, UsageError
+from otx_seg.training import loop
+from otx_seg.training.watcher import SilentWatcher, StepReport
+from otx_seg.verbs.train import train
+from otx_seg.verbs.training import folder
+
+
+class KilledError(BaseException):
+    """Nothing catches it, as nothing catches a SIGKILL."""
+
+
+@pytest.fixture(scope="module")
+def finished(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An uninterrupted run."""
+    run = tmp_path_factory.mktemp("runs") / "finished"
+    train_briefly(drawn_data, run)
+    return run
+
+
+def killed(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, start: Callable[[], object]) -> None:
+    """Let a training end where it calls this function."""
+
+    def end(*_: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, end)
+        with pytest.raises(KilledError):
+            start()
+
+
+MOMENTS = [(folder, "write_label_schema"), (folder, "write_json"), (folder, "write_text"), (loop, "write_tensors")]
+
+
+@pytest.mark.parametrize(("module", "name"), MOMENTS)
+def test_before_the_first_checkpoint_the_same_command_begins_again(
+    module: Any, name: str, drawn_data: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    killed(monkeypatch, module, name, lambda: train_briefly(drawn_data, run))
+    assert (run / "template.yaml").exists() == (module is loop)
+    if module is not loop:
+        with pytest.raises(UsageError, match="ended before its first step: give the command again that began it"):
+            train(resume_from=run)
+    train_briefly(drawn_data, run)
+    assert same_weights(run, finished)
+
+
+def test_once_all_is_written_down_it_can_be_resumed_too(
+    drawn_data: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, weights = tmp_path / "run", finished / "models" / "weights.pth"
+    killed(monkeypatch, loop, "write_tensors", lambda: train_briefly(drawn_data, run))
+    decided = (run / "auto_configuration.json").read_text()
+    train(resume_from=run)
+    assert same_weights(run, finished)
+    assert (run / "auto_configuration.json").read_text() == decided
+    # From the weights that it was given.
+    train_briefly(drawn_data, tmp_path / "whole", load_weights=weights, template=None)
+    run = tmp_path / "on"
+    killed(
+        monkeypatch, loop, "write_tensors", lambda: train_briefly(drawn_data, run, load_weights=weights, template=None)
+    )
+    train(resume_from=run)
+    assert same_weights(run, tmp_path / "whole")
+    assert not same_weights(run, finished)
+
+
+def test_what_is_no_training_that_never_began_is_not_replaced(drawn_data: Path, finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"already holds a result .*; it goes on with: otx train --resume-from"):
+        train_briefly(drawn_data, finished)
+    (tmp_path / "template.yaml").write_text("mine")
+    with pytest.raises(UsageError, match=r"already holds a result \(template.yaml\)"):
+        train_briefly(drawn_data, tmp_path)
+    assert (tmp_path / "template.yaml").read_text() == "mine"
+
+
+@pytest.mark.parametrize("awaited", ["data.json", "template.yaml", "logs/checkpoint/state.pth"])
+def test_a_killed_process_goes_on(awaited: str, drawn_data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    roots = ["--train-data-roots", str(drawn_data / "train"), "--val-data-roots", str(drawn_data / "val")]
+    parameters = ["params", *(f"--{name}={value}" for name, value in PARAMETERS.items())]
+    command = [sys.executable, "-m", "otx_seg", "train", "Lite-HRNet-s-mod2", *roots, "--output", str(run), *parameters]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not (run / awaited).exists() and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.001)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    left = run / "models" / ".weights.pth.abcd1234.unfinished"
+    left.touch()
+    began = (run / "logs" / "checkpoint" / "state.pth").exists()
+    train(resume_from=run) if began else train_briefly(drawn_data, run)
+    assert (run / "cli_report.log").exists()
+    assert not [path.name for path in run.rglob(".*")]
+
+
+class At(SilentWatcher):
+    """Does something after a step."""
+
+    def __init__(self, step: int, do: Callable[[], object]) -> None:
+        self.step, self.do = step, do
+
+    def on_step(self, report: StepReport) -> None:
+        if report.step == self.step:
+            self.do()
+
+
+def lose(run: Path, how: str) -> None:
+    if how == "renamed":
+        run.rename(run.with_name("elsewhere"))
+    else:
+        shutil.rmtree(run)
+    if how == "emptied":
+        run.mkdir()
+
+
+@pytest.mark.parametrize("how", ["deleted", "emptied", "renamed"])
+def test_a_training_whose_folder_is_gone_says_so_and_saves_what_it_has(
+    how: str, drawn_data: Path, tmp_path: Path
+) -> None:
+    run, saved = tmp_path / "run", tmp_path / "run_rescued"
+    gone = (
+        rf"run: was deleted, .* what was learned in \d steps is saved in \S+run_rescued. Go on with: otx train --resu"
+    )
+    with pytest.raises(OtxError, match=gone) as error:
+        train_briefly(drawn_data, run, watcher=At(4, lambda: lose(run, how)))
+    assert error.value.exit_code == 1
+    assert run.exists() == (how == "emptied")
+    result = train(resume_from=saved)
+    assert (result.epochs, result.steps) == (3, 9)
+    assert result.weights.is_file()
+
+
+def test_without_a_place_to_save_it_says_that(
+    drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    run = tmp_path / "run"
+    monkeypatch.setattr("otx_seg.verbs.training.rescue.write_plan", full)
+    with pytest.raises(OtxError, match=r"could not be saved beside it either \(No space left"):
+        train_briefly(drawn_data, run, watcher=At(4, lambda: lose(run, "deleted")))
