@@ -6,6 +6,8 @@ else that escapes is a programming error and keeps its traceback in the log file
 
 from __future__ import annotations
 
+import signal
+
 
 class OtxError(Exception):
     """Work that was asked for correctly failed while it was being done (exit code 1).
@@ -35,3 +37,14 @@ class DataError(OtxError):
     """The data set cannot be used as it is (exit code 3)."""
 
     exit_code = 3
+
+
+def interrupted_by(error: BaseException) -> str:
+    """What ended a program, for people: ``interrupted``, with the signal's name unless that is Ctrl-C."""
+    found: BaseException | None = error
+    while found is not None:
+        sent = next((item for item in found.args if isinstance(item, signal.Signals)), signal.SIGINT)
+        if sent != signal.SIGINT:
+            return f"interrupted by {sent.name}"
+        found = found.__cause__ or found.__context__
+    return "interrupted"

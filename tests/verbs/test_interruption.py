@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from otx_seg.errors import OtxError
+from otx_seg.errors import OtxError, interrupted_by
+from otx_seg.training.stopping import StopRequest
 from otx_seg.verbs.interruption import interruptions_as_such
 
 
@@ -35,6 +36,34 @@ def saying_how_to_go_on() -> None:
         os.kill(os.getpid(), signal.SIGINT)
     except KeyboardInterrupt as error:
         raise OtxError("interrupted; to go on, give the same command again") from error
+
+
+@pytest.mark.parametrize(("sent", "said"), [("SIGINT", "interrupted"), ("SIGTERM", "interrupted by SIGTERM")])
+def test_every_way_to_end_a_program_is_an_interruption(sent: str, said: str) -> None:
+    number = signal.Signals[sent]
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt) as error, interruptions_as_such():
+        os.kill(os.getpid(), number)
+    assert interrupted_by(error.value) == said
+    assert signal.getsignal(number) is before
+
+
+def test_a_closed_terminal_ends_what_nohup_does_not_keep() -> None:
+    with pytest.raises(KeyboardInterrupt, match=""), interruptions_as_such():
+        os.kill(os.getpid(), signal.SIGHUP)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptions_as_such():
+            os.kill(os.getpid(), signal.SIGHUP)
+        with StopRequest() as request:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert request.signal_name is None
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        with StopRequest() as request:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert request.signal_name == "SIGHUP"
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_an_error_after_ctrl_c_is_an_interruption() -> None:

@@ -5,7 +5,6 @@ Only click is imported here; a verb's own imports happen when it runs, so that `
 
 from __future__ import annotations
 
-import errno
 import importlib
 import io
 import logging
@@ -15,7 +14,8 @@ from typing import Any
 
 import click
 
-from otx_seg.errors import OtxError
+from otx_seg.cli.system_errors import NO_MEMORY, current_folder_is_gone, in_words, is_out_of_memory
+from otx_seg.errors import OtxError, UsageError, interrupted_by
 from otx_seg.runtime.terminal import as_message, prepare_streams, read_names_as_utf8, say
 from otx_seg.verbs.interruption import interruptions_as_such
 
@@ -38,8 +38,10 @@ VERBS = {
 }
 """The verbs in the order of work, each in a module of this package, with its line in the overview."""
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
+_AFTER_INTERRUPTION = (
+    "files that were finished stay, and none is left half written. To go on, give the same command again, with "
+    "--overwrite if it finds a result"
+)
 
 
 class _Verbs(click.Group):
@@ -83,6 +85,8 @@ def main(arguments: list[str] | None = None) -> None:
             if arguments is None:
                 read_names_as_utf8()
             prepare_streams()
+            if current_folder_is_gone():
+                raise UsageError("the current folder was removed, so that no path leads anywhere; cd to another one")
             cli.main(arguments, standalone_mode=False)
         sys.exit(0)
     except click.exceptions.Exit as done:
@@ -90,21 +94,14 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         _show_wrong_usage(error)
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted", 1, KeyboardInterrupt())
+    except (click.Abort, KeyboardInterrupt) as error:
+        _fail(f"{interrupted_by(error)}; {_AFTER_INTERRUPTION}", 1, KeyboardInterrupt())
     except OtxError as error:
         _fail(str(error), error.exit_code, error)
     except OSError as error:
-        file = error.filename or "a file"
-        if error.errno in _FULL:
-            _fail(
-                f"cannot write {file}: {error.strerror}; what was finished before is unharmed. Free space or choose "
-                "another --output, then run the command again",
-                1,
-                error,
-            )
-        if error.errno in _FORBIDDEN:
-            _fail(f"{file}: {error.strerror}; change its permissions or choose another place", 1, error)
+        said = in_words(error)
+        if said is not None:
+            _fail(*said, error)
         _fail_unexpectedly(error)
     except Exception as error:
         _fail_unexpectedly(error)
@@ -131,6 +128,8 @@ def _fail(message: str, exit_code: int, error: BaseException) -> None:
 
 def _fail_unexpectedly(error: Exception) -> None:
     """For what no one foresaw: the traceback goes to a file, its place to the screen."""
+    if is_out_of_memory(error):
+        _fail(NO_MEMORY, 1, error)
     import tempfile
     import traceback
 

@@ -261,8 +261,11 @@ def _start_worker(_: int) -> None:
     # Threads of a worker's own would only compete with the training step.
     torch.set_num_threads(1)
     _keep_memory()
-    # Ctrl-C reaches the whole process group, but only the main process knows how to end a run: it saves first.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C and the end of a terminal reach the whole process group, but only the main process knows how to end a run:
+    # it saves first.
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _keep_memory() -> None:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
 from typing import TypeVar
 
-from otx_seg.errors import DataError
+from otx_seg.errors import DataError, OtxError, interrupted_by
 from otx_seg.runtime.image_files import images_in
 from otx_seg.runtime.result_files import check_free, unique_names
+from otx_seg.words import count
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ def work_through(
     Raises:
         DataError: there is no image, or none could be read.
         UsageError: a file would be overwritten; nothing has been done then.
+        OtxError: it was interrupted.
     """
     images = images_in(source)
     root = source if source.is_dir() else source.parent
@@ -55,6 +57,11 @@ def work_through(
         except DataError as error:
             unreadable.append((image, str(error)))
             logger.warning("skipped: %s", error)
+        except KeyboardInterrupt as error:
+            raise OtxError(
+                f"{interrupted_by(error)}; the results of {len(results):,} of {count(len(images), 'image')} are there "
+                "and stay. With --overwrite the same command makes all of them; another --output keeps these"
+            ) from error
         if progress is not None:
             progress(number, len(images))
     if not results:

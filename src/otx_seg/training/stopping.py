@@ -110,7 +110,7 @@ class EarlyStopping:
 
 
 class StopRequest:
-    """Within this context SIGINT and SIGTERM only set `signal_name`; a second one acts at once.
+    """Within this context SIGINT, SIGTERM and SIGHUP only set `signal_name`; a second one acts at once.
 
     The loop looks at it between two steps, so that a training is never interrupted half way through one.
     """
@@ -121,8 +121,10 @@ class StopRequest:
 
     def __enter__(self) -> StopRequest:
         try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._note)
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+                number = getattr(signal, name, None)  # Windows has no SIGHUP
+                if number is not None and (name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN):  # nohup
+                    self._previous[number] = signal.signal(number, self._note)
         except ValueError:
             pass  # not in the main thread: the program that embeds the training owns the signals
         return self

@@ -13,7 +13,7 @@ from otx_seg.datasets import Subset, open_folder
 from otx_seg.datasets.conversion import write_as_folders
 from otx_seg.datasets.folder import DEFAULT_SUBSET
 from otx_seg.datasets.split import check_same_labels
-from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.errors import DataError, OtxError, UsageError, interrupted_by
 from otx_seg.labels import Labels
 from otx_seg.verbs.checking.sources import Source, Sources, sources_of_parts
 from otx_seg.verbs.data import how_to_read, tell_skipped
@@ -22,6 +22,7 @@ from otx_seg.verbs.places.place import open_place
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.data_folders import refuse_among_data
 from otx_seg.workspace.digest import digest_of
+from otx_seg.workspace.lock import LOCK, alone_in
 from otx_seg.workspace.own_files import read_mapping
 from otx_seg.workspace.run_folder import open_run
 
@@ -102,19 +103,33 @@ def convert(
         folder = open_run(None, "convert", (), False, sources.folders, place.outputs).path
     else:
         folder = Path(output)
-    write_json(folder / _UNDER_WAY, origin)
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        written = write_as_folders(subsets, folder, progress)
+        with alone_in(folder):
+            write_json(folder / _UNDER_WAY, origin)
+            written = write_as_folders(subsets, folder, progress)
+            _end(folder)
     except DataError:
         if output is None:  # with other data the conversion would not go on there
             shutil.rmtree(folder, ignore_errors=True)
         raise
     except KeyboardInterrupt as error:
         where = f"with --output {folder}" if output is None else f"what is done is in {folder}"
-        raise OtxError(f"interrupted; to go on, give the same command again ({where})") from error
-    (folder / _UNDER_WAY).unlink()
+        raise OtxError(f"{interrupted_by(error)}; to go on, give the same command again ({where})") from error
     tell_skipped("converted", written.skipped)
     return Converted(folder, dict(written.images), first.labels, written.skipped)
+
+
+def _end(folder: Path) -> None:
+    """
+    Raises:
+        OtxError: the folder is not the one that the conversion began in.
+    """
+    try:
+        (folder / _UNDER_WAY).unlink()
+    except FileNotFoundError as error:
+        gone = f"{folder}: was deleted, emptied, renamed or replaced while otx was at work there; convert again"
+        raise OtxError(gone) from error
 
 
 def _all_subsets(sources: Sources) -> dict[str, Subset]:
@@ -141,7 +156,7 @@ def _refuse_other_content(folder: Path, origin: dict[str, Any]) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: --output names a file; name a folder")
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists() or all(path.name == LOCK for path in folder.iterdir()):
         return
     try:
         under_way = read_mapping(folder / _UNDER_WAY, "")

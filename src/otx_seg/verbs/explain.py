@@ -12,7 +12,7 @@ from otx_seg.verbs.places.data import images_to_run_on
 from otx_seg.verbs.places.place import open_place
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.logs import log_to
-from otx_seg.workspace.run_folder import open_run
+from otx_seg.workspace.run_folder import open_run, watched
 
 
 def explain(
@@ -57,6 +57,6 @@ def explain(
     predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
     run = open_run(output, "explain", (), overwrite, (images,), place.outputs)
     with log_to(run) as note:
-        result = explain_images(predictor, images, run.path, how, overwrite, progress)
+        result = explain_images(predictor, images, run.path, how, overwrite, watched(run, progress))
         note(f"{len(result.written)} maps written, {len(result.unreadable)} images left out")
     return result

@@ -1,42 +1,51 @@
-"""Ctrl-C inside libraries that take it for an error of their own."""
+"""Ctrl-C, SIGTERM and SIGHUP: one way to end for all of them, also inside libraries that take them for errors."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from otx_seg.errors import OtxError
 
+ENDING = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""What asks a program to end: Ctrl-C, `kill` and schedulers, a terminal that is closed."""
+
+_BY_LAUNCHER = "OTX_SEG_LAUNCH"  # whose processes SIGTERM ends at once, wherever in a library they wait for each other
+
 
 class _Note:
-    """Interrupts as Python's own handler does, and remembers it."""
+    """Interrupts as Python's own handler of Ctrl-C does, and remembers it."""
 
     interrupted = False
 
-    def __call__(self, _: int, __: FrameType | None) -> NoReturn:
+    def __call__(self, number: int, _: FrameType | None) -> NoReturn:
         self.interrupted = True
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(signal.Signals(number))
 
 
 @contextlib.contextmanager
 def interruptions_as_such() -> Iterator[None]:
-    """Libraries that call back into Python may raise errors of their own for whatever was raised there.
+    """While this context lasts, whatever asks the program to end raises KeyboardInterrupt in the main thread.
 
-    Where someone else handles SIGINT, or it is ignored, this changes nothing.
+    Libraries that call back into Python may raise errors of their own for what was raised there. Where someone else
+    handles a signal, or it is ignored, this changes nothing.
 
     Raises:
-        KeyboardInterrupt: in place of any exception after a SIGINT, but of an OtxError that was raised from it on
+        KeyboardInterrupt: in place of any exception after such a signal, but of an OtxError that was raised from it on
             purpose: that says how to go on.
     """
-    note, before = _Note(), signal.getsignal(signal.SIGINT)
-    try:
-        ours = before is signal.default_int_handler or isinstance(before, _Note)
-        before = signal.signal(signal.SIGINT, note) if ours else None
-    except ValueError:
-        before = None  # not in the main thread, which alone is interrupted
+    note = _Note()
+    before: dict[signal.Signals, Any] = {}
+    with contextlib.suppress(ValueError):  # not in the main thread, which alone is interrupted
+        for number in ENDING[:1] if _BY_LAUNCHER in os.environ else ENDING:
+            handler = signal.getsignal(number)
+            unclaimed = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            if handler is unclaimed or isinstance(handler, _Note):
+                before[number] = signal.signal(number, note)
     try:
         yield
     except Exception as error:
@@ -45,5 +54,5 @@ def interruptions_as_such() -> Iterator[None]:
             raise KeyboardInterrupt from error
         raise
     finally:
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

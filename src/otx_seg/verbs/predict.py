@@ -17,7 +17,7 @@ from otx_seg.verbs.places.place import open_place
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.logs import log_to
-from otx_seg.workspace.run_folder import open_run
+from otx_seg.workspace.run_folder import open_run, watched
 
 
 def predict(
@@ -61,7 +61,7 @@ def predict(
     predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
     run = open_run(output, "predict", (), overwrite, (images,), place.outputs)
     with log_to(run) as note:
-        result = predict_images(predictor, images, run.path, overwrite, progress, window, views)
+        result = predict_images(predictor, images, run.path, overwrite, watched(run, progress), window, views)
         note(f"{len(result.written)} masks written, {len(result.unreadable)} images left out")
     return result
 

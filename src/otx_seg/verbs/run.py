@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
-from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.errors import DataError, OtxError, UsageError, interrupted_by
 from otx_seg.processes import refuse_several
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.memory import OutOfMemoryError
@@ -187,7 +187,7 @@ def _do(step: Step, place_in_order: str, job: Job, state: JobState) -> None:
         with interruptions_as_such():
             result = step.work(job, state.done)
     except (OtxError, KeyboardInterrupt) as error:
-        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else error.what
+        reason = interrupted_by(error) if isinstance(error, KeyboardInterrupt) else error.what
         kind = type(error) if isinstance(error, OtxError) else OtxError
         state.stopped = {"step": step.name, "reason": reason}
         if state.replaces is not None:

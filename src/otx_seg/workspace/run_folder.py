@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -112,6 +113,17 @@ class RunFolder:
             return
         if _identity(self.path) != self.identity or not (self.log.exists() or self.template.exists()):
             raise FolderGoneError(f"{self.path}: was deleted, emptied, renamed or replaced while otx was at work there")
+
+
+def watched(run: RunFolder, progress: Callable[[int, int], None] | None) -> Callable[[int, int], None]:
+    """`progress` that also makes sure, each time, that the folder is there, see `RunFolder.check_there`."""
+
+    def report(done: int, total: int) -> None:
+        run.check_there()
+        if progress is not None:
+            progress(done, total)
+
+    return report
 
 
 class FolderGoneError(OtxError):

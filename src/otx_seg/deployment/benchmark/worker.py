@@ -31,6 +31,8 @@ def main() -> None:
     """Answer requests until there are no more."""
     # Ctrl-C reaches every process of a terminal: the one that started this one decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):  # so does the end of the terminal
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # Whatever a library prints must not get among the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -24,6 +24,8 @@ def main() -> None:
     """Train until there is nothing left to do."""
     # Ctrl-C reaches every process of a terminal: the one that started this one decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):  # so does the end of the terminal
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # Whatever a library prints must not get among the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

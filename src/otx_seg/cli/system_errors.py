@@ -1,0 +1,75 @@
+"""What the system refuses, in words: one place for the errors that any reading or writing may end with."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
+_TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
+_NO_SUCH_PLACE = {
+    errno.ENAMETOOLONG: "is too long for a file system (255 bytes for a name, 4,096 for a path); choose a shorter one",
+    errno.ENOTDIR: "is no folder, or something above it is none; name another place",
+    errno.EISDIR: "is a folder where a file is expected; name a file, or another place",
+    errno.ELOOP: "is a link that leads back to itself; name the folder itself",
+    errno.ENOENT: "is not there, or was removed while otx was at work; look for it, then run the command again",
+    errno.ESTALE: "is not there any more: the network disk was changed or lost; run the command again once it is back",
+}
+_OUT_OF_MEMORY = (
+    "cannot allocate memory",
+    "can't allocate memory",
+    "not enough memory",
+    "failed to map segment",
+    "can't start new thread",
+    "bad_alloc",
+    "resource temporarily unavailable",
+)
+_SHOWN = 200  # characters of a path
+
+NO_MEMORY = (
+    "there is not enough memory for this, or a limit does not allow it (ulimit -v and -u, that of a container): close "
+    "other programs, raise the limit, or choose a smaller learning_parameters.batch_size and num_workers=0"
+)
+
+
+def current_folder_is_gone() -> bool:
+    """Whether the folder that this process was started in was removed."""
+    try:
+        os.getcwd()  # noqa: PTH109  (Path.cwd does more)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a library says, in whatever words, that the system gives no more memory or threads."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    said = str(error).lower()
+    return isinstance(error, (RuntimeError, ImportError, OSError)) and any(words in said for words in _OUT_OF_MEMORY)
+
+
+def in_words(error: OSError) -> tuple[str, int] | None:
+    """What is wrong and what to do, and the exit code; None for an error that nobody foresaw."""
+    file = str(error.filename or "a file")
+    file = file if len(file) <= _SHOWN else f"{file[:_SHOWN]}..."
+    if error.errno in _FULL:
+        what = (
+            f"cannot write {file}: {error.strerror}; what was finished before is unharmed. Free space or choose "
+            "another --output, then run the command again"
+        )
+        return what, 1
+    if error.errno in _FORBIDDEN:
+        return f"{file}: {error.strerror}; change its permissions or choose another place", 1
+    if error.errno in _TOO_MANY_FILES:
+        what = (
+            f"too many files are open at once ({file}); allow more with `ulimit -n 4096`, or load images in one "
+            "process with learning_parameters.num_workers=0"
+        )
+        return what, 1
+    if error.errno in _NO_SUCH_PLACE and error.filename:
+        return f"{file}: {_NO_SUCH_PLACE[error.errno]}", 2 if error.errno == errno.ENAMETOOLONG else 1
+    return None
