@@ -15,7 +15,7 @@ import pytest
 from brief_training import PARAMETERS, same_weights, train_briefly
 
 from otx_seg.errors import OtxError, UsageError
-from otx_seg.training import loop
+from otx_seg.training import state
 from otx_seg.training.watcher import SilentWatcher, StepReport
 from otx_seg.verbs.train import train
 from otx_seg.verbs.training import folder
@@ -45,7 +45,7 @@ def killed(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, start: Calla
             start()
 
 
-MOMENTS = [(folder, "write_text"), (loop, "write_tensors")]
+MOMENTS = [(folder, "write_text"), (state, "write_tensors")]
 """While the plan is written, and right after it."""
 
 
@@ -55,8 +55,8 @@ def test_before_the_first_checkpoint_the_same_command_begins_again(
 ) -> None:
     run = tmp_path / "run"
     killed(monkeypatch, module, name, lambda: train_briefly(drawn_data, run))
-    assert (run / "template.yaml").exists() == (module is loop)
-    if module is not loop:
+    assert (run / "template.yaml").exists() == (module is state)
+    if module is not state:
         with pytest.raises(UsageError, match="ended before its first step: give the command again that began it"):
             train(resume_from=run)
     train_briefly(drawn_data, run)
@@ -67,7 +67,7 @@ def test_once_all_is_written_down_it_can_be_resumed_too(
     drawn_data: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, weights = tmp_path / "run", finished / "models" / "weights.pth"
-    killed(monkeypatch, loop, "write_tensors", lambda: train_briefly(drawn_data, run))
+    killed(monkeypatch, state, "write_tensors", lambda: train_briefly(drawn_data, run))
     decided = (run / "auto_configuration.json").read_text()
     train(resume_from=run)
     assert same_weights(run, finished)
@@ -76,7 +76,7 @@ def test_once_all_is_written_down_it_can_be_resumed_too(
     train_briefly(drawn_data, tmp_path / "whole", load_weights=weights, template=None)
     run = tmp_path / "on"
     killed(
-        monkeypatch, loop, "write_tensors", lambda: train_briefly(drawn_data, run, load_weights=weights, template=None)
+        monkeypatch, state, "write_tensors", lambda: train_briefly(drawn_data, run, load_weights=weights, template=None)
     )
     train(resume_from=run)
     assert same_weights(run, tmp_path / "whole")

@@ -23,9 +23,9 @@ from otx_seg.datasets import HowToRead
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.template import load
 from otx_seg.training.checkpoint import is_free
-from otx_seg.training.loop import InterruptedRunError
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.memory import OutOfMemoryError
+from otx_seg.training.stopping import InterruptedRunError
 from otx_seg.verbs import run as run_module
 from otx_seg.verbs.build import build
 from otx_seg.verbs.checking.sources import Source

@@ -13,7 +13,6 @@ from torch import Tensor
 from otx_seg.algorithms import Algorithm, Moment
 from otx_seg.datasets import TrainingData
 from otx_seg.datasets.memory_cache import Cache
-from otx_seg.errors import OtxError
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage
 from otx_seg.processes import processes_here
@@ -27,12 +26,11 @@ from otx_seg.training.reporter import Reporter
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.selection import Selection
 from otx_seg.training.smaller_batch import halve_batch
-from otx_seg.training.state import Position, collect_state, restore_state
-from otx_seg.training.stopping import EarlyStopping, Stopping, StopRequest
+from otx_seg.training.state import Position, restore_state, write_state
+from otx_seg.training.stopping import EarlyStopping, InterruptedRunError, Stopping, StopRequest
 from otx_seg.training.views import open_training_cache, open_views
 from otx_seg.training.watcher import StepReport, TrainResult, ValidationReport, Watcher
 from otx_seg.words import count
-from otx_seg.workspace.atomic import write_tensors
 from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.run_folder import RunFolder
 
@@ -41,10 +39,6 @@ logger = logging.getLogger(__name__)
 CHECKPOINT_INTERVAL_S = 60.0
 JOURNAL_INTERVAL = 10
 """Steps between two lines of `metrics.jsonl`, and between two looks at the loss on a GPU."""
-
-
-class InterruptedRunError(OtxError):
-    """A signal asked the training to stop; it can go on."""
 
 
 class Training:
@@ -132,8 +126,8 @@ class Training:
         """Train to the end, or until this share of the run, 0 to 1, has passed; another process can `resume` it.
 
         Raises:
-            OtxError: interrupted by a signal, the loss or weights are not finite, memory ran out, or the disk is
-                full.
+            OtxError: interrupted by a signal, the loss or weights are not finite, memory ran out, the disk is full, or
+                the folder of the run is gone (FolderGoneError).
             DataError: an image or a mask cannot be read.
         """
         with StopRequest() as stop_request, closing(self):
@@ -186,8 +180,8 @@ class Training:
         self.model.train()
         begins = not position.step and progress < 1.0  # a share may be over before its first step
         for batch in self.loader if (progress < until or begins) and not self._was_scoring() else ():
-            if (position.step + 1) % JOURNAL_INTERVAL == 0:
-                self._check_folder()
+            if (position.step + 1) % JOURNAL_INTERVAL == 0 and self.accelerator.is_main_process:
+                self.run.check_there()
             self._half_way = True
             self._step(batch, progress)
             position.step += 1
@@ -261,7 +255,8 @@ class Training:
     def _validate(self) -> bool:
         """Score the network and keep it if it is the best; True when training should stop."""
         self.loss_guard.check()
-        self._check_folder()
+        if self.accelerator.is_main_process:
+            self.run.check_there()
         at = self.position
         result = self.selection.look(self.deployable(), at)
         if result is not None:
@@ -285,23 +280,10 @@ class Training:
         self.loss_guard.check()
         if self.position.step:
             self.loss_guard.check_weights(self.position.step, self._trained)
-        self._check_folder()
-        if self.accelerator.is_main_process:
-            self.save_in(self.run)
-        self._saved = time.monotonic()
-
-    def _check_folder(self) -> None:
-        """Before anything is written: half a run, or parts of two, would look like a whole one.
-
-        Raises:
-            FolderGoneError: see `RunFolder.check_there`.
-        """
         if self.accelerator.is_main_process:
             self.run.check_there()
-
-    def save_in(self, run: RunFolder) -> None:
-        """Write the checkpoint of the step that this process is at into the folder of a run."""
-        write_tensors(run.checkpoint, collect_state(self))
+            write_state(self, self.run)
+        self._saved = time.monotonic()
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint of an earlier process."""

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from otx_seg.workspace.atomic import write_tensors
+from otx_seg.workspace.run_folder import RunFolder
+
 if TYPE_CHECKING:
     from otx_seg.training.loop import Training
 
@@ -55,6 +58,11 @@ def collect_state(training: Training) -> dict[str, Any]:
         "command": training.command,
         "processes": training.accelerator.num_processes,
     }
+
+
+def write_state(training: Training, run: RunFolder) -> None:
+    """Write the state of a training into the folder of a run, atomically."""
+    write_tensors(run.checkpoint, collect_state(training))
 
 
 def restore_state(training: Training, state: dict[str, Any]) -> None:

@@ -7,8 +7,12 @@ import signal
 from types import FrameType
 from typing import Any, Protocol
 
-from otx_seg.errors import UsageError
+from otx_seg.errors import OtxError, UsageError
 from otx_seg.template import Template
+
+
+class InterruptedRunError(OtxError):
+    """A signal asked the training to stop; it can go on."""
 
 
 class Stopping(Protocol):

@@ -25,8 +25,9 @@ from otx_seg.report.trials import Trial, Trials, read_trials, write_trials
 from otx_seg.template import load
 from otx_seg.training import selection
 from otx_seg.training.journal import read_journal
-from otx_seg.training.loop import InterruptedRunError, Training
+from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
+from otx_seg.training.stopping import InterruptedRunError
 from otx_seg.training.watcher import SilentWatcher, StepReport, TrainResult, Watcher
 from otx_seg.verbs.hpo import first_trial, halving, length, trial, workers
 from otx_seg.verbs.hpo.take_over import take_over_next

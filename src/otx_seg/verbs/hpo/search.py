@@ -24,9 +24,8 @@ from otx_seg.models.network import SegmentationNetwork
 from otx_seg.report.trials import Trial, Trials, describe_values
 from otx_seg.template.search_space import space_of, values_of
 from otx_seg.training.checkpoint import TRAIN
-from otx_seg.training.loop import InterruptedRunError
 from otx_seg.training.state import random_state
-from otx_seg.training.stopping import StopRequest
+from otx_seg.training.stopping import InterruptedRunError, StopRequest
 from otx_seg.training.watcher import SilentWatcher, Watcher
 from otx_seg.verbs.hpo.first_trial import settle_length, without_idle_start
 from otx_seg.verbs.hpo.halving import chosen, promising, survivors

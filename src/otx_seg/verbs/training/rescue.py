@@ -8,6 +8,7 @@ from otx_seg.datasets import TrainingData
 from otx_seg.errors import OtxError
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.loop import Training
+from otx_seg.training.state import write_state
 from otx_seg.verbs.training.folder import write_plan
 from otx_seg.verbs.training.plan import Plan
 from otx_seg.words import count
@@ -23,7 +24,7 @@ def rescued(error: FolderGoneError, training: Training, plan: Plan, data: Traini
     run = RunFolder(_free_beside(training.run.path))
     try:
         write_plan(run, plan, data)
-        training.save_in(run)
+        write_state(training, run)
     except OSError as problem:
         return OtxError(f"{error.what}. What was learned could not be saved beside it either ({problem.strerror})")
     learned = f"what was learned in {count(training.position.step, 'step')} is saved in {run.path}"
