@@ -56,7 +56,7 @@ def _names_in(run: RunFolder) -> set[str]:
 def _who_is_at_work(run: RunFolder) -> str:
     """The last one who has said so in the log."""
     try:
-        lines = run.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = run.log.read_bytes().decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
     said = [line.partition(_AT_WORK)[2] for line in lines if _AT_WORK in line]
