@@ -372,11 +372,23 @@ WRITERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "folders": ("image_and_mask_folders", lambda root: bare(root, "img", "annotations")),
     "folders in subsets": ("image_and_mask_folders", lambda root: bare(root, "{}/images", "{}/labels")),
     "subsets in folders": ("image_and_mask_folders", lambda root: bare(root)),
+    "img_dir and ann_dir": ("image_and_mask_folders", lambda root: bare(root, "img_dir/{}", "ann_dir/{}")),
+    "train and train_labels": ("image_and_mask_folders", lambda root: bare(root, "{}", "{}_labels")),
+    "train_images and train_masks": ("image_and_mask_folders", lambda root: bare(root, "{}_images", "{}-Masks")),
+    "subsets deep below": (
+        "image_and_mask_folders",
+        lambda root: bare(root, "TrainVal_images/{}_images", "TrainVal_parsing/x/{}_segmentations"),
+    ),
+    "bdd100k": ("bdd100k", lambda root: bare(root, "images/10k/{}", "labels/sem_seg/masks/{}")),
+    "loveda": ("loveda", lambda root: bare(root, "{}/Rural/images_png", "{}/Rural/masks_png")),
     "side by side": ("images_beside_masks", lambda root: side_by_side(root, ".")),
     "side by side below": ("images_beside_masks", lambda root: side_by_side(root, "patients/of {}", "_seg")),
     "side by side in subsets": ("images_beside_masks", lambda root: side_by_side(root, "{}")),
 }
 """By what is written: the format it is to be taken for, and what writes it into an empty folder."""
+
+OF_ONE_LABEL = {"folder_per_image", "mvtec_ad"}
+"""Formats whose images show one label beside background, so that they cannot hold this data set."""
 
 UNDIVIDED = ("common in the root", "synthia rand", "synthia rand, new", "synthia sf", "synthia al", "folders")
 UNDIVIDED += ("side by side", "side by side below", "labelme json")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
@@ -31,9 +31,6 @@ DEFAULT_SUBSET = "default"
 
 SUBSETS = ("train", "val", "test")
 """What subsets are called by everybody."""
-
-MASK_ENDINGS = ("_mask", "_masks", "_label", "_labels", "_gt", "_seg", "_segmentation", "_annotation", "_L")
-"""What the names of masks may have behind those of their images."""
 
 _IMAGES, _MASKS = "images", "masks"
 _CANONICAL = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
@@ -247,11 +244,6 @@ def _ignored_labels(meta: Path, samples: Iterable[Sample], below: str) -> dict[s
             if fnmatchcase(unicodedata.normalize("NFC", below + sample.name), pattern):
                 found[sample.name] = found.get(sample.name, ()) + labels
     return found
-
-
-def masks_beside(names: Collection[str]) -> set[str]:
-    """Those of some names without suffix that are called like masks of others: a_mask where there is a."""
-    return {f"{name}{ending}" for ending in MASK_ENDINGS for name in names} & {*names}
 
 
 def first_of(messages: Sequence[object]) -> str:

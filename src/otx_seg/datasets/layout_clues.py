@@ -18,6 +18,11 @@ def files_with(folder: Path, suffix: str) -> list[Path]:
     return [folder / name for name in sorted(name for name in _names(folder) if name.lower().endswith(suffix))]
 
 
+def holds_images_below(folder: Path) -> bool:
+    """Whether image files lie in a folder, or in the first one in it, and so on."""
+    return any(any(map(is_image_name, _names(deep))) for deep in folders_on_the_way_down(folder))
+
+
 def image_stems(folder: Path) -> set[str]:
     """The names of the images in a folder, without suffix."""
     return {name[: name.rindex(".")] for name in _names(folder) if is_image_name(name)}

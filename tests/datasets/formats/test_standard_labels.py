@@ -68,6 +68,54 @@ def test_voc_has_twenty_objects_and_a_background_and_ignores_borders(voc):
     assert subset.read_mask(subset.samples[0])[0].tolist() == [0, 1, 20, 255]
 
 
+def test_names_of_a_benchmark_are_taken_only_where_no_list_lies_there(voc, messages):
+    (voc / "class_names.txt").write_text("_background_\nbus\n")
+    put(voc / "SegmentationClass/2007_01.png", np.array([[0, 1, 1, 255]], np.uint8))
+    subset = open_folder(voc)["train"]
+    assert (subset.labels.names, subset.labels.background) == (("_background_", "bus"), 0)
+    assert "taken to be" not in messages.text
+    (voc / "class_names.txt").unlink()
+    open_folder(voc)
+    assert messages.text.count("no file lists the labels, so they are taken to be those of Pascal VOC") == 1
+
+
+def test_voc_without_lists_of_images_as_labelme_writes_it(voc):
+    import shutil
+
+    shutil.rmtree(voc / "ImageSets")
+    assert len(open_folder(voc)["default"]) == 1
+    (voc / "SegmentationClass").rename(voc / "SegmentationClassPNG")
+    (voc / "SegmentationClass").mkdir()
+    (voc / "SegmentationClass/2007_01.npy").write_bytes(b"")
+    (voc / "SegmentationClassVisualization").mkdir()
+    subset = open_folder(voc)["default"]
+    assert subset.read_mask(subset.samples[0])[0].tolist() == [0, 1, 20, 255]
+
+
+def test_bdd100k_in_numbers_and_in_colours(tmp_path, messages):
+    put(tmp_path / "images/10k/train/a.jpg", np.zeros((1, 3, 3), np.uint8))
+    put(
+        tmp_path / "labels/sem_seg/colormaps/train/a.png",
+        np.array([[[128, 64, 128], [142, 0, 0], [0, 0, 0]]], np.uint8),
+    )
+    subset, mask = only(tmp_path)
+    assert (len(subset.labels), subset.labels.names[13], mask[0].tolist()) == (19, "car", [0, 13, 255])
+    put(tmp_path / "labels/sem_seg/masks/train/a.png", np.array([[1, 18, 255]], np.uint8))
+    assert only(tmp_path)[1][0].tolist() == [1, 18, 255]
+    assert "taken to be those of Cityscapes" in messages.text
+
+
+def test_loveda_ignores_what_has_no_data(tmp_path, messages):
+    for place, values in (("Urban", [0, 1, 7]), ("Rural", [3, 2, 0])):
+        put(tmp_path / f"Train/{place}/images_png/a{place}.png", np.zeros((1, 3, 3), np.uint8))
+        put(tmp_path / f"Train/{place}/masks_png/a{place}.png", np.array([values], np.uint8))
+    put(tmp_path / "Test/Urban/images_png/t.png", np.zeros((1, 3, 3), np.uint8))
+    (subset,) = open_folder(tmp_path).values()
+    assert (subset.labels.names[0], subset.labels.background, len(subset.labels)) == ("background", 0, 7)
+    assert [subset.read_mask(sample)[0].tolist() for sample in subset.samples] == [[2, 1, 255], [255, 0, 6]]
+    assert "taken to be those of LoveDA (no-data, background, building, ...)" in messages.text
+
+
 def test_voc_in_colours_ignores_the_colour_of_borders(voc):
     put(voc / "SegmentationClass/2007_01.png", np.array([[[0, 0, 128], [192, 224, 224]]], np.uint8))  # blue first
     subset = open_folder(voc)["train"]

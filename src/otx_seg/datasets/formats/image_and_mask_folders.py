@@ -3,110 +3,182 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.dataset_meta import META_FILE
-from otx_seg.datasets.folder import (
-    MASK_ENDINGS,
-    Folders,
-    divided,
-    index_images,
-    left_out,
-    listed_folders,
-    pair_files,
-    subset_name,
-)
+from otx_seg.datasets.folder import Folders, divided, index_images, left_out, listed_folders, subset_name
+from otx_seg.datasets.layout_clues import holds_images_below
+from otx_seg.datasets.mask_names import IMAGE_FOLDERS, MASK_FOLDERS, letters_of, subset_and_kind
+from otx_seg.datasets.mask_pairs import Pairs, pairs_of_folders
 from otx_seg.datasets.masks import MaskCode
-from otx_seg.datasets.samples import LeftOut, Sample, Subset
+from otx_seg.datasets.samples import Subset
 from otx_seg.datasets.values_found import listed_or_found
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
+from otx_seg.runtime.image_files import IMAGE_SUFFIXES
 
-_IMAGES = ("images", "image", "imgs", "img")
-_MASKS = ("masks", "mask", "labels", "label", "annotations", "annotation", "gt", "ground_truth", "segmentation")
-_Pairs = dict[str, Folders]
+_FEW = 10
+_DEEP = 2  # folders between the root and those of a subset, as in LIP
+
+
+class _Place(NamedTuple):
+    """A folder of images, and those of masks that may belong to it."""
+
+    images: tuple[Path, ...]
+    masks: tuple[Path, ...]
 
 
 class ImageAndMaskFolders:
-    """Images and masks in a folder each, in any of these ways, the folders called as in `_IMAGES` and `_MASKS`::
+    """Images and masks in a folder each, in any of these ways, the folders called as in `mask_names`::
 
-        images/a.jpg        train/images/a.jpg      images/train/a.jpg
-        masks/a.png         train/masks/a.png       masks/train/a.png
+        images/a.jpg        train/images/a.jpg      images/train/a.jpg      train_images/a.jpg      train/a.jpg
+        masks/a.png         train/masks/a.png       masks/train/a.png       train_masks/a.png       train_labels/a.png
         labels.txt          a label per line, in the order of the masks' values, with its colour if masks are in colours
 
-    The mask of a.jpg may also be called a_mask.png, a_label.png, a_gt.png and the like. Without `labels.txt` there is a
-    label for each value or colour found in the masks of all subsets: label_0, color_ff0000 and so on.
+    The mask of a.jpg may also be called a_mask.png, a_label.png, a_GT.png and the like; several (a_mask.png,
+    a_mask_1.png) are united. Without a list of labels there is one for each value or colour found in the masks of all
+    subsets: label_0, color_ff0000 and so on.
     """
 
     title = "folders of images and masks"
-    layout = f"images/ and masks/, or {'/, '.join(_MASKS[2:])}/, without {META_FILE}"
+    layout = (
+        "images/ and masks/, or img_dir/ and the like and labels/, annotations/, ann_dir/, ground_truth/ and the like, "
+        f"without {META_FILE}; or train/ and train_labels/"
+    )
     notes = "as above; gives way to any other format"
     takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
         """See `DataFormat`."""
         described = any((folder / META_FILE).is_file() for folder in (root, root.parent))
-        return not described and bool(_pairs_of_folders(root))
+        return not described and bool(_places(root))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
         """See `DataFormat`."""
-        pairs = _pairs_of_folders(root)
-        if not pairs:
+        places = _places(root)
+        if not places:
             raise DataError(f"{root}: no folder of images with one of masks; expected are {self.layout}")
-        labels = functools.cache(partial(_labels, root, pairs))  # the same for all, and looked for once
-        return {name: partial(_open, root, folders, labels) for name, folders in pairs.items()}
+        folders = _subsets(root, {name: _chosen(root, place) for name, place in places.items()})
+        labels = functools.cache(partial(_labels, root, folders))  # the same for all, and looked for once
+        return {name: partial(_open, found, labels) for name, found in folders.items()}
 
 
-def _pairs_of_folders(root: Path) -> _Pairs:
-    """The folders of images and of masks, by subset."""
-    found: _Pairs = {}
-    for place in (root, *listed_folders(root)):
-        pair = _pair_in(place)
-        if pair is None:
-            continue
-        name = subset_name(place.name)
-        for part, folders in (divided(pair) if place == root else {name: pair}).items():
-            if part in found:
-                raise DataError(f"{root}: {found[part].images} and {folders.images} both are the subset {part}")
-            found[part] = folders
-    return found
+def _places(root: Path) -> dict[str, _Place]:
+    """The folders of images and of masks, by subset; "" for those that may be divided into subsets themselves.
+
+    Raises:
+        DataError: two folders mean the same subset.
+    """
+    inside = listed_folders(root)
+    found: dict[str, _Place] = {}
+    for place in (root, *inside):
+        here = _place(inside if place == root else listed_folders(place))
+        if here is not None:
+            _add(root, found, "" if place == root else subset_name(place.name), here)
+    for name, here in _by_subset(inside).items():
+        if name not in found:
+            found[name] = here
+    if found:
+        return found
+    deep = level = inside if len(inside) <= _FEW else []
+    for _ in range(_DEEP):
+        level = [below for folder in level for below in listed_folders(folder)[:_FEW]]
+        deep = [*deep, *level]
+    return _by_subset(deep)
 
 
-def _pair_in(place: Path) -> Folders | None:
-    images, masks = (
-        next((folder for name in names for folder in listed_folders(place) if folder.name.lower() == name), None)
-        for names in (_IMAGES, _MASKS)
-    )
-    return None if images is None or masks is None else Folders(images, masks)
+def _add(root: Path, found: dict[str, _Place], name: str, place: _Place) -> None:
+    if name in found:
+        raise DataError(f"{root}: {found[name].images[0]} and {place.images[0]} both are the subset {name}")
+    found[name] = place
 
 
-def _open(root: Path, folders: Folders, labels_of: Callable[[], tuple[Labels, MaskCode]]) -> Subset:
-    samples, unmatched = _samples(folders)
+def _place(folders: Sequence[Path]) -> _Place | None:
+    """Folders of images and of masks that are called just so, the latter with images in them."""
+    images = [folder for folder in folders if letters_of(folder.name) in IMAGE_FOLDERS]
+    masks = [folder for folder in folders if letters_of(folder.name) in MASK_FOLDERS]
+    if not images or not masks:
+        return None
+    return _Place(_with_files(images), _with_files(masks))
+
+
+def _with_files(folders: Sequence[Path]) -> tuple[Path, ...]:
+    """Those in which there are image files, or all where there are none in any."""
+    return tuple(folder for folder in folders if holds_images_below(folder)) or tuple(folders)
+
+
+def _by_subset(folders: Sequence[Path]) -> dict[str, _Place]:
+    """Folders called like a subset: train_images and train_masks, or train and train_labels."""
+    images: dict[str, list[Path]] = {}
+    masks: dict[str, list[Path]] = {}
+    for folder in folders:
+        found = subset_and_kind(folder.name)
+        if found is not None:
+            word, kind = found
+            (masks if kind == "masks" else images).setdefault(subset_name(word), []).append(folder)
+    return {name: _Place(_with_files(images[name]), _with_files(masks[name])) for name in images if name in masks}
+
+
+def _chosen(root: Path, place: _Place) -> Folders:
+    """The folders to learn from: the only ones that fit.
+
+    Raises:
+        DataError: several folders of images or of masks do.
+    """
+    if len(place.images) == len(place.masks) == 1:
+        return Folders(place.images[0], place.masks[0])
+    matches = {
+        (images, masks): _pairs(Folders(images, masks)).matches for images in place.images for masks in place.masks
+    }
+    fitting = [pair for pair, number in matches.items() if number] or list(matches)[:1]
+    if len(fitting) > 1:
+        side = 0 if fitting[0][0] != fitting[1][0] else 1
+        first, second = (pair[side].relative_to(root) for pair in fitting[:2])
+        raise DataError(
+            f"{root}: two folders of {('images', 'masks')[side]} fit, {first} ({matches[fitting[0]]:,} pairs) and "
+            f"{second} ({matches[fitting[1]]:,}); keep the one to learn from there, and move the other elsewhere or "
+            f"rename it, to {second}_unused, say"
+        )
+    return Folders(*fitting[0])
+
+
+def _subsets(root: Path, places: dict[str, Folders]) -> dict[str, Folders]:
+    """Folders by subset, once those in the root are divided."""
+    parts = divided(places[""]) if "" in places else {}
+    found = {name: folders for name, folders in places.items() if name}
+    for name in parts.keys() & found.keys():
+        raise DataError(f"{root}: {parts[name].images} and {found[name].images} both are the subset {name}")
+    return {**parts, **found}
+
+
+def _open(folders: Folders, labels_of: Callable[[], tuple[Labels, MaskCode]]) -> Subset:
+    pairs = _pairs(folders)
+    samples, unmatched = pairs.samples()
     labels, code = labels_of()
-    together = folders.images.parent == folders.masks.parent
+    together = folders.images.parent == folders.masks.parent and not subset_and_kind(folders.images.name)
     place = folders.images.parent if together else folders.images
-    return Subset(place, labels, samples, (*left_out(folders), *unmatched), code)
+    return Subset(place, labels, samples, (*left_out(folders), *unmatched), pairs.reader(labels, code))
 
 
-def _samples(folders: Folders) -> tuple[tuple[Sample, ...], tuple[LeftOut, ...]]:
-    """As `pair_files`, with the ending of the masks' names that the most images have a mask by."""
-    names = index_images(folders.images).keys()
-    matches = {ending: len(names & index_images(folders.masks, ending).keys()) for ending in ("", *MASK_ENDINGS)}
-    best = max(matches, key=lambda ending: matches[ending])
-    return pair_files(folders.images, folders.masks, mask_ending=best)
+def _pairs(folders: Folders) -> Pairs:
+    images, masks = index_images(folders.images), index_images(folders.masks)
+    if not images:
+        raise DataError(f"{folders.images}: no images (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
+    return pairs_of_folders(folders.images, folders.masks, images, masks)
 
 
-def _labels(root: Path, pairs: _Pairs) -> tuple[Labels, MaskCode]:
-    places = [folders.images.parent for folders in pairs.values()]
-    return listed_or_found(root, places, (mask for folders in pairs.values() for mask in _masks(folders)))
+def _labels(root: Path, subsets: dict[str, Folders]) -> tuple[Labels, MaskCode]:
+    places = [folders.images.parent for folders in subsets.values()]
+    return listed_or_found(root, places, (mask for folders in subsets.values() for mask in _masks(folders)))
 
 
 def _masks(folders: Folders) -> list[str]:
     """Those of a subset that have images; none of one that cannot be used: whoever opens that is told."""
     try:
-        return [sample.mask for sample in _samples(folders)[0]]
+        return _pairs(folders).mask_files()
     except DataError:
         return []

@@ -11,19 +11,12 @@ from typing import NamedTuple
 
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.dataset_meta import META_FILE
-from otx_seg.datasets.folder import (
-    DEFAULT_SUBSET,
-    MASK_ENDINGS,
-    SUBSETS,
-    by_subset,
-    index_images,
-    listed_folders,
-    masks_beside,
-    paired,
-)
+from otx_seg.datasets.folder import DEFAULT_SUBSET, SUBSETS, by_subset, index_images, listed_folders
 from otx_seg.datasets.layout_clues import folders_on_the_way_down, image_stems
+from otx_seg.datasets.mask_names import masks_beside
+from otx_seg.datasets.mask_pairs import Pairs, pairs_beside
 from otx_seg.datasets.masks import MaskCode
-from otx_seg.datasets.samples import LeftOut, Sample, Subset
+from otx_seg.datasets.samples import LeftOut, Subset
 from otx_seg.datasets.values_found import listed_or_found
 from otx_seg.labels import Labels
 from otx_seg.words import count
@@ -32,16 +25,10 @@ _LOOKED_INTO, _DEPTH = 5, 2  # folders, and how far down, where the first one ma
 
 
 class _Part(NamedTuple):
-    """Images and masks of a subset: paths below `folder`, by what they have in common; and what lies beside it."""
+    """The files of a subset, and what lies beside it."""
 
-    folder: Path
-    images: Mapping[str, str]
-    masks: Mapping[str, str]
+    pairs: Pairs
     others: tuple[LeftOut, ...] = ()
-
-    @property
-    def has_pairs(self) -> bool:
-        return not self.images.keys().isdisjoint(self.masks)
 
 
 class ImagesBesideMasks:
@@ -51,7 +38,8 @@ class ImagesBesideMasks:
         a_mask.png          train/a_mask.png        patient 1/a_mask.tif
         labels.txt          as for folders of images and masks
 
-    Masks may also end in _label, _gt, _seg and the like, in a subset all of them alike.
+    Masks may also end in _label, _GT, _seg and the like, in a subset all of them alike. Several masks of an image
+    (a_mask.png, a_mask_1.png) are united; of two that overlap, the smaller region stays visible.
     """
 
     title = "images beside their masks"
@@ -79,7 +67,8 @@ def _parts(root: Path) -> dict[str, _Part]:
     """The subsets that have pairs; the first one tells what lies beside them.
 
     Raises:
-        DataError: two folders mean the same subset, or two files have the same name but for the suffix.
+        DataError: two folders mean the same subset, two files have the same name but for the suffix, or two masks fit
+            an image.
     """
     folders, files = by_subset(root), index_images(root)
     parts: dict[str, _Part] = {}
@@ -87,28 +76,16 @@ def _parts(root: Path) -> dict[str, _Part]:
         inside = f"{folders[name].name}/"
         below = {key: path for key, path in files.items() if key.startswith(inside)}
         relative = {key.removeprefix(inside): path.removeprefix(inside) for key, path in below.items()}
-        part = _divide(folders[name], relative)
-        if part.has_pairs:
+        part = _Part(pairs_beside(folders[name], relative))
+        if part.pairs.matches:
             parts[name] = part
             files = {key: path for key, path in files.items() if key not in below}
-    rest = _divide(root, files)
-    if "train" not in parts and (rest.has_pairs or not parts):
+    rest = _Part(pairs_beside(root, files))
+    if "train" not in parts and (rest.pairs.matches or not parts):
         return {DEFAULT_SUBSET: rest, **parts}
     name, first = next(iter(parts.items()))
-    return {**parts, name: first._replace(others=tuple(_of_no_subset(first.folder, files.values())))}
-
-
-def _divide(folder: Path, files: Mapping[str, str]) -> _Part:
-    """Files told apart by the ending that the most masks have."""
-    ending = max(MASK_ENDINGS, key=lambda ending: sum(f"{key}{ending}" in files for key in files))
-    # An image may be called so too: a_mask.jpg, with a_mask_mask.png.
-    masks = {
-        key
-        for key in files
-        if key.endswith(ending) and (key.removesuffix(ending) in files or f"{key}{ending}" not in files)
-    }
-    images = {key: path for key, path in files.items() if key not in masks}
-    return _Part(folder, images, {key.removesuffix(ending): files[key] for key in masks})
+    others = tuple(_of_no_subset(first.pairs.images_folder, files.values()))
+    return {**parts, name: first._replace(others=others)}
 
 
 def _of_no_subset(folder: Path, paths: Iterable[str]) -> Iterator[LeftOut]:
@@ -119,15 +96,12 @@ def _of_no_subset(folder: Path, paths: Iterable[str]) -> Iterator[LeftOut]:
 
 
 def _labels(root: Path, parts: Mapping[str, _Part]) -> tuple[Labels, MaskCode]:
-    places = [part.folder for part in parts.values()]
-    return listed_or_found(root, places, (sample.mask for part in parts.values() for sample in _samples(part)[0]))
+    places = [part.pairs.images_folder for part in parts.values()]
+    return listed_or_found(root, places, (path for part in parts.values() for path in part.pairs.mask_files()))
 
 
 def _open(part: _Part, labels_of: Callable[[], tuple[Labels, MaskCode]]) -> Subset:
-    samples, unmatched = _samples(part)
+    samples, unmatched = part.pairs.samples()
     labels, code = labels_of()
-    return Subset(part.folder, labels, samples, (*part.others, *unmatched), code)
-
-
-def _samples(part: _Part) -> tuple[tuple[Sample, ...], tuple[LeftOut, ...]]:
-    return paired(part.images, part.masks, part.folder, part.folder)
+    reader = part.pairs.reader(labels, code)
+    return Subset(part.pairs.images_folder, labels, samples, (*part.others, *unmatched), reader)
