@@ -18,7 +18,7 @@ def points_of(value: Any, what: str = "points") -> list[float]:
         ValueError: it is none.
     """
     if not isinstance(value, list) or not all(isinstance(point, list) and len(point) == 2 for point in value):
-        raise ValueError(f"{what} are {shown(value)}, not a list of [x, y]")
+        raise ValueError(f"{what} should be a list of [x, y], not {shown(value)}")
     return [coordinate(part) for point in value for part in point]
 
 
