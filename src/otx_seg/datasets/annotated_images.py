@@ -187,7 +187,7 @@ def _numbered(annotations: Annotations) -> tuple[Labels, dict[str | None, int]]:
                     used.setdefault(region.label, image.source)
     where = annotations.names_from or annotations.root
     names = sorted(used) if annotations.names is None else list(annotations.names)
-    unknown = [name for name in used if name not in names]
+    unknown = [name for name in used if name not in names and not means_ignored(name)]
     if unknown:
         raise DataError(
             f"{annotations.root / used[unknown[0]]}: the label {shown(unknown[0])} is not in {where}, which lists "

@@ -16,6 +16,7 @@ from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.runtime.images import verify_image
 from otx_seg.runtime.plain_files import number, read_text, whole_number
+from otx_seg.words import count
 
 BOX, OUTLINE = 5, 7
 """Numbers in the line of a box, and the fewest in that of an outline; each begins with the class."""
@@ -66,8 +67,8 @@ def _parsed(words: list[str]) -> YoloObject:
     kind = whole_number(words[0], 0, MOST_CLASSES, "the class")
     if len(words) not in (BOX, BOX + 1) and (len(words) < OUTLINE or len(words) % 2 == 0):
         raise ValueError(
-            f"{len(words)} values; an outline is a class and three or more points, x y x y x y ..., a box class x y "
-            "width height"
+            f"{count(len(words), 'value')}; an outline is a class and three or more points, x y x y x y ..., a box is "
+            "class x y width height"
         )
     what = "a share of the image's width or height"
     shares = [number(word, _LEAST, _MOST, what) for word in words[1:]]

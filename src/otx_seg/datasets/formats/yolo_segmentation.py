@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.folder import DEFAULT_SUBSET, SUBSETS, first_of, listed_folders, subset_name
-from otx_seg.datasets.label_lists import lines_of, read_label_list
+from otx_seg.datasets.label_lists import lines_of
 from otx_seg.datasets.layout_clues import files_with, head
 from otx_seg.datasets.listed_paths import located, possible_paths
 from otx_seg.datasets.outlines import labels_with_background
@@ -235,7 +235,7 @@ def _names(root: Path, path: Path | None, content: Mapping[str, Any]) -> tuple[d
     places = (root, root.parent) if subset_name(root.name) in SUBSETS else (root,)
     for file in (place / folder / name for place in places for folder in ("", _OUTLINES) for name in _NAME_LISTS):
         if file.is_file():
-            return dict(enumerate(read_label_list(file).names)), file
+            return dict(enumerate(lines_of(file))), file
     raise DataError(
         f"{root}: nothing names the classes of its text files; write them into {root / _DESCRIPTIONS[0]}, in the "
         "order of their numbers: 'names: [cat, dog]'"
