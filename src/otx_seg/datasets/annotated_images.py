@@ -25,7 +25,7 @@ from otx_seg.datasets.masks import Color
 from otx_seg.datasets.outlines import Outline, labels_with_background, page, split_polygons
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
-from otx_seg.labels import IGNORE_INDEX, Labels
+from otx_seg.labels import IGNORE_INDEX, Labels, means_ignored
 from otx_seg.runtime.plain_files import shown
 
 logger = logging.getLogger(__name__)

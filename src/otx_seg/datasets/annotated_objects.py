@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from otx_seg.datasets.bitmaps import brush_pixels, png_pixels
 from otx_seg.datasets.canvas import Canvas
 from otx_seg.datasets.masks import MaskContentError
-from otx_seg.datasets.outlines import Outline, OutlinedObjects, content_of, page
+from otx_seg.datasets.outlines import content_of, reason_of
 from otx_seg.datasets.samples import Sample
 from otx_seg.runtime.images import verify_image
 
@@ -44,47 +44,50 @@ class AnnotatedObjects:
                 f"{sample.mask}: says that {sample.name} has {noted[1]} x {noted[0]} pixels, it has {size[1]} x "
                 f"{size[0]}; {self.size_advice}"
             )
-        objects = []
+        canvas = Canvas(*size, self.uncovered)
         for place, (label, shape) in enumerate(described, 1):
             try:
-                objects.append(Outline(label, _decoded(shape, size)))
-            except ValueError as error:
-                raise MaskContentError(f"{sample.mask}: object {place} in {sample.name}: {error}") from error
-        painter = OutlinedObjects(self.names, self.uncovered, {sample.name: page(size, objects)})
-        return painter.read(sample)
+                canvas.paint(_decoded(shape, size), label)
+            except (ValueError, TypeError, KeyError, OverflowError) as error:
+                raise MaskContentError(
+                    f"{sample.mask}: object {place} in {sample.name} ({size[1]} x {size[0]} pixels) is unusable: "
+                    f"{reason_of(error)}; correct it, or take the object out of the file"
+                ) from error
+        return canvas.mask()
 
     def verify(self, sample: Sample) -> None:
         """Nothing more can be damaged than what `read` tells of."""
 
 
 def _decoded(shape: Any, size: tuple[int, int]) -> Any:
-    """A shape as `Outline` has it."""
+    """A shape as `Canvas` paints it."""
     if not isinstance(shape, dict):
         return shape
-    from pycocotools import mask as coco  # slow to import
-
     if "brush" in shape:
-        covered = brush_pixels(shape["brush"], size)
-    elif "png" in shape:
-        covered = _placed(png_pixels(shape["png"], size, bool(shape.get("deflated"))), shape, size)
-    else:
-        covered = _filled([shape["outline"]], size) & ~_filled(shape["holes"], size)
-    code = coco.encode(np.asfortranarray(covered, np.uint8))
-    return {"counts": code["counts"].decode(), "size": list(size)}
+        return _code(brush_pixels(shape["brush"], size), 0, 0)
+    if "png" in shape:
+        pixels = png_pixels(shape["png"], size, bool(shape.get("deflated")))
+        left, top = shape["left"], shape["top"]
+        # What reaches beyond the image is cut off.
+        inside = pixels[max(0, -top) : max(0, size[0] - top), max(0, -left) : max(0, size[1] - left)]
+        return _code(inside, max(0, left), max(0, top))
+    return _code(_filled([shape["outline"]], size) & ~_filled(shape["holes"], size), 0, 0)
 
 
-def _placed(pixels: NDArray[np.bool_], corner: Mapping[str, int], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Pixels of an object in an image of (height, width) pixels; what reaches beyond it is cut off."""
-    covered = np.zeros(size, bool)
-    left, top = corner["left"], corner["top"]
-    inside = pixels[max(0, -top) : max(0, size[0] - top), max(0, -left) : max(0, size[1] - left)]
+def _code(pixels: NDArray[np.bool_], left: int, top: int) -> Any:
+    """Pixels (H, W) as a run-length code of `Outline`, from a corner in the image; only the box around them counts."""
+    rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return []
+    inside = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     height, width = inside.shape
-    covered[max(0, top) : max(0, top) + height, max(0, left) : max(0, left) + width] = inside
-    return covered
+    changes = np.flatnonzero(np.diff(inside.reshape(-1), prepend=False))
+    counts = np.diff(changes, prepend=0, append=inside.size)
+    return {"counts": counts, "box": [left + int(columns[0]), top + int(rows[0]), width, height]}
 
 
 def _filled(polygons: list[list[float]], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """What `OutlinedObjects` covers with polygons."""
+    """What polygons cover in an image of (height, width) pixels."""
     canvas = Canvas(*size, 0)
     canvas.paint(polygons, 1)
     return canvas.mask() == 1
