@@ -54,7 +54,7 @@ def test_files_that_cannot_be_decoded_are_listed_and_left_out(dataset, save):
     report = scan(subset)
     assert [name for name, _ in report.broken] == ["a.png", "b.png", "c.jpg", "d.png", "e.png"]
     reasons = [reason for _, reason in report.broken]
-    assert reasons[0].endswith("images/a.png: not an image (its content is neither JPEG, PNG, BMP, TIFF nor WebP)")
+    assert reasons[0].endswith("images/a.png: not an image (its content is neither JPEG, PNG, BMP, GIF, TIFF nor WebP)")
     assert all("damaged" in reason for reason in reasons[1:])
     assert "masks/d.png" in reasons[3]
     assert report.images == 1

@@ -93,14 +93,13 @@ def read_pair(subset: Subset, sample: Sample) -> tuple[NDArray[np.uint8], NDArra
     """An image, uint8 (H, W, 3) RGB, and its mask, uint8 (H, W).
 
     Raises:
-        DataError: one of them cannot be read, or they differ in size; the text names the file.
+        DataError: one of them cannot be read, they differ in size, or a file was replaced (see `Subset.check_pair`);
+            the text names the file.
     """
-    image, mask = subset.read_image(sample), subset.read_mask(sample)
-    if image.shape[:2] != mask.shape:
-        raise DataError(
-            f"{sample.mask}: is {mask.shape[1]}x{mask.shape[0]} pixels, its image {sample.image} "
-            f"{image.shape[1]}x{image.shape[0]}; a mask has the size of the image as it is displayed"
-        )
+    image = subset.read_image(sample)
+    subset.check_mask_size(sample, (image.shape[0], image.shape[1]))
+    mask = subset.read_mask(sample)
+    subset.check_pair(sample, image, mask)
     return image, mask
 
 

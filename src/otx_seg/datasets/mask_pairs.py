@@ -44,10 +44,12 @@ class Pairs(NamedTuple):
         """The samples, sorted by name, and the files without partner. Raises DataError if there is no pair."""
         return paired(self.images, self.masks, self.images_folder, self.masks_folder)
 
-    def mask_files(self) -> list[str]:
-        """The paths of all masks that belong to images."""
-        used = [self.masks[key] for key in self.images if key in self.masks]
-        return [f"{self.masks_folder}/{path}" for path in [*used, *_all(self.further.values())]]
+    def masked(self) -> list[Sample]:
+        """A sample for each mask that belongs to an image: several for an image that has several."""
+        used = [(key, self.masks[key]) for key in self.images if key in self.masks]
+        further = [(key, path) for key, paths in self.further.items() for path in paths]
+        folders = (str(self.images_folder), str(self.masks_folder))
+        return [Sample(self.images[key], path, *folders) for key, path in (*used, *further)]
 
     def reader(self, labels: Labels, code: MaskCode) -> MaskCode | UnitedMasks:
         """What reads the masks: as they are, or united where an image has several.

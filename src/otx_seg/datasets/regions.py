@@ -127,7 +127,7 @@ def open_regions(
                 progress(len(names))
     samples = tuple(Sample(images.name(index), name, str(images.root), str(folder)) for index, name in enumerate(names))
     labels = Labels(_NAMES, default_colors(len(_NAMES)), None)
-    return Subset(images.root, labels, samples, (), MaskCode(_NAMES, (None,) * len(_NAMES))), made
+    return Subset(images.root, labels, samples, (), MaskCode(_NAMES, (None,) * len(_NAMES))).stamped(), made
 
 
 def _as_it_is(item: tuple[str, bytes | None]) -> tuple[str, bytes | None]:

@@ -12,9 +12,19 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from otx_seg.datasets.mask_faults import MaskContentError
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
+from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
+from otx_seg.runtime.image_headers import file_and_page
 from otx_seg.runtime.images import read_image
+
+Stamp = tuple[int, int] | None
+"""A file's bytes and the time of its last change in nanoseconds; None where there is none."""
+
+
+class MaskSizeError(MaskContentError):
+    """A mask of another size than its image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +116,14 @@ class CountingReader(Protocol):
         """As `MaskReader.read`, and how many pixels had such a value and got the label of the nearest one."""
 
 
+@runtime_checkable
+class MaskFileReader(Protocol):
+    """A `MaskReader` of a mask file for each image."""
+
+    def size(self, sample: Sample) -> tuple[int, int]:
+        """(height, width) that the header of the file names. Raises DataError naming the file."""
+
+
 @dataclass(frozen=True)
 class Subset:
     """Images with masks that are used together: the training images, say. Nothing is decoded until it is read.
@@ -119,6 +137,7 @@ class Subset:
         mask_code: how masks are made: what values and colours in mask files mean, or the outlines of objects.
         use_polygons: whether masks go through polygons and back, as the original toolkit did.
         ignored_labels: for samples whose annotation of some labels does not count, by name: these labels.
+        stamps: what tells whether the files of a sample are those it was opened with, by name; see `stamped`.
     """
 
     root: Path
@@ -128,6 +147,7 @@ class Subset:
     mask_code: MaskReader
     use_polygons: bool = False
     ignored_labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stamps: Mapping[str, tuple[Stamp, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -135,6 +155,50 @@ class Subset:
     def read_image(self, sample: Sample) -> NDArray[np.uint8]:
         """The image of a sample, uint8 (H, W, 3) RGB. Raises DataError naming the file."""
         return read_image(sample.image)
+
+    def check_mask_size(self, sample: Sample, size: tuple[int, int]) -> None:
+        """Compare the size of an image, (height, width), with what the header of its mask file says.
+
+        Nothing is decoded: the mask of a small image may claim any size.
+
+        Raises:
+            MaskSizeError: they differ.
+            DataError: the mask file cannot be read.
+        """
+        if isinstance(self.mask_code, MaskFileReader):
+            self.refuse_other_size(sample, size, self.mask_code.size(sample))
+
+    def check_pair(self, sample: Sample, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> None:
+        """Make sure that an image and a mask that were read belong together.
+
+        Raises:
+            MaskSizeError: they differ in size.
+            DataError: one of the files is no longer the one it was when the subset was `stamped`.
+        """
+        for path, then in zip(self._files(sample), self.stamps.get(sample.name, ()), strict=False):
+            if _stamp(path) != then:
+                raise DataError(
+                    f"{path}: was replaced, changed or removed while it was in use, so that image and mask may no "
+                    "longer belong together; leave the data alone during a training, put the file right and resume"
+                )
+        self.refuse_other_size(sample, (image.shape[0], image.shape[1]), mask.shape)
+
+    def refuse_other_size(self, sample: Sample, image: tuple[int, int], mask: tuple[int, ...]) -> None:
+        """Compare sizes, (height, width). Raises MaskSizeError."""
+        if mask != image:
+            turned = "; rotation by EXIF counts for the image, not for the mask" if mask == image[::-1] else ""
+            raise MaskSizeError(
+                f"{sample.mask}: the mask has {mask[1]} x {mask[0]} pixels, its image {sample.name} has "
+                f"{image[1]} x {image[0]}; {self.mask_code.size_advice}{turned}"
+            )
+
+    def _files(self, sample: Sample) -> tuple[str, ...]:
+        """The files that are read for a sample each time."""
+        return (sample.image, sample.mask) if isinstance(self.mask_code, MaskFileReader) else (sample.image,)
+
+    def stamped(self) -> Subset:
+        """The subset with the state its files are in now: `check_pair` refuses those that are replaced later."""
+        return replace(self, stamps={sample.name: tuple(map(_stamp, self._files(sample))) for sample in self.samples})
 
     def read_mask(self, sample: Sample) -> NDArray[np.uint8]:
         """The label of every pixel, uint8 (H, W), 255 for ignored. Raises DataError naming the file."""
@@ -179,3 +243,11 @@ class Subset:
     def through_polygons(self) -> Subset:
         """The subset whose masks go through `polygon_round_trip`."""
         return replace(self, use_polygons=True)
+
+
+def _stamp(path: str) -> Stamp:
+    try:
+        found = Path(file_and_page(path)[0]).stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from otx_seg.datasets.bands import bands, count_values
 from otx_seg.datasets.mask_faults import MaskContentError
-from otx_seg.datasets.samples import Sample, Subset
+from otx_seg.datasets.samples import MaskSizeError, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.losses.class_weights import LabelStatistics
@@ -193,14 +193,15 @@ def examine(subset: Subset, sample: Sample) -> tuple[Finding, NDArray[np.uint8] 
     try:
         size = verify_image(sample.image)
         subset.mask_code.verify(sample)
+        subset.check_mask_size(sample, size)
         mask, snapped = subset.read_mask_counting(sample)
+        subset.refuse_other_size(sample, size, mask.shape)
+    except MaskSizeError as error:
+        return Finding(None, fault=str(error), wrong_size=True), None
     except MaskContentError as error:
         return Finding(None, fault=str(error)), None
     except DataError as error:
         return Finding(None, damage=str(error)), None
-    if mask.shape != size:
-        fault = _wrong_size(sample, mask.shape, size, subset.mask_code.size_advice)
-        return Finding(None, fault=fault, wrong_size=True), None
     pixels = count_values(mask)
     counted = (*pixels[: len(subset.labels)].tolist(), int(pixels[IGNORE_INDEX]))
     content = ImageContent(counted, size, mean_extents(mask, len(subset.labels)))
@@ -225,14 +226,6 @@ def mean_extents(mask: NDArray[np.uint8], labels: int) -> tuple[float, ...]:
     for after, before in (*below, *beside):
         runs = runs + np.bincount(after[after != before], minlength=labels)[:labels]
     return tuple((2 * pixels / np.maximum(runs, 1)).tolist())
-
-
-def _wrong_size(sample: Sample, mask: tuple[int, ...], image: tuple[int, int], advice: str) -> str:
-    turned = "; rotation by EXIF counts for the image, not for the mask" if mask == image[::-1] else ""
-    return (
-        f"{sample.mask}: the mask has {mask[1]} x {mask[0]} pixels, its image {sample.name} has "
-        f"{image[1]} x {image[0]}; {advice}{turned}"
-    )
 
 
 def _summary(faults: list[str], subset: Subset) -> str:

@@ -18,9 +18,11 @@ from otx_seg.datasets.label_lists import OWN_LIST, chosen_list, find_label_lists
 from otx_seg.datasets.label_table import ListedLabel
 from otx_seg.datasets.mask_faults import MaskContentError
 from otx_seg.datasets.masks import MAX_LABELS, Color, MaskCode
-from otx_seg.datasets.stored_masks import stored_mask
+from otx_seg.datasets.samples import Sample
+from otx_seg.datasets.stored_masks import mask_size, stored_mask
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
+from otx_seg.runtime.image_headers import open_header, read_bytes
 from otx_seg.runtime.processors import processor_count
 from otx_seg.words import count
 
@@ -37,27 +39,28 @@ _DARK, _LIGHT = 48, 207  # shades up to and from which JPEG's black and white li
 _ALMOST_WHITE = 250
 _SOME = 32  # shades that are more than labels of black and white masks would be
 _LOOKED_AT = 20  # masks that tell whether all are black and white, where labels are listed
+_LARGE = 4_000_000  # pixels of a mask that is worth a look at its image first
 _SHOWN = 5  # values named in a message
 
 
-def listed_or_found(root: Path, places: Iterable[Path], masks: Iterable[str]) -> tuple[Labels, MaskCode]:
+def listed_or_found(root: Path, places: Iterable[Path], samples: Iterable[Sample]) -> tuple[Labels, MaskCode]:
     """The labels that a file in the root or in these folders lists, else those found in the masks.
 
     Two labels of a list without values and colours are black and white where the masks are.
 
     Args:
         places: the folders of the subsets.
-        masks: see `find_labels`; where labels are listed, a few are looked at, at most.
+        samples: whose masks are looked at, see `find_labels`; where labels are listed, a few at most.
 
     Raises:
         DataError: a list cannot be used, there are several that differ, or as `find_labels`.
     """
     lists = find_label_lists((root, *places))
     if not lists.usable:
-        return find_labels(root, list(masks), lists.unusable)
+        return find_labels(root, _worth_decoding(samples), lists.unusable)
     listed = chosen_list(lists.usable)
     plain = all(entry.color is None and entry.value is None for entry in listed.entries)
-    if plain and len(listed.entries) == 2 and _few_are_black_and_white(list(masks)):
+    if plain and len(listed.entries) == 2 and _few_are_black_and_white(_worth_decoding(samples)):
         shades = zip(listed.entries, (_BLACK, _WHITE), strict=True)
         listed = listed._replace(entries=tuple(ListedLabel(entry.name, shade, shade[0]) for entry, shade in shades))
     labels, code = listed_labels(listed)
@@ -71,6 +74,23 @@ def listed_or_found(root: Path, places: Iterable[Path], masks: Iterable[str]) ->
             len(labels) - 1,
         )
     return labels, code
+
+
+def _worth_decoding(samples: Iterable[Sample]) -> list[str]:
+    """The mask files without large ones that claim another size than their image, which are told of later."""
+    with ThreadPoolExecutor(processor_count()) as pool:
+        return [mask for mask in pool.map(_fitting_mask, samples) if mask is not None]
+
+
+def _fitting_mask(sample: Sample) -> str | None:
+    try:
+        height, width = mask_size(sample.mask)
+        if height * width <= _LARGE:
+            return sample.mask
+        header = open_header(read_bytes(sample.image), sample.image)
+    except DataError:
+        return sample.mask
+    return sample.mask if {height, width} == {header.height, header.width} else None
 
 
 def _few_are_black_and_white(masks: Sequence[str]) -> bool:

@@ -90,13 +90,15 @@ class Labelled:
             H and W are the pipeline's size.
 
         Raises:
-            DataError: the image or its mask cannot be read; the text names the file.
+            DataError: the image or its mask cannot be read, or does not belong to the other any more; the text names
+                the file.
         """
         epoch, position, index = key
         sample = self.subset.samples[index]
         rng = np.random.default_rng((self.seed, epoch, position, *self.look))
         image = self.cache.read(2 * index, lambda: self.subset.read_image(sample))
         mask = self.cache.read(2 * index + 1, lambda: self.subset.read_mask(sample))
+        self.subset.check_pair(sample, image, mask)
         image, mask = self.pipeline(image, mask, rng)
         return {"image": planes(image), "mask": torch.from_numpy(mask), "file": sample.name}
 

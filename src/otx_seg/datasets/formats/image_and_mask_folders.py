@@ -15,7 +15,7 @@ from otx_seg.datasets.layout_clues import holds_images_below
 from otx_seg.datasets.mask_names import IMAGE_FOLDERS, MASK_FOLDERS, letters_of, subset_and_kind
 from otx_seg.datasets.mask_pairs import Pairs, pairs_of_folders
 from otx_seg.datasets.masks import MaskCode
-from otx_seg.datasets.samples import Subset
+from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.values_found import listed_or_found
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
@@ -173,12 +173,12 @@ def _pairs(folders: Folders) -> Pairs:
 
 def _labels(root: Path, subsets: dict[str, Folders]) -> tuple[Labels, MaskCode]:
     places = [folders.images.parent for folders in subsets.values()]
-    return listed_or_found(root, places, (mask for folders in subsets.values() for mask in _masks(folders)))
+    return listed_or_found(root, places, (sample for folders in subsets.values() for sample in _with_masks(folders)))
 
 
-def _masks(folders: Folders) -> list[str]:
+def _with_masks(folders: Folders) -> list[Sample]:
     """Those of a subset that have images; none of one that cannot be used: whoever opens that is told."""
     try:
-        return _pairs(folders).mask_files()
+        return _pairs(folders).masked()
     except DataError:
         return []

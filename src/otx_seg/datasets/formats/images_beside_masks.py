@@ -97,7 +97,7 @@ def _of_no_subset(folder: Path, paths: Iterable[str]) -> Iterator[LeftOut]:
 
 def _labels(root: Path, parts: Mapping[str, _Part]) -> tuple[Labels, MaskCode]:
     places = [part.pairs.images_folder for part in parts.values()]
-    return listed_or_found(root, places, (path for part in parts.values() for path in part.pairs.mask_files()))
+    return listed_or_found(root, places, (sample for part in parts.values() for sample in part.pairs.masked()))
 
 
 def _open(part: _Part, labels_of: Callable[[], tuple[Labels, MaskCode]]) -> Subset:

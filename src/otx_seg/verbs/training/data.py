@@ -114,6 +114,7 @@ def check_data(plan: Plan, data: TrainingData, progress: Progress | None) -> tup
 
 def _sound(name: str, subset: Subset, progress: Progress | None) -> tuple[Subset, ScanReport, tuple[str, ...]]:
     """The samples that can be decoded, the report on them, and what was said of the others."""
+    subset = subset.stamped()  # before the files are looked at: what is replaced later is not what was checked
     report = scan(subset, counter(f"checking the {name} images", len(subset), progress))
     skipped = tell_skipped(name, [*subset.unmatched, *(reason for _, reason in report.broken)])
     for problem in snapped_pixels(name, report):
