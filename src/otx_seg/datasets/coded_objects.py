@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from otx_seg.datasets.mask_faults import MaskContentError
 from otx_seg.datasets.masks import SIZE_ADVICE, HasMaskFile
 from otx_seg.datasets.samples import Sample
-from otx_seg.datasets.stored_masks import mask_size, stored_mask, verify_mask_file
+from otx_seg.datasets.stored_masks import stored_mask, verify_mask_file
 from otx_seg.labels import IGNORE_INDEX
 
 MOST_CODES = 1 << 14
@@ -70,9 +70,9 @@ class CodedObjects:
         # Objects are numbered by the order of their shades of blue; 0 is none.
         return np.searchsorted(np.union1d([0], stored[:, :, 0]), stored[:, :, 0])
 
-    def size(self, sample: HasMaskFile) -> tuple[int, int]:
-        """See `mask_size`."""
-        return mask_size(sample.mask)
+    def files_of(self, sample: HasMaskFile) -> tuple[str, ...]:
+        """The sample's mask file."""
+        return (sample.mask,)
 
     def verify(self, sample: HasMaskFile) -> None:
         """See `verify_mask_file`."""

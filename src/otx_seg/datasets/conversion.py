@@ -12,6 +12,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from otx_seg.datasets.dataset_meta import META_FILE
 from otx_seg.datasets.folder import DEFAULT_SUBSET, SUBSETS, subset_name
@@ -20,7 +22,7 @@ from otx_seg.datasets.mask_faults import MaskContentError
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
-from otx_seg.runtime.images import read_bytes
+from otx_seg.runtime.image_headers import file_and_page, read_bytes
 from otx_seg.runtime.processors import processor_count
 from otx_seg.runtime.result_files import unique_names
 from otx_seg.runtime.whole_file import write_atomic
@@ -46,8 +48,8 @@ def write_as_folders(
 ) -> Written:
     """Write subsets as Common Semantic Segmentation, see `otx_seg.datasets.folder`, and the labels at the end.
 
-    Images are copied byte for byte; masks become PNG files of label indices. Pairs that are there already stay as they
-    are: files are written as a whole, and the mask of a pair last.
+    Images are copied byte for byte; pages become PNG files, and masks PNG files of label indices. Pairs that are there
+    already stay as they are: files are written as a whole, and the mask of a pair last.
 
     Args:
         subsets: by name, at least one, all with the same labels.
@@ -94,13 +96,14 @@ def _short_names(subset: Subset) -> list[PurePath]:
 
 def _write_pair(subset: Subset, folder: Path, sample: Sample, name: PurePath) -> str | None:
     """Why it cannot be written, or None."""
-    image = folder / "images" / f"{name}{PurePath(sample.name).suffix}"
+    is_page = file_and_page(sample.name)[1] is not None
+    image = folder / "images" / f"{name}{'.png' if is_page else PurePath(sample.name).suffix}"
     mask = folder / "masks" / f"{name}.png"
     if image.is_file() and mask.is_file():
         return None
     try:
-        _, labelled = read_pair(subset, sample)
-        content = read_bytes(sample.image)
+        shown, labelled = read_pair(subset, sample)
+        content = _as_png(shown) if is_page else read_bytes(sample.image)
     except MaskContentError:
         raise
     except DataError as error:
@@ -108,6 +111,10 @@ def _write_pair(subset: Subset, folder: Path, sample: Sample, name: PurePath) ->
     write_atomic(image, content)
     write_atomic(mask, cv2.imencode(".png", labelled)[1].tobytes())
     return None
+
+
+def _as_png(image: NDArray[np.uint8]) -> bytes:
+    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def _described(labels: Labels) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.errors import DataError
-from otx_seg.runtime.images import read_bytes
+from otx_seg.runtime.image_headers import file_and_page, read_bytes
 
 _HEAD = 1 << 16  # bytes; files of one size that differ mostly do so here
 _DIGEST = 16  # bytes: 10,000 images give two equal digests by chance once in 10^30 data sets
@@ -52,18 +52,19 @@ def digest_of_pixels(pixels: NDArray[np.uint8]) -> bytes:
 
 def _size(path: str) -> int:
     try:
-        return Path(path).stat().st_size
+        return Path(file_and_page(path)[0]).stat().st_size
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _head_digest(path: str) -> bytes:
     try:
-        with Path(path).open("rb") as file:
+        with Path(file_and_page(path)[0]).open("rb") as file:
             return hashlib.blake2b(file.read(_HEAD), digest_size=_DIGEST).digest()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _digest(path: str) -> bytes:
-    return hashlib.blake2b(read_bytes(path), digest_size=_DIGEST).digest()
+    page = file_and_page(path)[1]
+    return hashlib.blake2b(read_bytes(path) + f"#{page}".encode() * (page is not None), digest_size=_DIGEST).digest()

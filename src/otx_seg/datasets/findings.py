@@ -45,6 +45,7 @@ _LEFT_OUT = {
         "{} that the annotations name cannot be used",
         "put what is missing below the folder of the data, or correct the annotations",
     ),
+    "unread_files": ("{} in formats that are not read", "save them as PNG or JPEG"),
 }
 """What is said of each `LeftOut.kind`, and what to do."""
 
@@ -126,7 +127,7 @@ def _file_problems(inspection: Inspection) -> Iterator[Problem]:
     damaged = _noted(inspection, lambda found: found.finding.damage)
     if damaged:
         what = f"{len(damaged):,} of {count(total, 'sample')} cannot be read"
-        advice = "replace the files; until then they are left out"
+        advice = "put the files right; until then they are left out"
         severity: Severity = "error" if len(damaged) == total else "warning"
         yield Problem(severity, "unreadable_files", name, what, advice, damaged)
     values = _noted(inspection, lambda found: None if found.finding.wrong_size else found.finding.fault)

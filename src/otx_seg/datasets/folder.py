@@ -22,8 +22,10 @@ from typing import NamedTuple
 
 from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta, read_ignored_labels
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
+from otx_seg.datasets.stored_masks import ARRAY_SUFFIX
+from otx_seg.datasets.unread_files import no_images, unread_files
 from otx_seg.errors import DataError
-from otx_seg.runtime.image_files import IMAGE_SUFFIXES, entries_of, image_names, is_image_name
+from otx_seg.runtime.image_files import entries_of, image_names, is_image_name
 from otx_seg.words import count
 
 DEFAULT_SUBSET = "default"
@@ -202,13 +204,14 @@ def pair_files(
     """
     images = index_images(images_folder, image_ending)
     if not images:
-        named = f" that end in {image_ending}" if image_ending else ""
-        raise DataError(f"{images_folder}: no images{named} (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
+        raise DataError(no_images(images_folder, f" that end in {image_ending}" if image_ending else ""))
     if not masks_folder.is_dir():
         raise DataError(
             f"{masks_folder.parent}: no folder {masks_folder.name}; each image needs a mask of the same name in it"
         )
-    return paired(images, index_images(masks_folder, mask_ending), images_folder, masks_folder)
+    masks = index_images(masks_folder, mask_ending, (ARRAY_SUFFIX,))
+    samples, unmatched = paired(images, masks, images_folder, masks_folder)
+    return samples, (*unmatched, *unread_files(images_folder, masks_folder))
 
 
 def paired(
@@ -252,14 +255,17 @@ def first_of(messages: Sequence[object]) -> str:
     return "; ".join(map(str, messages[:_LISTED])) + more
 
 
-def index_images(folder: Path, ending: str = "") -> dict[str, str]:
+def index_images(folder: Path, ending: str = "", others: tuple[str, ...] = ()) -> dict[str, str]:
     """Relative path of every image file in `folder` and below, by that path without `ending` and suffix.
+
+    Args:
+        others: suffixes of files that count like images.
 
     Raises:
         DataError: two have the same name but for the suffix.
     """
     found: dict[str, str] = {}
-    for name in image_names(str(folder)):
+    for name in image_names(str(folder), others):
         stem = name[: name.rindex(".")]
         if not stem.endswith(ending):
             continue

@@ -14,6 +14,7 @@ from otx_seg.datasets.copies import digest_of_pixels
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import Finding, ImageContent, ScanReport, examine, summarise
 from otx_seg.errors import DataError
+from otx_seg.runtime.image_headers import file_and_page
 from otx_seg.runtime.images import grey_bits, read_bytes, read_image
 from otx_seg.runtime.processors import processor_count
 
@@ -109,6 +110,6 @@ def _is_huge(size: tuple[int, int]) -> bool:
 
 
 def _image_digest(sample: Sample, size: tuple[int, int]) -> bytes:
-    if _is_huge(size):
+    if _is_huge(size) and file_and_page(sample.image)[1] is None:
         return digest_of_pixels(np.frombuffer(read_bytes(sample.image), np.uint8))
     return digest_of_pixels(read_image(sample.image))

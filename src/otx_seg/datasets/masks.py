@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from otx_seg.datasets.mask_faults import WHITE, MaskContentError, snapped, wrong_colors, wrong_values
 from otx_seg.datasets.snapping import Color, is_two_tone, may_be_soft
-from otx_seg.datasets.stored_masks import StoredMask, decode_stored, mask_size, verify_mask_file
+from otx_seg.datasets.stored_masks import StoredMask, decode_stored, verify_mask_file
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.runtime.image_headers import read_bytes
 
@@ -74,9 +74,9 @@ class MaskCode(NamedTuple):
         """`read_mask` of the sample's mask file."""
         return read_mask(sample.mask, self)
 
-    def size(self, sample: HasMaskFile) -> tuple[int, int]:
-        """`mask_size` of the sample's mask file."""
-        return mask_size(sample.mask)
+    def files_of(self, sample: HasMaskFile) -> tuple[str, ...]:
+        """The sample's mask file."""
+        return (sample.mask,)
 
     def read_counting(self, sample: HasMaskFile) -> tuple[NDArray[np.uint8], int]:
         """As `read`, and how many pixels had a value or colour between those of labels and got the nearest one's."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from otx_seg import catalogue
 from otx_seg.datasets.data_format import DataFormat, Subsets
 from otx_seg.datasets.folder import SUBSETS, listed_folders, subset_name
+from otx_seg.datasets.pages import with_pages
 from otx_seg.datasets.samples import Subset
 from otx_seg.errors import DataError, UsageError
 
@@ -84,7 +87,11 @@ def find_subsets(root: Path, data_format: str | None = None, annotations: Path |
             f"{annotations}: a file of annotations cannot be named for {name}, whose masks lie in {root}; leave it "
             f"out (it is for --data-format {' or '.join(able)})"
         )
-    return chosen.subsets(root, annotations)
+    return {name: partial(_with_pages, open_it) for name, open_it in chosen.subsets(root, annotations).items()}
+
+
+def _with_pages(open_it: Callable[[], Subset]) -> Subset:
+    return with_pages(open_it())
 
 
 def format_of(root: Path, data_format: str | None = None, annotations: Path | None = None, silent: bool = False) -> str:

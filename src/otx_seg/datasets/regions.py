@@ -21,7 +21,8 @@ from otx_seg.datasets.masks import MAX_LABELS, MaskCode
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.unlabelled import ImageSet
 from otx_seg.labels import IGNORE_INDEX, Labels, default_colors
-from otx_seg.runtime.images import decode_image, open_header, read_bytes
+from otx_seg.runtime.image_headers import file_and_page, open_header, read_bytes
+from otx_seg.runtime.images import decode_image
 from otx_seg.runtime.processors import processor_count
 from otx_seg.workspace.atomic import write_atomic
 
@@ -82,7 +83,7 @@ class _Divided(Dataset[tuple[str, bytes | None]]):
         path = self.images.paths[index]
         content = read_bytes(path)
         # A name that follows from the image's content and from how it is divided fits no other image.
-        how = f"{_VERSION} {self.division}"
+        how = f"{_VERSION} {self.division} {file_and_page(path)[1] or ''}".rstrip()
         digest = hashlib.sha256(how.encode() + content).hexdigest()[:_DIGEST]
         name = f"{Path(path).stem[:_STEM]}_{digest}.png"
         if (self.folder / name).is_file():

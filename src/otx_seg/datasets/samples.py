@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from otx_seg.datasets.mask_faults import MaskContentError
 from otx_seg.datasets.polygon_round_trip import polygon_round_trip
+from otx_seg.datasets.stored_masks import mask_size
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
 from otx_seg.runtime.image_headers import file_and_page
@@ -61,13 +62,14 @@ class LeftOut(NamedTuple):
 
     Attributes:
         kind: ``unmatched_files``: an image without mask or a mask without image; ``files_of_no_subset``: it lies beside
-            the subsets; ``missing_files``: annotations name it in vain, or it lacks one.
+            the subsets; ``missing_files``: annotations name it in vain, or it lacks one;
+            ``unread_files``: an image in a format that is not read.
         reason: what is wrong with it, without its name.
         folder: where it lies, or should lie.
         name: its path relative to that, or the line that names it.
     """
 
-    kind: Literal["unmatched_files", "files_of_no_subset", "missing_files"]
+    kind: Literal["unmatched_files", "files_of_no_subset", "missing_files", "unread_files"]
     reason: str
     folder: str
     name: str
@@ -118,10 +120,10 @@ class CountingReader(Protocol):
 
 @runtime_checkable
 class MaskFileReader(Protocol):
-    """A `MaskReader` of a mask file for each image."""
+    """A `MaskReader` of mask files, which are read anew each time."""
 
-    def size(self, sample: Sample) -> tuple[int, int]:
-        """(height, width) that the header of the file names. Raises DataError naming the file."""
+    def files_of(self, sample: Sample) -> tuple[str, ...]:
+        """The paths of the mask files of an image: one, none or several."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,8 @@ class Subset:
             DataError: the mask file cannot be read.
         """
         if isinstance(self.mask_code, MaskFileReader):
-            self.refuse_other_size(sample, size, self.mask_code.size(sample))
+            for path in self.mask_code.files_of(sample):
+                self.refuse_other_size(sample, size, mask_size(path), path)
 
     def check_pair(self, sample: Sample, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> None:
         """Make sure that an image and a mask that were read belong together.
@@ -183,18 +186,19 @@ class Subset:
                 )
         self.refuse_other_size(sample, (image.shape[0], image.shape[1]), mask.shape)
 
-    def refuse_other_size(self, sample: Sample, image: tuple[int, int], mask: tuple[int, ...]) -> None:
-        """Compare sizes, (height, width). Raises MaskSizeError."""
+    def refuse_other_size(self, sample: Sample, image: tuple[int, int], mask: tuple[int, ...], file: str = "") -> None:
+        """Compare sizes, (height, width), of an image and its mask, or one `file` of it. Raises MaskSizeError."""
         if mask != image:
             turned = "; rotation by EXIF counts for the image, not for the mask" if mask == image[::-1] else ""
             raise MaskSizeError(
-                f"{sample.mask}: the mask has {mask[1]} x {mask[0]} pixels, its image {sample.name} has "
+                f"{file or sample.mask}: the mask has {mask[1]} x {mask[0]} pixels, its image {sample.name} has "
                 f"{image[1]} x {image[0]}; {self.mask_code.size_advice}{turned}"
             )
 
     def _files(self, sample: Sample) -> tuple[str, ...]:
         """The files that are read for a sample each time."""
-        return (sample.image, sample.mask) if isinstance(self.mask_code, MaskFileReader) else (sample.image,)
+        masks = self.mask_code.files_of(sample) if isinstance(self.mask_code, MaskFileReader) else ()
+        return (sample.image, *masks)
 
     def stamped(self) -> Subset:
         """The subset with the state its files are in now: `check_pair` refuses those that are replaced later."""

@@ -95,10 +95,14 @@ class UnitedMasks:
             found.append((int(np.count_nonzero(part)), target, row, column, part))
         return found
 
+    def files_of(self, sample: Sample) -> tuple[str, ...]:
+        """The mask files of a sample."""
+        files = self.files.get(sample.name)
+        return (sample.mask,) if files is None else tuple(path for path, _ in files)
+
     def verify(self, sample: Sample) -> None:
         """See `verify_mask_file`."""
-        files = self.files.get(sample.name)
-        for path in [sample.mask] if files is None else [path for path, _ in files]:
+        for path in self.files_of(sample):
             verify_mask_file(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
@@ -18,10 +19,12 @@ from otx_seg.datasets.folder import DEFAULT_SUBSET, subsets_in
 from otx_seg.datasets.listed_paths import possible_paths
 from otx_seg.datasets.mask_names import MASK_ENDINGS, MASK_FOLDERS, letters_of, masks_beside
 from otx_seg.errors import DataError
-from otx_seg.runtime.image_files import IMAGE_SUFFIXES, file_names, images_in
+from otx_seg.runtime.image_files import IMAGE_SUFFIXES, file_names, images_in, unread_in
 from otx_seg.runtime.images import read_image, verify_image
 from otx_seg.runtime.plain_files import read_text, shown
 from otx_seg.runtime.processors import processor_count
+
+logger = logging.getLogger(__name__)
 
 _ANNOTATION_SUFFIXES = {".csv", ".json", ".txt", ".xml", ".yaml", ".yml"}
 _MASK_FOLDERS = MASK_FOLDERS | {"gtfine", "segmentationclass"}
@@ -70,6 +73,9 @@ def open_unlabelled(root: Path, file_list: Path | None = None) -> ImageSet:
     """
     folder = _image_folder(root)
     paths = images_in(folder)
+    unread = unread_in(folder)
+    if unread:
+        logger.warning("%s: left out: %s", folder, unread)
     stems = [str(path.with_suffix("")) for path in paths]
     beside = masks_beside(stems)
     for path, stem in zip(paths, stems, strict=True):

@@ -18,11 +18,11 @@ from otx_seg.datasets.label_lists import OWN_LIST, chosen_list, find_label_lists
 from otx_seg.datasets.label_table import ListedLabel
 from otx_seg.datasets.mask_faults import MaskContentError
 from otx_seg.datasets.masks import MAX_LABELS, Color, MaskCode
+from otx_seg.datasets.pages import masks_that_fit
 from otx_seg.datasets.samples import Sample
-from otx_seg.datasets.stored_masks import mask_size, stored_mask
+from otx_seg.datasets.stored_masks import stored_mask
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
-from otx_seg.runtime.image_headers import open_header, read_bytes
 from otx_seg.runtime.processors import processor_count
 from otx_seg.words import count
 
@@ -39,7 +39,6 @@ _DARK, _LIGHT = 48, 207  # shades up to and from which JPEG's black and white li
 _ALMOST_WHITE = 250
 _SOME = 32  # shades that are more than labels of black and white masks would be
 _LOOKED_AT = 20  # masks that tell whether all are black and white, where labels are listed
-_LARGE = 4_000_000  # pixels of a mask that is worth a look at its image first
 _SHOWN = 5  # values named in a message
 
 
@@ -57,10 +56,10 @@ def listed_or_found(root: Path, places: Iterable[Path], samples: Iterable[Sample
     """
     lists = find_label_lists((root, *places))
     if not lists.usable:
-        return find_labels(root, _worth_decoding(samples), lists.unusable)
+        return find_labels(root, masks_that_fit(samples), lists.unusable)
     listed = chosen_list(lists.usable)
     plain = all(entry.color is None and entry.value is None for entry in listed.entries)
-    if plain and len(listed.entries) == 2 and _few_are_black_and_white(_worth_decoding(samples)):
+    if plain and len(listed.entries) == 2 and _few_are_black_and_white(masks_that_fit(samples)):
         shades = zip(listed.entries, (_BLACK, _WHITE), strict=True)
         listed = listed._replace(entries=tuple(ListedLabel(entry.name, shade, shade[0]) for entry, shade in shades))
     labels, code = listed_labels(listed)
@@ -74,23 +73,6 @@ def listed_or_found(root: Path, places: Iterable[Path], samples: Iterable[Sample
             len(labels) - 1,
         )
     return labels, code
-
-
-def _worth_decoding(samples: Iterable[Sample]) -> list[str]:
-    """The mask files without large ones that claim another size than their image, which are told of later."""
-    with ThreadPoolExecutor(processor_count()) as pool:
-        return [mask for mask in pool.map(_fitting_mask, samples) if mask is not None]
-
-
-def _fitting_mask(sample: Sample) -> str | None:
-    try:
-        height, width = mask_size(sample.mask)
-        if height * width <= _LARGE:
-            return sample.mask
-        header = open_header(read_bytes(sample.image), sample.image)
-    except DataError:
-        return sample.mask
-    return sample.mask if {height, width} == {header.height, header.width} else None
 
 
 def _few_are_black_and_white(masks: Sequence[str]) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path, PurePath
 from typing import TypeVar
 
 from otx_seg.errors import DataError, OtxError, interrupted_by
-from otx_seg.runtime.image_files import images_in
+from otx_seg.runtime.image_files import images_in, unread_in
+from otx_seg.runtime.image_headers import file_and_page
 from otx_seg.runtime.result_files import check_free, unique_names
 from otx_seg.words import count
 
@@ -46,7 +47,10 @@ def work_through(
     images = images_in(source)
     root = source if source.is_dir() else source.parent
     names = unique_names([image.relative_to(root) for image in images])
-    inputs = {image.resolve() for image in images}
+    inputs = {Path(file_and_page(image)[0]).resolve() for image in images}
+    unread = unread_in(source)
+    if unread:
+        logger.warning("%s: left out: %s", source, unread)
     for name in names:
         check_free(files_of(name), inputs, overwrite)
     results: list[Result] = []

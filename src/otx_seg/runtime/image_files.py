@@ -7,35 +7,79 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from otx_seg.errors import DataError
+from otx_seg.runtime.image_headers import file_and_page
+from otx_seg.runtime.tiff import count_pages
 
-IMAGE_SUFFIXES = frozenset((".bmp", ".dib", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
+IMAGE_SUFFIXES = frozenset((".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
 """Lower-case suffixes of the files that are taken for images."""
+
+_UNREAD = "arw avif cr2 cr3 dcm dng exr hdr heic heif hif j2k jp2 jpf jpx jxl nef orf pbm pgm ppm psd raf rw2 svg tga"
+UNREAD_SUFFIXES = frozenset(f".{name}" for name in _UNREAD.split())
+"""Lower-case suffixes of images in formats that are not read: whoever has such files should be told."""
+
+_NAMED = 3  # files in a message
+_TIFF_SUFFIXES = (".tif", ".tiff")
 
 
 def images_in(path: Path) -> list[Path]:
-    """The image files at `path`: the file itself, or all in the folder and below, sorted; see `image_names`.
+    """The images at `path`: the file itself, or all in the folder and below, sorted; see `image_names` and `pages_of`.
 
     Raises:
         DataError: `path` does not exist, or no image is there.
     """
-    if path.is_file():
-        return [path]
+    if Path(file_and_page(path)[0]).is_file():
+        return [Path(page) for page in pages_of(str(path))]
     if not path.is_dir():
         raise DataError(f"{path}: no such file or folder; give an image or a folder of images")
     found = [path / name for name in image_names(str(path))]
     if not found:
-        raise DataError(f"{path}: no images in this folder (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
-    return sorted(found)
+        missing = f"no images in this folder (looked for {sorted_suffixes()})"
+        raise DataError(f"{path}: {unread_in(path) or missing}")
+    return [Path(page) for file in sorted(found) for page in pages_of(str(file))]
 
 
-def image_names(folder: str) -> Iterator[str]:
-    """Relative paths, with ``/``, of the image files in `folder` and below; see `file_names`.
+def sorted_suffixes() -> str:
+    """Those of images, for messages."""
+    return ", ".join(sorted(IMAGE_SUFFIXES))
+
+
+def pages_of(path: str) -> list[str]:
+    """The pages of a TIFF that holds several, ``a.tif#1``, ``a.tif#2`` and so on; else the file itself.
+
+    Only files called like TIFF are opened.
+    """
+    if not path.lower().endswith(_TIFF_SUFFIXES):
+        return [path]
+    number = count_pages(path)
+    return [path] if number == 1 else [f"{path}#{page}" for page in range(1, number + 1)]
+
+
+def unread_names(folder: str) -> list[str]:
+    """Relative paths of the images in `folder` and below whose formats are not read, sorted."""
+    return sorted(name for name in file_names(folder) if name[name.rfind(".") :].lower() in UNREAD_SUFFIXES)
+
+
+def unread_in(path: Path) -> str:
+    """What to say of the images in a folder whose formats are not read; empty if there are none."""
+    names = unread_names(str(path)) if path.is_dir() else []
+    if not names:
+        return ""
+    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    formats = ", ".join(sorted({name[name.rfind(".") + 1 :].upper() for name in names}))
+    files = "1 file" if len(names) == 1 else f"{len(names)} files"
+    return f"{files} in formats that are not read ({formats}): {shown}; save them as PNG or JPEG"
+
+
+def image_names(folder: str, others: tuple[str, ...] = ()) -> Iterator[str]:
+    """Relative paths, with ``/``, of the image files in `folder` and below, and those that end in one of `others`.
+
+    See `file_names`.
 
     Raises:
         DataError: a folder cannot be read, or the name of an image is not UTF-8.
     """
     for name in file_names(folder):
-        if is_image_name(name):
+        if is_image_name(name) or (others and name.lower().endswith(others)):
             yield _printable(name, folder)
 
 

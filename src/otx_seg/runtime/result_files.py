@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.errors import OtxError, UsageError
+from otx_seg.runtime.image_headers import file_and_page
 from otx_seg.runtime.whole_file import write_atomic
 
 OVERLAYS = "overlays"
@@ -61,12 +62,16 @@ def result_files(output: Path, name: PurePath) -> ResultFiles:
 
 
 def unique_names(relative: list[Path]) -> list[PurePath]:
-    """Names without suffix; with it where they would be the same, also on disks that ignore upper and lower case."""
-    uses = Counter(_folded(path.with_suffix("")) for path in relative)
+    """Names without suffix, of a page with its number (``a#2``).
+
+    They keep it where they would be the same, also on disks that ignore upper and lower case.
+    """
+    short = [_without_suffix(path) for path in relative]
+    uses = Counter(map(_folded, short))
     taken: set[str] = set()
     names: list[PurePath] = []
-    for path in relative:
-        name = path.with_suffix("") if uses[_folded(path.with_suffix(""))] == 1 else path
+    for path, plain in zip(relative, short, strict=True):
+        name: PurePath = plain if uses[_folded(plain)] == 1 else path
         number = 2
         while _folded(name) in taken:
             name = path.with_name(f"{path.name}_{number}")
@@ -74,6 +79,12 @@ def unique_names(relative: list[Path]) -> list[PurePath]:
         taken.add(_folded(name))
         names.append(name)
     return names
+
+
+def _without_suffix(path: Path) -> PurePath:
+    file, page = file_and_page(path)
+    stem = PurePath(file).with_suffix("")
+    return stem if page is None else stem.with_name(f"{stem.name}#{page}")
 
 
 def _folded(path: PurePath) -> str:

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.errors import DataError
-from otx_seg.runtime.image_files import IMAGE_SUFFIXES, images_in
-from otx_seg.runtime.image_headers import MAX_PIXELS, is_image
+from otx_seg.runtime.image_files import IMAGE_SUFFIXES, images_in, unread_in
+from otx_seg.runtime.image_headers import MAX_PIXELS, file_and_page, is_image
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.result_files import unique_names
 from otx_seg.runtime.silence import opencv_silenced
@@ -87,7 +87,10 @@ class _Images:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.files = images_in(path)
-        self.inputs = {file.resolve() for file in self.files}
+        self.inputs = {Path(file_and_page(file)[0]).resolve() for file in self.files}
+        unread = unread_in(path)
+        if unread:
+            logger.warning("%s: left out: %s", path, unread)
         self.total: int | None = len(self.files)
 
     def frames(self) -> Iterator[Frame]:

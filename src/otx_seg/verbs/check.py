@@ -145,7 +145,7 @@ def _check_bare(
         notes = (message.removeprefix(f"{path}: ") for path, message in zip(broken, damages, strict=True))
         files = tuple(map(FileNote, broken, notes))
         what = f"{len(damages):,} of {len(images):,} images cannot be read"
-        advice = "replace the files; until then they are left out"
+        advice = "put the files right; until then they are left out"
         problems.append(Problem("warning", "unreadable_files", name, what, advice, files))
     if len(kept) < 2:
         what, advice = "a single image is too little to compare with others", "add images"

@@ -15,6 +15,7 @@ from otx_seg.deployment.export import export as export_weights
 from otx_seg.deployment.files import IR_BIN, IR_XML, ONNX
 from otx_seg.errors import DataError, UsageError
 from otx_seg.runtime.image_files import images_in
+from otx_seg.runtime.image_headers import file_and_page
 from otx_seg.runtime.images import read_image
 from otx_seg.verbs.places.given_model import check_given_to_export
 from otx_seg.verbs.places.place import open_place
@@ -94,4 +95,4 @@ def _validation_images(weights: Path) -> list[Path]:
         recorded = read_recorded(RunFolder(weights.parent.parent))
     except UsageError:
         return []  # weights without their run folder, or another program's data.json
-    return [path for path in recorded.val_images if path.is_file()]
+    return [path for path in recorded.val_images if Path(file_and_page(path)[0]).is_file()]

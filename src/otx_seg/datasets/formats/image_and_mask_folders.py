@@ -10,16 +10,26 @@ from typing import NamedTuple
 
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.dataset_meta import META_FILE
-from otx_seg.datasets.folder import Folders, divided, index_images, left_out, listed_folders, subset_name
+from otx_seg.datasets.folder import (
+    Folders,
+    divided,
+    index_images,
+    left_out,
+    listed_folders,
+    no_images,
+    subset_name,
+    unread_files,
+)
 from otx_seg.datasets.layout_clues import holds_images_below
 from otx_seg.datasets.mask_names import IMAGE_FOLDERS, MASK_FOLDERS, letters_of, subset_and_kind
 from otx_seg.datasets.mask_pairs import Pairs, pairs_of_folders
 from otx_seg.datasets.masks import MaskCode
 from otx_seg.datasets.samples import Sample, Subset
+from otx_seg.datasets.stored_masks import ARRAY_SUFFIX
+from otx_seg.datasets.unread_files import no_images, unread_files
 from otx_seg.datasets.values_found import listed_or_found
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
-from otx_seg.runtime.image_files import IMAGE_SUFFIXES
 
 _FEW = 10
 _DEEP = 2  # folders between the root and those of a subset, as in LIP
@@ -161,13 +171,19 @@ def _open(folders: Folders, labels_of: Callable[[], tuple[Labels, MaskCode]]) ->
     labels, code = labels_of()
     together = folders.images.parent == folders.masks.parent and not subset_and_kind(folders.images.name)
     place = folders.images.parent if together else folders.images
-    return Subset(place, labels, samples, (*left_out(folders), *unmatched), pairs.reader(labels, code))
+    return Subset(
+        place,
+        labels,
+        samples,
+        (*left_out(folders), *unmatched, *unread_files(folders.images, folders.masks)),
+        pairs.reader(labels, code),
+    )
 
 
 def _pairs(folders: Folders) -> Pairs:
-    images, masks = index_images(folders.images), index_images(folders.masks)
+    images, masks = index_images(folders.images), index_images(folders.masks, others=(ARRAY_SUFFIX,))
     if not images:
-        raise DataError(f"{folders.images}: no images (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
+        raise DataError(no_images(folders.images))
     return pairs_of_folders(folders.images, folders.masks, images, masks)
 
 
