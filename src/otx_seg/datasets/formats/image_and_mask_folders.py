@@ -10,16 +10,7 @@ from typing import NamedTuple
 
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.dataset_meta import META_FILE
-from otx_seg.datasets.folder import (
-    Folders,
-    divided,
-    index_images,
-    left_out,
-    listed_folders,
-    no_images,
-    subset_name,
-    unread_files,
-)
+from otx_seg.datasets.folder import Folders, divided, index_images, left_out, listed_folders, subset_name
 from otx_seg.datasets.layout_clues import holds_images_below
 from otx_seg.datasets.mask_names import IMAGE_FOLDERS, MASK_FOLDERS, letters_of, subset_and_kind
 from otx_seg.datasets.mask_pairs import Pairs, pairs_of_folders
