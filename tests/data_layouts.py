@@ -279,6 +279,15 @@ def label_studio(root: Path, shortened: bool = False) -> None:
         (root / subset / "project-1-at-2023-01-01.json").write_text(json.dumps(tasks))
 
 
+def label_studio_masks(root: Path) -> None:
+    for name, subset in SUBSET_OF.items():
+        number = int(name[-1])
+        put(root / subset / name / f"{number}.png", image(name))
+        for label in (1, 2):
+            file = f"task-{number}-annotation-8-by-1-tag-{NAMES[label]}-0.png"
+            put(root / subset / "masks" / file, (truth(name) == label).astype(np.uint8) * 255)
+
+
 def via(root: Path, kind: str) -> None:
     for subset in ("train", "val"):
         entries = {}
@@ -355,6 +364,7 @@ WRITERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "labelme json in subsets": ("labelme_json", labelme_json),
     "label studio": ("label_studio", label_studio),
     "label studio, shortened": ("label_studio", lambda root: label_studio(root, shortened=True)),
+    "label studio in masks": ("label_studio_masks", label_studio_masks),
     "via": ("via", lambda root: via(root, "project")),
     "via, exported": ("via", lambda root: via(root, "export")),
     "via, first edition": ("via", lambda root: via(root, "first")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from otx_seg.datasets.opening import looks_like
 
 def name_of(path: str) -> str:
     """im0, im1 or im2."""
-    stem = Path(path).stem
-    return stem[stem.index("im") :][:3]
+    found = re.search(r"im\d", path)
+    assert found
+    return found[0]
 
 
 def state(root: Path) -> dict[Path, int]:
