@@ -61,7 +61,7 @@ class AnnotatedObjects:
 
 def _decoded(shape: Any, size: tuple[int, int]) -> Any:
     """A shape as `Canvas` paints it."""
-    if not isinstance(shape, dict):
+    if not isinstance(shape, dict) or "counts" in shape:
         return shape
     if "brush" in shape:
         return _code(brush_pixels(shape["brush"], size), 0, 0)

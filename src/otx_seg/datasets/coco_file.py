@@ -230,6 +230,8 @@ def _in_order(annotations: list[dict[str, Any]], index_of: dict[Any, int], crowd
         if isinstance(shape, list):
             shape, boxes = split_polygons(shape)
             strays += len(boxes)
+        elif isinstance(shape, dict):
+            shape = {key: value for key, value in shape.items() if key in ("counts", "size")}
         if not shape and annotation.get("bbox") and (not boxes or all(annotation["bbox"][2:])):
             boxes = [_corners(annotation["bbox"])]
         ignored += [Outline(IGNORE_INDEX, [box]) for box in boxes]
