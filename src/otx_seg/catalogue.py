@@ -31,11 +31,14 @@ def classes(package: str) -> dict[str, type]:
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """A hint naming the closest known name, or all of them when none is close."""
+    """A hint naming the closest known name, or ten at most when none is close."""
     import difflib
 
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"
+    close = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    more = f" and {len(known) - 10} more" if len(known) > 10 else ""
+    return f"known: {', '.join(sorted(known)[:10])}{more}"
 
 
 def build(package: str, arguments: dict[str, Any], where: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,12 @@ from otx_seg.errors import UsageError
 
 IGNORE_INDEX = 255
 """Mask value that every loss and metric leaves out."""
+
+LONGEST_NAME = 200
+"""Characters of a label's name."""
+
+_CONTROL = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode categories of what no name has: control characters, halves of characters, ends of lines."""
 
 
 @dataclass(frozen=True)
@@ -63,18 +70,37 @@ def labels_called(names: str | Sequence[str]) -> Labels:
         UsageError: fewer than two names, more than masks have values for, an empty one, or one twice.
     """
     given = tuple(name.strip() for name in (names.split(",") if isinstance(names, str) else names))
-    listed = ", ".join(map(repr, given))
     if not 2 <= len(given) <= IGNORE_INDEX:
+        listed = ", ".join(map(repr, given[:IGNORE_INDEX]))
         raise UsageError(
             f"labels: {len(given)} named ({listed[:80]}); name from 2 to {IGNORE_INDEX}, one for each output of the "
             "model, with commas between them: background,cat,dog"
         )
-    if not all(name and name.isprintable() for name in given):
-        raise UsageError(f"labels: one of {listed} is empty or cannot be printed; name each output of the model")
-    twice = next((name for name in given if given.count(name) > 1), None)
-    if twice is not None:
-        raise UsageError(f"labels: {twice!r} is named twice; each output of the model has a name of its own")
+    try:
+        check_names(given)
+    except ValueError as error:
+        raise UsageError(f"labels: {error}; each output of the model has a name of its own") from error
     return Labels(given, default_colors(len(given)), background_index(given))
+
+
+def check_names(names: Sequence[str]) -> None:
+    """
+    Raises:
+        ValueError: one of the names of labels is empty, longer than `LONGEST_NAME`, has control characters, or stands
+            there twice.
+    """
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        told = repr(name[:40])
+        if not name.strip():
+            raise ValueError(f"the name of label {index} is empty")
+        if len(name) > LONGEST_NAME:
+            raise ValueError(f"label {index}, {told}..., has {len(name):,} characters; a name has {LONGEST_NAME}")
+        if any(unicodedata.category(character) in _CONTROL for character in name):
+            raise ValueError(f"the name of label {index}, {told}, has control characters")
+        if name in seen:
+            raise ValueError(f"the label {told} is named twice")
+        seen.add(name)
 
 
 def background_index(names: Sequence[str]) -> int | None:
@@ -125,13 +151,3 @@ def labels_to_plain(labels: Labels) -> dict[str, Any]:
         "colors": [list(color) for color in labels.colors],
         "background": labels.background,
     }
-
-
-def labels_from_plain(plain: dict[str, Any]) -> Labels:
-    """The inverse of `labels_to_plain`.
-
-    Raises:
-        KeyError, TypeError, ValueError: the values do not describe labels.
-    """
-    colors = tuple((int(red), int(green), int(blue)) for red, green, blue in plain["colors"])
-    return Labels(names=tuple(map(str, plain["names"])), colors=colors, background=plain["background"])

@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -107,11 +108,15 @@ def test_an_ir_without_its_second_file(tiny_ir: Path, tmp_path: Path) -> None:
         load_predictor(tmp_path / "model.xml")
 
 
-def test_an_ir_with_another_one_s_second_file(tiny_ir: Path, tmp_path: Path) -> None:
-    shutil.copy(tiny_ir, tmp_path / "model.xml")
-    (tmp_path / "model.bin").write_bytes(b"short")
-    with pytest.raises(UsageError, match=r"damaged, or does not fit its model\.bin"):
-        load_predictor(tmp_path / "model.xml")
+@pytest.mark.parametrize("has_digest", [True, False])
+def test_an_ir_with_another_one_s_second_file(tiny_ir: Path, tmp_path: Path, has_digest: bool) -> None:
+    xml = tiny_ir.read_bytes()
+    (tmp_path / "model.xml").write_bytes(xml if has_digest else re.sub(rb"<otx_digest[^>]*>", b"", xml))
+    for content in (b"", b"short", tiny_ir.with_suffix(".bin").read_bytes()[:-4]):
+        (tmp_path / "model.bin").write_bytes(content)
+        said = r"model\.xml or model\.bin is damaged or was changed" if has_digest else "does not fit its model"
+        with pytest.raises(UsageError, match=said):
+            load_predictor(tmp_path / "model.xml")
 
 
 def open_ir(folder: Path, size: str | None) -> Path:
@@ -151,6 +156,7 @@ def test_a_graph_of_any_size_that_names_none_it_can_take(size: str | None, messa
 def test_damaged_metadata(tiny_onnx: Path, tmp_path: Path) -> None:
     model = onnx.load(tiny_onnx)
     next(item for item in model.metadata_props if item.key == "model_info otx_labels").value = "[}"
+    model.metadata_props.remove(next(item for item in model.metadata_props if item.key == "model_info otx_digest"))
     onnx.save(model, tmp_path / "model.onnx")
     with pytest.raises(UsageError, match="its model_info is damaged"):
         load_predictor(tmp_path / "model.onnx")

@@ -149,3 +149,19 @@ def test_what_is_checked_is_not_changed() -> None:
     check_types(template.model, "here")
     build_model(template, 7)
     assert template.model == before
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("data_preprocessor", None, "has to be a mapping with type, mean and std"),
+        ("data_preprocessor.mean", None, r"mean: it is None, not three numbers"),
+        ("data_preprocessor.mean", [1.0, 2.0], r"mean: it is \[1.0, 2.0\], not three numbers"),
+        ("data_preprocessor.std", [1.0, 0.0, 1.0], "std: one of its numbers is 0.0; it should be from"),
+        ("data_preprocessor.std", [1.0, "a", 1.0], "std: one of its numbers is 'a', not a number"),
+        ("type", "CascadeEncoderDecoder", "model"),
+    ],
+)
+def test_a_normalisation_that_is_none(path: str, value: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        build_model(_changed(path, value), 2)

@@ -104,9 +104,22 @@ def test_probabilities() -> None:
         (np.log(probabilities()) + 1, r"values from -[\d.]+ to [\d.]+, as a network does before its softmax"),
         (probabilities() * 9, r"values from [\d.]+ to [\d.]+, as a network does before its softmax"),
         (np.full((1, 5, 4, 6), 0.5, np.float32), "values that add up to 2.5 to 2.5 over the labels, not to 1"),
-        (np.full((1, 5, 4, 6), np.nan, np.float32), "values that are no numbers"),
     ],
 )
 def test_other_values(values: np.ndarray, reason: str) -> None:
     with pytest.raises(UsageError, match=rf"^model\.xml: gives {reason}; probabilities are needed"):
         check_probabilities(lambda image: values, (4, 6), PATH)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_numbers(value: float) -> None:
+    with pytest.raises(UsageError, match=r"^model\.xml: gives values that are no numbers"):
+        check_probabilities(lambda image: np.full((1, 5, 4, 6), value, np.float32), (4, 6), PATH)
+
+
+def test_a_model_that_fails() -> None:
+    def give(image: np.ndarray) -> np.ndarray:
+        raise RuntimeError("\n\nshapes differ\nat a.cpp:7")
+
+    with pytest.raises(UsageError, match=r"^model\.xml: fails on an image of 4 x 6 pixels \(shapes differ\)$"):
+        check_probabilities(give, (4, 6), PATH)

@@ -20,19 +20,22 @@ INFO = ModelInfo(
     post_processing=PostProcessing(soft_threshold=0.25, blur_strength=3),
 )
 
+CONFIG = config_of(INFO, b"", b"")
+
 
 @pytest.fixture
 def folder(tiny_ir: Path, tmp_path: Path) -> Path:
     """A model with the labels of `INFO` in its `config.json`, and others in itself."""
     shutil.copy(tiny_ir, tmp_path / "model.xml")
     shutil.copy(tiny_ir.with_suffix(".bin"), tmp_path / "model.bin")
-    (tmp_path / "config.json").write_text(json.dumps(config_of(INFO)))
+    xml, binary = ((tmp_path / name).read_bytes() for name in ("model.xml", "model.bin"))
+    (tmp_path / "config.json").write_text(json.dumps(config_of(INFO, xml, binary)))
     return tmp_path
 
 
 def test_the_format_of_the_original() -> None:
-    config = config_of(INFO)
-    assert list(config) == ["type_of_model", "converter_type", "model_parameters"]
+    config = config_of(INFO, b"", b"")
+    assert list(config) == ["type_of_model", "converter_type", "model_parameters", "version", "sha256"]
     assert config["converter_type"] == "SEGMENTATION"
     assert set(config["model_parameters"]) == {"soft_threshold", "blur_strength", "labels"}
 
@@ -54,13 +57,13 @@ def test_without_config_the_model_tells(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("{", "is no config.json"),
-        ("[]", "is no config.json"),
+        ("{", "not valid JSON"),
+        ("[]", r"it holds \[\], no mapping"),
         ("{}", "converter_type"),
-        (json.dumps({**config_of(INFO), "converter_type": "DETECTION"}), "a model for 'DETECTION'"),
-        (json.dumps(config_of(INFO)).replace(', "d"]', "]"), "3 labels, 4 colors"),
-        (json.dumps(config_of(INFO)).replace("0.25", '"much"'), "much"),
-        (json.dumps(config_of(INFO)).replace("[7, 8, 9]", "7"), "is no config.json"),
+        (json.dumps({**CONFIG, "converter_type": "DETECTION"}), "a model for 'DETECTION'"),
+        (json.dumps(CONFIG).replace(', "d"]', "]"), "3 labels need 3 colors; there are 4"),
+        (json.dumps(CONFIG).replace("0.25", '"much"'), "much"),
+        (json.dumps(CONFIG).replace("[7, 8, 9]", "7"), "a color is 7, not three numbers"),
     ],
 )
 def test_a_damaged_config(folder: Path, text: str, reason: str) -> None:
@@ -70,7 +73,7 @@ def test_a_damaged_config(folder: Path, text: str, reason: str) -> None:
 
 
 def test_labels_must_fit_the_network(folder: Path) -> None:
-    config = json.dumps(config_of(INFO)).replace(', "d"]', "]").replace(", [7, 8, 9]", "")
+    config = (folder / "config.json").read_text().replace(', "d"]', "]").replace(", [7, 8, 9]", "")
     (folder / "config.json").write_text(config)
     with pytest.raises(UsageError, match="gives probabilities of 4 labels, but 3 are named: ground, straße, c"):
         open_handed_over(folder)

@@ -11,7 +11,8 @@ import torch
 from otx_seg import template
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, default_colors
-from otx_seg.workspace.weights import read_tensors, read_weights, write_weights
+from otx_seg.workspace.tensor_file import read_tensors
+from otx_seg.workspace.weights import read_weights, write_weights
 
 STATE = {"decode_head.conv_seg.weight": torch.arange(6.0).reshape(3, 2, 1, 1), "backbone.x": torch.ones(2)}
 LABELS = Labels(("background", "a b", "ü"), default_colors(3), 0)

@@ -18,6 +18,7 @@ from openvino import opset13
 from otx_seg.deployment.features import INNER_NAMES
 from otx_seg.deployment.files import save_ir
 from otx_seg.deployment.ignored_nodes import is_quantized
+from otx_seg.runtime.written_digest import write_digest
 
 _NAMED = {"Parameter", "Result", "Convolution", "GroupConvolution", "MatMul"}
 """Nodes that keep their names: by these a profile of the model can be read."""
@@ -103,6 +104,7 @@ def save_compact(model: openvino.Model, path: Path) -> None:
     text = _BETWEEN_TAGS.sub("><", path.read_text(encoding="utf-8"))
     text = _SHAPE.sub(lambda shape: shape.group().replace(" ", ""), _PORTS.sub(_bare_ports, text))
     path.write_text(_USUAL.sub("", text.replace('" />', '"/>')), encoding="utf-8")
+    write_digest(path, path.with_suffix(".bin"))
 
 
 def _bare_ports(ports: re.Match[str]) -> str:

@@ -18,6 +18,7 @@ from otx_seg.runtime.masks import PostProcessing
 from otx_seg.runtime.model_info import ModelInfo
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.whole_file import write_atomic
+from otx_seg.runtime.written_digest import add_zip_digest
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.model_file import check_model_file
 
@@ -87,23 +88,25 @@ def _instead_of(model: Path) -> dict[str, str]:
 def _contents(model: Path, predictor: OpenVinoPredictor) -> dict[str, bytes]:
     """The files of the package by their names in it."""
     info = ModelInfo(predictor.labels, predictor.template, predictor.post_processing)
+    files = {MODEL_XML: model.read_bytes(), MODEL_BIN: model.with_suffix(".bin").read_bytes()}
+    config = config_of(info, *files.values())
     texts = {
-        f"model/{CONFIG}": json.dumps(config_of(info), indent=2, ensure_ascii=False) + "\n",
+        f"model/{CONFIG}": json.dumps(config, indent=2, ensure_ascii=False) + "\n",
         "python/requirements.txt": _filled("requirements.txt", _lowest_versions()),
         "python/otx_seg/__init__.py": _PACKAGE_DOCSTRING,
         "README.md": _filled("README.md", _about(predictor)),
     }
     copies = {
-        f"model/{MODEL_XML}": model,
-        f"model/{MODEL_BIN}": model.with_suffix(".bin"),
         "python/demo.py": _TEXTS / "demo.py",
         "python/model_api_demo.py": _TEXTS / "model_api_demo.py",
         "python/LICENSE": _license_file(),
         **{f"python/otx_seg/{leaf}": _TOOLKIT / leaf for leaf in _LEAVES},
         **{f"python/otx_seg/runtime/{file.name}": file for file in (_TOOLKIT / "runtime").glob("*.py")},
     }
-    return {name: text.encode() for name, text in texts.items()} | {
-        name: file.read_bytes() for name, file in copies.items()
+    return {
+        **{f"model/{name}": content for name, content in files.items()},
+        **{name: text.encode() for name, text in texts.items()},
+        **{name: file.read_bytes() for name, file in copies.items()},
     }
 
 
@@ -115,6 +118,7 @@ def _zipped(contents: dict[str, bytes]) -> bytes:
             file.external_attr = _ORDINARY_FILE << 16
             file.create_system = 3  # Unix, whose file modes these are
             archive.writestr(file, content, zipfile.ZIP_DEFLATED, 9)
+    add_zip_digest(buffer)
     return buffer.getvalue()
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 import openvino
 
 from otx_seg.errors import OtxError
+from otx_seg.runtime.model_info import SECTION
 from otx_seg.runtime.whole_file import UNFINISHED
+from otx_seg.runtime.written_digest import BLANK, DIGEST, write_digest
 
 IR_XML = "openvino.xml"
 IR_BIN = "openvino.bin"
@@ -52,7 +54,7 @@ def written_whole(output: Path) -> Iterator[Path]:
 
 
 def save_ir(model: openvino.Model, path: Path, half_precision: bool = False) -> None:
-    """Write an IR, ``.xml`` at `path` and ``.bin`` beside it.
+    """Write an IR, ``.xml`` at `path` and ``.bin`` beside it, with its digest.
 
     Args:
         half_precision: store its parameters as 16-bit floats.
@@ -60,12 +62,14 @@ def save_ir(model: openvino.Model, path: Path, half_precision: bool = False) -> 
     Raises:
         OSError: a file cannot be written.
     """
+    model.set_rt_info(BLANK, [SECTION, DIGEST])
     try:
         openvino.save_model(model, path, compress_to_fp16=half_precision)
     except RuntimeError as error:
         # OpenVINO's streams tell that they failed, neither why nor with which of the two files.
         reason = "OpenVINO could not write it or its .bin; the disk may be full"
         raise OSError(errno.EIO, reason, str(path)) from error
+    write_digest(path, path.with_suffix(".bin"))
 
 
 def size_of(model: Path) -> int:

@@ -9,12 +9,13 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from otx_seg.errors import UsageError
-from otx_seg.runtime.handed_over import CONFIG, MODEL_BIN, MODEL_XML, entries_from_config
+from otx_seg.runtime.handed_over import CONFIG, MODEL_BIN, MODEL_XML, MOST_BYTES_OF_CONFIG, entries_from_config
 from otx_seg.runtime.openvino_core import openvino_core
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
+from otx_seg.runtime.written_digest import check_zip_digest, tell_without_digest
 
 _FOLDER = "model"
-_MOST_BYTES = {MODEL_XML: 64 << 20, MODEL_BIN: 1 << 30, CONFIG: 1 << 20}
+_MOST_BYTES = {MODEL_XML: 64 << 20, MODEL_BIN: 1 << 30, CONFIG: MOST_BYTES_OF_CONFIG}
 _MOST_FILES = 500
 _BEYOND_THE_MODEL = re.compile(r"README\.md|python(/.*)?|model/?")
 
@@ -31,13 +32,18 @@ def open_zip(path: Path, device: str = "CPU") -> OpenVinoPredictor:
             a package, or larger ones than any model has.
     """
     try:
+        sealed = check_zip_digest(path)
         with zipfile.ZipFile(path) as archive:
             _refuse_odd_content(archive, path)
             xml, binary, config = (_read(archive, name, path) for name in (MODEL_XML, MODEL_BIN, CONFIG))
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise UsageError(f"{path}: is no zip file, or is damaged ({error})") from error
     place = path / _FOLDER
-    entries = entries_from_config(config, place / CONFIG)
+    if not sealed:
+        tell_without_digest(path)
+    entries = entries_from_config(config, place / CONFIG, xml, binary)
+    if b"<net" not in xml[:1000]:
+        raise UsageError(f"{place / MODEL_XML}: is no OpenVINO model")
     try:
         model = openvino_core().read_model(xml, binary)
     except RuntimeError as error:

@@ -10,16 +10,29 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
+from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.runtime.activations import CLASS_ACTIVATION, FEATURE_MAP, FEATURE_VECTOR, Activations, check_features
-from otx_seg.runtime.graph_shape import Port, check_graph, check_probabilities, closed, size_to_run_at
-from otx_seg.runtime.model_info import LABELS, SECTION, declared_input_size, read_model_info
+from otx_seg.runtime.graph_shape import Port, check_graph, check_probabilities, closed, first_line, size_to_run_at
+from otx_seg.runtime.model_info import SECTION, declared_input_size, read_model_info
+from otx_seg.runtime.written_digest import DIGEST, check_digest
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_FAULTS = (
+    RuntimeError,
+    faults.Fail,
+    faults.InvalidArgument,
+    faults.InvalidGraph,
+    faults.InvalidProtobuf,
+    faults.NoModel,
+    faults.NotImplemented,
+    faults.RuntimeException,
+)
+"""What ONNX Runtime raises for models that it cannot read or run."""
 
 _NUMPY = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(float16)": "float16", "tensor(int64)": "int64"}
 
@@ -41,10 +54,11 @@ class OnnxPredictor:
                 are no labels or other ones than `labels`.
         """
         self._path, self._threads = path, threads
+        check_digest(path)
         try:
             self._session = self._opened(path)
-        except (Fail, InvalidGraph, InvalidProtobuf) as error:
-            reason = str(error).splitlines()[0].split(" : ")[-1]
+        except _FAULTS as error:
+            reason = first_line(error).split(" : ")[-1]
             raise UsageError(f"{path}: is no ONNX model, or is damaged (ONNX Runtime: {reason})") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
 
@@ -62,13 +76,16 @@ class OnnxPredictor:
         self.labels = info.labels
         self.template = info.template
         self.post_processing = info.post_processing
-        if entry(LABELS) is None:
+        if entry(DIGEST) is None:
             check_probabilities(self.probabilities, self.input_size, path)
 
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         """See `Predictor.probabilities`."""
         batch = np.asarray(images, dtype=np.float32)
-        results = [self._session.run([self._output_name], {self._input_name: image[None]})[0] for image in batch]
+        try:
+            results = [self._session.run([self._output_name], {self._input_name: image[None]})[0] for image in batch]
+        except _FAULTS as error:
+            raise UsageError(f"{self._path}: ONNX Runtime cannot run it ({first_line(error)})") from error
         return results[0] if len(results) == 1 else np.concatenate(results)
 
     def activations(self, image: NDArray[np.uint8]) -> Activations:

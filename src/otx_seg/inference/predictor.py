@@ -58,8 +58,8 @@ def load_predictor(
     made_from = predictor.template
     if template is not None and made_from is not None and made_from.get("name") != template.name:
         raise UsageError(
-            f"{weights}: was made from the template {made_from.get('name')}, not from {template.name}; leave the "
-            "template out"
+            f"{weights}: was made from the template {str(made_from.get('name'))[:100]}, not from {template.name}; "
+            "leave the template out"
         )
     return predictor
 

@@ -17,6 +17,7 @@ from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.open_network import OpenNetwork
 from otx_seg.models.quantized_conv import restore_quantized
 from otx_seg.runtime.activations import Activations
+from otx_seg.runtime.graph_shape import check_probabilities
 from otx_seg.runtime.masks import PLAIN_ARGMAX, PostProcessing
 from otx_seg.template import Template
 from otx_seg.workspace.weights import WeightsFile, read_weights
@@ -91,7 +92,10 @@ def open_checkpoint(
         size = made_from.input_size
     network = _network(weights, made_from, path)
     network.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    return TorchPredictor(network, weights.labels, size, made_from)
+    predictor = TorchPredictor(network, weights.labels, size, made_from)
+    if not weights.has_digest:
+        check_probabilities(predictor.probabilities, size, path)
+    return predictor
 
 
 def post_processing_of(template: Template) -> PostProcessing:
@@ -108,6 +112,6 @@ def _network(weights: WeightsFile, template: Template, path: Path) -> Segmentati
     except (RuntimeError, AttributeError) as error:
         first = str(error).splitlines()[1:2] or [str(error)]
         raise UsageError(
-            f"{path}: its tensors are not those of the template {template.name} ({''.join(first).strip()})"
+            f"{path}: its tensors are not those of the template {template.name} ({first[0].strip()[:200]})"
         ) from error
     return SegmentationNetwork(bare)

@@ -24,6 +24,7 @@ import otx_seg.models
 import otx_seg.template
 from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
+from otx_seg.runtime.plain_files import number, shown
 from otx_seg.template import Template
 
 _OURS = "otx_seg."
@@ -72,6 +73,7 @@ def build_model(template: str | Path | Template, num_classes: int) -> EncoderDec
     for part in ("backbone", "decode_head"):
         if not isinstance(model.get(part), dict):
             raise UsageError(f"{where}: model.{part} has to be a mapping with a type")
+    _check_normalisation(model.get("data_preprocessor"), where)
     model["decode_head"]["num_classes"] = num_classes
     return _build(model, where)
 
@@ -93,17 +95,17 @@ def check_types(model: dict[str, Any], where: str, root: str = "model") -> None:
     for key, value in _entries(model, root):
         name = key.rsplit(".", 1)[-1]
         if name in _FORBIDDEN_KEYS and value is not None:
-            raise UsageError(f"{where}: {key}: {value!r} is not possible here; {_FORBIDDEN_KEYS[name]}")
+            raise UsageError(f"{where}: {key}: {shown(value)} is not possible here; {_FORBIDDEN_KEYS[name]}")
         if name != "type":
             continue
         if not isinstance(value, str):
-            raise UsageError(f"{where}: {key}: a type is the name of a class, not {value!r}")
+            raise UsageError(f"{where}: {key}: a type is the name of a class, not {shown(value)}")
         if "." in value and not value.startswith(_OURS):
             raise UsageError(
-                f"{where}: {key}: {value!r} is not allowed; a type is a plain class name, or starts with {_OURS!r}"
+                f"{where}: {key}: {shown(value)} is not allowed; a type is a plain class name, or starts with {_OURS!r}"
             )
         if "." not in value and value not in known:
-            raise UsageError(f"{where}: {key}: unknown type {value!r}; {nearest(value, known)}")
+            raise UsageError(f"{where}: {key}: unknown type {shown(value)}; {nearest(value, known)}")
 
 
 def _entries(value: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -141,11 +143,26 @@ def _build(model: dict[str, Any], where: str) -> EncoderDecoder:
             network = MODELS.build(model)
         except FAULTS as error:
             raise UsageError(f"{where}: {_failing_part(model)} cannot be built: {said(error)}") from error
-        if not isinstance(network, EncoderDecoder):
-            raise UsageError(f"{where}: model.type: {model['type']!r} is no EncoderDecoder")
+        if type(network) is not EncoderDecoder:  # those derived from it take keys that nothing here looks at
+            raise UsageError(f"{where}: model.type: {shown(model.get('type'))} is not EncoderDecoder")
         with contextlib.redirect_stdout(io.StringIO()):  # MSCAN prints here
             network.init_weights()
     return network
+
+
+def _check_normalisation(preprocessor: Any, where: str) -> None:
+    """SegmentationNetwork takes `mean` and `std` from there."""
+    if not isinstance(preprocessor, dict):
+        raise UsageError(f"{where}: model.data_preprocessor has to be a mapping with type, mean and std")
+    for key, lowest in (("mean", -1e6), ("std", 1e-6)):
+        values = preprocessor.get(key)
+        try:
+            if not isinstance(values, (list, tuple)) or len(values) != 3:
+                raise ValueError(f"it is {shown(values)}, not three numbers, of the red, green and blue channel")
+            for value in values:
+                number(value, lowest, 1e6, "one of its numbers")
+        except ValueError as error:
+            raise UsageError(f"{where}: model.data_preprocessor.{key}: {error}") from error
 
 
 def _failing_part(model: dict[str, Any]) -> str:
@@ -161,6 +178,6 @@ def _failing_part(model: dict[str, Any]) -> str:
 def said(error: Exception) -> str:
     """What an error says, or, of an assertion without a message, what was asserted."""
     if str(error):
-        return str(error)
+        return " ".join(str(error).split())[:300]
     where = traceback.extract_tb(error.__traceback__)
     return (where[-1].line if where else None) or type(error).__name__

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.workspace.atomic import write_atomic
-from otx_seg.workspace.weights import read_tensors
+from otx_seg.workspace.tensor_file import read_tensors
 
 logger = logging.getLogger(__name__)
 

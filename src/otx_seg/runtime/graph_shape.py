@@ -162,10 +162,15 @@ def _looks_like_boxes(port: Port, size: tuple[int | None, ...]) -> bool:
     return len(shape) == 3 or (shape[:2] == (1, 1) and shape[3] == 7)
 
 
+def first_line(error: Exception) -> str:
+    """The beginning of what a library says of a fault, which may be a text of many lines."""
+    return next((line for line in map(str.strip, str(error).splitlines()) if line), type(error).__name__)[:400]
+
+
 def check_probabilities(
     give: Callable[[NDArray[np.uint8]], NDArray[np.float32]], size: tuple[int, int], path: Path
 ) -> None:
-    """Make sure, with an image of noise, that a model of another tool gives probabilities.
+    """Make sure, with an image of noise, that a model whose file has no digest of this toolkit gives probabilities.
 
     Args:
         give: what it makes of an image, uint8 (1, 3, h, w): float32 (1, K, h, w).
@@ -173,13 +178,19 @@ def check_probabilities(
         path: the model, for the message.
 
     Raises:
-        UsageError: it gives something else, such as logits.
+        UsageError: it fails, or gives something else, such as logits.
     """
-    values = give(np.random.default_rng(0).integers(0, 256, (1, _CHANNELS, *size), np.uint8))
-    low, high, sums = float(values.min()) + 0.0, float(values.max()) + 0.0, values.sum(axis=1)  # + 0.0: no -0
+    try:
+        values = give(np.random.default_rng(0).integers(0, 256, (1, _CHANNELS, *size), np.uint8))
+    except RuntimeError as error:
+        raise UsageError(f"{path}: fails on an image of {size[0]} x {size[1]} pixels ({first_line(error)})") from error
     if not np.isfinite(values).all():
-        found = "values that are no numbers"
-    elif low < -_ROUNDING or high > 1 + _ROUNDING:
+        raise UsageError(
+            f"{path}: gives values that are no numbers (NaN or infinite): numbers in it are damaged or far too large; "
+            "take the file as it was made, or make it anew"
+        )
+    low, high, sums = float(values.min()) + 0.0, float(values.max()) + 0.0, values.sum(axis=1)  # + 0.0: no -0
+    if low < -_ROUNDING or high > 1 + _ROUNDING:
         found = f"values from {low:.3g} to {high:.3g}, as a network does before its softmax"
     elif np.abs(sums - 1).max() > _ROUNDING:
         found = f"values that add up to {sums.min():.3g} to {sums.max():.3g} over the labels, not to 1"

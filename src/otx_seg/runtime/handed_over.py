@@ -2,56 +2,94 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from otx_seg.errors import UsageError
-from otx_seg.labels import labels_from_plain, labels_to_plain
+from otx_seg.labels import labels_to_plain
 from otx_seg.runtime.model_info import BLUR_STRENGTH, LABELS, SOFT_THRESHOLD, ModelInfo
-from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
+from otx_seg.runtime.model_values import (
+    check_version,
+    checked_labels,
+    checked_post_processing,
+    plain_post_processing,
+)
+from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, read_ir
+from otx_seg.runtime.plain_files import parse_json, read_text, shown
+from otx_seg.runtime.written_digest import tell_without_digest
 
 MODEL_XML, MODEL_BIN, CONFIG = "model.xml", "model.bin", "config.json"
+MOST_BYTES_OF_CONFIG = 1 << 20
+
+_KIND, _DIGESTS, _KNOWN_VERSION = "SEGMENTATION", "sha256", 1
+_EXPECTED = "take the config.json that `otx deploy` wrote"
 
 
-def config_of(info: ModelInfo) -> dict[str, Any]:
-    """What `config.json` holds."""
+def config_of(info: ModelInfo, xml: bytes, binary: bytes) -> dict[str, Any]:
+    """What `config.json` says of a model whose files are `xml` and `binary`."""
+    threshold, blur = plain_post_processing(info.post_processing)
     return {
         "type_of_model": "Segmentation",
-        "converter_type": "SEGMENTATION",
+        "converter_type": _KIND,
         "model_parameters": {
-            SOFT_THRESHOLD: info.post_processing.soft_threshold,
-            BLUR_STRENGTH: info.post_processing.blur_strength,
+            SOFT_THRESHOLD: threshold,
+            BLUR_STRENGTH: blur,
             "labels": labels_to_plain(info.labels),
         },
+        "version": _KNOWN_VERSION,
+        _DIGESTS: _digests(xml, binary),
     }
 
 
-def entries_from_config(text: str | bytes, path: Path) -> dict[str, str]:
+def _digests(xml: bytes, binary: bytes) -> dict[str, str]:
+    return {MODEL_XML: hashlib.sha256(xml).hexdigest(), MODEL_BIN: hashlib.sha256(binary).hexdigest()}
+
+
+def entries_from_config(text: str | bytes, path: Path, xml: bytes, binary: bytes) -> dict[str, str]:
     """The entries of a model's `model_info` that a `config.json` replaces.
 
     Args:
         text: its content.
         path: for messages.
+        xml, binary: the model's files, compared with the digests in it, if it has any.
 
     Raises:
-        UsageError: it is damaged, or of another kind of model.
+        UsageError: it is damaged, or of another kind of model, or the model is another than it was written for.
     """
+    config = parse_json(text, path, _EXPECTED, UsageError)
     try:
-        config = json.loads(text)
-        kind, parameters = config["converter_type"], config["model_parameters"]
-        labels = labels_from_plain(parameters["labels"])
-        if kind != "SEGMENTATION":
-            raise UsageError(f"{path}: describes a model for {kind!r}, not for semantic segmentation")
-        if len(labels.names) != len(labels.colors):
-            raise ValueError(f"{len(labels.names)} labels, {len(labels.colors)} colors")
-        return {
-            LABELS: json.dumps(labels_to_plain(labels)),
-            SOFT_THRESHOLD: str(float(parameters[SOFT_THRESHOLD])),
-            BLUR_STRENGTH: str(int(parameters[BLUR_STRENGTH])),
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path}: is no config.json of a handed-over model ({error})") from error
+        if not isinstance(config, dict):
+            raise ValueError(f"it holds {shown(config)}, no mapping")
+        check_version(config.get("version", _KNOWN_VERSION), _KNOWN_VERSION)
+        kind, parameters = (_value(config, key) for key in ("converter_type", "model_parameters"))
+        if kind != _KIND:
+            raise UsageError(f"{path}: describes a model for {shown(kind)}, not for semantic segmentation")
+        if not isinstance(parameters, dict):
+            raise ValueError(f"model_parameters are {shown(parameters)}, no mapping")
+        labels = checked_labels(_value(parameters, "labels"))
+        known = checked_post_processing(*(_value(parameters, key) for key in (SOFT_THRESHOLD, BLUR_STRENGTH)))
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}; {_EXPECTED}") from error
+    if _DIGESTS not in config:
+        tell_without_digest(path)
+    elif config[_DIGESTS] != _digests(xml, binary):
+        raise UsageError(
+            f"{path}: the {_DIGESTS} in it are not those of {MODEL_XML} and {MODEL_BIN}: one of the files is damaged "
+            "or was changed after it was written; unpack the zip of `otx deploy` again, or make it anew"
+        )
+    return {
+        LABELS: json.dumps(labels_to_plain(labels)),
+        SOFT_THRESHOLD: str(known.soft_threshold),
+        BLUR_STRENGTH: str(known.blur_strength),
+    }
+
+
+def _value(content: dict[str, Any], key: str) -> Any:
+    if key not in content:
+        raise ValueError(f"it has no {key!r}")
+    return content[key]
 
 
 def open_handed_over(path: str | Path, device: str = "CPU") -> OpenVinoPredictor:
@@ -69,5 +107,9 @@ def open_handed_over(path: str | Path, device: str = "CPU") -> OpenVinoPredictor
     if not xml.is_file():
         raise UsageError(f"{xml}: there is no such model")
     config = xml.with_name(CONFIG)
-    entries = entries_from_config(config.read_bytes(), config) if config.is_file() else {}
-    return OpenVinoPredictor(xml, device, entries=entries)
+    if not config.is_file():
+        return OpenVinoPredictor(xml, device)
+    model = read_ir(xml)
+    files = (xml.read_bytes(), xml.with_suffix(".bin").read_bytes())
+    entries = entries_from_config(read_text(config, UsageError, MOST_BYTES_OF_CONFIG), config, *files)
+    return OpenVinoPredictor(xml, device, model=model, entries=entries)

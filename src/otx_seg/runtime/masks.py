@@ -15,9 +15,12 @@ PIXELS_AT_ONCE = 1 << 17
 _PIXELS_IN_ONE_PIECE = 1 << 19
 """Masks up to this size are made without bands, whose bookkeeping takes longer than the cache saves."""
 
-
 _ALMOST_ONE = 0.999
 """Interpolated numbers are rounded: sums of them may be this much smaller than they should be."""
+
+
+LARGEST_BLUR = 255
+"""Of a `PostProcessing`, in pixels."""
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from otx_seg.errors import UsageError
-from otx_seg.labels import Labels, labels_called, labels_from_plain, labels_to_plain
+from otx_seg.labels import Labels, labels_called, labels_to_plain
 from otx_seg.runtime.masks import PLAIN_ARGMAX, PostProcessing
+from otx_seg.runtime.model_values import check_version, checked_labels, checked_post_processing, checked_size
+from otx_seg.runtime.plain_files import parse_json, read_json, shown
+from otx_seg.runtime.written_digest import BLANK, DIGEST, tell_without_digest
 
 SECTION = "model_info"
 LABEL_SCHEMA = "label_schema.json"
 """Name of the file with the labels beside an exported model."""
+_MOST_BYTES = 1 << 20  # of that file
 
 LABELS = "otx_labels"
 SOFT_THRESHOLD, BLUR_STRENGTH = "soft_threshold", "blur_strength"
@@ -32,7 +37,9 @@ _AS_IT_COMES = {
     "resize_type": {"", "standard"},
 }
 """What a model may tell of how its input is made: nothing but squashing an RGB image of values 0-255. In lower case."""
-_INPUT_SIZE = "otx_input_size"
+_INPUT_SIZE, _VERSION = "otx_input_size", "otx_version"
+_KNOWN_VERSION = 1
+"""Of what stands in these entries; files without one are of version 1."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,8 @@ class ModelInfo:
             "resize_type": "standard",
             "reverse_input_channels": "False",
             LABELS: json.dumps(labels_to_plain(self.labels), ensure_ascii=False),
+            _VERSION: str(_KNOWN_VERSION),
+            DIGEST: BLANK,
         }
         if self.template is not None:
             entries[_TEMPLATE] = json.dumps(self.template, ensure_ascii=False)
@@ -90,18 +99,29 @@ def read_model_info(
             wants another input than an RGB image as it is, or an entry is damaged.
     """
     _refuse_other_input(entry, path)
-    try:
+    if entry(LABELS) is not None and entry(DIGEST) is None:
+        tell_without_digest(path)
+    threshold, blur = entry(SOFT_THRESHOLD), entry(BLUR_STRENGTH)
+    with damage_told(path):
+        check_version(entry(_VERSION) or str(_KNOWN_VERSION), _KNOWN_VERSION)
         return ModelInfo(
             labels=_labels(entry, path, classes, given),
-            template=_plain(entry(_TEMPLATE)),
-            post_processing=PostProcessing(
-                float(entry(SOFT_THRESHOLD) or PLAIN_ARGMAX.soft_threshold),
-                int(entry(BLUR_STRENGTH) or PLAIN_ARGMAX.blur_strength),
+            template=_template(entry, path),
+            post_processing=checked_post_processing(
+                PLAIN_ARGMAX.soft_threshold if threshold is None else threshold,
+                PLAIN_ARGMAX.blur_strength if blur is None else blur,
             ),
             input_size=declared_input_size(entry, path),
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: its {SECTION} is damaged ({error}); export the model again") from error
+
+
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """Where a value of a model's entries is no good, say so with the file and what to do."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(f"{path}: its {SECTION} is damaged: {error}; export the model again") from error
 
 
 def _refuse_other_input(entry: Callable[[str], str | None], path: Path) -> None:
@@ -110,14 +130,14 @@ def _refuse_other_input(entry: Callable[[str], str | None], path: Path) -> None:
         if not set(value.lower().replace(",", " ").split() or [""]) <= plain:
             raise UsageError(
                 f"{path}: wants its input prepared otherwise than by resizing an RGB image ({SECTION}/{name} is "
-                f"{value!r}); make that a part of the model, and take the entry out, as the documentation of "
+                f"{shown(value)}); make that a part of the model, and take the entry out, as the documentation of "
                 "deployment shows under 'Models of other tools'"
             )
 
 
 def _labels(entry: Callable[[str], str | None], path: Path, classes: int, given: Labels | None) -> Labels:
     text = entry(LABELS)
-    carried = None if text is None else labels_from_plain(json.loads(text))
+    carried = None if text is None else checked_labels(_of_json(text, LABELS, path))
     if carried is not None:
         refuse_other_labels(carried, given, path)
     found = carried or given or _labels_beside(path) or _model_api_labels(entry(_MODEL_API_LABELS) or "", classes)
@@ -149,8 +169,8 @@ def _labels_beside(path: Path) -> Labels | None:
     if not schema.is_file():
         return None
     try:
-        return labels_from_plain(json.loads(schema.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return checked_labels(read_json(schema, "it should be a label schema", UsageError, _MOST_BYTES))
+    except ValueError as error:
         raise UsageError(f"{schema}: is no label schema of this toolkit ({error})") from error
 
 
@@ -171,11 +191,22 @@ def declared_input_size(entry: Callable[[str], str | None], path: Path) -> tuple
     text = entry(_INPUT_SIZE)
     if text is None:
         return None
-    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
-    if found is None:
-        raise UsageError(f"{path}: its {SECTION} is damaged ({_INPUT_SIZE} is {text!r}); export the model again")
-    return int(found[1]), int(found[2])
+    with damage_told(path):
+        found = re.fullmatch(r"([1-9][0-9]*)x([1-9][0-9]*)", text)
+        if found is None:
+            raise ValueError(f"{_INPUT_SIZE} is {shown(text)}, not HEIGHTxWIDTH")
+        return checked_size(found.groups())
 
 
-def _plain(text: str | None) -> dict[str, Any] | None:
-    return None if text is None else dict(json.loads(text))
+def _template(entry: Callable[[str], str | None], path: Path) -> dict[str, Any] | None:
+    text = entry(_TEMPLATE)
+    if text is None:
+        return None
+    found = _of_json(text, _TEMPLATE, path)
+    if not isinstance(found, dict):
+        raise ValueError(f"{_TEMPLATE} is {shown(found)}, not a template")
+    return found
+
+
+def _of_json(text: str, name: str, path: Path) -> Any:
+    return parse_json(text, f"{path}: its {SECTION} is damaged: {name}", "export the model again", UsageError)

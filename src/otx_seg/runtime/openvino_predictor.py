@@ -14,8 +14,9 @@ from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.runtime.activations import CLASS_ACTIVATION, FEATURE_MAP, FEATURE_VECTOR, Activations, check_features
 from otx_seg.runtime.graph_shape import Port, check_graph, check_probabilities, size_to_run_at
-from otx_seg.runtime.model_info import LABELS, SECTION, declared_input_size, read_model_info
+from otx_seg.runtime.model_info import SECTION, declared_input_size, read_model_info
 from otx_seg.runtime.openvino_core import openvino_core
+from otx_seg.runtime.written_digest import DIGEST, check_digest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,10 +34,10 @@ def read_ir(path: Path) -> Any:
     binary = path.with_suffix(".bin")
     if not binary.is_file():
         raise UsageError(f"{binary}: missing; an IR is two files, keep it beside {path.name}")
-    with path.open("rb") as file:
-        # OpenVINO tries any other file as a model of every framework it knows, and prints what each makes of it.
-        looks_like_ir = b"<net" in file.read(1000)
-    if not looks_like_ir:
+    xml = path.read_bytes()
+    check_digest(path, binary, content=xml)
+    # OpenVINO tries any other file as a model of every framework it knows, and prints what each makes of it.
+    if b"<net" not in xml[:1000]:
         raise UsageError(f"{path}: is no OpenVINO model")
     try:
         return openvino_core().read_model(path)
@@ -97,7 +98,7 @@ class OpenVinoPredictor:
         self.labels = info.labels
         self.template = info.template
         self.post_processing = info.post_processing
-        if entry(LABELS) is None:
+        if entry(DIGEST) is None:
             check_probabilities(self.probabilities, self.input_size, path)
 
     @functools.cached_property

@@ -178,5 +178,9 @@ def _is_decimal(value: int | str) -> bool:
 def shown(value: Any) -> str:
     """A value as a message shows it: as Python writes it, in one line, with its end left out where it is long."""
     # Of a text of megabytes only the beginning is written.
-    text = repr(value[: _LONGEST_SHOWN + 1] if isinstance(value, (str, bytes, list, tuple)) else value)
+    part = value[: _LONGEST_SHOWN + 1] if isinstance(value, (str, bytes, list, tuple)) else value
+    try:
+        text = " ".join(repr(part).split("\n"))
+    except ValueError:  # Python writes no number of more than some thousand digits
+        text = f"something with a number of thousands of digits ({type(value).__name__})"
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

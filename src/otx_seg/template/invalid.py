@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from otx_seg.catalogue import nearest
+from otx_seg.runtime.plain_files import shown
 from otx_seg.template.group import AUTO
 
 
@@ -14,9 +15,11 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """One line for the first problem: key, what is wrong, what is possible."""
     problem = error.errors()[0]
     location = [str(part) for part in problem["loc"]]
-    key = ".".join(location)
+    key = ".".join(part[:100] for part in location)
+    if not location:
+        return str(problem["msg"])
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {key!r}; {nearest(location[-1], _keys_beside(model, location))}"
+        return f"unknown key {shown(key)}; {nearest(location[-1], _keys_beside(model, location))}"
     if problem["type"] == "missing":
         return f"the key {key!r} is missing"
     field = _field(model, location)
@@ -25,7 +28,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     if field is not None and field.description and problem["type"].endswith("_type"):
         message += f": {field.description}"  # limits alone do not say what kind of value it is
     possible = f" (possible: {limits})" if limits else ""
-    return f"{key}: {problem['input']!r} is not usable: {message}{possible}"
+    return f"{key}: {shown(problem['input'])} is not usable: {message}{possible}"
 
 
 def _keys_beside(model: type[BaseModel], location: list[str]) -> list[str]:

@@ -12,13 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
+from otx_seg.runtime.plain_files import shown
 from otx_seg.template import pipelines
 from otx_seg.template.hyper_parameters import HyperParameters
+from otx_seg.template.idle_keys import refuse_idle_keys
 from otx_seg.template.invalid import explain
 from otx_seg.template.listing import find_template_file
 from otx_seg.template.losses import LOSSES, Losses
 from otx_seg.template.search_space import Range, check_search_space
 from otx_seg.template.yaml_files import read_yaml
+
+_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]+$"  # no control characters
 
 
 class _Section(BaseModel):
@@ -53,11 +57,11 @@ class Quantization(_Section):
 class Template(_Section):
     """A complete, validated description of how a model is made."""
 
-    name: str
-    id: str
+    name: str = Field(min_length=1, max_length=200, pattern=_ONE_LINE)
+    id: str = Field(min_length=1, max_length=200, pattern=_ONE_LINE)
     category: Literal["SPEED", "BALANCE", "ACCURACY", "OTHER"]
     default: bool = False
-    summary: str
+    summary: str = Field(max_length=2000)
     gigaflops: float
     parameter_count: int
     size_mb: float
@@ -181,7 +185,9 @@ def load(name: str | Path) -> Template:
         UsageError: unknown name; a file that is no template: unknown keys, wrong types, values out of range.
     """
     path = find_template_file(name)
-    return from_dict(read_yaml(path), str(path))
+    template = from_dict(read_yaml(path), str(path))
+    refuse_idle_keys(template.model, str(path))
+    return template
 
 
 def from_dict(content: dict[str, Any], where: str) -> Template:
@@ -190,6 +196,8 @@ def from_dict(content: dict[str, Any], where: str) -> Template:
     Raises:
         UsageError: as for `load`.
     """
+    if not isinstance(content, dict):
+        raise UsageError(f"{where}: a template is a mapping of keys to values, this is {shown(content)}")
     _refuse_numbers_as_text(content, where)
     try:
         # JSON mode: lists stand for tuples, but texts do not stand for numbers.
@@ -204,8 +212,8 @@ def _as_json(content: dict[str, Any], where: str) -> str:
     import json
 
     try:
-        return json.dumps(content)
-    except TypeError as error:
+        return json.dumps(content, allow_nan=False)
+    except (TypeError, ValueError) as error:
         raise UsageError(f"{where}: holds a value that is neither text, number, list nor mapping ({error})") from error
 
 
@@ -224,4 +232,4 @@ def _refuse_numbers_as_text(value: Any, where: str, key: str = "") -> None:
         mantissa, exponent = re.split("[eE]", value)
         sign = exponent if exponent[0] in "+-" else f"+{exponent}"
         fixed = f"{mantissa if '.' in mantissa else mantissa + '.0'}e{sign}"
-        raise UsageError(f"{where}: {key}: YAML reads {value} as text; write {fixed}")
+        raise UsageError(f"{where}: {key}: YAML reads {value[:60]} as text; write {fixed[:60]}")

@@ -9,7 +9,7 @@ from otx_seg.errors import UsageError
 from otx_seg.processes import processes_here, world_size
 from otx_seg.template import Template, from_dict
 from otx_seg.workspace.run_folder import RunFolder
-from otx_seg.workspace.weights import read_tensors
+from otx_seg.workspace.tensor_file import read_tensors
 
 TRAIN, OPTIMIZE = "train", "optimize"
 """The verbs whose runs leave checkpoints."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.runtime.whole_file import write_atomic
+from otx_seg.runtime.written_digest import add_zip_digest
 
 __all__ = ["write_atomic", "write_json", "write_tensors", "write_text"]
 
@@ -23,9 +24,10 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_tensors(path: Path, value: Any) -> None:
-    """`write_atomic` for tensors and plain values, in torch's file format."""
+    """`write_atomic` for tensors and plain values, in torch's file format, with its digest at the end."""
     import torch
 
     buffer = io.BytesIO()
     torch.save(value, buffer)
+    add_zip_digest(buffer)
     write_atomic(path, buffer.getvalue())

@@ -6,25 +6,27 @@ run code when loaded is refused, without a way around it.
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from otx_seg.errors import UsageError
-from otx_seg.labels import Labels, background_index, default_colors, labels_from_plain, labels_to_plain
+from otx_seg.labels import Labels, background_index, default_colors, labels_to_plain
+from otx_seg.runtime.model_values import check_version, checked_labels, checked_size
+from otx_seg.runtime.plain_files import shown
+from otx_seg.runtime.written_digest import tell_without_digest
 from otx_seg.template import Template, from_dict
 from otx_seg.workspace.atomic import write_tensors
 from otx_seg.workspace.command_line import otx_command
-from otx_seg.workspace.model_file import check_model_file
+from otx_seg.workspace.tensor_file import open_tensors
 
 VERSION = 1
 
-_BACKBONE = "backbone."
+_BACKBONE, _CLASSIFIER = "backbone.", "decode_head.conv_seg.weight"
+_DIGEST = "digest"
+_REMEDY = "take the file as `otx train` wrote it, or train again"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class WeightsFile:
         template: the template it was trained with, or None for a file written by OTX 1.x, which keeps none.
         input_size: (height, width) in pixels of the network's input.
         origin: how training began ("random initialisation", or which weights it started from).
+        has_digest: whether the file is known to be as it was written.
     """
 
     state_dict: dict[str, Tensor]
@@ -43,6 +46,7 @@ class WeightsFile:
     template: Template | None
     input_size: tuple[int, int]
     origin: str
+    has_digest: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,35 +92,9 @@ def _write(path: Path, state_dict: dict[str, Tensor], labels: Labels | None, tem
         "input_size": list(template.input_size),
         "origin": origin,
         "version": VERSION,
+        _DIGEST: "SHA-256, the comment of this zip",
     }
     write_tensors(path, content)
-
-
-def read_tensors(path: Path) -> Any:
-    """The content of a file of tensors and plain values.
-
-    Raises:
-        UsageError: missing, no such file format, damaged, or it would run code when loaded.
-    """
-    if path.is_dir():
-        check_model_file(path, (".pth",))
-    if not path.is_file():
-        raise UsageError(f"{path}: there is no such weights file")
-    if path.suffix.lower() in (".xml", ".bin", ".onnx"):
-        raise UsageError(f"{path}: is part of an exported model; give the .pth that `otx train` wrote")
-    with path.open("rb") as file:
-        begins_as_pickle = file.read(1) == b"\x80"
-    if not begins_as_pickle and not zipfile.is_zipfile(path):
-        raise UsageError(f"{path}: is not a checkpoint, or is damaged")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UsageError(
-            f"{path}: refused: it holds objects other than tensors and plain values, and loading those could run "
-            "code. If you trust the file, save its tensors alone with torch.save and try again."
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
-        raise UsageError(f"{path}: is not a checkpoint, or is damaged") from error
 
 
 def read_weights(path: Path) -> WeightsFile:
@@ -140,44 +118,82 @@ def read_start(path: Path) -> WeightsFile | BackboneFile:
     Raises:
         UsageError: the file is no such checkpoint; the message says why.
     """
-    content = read_tensors(path)
-    return _backbone(content, path) if _is_backbone(content) else _whole(content, path)
+    content, has_digest = open_tensors(path)
+    found = _backbone(content, path) if _is_backbone(content) else _whole(content, path, has_digest)
+    if not has_digest and _DIGEST in content:
+        raise UsageError(
+            f"{path}: was changed after it was written: its digest is gone; take the file as it was, or, if it was "
+            f"changed on purpose, save it without its entry {_DIGEST!r}"
+        )
+    if not has_digest and "version" in content:
+        tell_without_digest(path)
+    return found
 
 
 def _backbone(content: Any, path: Path) -> BackboneFile:
     try:
-        tensors = {key.removeprefix(_BACKBONE): value for key, value in content["model"]["state_dict"].items()}
+        check_version(content["version"], VERSION)
+        tensors = {key.removeprefix(_BACKBONE): value for key, value in _state_dict(content).items()}
         return BackboneFile(tensors, from_dict(content["template"], str(path)))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path}: is not a whole checkpoint ({error})") from error
+    except KeyError as error:
+        raise UsageError(f"{path}: is not a whole checkpoint: it has no {error}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}; {_REMEDY}") from error
 
 
-def _whole(content: Any, path: Path) -> WeightsFile:
+def _whole(content: Any, path: Path, has_digest: bool) -> WeightsFile:
     try:
-        state_dict = content["model"]["state_dict"]
-        classes = state_dict["decode_head.conv_seg.weight"].shape[0]
+        state_dict = _state_dict(content)
+        classifier = state_dict.get(_CLASSIFIER)
+        if classifier is None or classifier.ndim == 0:
+            raise UsageError(f"{path}: is a checkpoint, but not one of a segmentation model: it has no {_CLASSIFIER}")
         if "version" not in content:
-            return _from_otx_1(content, state_dict, classes)
-        labels = labels_from_plain(content["labels"])
+            return _from_otx_1(content, state_dict)
+        check_version(content["version"], VERSION)
+        labels = checked_labels(content["labels"])
         template = from_dict(content["template"], str(path))
-        height, width = content["input_size"]
-        origin = str(content["origin"])
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise UsageError(f"{path}: is a checkpoint, but not one of a segmentation model ({error})") from error
-    if classes != len(labels):
-        raise UsageError(f"{path}: has {classes} outputs but names {len(labels)} labels")
-    return WeightsFile(state_dict, labels, template, (height, width), origin)
+        size, origin = checked_size(content["input_size"]), content["origin"]
+        if size != template.input_size:
+            raise ValueError(f"input_size is {size}, but {template.input_size} in its template")
+        if not isinstance(origin, str):
+            raise ValueError(f"origin is {shown(origin)}, no text")
+    except KeyError as error:
+        raise UsageError(f"{path}: is a checkpoint, but not one of a segmentation model: it has no {error}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}; {_REMEDY}") from error
+    if len(classifier) != len(labels):
+        raise UsageError(f"{path}: has {len(classifier)} outputs but names {len(labels)} labels")
+    return WeightsFile(state_dict, labels, template, size, origin, has_digest)
+
+
+def _state_dict(content: Any) -> dict[str, Tensor]:
+    """The tensors of a network by name.
+
+    Raises:
+        KeyError, ValueError: there are none.
+    """
+    model = content["model"] if isinstance(content, dict) else None
+    found = model["state_dict"] if isinstance(model, dict) else None
+    if not isinstance(found, dict):
+        raise ValueError("is a checkpoint, but not one of a segmentation model: it holds no network")
+    odd = next((key for key, value in found.items() if not (isinstance(key, str) and isinstance(value, Tensor))), None)
+    if odd is not None:
+        raise ValueError(f"model.state_dict holds {shown(odd)}: {shown(found[odd])}, no named tensor")
+    return found
 
 
 def _is_backbone(content: Any) -> bool:
     return isinstance(content, dict) and "version" in content and content.get("labels", ()) is None
 
 
-def _from_otx_1(content: dict[str, Any], state_dict: dict[str, Tensor], classes: int) -> WeightsFile:
+def _from_otx_1(content: dict[str, Any], state_dict: dict[str, Tensor]) -> WeightsFile:
     """OTX 1.x names its labels without the background, which is always output 0."""
-    names = tuple(content["labels"])
-    if classes == len(names) + 1:
+    named, classes = content["labels"], len(state_dict[_CLASSIFIER])
+    names = tuple(named) if isinstance(named, (list, tuple, dict)) else ()
+    if all(isinstance(name, str) for name in names) and classes == len(names) + 1:
         names = ("background", *names)
-    size = content.get("input_size") or (544, 544)
-    labels = Labels(names, default_colors(len(names)), background_index(names))
-    return WeightsFile(state_dict, labels, None, (int(size[0]), int(size[1])), "a checkpoint of OTX 1.x")
+    if classes != len(names):
+        raise ValueError(f"has {classes} outputs, but labels are {shown(named)}")
+    plain = {"names": names, "colors": default_colors(len(names)), "background": background_index(names)}
+    size = checked_size(content.get("input_size") or (544, 544))
+    return WeightsFile(state_dict, checked_labels(plain), None, size, "a checkpoint of OTX 1.x", has_digest=False)

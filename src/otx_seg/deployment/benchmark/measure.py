@@ -16,7 +16,8 @@ from otx_seg.deployment.benchmark.worker_process import WorkerProcess
 from otx_seg.deployment.files import size_of
 from otx_seg.errors import UsageError
 from otx_seg.inference.evaluate import matched
-from otx_seg.labels import Labels, labels_from_plain
+from otx_seg.labels import Labels
+from otx_seg.runtime.model_values import checked_labels
 
 _ROUNDS = 10
 _WARM_UP = 1 / 3  # of a turn's measured time, before it: caches, threads and clock are the last model's until then
@@ -122,9 +123,9 @@ def measure(
             _tell(progress, "loading", number, len(variants))
             workers.append(stack.enter_context(WorkerProcess(variant, threads, stderr)))
             loaded.append(workers[-1].load())
-        _check_labels(variants, [labels_from_plain(found["labels"]) for found in loaded])
+        _check_labels(variants, [checked_labels(found["labels"]) for found in loaded])
         if data_root is not None:
-            matched(labels_from_plain(loaded[0]["labels"]), open_test(data_root, how=how))
+            matched(checked_labels(loaded[0]["labels"]), open_test(data_root, how=how))
         # 2. latency
         times = _in_turns(workers, _ROUNDS, "latency", timing, progress)
         memory = [worker.ask("peak_memory") for worker in workers]

@@ -24,7 +24,7 @@ from otx_seg.training.watcher import Watcher
 from otx_seg.verbs.training.start import make_deterministic, new_network, start_training
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.run_folder import RunFolder
-from otx_seg.workspace.weights import read_tensors
+from otx_seg.workspace.tensor_file import read_tensors
 
 
 @dataclass(frozen=True)
