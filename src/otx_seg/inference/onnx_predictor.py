@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _FAULTS = (
     RuntimeError,
+    UnicodeDecodeError,
     faults.Fail,
     faults.InvalidArgument,
     faults.InvalidGraph,
@@ -57,10 +58,10 @@ class OnnxPredictor:
         check_digest(path)
         try:
             self._session = self._opened(path)
+            metadata = self._session.get_modelmeta().custom_metadata_map
         except _FAULTS as error:
             reason = first_line(error).split(" : ")[-1]
             raise UsageError(f"{path}: is no ONNX model, or is damaged (ONNX Runtime: {reason})") from error
-        metadata = self._session.get_modelmeta().custom_metadata_map
 
         def entry(name: str) -> str | None:
             found: str | None = metadata.get(f"{SECTION} {name}")

@@ -105,7 +105,10 @@ def post_processing_of(template: Template) -> PostProcessing:
 
 
 def _network(weights: WeightsFile, template: Template, path: Path) -> SegmentationNetwork:
-    bare = build_model(template, len(weights.labels))
+    try:
+        bare = build_model(template, len(weights.labels))
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
     try:
         restore_quantized(bare, weights.state_dict)
         bare.load_state_dict(weights.state_dict)

@@ -23,7 +23,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     if problem["type"] == "missing":
         return f"the key {key!r} is missing"
     field = _field(model, location)
-    message = problem["msg"].removeprefix("Value error, ")
+    message = problem["msg"].removeprefix("Value error, ")[:300]
     limits = describe_range(field) if field is not None else ""
     if field is not None and field.description and problem["type"].endswith("_type"):
         message += f": {field.description}"  # limits alone do not say what kind of value it is

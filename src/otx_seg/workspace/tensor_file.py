@@ -20,7 +20,7 @@ from otx_seg.runtime.plain_files import DEEPEST, shown
 from otx_seg.runtime.written_digest import check_zip_digest
 from otx_seg.workspace.model_file import check_model_file
 
-_MOST_VALUES = 1_000_000
+_MOST_VALUES = 300_000
 _SHARED = 8
 """How often tensors may use the same memory, on average."""
 
