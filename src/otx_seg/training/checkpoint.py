@@ -7,7 +7,9 @@ from typing import Any
 
 from otx_seg.errors import UsageError
 from otx_seg.processes import processes_here, world_size
+from otx_seg.runtime.plain_files import shown
 from otx_seg.template import Template, from_dict
+from otx_seg.training.checked_state import check_state
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.tensor_file import read_tensors
 
@@ -57,13 +59,27 @@ def read_checkpoint(path: Path, command: str = TRAIN) -> dict[str, Any]:
         UsageError: it is no checkpoint of a training, or of another verb's.
     """
     state = read_tensors(path)
-    if not isinstance(state, dict) or not {"position", "algorithm", "optimizer", "template"} <= state.keys():
+    if not isinstance(state, dict) or not {"position", "algorithm"} & state.keys():
         hint = " (weights are continued with --load-weights)" if isinstance(state, dict) and "model" in state else ""
         raise UsageError(f"{path}: is not the checkpoint of a training{hint}")
     made_by = state.get("command", TRAIN)
     if made_by != command:
+        if made_by not in (TRAIN, OPTIMIZE):
+            raise unusable(path, f"command is {shown(made_by)}")
         raise UsageError(f"{path}: is the checkpoint of a run of otx {made_by}; go on with otx {made_by} --resume-from")
+    try:
+        check_state(state)
+    except ValueError as error:
+        raise unusable(path, str(error)) from error
     return state
+
+
+def unusable(path: Path, reason: str) -> UsageError:
+    """What to say of a checkpoint that is damaged, or of another training."""
+    return UsageError(
+        f"{path}: cannot be gone on from: {reason}; start a new run with --load-weights and the models/weights.pth of "
+        "this one"
+    )
 
 
 def template_of(state: dict[str, Any], path: Path) -> Template:

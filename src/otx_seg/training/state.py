@@ -15,6 +15,9 @@ from otx_seg.workspace.run_folder import RunFolder
 if TYPE_CHECKING:
     from otx_seg.training.loop import Training
 
+VERSION = 1
+"""Of what `collect_state` returns."""
+
 
 @dataclass
 class Position:
@@ -57,6 +60,7 @@ def collect_state(training: Training) -> dict[str, Any]:
         "origin": training.origin,
         "command": training.command,
         "processes": training.accelerator.num_processes,
+        "version": VERSION,
     }
 
 
@@ -66,7 +70,11 @@ def write_state(training: Training, run: RunFolder) -> None:
 
 
 def restore_state(training: Training, state: dict[str, Any]) -> None:
-    """Put back what `collect_state` returned, into a training of the same template."""
+    """Put back what `collect_state` returned, into a training of the same template.
+
+    Raises:
+        KeyError, RuntimeError, ValueError, TypeError, AttributeError: it is that of another one.
+    """
     for name, part in _parts(training).items():
         part.load_state_dict(state[name])
     training.position = Position(**state["position"])
