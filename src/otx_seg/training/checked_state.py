@@ -16,16 +16,7 @@ from otx_seg.training.state import VERSION, Position
 if TYPE_CHECKING:
     from otx_seg.training.loop import Training
 
-_NEEDED = (
-    "algorithm",
-    "optimizer",
-    "learning_rate",
-    "early_stopping",
-    "position",
-    "best_confusion",
-    "random",
-    "origin",
-)
+_MAPPINGS = ("algorithm", "optimizer", "template", "learning_rate", "early_stopping", "position", "random")
 _MANY, _LONG_S, _WORD = 10**12, 1e9, 2**32 - 1
 _WHOLE = {
     **dict.fromkeys(("epoch", "batch", "step", "validated_epoch", "best_epoch"), (0, _MANY)),
@@ -34,6 +25,8 @@ _WHOLE = {
     "stalled": (0, _MANY),
     "best_step": (0, _MANY),
 }
+"""Whole numbers, by name: the smallest and the largest."""
+
 _NUMBERS: dict[str, tuple[float, float]] = {
     "elapsed_s": (0, _LONG_S),
     "validation_s": (0, _LONG_S),
@@ -41,7 +34,7 @@ _NUMBERS: dict[str, tuple[float, float]] = {
     "plateau_scale": (0, 1),
     "goal": (-1, 1),
 }
-"""Of numbers that may be anything from the one to the other, by name."""
+"""The same of other numbers."""
 
 _SMALLER = "_var"
 """Ends the names of what Adafactor keeps, of a shape of its own, for each parameter."""
