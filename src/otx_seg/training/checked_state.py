@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from otx_seg.errors import UsageError
+from otx_seg.runtime.graph_shape import first_line
 from otx_seg.runtime.model_values import check_version
 from otx_seg.runtime.plain_files import number, shown, whole_number
-from otx_seg.training.state import VERSION, Position
+from otx_seg.training.state import VERSION, Position, restore_state
 
 if TYPE_CHECKING:
     from otx_seg.training.loop import Training
@@ -38,6 +41,14 @@ _NUMBERS: dict[str, tuple[float, float]] = {
 
 _SMALLER = "_var"
 """Ends the names of what Adafactor keeps, of a shape of its own, for each parameter."""
+
+
+def unusable(path: Path, reason: str) -> UsageError:
+    """What to say of a checkpoint that is damaged, or of another training."""
+    return UsageError(
+        f"{path}: cannot be gone on from: {reason}; start a new run with --load-weights and the models/weights.pth of "
+        "this one"
+    )
 
 
 def check_state(state: dict[str, Any]) -> None:
@@ -118,19 +129,28 @@ def _check_words(values: Any, length: int, what: str) -> None:
         whole_number(value, 0, _WORD, what)
 
 
-def check_fit(training: Training, state: dict[str, Any]) -> None:
-    """
-    Args:
-        state: that `check_state` lets through.
+def go_on_from(training: Training, state: dict[str, Any]) -> None:
+    """Put a state that `check_state` lets through into a training that has made no step yet.
 
     Raises:
-        ValueError: it is that of another training than this one.
+        UsageError: it is that of another training.
     """
+    try:
+        _check_fit(training, state)
+        restore_state(training, state)
+    except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        raise unusable(training.run.checkpoint, first_line(error)) from error
+
+
+def _check_fit(training: Training, state: dict[str, Any]) -> None:
     at = state["position"]
     if at["epoch"] > training.parameters.num_iters:
         raise ValueError(f"position.epoch is {at['epoch']}, but the run has {training.parameters.num_iters} epochs")
     if at["batch_size"] > training.parameters.batch_size:
         raise ValueError(f"position.batch_size is {at['batch_size']}, above {training.parameters.batch_size}")
+    images = len(training.loader) * training.parameters.batch_size
+    if at["batch"] > math.ceil(images / at["batch_size"]):
+        raise ValueError(f"position.batch is {at['batch']}, beyond the end of an epoch")
     confusion, classes = state["best_confusion"], len(training.data.train.labels)
     if confusion is not None and not (
         isinstance(confusion, Tensor)

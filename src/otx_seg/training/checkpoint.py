@@ -9,7 +9,7 @@ from otx_seg.errors import UsageError
 from otx_seg.processes import processes_here, world_size
 from otx_seg.runtime.plain_files import shown
 from otx_seg.template import Template, from_dict
-from otx_seg.training.checked_state import check_state
+from otx_seg.training.checked_state import check_state, unusable
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.tensor_file import read_tensors
 
@@ -72,14 +72,6 @@ def read_checkpoint(path: Path, command: str = TRAIN) -> dict[str, Any]:
     except ValueError as error:
         raise unusable(path, str(error)) from error
     return state
-
-
-def unusable(path: Path, reason: str) -> UsageError:
-    """What to say of a checkpoint that is damaged, or of another training."""
-    return UsageError(
-        f"{path}: cannot be gone on from: {reason}; start a new run with --load-weights and the models/weights.pth of "
-        "this one"
-    )
 
 
 def template_of(state: dict[str, Any], path: Path) -> Template:

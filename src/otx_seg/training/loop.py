@@ -16,10 +16,9 @@ from otx_seg.datasets.memory_cache import Cache
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage
 from otx_seg.processes import processes_here
-from otx_seg.runtime.graph_shape import first_line
 from otx_seg.template import Template
-from otx_seg.training.checked_state import check_fit
-from otx_seg.training.checkpoint import TRAIN, unusable
+from otx_seg.training.checked_state import go_on_from
+from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.devices import choose_workers, largest, leave_together, place, start_accelerator
 from otx_seg.training.journal import Journal
 from otx_seg.training.loss_guard import LossGuard
@@ -28,7 +27,7 @@ from otx_seg.training.reporter import Reporter
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.selection import Selection
 from otx_seg.training.smaller_batch import halve_batch
-from otx_seg.training.state import Position, restore_state, write_state
+from otx_seg.training.state import Position, write_state
 from otx_seg.training.stopping import EarlyStopping, InterruptedRunError, Stopping, StopRequest
 from otx_seg.training.views import open_training_cache, open_views
 from otx_seg.training.watcher import StepReport, TrainResult, ValidationReport, Watcher
@@ -288,24 +287,14 @@ class Training:
         self._saved = time.monotonic()
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint of an earlier process.
-
-        Raises:
-            UsageError: it is that of another training.
-        """
-        try:
-            check_fit(self, state)
-            restore_state(self, state)
-        except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-            raise unusable(self.run.checkpoint, first_line(error)) from error
+        """Go on from a checkpoint of an earlier process. Raises UsageError: it is that of another training."""
+        go_on_from(self, state)
         if self.selection.is_lost():
             if self.position.best_score >= 0 and not self.position.ended:
                 logger.warning("%s is gone: the best network from now on is kept instead", self.run.weights)
             self.position.best_score, self.selection.best_confusion = -1.0, None  # the next one is the best there is
         if self.position.batch_size != self.parameters.batch_size:
             self.loader = self.open_loader()
-        if self.position.batch > len(self.loader):
-            raise unusable(self.run.checkpoint, f"position.batch is {self.position.batch}, beyond an epoch")
         self.reporter.rewind(self.position)
         self._started = time.monotonic()
         self._save_checkpoint()  # the run may go on in another folder than it began in
