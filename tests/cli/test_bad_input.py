@@ -206,9 +206,13 @@ def test_bare_images(otx: Any, train: Any, data: Path, tmp_path: Path) -> None:
     assert "--train-data-roots LABELLED" in outcome.out
     assert not (bare / "detcon_mask").exists()
     # with validation data, or with unlabelled images beside them, the masks are missing
-    refused(train(roots=bare), 3, "no folder images")
+    refused(train(roots=bare), 3, "and no masks; put masks of the same names")
     refused(train("--train-type", "SelfSupervised"), 2, "leave out --val-data-roots")
-    refused(otx("train", "--train-data-roots", bare, "--unlabeled-data-roots", bare, *PARAMS), 3, "no folder images")
+    refused(
+        otx("train", "--train-data-roots", bare, "--unlabeled-data-roots", bare, *PARAMS),
+        3,
+        "and no masks; put masks of the same names",
+    )
     single = tmp_path / "single"
     single.mkdir()
     shutil.copy(min(bare.iterdir()), single)

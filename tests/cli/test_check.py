@@ -195,7 +195,7 @@ def test_wrong_usage(otx: Any, data: Path, tmp_path: Path) -> None:
     assert (outcome.code, "named twice" in outcome.message) == (2, True)
     (tmp_path / "empty").mkdir()
     outcome = otx("check", "--data-roots", tmp_path / "empty")
-    assert (outcome.code, "no folder images" in outcome.message) == (3, True)
+    assert (outcome.code, "there are no files in it" in outcome.message) == (3, True)
 
 
 def test_odd_names(otx: Any, sound: Path, tmp_path: Path) -> None:

@@ -149,14 +149,14 @@ def test_images_and_masks_without_partner_are_listed(tmp_path):
 def test_no_pair_at_all(tmp_path):
     root = touch(tmp_path, *(f"images/{i}.png" for i in range(7)), "masks/x.png")
     with pytest.raises(
-        DataError, match=r"no image has a mask of the same name; image without mask: 0\.png.* and 3 more"
+        DataError, match=r"no image has a mask of the same name; images are called like 0\.png, masks like x\.png"
     ):
         open_folder(root)
 
 
 def test_no_images(tmp_path):
     touch(tmp_path, "images/readme.txt", "masks/a.png")
-    with pytest.raises(DataError, match=r"images: no images \(looked for .*\.jpg"):
+    with pytest.raises(DataError, match=r"images: no images; it has 1 .txt file"):
         open_folder(tmp_path)
 
 
@@ -174,12 +174,12 @@ def test_missing_folder(tmp_path):
     with pytest.raises(DataError, match="nowhere: no such folder"):
         open_folder(tmp_path / "nowhere")
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="file: not a folder"):
+    with pytest.raises(DataError, match="file: a file, not a folder"):
         open_folder(tmp_path / "file")
 
 
 def test_an_empty_folder(tmp_path):
-    with pytest.raises(DataError, match="no folder images here or in a subset folder; expected are images/, masks/"):
+    with pytest.raises(DataError, match="there are no files in it; put images/ with images and masks/ with a mask"):
         open_folder(tmp_path)
 
 

@@ -24,6 +24,7 @@ from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta, read_ign
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.datasets.stored_masks import ARRAY_SUFFIX
 from otx_seg.datasets.unread_files import no_images, unread_files
+from otx_seg.datasets.what_lies_there import no_pairs, unknown_layout
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_files import entries_of, image_names, is_image_name
 from otx_seg.words import count
@@ -66,7 +67,7 @@ def find_subsets(root: Path) -> dict[str, Folders]:
     """
     found = subsets_in(root)
     if not found:
-        raise DataError(_unknown_layout(root))
+        raise DataError(f"{root}: {unknown_layout(root)}")
     return found
 
 
@@ -158,15 +159,6 @@ def listed_folders(root: Path) -> list[Path]:
         raise DataError(f"{root}: cannot be read ({error.strerror})") from error
 
 
-def _unknown_layout(root: Path) -> str:
-    return (
-        f"{root}: no folder {_IMAGES} here or in a subset folder; expected are {_IMAGES}/, {_MASKS}/ and "
-        f"{META_FILE}, or train/, val/, test/ with {_IMAGES}/ and {_MASKS}/ in each, or a format that `otx convert "
-        "--help` lists. Images without masks can teach a backbone: `otx train --train-type Selfsupervised`, without "
-        "--val-data-roots"
-    )
-
-
 def open_subset(root: Path, folders: Folders) -> Subset:
     """One subset, its files indexed and paired.
 
@@ -234,7 +226,7 @@ def paired(
     samples = [Sample(images[key], masks[key], *folders) for key in images.keys() & masks.keys()]
     if not samples:
         place = images_folder if images_folder == masks_folder else images_folder.parent
-        raise DataError(f"{place}: no image has a mask of the same name; {first_of(unmatched)}")
+        raise DataError(f"{place}: {no_pairs(images, masks, images_folder, masks_folder)}")
     return tuple(sorted(samples, key=lambda sample: sample.name)), tuple(unmatched)
 
 

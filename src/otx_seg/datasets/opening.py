@@ -11,7 +11,7 @@ from pathlib import Path
 
 from otx_seg import catalogue
 from otx_seg.datasets.data_format import DataFormat, Subsets
-from otx_seg.datasets.folder import SUBSETS, listed_folders, subset_name
+from otx_seg.datasets.folder import SUBSETS, layouts_in, listed_folders, subset_name
 from otx_seg.datasets.pages import with_pages
 from otx_seg.datasets.samples import Subset
 from otx_seg.errors import DataError, UsageError
@@ -105,7 +105,7 @@ def format_of(root: Path, data_format: str | None = None, annotations: Path | No
         DataError: the folder or the file of annotations is missing, or the folder looks like several formats.
     """
     if not root.is_dir():
-        raise DataError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
+        raise DataError(f"{root}: {_no_folder(root)}")
     if annotations is not None and not annotations.is_file():
         raise DataError(f"{annotations}: no such file of annotations")
     return check_format_name(data_format) if data_format is not None else _seen(root, annotations, silent)
@@ -149,9 +149,33 @@ def _seen(root: Path, annotations: Path | None, silent: bool) -> str:
     if not found and inside:
         folder, seen = next(iter(inside.items()))
         raise DataError(f"{root}: is no data set itself, but {folder} in it looks like {seen[0]}: name {root / folder}")
+    if not found and not inside and not layouts_in(root):
+        _refuse_deeper(root)
     if found and found != [ORDINARY] and not silent:
         logger.info("%s: read as %s; --data-format names another format", root, known_formats()[found[0]].title)
     return found[0] if found else ORDINARY
+
+
+def _no_folder(root: Path) -> str:
+    if not root.exists():
+        return "no such folder"
+    if root.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"):
+        return "an archive, not a folder; unpack it, and name the folder that it gives"
+    return f"a file, not a folder; name the folder of the data, {root.parent}, say"
+
+
+def _refuse_deeper(root: Path) -> None:
+    """Raise DataError naming a data set that lies two or three folders below, if there is one."""
+    level = listed_folders(root)[:_FOLDERS_LOOKED_INTO]
+    for _ in range(2):
+        level = [below for folder in level for below in listed_folders(folder)][:_FOLDERS_LOOKED_INTO]
+        for folder in level:
+            seen = looks_like(folder)
+            if seen:
+                raise DataError(
+                    f"{root}: is no data set itself, but {folder.relative_to(root)} in it looks like {seen[0]}: name "
+                    f"{folder}"
+                )
 
 
 def _is_passed_over(root: Path, folder: str, found: list[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,8 @@ from otx_seg.datasets.scan import ScanReport, scan, sound_samples
 from otx_seg.datasets.stratification import choose_validation
 from otx_seg.datasets.unlabelled import ImageSet
 from otx_seg.errors import DataError
+
+_LISTED = 10  # subsets named in a message
 
 DEFAULT_SEED = 42
 """Seed of everything random where none is given; one for all commands, so that they split data alike."""
@@ -200,8 +203,11 @@ def choose_subset(root: Path, names: Collection[str], wanted: tuple[str, ...], p
     for name in (*wanted, *(names if len(names) == 1 else ())):
         if name in names:
             return name
-    known = ", ".join(names)
-    raise DataError(f"{root}: which subset to {purpose}? Found {known}, expected {' or '.join(wanted)}; give its path")
+    known = ", ".join(islice(names, _LISTED)) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+    raise DataError(
+        f"{root}: which subset to {purpose}? Found {known}, expected {' or '.join(wanted)}; give the path of one, or "
+        f"rename its folder to {wanted[0]}"
+    )
 
 
 def _same_files(one: Subset, other: Subset) -> bool:

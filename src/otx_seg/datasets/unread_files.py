@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from otx_seg.datasets.samples import LeftOut
-from otx_seg.runtime.image_files import sorted_suffixes, unread_in, unread_names
+from otx_seg.datasets.what_lies_there import what_else
+from otx_seg.runtime.image_files import unread_in, unread_names
 
 
 def no_images(folder: Path, named: str = "") -> str:
     """What to say of a folder without images (`named`: like what), or with those of formats that are not read alone."""
-    return f"{folder}: {unread_in(folder) or f'no images{named} (looked for {sorted_suffixes()})'}"
+    return f"{folder}: {unread_in(folder) or f'no images{named}; {what_else(folder)}'}"
 
 
 def unread_files(*folders: Path) -> tuple[LeftOut, ...]:

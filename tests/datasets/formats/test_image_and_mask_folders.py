@@ -254,7 +254,9 @@ def test_one_value_alone(tmp_path):
 def test_nothing_fits(tmp_path):
     put(tmp_path / "images/a.jpg", np.zeros((1, 1, 3), np.uint8))
     put(tmp_path / "masks/b.png", np.zeros((1, 1), np.uint8))
-    with pytest.raises(DataError, match=r"no image has a mask of the same name; image without mask: a\.jpg"):
+    with pytest.raises(
+        DataError, match=r"no image has a mask of the same name; images are called like a\.jpg, masks like b\.png"
+    ):
         open_folder(tmp_path)
 
 
