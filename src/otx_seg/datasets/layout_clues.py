@@ -13,9 +13,9 @@ _LOOKED_AT = 1000  # entries of a folder, until one is found that is a folder
 _HEAD = 1 << 14  # bytes
 
 
-def files_with(folder: Path, suffix: str) -> list[Path]:
-    """The files in a folder whose names end in `suffix`, in any case, sorted."""
-    return [folder / name for name in sorted(name for name in _names(folder) if name.lower().endswith(suffix))]
+def files_with(folder: Path, suffix: str, most: int | None = None) -> list[Path]:
+    """The files in a folder whose names end in `suffix`, in any case, sorted; the first `most` of them, or all."""
+    return [folder / name for name in sorted(name for name in _names(folder) if name.lower().endswith(suffix))[:most]]
 
 
 def holds_images_below(folder: Path) -> bool:

@@ -104,6 +104,8 @@ def is_deeper(value: Any, levels: int) -> bool:
     """
     reached = [value] if type(value) in _CONTAINERS else []
     for _ in range(levels):
+        if not reached:
+            return False
         # Most containers hold nothing but numbers: that is told without a look at each from Python.
         holding = [items for items in map(_items, reached) if not _CONTAINERS.isdisjoint(map(type, items))]
         reached = [item for items in holding for item in items if type(item) in _CONTAINERS]

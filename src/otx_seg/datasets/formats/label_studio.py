@@ -72,7 +72,7 @@ class LabelStudio:
 def _files(root: Path) -> list[str]:
     """Paths below the root."""
     folders = (root, *(folder for folder in listed_folders(root) if subset_name(folder.name) in SUBSETS))
-    every = (path for folder in folders for path in files_with(folder, ".json")[:_FILES])
+    every = (path for folder in folders for path in files_with(folder, ".json", _FILES))
     return [path.relative_to(root).as_posix() for path in every if _is_export(path)]
 
 

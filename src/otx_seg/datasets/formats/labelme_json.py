@@ -61,7 +61,7 @@ class LabelmeJson:
             if subset_name(folder.name) in SUBSETS
             for below in listed_folders(folder)[:_FOLDERS]
         ]
-        return any(_SHAPES.search(head(path)) for folder in folders for path in files_with(folder, ".json")[:_FILES])
+        return any(_SHAPES.search(head(path)) for folder in folders for path in files_with(folder, ".json", _FILES))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
         """See `DataFormat`."""
@@ -116,7 +116,7 @@ def _image(root: Path, file: str, name: str) -> str | None:
     """The image below the root: where the file says, else beside the file or in ``images/``, else called like it."""
     beside = os.path.dirname(file)  # noqa: PTH120  (of a path below the root, with /)
     exact = os.path.normpath(f"{beside}/{name}".replace("\\", "/")).lstrip("/")
-    if not exact.startswith("../") and "\0" not in exact and os.path.isfile(root / exact):  # noqa: PTH113
+    if not exact.startswith("../") and "\0" not in exact and os.path.isfile(f"{root}/{exact}"):  # noqa: PTH113
         return exact
     return find_image(root, beside, name)
 

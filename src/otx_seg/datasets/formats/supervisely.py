@@ -46,7 +46,7 @@ class Supervisely:
 
     def detects(self, root: Path) -> bool:
         """See `DataFormat`."""
-        return any(files_with(folder / _OBJECTS, ".json") for folder in _data_sets(root))
+        return any(files_with(folder / _OBJECTS, ".json", 1) for folder in _data_sets(root))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
         """See `DataFormat`."""

@@ -78,7 +78,7 @@ class Via:
 def _files(root: Path) -> list[str]:
     """Paths below the root, of all that are there: one that describes an image once more is refused."""
     folders = (root, *(folder for folder in listed_folders(root) if subset_name(folder.name) in SUBSETS))
-    every = (path for folder in folders for suffix in (".json", ".csv") for path in files_with(folder, suffix)[:_FILES])
+    every = (path for folder in folders for suffix in (".json", ".csv") for path in files_with(folder, suffix, _FILES))
     return [path.relative_to(root).as_posix() for path in every if _is_via(path)]
 
 

@@ -86,7 +86,7 @@ def _folders_of_outlines(root: Path) -> Iterator[Path]:
 
 def _holds_lines(folder: Path) -> bool:
     """Whether a text file in a folder begins with a line of numbers that is one of an outline or a box."""
-    for path in files_with(folder, ".txt")[:_LOOKED_AT]:
+    for path in files_with(folder, ".txt", _LOOKED_AT):
         words = head(path).split("\n", 1)[0].split()
         if words:
             try:
