@@ -195,7 +195,7 @@ def die(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[
 
 
 def test_a_killed_worker_is_reported_with_what_to_set(subset: Subset) -> None:
-    with pytest.raises(OtxError, match=r"DataLoader worker \(pid.*learning_parameters\.num_workers=0"):
+    with pytest.raises(OtxError, match=r"was killed \(Killed; .*learning_parameters\.num_workers=0"):
         take(training_loader(Labelled(subset, die, 2, 42), (), 1), 0)
 
 

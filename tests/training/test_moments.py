@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 import signal
 import subprocess
@@ -157,3 +158,19 @@ def test_without_a_place_to_save_it_says_that(
     monkeypatch.setattr("otx_seg.verbs.training.rescue.write_plan", full)
     with pytest.raises(OtxError, match=r"could not be saved beside it either \(No space left"):
         train_briefly(drawn_data, run, watcher=At(4, lambda: lose(run, "deleted")))
+
+
+def test_a_training_whose_loader_was_killed_says_so_and_goes_on(
+    drawn_data: Path, finished: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+
+    def kill_loader() -> None:
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    killed_after = r"was killed \(Killed; often for want of memory\).* After \d steps?, .* Go on with: otx train --res"
+    with pytest.raises(OtxError, match=killed_after):
+        train_briefly(drawn_data, run, watcher=At(1, kill_loader), parameters={"learning_parameters.num_workers": 1})
+    train(resume_from=run)
+    assert same_weights(run, finished)

@@ -6,9 +6,6 @@ neither on the number of workers, nor on which of them read a sample, nor on whe
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,14 +17,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate, get_worker_info
 
 from otx_seg.datasets.epoch_sampler import Key
+from otx_seg.datasets.loader_processes import affordable, exit_codes, in_words, is_about_processes, start
 from otx_seg.datasets.planes import planes
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.views import Labelled, View
-from otx_seg.errors import DataError, OtxError
+from otx_seg.errors import DataError
 
-_WORKER_TROUBLE = ("DataLoader worker (pid", "shared memory", "open files")  # in PyTorch's messages
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_TENSORS_OF_A_VIEW = 4  # in a batch, at most
 
 
 class _Views(Dataset[tuple[str, dict[str, Any]]]):
@@ -143,18 +139,11 @@ class _Loader(DataLoader[Any]):
                         # the cycle collector, instead of at once, are waited for in vain for 5 seconds.
                         del batch
                 yield batch
-        except (OSError, RuntimeError) as error:
-            if self.num_workers == 0 or not _is_about_workers(error):
+        except (OSError, EOFError, RuntimeError) as error:
+            if self.num_workers == 0 or not is_about_processes(error):
                 raise
-            raise OtxError(
-                f"the {self.num_workers} processes that load images failed ({str(error).strip().splitlines()[-1]}); "
-                "load in the main process with learning_parameters.num_workers=0, or give them more memory; if shared "
-                "memory ran out, enlarge /dev/shm (docker: --shm-size)"
-            ) from error
-
-
-def _is_about_workers(error: OSError | RuntimeError) -> bool:
-    return isinstance(error, OSError) or any(words in str(error) for words in _WORKER_TROUBLE)
+            codes = exit_codes(getattr(self._iterator, "_workers", ()))
+            raise in_words(error, self.num_workers, codes) from error
 
 
 def collate_training(items: list[tuple[str, dict[str, Any]] | DataError]) -> dict[str, dict[str, Any]] | DataError:
@@ -212,7 +201,9 @@ def training_loader(first: Labelled, others: Sequence[View], workers: int) -> _L
         DataError naming a file that cannot be read, and OtxError when the workers die.
     """
     sampler = StepSampler(first, others)
-    return open_loader(_Views((first, *others)), workers, batch_sampler=sampler, collate_fn=collate_training)
+    views = _Views((first, *others))
+    tensors = _TENSORS_OF_A_VIEW * len(views.views)
+    return open_loader(views, workers, tensors, batch_sampler=sampler, collate_fn=collate_training)
 
 
 def evaluation_loader(subset: Subset, size: tuple[int, int], batch_size: int, workers: int) -> DataLoader[Any]:
@@ -230,50 +221,30 @@ def evaluation_loader(subset: Subset, size: tuple[int, int], batch_size: int, wo
     """
     images = EvaluationImages(subset, size)
     in_order = range(len(images))
-    return open_loader(images, workers, sampler=in_order, batch_size=batch_size, collate_fn=collate_evaluation)
+    tensors = 1 + batch_size  # masks have sizes of their own
+    return open_loader(images, workers, tensors, sampler=in_order, batch_size=batch_size, collate_fn=collate_evaluation)
 
 
-def open_loader(dataset: Dataset[Any], workers: int, **settings: Any) -> _Loader:
+def open_loader(dataset: Dataset[Any], workers: int, tensors: int = 0, **settings: Any) -> _Loader:
     """What worker processes read of a data set; it is closed at the end of a ``with`` block.
 
     Args:
         dataset: raises DataError for what cannot be read.
-        workers: processes that read; 0 does it in this one.
+        workers: processes that read, at most; 0 does it in this one.
+        tensors: in a batch.
         settings: of the DataLoader.
     """
+    workers = affordable(workers, tensors)
     # A forked worker inherits OpenCV's thread pool without its threads, and waits for them for ever. The pool must be
     # gone before the fork; the workers are the parallelism, so nothing is lost.
     cv2.setNumThreads(0)
     return _Loader(
         _Readable(dataset),
         num_workers=workers,
-        worker_init_fn=_start_worker,
+        worker_init_fn=start,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
         # Every iteration draws a number; from the global generator, it would make a resumed run differ.
         generator=torch.Generator(),
         **settings,
     )
-
-
-def _start_worker(_: int) -> None:
-    # Threads of a worker's own would only compete with the training step.
-    torch.set_num_threads(1)
-    _keep_memory()
-    # Ctrl-C and the end of a terminal reach the whole process group, but only the main process knows how to end a run:
-    # it saves first.
-    for name in ("SIGINT", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-
-
-def _keep_memory() -> None:
-    """Let the C library reuse the memory of one image for the next, where it can be told to (glibc).
-
-    By default it returns large blocks to the system, which then clears every page of every new image: on CamVid that
-    took longer than decoding.
-    """
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
-        mallopt(_M_TRIM_THRESHOLD, 128 << 20)

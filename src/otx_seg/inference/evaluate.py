@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from otx_seg.datasets import Subset
+from otx_seg.datasets.loader_processes import lost_in_words
 from otx_seg.datasets.loading import evaluation_loader, read_pair
 from otx_seg.errors import DataError, UsageError
 from otx_seg.labels import Labels
@@ -144,7 +145,7 @@ def confusion_of(
 
     done = 0
     under_way: list[Future[Tensor]] = []
-    with ThreadPoolExecutor(_MASK_THREADS) as pool:
+    with lost_in_words(workers), ThreadPoolExecutor(_MASK_THREADS) as pool:
         for batch in evaluation_loader(chosen, predictor.input_size, batch_size, workers):
             probabilities = predictor.probabilities(batch["image"])
             # One batch of probabilities waits at most: at large inputs they are the bulk of the memory.

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from otx_seg.algorithms import Algorithm, Moment
 from otx_seg.datasets import TrainingData
+from otx_seg.datasets.loader_processes import LoadingError, lost_in_words
 from otx_seg.datasets.memory_cache import Cache
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage
@@ -20,6 +21,7 @@ from otx_seg.template import Template
 from otx_seg.training.checked_state import go_on_from
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.devices import choose_workers, largest, leave_together, place, start_accelerator
+from otx_seg.training.ending import interrupted, without_images
 from otx_seg.training.journal import Journal
 from otx_seg.training.loss_guard import LossGuard
 from otx_seg.training.memory import is_out_of_memory
@@ -32,7 +34,6 @@ from otx_seg.training.stopping import EarlyStopping, InterruptedRunError, Stoppi
 from otx_seg.training.views import open_training_cache, open_views
 from otx_seg.training.watcher import StepReport, TrainResult, ValidationReport, Watcher
 from otx_seg.words import count
-from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ class Training:
         quiet = not self.accelerator.is_main_process
         self.reporter = Reporter(watcher, Journal(run.metrics), JOURNAL_INTERVAL, on_gpu, quiet)
         self._started = self._saved = time.monotonic()
-        self._half_way = False  # through a step, so that the state is neither that before nor that behind it
+        self.half_way = False  # through a step, so that the state is neither that before nor that behind it
 
     def open_loader(self) -> Any:
         """A loader of batches of the present size."""
@@ -133,25 +134,28 @@ class Training:
         """
         with StopRequest() as stop_request, closing(self):
             if not self.position.step:
-                self._save_checkpoint()  # from here on a killed run can go on
+                self.save_checkpoint()  # from here on a killed run can go on
                 if self.validate_first and self.position.best_score < 0:
                     if self._validate():
                         self.position.ended = f"{self.selection.stopping.reason}, without training"
-                    self._save_checkpoint()
+                    self.save_checkpoint()
             if self.position.ended and self.selection.is_lost():
                 logger.warning("%s is gone: it is written anew, from the end of the training", self.run.weights)
                 self._validate()
-                self._save_checkpoint()
+                self.save_checkpoint()
             while not self.position.ended and self._goes_on(until):
                 try:
-                    self._epoch(stop_request, until)
+                    with lost_in_words(self.workers):
+                        self._epoch(stop_request, until)
                 except Exception as problem:
                     if is_out_of_memory(problem):
                         halve_batch(self, problem)
-                        self._half_way = False
+                        self.half_way = False
                     elif stop_request.signal_name and not isinstance(problem, InterruptedRunError):
                         # A signal to the whole group of processes ends the loading workers first.
-                        raise self._interrupted(stop_request) from problem
+                        raise interrupted(self, stop_request) from problem
+                    elif isinstance(problem, LoadingError):
+                        raise without_images(self, problem) from problem
                     else:
                         raise
             # Not only between steps: whoever asked for an end during the last validation does not want what follows.
@@ -183,17 +187,17 @@ class Training:
         for batch in self.loader if (progress < until or begins) and not self._was_scoring() else ():
             if (position.step + 1) % JOURNAL_INTERVAL == 0 and self.accelerator.is_main_process:
                 self.run.check_there()
-            self._half_way = True
+            self.half_way = True
             self._step(batch, progress)
             position.step += 1
             position.batch += 1
-            self._half_way = False
+            self.half_way = False
             progress = self._progress()
             self._end_if_asked(stop_request)
             if progress >= until:
                 break
             if time.monotonic() - self._saved > CHECKPOINT_INTERVAL_S:
-                self._save_checkpoint()
+                self.save_checkpoint()
         if position.batch >= batches:
             position.epoch, position.batch = position.epoch + 1, 0
         if progress < until and not self._validation_due():
@@ -204,7 +208,7 @@ class Training:
             position.ended = "the time budget is used up" if by_time else f"{count(position.epoch, 'epoch')} done"
         elif stalled:
             position.ended = self.selection.stopping.reason
-        self._save_checkpoint()
+        self.save_checkpoint()
 
     def _step(self, batch: dict[str, Any], progress: float) -> None:
         elapsed_s = self.elapsed_s  # now, as `progress`: from both the duration is estimated
@@ -235,18 +239,9 @@ class Training:
 
     def _end_if_asked(self, stop_request: StopRequest) -> None:
         if largest(self.accelerator, float(stop_request.signal_name is not None)):
-            error = self._interrupted(stop_request)
+            error = interrupted(self, stop_request)
             leave_together(self.accelerator)
             raise error
-
-    def _interrupted(self, stop_request: StopRequest) -> InterruptedRunError:
-        """Save everything, if the last step is over; the error that ends the run."""
-        if not self._half_way:
-            self._save_checkpoint()
-        saved = "the run goes on from its last checkpoint" if self._half_way else "everything is saved"
-        by, made = stop_request.signal_name or "another process", count(self.position.step, "step")
-        what = f"interrupted by {by} after {made}; {saved}"
-        return InterruptedRunError(what, resume_command(self.command, self.run.path))
 
     # ------------------------------------------------------------------ validation
 
@@ -276,7 +271,7 @@ class Training:
 
     # ------------------------------------------------------------------ saving and resuming
 
-    def _save_checkpoint(self) -> None:
+    def save_checkpoint(self) -> None:
         """Write all that `resume` needs, atomically."""
         self.loss_guard.check()
         if self.position.step:
@@ -297,4 +292,4 @@ class Training:
             self.loader = self.open_loader()
         self.reporter.rewind(self.position)
         self._started = time.monotonic()
-        self._save_checkpoint()  # the run may go on in another folder than it began in
+        self.save_checkpoint()  # the run may go on in another folder than it began in
