@@ -63,8 +63,9 @@ def read_coco(path: Path) -> CocoFile:
     """
     content = _content(path)
     try:
-        images = _images(content["images"], path)
+        images, repeated = _images(content["images"], path)
         categories, remarks = _categories(content, path)
+        remarks += repeated
         every = content["annotations"]
         by_image: dict[Any, list[dict[str, Any]]] = defaultdict(list)
         for annotation in every:
@@ -98,20 +99,26 @@ def _content(path: Path) -> dict[str, Any]:
         isinstance(content.get(key), list) for key in ("images", "categories", "annotations")
     ):
         raise DataError(f"{path}: no COCO file; {_EXPECTED}")
+    for key in ("images", "categories", "annotations"):
+        wrong = next((entry for entry in content[key] if not isinstance(entry, dict)), None)
+        if wrong is not None or None in content[key]:
+            raise DataError(f"{path}: an entry of {key} is {shown(wrong)}, no mapping; {_EXPECTED}")
     return content
 
 
-def _images(entries: list[dict[str, Any]], path: Path) -> dict[Any, tuple[str, list[int] | None]]:
-    """File name and size of each image by its id.
+def _images(entries: list[dict[str, Any]], path: Path) -> tuple[dict[Any, tuple[str, list[int] | None]], list[str]]:
+    """File name and size of each image by its id, and what is to be said of those that stand there twice.
 
     Raises:
         DataError: one id or file name for two images, or an impossible size.
     """
     found: dict[Any, tuple[str, list[int] | None]] = {}
-    twice = []
+    twice, repeated = [], []
     for entry in entries:
         name, identity = str(entry["file_name"]), entry["id"]
-        if identity in found:
+        if identity in found and found[identity][0] == name:
+            repeated.append(name)
+        elif identity in found:
             twice.append(f"{shown(identity)} ({found[identity][0]}, {name})")
         try:
             found[identity] = name, noted_size(entry.get("height"), entry.get("width"))
@@ -126,7 +133,7 @@ def _images(entries: list[dict[str, Any]], path: Path) -> dict[Any, tuple[str, l
     several = [name for name, times in names.items() if times > 1]
     if several:
         raise DataError(f"{path}: two images have the file name {listed(several)}; remove one")
-    return found
+    return found, [f"images stand there twice, with the same id: {listed(repeated)}"] if repeated else []
 
 
 def _categories(content: dict[str, Any], path: Path) -> tuple[dict[Any, str], list[str]]:
@@ -140,7 +147,8 @@ def _categories(content: dict[str, Any], path: Path) -> tuple[dict[Any, str], li
     root = next((entry for entry in entries if _is_root(entry, entries, used)), None)
     kept = [entry for entry in entries if entry is not root]
     found = {entry["id"]: str(entry["name"]) for entry in kept}
-    twice = [identity for identity, times in Counter(entry["id"] for entry in kept).items() if times > 1]
+    named = {(entry["id"], str(entry["name"])) for entry in kept}
+    twice = [identity for identity, times in Counter(identity for identity, _ in named).items() if times > 1]
     if twice:
         raise DataError(f"{path}: categories have the same id: {_ids(twice)}; give each its own id")
     several = [name for name, times in Counter(found.values()).items() if times > 1]

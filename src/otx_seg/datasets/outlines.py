@@ -19,7 +19,7 @@ from otx_seg.datasets.dataset_meta import check_names
 from otx_seg.datasets.mask_faults import MaskContentError
 from otx_seg.datasets.masks import Color
 from otx_seg.datasets.samples import Sample
-from otx_seg.labels import IGNORE_INDEX, Labels, background_index, default_colors, means_ignored
+from otx_seg.labels import IGNORE_INDEX, Labels, background_index, default_colors, means_background, means_ignored
 from otx_seg.runtime.image_headers import MAX_PIXELS, open_header, read_bytes
 from otx_seg.runtime.images import verify_image
 from otx_seg.runtime.plain_files import shown, whole_number
@@ -139,6 +139,8 @@ def split_polygons(polygons: Iterable[Sequence[float]]) -> tuple[list[Sequence[f
     """
     whole, boxes = [], []
     for polygon in polygons:
+        if not isinstance(polygon, Sequence) or isinstance(polygon, str):
+            raise ValueError(f"a polygon is {shown(polygon)}, not a list of numbers, x and y in turn")
         if len(polygon) >= _FEWEST_NUMBERS and len(polygon) % 2 == 0:
             whole.append(polygon)
         elif len(polygon) > 1:
@@ -182,8 +184,9 @@ def labels_with_background(
 ) -> tuple[Labels, tuple[int, ...]]:
     """Labels of objects, and the index of each name.
 
-    Formats of objects leave out what is around them. It is the label called background, in any spelling; where there is
-    none, one is put before the others. Objects called void, unlabeled and the like are no label: they are ignored.
+    Formats of objects leave out what is around them. It is the label called background, in any spelling; further
+    spellings of it are the same label, and where there is none, one is put before the others. Objects called void,
+    unlabeled and the like are no label: they are ignored.
 
     Args:
         names: in the data set's order.
@@ -197,13 +200,20 @@ def labels_with_background(
         DataError: names that cannot be used, or too few or many.
     """
     own = background_index(names)
-    labelled = tuple(name for name in names if not means_ignored(name))
-    every = labelled if own is not None else (BACKGROUND, *labelled)
+    around = BACKGROUND if own is None else names[own]
+    labelled = tuple(
+        name
+        for index, name in enumerate(names)
+        if index == own or not (means_ignored(name) or (means_background(name) and name != around))
+    )
+    every = labelled if own is not None else (around, *labelled)
     check_names(every, where)
     shown = tuple(
         (colors or {}).get(name, fallback) for name, fallback in zip(every, default_colors(len(every)), strict=True)
     )
-    indices = tuple(IGNORE_INDEX if means_ignored(name) else every.index(name) for name in names)
+    places = {name: place for place, name in enumerate(every)}
+    # What is left out is the background in another spelling, or no label.
+    indices = tuple(places.get(name, places[around] if means_background(name) else IGNORE_INDEX) for name in names)
     return Labels(every, shown, background_index(every)), indices
 
 

@@ -228,6 +228,33 @@ def test_equal_ids_of_images_are_refused_by_number_and_name(coco):
         open_folder(root)
 
 
+def test_an_image_that_is_listed_twice_is_one(coco, messages):
+    root = changed(coco([annotation(10, [SQUARE])]), lambda content: content["images"].append(content["images"][0]))
+    assert mask_of(root).max() == 1
+    assert "images stand there twice, with the same id: a.png" in messages.text
+
+
+def test_several_spellings_of_background_are_one_label(coco):
+    objects = [annotation(10, [SQUARE]), annotation(11, [SMALL]), annotation(12, [[6, 6, 8, 6, 8, 8, 6, 8]])]
+    subset = open_folder(coco(objects, categories=("cat", "_background_", "background")))["train"]
+    assert (subset.labels.names, subset.labels.background) == (("cat", "background"), 1)
+    assert subset.read_mask(subset.samples[0])[[0, 2, 7], [0, 2, 7]].tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("key", ["images", "categories", "annotations"])
+@pytest.mark.parametrize("entry", [5, "x", None, [], True])
+def test_entries_that_are_no_mappings(coco, key, entry):
+    root = changed(coco([annotation(10, [SQUARE])]), lambda content: content[key].append(entry))
+    with pytest.raises(DataError, match=rf"an entry of {key} is .*, no mapping; a COCO file has"):
+        open_folder(root)
+
+
+def test_a_polygon_without_its_list(coco):
+    told = r"an annotation of a\.png is unusable: a polygon is 0, not a list of numbers, x and y in turn"
+    with pytest.raises(DataError, match=told):
+        open_folder(coco([annotation(10, SQUARE)]))
+
+
 def test_two_images_of_one_file(coco):
     root = changed(
         coco([annotation(10, [SQUARE])]), lambda content: content["images"].append({"id": 6, "file_name": "a.png"})
