@@ -45,6 +45,8 @@ def test_formats_that_are_not_read_are_named(tmp_path, save, caplog):
         images_in(tmp_path)
     with pytest.raises(DataError, match=r"a\.HEIC: HEIC, which is not read; save the image as PNG or JPEG"):
         read_image(tmp_path / "a.HEIC")
+    with pytest.raises(DataError, match=r"a\.HEIC: HEIC, which is not read"):
+        list(open_stream(tmp_path / "a.HEIC").frames())
     save(tmp_path / "d.png", np.zeros((2, 2), np.uint8))
     assert images_in(tmp_path) == [tmp_path / "d.png"]
     assert open_stream(tmp_path).total == 1

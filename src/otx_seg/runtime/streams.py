@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.errors import DataError
-from otx_seg.runtime.image_files import IMAGE_SUFFIXES, images_in, unread_in
+from otx_seg.runtime.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES, images_in, unread_in
 from otx_seg.runtime.image_headers import MAX_PIXELS, file_and_page, is_image
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.result_files import unique_names
@@ -76,7 +76,7 @@ def open_stream(source: str | Path) -> Stream:
         raise DataError(
             f"{path}: no such file or folder; give an image, a folder of images, a video, or a camera's number"
         )
-    if path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES and not is_image(path):
+    if path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES | UNREAD_SUFFIXES and not is_image(path):
         return _Video(path)
     return _Images(path)
 

@@ -9,7 +9,7 @@ from otx_seg.errors import DataError
 from otx_seg.inference.predict import Predictions, predict_images
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.runtime.augmented_views import parse_views
-from otx_seg.runtime.image_files import IMAGE_SUFFIXES
+from otx_seg.runtime.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from otx_seg.runtime.image_headers import is_image
 from otx_seg.runtime.sliding_window import parse_window
 from otx_seg.verbs.places.data import images_to_run_on
@@ -71,7 +71,7 @@ def _refuse_video(source: Path, load_weights: str | Path | None) -> None:
     Raises:
         DataError: `source` is a file, but by its name and content no image.
     """
-    if source.is_file() and source.suffix.lower() not in IMAGE_SUFFIXES and not is_image(source):
+    if source.is_file() and source.suffix.lower() not in IMAGE_SUFFIXES | UNREAD_SUFFIXES and not is_image(source):
         model = () if load_weights is None else ("--load-weights", load_weights)
         demo = otx_command("demo", "--input", source, *model, "--output", "FOLDER")
         raise DataError(f"{source}: is no image; if it is a video, this writes the masks of its frames: {demo}")
