@@ -155,7 +155,7 @@ def open_annotated(annotations: Annotations, subset: str) -> Subset:
     root, images = annotations.root, sorted(annotations.images.get(subset, ()), key=lambda image: image.name)
     left_out = annotations.left_out.get(subset, [])
     if not images:
-        why = f"; looked for there and in its folders for images: {first_of(left_out)}" if left_out else ""
+        why = f"; put the images beside the files or in images/: {first_of(left_out)}" if left_out else ""
         raise DataError(f"{root}: no annotated image of the subset {subset} is there{why}")
     for one, other in pairwise(images):
         if one.name == other.name:

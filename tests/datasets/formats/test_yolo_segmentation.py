@@ -56,6 +56,20 @@ def test_images_without_text_or_with_an_empty_one_are_background(tmp_path, caplo
     assert "1 image of the subset default without a text file: all of it is background" in caplog.text
 
 
+def test_texts_that_are_all_empty(tmp_path):
+    yolo(tmp_path, "images/{}")
+    for path in tmp_path.glob("labels/*/*.txt"):
+        path.write_text("")
+    assert looks_like(tmp_path) == ["yolo_segmentation"]
+    assert [subset.read_mask(subset.samples[0]).max() for subset in open_folder(tmp_path).values()] == [0, 0]
+
+
+@pytest.mark.parametrize("line", ["inf 1 1 1 1", "nan 1 1 1 1", "1e400 1 1 1 1"])
+def test_texts_of_something_else(tmp_path, line):
+    one_image(tmp_path, line, None)
+    assert "yolo_segmentation" not in looks_like(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [("train", r"C:\me\set\train\images"), ("train", "../train/images"), ("train", "/train/images"), ("path", None)],

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 _IMAGES, _OUTLINES = "images", "labels"
 _DESCRIPTIONS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _NAME_LISTS = ("classes.txt", "labels.txt", "obj.names")
+_NO_OUTLINES = ("classes", "labels")  # lists of names
 _LOOKED_AT = 20  # files, until one is not empty
 
 
@@ -60,7 +61,8 @@ class YoloSegmentation:
 
     def detects(self, root: Path) -> bool:
         """See `DataFormat`."""
-        return any(_holds_lines(folder) for folder in _folders_of_outlines(root))
+        described = _description(root) is not None
+        return any(_holds_lines(folder, described) for folder in _folders_of_outlines(root))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
         """See `DataFormat`."""
@@ -84,17 +86,22 @@ def _folders_of_outlines(root: Path) -> Iterator[Path]:
                 yield from listed_folders(place / _OUTLINES)
 
 
-def _holds_lines(folder: Path) -> bool:
-    """Whether a text file in a folder begins with a line of numbers that is one of an outline or a box."""
-    for path in files_with(folder, ".txt", _LOOKED_AT):
+def _holds_lines(folder: Path, described: bool) -> bool:
+    """Whether a text file in a folder begins with a line of numbers that is one of an outline or a box.
+
+    Args:
+        described: whether files that are empty will do.
+    """
+    files = files_with(folder, ".txt", _LOOKED_AT)
+    for path in files:
         words = head(path).split("\n", 1)[0].split()
         if words:
             try:
                 numbers = [float(word) for word in words]
             except ValueError:
                 continue
-            return numbers[0] == int(numbers[0]) and len(numbers) >= BOX
-    return False
+            return numbers[0].is_integer() and len(numbers) >= BOX
+    return described and any(path.stem not in _NO_OUTLINES for path in files)
 
 
 def _description(root: Path) -> Path | None:
