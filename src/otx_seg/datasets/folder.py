@@ -13,7 +13,6 @@ Datumaro's own import would decode every mask and take the file's bare name for 
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta, read_ignored_labels
+from otx_seg.datasets.layout_clues import entries_not_hidden
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.datasets.stored_masks import ARRAY_SUFFIX
 from otx_seg.datasets.unread_files import no_images, unread_files
@@ -153,8 +153,7 @@ def subset_name(folder: str) -> str:
 def listed_folders(root: Path) -> list[Path]:
     """The folders in `root` that are not hidden, sorted."""
     try:
-        with os.scandir(root) as entries:
-            return sorted(root / entry.name for entry in entries if entry.is_dir() and entry.name[0] != ".")
+        return sorted(root / name for name, is_folder in entries_not_hidden(root) if is_folder)
     except OSError as error:
         raise DataError(f"{root}: cannot be read ({error.strerror})") from error
 

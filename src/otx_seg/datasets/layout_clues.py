@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import islice
 from pathlib import Path
 
@@ -11,6 +13,30 @@ from otx_seg.runtime.image_files import is_image_name
 
 _LOOKED_AT = 1000  # entries of a folder, until one is found that is a folder
 _HEAD = 1 << 14  # bytes
+_Entries = tuple[tuple[str, bool], ...]  # the names in a folder that are not hidden, and which are folders
+_looked_up: ContextVar[dict[str, _Entries] | None] = ContextVar("looked_up", default=None)
+
+
+@contextmanager
+def each_folder_once() -> Iterator[None]:
+    """While formats are told apart, which all ask for the same names, each folder is looked up once."""
+    token = _looked_up.set({})
+    try:
+        yield
+    finally:
+        _looked_up.reset(token)
+
+
+def entries_not_hidden(folder: Path) -> _Entries:
+    """The names in a folder that are not hidden, and which of them are folders. Raises OSError."""
+    known = _looked_up.get()
+    found = known.get(str(folder)) if known is not None else None
+    if found is None:
+        with os.scandir(folder) as entries:
+            found = tuple((entry.name, entry.is_dir()) for entry in entries if entry.name[0] != ".")
+        if known is not None:
+            known[str(folder)] = found
+    return found
 
 
 def files_with(folder: Path, suffix: str, most: int | None = None) -> list[Path]:
@@ -41,8 +67,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _names(folder: Path) -> list[str]:
     """Of entries that are not hidden; none of a folder that cannot be read."""
     try:
-        with os.scandir(folder) as entries:
-            return [entry.name for entry in entries if entry.name[0] != "."]
+        return [name for name, _ in entries_not_hidden(folder)]
     except OSError:
         return []
 
@@ -50,8 +75,7 @@ def _names(folder: Path) -> list[str]:
 def holds_folders(folder: Path, *names: str) -> bool:
     """Whether folders of all these names are there, spelled in just this way on any file system."""
     try:
-        with os.scandir(folder) as entries:
-            found = {entry.name for entry in entries if entry.name in names and entry.is_dir()}
+        found = {name for name, is_folder in entries_not_hidden(folder) if is_folder and name in names}
     except OSError:
         return False
     return found == set(names)

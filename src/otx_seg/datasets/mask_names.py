@@ -11,6 +11,8 @@ MASK_ENDINGS = (
 )
 """What the names of masks may have behind those of their images: in any case but for the last, and with - for _."""
 
+_LOWER_ENDINGS = tuple(ending.lower() for ending in MASK_ENDINGS)
+
 IMAGE_FOLDERS = frozenset(
     ("images", "image", "imgs", "img", "imgdir", "imagedir", "imagesdir", "imgsdir", "originalimages", "original")
 )
@@ -64,13 +66,23 @@ def stem_of_image(stem: str, ending: str) -> str | None:
 def masks_beside(names: Collection[str]) -> set[str]:
     """Those of some names without suffix that are called like masks of others: a_mask where there is a."""
     known = {*names}
-    return {name for name in names for ending in MASK_ENDINGS if stem_of_image(name, ending) in known}
+    return {name for name in _with_an_ending(names) for ending in MASK_ENDINGS if stem_of_image(name, ending) in known}
 
 
-def divided_names(names: Iterable[str], ending: str) -> dict[str, str]:
-    """The masks among some names without suffix, by the names of their images."""
-    found = ((stem_of_image(name, ending), name) for name in names)
-    return {stem: name for stem, name in found if stem is not None}
+def _with_an_ending(names: Iterable[str]) -> list[str]:
+    """Those of many names that end in one of `MASK_ENDINGS`, found quickly."""
+    return [name for name in names if name.lower().replace("-", "_").endswith(_LOWER_ENDINGS)]
+
+
+def masks_by_ending(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """For each of `MASK_ENDINGS`, the names without suffix that have it, by the names of their images."""
+    found: dict[str, dict[str, str]] = {ending: {} for ending in MASK_ENDINGS}
+    for name in _with_an_ending(names):
+        for ending in MASK_ENDINGS:
+            stem = stem_of_image(name, ending)
+            if stem is not None:
+                found[ending][stem] = name
+    return found
 
 
 def further_masks(names: Iterable[str], images: Collection[str], ending: str) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from otx_seg.datasets.folder import paired
-from otx_seg.datasets.mask_names import MASK_ENDINGS, by_core, divided_names, further_masks
+from otx_seg.datasets.mask_names import by_core, further_masks, masks_by_ending
 from otx_seg.datasets.masks import MaskCode
 from otx_seg.datasets.samples import LeftOut, Sample
 from otx_seg.datasets.united_masks import UnitedMasks
@@ -89,7 +89,7 @@ def pairs_of_folders(
     Raises:
         DataError: two masks fit an image.
     """
-    by_ending = {ending: divided_names(names, ending) for ending in ("", *MASK_ENDINGS)}
+    by_ending = {"": {name: name for name in names}, **masks_by_ending(names)}
     best = max(by_ending, key=lambda ending: len(images.keys() & by_ending[ending].keys()))
     chosen = by_ending[best]
     if images.keys().isdisjoint(chosen):
@@ -101,9 +101,9 @@ def pairs_of_folders(
         by_word = by_core(images), by_core(names)
         if by_word[0] is not None and by_word[1] is not None and by_word[0].keys() & by_word[1].keys():
             return Pairs(images_folder, masks_folder, by_word[0], by_word[1], {})
-    _refuse_two_kinds(masks_folder, images, names, ("", *MASK_ENDINGS), images.keys() & chosen.keys())
+    _refuse_two_kinds(masks_folder, images, names, by_ending, images.keys() & chosen.keys())
     single = {key: name for key, name in chosen.items() if key in images}
-    left = {name for name in names if name not in set(single.values())}
+    left = names.keys() - single.values()
     several = {key: found for key, found in further_masks(left, images, best).items() if key in single}
     used = {*_all(several.values())}
     masks = {key: names[name] for key, name in chosen.items() if name not in used}
@@ -121,7 +121,7 @@ def pairs_beside(folder: Path, files: Mapping[str, str]) -> Pairs:
     Raises:
         DataError: two masks fit an image.
     """
-    by_ending = {ending: divided_names(files, ending) for ending in MASK_ENDINGS}
+    by_ending = masks_by_ending(files)
     best = max(by_ending, key=lambda ending: len(files.keys() & by_ending[ending].keys()))
     stems = by_ending[best]
     # An image may be called so too: a_mask.jpg, with a_mask_mask.png.
@@ -129,29 +129,35 @@ def pairs_beside(folder: Path, files: Mapping[str, str]) -> Pairs:
     rest = files.keys() - masks.values()
     several = {key: found for key, found in further_masks(rest, rest, best).items() if key in masks}
     images = {key: files[key] for key in rest.difference(_all(several.values()))}
-    _refuse_two_kinds(folder, images, files, MASK_ENDINGS, images.keys() & masks.keys())
+    _refuse_two_kinds(folder, images, files, by_ending, images.keys() & masks.keys())
     further = {key: [files[name] for name in found] for key, found in several.items()}
     return Pairs(folder, folder, images, {stem: files[name] for stem, name in masks.items()}, further)
 
 
 def _refuse_two_kinds(
-    folder: Path, images: Mapping[str, str], names: Mapping[str, str], endings: Iterable[str], labelled: Collection[str]
+    folder: Path,
+    images: Mapping[str, str],
+    names: Mapping[str, str],
+    by_ending: Mapping[str, Mapping[str, str]],
+    labelled: Collection[str],
 ) -> None:
     """Refuse images that have masks of two endings, a_mask and a_seg: nothing tells which to learn from.
 
     Args:
+        by_ending: see `masks_by_ending`.
         labelled: names of the images that have a mask.
 
     Raises:
         DataError: naming an image and both.
     """
     found: dict[str, str] = {}
-    for ending in endings:
-        # An image may be called like a mask, and then has one of the same name.
-        candidates = {name for name in names if name not in labelled} if ending else names
-        for stem, name in divided_names(candidates, ending).items():
+    for ending, masks in by_ending.items():
+        for stem, name in masks.items():
+            # An image may be called like a mask, and then has one of the same name.
+            if stem not in labelled or (ending and name in labelled):
+                continue
             other = found.setdefault(stem, name)
-            if other != name and stem in labelled:
+            if other != name:
                 raise DataError(
                     f"{folder}: two masks fit {images[stem]}: {names[other]} and {names[name]}; which to learn from? "
                     "Keep masks of one kind there"

@@ -12,6 +12,7 @@ from pathlib import Path
 from otx_seg import catalogue
 from otx_seg.datasets.data_format import DataFormat, Subsets
 from otx_seg.datasets.folder import SUBSETS, layouts_in, listed_folders, subset_name
+from otx_seg.datasets.layout_clues import each_folder_once
 from otx_seg.datasets.pages import with_pages
 from otx_seg.datasets.samples import Subset
 from otx_seg.errors import DataError, UsageError
@@ -108,7 +109,10 @@ def format_of(root: Path, data_format: str | None = None, annotations: Path | No
         raise DataError(f"{root}: {_no_folder(root)}")
     if annotations is not None and not annotations.is_file():
         raise DataError(f"{annotations}: no such file of annotations")
-    return check_format_name(data_format) if data_format is not None else _seen(root, annotations, silent)
+    if data_format is not None:
+        return check_format_name(data_format)
+    with each_folder_once():
+        return _seen(root, annotations, silent)
 
 
 def check_format_name(name: str, where: str = "--data-format") -> str:
