@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 import otx_seg.template
 from otx_seg.errors import UsageError
 from otx_seg.models import build_model
-from otx_seg.models.build import check_types
+from otx_seg.models.build import _within_reason, check_types
 from otx_seg.models.network import SegmentationNetwork
 
 # With 12 labels, as published; SegNeXt's include its fixed bases.
@@ -133,6 +134,7 @@ def test_keys_that_would_load_something(path: str, value: Any) -> None:
         # mmseg asserts it without a message
         ("decode_head.in_index", [0, 1], "model.decode_head cannot be built: assert len.in_channels. == len.in_index"),
         ("decode_head", None, "model.decode_head has to be a mapping"),
+        ("backbone.stages.0.modules", 10**9, "model.backbone cannot be built: .*more than 20,000 parts"),
         ("type", "BaseSegmentor", "unknown type"),
         ("type", "ReLU", "model cannot be built"),
         ("backbone.type", 3, "the name of a class, not 3"),
@@ -165,3 +167,9 @@ def test_what_is_checked_is_not_changed() -> None:
 def test_a_normalisation_that_is_none(path: str, value: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         build_model(_changed(path, value), 2)
+
+
+def test_parameters_beyond_number_are_never_initialised() -> None:
+    with _within_reason(), pytest.raises(ValueError, match="more than 500,000,000 parameters"):
+        nn.Linear(30_000, 30_000)
+    nn.Linear(3, 3)

@@ -19,6 +19,8 @@ import mmseg.models  # noqa: F401  fills the registry
 from mmengine.logging import MMLogger
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
+from torch import nn
+from torch.nn.modules import module as registration
 
 import otx_seg.models
 import otx_seg.template
@@ -34,6 +36,9 @@ _FORBIDDEN_KEYS = {
     "pretrained": "weights to start from are named by learning_parameters.pretrained and pretrained.url",
     "checkpoint": "weights to start from are named by learning_parameters.pretrained and pretrained.url",
 }
+
+_MOST_PARTS, _MOST_PARAMETERS = 20_000, 500_000_000
+"""Of a network: layers and groups of them, and numbers that are learned."""
 
 FAULTS = (
     ArithmeticError,
@@ -140,7 +145,8 @@ def _build(model: dict[str, Any], where: str) -> EncoderDecoder:
         # Advice on mmseg's own losses and thresholds, which are not used here.
         warnings.simplefilter("ignore", UserWarning)
         try:
-            network = MODELS.build(model)
+            with _within_reason():
+                network = MODELS.build(model)
         except FAULTS as error:
             raise UsageError(f"{where}: {_failing_part(model)} cannot be built: {said(error)}") from error
         if type(network) is not EncoderDecoder:  # those derived from it take keys that nothing here looks at
@@ -148,6 +154,37 @@ def _build(model: dict[str, Any], where: str) -> EncoderDecoder:
         with contextlib.redirect_stdout(io.StringIO()):  # MSCAN prints here
             network.init_weights()
     return network
+
+
+@contextlib.contextmanager
+def _within_reason() -> Iterator[None]:
+    """Raise ValueError as soon as a network is being built that has more parts or parameters than any is trained with.
+
+    A few numbers of a template can ask for terabytes. The memory of a parameter is not touched before it is registered.
+    """
+    parts = parameters = 0
+
+    def count_part(*_: Any) -> None:
+        nonlocal parts
+        parts += 1
+        if parts > _MOST_PARTS:
+            raise ValueError(f"it has more than {_MOST_PARTS:,} parts")
+
+    def count_parameter(_: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal parameters
+        parameters += 0 if parameter is None else parameter.numel()
+        if parameters > _MOST_PARAMETERS:
+            raise ValueError(f"it has more than {_MOST_PARAMETERS:,} parameters")
+
+    hooks = (
+        registration.register_module_module_registration_hook(count_part),
+        registration.register_module_parameter_registration_hook(count_parameter),
+    )
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _check_normalisation(preprocessor: Any, where: str) -> None:
@@ -169,7 +206,8 @@ def _failing_part(model: dict[str, Any]) -> str:
     """The key of the part that cannot be built by itself either; ``model`` where each can."""
     for part in ("backbone", "decode_head"):
         try:
-            MODELS.build(copy.deepcopy(model[part]))
+            with _within_reason():
+                MODELS.build(copy.deepcopy(model[part]))
         except FAULTS:
             return f"model.{part}"
     return "model"
