@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from otx_seg.cli.home import give_home
 from otx_seg.cli.system_errors import NO_MEMORY, current_folder_is_gone, in_words, is_out_of_memory
 from otx_seg.errors import OtxError, UsageError, interrupted_by
 from otx_seg.runtime.terminal import as_message, prepare_streams, read_names_as_utf8, say
@@ -87,6 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
             prepare_streams()
             if current_folder_is_gone():
                 raise UsageError("the current folder was removed, so that no path leads anywhere; cd to another one")
+            give_home()
             cli.main(arguments, standalone_mode=False)
         sys.exit(0)
     except click.exceptions.Exit as done:
