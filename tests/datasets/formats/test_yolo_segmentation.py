@@ -56,6 +56,14 @@ def test_images_without_text_or_with_an_empty_one_are_background(tmp_path, caplo
     assert "1 image of the subset default without a text file: all of it is background" in caplog.text
 
 
+def test_a_description_of_another_name(tmp_path):
+    root = one_image(tmp_path, LEFT)
+    (root / "data.yaml").rename(root / "my-seg.yaml")
+    (root / "a.yaml").write_text("author: me\n")
+    (subset,) = open_folder(root).values()
+    assert subset.labels.names == ("background", "cat", "dog")
+
+
 def test_texts_that_are_all_empty(tmp_path):
     yolo(tmp_path, "images/{}")
     for path in tmp_path.glob("labels/*/*.txt"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 _IMAGES, _OUTLINES = "images", "labels"
 _DESCRIPTIONS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
+_NAMES = re.compile(r"^names\s*:", re.MULTILINE)
 _NAME_LISTS = ("classes.txt", "labels.txt", "obj.names")
 _NO_OUTLINES = ("classes", "labels")  # lists of names
 _LOOKED_AT = 20  # files, until one is not empty
@@ -107,7 +109,11 @@ def _holds_lines(folder: Path, described: bool) -> bool:
 def _description(root: Path) -> Path | None:
     """The file that describes the data, beside it or, for a folder of a subset, above it."""
     places = (root, root.parent) if subset_name(root.name) in SUBSETS else (root,)
-    return next((place / name for place in places for name in _DESCRIPTIONS if (place / name).is_file()), None)
+    named = [place / name for place in places for name in _DESCRIPTIONS if (place / name).is_file()]
+    others = [
+        path for place in places for suffix in (".yaml", ".yml") for path in files_with(place, suffix, _LOOKED_AT)
+    ]
+    return next(iter([*named, *(path for path in others if _NAMES.search(head(path)))]), None)
 
 
 def _by_layout(root: Path) -> dict[str, _Place]:
