@@ -87,3 +87,29 @@ def test_what_is_no_stray_file(otx: Any, here: None, words: str, code: int, told
     assert outcome.code == code
     assert told in outcome.message
     assert "stands without" not in outcome.message
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "predict --input http://user:secret@host/a.png",
+        "train --train-data-roots https://host/data?key=secret",
+        "train http://host/template.yaml --train-data-roots data",
+        "eval --load-weights s3://bucket/weights.pth",
+        "find --template http://host/t.yaml",
+        "check --data-roots data --data-roots http://host/data",
+        "export --load-weights weights.pth --output file://data/x",
+        "demo --input http://host/camera --load-weights http://host/weights.pth",
+    ],
+)
+def test_an_address_is_no_path(otx: Any, words: str) -> None:
+    outcome = otx(*words.split())
+    assert outcome.code == 2
+    assert "is a URL; download what is there, and give its path" in outcome.message
+    assert "secret" not in outcome.message
+
+
+def test_a_demo_of_an_address(otx: Any) -> None:
+    outcome = otx("demo", "--input", "http://user:secret@127.0.0.1:1/camera", "--load-weights", "a.pth")
+    assert outcome.code == 3
+    assert "http://127.0.0.1:1/camera: gives no stream within 8 s" in outcome.message

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +137,60 @@ def test_a_video_without_a_frame(video: Path) -> None:
 def test_a_camera_that_is_not_there() -> None:
     with pytest.raises(DataError, match="camera 93: cannot be opened"):
         open_stream("93")
+
+
+@pytest.fixture
+def served(video: Path) -> Iterator[str]:
+    """The address of a server with the file `drive.avi` and, called ``camera``, frames as they come from cameras."""
+    frames = [cv2.imencode(".jpg", np.full((48, 64, 3), color[::-1], np.uint8))[1].tobytes() for color in COLORS]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if "nothing" not in self.path else 404)
+            if "camera" in self.path:
+                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+                self.end_headers()
+                for frame in frames:
+                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(frame)}\r\n\r\n"
+                    self.wfile.write(head.encode() + frame + b"\r\n")
+            else:
+                self.end_headers()
+                if "nothing" not in self.path:
+                    self.wfile.write(video.read_bytes())
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_a_stream_from_a_network(served: str) -> None:
+    stream = open_stream(f"{served}/camera")
+    assert (stream.total, stream.still, stream.endless, stream.inputs) == (None, False, True, set())
+    frames = list(stream.frames())
+    assert 1 <= len(frames) <= len(COLORS)
+    assert frames[0].name.name == "stream_000001"
+    assert np.abs(frames[0].image.astype(int) - COLORS[0]).mean() < 8
+    assert len(list(open_stream(f"{served}/drive.avi").frames())) == 12
+
+
+def test_addresses_that_give_nothing(served: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("otx_seg.runtime.streams.TIMEOUT_S", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        sources = [
+            f"{served}/nothing",
+            f"http://127.0.0.1:{port}/x",
+            f"rtsp://user:secret@127.0.0.1:{port}/x?key=secret",
+        ]
+        for source in [*sources, "http://127.0.0.1:1/x"]:
+            start = time.monotonic()
+            with pytest.raises(DataError, match=r"//127\.0\.0\.1:\d+/\w+.*: gives no stream within 1 s") as raised:
+                open_stream(source)
+            assert "secret" not in str(raised.value)
+            assert time.monotonic() - start < 5
+    with pytest.raises(DataError, match=r"ftp://a/b: is no address of a stream; those begin with rtsp"):
+        open_stream("ftp://a/b")

@@ -11,13 +11,18 @@ from otx_seg.cli.options import labels_option, weights_option, workspace_option
 from otx_seg.cli.verb import Verb
 
 
-@click.command("demo", cls=Verb)
+class _Demo(Verb):
+    may_be_urls = ("source",)
+
+
+@click.command("demo", cls=_Demo)
 @click.option(
     "-i",
     "--input",
     "source",
     metavar="SOURCE",
-    help="An image, a folder of images, a video, or a camera's number; else the workspace's test data.",
+    help="An image, a folder of images, a video, a camera's number, or the address of a stream (rtsp://..., "
+    "http://...); else the workspace's test data.",
 )
 @weights_option(".pth, .xml, .onnx, or the .zip of `otx deploy`")
 @labels_option
@@ -41,7 +46,7 @@ from otx_seg.cli.verb import Verb
 @click.option("-o", "--output", metavar="FOLDER", help="Keep masks and overlays there, named as by `otx predict`.")
 @click.option("--overwrite", is_flag=True, help="Replace files of their names in the output folder.")
 def command(source: str | None, **arguments: Any) -> None:
-    """Show images, a video or a camera with the model's labels, their colours and names drawn over them.
+    """Show images, a video, a camera or a stream with the model's labels, their colours and names drawn over them.
 
     In the window, q or ESC stops. Without a display nothing is shown: use --output.
     """

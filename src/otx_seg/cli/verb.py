@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from otx_seg.errors import UsageError
+from otx_seg.runtime.urls import is_url, shown_url
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.model_file import holds_model
 
@@ -16,13 +18,19 @@ _NAMES_OF_TEMPLATE = ("--model", "--template")  # of the same thing in other ver
 
 
 class Verb(click.Command):
-    """A command whose files and folders are named by options."""
+    """A command whose files and folders are named by options.
+
+    Attributes:
+        may_be_urls: names of parameters that take addresses in a network too.
+    """
+
+    may_be_urls: tuple[str, ...] = ()
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing:
             self._refuse_strays(ctx, args)
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             if error.option_name not in _NAMES_OF_TEMPLATE or not any(item.name == "template" for item in self.params):
                 raise
@@ -30,6 +38,21 @@ class Verb(click.Command):
                 f"{error.option_name}: here the template stands without an option, as in "
                 + otx_command(ctx.info_name or "", "SegNext-t")
             ) from error
+        if not ctx.resilient_parsing:
+            self._refuse_urls(ctx.params)
+        return rest
+
+    def _refuse_urls(self, given: dict[str, Any]) -> None:
+        """
+        Raises:
+            UsageError: an address stands where a file or folder is expected.
+        """
+        for parameter in self.params:
+            value = None if parameter.name in self.may_be_urls else given.get(parameter.name or "")
+            for text in value if isinstance(value, tuple) else (value,):
+                if is_url(text):
+                    name = max(parameter.opts, key=len)
+                    raise UsageError(f"{name} {shown_url(text)}: is a URL; download what is there, and give its path")
 
     def _refuse_strays(self, ctx: click.Context, args: list[str]) -> None:
         """

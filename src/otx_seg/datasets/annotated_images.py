@@ -27,10 +27,12 @@ from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels, means_ignored
 from otx_seg.runtime.plain_files import shown
+from otx_seg.runtime.terminal import printable
 
 logger = logging.getLogger(__name__)
 
 _MOST_NAMED = 10
+_LONGEST_NAME = 60  # characters
 
 
 class Region(NamedTuple):
@@ -198,7 +200,9 @@ def _numbered(annotations: Annotations) -> tuple[Labels, dict[str | None, int]]:
 
 
 def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
+    return ", ".join(printable(name, _LONGEST_NAME) for name in names[:_MOST_NAMED]) + (
+        ", ..." if len(names) > _MOST_NAMED else ""
+    )
 
 
 def listed_names(root: Path, *files: str) -> tuple[list[str] | None, Path | None]:

@@ -19,6 +19,9 @@ from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
 from otx_seg.runtime.image_headers import file_and_page
 from otx_seg.runtime.images import read_image
+from otx_seg.runtime.terminal import printable
+
+_LONGEST_NAME = 200  # characters of a file's name in a message
 
 Stamp = tuple[int, int] | None
 """A file's bytes and the time of its last change in nanoseconds; None where there is none."""
@@ -80,7 +83,7 @@ class LeftOut(NamedTuple):
         return os.path.normpath(f"{self.folder}/{self.name}")
 
     def __str__(self) -> str:
-        return f"{self.reason}: {self.name}"
+        return f"{self.reason}: {printable(self.name, _LONGEST_NAME)}"
 
 
 class MaskReader(Protocol):

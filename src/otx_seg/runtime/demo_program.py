@@ -78,7 +78,10 @@ def _parser(model: Path) -> argparse.ArgumentParser:
         description="Shows what the model makes of images, a video or a camera. In the window, q or ESC stops."
     )
     parser.add_argument(
-        "-i", "--input", required=True, help="an image, a folder of images, a video, or a camera's number"
+        "-i",
+        "--input",
+        required=True,
+        help="an image, a folder of images, a video, a camera's number, or an address (rtsp://, http://)",
     )
     parser.add_argument("-m", "--models", default=model, type=Path, help="the folder of the model (default: ../model)")
     parser.add_argument(

@@ -1,10 +1,10 @@
-"""Frames, one after the other, from an image, a folder of images, a video or a camera."""
+"""Frames, one after the other, from an image, a folder of images, a video, a camera or an address in a network."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -20,8 +20,15 @@ from otx_seg.runtime.image_headers import MAX_PIXELS, file_and_page, is_image
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.result_files import unique_names
 from otx_seg.runtime.silence import opencv_silenced
+from otx_seg.runtime.urls import is_url, shown_url
 
 logger = logging.getLogger(__name__)
+
+STREAMED = ("rtsp", "rtsps", "rtmp", "http", "https", "udp")
+"""How addresses of streams begin."""
+
+TIMEOUT_S = 8
+"""Until a stream has to answer, and then until its next frame."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +69,23 @@ class Stream(Protocol):
 
 
 def open_stream(source: str | Path) -> Stream:
-    """The stream at `source`: a file, a folder, or the index of a camera (0 is the first).
+    """The stream at `source`: a file, a folder, the index of a camera (0 is the first), or an address in a network.
 
     What a file is, is judged by its content. A file or folder whose name is a number goes before a camera.
 
     Raises:
-        DataError: there is nothing, no image in the folder, or it is neither image nor video nor a camera that works.
+        DataError: there is nothing, no image in the folder, or it is neither image nor video nor a camera that works,
+            or the address gives no frames within `TIMEOUT_S`.
     """
+    if is_url(source):
+        return _Network(str(source))
     path = Path(source)
     if not path.exists() and str(source).isdecimal():
         return _Camera(int(str(source)))
     if not path.exists():
         raise DataError(
-            f"{path}: no such file or folder; give an image, a folder of images, a video, or a camera's number"
+            f"{path}: no such file or folder; give an image, a folder of images, a video, a camera's number, or an "
+            "address (rtsp://..., http://...)"
         )
     if path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES | UNREAD_SUFFIXES and not is_image(path):
         return _Video(path)
@@ -136,9 +147,7 @@ class _Video:
                     f"{self.path}: neither an image nor a video that can be read; if it is a video, it is cut off or "
                     "damaged, or in a format that this OpenCV does not know"
                 )
-            width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
-            if width * height > MAX_PIXELS:
-                raise DataError(f"{self.path}: the video claims frames of {width:.0f} x {height:.0f} pixels")
+            _refuse_large(capture, str(self.path))
             yield capture
 
     def frames(self) -> Iterator[Frame]:
@@ -188,12 +197,53 @@ class _Camera:
         raise DataError(f"camera {self.index}: gives no more frames after {number}; was it disconnected?")
 
 
+class _Network:
+    still, endless = False, True
+
+    def __init__(self, url: str) -> None:
+        self.url, self.shown = url, shown_url(url)
+        self.inputs: set[Path] = set()
+        self.total: int | None = None
+        if url.partition(":")[0].lower() not in STREAMED:
+            raise DataError(f"{self.shown}: is no address of a stream; those begin with {', '.join(STREAMED)}")
+        with self._open():
+            pass  # so that a dead address is told before a model is loaded
+
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
+        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 1000 * TIMEOUT_S, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 1000 * TIMEOUT_S]
+        with _captured(self.url, cv2.CAP_FFMPEG, limits) as capture:
+            if not capture.isOpened():
+                raise DataError(
+                    f"{self.shown}: gives no stream within {TIMEOUT_S} s; is the address right, can it be reached from "
+                    "here, and does it send video?"
+                )
+            _refuse_large(capture, self.shown)
+            yield capture
+
+    def frames(self) -> Iterator[Frame]:
+        number = 0
+        with self._open() as capture:
+            while (image := _next_image(capture)) is not None:
+                number += 1
+                yield Frame(PurePath(f"stream_{number:06d}"), image)
+        if number == 0:
+            raise DataError(f"{self.shown}: gives no frame that can be read within {TIMEOUT_S} s")
+        logger.info("%s: the stream ended after %d frames", self.shown, number)
+
+
+def _refuse_large(capture: Any, shown: str) -> None:
+    width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+    if width * height > MAX_PIXELS:
+        raise DataError(f"{shown}: the video claims frames of {width:.0f} x {height:.0f} pixels")
+
+
 @contextmanager
-def _captured(source: str | int, reader: int = cv2.CAP_ANY) -> Iterator[Any]:
-    """OpenCV's capture of a file or camera, without what its libraries print about sources that do not work."""
+def _captured(source: str | int, reader: int = cv2.CAP_ANY, options: Sequence[int] = ()) -> Iterator[Any]:
+    """OpenCV's capture of a file, camera or address, without what libraries print about sources that do not work."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet; looked at when the first video is opened
     with opencv_silenced():
-        capture = cv2.VideoCapture(source, reader)
+        capture = cv2.VideoCapture(source, reader, list(options))
     try:
         yield capture
     finally:

@@ -8,14 +8,17 @@ from pydantic import BaseModel, ValidationError
 
 from otx_seg.catalogue import nearest
 from otx_seg.runtime.plain_files import shown
+from otx_seg.runtime.terminal import printable
 from otx_seg.template.group import AUTO
+
+_LONGEST_KEY = 60
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """One line for the first problem: key, what is wrong, what is possible."""
     problem = error.errors()[0]
-    location = [str(part) for part in problem["loc"]]
-    key = ".".join(part[:100] for part in location)
+    location = [printable(str(part), _LONGEST_KEY) for part in problem["loc"]]
+    key = ".".join(location)
     if not location:
         return str(problem["msg"])
     if problem["type"] == "extra_forbidden":

@@ -188,7 +188,7 @@ def _open_study(path: Path) -> optuna.Study:
     try:
         storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
         return optuna.create_study(storage=storage, study_name="hpo", direction="maximize", load_if_exists=True)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError) as error:
         told = f"{type(error).__name__}: {error}"
         raise damaged(path, told, "without it the search cannot go on: start a new run") from error
 
