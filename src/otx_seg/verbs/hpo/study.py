@@ -14,6 +14,7 @@ import optuna
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from otx_seg.runtime.terminal import printable
 from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, Space
 from otx_seg.verbs.hpo.halving import Halving
 from otx_seg.verbs.hpo.trial import Outcome
@@ -23,6 +24,7 @@ _JOURNAL = "journal.log"
 _HALVING = "halving"
 _FIRST_SHARE = "first_share"
 _FIRST = "first"
+_LONGEST_TOLD = 200  # characters of what Optuna says
 _KNOWN_SHARE = 1 / 3
 """Share of the trials that have to be known before scores say where to look; what is missing is drawn at random."""
 
@@ -45,7 +47,7 @@ class Study:
 
     def __init__(self, folder: Path, space: Space, first: dict[str, Any], seed: int, faster: bool) -> None:
         self.space, self.first, self.seed, self.faster = space, first, seed, faster
-        path = folder / _JOURNAL
+        self.path = path = folder / _JOURNAL
         _repair(path)
         with _quietly():
             self.study = _open_study(path)
@@ -85,7 +87,8 @@ class Study:
         Args:
             trials: how many there will be.
         """
-        suggested = self._ask(number, trials)
+        with _telling_damage(self.path):
+            suggested = self._ask(number, trials)
         return self.first if number == 0 else suggested
 
     def _ask(self, number: int, trials: int) -> dict[str, Any]:
@@ -125,7 +128,8 @@ class Study:
     def outcome(self, number: int, rung: int) -> Outcome | None:
         """What was recorded of a trial at a rung, if it came there."""
         recorded = self.study.user_attrs.get(_key(number, rung))
-        return None if recorded is None else Outcome(**recorded)
+        with _telling_damage(self.path):
+            return None if recorded is None else Outcome(**recorded)
 
     def record(self, number: int, rung: int, outcome: Outcome) -> None:
         """Keep a trial's outcome at a rung; that at the first one tells where to look next."""
@@ -153,7 +157,8 @@ class Study:
     def first_outcome(self) -> Outcome | None:
         """How trial 0 did where it was paused for the first time, before the length of the search was settled."""
         recorded = self.study.user_attrs.get(_FIRST)
-        return None if recorded is None else Outcome(**recorded)
+        with _telling_damage(self.path):
+            return None if recorded is None else Outcome(**recorded)
 
     def record_first_outcome(self, outcome: Outcome) -> None:
         """Keep that, for others to be compared with."""
@@ -162,7 +167,8 @@ class Study:
     def halving(self) -> Halving | None:
         """The length that the search was given, once it is settled."""
         recorded = self.study.user_attrs.get(_HALVING)
-        return None if recorded is None else Halving(**{**recorded, "rungs": tuple(recorded["rungs"])})
+        with _telling_damage(self.path):
+            return None if recorded is None else Halving(**{**recorded, "rungs": tuple(recorded["rungs"])})
 
     def record_halving(self, halving: Halving) -> None:
         """Settle the length of the search."""
@@ -185,11 +191,21 @@ def _repair(path: Path) -> None:
 
 
 def _open_study(path: Path) -> optuna.Study:
-    try:
+    with _telling_damage(path):
         storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
         return optuna.create_study(storage=storage, study_name="hpo", direction="maximize", load_if_exists=True)
+
+
+@contextmanager
+def _telling_damage(path: Path) -> Iterator[None]:
+    """
+    Raises:
+        UsageError: in place of whatever Optuna stumbles over in a damaged journal.
+    """
+    try:
+        yield
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError) as error:
-        told = f"{type(error).__name__}: {error}"
+        told = printable(f"{type(error).__name__}: {error}", _LONGEST_TOLD).replace("\n", " ")
         raise damaged(path, told, "without it the search cannot go on: start a new run") from error
 
 
