@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from data_layouts import COLORS, NAMES, WRITERS, truth
 from fuzz.harness import Kind, fuzz
+from fuzz.model_kinds import MODEL_KINDS
 from fuzz.mutations import json_changed, json_lines_changed, words_changed, yaml_changed
 from PIL import Image
 
@@ -147,6 +148,7 @@ def _find(root: Path, path: Path) -> Any:
 
 
 KINDS: dict[str, Kind] = {
+    **MODEL_KINDS,
     "template": Kind(write_template, "t.yaml", lambda root, path: template.load(path), yaml_changed, 0.1),
     "data.yaml": Kind(write_data_file, "data.yaml", lambda root, path: read_data_file(path), yaml_changed),
     "dataset_meta.json": data("common", "dataset_meta.json", json_changed),
