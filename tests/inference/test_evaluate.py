@@ -201,5 +201,5 @@ def test_the_size_of_a_mask_is_checked_with_windows_too(
     (tmp_path / "images").mkdir()
     cv2.imwrite(str(tmp_path / "images" / "0.png"), np.zeros((61, 100, 3), np.uint8))
     odd = replace(tiny_data.samples[0], images_folder=str(tmp_path / "images"))
-    with pytest.raises(DataError, match=r"is 100x60 pixels, its image .* 100x61"):
+    with pytest.raises(DataError, match=r"the mask has 100 x 60 pixels, its image .* has 100 x 61"):
         evaluate(predictor, replace(tiny_data, samples=(odd,)), window=parse_window("30x40", None))

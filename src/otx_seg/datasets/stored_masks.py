@@ -6,6 +6,7 @@ Alpha is dropped. An EXIF rotation in a mask is not applied.
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ ARRAY_SUFFIX = ".npy"
 
 _ADVICE = "save the mask as 8-bit grey, palette or RGB PNG"
 _ARRAY = b"\x93NUMPY"
+_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _PNG_BIT_DEPTH, _PNG_COLOR_TYPE = 24, 25  # byte positions in a PNG file
 _PNG_GREY, _PNG_RGB = 0, 2
 
@@ -64,11 +66,27 @@ def mask_size(path: str | Path) -> tuple[int, int]:
         MaskContentError: no mask.
         DataError: the file cannot be read or its header is damaged.
     """
+    size = _png_size(path)  # of most masks, in a tenth of the time
+    if size is not None:
+        return size
     content = read_bytes(path)
     if content.startswith(_ARRAY):
         return _array_header(content, path)[1]
     header = open_header(content, path)
     return header.height, header.width
+
+
+def _png_size(path: str | Path) -> tuple[int, int] | None:
+    """(height, width) of a PNG; None of any other file."""
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(24)
+    except OSError:
+        return None
+    if len(head) < 24 or not head.startswith(_PNG):
+        return None
+    width, height = struct.unpack(">II", head[16:])
+    return height, width
 
 
 def verify_mask_file(path: str | Path) -> None:
