@@ -43,7 +43,7 @@ from otx_seg.models.quantized_conv import is_quantized, with_rounded_weights
 from otx_seg.models.resampling import any_size
 from otx_seg.runtime.model_info import LABEL_SCHEMA, SECTION, ModelInfo
 from otx_seg.runtime.openvino_core import openvino_core
-from otx_seg.runtime.written_digest import write_digest
+from otx_seg.runtime.written_digest import BLANK, DIGEST, write_digest
 from otx_seg.template import Template, from_dict
 from otx_seg.workspace.label_schema import write_label_schema
 
@@ -206,7 +206,7 @@ def _write_onnx(predictor: TorchPredictor, path: Path, dump_features: bool, dyna
     model = onnx.load(path)
     keep_features_inside_onnx(model)
     _declare_outputs(model, predictor, dynamic)
-    entries = _info(predictor).entries()
+    entries = {**_info(predictor).entries(), DIGEST: BLANK}
     onnx.helper.set_model_props(model, {f"{SECTION} {name}": value for name, value in entries.items()})
     onnx.save(model, path)
     write_digest(path)

@@ -18,7 +18,7 @@ from otx_seg.labels import Labels, labels_called, labels_to_plain
 from otx_seg.runtime.masks import PLAIN_ARGMAX, PostProcessing
 from otx_seg.runtime.model_values import check_version, checked_labels, checked_post_processing, checked_size
 from otx_seg.runtime.plain_files import parse_json, read_json, shown
-from otx_seg.runtime.written_digest import BLANK, DIGEST, tell_without_digest
+from otx_seg.runtime.written_digest import DIGEST, tell_without_digest
 
 SECTION = "model_info"
 LABEL_SCHEMA = "label_schema.json"
@@ -71,7 +71,6 @@ class ModelInfo:
             "reverse_input_channels": "False",
             LABELS: json.dumps(labels_to_plain(self.labels), ensure_ascii=False),
             _VERSION: str(_KNOWN_VERSION),
-            DIGEST: BLANK,
         }
         if self.template is not None:
             entries[_TEMPLATE] = json.dumps(self.template, ensure_ascii=False)
