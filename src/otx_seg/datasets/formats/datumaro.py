@@ -82,7 +82,8 @@ def _labels(categories: Mapping[str, Any]) -> tuple[list[str], dict[str, Color]]
     """Names in their order, and the colours of those that have one."""
     names = [str(entry["name"]) for entry in as_list(categories["label"]["labels"], "labels")]
     colors = {}
-    for entry in (categories.get("mask") or {}).get("colormap", ()):
+    mask = as_mapping(categories.get("mask") or {}, "categories.mask")
+    for entry in as_list(mask.get("colormap") or [], "categories.mask.colormap"):
         index = whole_number(entry["label_id"], 0, _MOST, "label_id")
         red, green, blue = (whole_number(entry[channel], 0, 255, channel) for channel in "rgb")
         if index < len(names):
