@@ -221,13 +221,8 @@ OTHER_READERS = {
     "verbs/launch/launched.py": "notes between processes",
     "verbs/launch/meeting.py": "messages between processes",
     "verbs/launch/scale_out.py": "the output of processes",
-    "runtime/model_info.py": "texts out of models",
-    "runtime/handed_over.py": "texts out of packages",
     "deployment/compact.py": "models that were just written",
-    "datasets/coco_file.py": "large files of a known format",
     "datasets/coded_objects.py": "texts out of a file that has been read",
-    "datasets/annotated_objects.py": "texts out of a file that has been read",
-    "datasets/outlines.py": "texts out of a file that has been read",
 }
 """Modules that read text in other ways than through `plain_files` and `yaml_files`, and why."""
 

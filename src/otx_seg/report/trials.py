@@ -89,6 +89,10 @@ def read_trials(path: Path) -> Trials:
         or any(len(one.scores) > len(found.rungs) for one in found.trials)
     ):
         raise damaged(path, "its trials do not fit each other", _ADVICE)
+    try:
+        found.comparison()
+    except IndexError as error:
+        raise damaged(path, "its trials lack scores", _ADVICE) from error
     return found
 
 
@@ -116,7 +120,7 @@ def describe_trials(found: Trials) -> str:
 
 def describe_values(values: Mapping[str, Any]) -> str:
     """Hyper-parameters in a few words, without their groups."""
-    return ", ".join(f"{name.split('.')[1]} {_short(value)}" for name, value in values.items())
+    return ", ".join(f"{name.rpartition('.')[2]} {_short(value)}" for name, value in values.items())
 
 
 def _outcome(found: Trials) -> str:
