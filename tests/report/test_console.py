@@ -11,7 +11,7 @@ from rich.progress import Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from otx_seg.report.console import LONGEST_CELL, PlainConsole
+from otx_seg.report.console import LONGEST_TEXT, PlainConsole
 
 EVIL = "a\x1b[31mb\x9b1mc\u202ed\x07e\x7f\r"
 SHOWN = r"a\x1b[31mb\x9b1mc\u202ed\x07e\x7f\r"
@@ -39,7 +39,7 @@ def test_a_text_with_styles_is_no_way_around() -> None:
 def test_long_texts() -> None:
     table = Table("label")
     table.add_row("x" * 200_000)
-    assert printed(table).count("x") < LONGEST_CELL
+    assert printed(table).count("x") < LONGEST_TEXT
     assert len(printed("x" * 200_000)) < 6_000
 
 

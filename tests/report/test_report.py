@@ -40,6 +40,13 @@ def test_the_table_lists_absent_labels_too() -> None:
     assert "0, false alarms: 1,234" in row
 
 
+def test_a_long_label_takes_one_line_of_a_table() -> None:
+    labels = Labels(("background", f"first {'x' * 180} last"), default_colors(2), 0)
+    lines = as_text(scores_table(scores(torch.eye(2, dtype=torch.int64), labels))).splitlines()
+    assert sum("xx" in line for line in lines) == 1
+    assert any("first x" in line and "x last" in line for line in lines)
+
+
 def test_curves_are_drawn_from_the_journal(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "metrics.jsonl")
     journal.append({"step": 10, "loss": 1.0})

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from otx_seg.runtime.terminal import as_entry, as_message, printable, say, say_json
+from otx_seg.runtime.terminal import LONGEST_CELL, as_cell, as_entry, as_message, printable, say, say_json
 
 UNSEEN = [chr(code) for code in (*range(0x0A), *range(0x0B, 0x20), *range(0x7F, 0xA0))]
 UNSEEN += [*"\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\udcff"]
@@ -35,6 +35,19 @@ def test_a_long_text_loses_its_middle() -> None:
     assert shown.endswith("xxend")
     assert "... (199,908 characters left out) ..." in shown
     assert printable("x" * 100, 100) == "x" * 100
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "x" * 200_000, "\x1b" * 60, "\U000e0001" * 60, "a\n" * 60])
+def test_a_cell_is_one_short_line(text: str) -> None:
+    cell = as_cell(text)
+    assert len(cell) == LONGEST_CELL
+    assert "..." in cell
+    assert cell.isprintable()
+
+
+def test_a_cell_with_a_text_that_fits() -> None:
+    assert as_cell("x" * LONGEST_CELL) == "x" * LONGEST_CELL
+    assert as_cell("red\nbrick") == r"red\nbrick"
 
 
 def test_only_indented_lines_belong_to_a_message() -> None:

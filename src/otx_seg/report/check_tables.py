@@ -10,8 +10,7 @@ from rich.text import Text
 
 from otx_seg.datasets.data_check import CheckedSubset, DataCheck
 from otx_seg.datasets.problems import Problem, size_text
-from otx_seg.report.console import LONGEST_CELL
-from otx_seg.runtime.terminal import as_message, printable
+from otx_seg.runtime.terminal import as_cell, as_message
 from otx_seg.words import label_share
 
 FIRST_FILES = 3
@@ -52,19 +51,19 @@ def _subsets(result: DataCheck) -> Table:
     made.add_column("format", justify="left")
     for subset in result.subsets:
         figures = (f"{subset.samples:,}", f"{subset.images:,}", sizes_text(subset), subset.data_format)
-        made.add_row(_name(subset.name), *figures)
+        made.add_row(Text(as_cell(subset.name)), *figures)
     return made
 
 
 def _labels(subsets: list[CheckedSubset]) -> Table:
-    heads = (text for subset in subsets for text in (f"{_name(subset.name)}\n% of pixels", "\nimages"))
+    heads = (text for subset in subsets for text in (f"{as_cell(subset.name)}\n% of pixels", "\nimages"))
     made = _table("label", *heads)
     for name in dict.fromkeys(label.name for subset in subsets for label in subset.labels):
         row = []
         for subset in subsets:
             label = next((label for label in subset.labels if label.name == name), None)
             row += ["-", "-"] if label is None else [label_share(label.share), f"{label.images:,}"]
-        made.add_row(_name(name), *row)
+        made.add_row(Text(as_cell(name)), *row)
     return made
 
 
@@ -79,7 +78,3 @@ def _problem(problem: Problem) -> Text:
         shown.append(f"    and {more:,} more\n", "dim")
     shown.append(as_message(f"  -> {problem.advice}"))
     return shown
-
-
-def _name(text: str) -> Text:
-    return Text(printable(text, LONGEST_CELL))

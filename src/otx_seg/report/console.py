@@ -11,14 +11,15 @@ from rich.text import Text
 
 from otx_seg.runtime.terminal import as_message, give_up, printable
 
-LONGEST_CELL = 200
-"""Characters of a text within a table or a bar, such as the name of a label."""
+LONGEST_TEXT = 200
+"""Characters of a text that is no message, such as the title of a table or what stands beside a bar."""
 
 
 class PlainConsole(Console):
     """Prints texts without markup, with what no one sees by its code, and with the middle of long ones left out.
 
-    The text in a call of `print` is a message, whose own lines are indented; other texts are cells.
+    The text in a call of `print` is a message, whose own lines are indented; other texts are parts of tables
+    and bars.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -36,7 +37,7 @@ class PlainConsole(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """As rich does it, of a printable text."""
-        return super().render_str(printable(text, LONGEST_CELL), **options)
+        return super().render_str(printable(text, LONGEST_TEXT), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """As rich does it; nothing but its own control sequences reaches the terminal."""

@@ -18,6 +18,9 @@ from typing import Any, TextIO
 LONGEST_MESSAGE = 5_000
 """Characters of one message: the longest path and what is to be said of it."""
 
+LONGEST_CELL = 60
+"""Characters of one cell of a table, such as the name of a label: the table stays readable in 80 columns."""
+
 _INDENT = "  "
 # Control characters but the line feed, marks of reading direction, separators of lines, what has no width, unused tags,
 # halves of characters. Joiners stay: Indic scripts and emoji are written with them.
@@ -44,6 +47,15 @@ def as_message(text: str, longest: int = LONGEST_MESSAGE) -> str:
     The end of any other line comes out of a name, which is not to look like a message of its own.
     """
     return _NEW_MESSAGE.sub(r"\\n", printable(text, longest))
+
+
+def as_cell(text: str) -> str:
+    """As `printable`, in one line of at most `LONGEST_CELL` characters, codes of those that no one sees included."""
+    shown = printable(text, len(text)).replace("\n", r"\n")
+    if len(shown) <= LONGEST_CELL:
+        return shown
+    end = LONGEST_CELL // 4
+    return f"{shown[: LONGEST_CELL - end - 3]}...{shown[-end:]}"
 
 
 def as_entry(text: str) -> str:
