@@ -186,6 +186,13 @@ def test_sixteen_bit_values_that_are_no_label(tmp_path, save):
         read_mask(save(tmp_path / "m.png", np.array([[0, 256, 511]], np.uint16)), CODE)
 
 
+@pytest.mark.parametrize("largest", [300, 2_000_000_000])
+def test_listed_values_may_be_large(tmp_path, largest):
+    np.save(tmp_path / "m.npy", np.array([[0, largest, 7]], np.int32))
+    code = NO_COLORS._replace(values=(0, 7, largest))
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.npy", code), [[0, 2, 1]])
+
+
 def test_colours_that_are_no_label(tmp_path, save):
     pixels = painted(SOUND)
     pixels[0, 0] = (1, 2, 3)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from otx_seg.datasets.coded_objects import coded_objects
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.dataset_meta import META_FILE, check_names, read_dataset_meta
+from otx_seg.datasets.dataset_meta import META_FILE, check_labels, read_dataset_meta
 from otx_seg.datasets.folder import first_of, index_images, listed_folders, subset_name
 from otx_seg.datasets.layout_clues import files_with, folders_on_the_way_down
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
@@ -98,5 +98,5 @@ def _labels(root: Path, described: _Described) -> Labels:
         return read_dataset_meta(root / META_FILE)[0]
     every = {label for found in described.values() for labels in found.values() for label in labels.values()}
     names = tuple(sorted(every))
-    check_names(names, root)
+    check_labels(names, root)
     return Labels(names, default_colors(len(names)), background_index(names))

@@ -12,7 +12,7 @@ from typing import Any
 
 from otx_seg.datasets.masks import MAX_LABELS, Color, MaskCode
 from otx_seg.errors import DataError
-from otx_seg.labels import Labels, background_index, default_colors
+from otx_seg.labels import Labels, background_index, check_names, default_colors
 from otx_seg.runtime.plain_files import read_json, shown
 
 META_FILE = "dataset_meta.json"
@@ -36,7 +36,7 @@ def read_dataset_meta(path: Path) -> tuple[Labels, MaskCode]:
     """
     content = _read_json(path)
     names = _label_names(content, path)
-    check_names(names, path)
+    check_labels(names, path)
     _check_colors(content.get("segmentation_colors"), names, path)
     code = MaskCode(names, _mask_colors(content.get("segmentation_colors"), names))
     shown = [color or fallback for color, fallback in zip(code.colors, default_colors(len(names)), strict=True)]
@@ -113,7 +113,7 @@ def _names_by_index(mapped: Any, path: Path) -> tuple[str, ...]:
     return tuple(by_index[index] for index in range(len(by_index)))
 
 
-def check_names(names: tuple[str, ...], path: Path) -> None:
+def check_labels(names: tuple[str, ...], path: Path) -> None:
     """Refuse label names that cannot be used, or too few or many of them.
 
     Raises:
@@ -121,11 +121,10 @@ def check_names(names: tuple[str, ...], path: Path) -> None:
     """
     if len(names) > MAX_LABELS:
         raise DataError(f"{path}: {len(names)} labels; at most {MAX_LABELS} are possible")
-    for name in names:
-        if not name.strip() or not name.isprintable():
-            raise DataError(f"{path}: {shown(name)} is no usable label name")
-        if names.count(name) > 1:
-            raise DataError(f"{path}: the label {shown(name)} occurs {names.count(name)} times; give each its own name")
+    try:
+        check_names(names)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}; give each label a name of its own") from error
     if len(names) < 2:
         only = f"only the label {shown(names[0])}" if names else "no label"
         raise DataError(f"{path}: {only}; a network needs at least two to tell apart: add, say, 'background'")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from otx_seg.datasets.dataset_meta import META_FILE, check_names, read_dataset_meta
+from otx_seg.datasets.dataset_meta import META_FILE, check_labels, read_dataset_meta
 from otx_seg.datasets.label_map import labels_in_values
 from otx_seg.datasets.label_table import ListedLabel, labels_in_text
 from otx_seg.datasets.layout_clues import file_names_in
@@ -272,7 +272,7 @@ def labels_and_code(
     if len(listed) == 2 and len(hidden) == 1 and hidden[0] not in void:
         ground, hidden = hidden[0], hidden[:0]
     names = tuple(name for name in listed if name not in hidden)
-    check_names(names, where)
+    check_labels(names, where)
     colors = {name: color for name, color in listed.items() if color is not None and not by_value}
     for name, color in colors.items():
         twin = next(other for other in colors if colors[other] == color)

@@ -36,6 +36,7 @@ SIZE_ADVICE = "save the mask at the image's size"
 """What to do about a mask file of another size than its image."""
 
 _UNKNOWN = 254
+_LARGEST_IN_TABLE = 1 << 16  # values that a table is faster for than a search; arrays may hold any
 _JPEG = b"\xff\xd8\xff"
 
 
@@ -141,7 +142,9 @@ def _from_values(raw: StoredMask, path: str | Path, code: MaskCode, lossy: bool)
     labels = [known[value] for value in present] if by_value and code.values is not None else None
     labels = labels or _grey_or_palette_colors(present, raw.palette, code)
     if labels is not None:
-        table = np.full(max(256, present[-1] + 1), _UNKNOWN, np.uint8)
+        if present[-1] > _LARGEST_IN_TABLE:
+            return np.array(labels, np.uint8)[np.searchsorted(present, values)], 0
+        table = np.full(present[-1] + 1, _UNKNOWN, np.uint8)
         table[present] = labels
         return table[values], 0
     if by_value:

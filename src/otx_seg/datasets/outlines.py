@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.datasets.canvas import Canvas
-from otx_seg.datasets.dataset_meta import check_names
+from otx_seg.datasets.dataset_meta import check_labels
 from otx_seg.datasets.mask_faults import MaskContentError
 from otx_seg.datasets.masks import Color
 from otx_seg.datasets.samples import Sample
@@ -207,7 +207,7 @@ def labels_with_background(
         if index == own or not (means_ignored(name) or (means_background(name) and name != around))
     )
     every = labelled if own is not None else (around, *labelled)
-    check_names(every, where)
+    check_labels(every, where)
     shown = tuple(
         (colors or {}).get(name, fallback) for name, fallback in zip(every, default_colors(len(every)), strict=True)
     )

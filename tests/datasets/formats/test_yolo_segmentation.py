@@ -148,7 +148,7 @@ def test_boxes_among_outlines_are_ignored(tmp_path, messages):
         (LEFT, "names: [yes, cat]", "the name of class 0 is True; write it in quotes"),
         (LEFT, "names: {a: cat}", "a number in names is 'a', not a number"),
         (LEFT, "names: [cat]\nnc: 2", "nc is 2, but names has 1"),
-        (LEFT, "names: [cat, cat]", "the label 'cat' occurs 2 times"),
+        (LEFT, "names: [cat, cat]", "the label 'cat' is named twice"),
         (LEFT, "names: [cat]\ntrain: [a, b]", "should be the path of one folder"),
         (LEFT, "a: &a [*a]", "contains itself"),
         (LEFT, "- cat", "is a mapping"),
