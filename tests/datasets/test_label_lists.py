@@ -115,6 +115,13 @@ def test_files_that_look_like_lists_and_cannot_be_used_are_named(folders, messag
     assert opened(folders)[0].names == NAMES
 
 
+def test_what_each_image_shows_is_no_list_of_labels(folders):
+    """As in ADE20K's files for scene parsing."""
+    (folders / "sceneCategories.txt").write_text("ADE_train_00000001 airport\nADE_train_00000002 bar\n")
+    (folders / "objectInfo3.txt").write_text("Idx\tRatio\tName\n0\t0.5\tbackground\n1\t0.2\tcat\n2\t0.1\tdog\n")
+    assert opened(folders)[0].names == NAMES
+
+
 def test_colours_and_values_of_several_lists_come_together(folders):
     (folders / "classes.txt").write_text("background\ncat\ndog\n")
     (folders / "colors.csv").write_text("name,r,g,b\nbackground,0,0,0\ncat,255,0,0\ndog,0,128,0")

@@ -70,6 +70,15 @@ def test_words_in_the_names_of_both(image, mask, tmp_path):
     assert opened(write(tmp_path, {f"images/{image}": None, f"masks/{mask}": FIRST}))[1] == {f"{image}.png": FIRST}
 
 
+def test_outlines_by_hand_beside_masks_of_something_else_are_seen(tmp_path):
+    """As in DRIVE, where mask/ shows the field of view and 1st_manual/ the vessels."""
+    files = {"training/images/21_training": None, "training/1st_manual/21_manual1": FIRST}
+    assert opened(write(tmp_path, files))[1] == {"21_training.png": FIRST}
+    write(tmp_path, {"training/mask/21_training_mask": SECOND})
+    with pytest.raises(DataError, match=r"two folders of masks fit, training/1st_manual .* and training/mask"):
+        open_folder(tmp_path)
+
+
 @pytest.mark.parametrize("second", ["annotations", "labels", "GT"])
 def test_two_folders_of_masks_that_fit_are_refused(second, tmp_path):
     write(tmp_path, {"images/a": None, "masks/a": FIRST, f"{second}/a": SECOND})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import math
 
 import pytest
 
@@ -72,6 +73,14 @@ def test_what_is_no_json(text, reason):
     with pytest.raises(DataError, match=reason) as caught:
         parse_json(text, "a.json")
     assert len(str(caught.value)) < 300
+
+
+def test_numbers_that_are_not_finite_are_read_where_a_reader_takes_them():
+    found = parse_json('{"score": NaN, "area": [Infinity, -Infinity]}', "a.json", not_finite=True)
+    assert math.isnan(found["score"])
+    assert found["area"] == [math.inf, -math.inf]
+    with pytest.raises(ValueError, match="the score is nan"):
+        number(found["score"], 0, 1, "the score")
 
 
 def test_depth():

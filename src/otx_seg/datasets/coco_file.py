@@ -94,7 +94,7 @@ def read_coco(path: Path) -> CocoFile:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    content = parse_json(read_bytes(path), path, _EXPECTED)
+    content = parse_json(read_bytes(path), path, _EXPECTED, not_finite=True)
     if not isinstance(content, dict) or not all(
         isinstance(content.get(key), list) for key in ("images", "categories", "annotations")
     ):

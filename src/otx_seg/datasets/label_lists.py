@@ -30,6 +30,7 @@ _LONGEST_NAME = 100  # characters
 _TELLING = re.compile(r"label|class|categor|codes?$|colou?r|names|legend|palette|objectinfo|masktargets")
 _MAYBE = {".json": ("metadata", "notes"), ".yaml": ("data", "dataset"), ".yml": ("data", "dataset")}
 _SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".names", ".yaml", ".yml")
+_NUMBER_OF_A_FILE = re.compile(r"\d{5}")
 _LABELME_IGNORE = "__ignore__"
 
 
@@ -130,6 +131,8 @@ def _check_entries(entries: Sequence[ListedLabel], path: Path) -> None:
     for name in names:
         if len(name) > _LONGEST_NAME or not name.strip() or not name.isprintable() or is_image_name(name):
             raise DataError(f"{path}: {shown(name)} is no label; write one name per line")
+        if _NUMBER_OF_A_FILE.search(name):
+            raise DataError(f"{path}: {shown(name)} looks like the name of an image; labels are listed one per line")
         if names.count(name) > 1:
             raise DataError(f"{path}: the label {name!r} stands there twice; give each its own name")
     twice = next((value for value in values if values.count(value) > 1), None)

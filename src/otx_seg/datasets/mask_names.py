@@ -21,6 +21,7 @@ MASK_FOLDERS = frozenset(
     (
         *("masks", "mask", "labels", "label", "annotations", "annotation", "gt", "groundtruth", "segmentation"),
         *("segmentations", "anndir", "maskdir", "masksdir", "labeldir", "labelsdir", "annot", "annots"),
+        *("manual", "stmanual", "ndmanual", "groundtruths", "groundtruthpngimg", "semanticmasks"),
     )
 )
 """What folders of masks are called, letters alone."""
@@ -29,7 +30,7 @@ _SUBSET = r"(?:train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
 _BEFORE = re.compile(rf"({_SUBSET})(.*)")
 _BEHIND = re.compile(rf"(.*?)({_SUBSET})")
 _NUMBERED = re.compile(r"(.+?)[_\- ]?\(?\d{1,4}\)?")
-_WORD = r"(?:images?|imgs?|photos?|orig|rgb|masks?|labels?|seg|gt)"
+_WORD = r"(?:images?|imgs?|photos?|orig|rgb|masks?|labels?|seg|gt|manual\d?|training|test)"
 _CORE = re.compile(rf"{_WORD}[_\- ]+(.+)|(.+)[_\- ]{_WORD}", re.IGNORECASE)
 
 

@@ -1,7 +1,7 @@
 """Text and JSON files from anywhere, and values out of them that can be relied on.
 
 Whatever a file says is checked here before anything is done with it: a byte order mark is no part of a text, JSON has
-no NaN, no key twice and no endless nesting, and a number has a range, because what comes behind (loops, allocations,
+no key twice and no endless nesting, and a number has a range, because what comes behind (loops, allocations,
 code in C) trusts it.
 """
 
@@ -63,13 +63,23 @@ def decode_text(content: bytes, path: str | Path, error: type[OtxError] = DataEr
 
 
 def read_json(
-    path: str | Path, expected: str = "", error: type[OtxError] = DataError, most_bytes: int | None = None
+    path: str | Path,
+    expected: str = "",
+    error: type[OtxError] = DataError,
+    most_bytes: int | None = None,
+    not_finite: bool = False,
 ) -> Any:
     """The plain values in a JSON file; see `parse_json` and `read_text` for arguments and errors."""
-    return parse_json(read_text(path, error, most_bytes), path, expected, error)
+    return parse_json(read_text(path, error, most_bytes), path, expected, error, not_finite)
 
 
-def parse_json(text: str | bytes, where: str | Path, expected: str = "", error: type[OtxError] = DataError) -> Any:
+def parse_json(
+    text: str | bytes,
+    where: str | Path,
+    expected: str = "",
+    error: type[OtxError] = DataError,
+    not_finite: bool = False,
+) -> Any:
     """The plain values of a JSON text.
 
     Args:
@@ -77,6 +87,8 @@ def parse_json(text: str | bytes, where: str | Path, expected: str = "", error: 
         where: the file, for messages.
         expected: words on what should stand there, for the end of messages.
         error: what is raised.
+        not_finite: whether NaN, Infinity and -Infinity are read as such floats: annotation tools and pandas write them
+            into fields that nobody uses. `number` refuses them where one is used.
 
     Raises:
         OtxError: as `error`, where it is no JSON, a key stands twice in one mapping, a number is NaN or infinite, a
@@ -85,7 +97,8 @@ def parse_json(text: str | bytes, where: str | Path, expected: str = "", error: 
     if isinstance(text, bytes):
         text = decode_text(text, where, error)
     try:
-        found = json.loads(text, object_pairs_hook=_mapping, parse_constant=_refuse_constant)
+        constant = float if not_finite else _refuse_constant
+        found = json.loads(text, object_pairs_hook=_mapping, parse_constant=constant)
         if "\\u" in text:
             json.dumps(found, ensure_ascii=False).encode()  # fails where half of a character is escaped
     except (ValueError, RecursionError) as reason:

@@ -1,6 +1,7 @@
 """Objects with outlines in JSON: what becomes of them, and what is refused."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -151,6 +152,14 @@ def test_an_unknown_category(coco):
     told = "1 annotation with a category_id that is not among the categories: 99; add"
     with pytest.raises(DataError, match=told):
         open_folder(coco([annotation(99, [SQUARE])]))
+
+
+def test_nan_in_a_field_that_nobody_uses(coco):
+    """As pandas and annotation tools write what is missing."""
+    root = coco([annotation(10, [SQUARE], score=math.nan, attributes={"depth": math.inf})])
+    assert (mask_of(root) == 1).any()
+    with pytest.raises(DataError, match="nan"):
+        mask_of(coco([annotation(10, [[math.nan, 1, 4, 1, 4, 5]])]))
 
 
 def test_files_that_are_no_coco(coco):
@@ -364,7 +373,29 @@ def refusal(root):
     return None
 
 
-ODD = [None, True, "", "x", "²", "-1", -1, 0, 0.5, 1e9, -1e9, 1e300, 10**30, [], [[]], [None], {}, {"a": 1}, "1" * 5000]
+ODD = [
+    math.nan,
+    math.inf,
+    None,
+    True,
+    "",
+    "x",
+    "²",
+    "-1",
+    -1,
+    0,
+    0.5,
+    1e9,
+    -1e9,
+    1e300,
+    10**30,
+    [],
+    [[]],
+    [None],
+    {},
+    {"a": 1},
+    "1" * 5000,
+]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ class Ade20k2020:
 def _describe(path: Path) -> Mapping[int, str]:
     """The label of each class by its number."""
     found: dict[int, str] = {}
-    content = parse_json(read_bytes(path).decode("latin-1"), path, _EXPECTED)
+    content = parse_json(read_bytes(path).decode("latin-1"), path, _EXPECTED, not_finite=True)
     try:
         for thing in content["annotation"]["object"]:
             index = whole_number(thing["name_ndx"], 0, MOST_CODES - 1, "name_ndx")

@@ -58,7 +58,7 @@ def _files(root: Path) -> list[Path]:
 
 
 def _open(root: Path, path: Path) -> Subset:
-    content = read_json(path, _EXPECTED)
+    content = read_json(path, _EXPECTED, not_finite=True)
     subset = subset_name(path.stem) or DEFAULT_SUBSET
     try:
         items = as_list(as_mapping(content, "its content")["items"], "items")

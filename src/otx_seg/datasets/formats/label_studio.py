@@ -90,7 +90,7 @@ def _read(root: Path, files: Iterable[str]) -> Annotations:
     found = Annotations(root, names, names_from=listed_in)
     for file in files:
         try:
-            tasks = as_list(read_json(root / file), "the export")
+            tasks = as_list(read_json(root / file, not_finite=True), "the export")
         except ValueError as error:
             raise DataError(f"{root / file}: {error}") from error
         for place, task in enumerate(tasks, 1):

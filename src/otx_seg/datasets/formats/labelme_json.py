@@ -76,7 +76,7 @@ def _read(root: Path, files: list[str]) -> Annotations:
     found = Annotations(root, names, names_from=listed_in)
     others = 0
     for file in files:
-        content = read_json(root / file, "labelme saves shapes and imagePath")
+        content = read_json(root / file, "labelme saves shapes and imagePath", not_finite=True)
         if not isinstance(content, dict) or "shapes" not in content:
             others += 1
             continue

@@ -14,6 +14,7 @@ from otx_seg.datasets.mask_names import stem_of_image
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.datasets.united_masks import objects_on_ground
 from otx_seg.errors import DataError
+from otx_seg.words import listed
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,9 @@ def _open(root: Path) -> Subset:
                 files[f"{below}/{path}"] = shown
             else:
                 unmatched.append(LeftOut("unmatched_files", "image without mask", str(root), f"{below}/{path}"))
-    logger.info("%s: good images show %s alone; the labels are the kinds of defects: %s", root, _GROUND, defects)
+    logger.info(
+        "%s: good images show %s alone; the labels are the kinds of defects: %s", root, _GROUND, listed(defects)
+    )
     folders = (str(root), str(root))
     samples = tuple(Sample(name, name, *folders) for name in sorted(files))
     reader = objects_on_ground(labels.names, files, f"{_MASKS}/")

@@ -68,7 +68,7 @@ def _data_sets(root: Path) -> list[Path]:
 
 def _read(root: Path, subset_names: Mapping[Path, str]) -> Annotations:
     meta = root / _META if (root / _META).is_file() else root.parent / _META
-    content = read_json(meta, "Supervisely lists the classes there")
+    content = read_json(meta, "Supervisely lists the classes there", not_finite=True)
     try:
         classes = [as_mapping(each, "a class") for each in as_list(as_mapping(content, "it").get("classes"), "classes")]
         names = [label_of(each.get("title"), "the title of a class") for each in classes]
@@ -103,7 +103,7 @@ def _add(found: Annotations, subset: str, folder: Path, path: Path) -> None:
     if not is_there(found.root, image):
         found.missing(subset, source, image)
         return
-    content = as_mapping(read_json(path, "Supervisely writes size and objects"), "it")
+    content = as_mapping(read_json(path, "Supervisely writes size and objects", not_finite=True), "it")
     size = as_mapping(content.get("size"), "size")
     regions: list[Region] = []
     for place, each in enumerate(as_list(content.get("objects"), "objects"), 1):

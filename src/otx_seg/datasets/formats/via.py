@@ -125,7 +125,7 @@ def _images(path: Path) -> list[tuple[str, list[_Marked]]]:
 
 
 def _in_json(path: Path) -> Iterator[tuple[str, list[_Marked]]]:
-    content = as_mapping(read_json(path), "it")
+    content = as_mapping(read_json(path, not_finite=True), "it")
     if "_via_img_metadata" not in content and {"project", "metadata"} <= content.keys():
         raise ValueError("is a project of VIA 3; export it as COCO")
     for key, entry in as_mapping(content.get("_via_img_metadata", content), "_via_img_metadata").items():
@@ -146,7 +146,8 @@ def _in_csv(path: Path) -> Iterator[tuple[str, list[_Marked]]]:
         name = row.get("filename") or row.get("#filename")
         if not name:
             raise ValueError(f"line {rows.line_num} has no filename")
-        shape, attributes = (parse_json(row.get(key) or "{}", f"{path}: line {rows.line_num}") for key in _COLUMNS)
+        where = f"{path}: line {rows.line_num}"
+        shape, attributes = (parse_json(row.get(key) or "{}", where, not_finite=True) for key in _COLUMNS)
         region = {"shape_attributes": shape, "region_attributes": attributes}
         found.setdefault(name, []).extend([_marked(region)] if shape else [])
     yield from found.items()
