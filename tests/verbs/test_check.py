@@ -402,7 +402,7 @@ class TestTheSubsetThatTrainingChooses:
         choice = only(result)
         assert (choice.code, choice.severity, choice.subset) == ("which_subset", "error", "seq1, seq2")
         assert choice.what == "which subset to train on? Found seq1, seq2, expected train or default"
-        assert choice.advice == "give its path"
+        assert choice.advice == "give the path of one, or rename its folder to train"
         assert result.usable_for is None
         refused_by_training(data, "which subset to train on")
 

@@ -26,9 +26,9 @@ def test_batches_and_workers_of_an_evaluation(
         batches.append(len(images))
         return probabilities(self, images)
 
-    def note_workers(dataset: Any, number: int, **settings: Any) -> Any:
+    def note_workers(dataset: Any, number: int, *others: Any, **settings: Any) -> Any:
         workers.append(number)
-        return open_loader(dataset, number, **settings)
+        return open_loader(dataset, number, *others, **settings)
 
     monkeypatch.setattr(TorchPredictor, "probabilities", note_batch)
     monkeypatch.setattr(loading, "open_loader", note_workers)

@@ -152,7 +152,7 @@ class Subset:
     mask_code: MaskReader
     use_polygons: bool = False
     ignored_labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    stamps: Mapping[str, tuple[Stamp, ...]] = field(default_factory=dict)
+    stamps: Mapping[str, tuple[Stamp, ...]] = field(default_factory=dict, compare=False)
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -109,7 +109,7 @@ def test_a_missing_image_is_left_out_and_no_image_refused(changed):
     assert [left.kind for left in subset.unmatched] == ["missing_files"]
     assert (len(subset), subset.unmatched[0].name) == (1, "im0.png")
     (root / "images/train/im1.png").unlink()
-    with pytest.raises(DataError, match=r"no annotated image of the subset train is there; looked for .*im0\.png"):
+    with pytest.raises(DataError, match=r"no annotated image of .* train is there; put the images .*im0\.png"):
         open_folder(root)
 
 
