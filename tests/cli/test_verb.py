@@ -98,7 +98,6 @@ def test_what_is_no_stray_file(otx: Any, here: None, words: str, code: int, told
         "eval --load-weights s3://bucket/weights.pth",
         "find --template http://host/t.yaml",
         "check --data-roots data --data-roots http://host/data",
-        "export --load-weights weights.pth --output file://data/x",
         "demo --input http://host/camera --load-weights http://host/weights.pth",
     ],
 )
@@ -107,6 +106,12 @@ def test_an_address_is_no_path(otx: Any, words: str) -> None:
     assert outcome.code == 2
     assert "is a URL; download what is there, and give its path" in outcome.message
     assert "secret" not in outcome.message
+
+
+def test_an_address_is_no_place_to_write(otx: Any) -> None:
+    outcome = otx("export", "--load-weights", "weights.pth", "--output", "file://data/x")
+    assert outcome.code == 2
+    assert "--output file://data/x: is a URL; name a folder here" in outcome.message
 
 
 def test_a_demo_of_an_address(otx: Any) -> None:

@@ -107,9 +107,8 @@ def test_the_list_of_labelme_begins_before_0(folders):
 def test_files_that_look_like_lists_and_cannot_be_used_are_named(folders, messages):
     (folders / "train_labels.csv").write_text("id,label\nx1,cat\nx2,cat\n")
     assert opened(folders)[0].names == ("label_0", "label_1", "label_2")
-    assert (
-        "train_labels.csv: the label 'cat' stands there twice; give each its own name; correct that, or name them in "
-        in (messages.text)
+    assert "train_labels.csv: the label 'cat' is named twice; write one name per line, each once; correct that" in (
+        messages.text
     )
     (folders / "labels.txt").write_text("background\ncat\ndog\n")
     assert opened(folders)[0].names == NAMES

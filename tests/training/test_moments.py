@@ -20,6 +20,8 @@ from otx_seg.training import state
 from otx_seg.training.watcher import SilentWatcher, StepReport
 from otx_seg.verbs.train import train
 from otx_seg.verbs.training import folder
+from otx_seg.workspace.atomic import write_json
+from otx_seg.workspace.run_folder import RunFolder
 
 
 class KilledError(BaseException):
@@ -91,6 +93,10 @@ def test_what_is_no_training_that_never_began_is_not_replaced(drawn_data: Path, 
     with pytest.raises(UsageError, match=r"already holds a result \(template.yaml\)"):
         train_briefly(drawn_data, tmp_path)
     assert (tmp_path / "template.yaml").read_text() == "mine"
+    # A search that was killed before its first trial ended is none of them either.
+    write_json(RunFolder(tmp_path).search / "search.json", {})
+    with pytest.raises(UsageError, match=r"already holds a result .*; it goes on with: otx train --resume-from"):
+        train_briefly(drawn_data, tmp_path)
 
 
 @pytest.mark.parametrize("awaited", ["data.json", "logs/checkpoint/state.pth"])

@@ -52,7 +52,8 @@ class Verb(click.Command):
             for text in value if isinstance(value, tuple) else (value,):
                 if is_url(text):
                     name = max(parameter.opts, key=len)
-                    raise UsageError(f"{name} {shown_url(text)}: is a URL; download what is there, and give its path")
+                    way = "name a folder here" if "output" in name else "download what is there, and give its path"
+                    raise UsageError(f"{name} {shown_url(text)}: is a URL; {way}")
 
     def _refuse_strays(self, ctx: click.Context, args: list[str]) -> None:
         """

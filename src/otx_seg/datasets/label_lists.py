@@ -15,7 +15,7 @@ from otx_seg.datasets.label_table import ListedLabel, labels_in_text
 from otx_seg.datasets.layout_clues import file_names_in
 from otx_seg.datasets.masks import MAX_LABELS, Color, MaskCode
 from otx_seg.errors import DataError
-from otx_seg.labels import Labels, background_index, default_colors, means_ignored
+from otx_seg.labels import Labels, background_index, check_names, default_colors, means_ignored
 from otx_seg.runtime.image_files import is_image_name
 from otx_seg.runtime.plain_files import read_json, read_text, shown
 from otx_seg.template.yaml_files import read_yaml
@@ -128,13 +128,15 @@ def _check_entries(entries: Sequence[ListedLabel], path: Path) -> None:
         raise DataError(f"{path}: lists no labels that can be told; write one name per line")
     names = [entry.name for entry in entries]
     values = [entry.value for entry in entries if entry.value is not None]
+    try:
+        check_names(names)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}; write one name per line, each once") from error
     for name in names:
-        if len(name) > _LONGEST_NAME or not name.strip() or not name.isprintable() or is_image_name(name):
+        if len(name) > _LONGEST_NAME or is_image_name(name):
             raise DataError(f"{path}: {shown(name)} is no label; write one name per line")
-        if _NUMBER_OF_A_FILE.search(name):
+        if path.name != OWN_LIST and _NUMBER_OF_A_FILE.search(name):
             raise DataError(f"{path}: {shown(name)} looks like the name of an image; labels are listed one per line")
-        if names.count(name) > 1:
-            raise DataError(f"{path}: the label {name!r} stands there twice; give each its own name")
     twice = next((value for value in values if values.count(value) > 1), None)
     if twice is not None:
         both = [entry.name for entry in entries if entry.value == twice]

@@ -36,6 +36,7 @@ from otx_seg.verbs.training.data import check_data, describe_data, label_weights
 from otx_seg.verbs.training.plan import Plan, Roots, how_recorded
 from otx_seg.verbs.training.report import tell_finished
 from otx_seg.workspace.atomic import write_text
+from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.recorded_data import read_recorded
 from otx_seg.workspace.run_folder import RunFolder, open_run
@@ -187,8 +188,10 @@ def _open_run(
     plan: Plan, output: str | Path | None, overwrite: bool, roots: tuple[Path, ...], outputs: Path
 ) -> RunFolder:
     if plan.resumed_run is None:
-        unbegun = output is not None and nothing_trained(RunFolder(Path(output)))
-        return open_run(output, OPTIMIZE, _PRODUCTS[:1] if unbegun else _PRODUCTS, overwrite, roots, outputs)
+        held = None if output is None else RunFolder(Path(output))
+        products = _PRODUCTS[:1] if held is not None and nothing_trained(held) else _PRODUCTS
+        go_on = resume_command(OPTIMIZE, held.path) if held is not None and held.checkpoint.is_file() else ""
+        return open_run(output, OPTIMIZE, products, overwrite, roots, outputs, go_on)
     if output is not None and Path(output).resolve() != plan.resumed_run.path.resolve():
         raise UsageError(f"a resumed run stays in its folder, {plan.resumed_run.path}: leave --output out")
     return open_run(plan.resumed_run.path, OPTIMIZE, (), overwrite)

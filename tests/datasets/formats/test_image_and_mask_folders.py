@@ -277,7 +277,7 @@ def opened_labels(root):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a\nb\na\n", "the label 'a' stands there twice"),
+        ("a\nb\na\n", "the label 'a' is named twice"),
         ("a 1 2 3\nb 1 2 3\n", "have the same colour"),
         ("a\n", "only the"),
     ],

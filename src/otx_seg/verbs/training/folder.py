@@ -8,6 +8,7 @@ from pathlib import Path
 from otx_seg.datasets import TrainingData
 from otx_seg.errors import UsageError
 from otx_seg.training.checkpoint import TRAIN, nothing_trained
+from otx_seg.verbs.hpo.settings import holds_search
 from otx_seg.verbs.training.data import describe_data
 from otx_seg.verbs.training.decisions import plain
 from otx_seg.verbs.training.plan import Plan
@@ -36,7 +37,8 @@ def open_training_run(plan: Plan, outputs: Path, output: str | Path | None, over
     if plan.resumed_run is None:
         held = None if output is None else RunFolder(Path(output))
         products = () if held is not None and nothing_trained(held) else _PRODUCTS
-        go_on = resume_command(TRAIN, held.path) if held is not None and held.checkpoint.is_file() else ""
+        begun = held is not None and (held.checkpoint.is_file() or holds_search(held))
+        go_on = resume_command(TRAIN, held.path) if held is not None and begun else ""
         return open_run(output, "train", products, overwrite, roots, outputs, go_on)
     if output is None or Path(output).resolve() == plan.resumed_run.path.resolve():
         return open_run(plan.resumed_run.path, "train", (), overwrite)
