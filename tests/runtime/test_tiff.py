@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+from PIL import Image
 from tiff_files import tiff_file
 
 from otx_seg.datasets.stored_masks import mask_size, stored_mask
@@ -121,3 +122,13 @@ def check_mask(path, reason, how, samples, depth, lossy):
     assert np.abs(pixels.astype(int) - expected).max() <= lossy, how
     if photometric == "palette":
         np.testing.assert_array_equal(palette, PALETTE[: 1 << bits] // 256)
+
+
+@pytest.mark.parametrize("compression", ["lzma", "zstd"])
+def test_what_only_libtiff_packs(tmp_path, compression):
+    pixels = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
+    try:
+        Image.fromarray(pixels).save(tmp_path / "a.tif", compression=compression)
+    except OSError:
+        pytest.skip(f"Pillow's libtiff here was built without {compression}")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), pixels)
