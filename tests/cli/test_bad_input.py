@@ -702,4 +702,4 @@ def test_a_mask_of_another_size_in_the_evaluation(otx: Any, tiny_data: Any, tiny
     root = tmp_path / "copy"
     shutil.copytree(tiny_data.root, root)
     cv2.imwrite(str(root / "masks" / "1.png"), np.zeros((10, 10), np.uint8))
-    refused(otx("eval", "--test-data-roots", root, "--load-weights", tiny_weights), 3, "1.png", "10x10", "100x60")
+    refused(otx("eval", "--test-data-roots", root, "--load-weights", tiny_weights), 3, "1.png", "10 x 10", "100 x 60")
