@@ -12,7 +12,7 @@ from otx_seg.errors import UsageError
 IGNORE_INDEX = 255
 """Mask value that every loss and metric leaves out."""
 
-LONGEST_NAME = 200
+LONGEST_NAME = 1000
 """Characters of a label's name."""
 
 _CONTROL = {"Cc", "Cs", "Zl", "Zp"}

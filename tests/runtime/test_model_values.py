@@ -32,7 +32,7 @@ def test_labels_come_back(labels: Labels) -> None:
         ({"names": ["a", "b", 3]}, "not texts"),
         ({"names": ["a", "b", "a"]}, "the label 'a' is named twice"),
         ({"names": ["a", " ", "b"]}, "the name of label 1 is empty"),
-        ({"names": ["a", "b", "x" * 201]}, "label 2, 'x+'..., has 201 characters; a name has 200"),
+        ({"names": ["a", "b", "x" * 1001]}, "label 2, 'x+'..., has 1,001 characters; a name has 1000"),
         ({"names": ["a", "b", "\x1b]0;x\x07"]}, r"the name of label 2, '\\x1b]0;x\\x07', has control characters"),
         ({"names": ["a", "b", "c\nd"]}, "control characters"),
         ({"names": ["a", "b", "\ud800"]}, "control characters"),
