@@ -14,7 +14,8 @@ import pytest
 
 EVIL = "e\x1b]0;t\x07v\x9b1m\u202eil\n!"
 SHOWN = r"e\x1b]0;t\x07v\x9b1m\u202eil\n!"
-ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+# tox sets PYTHONIOENCODING; empty is as good as not set.
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
 
 
 @pytest.fixture

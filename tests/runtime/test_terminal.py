@@ -74,7 +74,8 @@ def ended(code: str, *, environment: dict[str, str] | None = None, redirected: s
     return result.returncode, result.stdout, result.stderr
 
 
-ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+# tox sets PYTHONIOENCODING; empty is as good as not set.
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
 
 
 def test_a_terminal_that_knows_few_characters() -> None:
