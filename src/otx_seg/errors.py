@@ -39,12 +39,23 @@ class DataError(OtxError):
     exit_code = 3
 
 
-def interrupted_by(error: BaseException) -> str:
-    """What ended a program, for people: ``interrupted``, with the signal's name unless that is Ctrl-C."""
+def ending_signal(error: BaseException) -> signal.Signals | None:
+    """The signal whose interruption an error is, or was raised from on purpose; None: there was none."""
     found: BaseException | None = error
     while found is not None:
-        sent = next((item for item in found.args if isinstance(item, signal.Signals)), signal.SIGINT)
-        if sent != signal.SIGINT:
-            return f"interrupted by {sent.name}"
-        found = found.__cause__ or found.__context__
-    return "interrupted"
+        if isinstance(found, KeyboardInterrupt):
+            return next((item for item in found.args if isinstance(item, signal.Signals)), signal.SIGINT)
+        found = found.__cause__
+    return None
+
+
+def interrupted_by(error: BaseException) -> str:
+    """What ended a program, for people: ``interrupted``, with the signal's name unless that is Ctrl-C."""
+    sent = ending_signal(error)
+    return "interrupted" if sent in (None, signal.SIGINT) else f"interrupted by {sent.name}"
+
+
+def exit_code_of(error: BaseException) -> int:
+    """What a program ends with: for a signal 128 and its number, as shells and schedulers know it."""
+    sent = ending_signal(error)
+    return getattr(error, "exit_code", 1) if sent is None else 128 + sent

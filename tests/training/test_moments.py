@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brief_training import PARAMETERS, same_weights, train_briefly
+from brief_training import PARAMETERS, same_weights, train_briefly, weights_of
 
-from otx_seg.errors import OtxError, UsageError
+from otx_seg.errors import OtxError, UsageError, exit_code_of
 from otx_seg.training import state
+from otx_seg.training.stopping import InterruptedRunError
 from otx_seg.training.watcher import SilentWatcher, StepReport
 from otx_seg.verbs.train import train
 from otx_seg.verbs.training import folder
@@ -149,6 +150,7 @@ def test_a_training_whose_folder_is_gone_says_so_and_saves_what_it_has(
         train_briefly(drawn_data, run, watcher=At(4, lambda: lose(run, how)))
     assert error.value.exit_code == 1
     assert run.exists() == (how == "emptied")
+    assert weights_of(saved)
     result = train(resume_from=saved)
     assert (result.epochs, result.steps) == (3, 9)
     assert result.weights.is_file()
@@ -166,8 +168,8 @@ def test_without_a_place_to_save_it_says_that(
         train_briefly(drawn_data, run, watcher=At(4, lambda: lose(run, "deleted")))
 
 
-def test_a_training_whose_loader_was_killed_says_so_and_goes_on(
-    drawn_data: Path, finished: Path, tmp_path: Path
+def test_a_training_whose_loader_was_killed_says_so_and_goes_on_and_ends_when_asked_to(
+    drawn_data: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
 
@@ -177,6 +179,15 @@ def test_a_training_whose_loader_was_killed_says_so_and_goes_on(
 
     killed_after = r"was killed \(Killed; often for want of memory\).* After \d steps?, .* Go on with: otx train --res"
     with pytest.raises(OtxError, match=killed_after):
-        train_briefly(drawn_data, run, watcher=At(1, kill_loader), parameters={"learning_parameters.num_workers": 1})
+        train_briefly(drawn_data, run, watcher=At(1, kill_loader), parameters={"learning_parameters.num_workers": 2})
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("otx_seg.verbs.train.finish", end)
+        with pytest.raises(InterruptedRunError, match=r"by SIGTERM; what was saved.* Go on with: otx train") as error:
+            train(resume_from=run, watcher=At(9, RunFolder(run).weights.unlink))
+    assert exit_code_of(error.value) == 128 + signal.SIGTERM
     train(resume_from=run)
     assert same_weights(run, finished)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from otx_seg.errors import OtxError, interrupted_by
+from otx_seg.errors import OtxError, UsageError, exit_code_of, interrupted_by
 from otx_seg.training.stopping import StopRequest
 from otx_seg.verbs.interruption import interruptions_as_such
 
@@ -45,6 +45,7 @@ def test_every_way_to_end_a_program_is_an_interruption(sent: str, said: str) -> 
     with pytest.raises(KeyboardInterrupt) as error, interruptions_as_such():
         os.kill(os.getpid(), number)
     assert interrupted_by(error.value) == said
+    assert exit_code_of(error.value) == 128 + number
     assert signal.getsignal(number) is before
 
 
@@ -80,8 +81,10 @@ def test_the_inner_one_of_two_is_told_first() -> None:
 
 
 def test_what_is_said_of_an_interruption_stays() -> None:
-    with pytest.raises(OtxError, match="give the same command again"), interruptions_as_such():
+    with pytest.raises(OtxError, match="give the same command again") as error, interruptions_as_such():
         saying_how_to_go_on()
+    assert exit_code_of(error.value) == 130
+    assert exit_code_of(UsageError("after none")) == 2
 
 
 def test_other_errors_stay() -> None:

@@ -16,7 +16,7 @@ import click
 
 from otx_seg.cli.home import give_home
 from otx_seg.cli.system_errors import NO_MEMORY, current_folder_is_gone, in_words, is_out_of_memory
-from otx_seg.errors import OtxError, UsageError, interrupted_by
+from otx_seg.errors import OtxError, UsageError, exit_code_of, interrupted_by
 from otx_seg.runtime.terminal import as_message, prepare_streams, read_names_as_utf8, say
 from otx_seg.verbs.interruption import interruptions_as_such
 
@@ -80,7 +80,7 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed while working, 2 wrong usage, 3 unusable data."""
+    """Run the command line and exit: 0 done, 1 failed while working, 2 wrong usage, 3 unusable data, 128 + signal."""
     try:
         with interruptions_as_such():
             if arguments is None:
@@ -97,9 +97,9 @@ def main(arguments: list[str] | None = None) -> None:
         _show_wrong_usage(error)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt) as error:
-        _fail(f"{interrupted_by(error)}; {_AFTER_INTERRUPTION}", 1, KeyboardInterrupt())
+        _fail(f"{interrupted_by(error)}; {_AFTER_INTERRUPTION}", exit_code_of(error), KeyboardInterrupt())
     except OtxError as error:
-        _fail(str(error), error.exit_code, error)
+        _fail(str(error), exit_code_of(error), error)
     except OSError as error:
         said = in_words(error)
         if said is not None:

@@ -119,8 +119,14 @@ class _Loader(DataLoader[Any]):
     """A DataLoader that fails in words meant for users."""
 
     def close(self) -> None:
-        """End the worker processes now; the cycle collector would wait 5 seconds for them, at whatever moment."""
+        """End the worker processes now; the cycle collector would wait 5 seconds for them, at whatever moment.
+
+        As long as PyTorch knows them, it raises an error for one that was killed whenever any process ends.
+        """
+        iterator: Any = self._iterator
         self._iterator = None
+        if self.num_workers > 0 and iterator is not None:
+            iterator._shutdown_workers()  # which a traceback may keep alive
 
     def __enter__(self) -> _Loader:
         return self

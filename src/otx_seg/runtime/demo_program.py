@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -26,7 +27,7 @@ def main(model: Path, arguments: list[str] | None = None) -> int:
         arguments: of the command line; None: those of this process.
 
     Returns:
-        The exit code: 0 done, 1 failed while working, 2 wrong usage, 3 unusable data.
+        The exit code: 0 done, 1 failed while working, 2 wrong usage, 3 unusable data, 130 interrupted by Ctrl-C.
     """
     if arguments is None:
         read_names_as_utf8()
@@ -45,7 +46,7 @@ def main(model: Path, arguments: list[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         say("Error: interrupted", error=True)
-        return 1
+        return 128 + signal.SIGINT
     return 0
 
 

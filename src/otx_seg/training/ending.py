@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otx_seg.datasets.loader_processes import LoadingError
-from otx_seg.errors import OtxError
+from otx_seg.errors import OtxError, interrupted_by
 from otx_seg.training.stopping import InterruptedRunError, StopRequest
 from otx_seg.words import count
 from otx_seg.workspace.command_line import resume_command
+from otx_seg.workspace.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from otx_seg.training.loop import Training
@@ -23,10 +27,36 @@ def interrupted(training: Training, stop_request: StopRequest) -> InterruptedRun
 
 def without_images(training: Training, error: LoadingError) -> OtxError:
     """The same where the processes that load images are gone."""
+    with suppress(RuntimeError):  # PyTorch tells of each that was killed
+        training.loader.close()
     made = count(training.position.step, "step")
     return LoadingError(
         f"{error.what}. After {made}, {_saved(training)}", resume_command(training.command, training.run.path)
     )
+
+
+@contextmanager
+def saying_how_to_go_on(command: str, run: RunFolder, resumed: bool) -> Iterator[None]:
+    """For what comes before and after the loop.
+
+    Args:
+        resumed: whether the run goes on; else a checkpoint that is there already is that of another one.
+
+    Raises:
+        InterruptedRunError: in place of KeyboardInterrupt, if there is something to go on with.
+    """
+    before = None if resumed else _time_of(run.checkpoint)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if _time_of(run.checkpoint) in (None, before):
+            raise
+        what = f"{interrupted_by(error)}; what was saved last is there"
+        raise InterruptedRunError(what, resume_command(command, run.path)) from error
+
+
+def _time_of(file: Path) -> int | None:
+    return file.stat().st_mtime_ns if file.is_file() else None
 
 
 def _saved(training: Training) -> str:

@@ -139,10 +139,6 @@ class Training:
                     if self._validate():
                         self.position.ended = f"{self.selection.stopping.reason}, without training"
                     self.save_checkpoint()
-            if self.position.ended and self.selection.is_lost():
-                logger.warning("%s is gone: it is written anew, from the end of the training", self.run.weights)
-                self._validate()
-                self.save_checkpoint()
             while not self.position.ended and self._goes_on(until):
                 try:
                     with lost_in_words(self.workers):
@@ -153,11 +149,18 @@ class Training:
                         self.half_way = False
                     elif stop_request.signal_name and not isinstance(problem, InterruptedRunError):
                         # A signal to the whole group of processes ends the loading workers first.
-                        raise interrupted(self, stop_request) from problem
+                        raise interrupted(self, stop_request) from stop_request.interruption
                     elif isinstance(problem, LoadingError):
                         raise without_images(self, problem) from problem
                     else:
                         raise
+            if self.position.ended and self.selection.is_lost():
+                kept = self.selection.write_kept(self.run)
+                what = "" if kept else ", from the end of the training"
+                logger.warning("%s is gone: it is written anew%s", self.run.weights, what)
+                if not kept:
+                    self._validate()
+                    self.save_checkpoint()
             # Not only between steps: whoever asked for an end during the last validation does not want what follows.
             self._end_if_asked(stop_request)
             leave_together(self.accelerator)
@@ -241,7 +244,7 @@ class Training:
         if largest(self.accelerator, float(stop_request.signal_name is not None)):
             error = interrupted(self, stop_request)
             leave_together(self.accelerator)
-            raise error
+            raise error from stop_request.interruption
 
     # ------------------------------------------------------------------ validation
 

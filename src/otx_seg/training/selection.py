@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from otx_seg.datasets import TrainingData
 from otx_seg.metrics.confusion import Scores, scores
@@ -46,6 +49,7 @@ class Selection:
         images = 0 if data.val is None else len(data.val)
         self.pace = ValidationPace(template.hyper_parameters.learning_parameters, images)
         self.over = False
+        self._write: Callable[[Path], None] | None = None
 
     def is_due(self, position: Position, steps_per_epoch: int) -> bool:
         """Whether to look at the network between two epochs, as this process sees it."""
@@ -60,8 +64,7 @@ class Selection:
         if self.data.val is None:
             position.validated_epoch, position.validated_step = position.epoch, position.step
             position.best_epoch = position.epoch
-            if self.accelerator.is_main_process:
-                write_backbone(self.run.weights, network.network.backbone.state_dict(), self.template, self.origin)
+            self._keep(write_backbone, network.network.backbone)
             return None
         started = time.monotonic()
         confusion = confusion_on_all_processes(
@@ -74,12 +77,23 @@ class Selection:
         if not self.data.scorable or result.dice_average > position.best_score or self.best_confusion is None:
             position.best_score, position.best_epoch = result.dice_average, position.epoch
             self.best_confusion = confusion
-            if self.accelerator.is_main_process:
-                tensors, labels = network.network.state_dict(), self.data.train.labels
-                write_weights(self.run.weights, tensors, labels, self.template, self.origin)
+            self._keep(functools.partial(write_weights, labels=self.data.train.labels), network.network)
         self.pace.note(started)
         position.validation_s = self.pace.duration_s
         return result
+
+    def _keep(self, write: Callable[..., None], module: nn.Module) -> None:
+        on_main = self.accelerator.is_main_process
+        tensors = {key: value.detach().cpu().clone() for key, value in module.state_dict().items() if on_main}
+        self._write = functools.partial(write, state_dict=tensors, template=self.template, origin=self.origin)
+        self.write_kept(self.run)
+
+    def write_kept(self, run: RunFolder) -> bool:
+        """Write what was kept into the folder of a run; False if an earlier process kept it, so that only its file is
+        left of it."""
+        if self._write is not None and self.accelerator.is_main_process:
+            self._write(run.weights)
+        return self._write is not None
 
     def is_lost(self) -> bool:
         """Whether the file of what was kept is not there; equal on all processes."""

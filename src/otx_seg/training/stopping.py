@@ -123,6 +123,11 @@ class StopRequest:
         self.signal_name: str | None = None
         self._previous: dict[signal.Signals, Any] = {}
 
+    @property
+    def interruption(self) -> KeyboardInterrupt | None:
+        """What an error that follows from the signal is to be raised from."""
+        return None if self.signal_name is None else KeyboardInterrupt(signal.Signals[self.signal_name])
+
     def __enter__(self) -> StopRequest:
         try:
             for name in ("SIGINT", "SIGTERM", "SIGHUP"):

@@ -30,7 +30,9 @@ from otx_seg.training.checkpoint import (
     refuse_other_template,
     template_of,
 )
+from otx_seg.training.ending import saying_how_to_go_on
 from otx_seg.training.watcher import Watcher
+from otx_seg.verbs.interruption import interruptions_as_such
 from otx_seg.verbs.recipe import recipe
 from otx_seg.verbs.training.data import check_data, describe_data, label_weights, open_data, refuse_other_data
 from otx_seg.verbs.training.plan import Plan, Roots, how_recorded
@@ -88,7 +90,8 @@ def fine_tune_weights(
     refuse_quantized(weights.state_dict, plan.load_weights)
     roots = tuple(root for root in (plan.roots.train, plan.roots.val) if root is not None)
     run = _open_run(plan, output, overwrite, roots, outputs)
-    with log_to(run) as note:
+    go_on = saying_how_to_go_on(OPTIMIZE, run, plan.resumed_run is not None)
+    with log_to(run) as note, go_on, interruptions_as_such():
         finished = None if plan.resumed_run is None else read_fine_tuned(run)
         if finished is not None:
             tell_finished(run, finished.reason)

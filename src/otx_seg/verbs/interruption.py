@@ -20,11 +20,11 @@ _BY_LAUNCHER = "OTX_SEG_LAUNCH"  # whose processes SIGTERM ends at once, whereve
 class _Note:
     """Interrupts as Python's own handler of Ctrl-C does, and remembers it."""
 
-    interrupted = False
+    interrupted: KeyboardInterrupt | None = None
 
     def __call__(self, number: int, _: FrameType | None) -> NoReturn:
-        self.interrupted = True
-        raise KeyboardInterrupt(signal.Signals(number))
+        self.interrupted = KeyboardInterrupt(signal.Signals(number))
+        raise self.interrupted
 
 
 @contextlib.contextmanager
@@ -51,7 +51,7 @@ def interruptions_as_such() -> Iterator[None]:
     except Exception as error:
         told = isinstance(error, OtxError) and isinstance(error.__cause__, KeyboardInterrupt)
         if note.interrupted and not told:
-            raise KeyboardInterrupt from error
+            raise KeyboardInterrupt(*note.interrupted.args) from error
         raise
     finally:
         for number, handler in before.items():

@@ -18,7 +18,9 @@ from otx_seg.errors import UsageError
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.processes import processes_here
 from otx_seg.template.byte_size import parse_byte_size
+from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.devices import machine_facts, on_cpu
+from otx_seg.training.ending import saying_how_to_go_on
 from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.memory import OutOfMemoryError
@@ -27,6 +29,7 @@ from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
 from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.hpo.take_over import take_over_next
 from otx_seg.verbs.hpo.trial import Ground, free_memory
+from otx_seg.verbs.interruption import interruptions_as_such
 from otx_seg.verbs.launch.launched import end_with_launcher, naming_lost_processes, note_run, only_errors
 from otx_seg.verbs.launch.same_everywhere import all_or_none, refuse_differences
 from otx_seg.verbs.places.place import Place, open_place
@@ -154,6 +157,8 @@ def train(
         run = broadcast_object_list([all_or_none(begin)])[0]
         note_run(run)
         stack.enter_context(naming_lost_processes(run))
+        stack.enter_context(saying_how_to_go_on(TRAIN, run, plan.resumed_run is not None))
+        stack.enter_context(interruptions_as_such())
         return _train(plan, run, processes, watcher or SilentWatcher(), scan_progress)
 
 

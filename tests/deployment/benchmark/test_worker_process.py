@@ -115,7 +115,7 @@ def test_no_process_is_left_behind(how: signal.Signals, color_ir: Path, tmp_path
             workers = children(started.pid)
             # Ctrl-C reaches all processes of a terminal, a kill only the one.
             (os.killpg if how == signal.SIGINT else os.kill)(started.pid, how)
-            assert started.wait(timeout=60) == (1 if how == signal.SIGINT else -signal.SIGKILL)
+            assert started.wait(timeout=60) == (130 if how == signal.SIGINT else -signal.SIGKILL)
             wait_until(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in workers))
         finally:
             started.kill()

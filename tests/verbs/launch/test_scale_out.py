@@ -167,7 +167,7 @@ def test_the_processes_end_with_their_launcher(number: signal.Signals, data: Pat
     workers = children(process)
     process.send_signal(number)
     _, error = process.communicate(timeout=60)  # its processes write to the same pipe
-    assert process.returncode == (-number if number == signal.SIGKILL else 1)
+    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
     end = time.monotonic() + 60
     while any(Path(f"/proc/{pid}").exists() for pid in workers):
         assert time.monotonic() < end

@@ -19,7 +19,7 @@ from concurrent.futures import Future, wait
 from dataclasses import replace
 
 from otx_seg.datasets.memory_cache import Cache
-from otx_seg.errors import OtxError
+from otx_seg.errors import OtxError, interrupted_by
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.report.trials import Trial, Trials, describe_values
 from otx_seg.template.search_space import space_of, values_of
@@ -104,7 +104,8 @@ class Search:
                     self.chosen = self._search()
             except (InterruptedRunError, KeyboardInterrupt) as error:
                 raise InterruptedRunError(
-                    "the search was interrupted; what is done is saved", resume_command(TRAIN, self.run.path)
+                    f"the search was {interrupted_by(error)}; what is done is saved",
+                    resume_command(TRAIN, self.run.path),
                 ) from error
         self.run.check_there()
         found = self._found()
@@ -246,7 +247,7 @@ class Search:
     def _check(self) -> None:
         self.run.check_there()
         if self.stop_request.signal_name is not None:
-            raise InterruptedRunError(self.stop_request.signal_name)
+            raise InterruptedRunError(self.stop_request.signal_name) from self.stop_request.interruption
 
     def _note(self, number: int, rung: int, outcome: Outcome) -> None:
         self.study.record(number, rung, outcome)

@@ -23,6 +23,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from otx_seg.errors import UsageError
 from otx_seg.runtime.processors import processor_count
 from otx_seg.training.devices import on_cpu
+from otx_seg.verbs.interruption import interruptions_as_such
 from otx_seg.verbs.launch.failures import interrupted, what_failed
 from otx_seg.verbs.launch.launched import FOLDER, LAUNCHER, read_notes
 from otx_seg.verbs.launch.meeting import host_meeting, join_meeting
@@ -97,7 +98,7 @@ def scale_out(
             except ChildFailedError as error:
                 raise what_failed(launch.world_size, folder, error.failures) from None
             except SignalException as stop:
-                raise interrupted(folder, stop.sigval) from None
+                raise interrupted(folder, stop.sigval) from KeyboardInterrupt(stop.sigval)
             finally:
                 _keep_log(folder)
     del meeting  # the first machine's store has served all processes until here
@@ -182,14 +183,13 @@ def _options(gpus: str | None, rdzv_endpoint: str, base_rank: int, world_size: i
 
 @contextmanager
 def _ending_in_order() -> Iterator[None]:
-    """Let SIGTERM interrupt as Ctrl-C does; put back the handlers that the agent leaves behind."""
+    """Let signals interrupt; put back the handlers that the agent leaves behind."""
     before = {number: signal.getsignal(number) for number in _HANDLED}
-    with suppress(ValueError):  # not in the main thread: the program around this owns the signals
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        yield
+        with interruptions_as_such():
+            yield
     except SignalException as stop:  # between two of the agent's steps
-        raise KeyboardInterrupt from stop
+        raise KeyboardInterrupt(stop.sigval) from stop
     finally:
         with suppress(ValueError):
             for number, handler in before.items():

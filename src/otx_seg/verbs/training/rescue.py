@@ -17,13 +17,14 @@ from otx_seg.workspace.run_folder import FolderGoneError, RunFolder
 
 
 def rescued(error: FolderGoneError, training: Training, plan: Plan, data: TrainingData) -> OtxError:
-    """Save a training between two of its steps, and the error that says where.
+    """Save a training between two of its steps, with its best network so far, and the error that says where.
 
-    The best network so far was in the folder and stays lost; that of the present step is kept.
+    A best network that was kept before the run was resumed was in the folder alone, and stays lost.
     """
     run = RunFolder(_free_beside(training.run.path))
     try:
         write_plan(run, plan, data)
+        training.selection.write_kept(run)
         write_state(training, run)
     except OSError as problem:
         return OtxError(f"{error.what}. What was learned could not be saved beside it either ({problem.strerror})")
