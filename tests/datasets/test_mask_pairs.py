@@ -5,7 +5,7 @@ import pytest
 from data_layouts import put
 
 from otx_seg.datasets import open_folder
-from otx_seg.datasets.mask_names import subset_and_kind
+from otx_seg.datasets.mask_names import kind_of, subset_word
 from otx_seg.errors import DataError
 
 PICTURE = np.zeros((1, 6, 3), np.uint8)
@@ -79,6 +79,57 @@ def test_outlines_by_hand_beside_masks_of_something_else_are_seen(tmp_path):
         open_folder(tmp_path)
 
 
+PUBLIC = {
+    "FloodNet": ("train/train-org-img/{}.jpg", "train/train-label-img/{}_lab.png"),
+    "ISIC": (
+        "ISIC2018_Task1-2_Training_Input/ISIC_{}.jpg",
+        "ISIC2018_Task1_Training_GroundTruth/ISIC_{}_segmentation.png",
+    ),
+    "Potsdam": ("2_Ortho_RGB/top_{}_RGB.tif", "5_Labels_all/top_{}_label.tif"),
+    "Vaihingen": ("top/top_area{}.tif", "gts_for_participants/top_area{}.tif"),
+    "Oxford pets": ("images/Abyssinian_{}.jpg", "annotations/trimaps/Abyssinian_{}.png"),
+    "Cityscapes in mmseg": ("img_dir/val/aachen/{}_leftImg8bit.png", "ann_dir/val/aachen/{}_gtFine_labelTrainIds.png"),
+    "CamVid in fastai": ("images/0001TP_{}.png", "labels/0001TP_{}_P.png"),
+    "DeepCrack": ("train_img/{}.jpg", "train_lab/{}.png"),
+    "ORFD": ("training/image_data/{}.png", "training/gt_image/{}_fillcolor.png"),
+    "microscopes": ("images/{}.ome.tif", "masks/{}.png"),
+    "DeepGlobe": ("train/{}_sat.jpg", "train/{}_mask.png"),
+    "FSS-1000": ("wheel/{}.jpg", "wheel/{}.png"),
+    "GlaS": ("train_{}.bmp", "train_{}_anno.bmp"),
+}
+
+
+@pytest.mark.parametrize(("image", "mask"), PUBLIC.values(), ids=PUBLIC)
+def test_names_of_public_data(image, mask, tmp_path):
+    for number, values in (("7", FIRST), ("12", SECOND)):
+        put(tmp_path / image.format(number), PICTURE)
+        put(tmp_path / mask.format(number), np.array([values], np.uint8))
+    _, masks = opened(tmp_path)
+    assert [masks[name] for name in sorted(masks, key=len)] == [FIRST, SECOND]
+
+
+def test_names_that_differ_by_other_words_are_not_paired(tmp_path):
+    write(tmp_path, {"images/1_left": None, "images/2_left": None, "masks/1_right": FIRST, "masks/2_right": FIRST})
+    with pytest.raises(DataError, match=r"images are called like 1_left\.png, masks like 1_right\.png"):
+        open_folder(tmp_path)
+
+
+def test_two_kinds_of_masks_that_differ_by_words_are_refused(tmp_path):
+    """As in CWFID, and in Cityscapes whose folders were renamed."""
+    files = {
+        "img/1_rgb": None,
+        "img/2_rgb": None,
+        "ann/1_gt_ids": FIRST,
+        "ann/1_gt_color": FIRST,
+        "ann/2_gt_ids": FIRST,
+    }
+    with pytest.raises(DataError, match=r"two masks fit 1_rgb\.png: 1_gt_color\.png and 1_gt_ids\.png"):
+        open_folder(write(tmp_path / "endings", files))
+    files = {"images/1_image": None, "masks/1_mask": FIRST, "annotations/1_annotation": FIRST}
+    with pytest.raises(DataError, match=r"two folders of masks fit, annotations \(1 pairs\) and masks \(1\)"):
+        open_folder(write(tmp_path / "folders", files))
+
+
 @pytest.mark.parametrize("second", ["annotations", "labels", "GT"])
 def test_two_folders_of_masks_that_fit_are_refused(second, tmp_path):
     write(tmp_path, {"images/a": None, "masks/a": FIRST, f"{second}/a": SECOND})
@@ -108,19 +159,34 @@ def test_two_kinds_of_masks_are_refused(folders, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("folder", "expected"),
+    ("folder", "subset", "kind"),
     [
-        ("train_images", ("train", "images")),
-        ("trainannot", ("train", "masks")),
-        ("masks-val", ("val", "masks")),
-        ("Validation", ("validation", "")),
-        ("training labels", ("training", "masks")),
-        ("test_ground_truth", ("test", "masks")),
-        ("trains", None),
-        ("images", None),
-        ("testimony_masks", None),
-        ("2019", None),
+        ("train_images", "train", "images"),
+        ("trainannot", "train", "masks"),
+        ("masks-val", "val", "masks"),
+        ("Validation", "validation", ""),
+        ("training labels", "training", "masks"),
+        ("test_ground_truth", "test", "masks"),
+        ("TrainVal_parsing_annotations", "", "masks"),
+        ("ISIC2018_Task1-2_Training_Input", "training", "images"),
+        ("ISIC-2017_Training_Part1_GroundTruth", "training", "masks"),
+        ("train-org-img", "train", "images"),
+        ("train-label-img", "train", "masks"),
+        ("2_Ortho_RGB", "", "images"),
+        ("5_Labels_all", "", "masks"),
+        ("groundtruths", "", "masks"),
+        ("groundTruthPngImg", "", "masks"),
+        ("Semantic_masks", "", "masks"),
+        ("PNGImages", "", "images"),
+        ("gtFine", "", "masks"),
+        ("1st_manual", "", "masks"),
+        ("imgdir", "", "images"),
+        ("masks_unused", "", ""),
+        ("trains", "", ""),
+        ("testimony_masks", "", "masks"),
+        ("Unlabeled", "", ""),
+        ("2019", "", ""),
     ],
 )
-def test_folders_called_like_subsets(folder, expected):
-    assert subset_and_kind(folder) == expected
+def test_words_in_the_names_of_folders(folder, subset, kind):
+    assert (subset_word(folder), kind_of(folder)) == (subset, kind)

@@ -36,7 +36,7 @@ ODD = {
     "masks alone": (("masks/a.png",), "1 image in masks, and no images for these masks; put them into images/"),
     "classes": (("cat/a.jpg", "dog/b.jpg"), "2 images in cat, dog, and no masks; a folder for each class says what"),
     "two folders": (("in/a.jpg", "out/a.png"), "its folders in and out hold 1 image of the same names; .* call the"),
-    "side by side": (("a.jpg", "a.png"), r"a\.jpg and a\.png lie side by side; .* add _mask to the names of masks"),
+    "side by side": (("a.bmp", "a.tif"), r"a\.bmp and a\.tif lie side by side; .* add _mask to the names of masks"),
     "unknown JSON": (
         ("a.jpg", "a.json"),
         r"but 1 \.json file \(a\.json\) of a kind that is not known; export them as COCO",

@@ -21,12 +21,13 @@ from typing import NamedTuple
 
 from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta, read_ignored_labels
 from otx_seg.datasets.layout_clues import entries_not_hidden
+from otx_seg.datasets.mask_names import mask_of_twins
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.datasets.stored_masks import ARRAY_SUFFIX
 from otx_seg.datasets.unread_files import no_images, unread_files
 from otx_seg.datasets.what_lies_there import no_pairs, unknown_layout
 from otx_seg.errors import DataError
-from otx_seg.runtime.image_files import entries_of, image_names, is_image_name
+from otx_seg.runtime.image_files import entries_of, image_names, is_image_name, stem_of
 from otx_seg.words import count
 
 DEFAULT_SUBSET = "default"
@@ -246,23 +247,28 @@ def first_of(messages: Sequence[object]) -> str:
     return "; ".join(map(str, messages[:_LISTED])) + more
 
 
-def index_images(folder: Path, ending: str = "", others: tuple[str, ...] = ()) -> dict[str, str]:
+def index_images(folder: Path, ending: str = "", others: tuple[str, ...] = (), beside: bool = False) -> dict[str, str]:
     """Relative path of every image file in `folder` and below, by that path without `ending` and suffix.
 
     Args:
         others: suffixes of files that count like images.
+        beside: images and masks lie side by side: of a.jpg and a.png, the latter is indexed as ``a_mask``.
 
     Raises:
         DataError: two have the same name but for the suffix.
     """
     found: dict[str, str] = {}
     for name in image_names(str(folder), others):
-        stem = name[: name.rindex(".")]
+        stem = stem_of(name)
         if not stem.endswith(ending):
             continue
         stem = stem[: len(stem) - len(ending)]
         # File systems disagree on how to spell an accented letter, so copies of a data set do too.
         key = stem if stem.isascii() else unicodedata.normalize("NFC", stem)
+        mask = mask_of_twins(found[key], name) if beside and key in found else None
+        if mask is not None:
+            found[key], name = (name, mask) if mask == found[key] else (found[key], name)
+            key = f"{key}_mask"
         if key in found:
             raise DataError(
                 f"{folder}: {found[key]} and {name} have the same name but for the suffix, so it is not clear which "

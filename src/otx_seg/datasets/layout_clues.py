@@ -9,7 +9,8 @@ from contextvars import ContextVar
 from itertools import islice
 from pathlib import Path
 
-from otx_seg.runtime.image_files import is_image_name
+from otx_seg.datasets.mask_names import JPEG, PNG
+from otx_seg.runtime.image_files import is_image_name, stem_of
 
 _LOOKED_AT = 1000  # entries of a folder, until one is found that is a folder
 _HEAD = 1 << 14  # bytes
@@ -51,7 +52,13 @@ def holds_images_below(folder: Path) -> bool:
 
 def image_stems(folder: Path) -> set[str]:
     """The names of the images in a folder, without suffix."""
-    return {name[: name.rindex(".")] for name in _names(folder) if is_image_name(name)}
+    return {stem_of(name) for name in _names(folder) if is_image_name(name)}
+
+
+def holds_twins(folder: Path) -> bool:
+    """Whether a JPEG and a PNG of the same name lie in a folder."""
+    stems = [{stem_of(name) for name in _names(folder) if name.lower().endswith(of)} for of in (JPEG, PNG)]
+    return not stems[0].isdisjoint(stems[1])
 
 
 def file_names_in(folder: Path) -> list[str]:

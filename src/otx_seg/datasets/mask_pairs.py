@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from otx_seg.datasets.folder import paired
-from otx_seg.datasets.mask_names import by_core, further_masks, masks_by_ending
+from otx_seg.datasets.mask_names import by_affixes, ending_of_images, further_masks, masks_by_ending
 from otx_seg.datasets.masks import MaskCode
 from otx_seg.datasets.samples import LeftOut, Sample
 from otx_seg.datasets.united_masks import UnitedMasks
@@ -89,6 +89,21 @@ def pairs_of_folders(
     Raises:
         DataError: two masks fit an image.
     """
+    found = _pairs_of(images_folder, masks_folder, images, names)
+    if not found.matches:
+        nearer = _pairs_of(images_folder, masks_folder, _out_of_folder(images, names), _out_of_folder(names, images))
+        return nearer if nearer.matches else found
+    return found
+
+
+def _out_of_folder(names: Mapping[str, str], others: Mapping[str, str]) -> Mapping[str, str]:
+    """Names without the folder that all of them lie in, where others lie in none."""
+    folder = min(names, default="").rpartition("/")[0]
+    inside = folder and all(name.startswith(f"{folder}/") for name in names) and not any("/" in name for name in others)
+    return {name.removeprefix(f"{folder}/"): path for name, path in names.items()} if inside else names
+
+
+def _pairs_of(images_folder: Path, masks_folder: Path, images: Mapping[str, str], names: Mapping[str, str]) -> Pairs:
     by_ending = {"": {name: name for name in names}, **masks_by_ending(names)}
     best = max(by_ending, key=lambda ending: len(images.keys() & by_ending[ending].keys()))
     chosen = by_ending[best]
@@ -98,9 +113,12 @@ def pairs_of_folders(
             masks = {key: names[found[0]] for key, found in several.items()}
             further = {key: [names[name] for name in found[1:]] for key, found in several.items() if found[1:]}
             return Pairs(images_folder, masks_folder, images, masks, further)
-        by_word = by_core(images), by_core(names)
-        if by_word[0] is not None and by_word[1] is not None and by_word[0].keys() & by_word[1].keys():
-            return Pairs(images_folder, masks_folder, by_word[0], by_word[1], {})
+        kinds = by_affixes(images, names)
+        if kinds:
+            _refuse_two_kinds(masks_folder, images, names, {str(i): one for i, one in enumerate(kinds)}, images.keys())
+            lost = {name: names[name] for name in names.keys() - kinds[0].values()}
+            masks = {**lost, **{key: names[name] for key, name in kinds[0].items()}}
+            return Pairs(images_folder, masks_folder, images, masks, {})
     _refuse_two_kinds(masks_folder, images, names, by_ending, images.keys() & chosen.keys())
     single = {key: name for key, name in chosen.items() if key in images}
     left = names.keys() - single.values()
@@ -121,6 +139,7 @@ def pairs_beside(folder: Path, files: Mapping[str, str]) -> Pairs:
     Raises:
         DataError: two masks fit an image.
     """
+    files = {name.removesuffix(ending_of_images(files)): path for name, path in files.items()}
     by_ending = masks_by_ending(files)
     best = max(by_ending, key=lambda ending: len(files.keys() & by_ending[ending].keys()))
     stems = by_ending[best]

@@ -191,8 +191,9 @@ def _is_passed_over(root: Path, folder: str, found: list[str]) -> bool:
 
 def looks_like(root: Path) -> list[str]:
     """The names of the formats that a folder looks like; none if it holds nothing but images."""
-    found = [name for name, known in known_formats().items() if known.detects(root)]
-    return [name for name in found if name not in _BARE] or [name for name in _BARE if name in found][:1]
+    known = known_formats()
+    found = [name for name in known if name not in _BARE and known[name].detects(root)]
+    return found or [name for name in _BARE if known[name].detects(root)][:1]
 
 
 def _refuse_mixture(root: Path, found: list[str], inside: dict[str, list[str]]) -> None:

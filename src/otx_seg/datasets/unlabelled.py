@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from otx_seg.datasets.copies import equal_files
 from otx_seg.datasets.folder import DEFAULT_SUBSET, subsets_in
 from otx_seg.datasets.listed_paths import possible_paths
-from otx_seg.datasets.mask_names import MASK_ENDINGS, MASK_FOLDERS, letters_of, masks_beside
+from otx_seg.datasets.mask_names import MASK_ENDINGS, kind_of, masks_beside
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, file_names, images_in, unread_in
 from otx_seg.runtime.images import read_image, verify_image
@@ -27,7 +27,6 @@ from otx_seg.runtime.processors import processor_count
 logger = logging.getLogger(__name__)
 
 _ANNOTATION_SUFFIXES = {".csv", ".json", ".txt", ".xml", ".yaml", ".yml"}
-_MASK_FOLDERS = MASK_FOLDERS | {"gtfine", "segmentationclass"}
 _TELLING_ENDINGS = tuple(ending for ending in MASK_ENDINGS if len(ending) > 2)  # a_L may be seen from the left
 
 
@@ -79,7 +78,7 @@ def open_unlabelled(root: Path, file_list: Path | None = None) -> ImageSet:
     stems = [str(path.with_suffix("")) for path in paths]
     beside = masks_beside(stems)
     for path, stem in zip(paths, stems, strict=True):
-        in_folder = any(letters_of(part) in _MASK_FOLDERS for part in path.relative_to(folder).parts[:-1])
+        in_folder = any(kind_of(part) == "masks" for part in path.relative_to(folder).parts[:-1])
         if in_folder or stem in beside:
             raise DataError(f"{root}: {path} looks like a mask, not like an image; name the folder of the images alone")
     found = [str(path) for path in paths]

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from otx_seg.datasets.mask_names import MASK_FOLDERS, letters_of
+from otx_seg.datasets.mask_names import kind_of
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_files import file_names, is_image_name
 from otx_seg.words import count
@@ -115,7 +115,7 @@ def _of_images(root: Path, seen: _Survey) -> str:
     where = sorted(folder for folder in seen.images if folder)
     listed = ", ".join(where[:_LISTED]) + (f" and {len(where) - _LISTED} more" if len(where) > _LISTED else "")
     what = f"{count(number, 'image')}{f' in {listed}' if where else ''}, and no masks"
-    if all(letters_of(Path(folder).name) in MASK_FOLDERS for folder in seen.images):
+    if all(kind_of(Path(folder).name) == "masks" for folder in seen.images):
         return (
             f"{what.removesuffix(', and no masks')}, and no images for these masks; put them into images/ beside that"
         )

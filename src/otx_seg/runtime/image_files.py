@@ -17,6 +17,7 @@ _UNREAD = "arw avif cr2 cr3 dcm dng exr hdr heic heif hif j2k jp2 jpf jpx jxl ne
 UNREAD_SUFFIXES = frozenset(f".{name}" for name in _UNREAD.split())
 """Lower-case suffixes of images in formats that are not read: whoever has such files should be told."""
 
+_INNER_SUFFIX = ".ome"
 _NAMED = 3  # files in a message
 _TIFF_SUFFIXES = (".tif", ".tiff")
 
@@ -109,6 +110,12 @@ def file_names(folder: str) -> Iterator[str]:
 def is_image_name(name: str) -> bool:
     """Whether the file of this name should be an image."""
     return name[name.rfind(".") :].lower() in IMAGE_SUFFIXES  # a fifth of the time of Path.suffix, for 20,000 files
+
+
+def stem_of(name: str) -> str:
+    """The name or path of an image without suffix, which may be a double one: ``a`` of ``a.ome.tif``."""
+    stem = name[: name.rindex(".")]
+    return stem[: -len(_INNER_SUFFIX)] if stem.lower().endswith(_INNER_SUFFIX) else stem
 
 
 def entries_of(folder: str) -> list[os.DirEntry[str]]:

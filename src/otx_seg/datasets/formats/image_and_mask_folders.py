@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import NamedTuple
 
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.dataset_meta import META_FILE
-from otx_seg.datasets.folder import Folders, divided, index_images, left_out, listed_folders, subset_name
+from otx_seg.datasets.folder import SUBSETS, Folders, divided, index_images, left_out, listed_folders, subset_name
 from otx_seg.datasets.layout_clues import holds_images_below
-from otx_seg.datasets.mask_names import IMAGE_FOLDERS, MASK_FOLDERS, letters_of, subset_and_kind
+from otx_seg.datasets.mask_names import is_plain, kind_of, subset_word
 from otx_seg.datasets.mask_pairs import Pairs, pairs_of_folders
 from otx_seg.datasets.masks import MaskCode
 from otx_seg.datasets.samples import Sample, Subset
@@ -21,6 +22,8 @@ from otx_seg.datasets.unread_files import no_images, unread_files
 from otx_seg.datasets.values_found import listed_or_found
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
+
+logger = logging.getLogger(__name__)
 
 _FEW = 10
 _DEEP = 2  # folders between the root and those of a subset, as in LIP
@@ -40,9 +43,10 @@ class ImageAndMaskFolders:
         masks/a.png         train/masks/a.png       masks/train/a.png       train_masks/a.png       train_labels/a.png
         labels.txt          a label per line, in the order of the masks' values, with its colour if masks are in colours
 
-    The mask of a.jpg may also be called a_mask.png, a_label.png, a_GT.png and the like; several (a_mask.png,
-    a_mask_1.png) are united. Without a list of labels there is one for each value or colour found in the masks of all
-    subsets: label_0, color_ff0000 and so on.
+    Other folders count by the words in their names (2_Ortho_RGB, 5_Labels_all), where files in them belong together.
+    The mask of a.jpg may also be called a_mask.png, a_label.png, a_GT.png and the like, or the names of all images and
+    masks differ by the same words (a_rgb.jpg, a_gt_ids.png); several (a_mask.png, a_mask_1.png) are united. Without a
+    list of labels there is one for each value or colour found in the masks of all subsets: label_0, color_ff0000, ...
     """
 
     title = "folders of images and masks"
@@ -75,53 +79,76 @@ def _places(root: Path) -> dict[str, _Place]:
         DataError: two folders mean the same subset.
     """
     inside = listed_folders(root)
+    below = {"": inside, **{folder.name: listed_folders(folder) for folder in inside}}
     found: dict[str, _Place] = {}
-    for place in (root, *inside):
-        here = _place(inside if place == root else listed_folders(place))
-        if here is not None:
-            _add(root, found, "" if place == root else subset_name(place.name), here)
+    for name, folders in below.items():
+        plain = [folder for folder in folders if is_plain(folder.name)]
+        _add(root, found, name, _Place(_of_kind(plain, "images"), _of_kind(plain, "masks")))
     for name, here in _by_subset(inside).items():
         if name not in found:
             found[name] = here
-    if found:
-        return found
-    deep = level = inside if len(inside) <= _FEW else []
+    deep = level = inside if len(inside) <= _FEW and not found else []
     for _ in range(_DEEP):
         level = [below for folder in level for below in listed_folders(folder)[:_FEW]]
         deep = [*deep, *level]
-    return _by_subset(deep)
+    found = found or _by_subset(deep)
+    if not found:
+        for name, folders in below.items():
+            if not name or subset_name(name) in SUBSETS:
+                _add(root, found, name, _that_fit(folders))
+    return found
 
 
-def _add(root: Path, found: dict[str, _Place], name: str, place: _Place) -> None:
+def _add(root: Path, found: dict[str, _Place], folder: str, place: _Place) -> None:
+    name = subset_name(folder)
+    if not place.images or not place.masks:
+        return
     if name in found:
         raise DataError(f"{root}: {found[name].images[0]} and {place.images[0]} both are the subset {name}")
     found[name] = place
 
 
-def _place(folders: Sequence[Path]) -> _Place | None:
-    """Folders of images and of masks that are called just so, the latter with images in them."""
-    images = [folder for folder in folders if letters_of(folder.name) in IMAGE_FOLDERS]
-    masks = [folder for folder in folders if letters_of(folder.name) in MASK_FOLDERS]
-    if not images or not masks:
-        return None
-    return _Place(_with_files(images), _with_files(masks))
+def _of_kind(folders: Sequence[Path], kind: str) -> tuple[Path, ...]:
+    """Those that hold images or masks by their names: those with files, or all where none has any."""
+    found = tuple(folder for folder in folders if kind_of(folder.name) == kind)
+    return tuple(folder for folder in found if holds_images_below(folder)) or found
 
 
-def _with_files(folders: Sequence[Path]) -> tuple[Path, ...]:
-    """Those in which there are image files, or all where there are none in any."""
-    return tuple(folder for folder in folders if holds_images_below(folder)) or tuple(folders)
+def _that_fit(folders: Sequence[Path]) -> _Place:
+    """Folders of masks by some word in their names, and those of images that belong to these.
+
+    Those that are called like images come before others.
+    """
+    masks = tuple(folder for folder in _of_kind(folders, "masks") if holds_images_below(folder))
+    for kind in ("images", "") if masks else ():
+        images = (folder for folder in _of_kind(folders, kind) if holds_images_below(folder))
+        fitting = tuple(one for one in images if any(_fit(one, mask) for mask in masks))
+        if fitting:
+            return _Place(fitting, masks)
+    return _Place((), ())
+
+
+def _fit(images: Path, masks: Path) -> bool:
+    """Whether some of the masks belong to images, or it is not clear which: whoever opens the folders is told."""
+    try:
+        return bool(_pairs(Folders(images, masks)).matches)
+    except DataError:
+        return True
 
 
 def _by_subset(folders: Sequence[Path]) -> dict[str, _Place]:
     """Folders called like a subset: train_images and train_masks, or train and train_labels."""
-    images: dict[str, list[Path]] = {}
-    masks: dict[str, list[Path]] = {}
+    parts: dict[str, list[Path]] = {}
     for folder in folders:
-        found = subset_and_kind(folder.name)
-        if found is not None:
-            word, kind = found
-            (masks if kind == "masks" else images).setdefault(subset_name(word), []).append(folder)
-    return {name: _Place(_with_files(images[name]), _with_files(masks[name])) for name in images if name in masks}
+        word = subset_word(folder.name)
+        if word:
+            parts.setdefault(subset_name(word), []).append(folder)
+    found = {name: _Place(_images_of(place), _of_kind(place, "masks")) for name, place in parts.items()}
+    return {name: place for name, place in found.items() if place.images and place.masks}
+
+
+def _images_of(folders: Sequence[Path]) -> tuple[Path, ...]:
+    return _of_kind(folders, "images") or _of_kind(folders, "")
 
 
 def _chosen(root: Path, place: _Place) -> Folders:
@@ -160,7 +187,9 @@ def _open(folders: Folders, labels_of: Callable[[], tuple[Labels, MaskCode]]) ->
     pairs = _pairs(folders)
     samples, unmatched = pairs.samples()
     labels, code = labels_of()
-    together = folders.images.parent == folders.masks.parent and not subset_and_kind(folders.images.name)
+    if not is_plain(folders.images.name) or not is_plain(folders.masks.name):
+        logger.info("%s has the masks of the images in %s", folders.masks, folders.images)
+    together = folders.images.parent == folders.masks.parent and not subset_word(folders.images.name)
     place = folders.images.parent if together else folders.images
     return Subset(
         place,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.dataset_meta import META_FILE
 from otx_seg.datasets.folder import DEFAULT_SUBSET, SUBSETS, by_subset, index_images, listed_folders
-from otx_seg.datasets.layout_clues import folders_on_the_way_down, image_stems
+from otx_seg.datasets.layout_clues import folders_on_the_way_down, holds_twins, image_stems
 from otx_seg.datasets.mask_names import masks_beside
 from otx_seg.datasets.mask_pairs import Pairs, pairs_beside
 from otx_seg.datasets.masks import MaskCode
@@ -38,8 +38,9 @@ class ImagesBesideMasks:
         a_mask.png          train/a_mask.png        patient 1/a_mask.tif
         labels.txt          as for folders of images and masks
 
-    Masks may also end in _label, _GT, _seg and the like, in a subset all of them alike. Several masks of an image
-    (a_mask.png, a_mask_1.png) are united; of two that overlap, the smaller region stays visible.
+    Masks may also end in _label, _GT, _seg and the like, in a subset all of them alike, and images in something else
+    (a_sat.jpg); a.png beside a.jpg is its mask. Several masks of an image (a_mask.png, a_mask_1.png) are united; of two
+    that overlap, the smaller region stays visible.
     """
 
     title = "images beside their masks"
@@ -54,7 +55,7 @@ class ImagesBesideMasks:
         folders = [root]
         for folder in listed_folders(root)[:_LOOKED_INTO]:
             folders += folders_on_the_way_down(folder, _DEPTH)
-        return any(masks_beside(image_stems(folder)) for folder in folders)
+        return any(holds_twins(folder) or masks_beside(image_stems(folder)) for folder in folders)
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
         """See `DataFormat`."""
@@ -70,7 +71,7 @@ def _parts(root: Path) -> dict[str, _Part]:
         DataError: two folders mean the same subset, two files have the same name but for the suffix, or two masks fit
             an image.
     """
-    folders, files = by_subset(root), index_images(root)
+    folders, files = by_subset(root), index_images(root, beside=True)
     parts: dict[str, _Part] = {}
     for name in (name for name in SUBSETS if name in folders):
         inside = f"{folders[name].name}/"
