@@ -53,7 +53,7 @@ class TooLong(BaseException):
 def fuzz(name: str, kind: Kind, folder: Path, seed: str = SEED, mutations: int = MUTATIONS) -> list[str]:
     """What went wrong with damaged files of a kind; each is kept in the folder.
 
-    The file at work is `current`, so that it is known after a crash.
+    The file at work stays in `data` below it, so that it is known after a crash.
     """
     root, failures = folder / "data", folder / "failures"
     root.mkdir(parents=True)
@@ -62,19 +62,18 @@ def fuzz(name: str, kind: Kind, folder: Path, seed: str = SEED, mutations: int =
     path = sorted(root.glob(kind.file))[0]
     good, wrong = path.read_bytes(), []
     _outcome(kind, root, path, must_succeed=True)
-    before = _content(root)
+    before = _beside(path, root)
     for number in range(max(1, round(kind.share * mutations))):
         chance = random.Random(f"{seed} {name} {number}")
         bad = (kind.mutation if chance.random() < 0.5 else bytes_changed)(good, chance)
         path.write_bytes(bad)
-        (folder / "current").write_bytes(bad)
         problem = _outcome(kind, root, path)
-        path.write_bytes(good)
-        if _content(root) != before:
+        if _beside(path, root) != before or path.read_bytes() != bad:
             problem = problem or "files were changed"
             shutil.rmtree(root)
             root.mkdir()
             kind.make(root)
+            before = _beside(path, root)
         if problem:
             kept = failures / f"{number}{path.suffix}"
             kept.write_bytes(bad)
@@ -130,5 +129,7 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _content(root: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+def _beside(path: Path, root: Path) -> dict[str, tuple[int, int]]:
+    """Sizes and times of all other files."""
+    files = (Path(folder, name) for folder, _, names in os.walk(root) for name in names)
+    return {str(file): (found.st_size, found.st_mtime_ns) for file in files if file != path for found in [file.stat()]}

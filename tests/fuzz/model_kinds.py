@@ -9,19 +9,25 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
+from brief_training import train_briefly
 from fuzz.harness import Kind
 from fuzz.mutations import Mutation, bytes_changed, json_changed, member_changed, tensors_changed, words_changed
 from small_network import small_template
 
+from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.deployment.deploy import deploy
 from otx_seg.deployment.export import export
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels, default_colors
 from otx_seg.models.build import build_model
 from otx_seg.runtime.predictor import predict_mask
+from otx_seg.training.checked_state import go_on_from
+from otx_seg.training.checkpoint import read_checkpoint
+from otx_seg.training.loop import Training
 from otx_seg.workspace.weights import read_weights, write_weights
 
 NAMES = ("background", "cat", "dog")
@@ -41,6 +47,24 @@ def made() -> Path:
     export(folder / "weights.pth", folder / "onnx", "onnx")
     deploy(model, folder / "zip")
     return folder
+
+
+@functools.cache
+def trained() -> Training:
+    """A short training that is over, with its checkpoint."""
+    folder = made()
+    draw_dataset(folder, images=5, size=64, seed=0)
+    (folder / "small.yaml").write_text(small_template().as_yaml())
+    with patch.object(Training, "fit", autospec=True, side_effect=Training.fit) as fit:
+        train_briefly(
+            folder, folder / "run", template=folder / "small.yaml", parameters={"learning_parameters.num_iters": 1}
+        )
+    training: Training = fit.call_args.args[0]
+    return training
+
+
+def write_state(root: Path) -> None:
+    shutil.copy(trained().run.checkpoint, root / "state.pth")
 
 
 def copied(*files: str, digest: bool = True) -> Callable[[Path], None]:
@@ -70,6 +94,9 @@ IR = ("ir/openvino.xml", "ir/openvino.bin")
 MODEL_KINDS: dict[str, Kind] = {
     "weights.pth": Kind(copied("weights.pth"), "*.pth", lambda root, path: read_weights(path), tensors_changed, 0.1),
     "weights.pth, used": model("*.pth", "weights.pth", mutation=tensors_changed, share=0.02),
+    "state.pth": Kind(
+        write_state, "state.pth", lambda root, path: go_on_from(trained(), read_checkpoint(path)), tensors_changed, 0.1
+    ),
     "openvino.xml": model("*.xml", *IR, mutation=words_changed, share=0.03),
     "openvino.xml without digest": model("*.xml", *IR, mutation=words_changed, share=0.03, digest=False),
     "openvino.bin without digest": model("*.bin", *IR, share=0.02, digest=False),

@@ -148,19 +148,11 @@ def tensors_changed(content: bytes, chance: random.Random) -> bytes:
         odd = (tensor * float("nan"), tensor[None], tensor.flatten()[:0], tensor.double(), tensor.long(), torch.ones(3))
         container[key] = chance.choice(odd)
     else:
-        plain = {key: item for key, item in value.items() if not isinstance(item, torch.Tensor) and key != "model"}
-        if isinstance(value.get("model"), dict):
-            plain["model"] = dict(list(value["model"].items())[:3])
-        value = {**value, **value_changed(_without_tensors(plain), chance)} if plain else {}
+        key = chance.choice(list(value))
+        value |= value_changed({key: value.pop(key)}, chance)
     stored = io.BytesIO()
     torch.save(value, stored)
     return stored.getvalue()
-
-
-def _without_tensors(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_tensors(item) for key, item in value.items()}
-    return [_without_tensors(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def member_changed(name: str, mutation: Mutation) -> Mutation:

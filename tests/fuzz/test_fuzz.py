@@ -33,7 +33,7 @@ class Reader:
         except (BrokenProcessPool, NoAnswer) as error:
             what = "crashed" if isinstance(error, BrokenProcessPool) else "does not end"
             self.end()
-            return [f"the process {what} [{name}, OTX_SEG_FUZZ_SEED={SEED}, {folder / 'current'}]"]
+            return [f"the process {what} [{name}, OTX_SEG_FUZZ_SEED={SEED}, {folder / 'data'}]"]
 
     def end(self) -> None:
         """End the process, whatever it is doing."""

@@ -72,6 +72,24 @@ def test_a_damaged_config(folder: Path, text: str, reason: str) -> None:
         open_handed_over(folder)
 
 
+def test_changed_values_are_used_and_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(json.dumps(json.loads(text), indent=8))  # laid out otherwise
+    open_handed_over(folder)
+    assert "labels or thresholds" not in caplog.text
+    (folder / "config.json").write_text(text.replace('"c"', '"e"'))
+    assert open_handed_over(folder).labels.names[2] == "e"
+    assert "config.json: labels or thresholds in it were changed after it was written; they are used" in caplog.text
+
+
+@pytest.mark.parametrize("digests", [[], "abc", {"model.xml": "abc"}, {"model.bin": None}])
+def test_other_digests(folder: Path, digests: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "sha256": digests}))
+    with pytest.raises(UsageError, match=r"the sha256 in it are not those of model\.xml and model\.bin"):
+        open_handed_over(folder)
+
+
 def test_labels_must_fit_the_network(folder: Path) -> None:
     config = (folder / "config.json").read_text().replace(', "d"]', "]").replace(", [7, 8, 9]", "")
     (folder / "config.json").write_text(config)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, labels_to_plain
 from otx_seg.runtime.masks import PostProcessing
 from otx_seg.runtime.model_values import (
@@ -101,10 +103,11 @@ def test_post_processing_that_is_none(threshold: Any, blur: Any, message: str) -
 
 
 def test_versions() -> None:
-    check_version(1, 2)
-    check_version("2", 2)
-    with pytest.raises(ValueError, match=r"version is 3, and this program knows 2: .* a newer one; install that"):
-        check_version(3, 2)
+    path = Path("a.pth")
+    check_version(1, 2, path)
+    check_version("2", 2, path)
+    with pytest.raises(UsageError, match=r"^a\.pth: was written by a newer version .* 3, .* 2\); install that"):
+        check_version(3, 2, path)
     for odd in (0, -1, None, True, 1.5, "", "abc", "²", [], 10**30, 10**5000):
         with pytest.raises(ValueError, match="version is"):
-            check_version(odd, 2)
+            check_version(odd, 2, path)

@@ -53,6 +53,14 @@ def test_bits_of_a_zip(zipped: Path) -> None:
             check_zip_digest(zipped)
 
 
+def test_bytes_more_or_less_at_the_end_of_a_zip(zipped: Path) -> None:
+    content = zipped.read_bytes()
+    for changed in (content + b"\0", content + bytes(60_000), content[:-1], content[:-70], content[:-79], content * 2):
+        zipped.write_bytes(changed)
+        with pytest.raises(UsageError, match="damaged or was changed after it was written"):
+            check_zip_digest(zipped)
+
+
 def test_torch_reads_what_has_a_digest(tmp_path: Path) -> None:
     write_tensors(tmp_path / "any.pth", {"a": torch.arange(5), "b": "text"})
     assert check_zip_digest(tmp_path / "any.pth")
@@ -89,18 +97,24 @@ def test_bits_of_an_ir(ir: Path, suffix: str) -> None:
     binary, damaged = ir.with_suffix(".bin"), ir.with_suffix(suffix)
     assert check_digest(ir, binary)
     content = damaged.read_bytes()
-    mark = content.find(b"otx_digest")
-    unnoticed = []
-    for bit in range(0, 8 * len(content), 8 * len(content) // 400):
+    name = 8 * content.find(b"otx_digest")
+    for bit in (*range(0, 8 * len(content), 8 * len(content) // 400), *range(name - 8, name + 88)):
         damaged.write_bytes(flipped(content, bit))
-        try:
-            unnoticed += [bit] if check_digest(ir, binary) else []
-            # Only where the very name of the entry is damaged, the file is one without a digest, which is told.
-            assert suffix == ".xml"
-            assert mark - 1 <= bit // 8 <= mark + len("otx_digest")
-        except UsageError:
-            continue
-    assert not unnoticed
+        with pytest.raises(UsageError, match="damaged or was changed after it was written"):
+            check_digest(ir, binary)
+
+
+def test_an_entry_of_another_tool(ir: Path) -> None:
+    ir.write_bytes(ir.read_bytes().replace(b"<otx_digest ", b"<their_hash "))
+    assert not check_digest(ir, ir.with_suffix(".bin"))
+
+
+def test_a_bit_of_the_name_in_an_onnx_file(tmp_path: Path) -> None:
+    name = b"model_info otx_digest"
+    for bit in range(8 * len(name)):
+        (tmp_path / "model.onnx").write_bytes(b"graph" + flipped(name, bit) + b"\x12@" + b"a" * 64)
+        with pytest.raises(UsageError, match="damaged or was changed after it was written"):
+            check_digest(tmp_path / "model.onnx")
 
 
 def test_it_can_be_written_anew(ir: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from brief_training import train_briefly
 from odd_values import ODD, refused_or_taken
 
+from otx_seg.training.checked_state import check_optimizer
 from otx_seg.training.checkpoint import read_checkpoint
 from otx_seg.training.loop import Training
 
@@ -95,6 +96,13 @@ def change(name: str, state: Any) -> None:
         first_moment(state)["exp_avg"] = torch.zeros(3, 3, 3)
     elif name == "moment missing":
         del first_moment(state)["exp_avg_sq"]
+    elif name == "moment missing everywhere":
+        for held in state["optimizer"]["state"].values():
+            del held["exp_avg_sq"]
+    elif name == "no moments":
+        state["optimizer"]["state"] = {}
+    elif name == "tensor of whole numbers":
+        parameters[key] = parameters[key].long()
     elif name == "moment that is a text":
         first_moment(state)["exp_avg"] = "abc"
     elif name == "step below 0":
@@ -119,7 +127,8 @@ def change(name: str, state: Any) -> None:
         state["position"] |= {"batch": 10**6, "ended": ""}
 
 
-KINDS = """tensor missing; tensor of another shape; tensor that is a text; moment of another shape; moment missing;
+KINDS = """tensor missing; tensor of whole numbers; moment missing everywhere; no moments;
+tensor of another shape; tensor that is a text; moment of another shape; moment missing;
 moment that is a text; step below 0; parameter that is not there; other betas; groups missing;
 confusion of other labels; confusion below 0; stopping of another kind; average missing; beyond the last epoch;
 beyond the last batch"""
@@ -145,6 +154,21 @@ def test_bits(training: Any, tmp_path: Path) -> None:
         message = refused_or_taken(lambda: read_checkpoint(tmp_path / "state.pth"))
         assert message is not None
         assert "is damaged" in message
+
+
+@pytest.mark.parametrize("name", ["AdamW", "SGD", "Adafactor", "RMSprop"])
+def test_what_optimizers_keep(name: str) -> None:
+    network = torch.nn.Linear(3, 2)  # tensors of two sides and of one
+    optimizer = getattr(torch.optim, name)(network.parameters(), lr=0.1)
+    network(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    state = optimizer.state_dict()
+    check_optimizer(state, optimizer, 1)
+    for index, name in ((index, name) for index, held in state["state"].items() for name in held):
+        other = copy.deepcopy(state)
+        other["state"][index][name] = torch.zeros(7, 7)
+        with pytest.raises(ValueError, match=rf"optimizer\.state\.{index}\.{name} does not fit its parameter"):
+            check_optimizer(other, optimizer, 1)
 
 
 def test_what_is_whole_is_taken(training: Any, whole: Any) -> None:

@@ -40,6 +40,17 @@ def test_another_network_is_refused(tiny_weights: Path) -> None:
         load_starting_weights(build_model(template, 2), tiny_weights, labels("a", "b"), template)
 
 
+@pytest.mark.parametrize("key", ["decode_head.conv_seg.weight", "backbone.stem.conv1.conv.weight"])
+def test_whole_numbers_are_refused(tiny_weights: Path, tmp_path: Path, key: str) -> None:
+    content = torch.load(tiny_weights, weights_only=True)
+    del content["digest"]
+    content["model"]["state_dict"][key] = content["model"]["state_dict"][key].long()
+    torch.save(content, tmp_path / "weights.pth")
+    template = load("Lite-HRNet-s-mod2")
+    with pytest.raises(UsageError, match=rf"does not fit the network .*{key}"):
+        load_starting_weights(build_model(template, 2), tmp_path / "weights.pth", labels("a", "b"), template)
+
+
 def test_a_checkpoint_with_other_tensors_is_refused(tiny_weights: Path, tmp_path: Path) -> None:
     template = load("Lite-HRNet-s-mod2")
     content = torch.load(tiny_weights, weights_only=True)

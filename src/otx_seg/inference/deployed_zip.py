@@ -10,8 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from otx_seg.errors import UsageError
 from otx_seg.runtime.handed_over import CONFIG, MODEL_BIN, MODEL_XML, MOST_BYTES_OF_CONFIG, entries_from_config
-from otx_seg.runtime.openvino_core import openvino_core
-from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
+from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, parse_ir
 from otx_seg.runtime.written_digest import check_zip_digest, tell_without_digest
 
 _FOLDER = "model"
@@ -42,12 +41,7 @@ def open_zip(path: Path, device: str = "CPU") -> OpenVinoPredictor:
     if not sealed:
         tell_without_digest(path)
     entries = entries_from_config(config, place / CONFIG, xml, binary)
-    if b"<net" not in xml[:1000]:
-        raise UsageError(f"{place / MODEL_XML}: is no OpenVINO model")
-    try:
-        model = openvino_core().read_model(xml, binary)
-    except RuntimeError as error:
-        raise UsageError(f"{place / MODEL_XML}: is damaged, or does not fit its {MODEL_BIN}") from error
+    model = parse_ir(xml, place / MODEL_XML, xml, binary)
     return OpenVinoPredictor(place / MODEL_XML, device, model=model, entries=entries)
 
 

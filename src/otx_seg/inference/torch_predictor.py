@@ -20,6 +20,7 @@ from otx_seg.runtime.activations import Activations
 from otx_seg.runtime.graph_shape import check_probabilities
 from otx_seg.runtime.masks import PLAIN_ARGMAX, PostProcessing
 from otx_seg.template import Template
+from otx_seg.workspace.tensor_file import unlike
 from otx_seg.workspace.weights import WeightsFile, read_weights
 
 
@@ -112,6 +113,8 @@ def _network(weights: WeightsFile, template: Template, path: Path) -> Segmentati
     try:
         restore_quantized(bare, weights.state_dict)
         bare.load_state_dict(weights.state_dict)
+        for odd in unlike(weights.state_dict, bare.state_dict()):
+            raise RuntimeError(f"{odd} holds numbers of the type {weights.state_dict[odd].dtype}")
     except (RuntimeError, AttributeError) as error:
         first = str(error).splitlines()[1:2] or [str(error)]
         raise UsageError(

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.workspace.atomic import write_atomic
-from otx_seg.workspace.tensor_file import read_tensors
+from otx_seg.workspace.tensor_file import read_tensors, unlike
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def load_backbone(network: EncoderDecoder, path: Path) -> LoadedBackbone:
         for key, value in _named_tensors(path).items()
     }
     wanted = network.backbone.state_dict(prefix=_PREFIX)
-    fitting = {key: found[key] for key, value in wanted.items() if key in found and found[key].shape == value.shape}
+    fitting = {key: found[key] for key in wanted.keys() - set(unlike(found, wanted))}
     if not fitting:
         example = next(iter(found), "no tensors at all")
         raise UsageError(f"{path}: nothing in it fits the backbone (it holds {example}, wanted {next(iter(wanted))})")

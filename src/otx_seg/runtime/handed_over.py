@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, read_ir
 from otx_seg.runtime.plain_files import parse_json, read_text, shown
 from otx_seg.runtime.written_digest import tell_without_digest
 
+logger = logging.getLogger(__name__)
+
 MODEL_XML, MODEL_BIN, CONFIG = "model.xml", "model.bin", "config.json"
 MOST_BYTES_OF_CONFIG = 1 << 20
 
@@ -30,21 +33,20 @@ _EXPECTED = "take the config.json that `otx deploy` wrote"
 def config_of(info: ModelInfo, xml: bytes, binary: bytes) -> dict[str, Any]:
     """What `config.json` says of a model whose files are `xml` and `binary`."""
     threshold, blur = plain_post_processing(info.post_processing)
+    parameters = {SOFT_THRESHOLD: threshold, BLUR_STRENGTH: blur, "labels": labels_to_plain(info.labels)}
     return {
         "type_of_model": "Segmentation",
         "converter_type": _KIND,
-        "model_parameters": {
-            SOFT_THRESHOLD: threshold,
-            BLUR_STRENGTH: blur,
-            "labels": labels_to_plain(info.labels),
-        },
+        "model_parameters": parameters,
         "version": _KNOWN_VERSION,
-        _DIGESTS: _digests(xml, binary),
+        _DIGESTS: _digests(xml, binary, parameters),
     }
 
 
-def _digests(xml: bytes, binary: bytes) -> dict[str, str]:
-    return {MODEL_XML: hashlib.sha256(xml).hexdigest(), MODEL_BIN: hashlib.sha256(binary).hexdigest()}
+def _digests(xml: bytes, binary: bytes, parameters: dict[str, Any]) -> dict[str, str]:
+    """By names of files; that of `config.json` is of the parameters in it, however they are laid out."""
+    contents = {MODEL_XML: xml, MODEL_BIN: binary, CONFIG: json.dumps(parameters, sort_keys=True).encode()}
+    return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
 
 
 def entries_from_config(text: str | bytes, path: Path, xml: bytes, binary: bytes) -> dict[str, str]:
@@ -53,7 +55,8 @@ def entries_from_config(text: str | bytes, path: Path, xml: bytes, binary: bytes
     Args:
         text: its content.
         path: for messages.
-        xml, binary: the model's files, compared with the digests in it, if it has any.
+        xml, binary: the model's files, compared with the digests in it, if it has any. That its own values are not
+            those that were written is only told: who got a package may change them.
 
     Raises:
         UsageError: it is damaged, or of another kind of model, or the model is another than it was written for.
@@ -62,7 +65,7 @@ def entries_from_config(text: str | bytes, path: Path, xml: bytes, binary: bytes
     try:
         if not isinstance(config, dict):
             raise ValueError(f"it holds {shown(config)}, no mapping")
-        check_version(config.get("version", _KNOWN_VERSION), _KNOWN_VERSION)
+        check_version(config.get("version", _KNOWN_VERSION), _KNOWN_VERSION, path)
         kind, parameters = (_value(config, key) for key in ("converter_type", "model_parameters"))
         if kind != _KIND:
             raise UsageError(f"{path}: describes a model for {shown(kind)}, not for semantic segmentation")
@@ -72,18 +75,25 @@ def entries_from_config(text: str | bytes, path: Path, xml: bytes, binary: bytes
         known = checked_post_processing(*(_value(parameters, key) for key in (SOFT_THRESHOLD, BLUR_STRENGTH)))
     except ValueError as error:
         raise UsageError(f"{path}: {error}; {_EXPECTED}") from error
-    if _DIGESTS not in config:
-        tell_without_digest(path)
-    elif config[_DIGESTS] != _digests(xml, binary):
-        raise UsageError(
-            f"{path}: the {_DIGESTS} in it are not those of {MODEL_XML} and {MODEL_BIN}: one of the files is damaged "
-            "or was changed after it was written; unpack the zip of `otx deploy` again, or make it anew"
-        )
+    _compare(config.get(_DIGESTS), _digests(xml, binary, parameters), path)
     return {
         LABELS: json.dumps(labels_to_plain(labels)),
         SOFT_THRESHOLD: str(known.soft_threshold),
         BLUR_STRENGTH: str(known.blur_strength),
     }
+
+
+def _compare(written: Any, found: dict[str, str], path: Path) -> None:
+    if written is None:
+        tell_without_digest(path)
+        return
+    if not isinstance(written, dict) or {**written, CONFIG: found[CONFIG]} != found:
+        raise UsageError(
+            f"{path}: the {_DIGESTS} in it are not those of {MODEL_XML} and {MODEL_BIN}: one of the files is damaged "
+            "or was changed after it was written; unpack the zip of `otx deploy` again, or make it anew"
+        )
+    if written.get(CONFIG, found[CONFIG]) != found[CONFIG]:  # a package of before has none
+        logger.warning("%s: labels or thresholds in it were changed after it was written; they are used", path)
 
 
 def _value(content: dict[str, Any], key: str) -> Any:

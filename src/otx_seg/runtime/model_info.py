@@ -100,9 +100,9 @@ def read_model_info(
     _refuse_other_input(entry, path)
     if entry(LABELS) is not None and entry(DIGEST) is None:
         tell_without_digest(path)
-    threshold, blur = entry(SOFT_THRESHOLD), entry(BLUR_STRENGTH)
+    threshold, blur, version = map(entry, (SOFT_THRESHOLD, BLUR_STRENGTH, _VERSION))
     with damage_told(path):
-        check_version(entry(_VERSION) or str(_KNOWN_VERSION), _KNOWN_VERSION)
+        check_version(str(_KNOWN_VERSION) if version is None else version, _KNOWN_VERSION, path)
         return ModelInfo(
             labels=_labels(entry, path, classes, given),
             template=_template(entry, path),

@@ -7,8 +7,10 @@ whoever reads the file adds its name and what to do.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
+from otx_seg.errors import UsageError
 from otx_seg.labels import IGNORE_INDEX, Labels, check_names
 from otx_seg.runtime.masks import LARGEST_BLUR, PostProcessing
 from otx_seg.runtime.plain_files import number, shown, whole_number
@@ -86,21 +88,24 @@ def plain_post_processing(post_processing: PostProcessing) -> tuple[float | str,
     return threshold if math.isfinite(threshold) else str(threshold), post_processing.blur_strength
 
 
-def check_version(found: Any, known: int) -> None:
+def check_version(found: Any, known: int, path: Path) -> None:
     """
     Args:
         found: the version that a file says its content has.
         known: the newest one that this program knows; all before, from 1 on, are known too.
+        path: the file.
 
     Raises:
-        ValueError: it is a newer one, or none.
+        UsageError: it is a newer one: the file may be as it should be.
+        ValueError: it is none.
     """
     if isinstance(found, bool) or not (isinstance(found, int) or (isinstance(found, str) and found.isdecimal())):
         raise ValueError(f"version is {shown(found)}, which this program never wrote")
     version = whole_number(found, 0, 1_000_000, "version")
     if version > known:
-        raise ValueError(
-            f"version is {version}, and this program knows {known}: it was written by a newer one; install that"
+        raise UsageError(
+            f"{path}: was written by a newer version of this program (its format is {version}, known are those up to "
+            f"{known}); install that version"
         )
     if version < 1:
         raise ValueError(f"version is {version}, which this program never wrote")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_BEGINNING = re.compile(rb'\s*(<\?xml[^<>]*\?>\s*)?<net\s[^<>]*\bversion="1\d"')
+"""Of an IR; no document type, whose entities could stand for anything."""
+
 _BATCH_AND_SIZE = (slice(0, 1), slice(2, 4))  # of an image's shape
 
 
@@ -36,13 +40,23 @@ def read_ir(path: Path) -> Any:
         raise UsageError(f"{binary}: missing; an IR is two files, keep it beside {path.name}")
     xml = path.read_bytes()
     check_digest(path, binary, content=xml)
+    return parse_ir(xml, path, path)
+
+
+def parse_ir(xml: bytes, path: Path, *files: Any) -> Any:
+    """As `read_ir`, of an IR whose digest has been compared.
+
+    Args:
+        path: of its ``.xml``, for messages.
+        files: what OpenVINO is to read, the ``.xml``, or the content of both.
+    """
     # OpenVINO tries any other file as a model of every framework it knows, and prints what each makes of it.
-    if b"<net" not in xml[:1000]:
+    if _BEGINNING.match(xml) is None:
         raise UsageError(f"{path}: is no OpenVINO model")
     try:
-        return openvino_core().read_model(path)
+        return openvino_core().read_model(*files)
     except RuntimeError as error:
-        raise UsageError(f"{path}: is damaged, or does not fit its {binary.name}") from error
+        raise UsageError(f"{path}: is damaged, or does not fit its {path.stem}.bin") from error
 
 
 class OpenVinoPredictor:

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import io
 import logging
+import operator
 import re
 import struct
 from collections.abc import Iterable
@@ -26,11 +27,17 @@ BLANK = "0" * 64
 """What stands in the place of a digest until it is known."""
 
 _MARK = re.compile(rb"(?:<|model_info )otx_digest\b")
-_PLACE = re.compile(rb'(?:<otx_digest value="|model_info otx_digest\x12@)([0-9a-f]{64})(?![0-9a-f])')
+_BEFORE = (b'<otx_digest value="', b"model_info otx_digest\x12@")
+_DIGITS = rb"([0-9a-f]{64})(?![0-9a-f])"
+_PLACE = re.compile(b"(?:" + b"|".join(_BEFORE) + b")" + _DIGITS)
+_LIKE_IT = re.compile(rb'(?:value="|\x12@)' + _DIGITS)
 
-_COMMENT = re.compile(rb"otx-seg sha256 ([0-9a-f]{64})")
-_COMMENT_BYTES = len(b"otx-seg sha256 ") + 64
+_BEGINNING = b"otx-seg sha256 "
+_COMMENT = re.compile(_BEGINNING + b"([0-9a-f]{64})")
+_COMMENT_BYTES = len(_BEGINNING) + 64
 _END_OF_ZIP, _END_BYTES = b"PK\x05\x06", 22  # before the comment
+_LENGTH = struct.pack("<H", _COMMENT_BYTES)  # of the comment, the last of those
+_FURTHEST = _END_BYTES + (1 << 16)  # from the end of a zip is where its comment begins
 _PIECE = 1 << 20
 
 
@@ -61,7 +68,7 @@ def check_digest(model: Path, *others: Path, content: bytes | None = None) -> bo
         UsageError: it is another one.
     """
     content = model.read_bytes() if content is None else content
-    if _MARK.search(content) is None:
+    if _MARK.search(content) is None and not any(map(_has_odd_name, _LIKE_IT.finditer(content))):
         return False
     place = _PLACE.search(content)
     if place is None or _of_model(content, place, others) != place[1].decode():
@@ -71,6 +78,12 @@ def check_digest(model: Path, *others: Path, content: bytes | None = None) -> bo
             f"export, otx optimize), or, if it was changed on purpose, take its entry model_info/{DIGEST} out"
         )
     return True
+
+
+def _has_odd_name(like_it: re.Match[bytes]) -> bool:
+    """Whether what looks like a digest has its name but for one byte."""
+    names = ((name, like_it.string[like_it.start(1) - len(name) : like_it.start(1)]) for name in _BEFORE)
+    return any(sum(map(operator.ne, name, found)) == 1 for name, found in names if len(name) == len(found))
 
 
 def _of_model(content: bytes, place: re.Match[bytes], others: Iterable[Path]) -> str:
@@ -93,10 +106,10 @@ def add_zip_digest(zipped: io.BytesIO) -> None:
     """Add its digest, as the comment, to a zip that has no comment. It may be large, so that it is not copied."""
     with zipped.getbuffer() as content:
         assert bytes(content[-_END_BYTES:][:4]) == _END_OF_ZIP, "the zip has a comment"
-        content[-2:] = struct.pack("<H", _COMMENT_BYTES)
+        content[-2:] = _LENGTH
         digest = hashlib.sha256(content).hexdigest()
     zipped.seek(0, io.SEEK_END)
-    zipped.write(b"otx-seg sha256 " + digest.encode())
+    zipped.write(_BEGINNING + digest.encode())
 
 
 def check_zip_digest(path: Path) -> bool:
@@ -108,9 +121,12 @@ def check_zip_digest(path: Path) -> bool:
     """
     found, before = hashlib.sha256(), path.stat().st_size - _COMMENT_BYTES
     with path.open("rb") as file:
-        file.seek(max(0, before - _END_BYTES))
-        end, comment = file.read(min(_END_BYTES, max(0, before))), _COMMENT.fullmatch(file.read())
-        if comment is None and end[:4] != _END_OF_ZIP:
+        file.seek(max(0, before - _FURTHEST))
+        end = file.read()
+        comment = _COMMENT.fullmatch(end[-_COMMENT_BYTES:])
+        # A part of the comment may be missing, and anything may stand behind it.
+        length_at = end.rfind(_END_OF_ZIP) + _END_BYTES - len(_LENGTH)
+        if comment is None and not (_COMMENT.search(end) or end[length_at:].startswith(_LENGTH)):
             return False
         file.seek(0)
         for start in range(0, before, _PIECE):

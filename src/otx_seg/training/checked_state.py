@@ -15,6 +15,7 @@ from otx_seg.runtime.graph_shape import first_line
 from otx_seg.runtime.model_values import check_version
 from otx_seg.runtime.plain_files import number, shown, whole_number
 from otx_seg.training.state import VERSION, Position, restore_state
+from otx_seg.workspace.tensor_file import unlike
 
 if TYPE_CHECKING:
     from otx_seg.training.loop import Training
@@ -39,9 +40,6 @@ _NUMBERS: dict[str, tuple[float, float]] = {
 }
 """The same of other numbers."""
 
-_SMALLER = "_var"
-"""Ends the names of what Adafactor keeps, of a shape of its own, for each parameter."""
-
 
 def unusable(path: Path, reason: str) -> UsageError:
     """What to say of a checkpoint that is damaged, or of another training."""
@@ -51,12 +49,14 @@ def unusable(path: Path, reason: str) -> UsageError:
     )
 
 
-def check_state(state: dict[str, Any]) -> None:
+def check_state(state: dict[str, Any], path: Path) -> None:
     """
     Args:
         state: what `collect_state` returned, or what stands in a file instead.
+        path: the file.
 
     Raises:
+        UsageError: a newer version of this program wrote it.
         ValueError: a part of it is missing, or is something that no training has.
     """
     missing = next((name for name in (*_MAPPINGS, "best_confusion") if name not in state), None)
@@ -65,7 +65,7 @@ def check_state(state: dict[str, Any]) -> None:
     odd = next((name for name in _MAPPINGS if not isinstance(state[name], dict)), None)
     if odd is not None:
         raise ValueError(f"{odd} is {shown(state[odd])}, no mapping")
-    check_version(state.get("version", VERSION), VERSION)
+    check_version(state.get("version", VERSION), VERSION, path)
     if not isinstance(state.get("origin"), str):
         raise ValueError(f"origin is {shown(state.get('origin'))}, no text")
     whole_number(state.get("processes", 1), 1, 1_000_000, "processes")
@@ -165,11 +165,26 @@ def _check_fit(training: Training, state: dict[str, Any]) -> None:
     ):
         if set(state[name]) != set(own):
             raise ValueError(f"{name} has {shown(list(state[name]))}, not {', '.join(own)}")
-    _check_optimizer(state["optimizer"], training.optimizer)
+    networks = {"algorithm": training.algorithm} | (
+        {} if training.average is None else {"average": training.average.averaged}
+    )
+    for name, network in networks.items():
+        odd = next(unlike(state[name], network.state_dict()), None)
+        if odd is not None:
+            raise ValueError(f"{name}.{odd} does not fit the network")
+    check_optimizer(state["optimizer"], training.optimizer, at["step"])
 
 
-def _check_optimizer(saved: Any, optimizer: Any) -> None:
-    """Torch looks at neither the shapes of what it loads nor at the numbers it goes on with."""
+def check_optimizer(saved: Any, optimizer: Any, steps: int) -> None:
+    """Torch looks at neither the shapes of what it loads nor at the numbers it goes on with.
+
+    Args:
+        saved: what is to be loaded.
+        steps: how many of them it has made.
+
+    Raises:
+        ValueError: it is not the state of this optimiser.
+    """
     own = optimizer.state_dict()
     if not isinstance(saved, dict) or set(saved) != set(own) or not isinstance(saved["state"], dict):
         raise ValueError(f"optimizer is {shown(saved)}, not the state of one")
@@ -179,20 +194,42 @@ def _check_optimizer(saved: Any, optimizer: Any) -> None:
     ):
         raise ValueError("optimizer.param_groups are not those of the template's optimizer")
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    kept = saved["state"].values()
-    names = set(kept and next(iter(kept)))
+    kept = _kept(optimizer)
+    if steps and any(kept) and not saved["state"]:
+        raise ValueError(f"optimizer.state is empty after {steps} steps")
     for index, held in saved["state"].items():
         if not isinstance(index, int) or not 0 <= index < len(parameters) or not isinstance(held, dict):
             raise ValueError(f"optimizer.state holds {shown(index)}, which is no parameter")
-        if set(held) != names:
-            raise ValueError(f"optimizer.state.{index} has {shown(sorted(held))}, others have {shown(sorted(names))}")
+        if set(held) != set(kept[index]):
+            raise ValueError(f"optimizer.state.{index} has {shown(list(held))}, not {', '.join(sorted(kept[index]))}")
         for name, value in held.items():
-            if value is None or str(name).endswith(_SMALLER):
-                continue
-            if not isinstance(value, Tensor) or (value.ndim and value.shape != parameters[index].shape):
+            if not _is_like(kept[index][name], value, parameters[index]):
                 raise ValueError(f"optimizer.state.{index}.{name} does not fit its parameter")
             if name == "step" and value.ndim == 0 and value < 0:
                 raise ValueError(f"optimizer.state.{index}.step is negative")
+
+
+def _is_like(kept: Any, value: Any, parameter: Tensor) -> bool:
+    """Whether a value is to `parameter` what `kept` is to one with sides of 2."""
+    if not isinstance(kept, Tensor) or not isinstance(value, Tensor) or value.ndim != kept.ndim:
+        return type(value) is type(kept) and not isinstance(kept, Tensor)
+    expected = (side if own == 2 else own for own, side in zip(kept.shape, parameter.shape, strict=False))
+    return value.shape == tuple(expected)
+
+
+def _kept(optimizer: Any) -> list[dict[str, Any]]:
+    """What an optimiser keeps of each parameter after a step, found with parameters of as many sides, of 2 each."""
+    tiny = [
+        {**group, "params": [torch.zeros((2,) * parameter.ndim, requires_grad=True) for parameter in group["params"]]}
+        for group in optimizer.param_groups
+    ]
+    kind = type(getattr(optimizer, "optimizer", optimizer))  # accelerate wraps them
+    stand_in = kind(tiny)
+    parameters = [parameter for group in tiny for parameter in group["params"]]
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    stand_in.step()
+    return [stand_in.state.get(parameter, {}) for parameter in parameters]
 
 
 def _settings(group: Any) -> Any:

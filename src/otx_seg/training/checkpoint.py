@@ -68,7 +68,7 @@ def read_checkpoint(path: Path, command: str = TRAIN) -> dict[str, Any]:
             raise unusable(path, f"command is {shown(made_by)}")
         raise UsageError(f"{path}: is the checkpoint of a run of otx {made_by}; go on with otx {made_by} --resume-from")
     try:
-        check_state(state)
+        check_state(state, path)
     except ValueError as error:
         raise unusable(path, str(error)) from error
     return state

@@ -12,6 +12,7 @@ from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.models.quantized_conv import quantized_layers
 from otx_seg.template import Template
+from otx_seg.workspace.tensor_file import same_kind, unlike
 from otx_seg.workspace.weights import BackboneFile, read_start
 
 _CLASSIFIER = ("decode_head.conv_seg.weight", "decode_head.conv_seg.bias")
@@ -86,15 +87,16 @@ def _load_backbone(
         )
     backbone: Any = network.backbone
     own = backbone.state_dict()
-    wrong = [key for key, value in own.items() if key not in tensors or tensors[key].shape != value.shape]
-    if wrong:
-        raise UsageError(f"{path}: does not fit the backbone of {template.name} (first at {wrong[0]})")
+    wrong = next(unlike(tensors, own), None)
+    if wrong is not None:
+        raise UsageError(f"{path}: does not fit the backbone of {template.name} (first at {wrong})")
     backbone.load_state_dict({key: tensors[key] for key in own})
     return f"the backbone of {path}"
 
 
 def _fits(key: str, value: Tensor, own: Tensor) -> bool:
-    return value.shape[1:] == own.shape[1:] if key in _CLASSIFIER else value.shape == own.shape
+    first = 1 if key in _CLASSIFIER else 0
+    return value.shape[first:] == own.shape[first:] and same_kind(value, own)
 
 
 def _map_rows(rows: Tensor, old: Labels, own: Tensor, new: Labels) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pickle
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,22 @@ def open_tensors(path: Path) -> tuple[Any, bool]:
     except ValueError as error:
         raise UsageError(f"{path}: {error}") from error
     return content, has_digest
+
+
+def unlike(found: Mapping[str, Any], own: Mapping[str, Tensor]) -> Iterator[str]:
+    """The names in `own` under which `found` has no tensor of the same shape and kind of numbers.
+
+    Torch would load whole numbers in place of others without a word.
+    """
+    for name, tensor in own.items():
+        other = found.get(name)
+        if not isinstance(other, Tensor) or other.shape != tensor.shape or not same_kind(other, tensor):
+            yield name
+
+
+def same_kind(one: Tensor, other: Tensor) -> bool:
+    """Whether both hold whole numbers, or neither."""
+    return one.is_floating_point() == other.is_floating_point()
 
 
 def _refuse_odd_format(path: Path, size: int) -> None:

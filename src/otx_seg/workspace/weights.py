@@ -132,7 +132,7 @@ def read_start(path: Path) -> WeightsFile | BackboneFile:
 
 def _backbone(content: Any, path: Path) -> BackboneFile:
     try:
-        check_version(content["version"], VERSION)
+        check_version(content["version"], VERSION, path)
         tensors = {key.removeprefix(_BACKBONE): value for key, value in _state_dict(content).items()}
         return BackboneFile(tensors, from_dict(content["template"], str(path)))
     except KeyError as error:
@@ -149,7 +149,7 @@ def _whole(content: Any, path: Path, has_digest: bool) -> WeightsFile:
             raise UsageError(f"{path}: is a checkpoint, but not one of a segmentation model: it has no {_CLASSIFIER}")
         if "version" not in content:
             return _from_otx_1(content, state_dict)
-        check_version(content["version"], VERSION)
+        check_version(content["version"], VERSION, path)
         labels = checked_labels(content["labels"])
         template = from_dict(content["template"], str(path))
         size, origin = checked_size(content["input_size"]), content["origin"]
