@@ -5,6 +5,7 @@ from PIL import Image
 from otx_seg.datasets import open_folder
 from otx_seg.datasets.mask_faults import MaskContentError
 from otx_seg.datasets.stored_masks import mask_size, stored_mask
+from otx_seg.datasets.values_found import find_labels
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import read_image, verify_image
 
@@ -97,3 +98,12 @@ def test_animations_are_refused_with_their_number_of_frames(tmp_path):
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], lossless=True)
         with pytest.raises(DataError, match=rf"{name}: an animation of 3 frames; save those that matter as PNG"):
             read_image(tmp_path / name)
+    with pytest.raises(DataError, match=r"none of its 1 mask can be read; first: .*a\.gif: an animation of 3 frames"):
+        find_labels(tmp_path, [str(tmp_path / "a.gif")])
+
+
+@pytest.mark.parametrize("values", [[0, 1000], [0, 65535], [0, 10**12]])
+def test_large_numbers_are_no_shades_of_grey(tmp_path, values):
+    np.save(tmp_path / "a.npy", np.array([values]))
+    with pytest.raises(DataError, match=rf"value {values[1]} occurs.*labels.txt with a line for each.*{values[1]}: "):
+        find_labels(tmp_path, [str(tmp_path / "a.npy")])

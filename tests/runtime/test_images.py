@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from otx_seg.datasets.stored_masks import mask_size
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import grey_bits, read_image, verify_image
 
@@ -217,6 +218,15 @@ def test_a_header_that_claims_too_much_is_refused_before_decoding(tmp_path, cont
     path.write_bytes(content)
     with pytest.raises(DataError, match=f"bomb.png.*{claim}.*500 million"):
         read(path)
+
+
+@pytest.mark.parametrize("read", [read_image, verify_image])
+def test_a_file_of_kilobytes_makes_no_work_for_minutes(tmp_path, read):
+    path = tmp_path / "blank.png"
+    path.write_bytes(png_header(20_000, 20_000) + b"\0" * 48_000)
+    with pytest.raises(DataError, match="20000 x 20000 pixels, which so small a file cannot hold"):
+        read(path)
+    assert mask_size(path) == (20_000, 20_000)  # which its image has to have too
 
 
 @pytest.mark.parametrize("read", [read_image, verify_image])

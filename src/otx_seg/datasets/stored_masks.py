@@ -1,6 +1,6 @@
 """Mask files as they are stored, before anything is known of their labels: numbers, a palette's numbers, or colours.
 
-Alpha is dropped. An EXIF rotation in a mask is not applied.
+Alpha is dropped. What tells viewers how to show an image does not count: an EXIF rotation, or that white is zero.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from PIL import ImageFile
 
 from otx_seg.datasets.mask_faults import MaskContentError
 from otx_seg.errors import DataError
-from otx_seg.runtime.image_headers import ImageHeader, open_header, read_bytes
+from otx_seg.runtime.image_headers import OF_EMPTY_MASKS, ImageHeader, open_header, read_bytes
 from otx_seg.runtime.images import imdecode, load, verify_png
-from otx_seg.runtime.tiff import CMYK, WHITE_IS_ZERO, StoredPage
+from otx_seg.runtime.tiff import CMYK, StoredPage
 from otx_seg.runtime.tiff_images import refuse_strange
 from otx_seg.runtime.tiff_samples import stored_samples
 
@@ -72,7 +72,7 @@ def mask_size(path: str | Path) -> tuple[int, int]:
     content = read_bytes(path)
     if content.startswith(_ARRAY):
         return _array_header(content, path)[1]
-    header = open_header(content, path)
+    header = open_header(content, path, OF_EMPTY_MASKS)
     return header.height, header.width
 
 
@@ -96,15 +96,15 @@ def verify_mask_file(path: str | Path) -> None:
         DataError: the file cannot be read or is damaged.
     """
     content = read_bytes(path)
-    if not content.startswith(_ARRAY) and open_header(content, path).format == "PNG":
-        verify_png(content, path)
+    if content.startswith(_PNG):
+        verify_png(open_header(content, path, OF_EMPTY_MASKS), path)
 
 
 def decode_stored(content: bytes, path: str | Path) -> StoredMask:
     """As `stored_mask`, from the content of the file."""
     if content.startswith(_ARRAY):
         return StoredMask(_array(content, path), None)
-    header = open_header(content, path)
+    header = open_header(content, path, OF_EMPTY_MASKS)
     if header.page is not None:
         return _from_tiff(content, header.page, path)
     if header.format == "PNG" and content[_PNG_BIT_DEPTH] == 8 and content[_PNG_COLOR_TYPE] in (_PNG_GREY, _PNG_RGB):
@@ -154,10 +154,7 @@ def _from_tiff(content: bytes, page: StoredPage, path: str | Path) -> StoredMask
     samples = stored_samples(content, page, path)
     if page.colours == 3:
         return StoredMask(np.ascontiguousarray(_eight_bits(samples, page, path)[..., 2::-1]), None)
-    values = np.ascontiguousarray(samples[..., 0])
-    if page.photometric == WHITE_IS_ZERO and page.kind == "u":
-        np.subtract((1 << page.bits) - 1, values, out=values)
-    return StoredMask(values, page.palette)
+    return StoredMask(np.ascontiguousarray(samples[..., 0]), page.palette)
 
 
 def _eight_bits(samples: NDArray, page: StoredPage, path: str | Path) -> NDArray:

@@ -76,7 +76,8 @@ def listed_or_found(root: Path, places: Iterable[Path], samples: Iterable[Sample
 
 
 def _few_are_black_and_white(masks: Sequence[str]) -> bool:
-    found = [one for one in map(_look_into, masks[:: max(1, len(masks) // _LOOKED_AT)]) if one is not None]
+    some = map(_look_into, masks[:: max(1, len(masks) // _LOOKED_AT)])
+    found = [one for one in some if isinstance(one, _Found)]
     by_color = any(one.values is None for one in found)
     shades = {color for one in found if one.colors is not None for color in _tuples(one.colors)} if by_color else set()
     shades |= {(value,) * 3 for one in found if one.values is not None for value in one.values.tolist()}
@@ -113,12 +114,13 @@ def find_labels(root: Path, masks: Sequence[str], unusable: Sequence[str] = ()) 
         DataError: values and colours are mixed, or there are too few or too many.
     """
     with ThreadPoolExecutor(processor_count()) as pool:
-        found = [one for one in pool.map(_look_into, masks) if one is not None]
+        every = list(pool.map(_look_into, masks))
+    found = [one for one in every if isinstance(one, _Found)]
     advice = "name them in labels.txt, one per line with its colour if it has one"
     if unusable:
         advice = f"{unusable[0].removeprefix(f'{root}/')}; correct that, or {advice}"
     if not found:
-        first = f"; first: {masks[0]}" if masks else ""
+        first = f"; first: {every[0]}" if every else ""
         raise DataError(f"{root}: none of its {count(len(masks), 'mask')} can be read{first}")
     by_color = any(one.values is None for one in found) or _palettes_differ(found)
     if by_color:
@@ -136,14 +138,14 @@ def find_labels(root: Path, masks: Sequence[str], unusable: Sequence[str] = ()) 
     return _of_values(root, [value for value in values if value != IGNORE_INDEX], advice)
 
 
-def _look_into(path: str) -> _Found | None:
-    """What occurs in a mask file; None if it cannot be read."""
+def _look_into(path: str) -> _Found | DataError:
+    """What occurs in a mask file, or why it cannot be read."""
     try:
         pixels, palette = stored_mask(path)
     except MaskContentError:
         raise
-    except DataError:
-        return None
+    except DataError as error:
+        return error
     if pixels.ndim == 3:
         numbers = [np.unique(band.astype(np.int64) @ (1, 1 << 8, 1 << 16)) for band in bands(pixels)]  # blue first
         unique = np.unique(np.concatenate(numbers))
@@ -206,7 +208,7 @@ def _are_black_and_white(found: Sequence[_Found], shades: Sequence[Color], by_co
         by_color: whether the masks are read by colour.
     """
     others = [shade for shade in shades if shade not in (_BLACK, _WHITE)]
-    if not others or min(max(shades, key=min)) < _ALMOST_WHITE:
+    if not others or min(shades[0]) < 0 or not _ALMOST_WHITE <= min(max(shades, key=min)) <= max(_WHITE):
         return not others and _WHITE in shades and len(shades) == 2
     in_order = not by_color and [shade[0] for shade in others] == list(range(1, len(others) + 1))
     in_doubt = not in_order and (len(others) > _FEW or all(len(set(shade)) == 1 for shade in others))
@@ -276,7 +278,10 @@ def _frequent_colors(masks: Sequence[str]) -> list[Color]:
 def _of_values(root: Path, values: list[int], advice: str) -> tuple[Labels, MaskCode]:
     if values and not 0 <= values[0] <= values[-1] < MAX_LABELS:
         wrong = next(value for value in values if not 0 <= value < MAX_LABELS)
-        raise DataError(f"{root}: the value {wrong} occurs in its masks; labels are 0 to {MAX_LABELS - 1}")
+        raise DataError(
+            f"{root}: the value {wrong} occurs in its masks, and nothing names the labels; without names they are 0 to "
+            f"{MAX_LABELS - 1}: write labels.txt with a line for each value ({wrong}: road), or save 8-bit masks"
+        )
     listed: dict[str, Color | None] = {f"label_{value}": None for value in range(values[-1] + 1 if values else 0)}
     unused = [name for value, name in enumerate(listed) if value not in values]
     _tell(root, [name for name in listed if name not in unused], f"{IGNORE_INDEX} is ignored", advice)

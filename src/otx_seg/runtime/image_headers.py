@@ -30,8 +30,11 @@ MAX_PIXELS = 500_000_000
 """An image whose header claims more pixels is refused before anything is decoded. (Of the unusual kinds Pillow itself
 takes no more than 179 million.)"""
 
-_PIXELS_OF_ANY_FILE, _PIXELS_PER_BYTE = 16_000_000, 8_200
-"""What a file may claim: so many pixels, and so many for each byte of it, as a PNG of one bit has that is all black."""
+_PIXELS_OF_ANY_FILE, _PIXELS_PER_BYTE = 16_000_000, 1_100
+"""What a file may claim: so many pixels, and so many for each byte of it, as a PNG of 8 bits has that is all black."""
+
+OF_EMPTY_MASKS = 8_200
+"""Pixels per byte of a PNG of one bit that is all black: a mask may be, since it cannot be larger than its image."""
 
 # What Pillow's format classes raise on files that are not what they say: found by reading the classes, and the
 # same list that its own open() expects, plus what truncated and bit-flipped files gave.
@@ -97,12 +100,13 @@ def read_bytes(path: str | Path) -> bytes:
     return content
 
 
-def open_header(content: bytes, path: str | Path) -> ImageHeader:
+def open_header(content: bytes, path: str | Path, pixels_per_byte: int = _PIXELS_PER_BYTE) -> ImageHeader:
     """The header of the image in `content`; nothing is decoded.
 
     Args:
         content: the whole file.
         path: the file's name for messages, and of which page of it the header is.
+        pixels_per_byte: of a large image.
 
     Raises:
         DataError: no supported image format, a damaged header, several images in one, or more pixels than `MAX_PIXELS`
@@ -110,15 +114,15 @@ def open_header(content: bytes, path: str | Path) -> ImageHeader:
     """
     if content.startswith(SIGNATURES):
         page = read_page(content, file_and_page(path)[1], path)
-        _check_claim(page.width, page.height, len(content), path)
-        _check_claim(page.segment[1], page.segment[0], len(content), path)
+        for width, height in ((page.width, page.height), page.segment[::-1]):
+            _check_claim(width, height, len(content) * pixels_per_byte, path)
         return ImageHeader("TIFF", page.height, page.width, page=page)
     image_class = _image_class(content)
     if image_class is None:
         raise DataError(_no_image(content, path))
     try:
         image = image_class(io.BytesIO(content))
-        _check_claim(*image.size, len(content), path)
+        _check_claim(*image.size, len(content) * pixels_per_byte, path)
         frames = getattr(image, "n_frames", 1) if image.format in ("GIF", "WEBP") else 1
     except UNREADABLE as error:
         raise DataError(f"{path}: the image's header is damaged ({error})") from error
@@ -152,18 +156,18 @@ def _no_image(content: bytes, path: str | Path) -> str:
     return f"{path}: not an image (its content is neither JPEG, PNG, BMP, GIF, TIFF nor WebP)"
 
 
-def _check_claim(width: int, height: int, size: int, path: str | Path) -> None:
+def _check_claim(width: int, height: int, credible: int, path: str | Path) -> None:
     """
     Raises:
-        DataError: the image has more pixels than are read, or than a file of `size` bytes should make work for.
+        DataError: the image has more pixels than are read, or than are `credible`, for a file of its size.
     """
     if width * height > MAX_PIXELS:
         raise DataError(
             f"{path}: the header claims {width} x {height} pixels, more than the {MAX_PIXELS // 1_000_000} million "
             "that are read; cut the image into tiles"
         )
-    if width * height > _PIXELS_OF_ANY_FILE + _PIXELS_PER_BYTE * size:
+    if width * height > _PIXELS_OF_ANY_FILE + credible:
         raise DataError(
-            f"{path}: the header claims {width} x {height} pixels, which a file of {size:,} bytes cannot hold unless "
-            "it is almost empty; save it as 8-bit PNG if it is sound"
+            f"{path}: the header claims {width} x {height} pixels, which so small a file cannot hold unless it is "
+            "almost empty; save it as 8-bit PNG if it is sound"
         )

@@ -7,14 +7,13 @@ OpenCV, which is about twice as fast as Pillow into an array and needs a third o
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps, PngImagePlugin
+from PIL import Image, ImageFile, ImageOps
 
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_headers import UNREADABLE, ImageHeader, file_and_page, open_header, read_bytes
@@ -188,7 +187,7 @@ def verify_image(path: str | Path) -> tuple[int, int]:
     content = read_bytes(path)
     header = open_header(content, path)
     if header.format == "PNG" and b"eXIf" not in content:
-        verify_png(content, path)
+        verify_png(header, path)
         return header.height, header.width
     if header.image is not None and header.format in ("JPEG", "MPO"):
         turned = _orientation(header.image) in (5, 6, 7, 8)
@@ -206,13 +205,17 @@ def _orientation(image: ImageFile.ImageFile) -> int:
         return 1
 
 
-def verify_png(content: bytes, path: str | Path) -> None:
+def verify_png(header: ImageHeader, path: str | Path) -> None:
     """Check every chunk of a PNG file against its checksum, and that none is missing at the end.
+
+    Args:
+        header: of which nothing can be decoded any more then.
 
     Raises:
         DataError: the file is truncated or damaged.
     """
+    assert header.image is not None
     try:
-        PngImagePlugin.PngImageFile(io.BytesIO(content)).verify()
+        header.image.verify()
     except UNREADABLE as error:
         raise DataError(f"{path}: the image is truncated or damaged ({error})") from error

@@ -56,7 +56,7 @@ class StoredPage:
         photometric: what the samples mean, as TIFF numbers it.
         planar: whether each sample has a plane of its own, one after the other.
         compression: as TIFF numbers it.
-        differences: whether each number is the difference to the one before it in its row.
+        predictor: as TIFF numbers it; 2: each number is the difference to the one before it in its row.
         extra: what the samples behind the colours are; None where nothing says it.
         orientation: as EXIF numbers it.
         palette: uint8 (N, 3) RGB, or None.
@@ -79,7 +79,7 @@ class StoredPage:
     photometric: int
     planar: bool
     compression: int
-    differences: bool
+    predictor: int
     extra: tuple[int, ...] | None
     orientation: int
     palette: NDArray[np.uint8] | None
@@ -186,7 +186,7 @@ def _described(directory: int, tags: Any, little: bool) -> StoredPage:
         *(directory, height, width, samples, bits, _KINDS[_same(tags, 339, 1, "kinds")], photometric),
         planar=_number(tags, 284, 1) == 2 and samples > 1,
         compression=compression,
-        differences=_number(tags, 317, 1) != 1,
+        predictor=_number(tags, 317, 1),
         extra=extra or None,
         orientation=_number(tags, 274, 1),
         palette=_palette(tags) if photometric == PALETTE else None,

@@ -24,7 +24,11 @@ def opencv_reads(page: StoredPage) -> bool:
     """
     ordinary = (page.photometric, page.samples) in ((WHITE_IS_ZERO, 1), (BLACK_IS_ZERO, 1), (RGB, 3))
     upright = page.directory == 0 and page.orientation == 1
-    packed = page.compression in _LOSSLESS and not (page.tiled and page.compression == UNCOMPRESSED)
+    packed = (
+        undecodable(page) is None
+        and page.compression in _LOSSLESS
+        and not (page.tiled and page.compression == UNCOMPRESSED)
+    )
     return ordinary and upright and packed and (page.bits, page.kind) == (8, "u")
 
 
@@ -89,4 +93,5 @@ def _eight_bits(samples: NDArray, bits: int) -> NDArray[np.uint8]:
         return np.array(samples, np.uint8)
     if bits > 8:
         return (samples >> (bits - 8)).astype(np.uint8)
-    return (samples * (255 / ((1 << bits) - 1)) + 0.5).astype(np.uint8)
+    highest = (1 << bits) - 1
+    return np.rint(np.arange(highest + 1) * (255 / highest)).astype(np.uint8)[samples]

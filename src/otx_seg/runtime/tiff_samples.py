@@ -20,9 +20,11 @@ from otx_seg.errors import DataError
 from otx_seg.runtime.tiff import BLACK_IS_ZERO, FAX, JPEG, LZW, PALETTE, UNCOMPRESSED, YCBCR, StoredPage
 
 _DEFLATE = (8, 32946)
-_BY_LIBTIFF = {LZW: "LZW", 32773: "PackBits", 34925: "LZMA", 50000: "Zstandard"}
-_WITH_DIFFERENCES = (LZW, *_DEFLATE, 34925, 50000)
-"""Compressions with which differences are stored where the page's tags say so; with others that means nothing."""
+_PACK_BITS = 32773
+_BY_LIBTIFF = {LZW: "LZW", _PACK_BITS: "PackBits", 34925: "LZMA", 50000: "Zstandard"}
+_PLAIN, _DIFFERENCES = 1, 2  # predictors
+_WITH_PREDICTOR = (LZW, *_DEFLATE, 34925, 50000)
+"""Compressions with which all programs heed the predictor; with packed bits some do, with others it means nothing."""
 
 _OTHERS = {6: "old-style JPEG", 33003: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 50001: "WebP"}
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
@@ -43,7 +45,11 @@ def undecodable(page: StoredPage) -> str | None:
         return f"{_OTHERS.get(page.compression, 'unknown')} compression (number {page.compression})"
     if page.photometric == YCBCR:
         return "luma and chroma without JPEG compression"
-    if page.bits not in (8, 16, 32, 64) and (page.bits > 16 or page.differences or page.kind != "u"):
+    if page.compression == _PACK_BITS and page.predictor != _PLAIN:
+        return "PackBits compression of differences, which programs take for two things"
+    if page.compression in _WITH_PREDICTOR and page.predictor not in (_PLAIN, _DIFFERENCES):
+        return f"an unknown predictor (number {page.predictor})"
+    if page.bits not in (8, 16, 32, 64) and (page.bits > 16 or page.predictor != _PLAIN or page.kind != "u"):
         return f"{page.bits}-bit samples"
     return None
 
@@ -103,7 +109,7 @@ def _part(stored: bytes, page: StoredPage, rows: int, channels: int) -> NDArray:
     numbers = width * channels  # of a row
     values = _unpacked(_unfolded(stored, page, rows, -(-numbers * page.bits // 8)), page, rows, numbers)
     values = values.reshape(rows, width, channels)
-    if page.differences and page.compression in _WITH_DIFFERENCES:
+    if page.predictor == _DIFFERENCES and page.compression in _WITH_PREDICTOR:
         np.cumsum(values, axis=1, dtype=values.dtype, out=values)
     return values
 
@@ -179,5 +185,5 @@ def _unpacked(stored: bytes, page: StoredPage, rows: int, numbers: int) -> NDArr
     step = max(1, _NUMBERS_AT_ONCE // numbers)
     for top in range(0, rows, step):
         bits = np.unpackbits(packed[top : top + step], axis=1)[:, : numbers * page.bits]
-        values[top : top + step] = bits.reshape(-1, numbers, page.bits) @ worth
+        values[top : top + step] = bits if page.bits == 1 else bits.reshape(-1, numbers, page.bits) @ worth
     return values
