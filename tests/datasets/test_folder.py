@@ -161,7 +161,7 @@ def test_no_images(tmp_path):
 
 
 def test_no_masks_folder(tmp_path):
-    with pytest.raises(DataError, match="no folder masks; each image needs a mask"):
+    with pytest.raises(DataError, match="and no masks; put masks of the same names into masks/"):
         open_folder(touch(tmp_path, "images/a.png"))
 
 

@@ -135,6 +135,9 @@ def test_masks_are_no_images(folder: Path, tmp_path: Path) -> None:
         (("images/a.jpg", "more/b.jpg"), False),
         (("a.jpg", "b.jpg"), True),
         (("a.jpg", "a.json"), False),
+        (("images/a.jpg", "masks.zip"), False),
+        (("a.jpg", "a_1stHO.png"), False),
+        (("a.jpg", "a_2.jpg"), True),
     ],
 )
 def test_what_lies_beside_images_may_label_them(files: tuple[str, ...], bare: bool, tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ IMAGE, MASK = np.zeros((2, 2, 3), np.uint8), np.eye(2, dtype=np.uint8)
 
 
 def write(root, files):
-    for name in files:
+    for name, _, text in (file.partition("=") for file in files):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix in (".jpg", ".png"):
             put(path, IMAGE if path.suffix == ".jpg" else MASK)
         elif path.suffix:
-            path.write_bytes(b"?")
+            path.write_text(text or "?")
         else:
             path.mkdir()
     return root
@@ -41,9 +41,14 @@ ODD = {
         ("a.jpg", "a.json"),
         r"but 1 \.json file \(a\.json\) of a kind that is not known; export them as COCO",
     ),
-    "archived masks": (
-        ("pics/a.jpg", "m.7z"),
-        r"no masks, but 1 \.7z file \(m\.7z\), which are not read; if the masks are",
+    "archived masks": (("images/a.jpg", "m.7z"), r"no masks, but 1 \.7z file \(m\.7z\); .* unpack it into masks/"),
+    "masks in a table": (("images/a.jpg", "m.h5"), r"1 \.h5 file \(m\.h5\); not read; .* save them as PNG in masks/"),
+    "V7": (("images/a.jpg", 'r/a.json={"schema_ref"'), r"1 \.json file \(r/a\.json\) of V7 \(Darwin\); export"),
+    "run lengths": (("train/a.jpg", "train.csv=id,EncodedPixels"), r"train\.csv\) with run lengths; write a PNG"),
+    "a word more": (("a.jpg", "a_1stHO.png"), r"a\.jpg and a_1stHO\.png lie side by side; .* add _mask"),
+    "masks of parts": (
+        ("HQ-img/0.jpg", "HQ-anno/00_hair.png"),
+        r"1 image in HQ-img, and 1 image in HQ-anno, but none belongs",
     ),
 }
 

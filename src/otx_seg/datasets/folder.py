@@ -198,9 +198,7 @@ def pair_files(
     if not images:
         raise DataError(no_images(images_folder, f" that end in {image_ending}" if image_ending else ""))
     if not masks_folder.is_dir():
-        raise DataError(
-            f"{masks_folder.parent}: no folder {masks_folder.name}; each image needs a mask of the same name in it"
-        )
+        raise DataError(f"{masks_folder.parent}: {unknown_layout(masks_folder.parent)}")
     masks = index_images(masks_folder, mask_ending, (ARRAY_SUFFIX,))
     samples, unmatched = paired(images, masks, images_folder, masks_folder)
     return samples, (*unmatched, *unread_files(images_folder, masks_folder))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from itertools import pairwise
 
 MASK_ENDINGS = (
     *("_mask", "_masks", "_label", "_labels", "_gt", "_groundtruth", "_ground_truth", "_seg", "_segmentation"),
@@ -115,6 +116,16 @@ def masks_by_ending(names: Iterable[str]) -> dict[str, dict[str, str]]:
             if stem is not None:
                 found[ending][stem] = name
     return found
+
+
+def called_alike(names: Iterable[str]) -> list[str]:
+    """A JPEG and another file whose name has more behind the same beginning: a.jpg and a_1stHO.png; else nothing."""
+    for one, other in pairwise(sorted(names, key=lambda name: name.rpartition(".")[0])):
+        stem, longer = (name.rpartition(".")[0] for name in (one, other))
+        goes_on = longer.startswith(stem) and longer[len(stem) : len(stem) + 1] in [*_SEPARATORS]
+        if goes_on and one.lower().endswith(JPEG) and not other.lower().endswith(JPEG):
+            return [one, other]
+    return []
 
 
 def further_masks(names: Iterable[str], images: Collection[str], ending: str) -> dict[str, list[str]]:

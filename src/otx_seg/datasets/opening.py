@@ -169,17 +169,19 @@ def _no_folder(root: Path) -> str:
 
 
 def _refuse_deeper(root: Path) -> None:
-    """Raise DataError naming a data set that lies two or three folders below, if there is one."""
-    level = listed_folders(root)[:_FOLDERS_LOOKED_INTO]
-    for _ in range(2):
+    """Raise DataError naming a data set that lies one to three folders below, if there is one."""
+    level = [root]
+    for _ in range(3):
         level = [below for folder in level for below in listed_folders(folder)][:_FOLDERS_LOOKED_INTO]
-        for folder in level:
-            seen = looks_like(folder)
-            if seen:
-                raise DataError(
-                    f"{root}: is no data set itself, but {folder.relative_to(root)} in it looks like {seen[0]}: name "
-                    f"{folder}"
-                )
+        found = {folder: seen[0] for folder in level if (seen := looks_like(folder))}
+        for folder, seen_as in found.items():
+            one = f"is no data set itself, but {folder.relative_to(root)} in it looks like {seen_as}"
+            if len(found) == 1:
+                raise DataError(f"{root}: {one}: name {folder}")
+            raise DataError(
+                f"{root}: {one}, and so do {len(found) - 1} more: name one of them ({folder}), or put the files of all "
+                "into one"
+            )
 
 
 def _is_passed_over(root: Path, folder: str, found: list[str]) -> bool:

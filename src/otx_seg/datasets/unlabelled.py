@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from otx_seg.datasets.copies import equal_files
 from otx_seg.datasets.folder import DEFAULT_SUBSET, subsets_in
 from otx_seg.datasets.listed_paths import possible_paths
-from otx_seg.datasets.mask_names import MASK_ENDINGS, kind_of, masks_beside
+from otx_seg.datasets.mask_names import MASK_ENDINGS, called_alike, kind_of, masks_beside
+from otx_seg.datasets.what_lies_there import MAY_HOLD_MASKS
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, file_names, images_in, unread_in
 from otx_seg.runtime.images import read_image, verify_image
@@ -26,7 +27,6 @@ from otx_seg.runtime.processors import processor_count
 
 logger = logging.getLogger(__name__)
 
-_ANNOTATION_SUFFIXES = {".csv", ".json", ".txt", ".xml", ".yaml", ".yml"}
 _TELLING_ENDINGS = tuple(ending for ending in MASK_ENDINGS if len(ending) > 2)  # a_L may be seen from the left
 
 
@@ -105,7 +105,7 @@ def _image_folder(root: Path) -> Path:
 def holds_bare_images(root: Path) -> bool:
     """Whether images lie directly in a folder, or in its folder ``images``, and nothing beside them could label them.
 
-    Other folders, files such as ``dataset_meta.json``, and pairs such as a.jpg with a.png or a_mask.png could.
+    Other folders, files such as ``dataset_meta.json`` or ``masks.zip``, and pairs such as a.jpg with a.png could.
     """
     try:
         entries = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
@@ -116,7 +116,7 @@ def holds_bare_images(root: Path) -> bool:
         files = [entry for entry in entries if not entry.is_dir()] + [Path(name) for name in below]
     except (OSError, DataError):
         return False
-    if {file.suffix.lower() for file in files} & _ANNOTATION_SUFFIXES:
+    if {file.suffix.lower() for file in files} & MAY_HOLD_MASKS or called_alike(map(str, files)):
         return False
     stems = [str(file.with_suffix("")) for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     called_like_masks = masks_beside(stems) or any(stem.lower().endswith(_TELLING_ENDINGS) for stem in stems)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from otx_seg.datasets.mask_names import kind_of
+from otx_seg.datasets.dataset_meta import META_FILE
+from otx_seg.datasets.layout_clues import head
+from otx_seg.datasets.mask_names import called_alike, kind_of, subset_word
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_files import file_names, is_image_name
 from otx_seg.words import count
@@ -22,21 +25,27 @@ _VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".wmv")
 _VOLUMES = (".nii", ".nii.gz", ".dcm", ".mha", ".mhd", ".nrrd", ".svs", ".czi")
 _TABLES = (".mat", ".h5", ".hdf5", ".npz", ".npy", ".parquet", ".tfrecord", ".tfrecords", ".pkl", ".arrow", ".lmdb")
 _OTHER_IMAGES = (
-    ".heic",
-    ".heif",
-    ".avif",
-    ".gif",
-    ".jp2",
-    ".svg",
-    ".psd",
-    ".cr2",
-    ".nef",
-    ".dng",
-    ".ppm",
-    ".pgm",
-    ".exr",
+    *(".heic", ".heif", ".avif", ".gif", ".jp2", ".svg", ".psd", ".cr2", ".nef", ".dng", ".ppm", ".pgm", ".exr"),
+    ".xcf",
 )
-_ANNOTATIONS = (".json", ".xml", ".csv", ".jsonl", ".ann")
+_ANNOTATIONS = (".json", ".xml", ".csv", ".jsonl", ".ann", ".geojson")
+MAY_HOLD_MASKS = frozenset(
+    (*_ARCHIVES, *_VOLUMES, *_TABLES, *_ANNOTATIONS, ".txt", ".yaml", ".yml", ".psd", ".xcf", ".svg")
+)
+"""Suffixes of files that may say where in images beside them something is."""
+
+# What the beginnings of files of annotations have in them, what they are then, and what helps.
+_KNOWN_TEXTS = (
+    (r'"schema_ref"|darwin', "of V7 (Darwin); export the data set from V7 as COCO instead"),
+    (r'"segments_info"', "of panoptic COCO; take instances_*.json or stuff_*.json instead"),
+    (r'"FeatureCollection"|POLYGON ?\(', "with outlines on a map; draw them into PNG masks as large as the images"),
+    (r"EncodedPixels|rle", "with run lengths; write a PNG mask for each image out of them, into masks/"),
+    (r"<bndbox>|xmin|bbox", "with boxes, which are not enough: outlines or masks are needed"),
+)
+_UNKNOWN_TEXT = (
+    "of a kind that is not known; export them as COCO (with outlines) or as masks, or name their format with "
+    "--data-format, whose names `otx convert --help` lists"
+)
 
 
 class _Survey(NamedTuple):
@@ -81,6 +90,8 @@ def _survey(root: Path) -> _Survey:
     try:
         for path in islice(file_names(str(root)), _LOOKED_AT):
             folder, _, name = path.rpartition("/")
+            if name == META_FILE:
+                continue
             stem, dot, ending = name.lower().partition(".") if name.lower().endswith(".nii.gz") else _parts(name)
             suffixes[f"{dot}{ending}"] += 1
             first[f"{dot}{ending}"] = min(path, first.get(f"{dot}{ending}", path))
@@ -105,38 +116,61 @@ def _of_images(root: Path, seen: _Survey) -> str:
             "the masks, call the folder of images images and that of masks masks, side by side"
         )
     for names in seen.images.values():
-        twins = next((files for files in names.values() if len(files) > 1), None)
-        if twins is not None:
+        every = [name for files in names.values() for name in files]
+        twins = next((sorted(files)[:2] for files in names.values() if len(files) > 1), called_alike(every))
+        if twins:
             return (
-                f"{' and '.join(sorted(twins)[:2])} lie side by side; if one is the mask of the other, add _mask to "
+                f"{' and '.join(twins)} lie side by side; if one is the mask of the other, add _mask to "
                 "the names of masks (a_mask.png), or put them into masks/ and the images into images/"
             )
-    number = sum(len(files) for names in seen.images.values() for files in names.values())
-    where = sorted(folder for folder in seen.images if folder)
+    images = {folder: names for folder, names in seen.images.items() if not _is_in_masks(folder)}
+    masks = {folder: names for folder, names in seen.images.items() if folder not in images}
+    if not images:
+        return f"{_in_words(masks)}, and no images for these masks; put them into images/ beside that"
+    if masks:
+        return (
+            f"{_in_words(images)}, and {_in_words(masks)}, but none belongs to another by its name ({_first(images)}, "
+            f"{_first(masks)}); give each mask the name of its image, in masks/ beside images/"
+        )
+    what = f"{_in_words(images)}, and no masks"
+    for suffixes, advice in (
+        (_ARCHIVES, "if the masks are in there, unpack it into masks/ beside images/"),
+        ((*_TABLES, *_VOLUMES), "not read; if the masks are in there, save them as PNG in masks/ beside images/"),
+    ):
+        if seen.of(suffixes):
+            return f"{what}, but {seen.of(suffixes)}; {advice}"
+    if seen.of(_ANNOTATIONS):
+        return f"{what}, but {_annotations(root, seen)}"
+    advice = "put masks of the same names into masks/ beside images/"
+    if len(images) > 1 and "" not in images and not any("/" in folder or subset_word(folder) for folder in images):
+        advice = (
+            "a folder for each class says what an image shows, not where: masks of the same names in masks/ beside "
+            "images/ would"
+        )
+    return f"{what}; {advice}. Without masks, `otx train --train-type Selfsupervised` teaches a backbone"
+
+
+def _is_in_masks(folder: str) -> bool:
+    return any(kind_of(part) == "masks" for part in folder.split("/"))
+
+
+def _in_words(images: Mapping[str, Mapping[str, list[str]]]) -> str:
+    """How many images lie in which folders."""
+    number = sum(len(files) for names in images.values() for files in names.values())
+    where = sorted(folder for folder in images if folder)
     listed = ", ".join(where[:_LISTED]) + (f" and {len(where) - _LISTED} more" if len(where) > _LISTED else "")
-    what = f"{count(number, 'image')}{f' in {listed}' if where else ''}, and no masks"
-    if all(kind_of(Path(folder).name) == "masks" for folder in seen.images):
-        return (
-            f"{what.removesuffix(', and no masks')}, and no images for these masks; put them into images/ beside that"
-        )
-    annotations = seen.of(_ANNOTATIONS)
-    if annotations:
-        return (
-            f"{what}, but {annotations} of a kind that is not known; export them as COCO (with outlines) or as masks, "
-            "or name their format with --data-format, whose names `otx convert --help` lists"
-        )
-    others = seen.of((*_ARCHIVES, *_TABLES, *_VOLUMES))
-    if others:
-        return f"{what}, but {others}, which are not read; if the masks are in there, save them as PNG in masks/"
-    if len(seen.images) > 1 and all("/" not in folder for folder in seen.images) and "" not in seen.images:
-        return (
-            f"{what}; a folder for each class says what an image shows, not where: masks of the same names in masks/ "
-            "beside images/ would. Without masks, `otx train --train-type Selfsupervised` teaches a backbone"
-        )
-    return (
-        f"{what}; put masks of the same names into masks/ beside images/. Without masks, `otx train --train-type "
-        "Selfsupervised` teaches a backbone"
-    )
+    return f"{count(number, 'image')}{f' in {listed}' if where else ''}"
+
+
+def _first(images: Mapping[str, Mapping[str, list[str]]]) -> str:
+    return min(name for names in images.values() for files in names.values() for name in files)
+
+
+def _annotations(root: Path, seen: _Survey) -> str:
+    """The files of annotations, of what kind they are, and what to do."""
+    begin = head(root / next(seen.first[suffix] for suffix in _ANNOTATIONS if seen.suffixes[suffix]))
+    known = next((what for telling, what in _KNOWN_TEXTS if re.search(telling, begin)), _UNKNOWN_TEXT)
+    return f"{seen.of(_ANNOTATIONS)} {known}"
 
 
 def _same_names(seen: _Survey) -> Iterator[tuple[str, str, int]]:
@@ -145,9 +179,15 @@ def _same_names(seen: _Survey) -> Iterator[tuple[str, str, int]]:
     for place, (one, names) in enumerate(folders):
         for other, others in folders[place + 1 :]:
             together = len(names & others)
-            if together * 2 > min(len(names), len(others)):
+            if together * 2 > min(len(names), len(others)) and not _are_subsets(one, other):
                 first, second = sorted((one, other))
                 yield first, second, together
+
+
+def _are_subsets(one: str, other: str) -> bool:
+    """Whether two folders differ by words for subsets alone: Train/Label and Test/Label."""
+    differing = [pair for pair in zip(one.split("/"), other.split("/"), strict=False) if pair[0] != pair[1]]
+    return bool(differing) and all(map(subset_word, chain.from_iterable(differing)))
 
 
 def no_pairs(images: Mapping[str, str], masks: Mapping[str, str], images_folder: Path, masks_folder: Path) -> str:
@@ -185,5 +225,7 @@ def what_else(folder: Path) -> str:
     seen = _survey(folder)
     if not seen.suffixes:
         return "the folder is empty"
+    if seen.of(_ANNOTATIONS):
+        return f"it has {_annotations(folder, seen)}"
     found = seen.of([suffix for suffix, _ in seen.suffixes.most_common(_LISTED)])
     return f"it has {found}, which are not read here; save them as PNG"
