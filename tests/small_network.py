@@ -11,3 +11,18 @@ def small_template() -> Template:
     backbone = chosen.model["backbone"]
     stages = [{**stage, "modules": 1, "blocks": 1} for stage in backbone["stages"]]
     return chosen.model_copy(update={"model": {**chosen.model, "backbone": {**backbone, "stages": stages}}})
+
+
+def with_further_outputs() -> Template:
+    """`small_template` as a cascade of two heads with an auxiliary one."""
+    chosen = small_template()
+    plain = {"type": "FCNHead", "in_channels": 60, "in_index": 0, "channels": 8, "num_convs": 1, "num_classes": 2}
+    model = {**chosen.model, "type": "CascadeEncoderDecoder", "num_stages": 2}
+    merged = {"in_channels": [60, 120], "in_index": [0, 1], "input_transform": "resize_concat", "channels": 8}
+    model["decode_head"] = [plain, {"type": "OCRHead", **merged, "ocr_channels": 4, "num_classes": 2}]
+    model["auxiliary_head"] = {**plain, "in_index": 1, "in_channels": 120}
+    losses = {
+        "decode_0": ({"type": "CrossEntropy", "weight": 0.4},),
+        "aux_0": ({"type": "CrossEntropy", "weight": 0.3}, {"type": "Dice", "weight": 0.2}),
+    }
+    return chosen.model_copy(update={"model": model, "losses": losses})

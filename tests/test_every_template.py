@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_network import with_further_outputs
 
 from otx_seg import algorithms
 from otx_seg.algorithms import Moment
@@ -38,10 +39,16 @@ def test_a_template_from_file_to_exported_model(name: str, tmp_path: Path) -> No
     image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     mask = torch.randint(0, 3, (2, 64, 64), dtype=torch.uint8)
     batch = {"labelled": {"image": image, "mask": mask, "files": ["a", "b"]}}
-    loss = algorithm.training_step(batch, Moment(0, 0, 0.0))["loss"]
-    loss.backward()
-    optimizer.step()
+    for step in range(2):
+        optimizer.zero_grad()
+        loss = algorithm.training_step(batch, Moment(0, step, 0.0))["loss"]
+        loss.backward()
+        optimizer.step()
     assert loss.isfinite()
+    learning = {name: parameter.grad for name, parameter in algorithm.named_parameters() if parameter.requires_grad}
+    assert not [name for name, gradient in learning.items() if gradient is None]
+    # Behind a ReLU that is 0 for these two images, gradients are 0.
+    assert sum(bool(gradient.any()) for gradient in learning.values()) > 0.8 * len(learning)
     assert all(parameter.isfinite().all() for parameter in algorithm.parameters())
 
     weights = tmp_path / "weights.pth"
@@ -60,10 +67,13 @@ MODES = {
 }
 
 
+TEMPLATES = {summary.name: load(summary.name) for summary in find_templates()} | {"several": with_further_outputs()}
+
+
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", [template.name for template in find_templates()])
+@pytest.mark.parametrize("name", TEMPLATES)
 def test_every_way_of_learning_works_with_every_template(name: str, mode: str) -> None:
-    template = load(name).override(MODES[mode])
+    template = TEMPLATES[name].override(MODES[mode])
     torch.manual_seed(0)
     algorithm = algorithms.build(template, new_network(template), [0.5, 0.3, 0.2]).train()
     optimizer = build_optimizer(algorithm, template)

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from otx_seg.models.outputs import SegmentationOutput
+
 SETTINGS = {"hidden": 6, "size": 5, "regions": 4, "temperature": 0.2, "target_keep": 0.9}
 
 
@@ -17,21 +19,21 @@ class TwoLevels(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(3, 4, 2, stride=2)
         self.deep = nn.Conv2d(4, 3, 2, stride=2)
-        head = nn.Conv2d(7, 2, 1)
-        head.in_index, head.in_channels = [0, 1], [4, 3]  # type: ignore[assignment]
-        self.network = nn.Module()
-        self.network.decode_head = head
+        self.main_head = nn.Conv2d(7, 2, 1)
+        self.main_head.in_index, self.main_head.in_channels = [0, 1], [4, 3]  # type: ignore[assignment]
 
     def features(self, images: Tensor) -> list[Tensor]:
         fine = self.stem(images.float() / 255)
         return [fine, self.deep(fine)]
 
-    def decode(self, levels: list[Tensor], size: tuple[int, int]) -> Tensor:
+    def outputs(self, images: Tensor) -> SegmentationOutput:
+        levels = self.features(images)
         deep = nn.functional.interpolate(levels[1], levels[0].shape[-2:])
-        return nn.functional.interpolate(self.network.decode_head(torch.cat((levels[0], deep), 1)), size)
+        logits = nn.functional.interpolate(self.main_head(torch.cat((levels[0], deep), 1)), images.shape[-2:])
+        return SegmentationOutput(logits, {}, levels)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.decode(self.features(images), (images.shape[-2], images.shape[-1]))
+        return self.outputs(images).logits
 
 
 def batch(seed: int = 0, names: tuple[str, str] = ("first crop", "second crop")) -> dict[str, dict[str, Any]]:

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from otx_seg.algorithms import Moment
 from otx_seg.algorithms.mean_teacher import MeanTeacher, drop_uncertain
 from otx_seg.algorithms.mixing import mix_boxes, paste_labels
-from otx_seg.algorithms.pixel_losses import PixelLosses
+from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
 from otx_seg.algorithms.prototypes import Prototypes
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.losses.cross_entropy import CrossEntropy
+from otx_seg.models.outputs import SegmentationOutput
 
 ENTROPY = CrossEntropy([1.0, 1.0, 1.0])
 WEIGHTED = CrossEntropy([1.3, 1.1, 0.8])
@@ -51,17 +52,19 @@ class Small(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU())
         self.network = nn.Module()
-        self.network.decode_head = Head()
+        self.network.decode_head = self.main_head = Head()
 
     def forward(self, images: Tensor) -> Tensor:
-        result: Tensor = self.network.decode_head(self.layers(images.float() / 255))
-        return result
+        return self.outputs(images).logits
+
+    def outputs(self, images: Tensor) -> SegmentationOutput:
+        return SegmentationOutput(self.main_head(self.layers(images.float() / 255)))
 
 
 def make(**changes: Any) -> MeanTeacher:
     torch.manual_seed(1)
     network: Any = Small()
-    losses = PixelLosses([(1.0, WEIGHTED)]), PixelLosses([(1.0, ENTROPY)])
+    losses = OutputLosses({"main": PixelLosses([(1.0, WEIGHTED)])}), PixelLosses([(1.0, ENTROPY)])
     return MeanTeacher(network, *losses, **{**SETTINGS, **changes}).train()
 
 
@@ -156,7 +159,7 @@ def test_the_teachers_labels_begin_after_the_start_and_rise() -> None:
 
 def test_without_weight_it_is_supervised_training_step_for_step() -> None:
     algorithm = make(unsupervised_weight=0.0)
-    plain = Supervised(copy.deepcopy(algorithm.student), PixelLosses([(1.0, WEIGHTED)])).train()
+    plain = Supervised(copy.deepcopy(algorithm.student), OutputLosses({"main": PixelLosses([(1.0, WEIGHTED)])})).train()
     runs = []
     for trained in (algorithm, plain):
         optimizer = torch.optim.SGD([p for p in trained.parameters() if p.requires_grad], lr=0.1)

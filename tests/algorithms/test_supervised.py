@@ -6,15 +6,19 @@ from typing import Any
 
 import pytest
 import torch
+from small_network import with_further_outputs
 from torch import Tensor, nn
 
 from otx_seg import algorithms
 from otx_seg.algorithms.moment import Moment
-from otx_seg.algorithms.pixel_losses import PixelLosses
+from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.errors import UsageError
 from otx_seg.losses.cross_entropy import CrossEntropy
 from otx_seg.losses.dice import Dice
+from otx_seg.models import build_model
+from otx_seg.models.network import SegmentationNetwork
+from otx_seg.models.outputs import SegmentationOutput
 from otx_seg.template import load
 
 START = Moment(epoch=0, step=0, progress=0.0)
@@ -37,9 +41,15 @@ class Constant(nn.Module):
         super().__init__()
         self.logits = nn.Parameter(torch.randn(2, 3, 64, 64))
 
-    def forward(self, images: Tensor) -> Tensor:
+        self.channels = {"main": 3}
+
+    def outputs(self, images: Tensor) -> SegmentationOutput:
         assert images.dtype == torch.uint8
-        return self.logits
+        return SegmentationOutput(self.logits)
+
+
+def of_main(*losses: tuple[float, nn.Module]) -> OutputLosses:
+    return OutputLosses({"main": PixelLosses(losses)})
 
 
 class ShareOfFirst(nn.Module):
@@ -51,7 +61,7 @@ class ShareOfFirst(nn.Module):
 
 def test_the_losses_are_weighted_and_summed() -> None:
     network, data = Constant(), batch()
-    algorithm = Supervised(network, PixelLosses([(2.0, ENTROPY), (0.5, ShareOfFirst())]))  # type: ignore[arg-type]
+    algorithm = Supervised(network, of_main((2.0, ENTROPY), (0.5, ShareOfFirst())))  # type: ignore[arg-type]
     losses = algorithm.training_step(data, START)
     mask = data["labelled"]["mask"]
     entropy, share = ENTROPY(network.logits, mask), ShareOfFirst()(network.logits, mask)
@@ -64,7 +74,7 @@ def test_the_losses_are_weighted_and_summed() -> None:
 
 def test_the_same_loss_twice_counts_twice() -> None:
     network, data = Constant(), batch()
-    twice = Supervised(network, PixelLosses([(1.0, ENTROPY), (1.0, ENTROPY)]))  # type: ignore[arg-type]
+    twice = Supervised(network, of_main((1.0, ENTROPY), (1.0, ENTROPY)))  # type: ignore[arg-type]
     loss = twice.training_step(data, START)["loss"]
     torch.testing.assert_close(loss, 2 * ENTROPY(network.logits, data["labelled"]["mask"]))
 
@@ -75,9 +85,10 @@ def test_build_follows_the_template() -> None:
     template = load("Lite-HRNet-s-mod2").model_copy(update={"losses": losses})
     network: Any = Constant()
     algorithm = algorithms.build(template, network, WEIGHTS)
-    assert algorithm.losses.weights == [1.5, 3.0]
-    assert [type(loss) for loss in algorithm.losses.losses] == [CrossEntropy, CrossEntropy]
-    assert torch.equal(algorithm.losses.losses[0].label_weights, ENTROPY.label_weights)
+    built = algorithm.losses.by_output["main"]
+    assert built.weights == [1.5, 3.0]
+    assert [type(loss) for loss in built.losses] == [CrossEntropy, CrossEntropy]
+    assert torch.equal(built.losses[0].label_weights, ENTROPY.label_weights)
     assert algorithm.deployable() is network
     with pytest.raises(UsageError, match=r"losses\[0\]: needs a number as weight"):
         algorithms.build(template.model_copy(update={"losses": ({"type": "CrossEntropy"},)}), network, WEIGHTS)
@@ -96,6 +107,37 @@ def test_build_follows_the_name_of_a_loss() -> None:
         ("cross_entropy_dice", [CrossEntropy, Dice]),
     ):
         template = load("Lite-HRNet-s-mod2").override({"learning_parameters.loss": name})
-        losses = algorithms.build(template, network, WEIGHTS).losses
+        losses = algorithms.build(template, network, WEIGHTS).losses.by_output["main"]
         assert [type(loss) for loss in losses.losses] == types
         assert losses.weights == [1.0] * len(types)
+
+
+def test_the_losses_of_all_outputs_are_added() -> None:
+    torch.manual_seed(2)
+    output = SegmentationOutput(torch.randn(2, 3, 4, 4), {"aux_0": torch.randn(2, 3, 4, 4)})
+    mask = torch.randint(0, 3, (2, 4, 4))
+    losses = OutputLosses({"main": PixelLosses([(2.0, ENTROPY)]), "aux_0": PixelLosses([(0.4, ENTROPY)])})(output, mask)
+    main, further = 2 * ENTROPY(output.logits, mask), 0.4 * ENTROPY(output.others["aux_0"], mask)
+    torch.testing.assert_close(losses, {"loss": main + further, "CrossEntropy": main, "aux_0 CrossEntropy": further})
+
+
+def test_outputs_and_losses_go_together() -> None:
+    template = with_further_outputs()
+    network = SegmentationNetwork(build_model(template, 3))
+    built = algorithms.build(template, network, WEIGHTS).losses.by_output
+    assert {name: losses.weights for name, losses in built.items()} == {
+        "main": [1.0], "decode_0": [0.4], "aux_0": [0.3, 0.2],
+    }  # fmt: skip
+    without = template.model_copy(update={"losses": {"decode_0": template.losses["decode_0"]}})  # type: ignore[call-overload, index]
+    with pytest.raises(UsageError, match=r"model\.auxiliary_head: no loss looks at its output.*losses\.aux_0"):
+        algorithms.build(without, network, WEIGHTS)
+
+
+def test_a_loss_that_cannot_look_at_an_output_is_refused() -> None:
+    template = with_further_outputs()
+    boundaries = {**template.model["auxiliary_head"], "num_classes": 1}
+    template = template.model_copy(update={"model": {**template.model, "auxiliary_head": boundaries}})
+    network = SegmentationNetwork(build_model(template, 3))
+    assert network.channels == {"main": 3, "decode_0": 3, "aux_0": 1}
+    with pytest.raises(UsageError, match=r"losses\.aux_0\[0\]: CrossEntropy does not compare .* 1 channel"):
+        algorithms.build(template, network, WEIGHTS)

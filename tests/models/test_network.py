@@ -1,4 +1,6 @@
 import torch
+from small_network import with_further_outputs
+from torch.nn.functional import interpolate
 
 from otx_seg.models import build_model
 from otx_seg.models.network import Deployable, SegmentationNetwork
@@ -43,3 +45,32 @@ def test_deployable_gives_probabilities() -> None:
     assert probabilities.shape == (2, 4, 32, 32)
     torch.testing.assert_close(probabilities.sum(1), torch.ones(2, 32, 32))
     assert torch.equal(probabilities.argmax(1), logits.argmax(1))
+
+
+def test_the_outputs_of_a_cascade_with_an_auxiliary_head() -> None:
+    torch.manual_seed(0)
+    network = SegmentationNetwork(build_model(with_further_outputs(), 4)).eval()
+    images = torch.randint(0, 256, (2, 3, 64, 32), dtype=torch.uint8)
+    bare = network.network
+    with torch.no_grad():
+        output = network.outputs(images)
+        levels = bare.backbone((images.float() - network.mean) * network.scale)
+        coarse = bare.decode_head[0](levels)
+        by_hand = {
+            "main": bare.decode_head[1](levels, coarse), "decode_0": coarse, "aux_0": bare.auxiliary_head(levels),
+        }  # fmt: skip
+    assert list(output.by_name()) == list(by_hand)
+    for name, logits in by_hand.items():
+        resized = interpolate(logits, (64, 32), mode="bilinear", align_corners=False)
+        torch.testing.assert_close(output.by_name()[name], resized, rtol=1e-4, atol=1e-5)
+    assert torch.equal(network(images), output.logits)
+    assert network.channels == dict.fromkeys(by_hand, 4)
+    first, second = output.split([1, 1])
+    assert torch.equal(torch.cat((first.others["aux_0"], second.others["aux_0"])), output.others["aux_0"])
+
+
+def test_what_is_shipped_has_no_auxiliary_head() -> None:
+    template = with_further_outputs()
+    whole, shipped = build_model(template, 4), build_model(template, 4, shipped_alone=True)
+    gone = whole.state_dict().keys() - shipped.state_dict().keys()
+    assert gone == {key for key in whole.state_dict() if key.startswith("auxiliary_head.")} != set()

@@ -159,7 +159,7 @@ def observed(template: Template, key: str) -> Any:
     if section.endswith("_pipeline"):
         return pipeline_result(getattr(template, section), moves_pixels=section != "strong_pipeline")
     if section == "losses":
-        return algorithms.build(template, torch.nn.Identity(), [0.7, 0.3]).losses.weights
+        return algorithms.build(template, new_network(), [0.7, 0.3]).losses.by_output["main"].weights
     if section == "search_space":
         return space_of(template, images=1000)
     if "pseudo_masks" in key:

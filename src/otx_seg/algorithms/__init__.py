@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from otx_seg import catalogue
 from otx_seg.algorithms.detcon import DetCon
 from otx_seg.algorithms.mean_teacher import MeanTeacher
 from otx_seg.algorithms.moment import Moment
-from otx_seg.algorithms.pixel_losses import PixelLosses
+from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
 from otx_seg.algorithms.prototypes import Prototypes
 from otx_seg.algorithms.quantization_aware import QuantizationAware
 from otx_seg.algorithms.supcon import SupCon
@@ -21,6 +23,7 @@ from otx_seg.errors import UsageError
 from otx_seg.losses.cross_entropy import CrossEntropy
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template
+from otx_seg.template.heads import MAIN, refuse_unequal_outputs
 from otx_seg.template.hyper_parameters import HyperParameters
 
 
@@ -51,14 +54,17 @@ def build(template: Template, network: SegmentationNetwork, label_weights: Seque
             no image is labelled.
 
     Raises:
-        UsageError: the template names an unknown loss.
+        UsageError: the template names an unknown loss, or there is an output without one.
     """
     parameters = template.hyper_parameters
     train_type, supcon = parameters.algo_backend.train_type, parameters.learning_parameters.enable_supcon
     if train_type == "Selfsupervised":
-        network.network.decode_head.requires_grad_(False)
+        network.network.requires_grad_(False)
+        network.network.backbone.requires_grad_(True)
         return DetCon(network, **parameters.region_contrast.model_dump())
-    losses = PixelLosses(_build_losses(template, label_weights))
+    refuse_unequal_outputs(template.model, template.losses_by_output, f"template {template.name}")
+    channels = network.channels.items()
+    losses = OutputLosses({name: _build_losses(template, name, number, label_weights) for name, number in channels})
     if train_type == "Semisupervised":
         return _build_mean_teacher(parameters, network, losses)
     if supcon:
@@ -70,7 +76,7 @@ def build(template: Template, network: SegmentationNetwork, label_weights: Seque
 def build_quantization_aware(
     template: Template, network: SegmentationNetwork, label_weights: Sequence[float]
 ) -> QuantizationAware:
-    """Construct what fine-tunes a quantised network, with a template's losses.
+    """Construct what fine-tunes a quantised network, with a template's losses of the main output.
 
     Args:
         network, label_weights: see `build`.
@@ -78,13 +84,14 @@ def build_quantization_aware(
     Raises:
         UsageError: the template names an unknown loss.
     """
-    losses = PixelLosses(_build_losses(template, label_weights))
+    losses = _build_losses(template, MAIN, network.channels[MAIN], label_weights)
     return QuantizationAware(network, losses, template.hyper_parameters.nncf_optimization.batch_norm_epochs)
 
 
 def takes_label_weights(template: Template) -> bool:
     """Whether a loss of the template counts the pixels of some labels more than those of others."""
-    return any(_takes_label_weights(str(arguments.get("type"))) for arguments in template.pixel_losses)
+    every = chain.from_iterable(template.losses_by_output.values())
+    return any(_takes_label_weights(str(arguments.get("type"))) for arguments in every)
 
 
 def _takes_label_weights(loss: str) -> bool:
@@ -92,30 +99,31 @@ def _takes_label_weights(loss: str) -> bool:
     return found is not None and "label_weights" in inspect.signature(found).parameters
 
 
-def _build_mean_teacher(parameters: HyperParameters, network: SegmentationNetwork, losses: PixelLosses) -> MeanTeacher:
+def _build_mean_teacher(parameters: HyperParameters, network: SegmentationNetwork, losses: OutputLosses) -> MeanTeacher:
     settings, wanted = parameters.semi_supervised.model_dump(), parameters.prototypes.model_dump()
     # The teacher has learned the weights of the labels from the masks: its labels are learned without.
-    labels = network.network.decode_head.num_classes
+    labels = network.main_head.num_classes
     pseudo_losses = PixelLosses([(1.0, CrossEntropy([1.0] * labels))])
     prototype_weight, prototypes = wanted.pop("weight"), None
     if settings.pop("use_prototypes") and settings["unsupervised_weight"] > 0:
-        prototypes = Prototypes(network.network.decode_head.conv_seg.in_channels, labels, **wanted)
+        prototypes = Prototypes(network.main_head.conv_seg.in_channels, labels, **wanted)
     return MeanTeacher(network, losses, pseudo_losses, prototypes, prototype_weight, **settings)
 
 
-def _build_losses(template: Template, label_weights: Sequence[float]) -> list[tuple[float, nn.Module]]:
+def _build_losses(template: Template, output: str, channels: int, label_weights: Sequence[float]) -> PixelLosses:
     losses = []
-    for number, arguments in enumerate(template.pixel_losses):
-        where = f"template {template.name}: losses[{number}]"
+    for number, arguments in enumerate(template.losses_by_output[output]):
+        place = f"losses.{output}" if isinstance(template.losses, dict) else "losses"
+        where = f"template {template.name}: {place}[{number}]"
         arguments = dict(arguments)
         weight = arguments.pop("weight", None)
         if not isinstance(weight, (int, float)):
             raise UsageError(f"{where}: needs a number as weight, not {weight!r}")
-        losses.append((float(weight), _build_loss(arguments, label_weights, where)))
-    return losses
+        losses.append((float(weight), _build_loss(arguments, channels, label_weights, where)))
+    return PixelLosses(losses)
 
 
-def _build_loss(arguments: dict[str, Any], label_weights: Sequence[float], where: str) -> nn.Module:
+def _build_loss(arguments: dict[str, Any], channels: int, label_weights: Sequence[float], where: str) -> nn.Module:
     if "label_weights" in arguments:
         raise UsageError(f"{where}: remove `label_weights`, they are learning_parameters.class_weights")
     if _takes_label_weights(str(arguments.get("type"))):
@@ -124,4 +132,20 @@ def _build_loss(arguments: dict[str, Any], label_weights: Sequence[float], where
         loss: nn.Module = catalogue.build("otx_seg.losses", arguments, where)
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from error
+    _try_loss(loss, channels, labels=len(label_weights), where=where)
     return loss
+
+
+def _try_loss(loss: nn.Module, channels: int, labels: int, where: str) -> None:
+    """Compare an output of so many channels with a mask that shows every label, before the training does.
+
+    Raises:
+        UsageError: that is impossible.
+    """
+    try:
+        loss(torch.zeros(1, channels, 1, labels), torch.arange(labels).view(1, 1, labels))
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise UsageError(
+            f"{where}: {type(loss).__name__} does not compare an output of {channels} channels with masks of {labels} "
+            f"labels ({' '.join(str(error).split())[:200]})"
+        ) from error

@@ -22,16 +22,17 @@ class RegionEmbedding(nn.Module):
     """A backbone and a projector: from images to one vector per region.
 
     Args:
-        network: its backbone is used, and the levels of it that its head looks at.
+        network: its backbone is used, and the levels of it that its main head looks at.
         hidden, size: width of the projector's hidden layer, and of its result.
     """
 
     def __init__(self, network: SegmentationNetwork, hidden: int, size: int) -> None:
         super().__init__()
         self.network = network
-        head = network.network.decode_head
-        self.levels = tuple(head.in_index)
-        self.projector = _perceptron(sum(head.in_channels), hidden, size)
+        index, channels = network.main_head.in_index, network.main_head.in_channels
+        self.levels = tuple(index) if isinstance(index, (list, tuple)) else (index,)
+        # Heads that concatenate levels know their sum alone.
+        self.projector = _perceptron(channels if isinstance(channels, int) else sum(channels), hidden, size)
 
     def dense(self, levels: Sequence[Tensor]) -> Tensor:
         """The backbone's levels at the size of the finest: (B, C_i, h_i, w_i) each -> (B, sum of C_i, h, w)."""
@@ -56,7 +57,7 @@ class DetCon(nn.Module):
     5. After the optimiser's step the target follows: target = keep * target + (1 - keep) * online.
 
     Args:
-        network: the network whose backbone is trained; its head is not used.
+        network: the network whose backbone is trained; its heads are not used.
         hidden, size: width of the hidden layers of projector and predictor, and of the compared vectors.
         regions: drawn per view, N.
         temperature: of the comparison, above 0.

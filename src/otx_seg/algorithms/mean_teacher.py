@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from otx_seg.algorithms.mixing import mix_boxes, paste_labels
 from otx_seg.algorithms.moment import Moment
-from otx_seg.algorithms.pixel_losses import PixelLosses
+from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
 from otx_seg.algorithms.prototypes import Prototypes, classifier_inputs
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.models.network import SegmentationNetwork
+from otx_seg.models.outputs import SegmentationOutput
 from otx_seg.models.resampling import resize_bilinear
 from otx_seg.models.weight_average import WeightAverage
 
@@ -45,8 +46,8 @@ class MeanTeacher(nn.Module):
 
     Args:
         network: the student, initialised.
-        losses: compare logits (B, K, H, W) with a mask (B, H, W).
-        pseudo_losses: the same for the teacher's labels.
+        losses: compare the network's outputs with a mask (B, H, W).
+        pseudo_losses: compare the main output (B, K, H, W) with the teacher's labels.
         prototypes: a second classifier that learns the same labels, or None; it needs the losses on unlabelled images.
         prototype_weight: of its losses.
         unsupervised_weight: of the losses on unlabelled images, 0 or more; 0 leaves supervised training.
@@ -64,7 +65,7 @@ class MeanTeacher(nn.Module):
     def __init__(
         self,
         network: SegmentationNetwork,
-        losses: PixelLosses,
+        losses: OutputLosses,
         pseudo_losses: PixelLosses,
         prototypes: Prototypes | None,
         prototype_weight: float,
@@ -103,7 +104,7 @@ class MeanTeacher(nn.Module):
         """
         labelled, unlabelled = batch["labelled"], batch.get("unlabelled")
         if unlabelled is None:
-            return self.losses(self.student(labelled["image"]), labelled["mask"])
+            return self.losses(self.student.outputs(labelled["image"]), labelled["mask"])
         # 1. and 2. pseudo-labels without the least certain
         trust = self._trust(moment)
         pseudo = torch.full_like(unlabelled["mask"], IGNORE_INDEX, dtype=torch.int64)
@@ -118,10 +119,10 @@ class MeanTeacher(nn.Module):
         # 4. losses. One pass, so that the statistics of batch normalisation are those of both kinds of images.
         everything = torch.cat((labelled["image"], images))
         if self.prototypes is None:
-            losses, unsupervised = self._lose(self.student(everything), masks, trust)
+            losses, unsupervised = self._lose(self.student.outputs(everything), masks, trust)
         else:
-            with classifier_inputs(self.student.network.decode_head) as features:
-                losses, unsupervised = self._lose(self.student(everything), masks, trust)
+            with classifier_inputs(self.student.main_head) as features:
+                losses, unsupervised = self._lose(self.student.outputs(everything), masks, trust)
             second = self.prototype_weight * self._lose_by_prototypes(self.prototypes, features[-1], masks, trust)
             losses |= {"loss": losses["loss"] + second, "prototypes": second.detach()}
         kept = (masks.taught != IGNORE_INDEX).float().mean()
@@ -143,14 +144,14 @@ class MeanTeacher(nn.Module):
         probabilities = self.teacher(unlabelled["image"]).softmax(dim=1)  # (U, K, H, W)
         return drop_uncertain(probabilities, unlabelled["mask"], dropped)
 
-    def _lose(self, logits: Tensor, masks: _Masks, trust: float) -> tuple[dict[str, Tensor], Tensor]:
-        """The losses on labelled images, and the weighted one on the others; logits (B+U, K, H, W)."""
-        known, guessed = logits.split((len(masks.labelled), len(masks.pasted)))
+    def _lose(self, output: SegmentationOutput, masks: _Masks, trust: float) -> tuple[dict[str, Tensor], Tensor]:
+        """The losses on labelled images, and the weighted one on the others; output of B+U images."""
+        known, guessed = output.split((len(masks.labelled), len(masks.pasted)))
         losses = self.losses(known, masks.labelled)
         share = (masks.pasted != IGNORE_INDEX).float().mean()
         unsupervised = share * self.losses(guessed, masks.pasted)["loss"]
         if trust:
-            unsupervised = unsupervised + trust * (1 - share) * self.pseudo_losses(guessed, masks.taught)["loss"]
+            unsupervised = unsupervised + trust * (1 - share) * self.pseudo_losses(guessed.logits, masks.taught)["loss"]
         return losses, self.unsupervised_weight * unsupervised
 
     def _lose_by_prototypes(self, prototypes: Prototypes, features: Tensor, masks: _Masks, trust: float) -> Tensor:
@@ -158,7 +159,8 @@ class MeanTeacher(nn.Module):
         mixed = torch.where(masks.pasted != IGNORE_INDEX, masks.pasted, masks.taught)
         scores, apart = prototypes(features, torch.cat((masks.labelled.long(), mixed)))
         size = (mixed.shape[-2], mixed.shape[-1])
-        losses, unsupervised = self._lose(resize_bilinear(scores, size, align_corners=False), masks, trust)
+        logits = resize_bilinear(scores, size, align_corners=False)
+        losses, unsupervised = self._lose(SegmentationOutput(logits), masks, trust)
         return losses["loss"] + unsupervised + apart
 
     def after_step(self) -> None:

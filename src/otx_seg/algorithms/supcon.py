@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from otx_seg.algorithms.detcon import DetCon
 from otx_seg.algorithms.mixing import paste_labels
 from otx_seg.algorithms.moment import Moment
-from otx_seg.algorithms.pixel_losses import PixelLosses
+from otx_seg.algorithms.pixel_losses import OutputLosses
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.models.network import SegmentationNetwork
 
@@ -24,13 +24,13 @@ class SupCon(nn.Module):
 
     1. At every `interval`-th step two views of the same images go through the network, at the others only the first.
        The second one gets regions of the next image's first view, with their labels (see `paste_labels`).
-    2. The pixel losses compare the logits of all views with their masks.
+    2. The pixel losses compare the outputs for all views with their masks.
     3. Where there are two views, DetCon's contrast between them is added, with the annotated masks for regions.
     4. After the optimiser's step the target network follows.
 
     Args:
         network: the network to train.
-        losses: compare logits (B, K, H, W) with a mask (B, H, W).
+        losses: compare the network's outputs with a mask (B, H, W).
         detcon: the contrast, around the same network.
         weight: of the contrast, 0 or more; 0 leaves supervised training.
         interval: steps from one contrast to the next, 1 or more.
@@ -43,7 +43,7 @@ class SupCon(nn.Module):
     def __init__(
         self,
         network: SegmentationNetwork,
-        losses: PixelLosses,
+        losses: OutputLosses,
         detcon: DetCon,
         weight: float,
         interval: int,
@@ -66,18 +66,17 @@ class SupCon(nn.Module):
         first, second = batch["labelled"], batch["second"]
         # 1. one view or two
         if self.weight == 0 or moment.step % self.interval:
-            return self.losses(self.network(first["image"]), first["mask"])
+            return self.losses(self.network.outputs(first["image"]), first["mask"])
         mixed, true = paste_labels(
             second["image"], first["image"].roll(1, dims=0), first["mask"].roll(1, dims=0), self.label_mix
         )
         true = torch.where(true != IGNORE_INDEX, true, second["mask"].long())
         images, masks = torch.cat((first["image"], mixed)), torch.cat((first["mask"].long(), true))
-        levels = self.network.features(images)
+        output = self.network.outputs(images)
         # 2. pixel losses
-        size = (images.shape[-2], images.shape[-1])
-        losses: dict[str, Tensor] = self.losses(self.network.decode(levels, size), masks)
+        losses: dict[str, Tensor] = self.losses(output, masks)
         # 3. contrast
-        halves = [level.chunk(2) for level in levels]
+        halves = [level.chunk(2) for level in output.features]
         apart = [half[0] for half in halves], [half[1] for half in halves]
         contrast = self.weight * self.detcon.contrast(apart, (first["image"], mixed), (first["mask"], true))
         return {**losses, "loss": losses["loss"] + contrast, "contrast": contrast.detach()}

@@ -7,25 +7,25 @@ from typing import Any
 from torch import Tensor, nn
 
 from otx_seg.algorithms.moment import Moment
-from otx_seg.algorithms.pixel_losses import PixelLosses
+from otx_seg.algorithms.pixel_losses import OutputLosses
 from otx_seg.models.network import SegmentationNetwork
 
 
 class Supervised(nn.Module):
     """Minimises a weighted sum of pixel losses.
 
-    1. The network gives logits at the size of its input.
+    1. The network gives the logits of all its outputs at the size of its input.
     2. The losses compare them with the annotated mask; pixels of value 255 are left out.
 
     Args:
         network: the network to train.
-        losses: compare logits (B, K, H, W) with a mask (B, H, W).
+        losses: compare its outputs with a mask (B, H, W).
     """
 
     views: tuple[str, ...] = ("labelled",)
     idle_parameters = False
 
-    def __init__(self, network: SegmentationNetwork, losses: PixelLosses) -> None:
+    def __init__(self, network: SegmentationNetwork, losses: OutputLosses) -> None:
         super().__init__()
         self.network = network
         self.losses = losses
@@ -42,9 +42,9 @@ class Supervised(nn.Module):
         """
         labelled = batch["labelled"]
         # 1. logits
-        logits = self.network(labelled["image"])  # (B, K, H, W)
+        output = self.network.outputs(labelled["image"])
         # 2. losses
-        losses: dict[str, Tensor] = self.losses(logits, labelled["mask"])
+        losses: dict[str, Tensor] = self.losses(output, labelled["mask"])
         return losses
 
     # DistributedDataParallel synchronises gradients only for what is called through `forward`.

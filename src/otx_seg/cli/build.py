@@ -45,6 +45,7 @@ def command(**arguments: Any) -> None:
     and an edited data.yaml are kept as copies, outputs are not touched.
     """
     from otx_seg.cli.screen import prepare_screen, results
+    from otx_seg.template.heads import main_head_of
 
     prepare_screen()
     from otx_seg.verbs.build import build
@@ -55,7 +56,7 @@ def command(**arguments: Any) -> None:
     train_type = template.hyper_parameters.algo_backend.train_type
     results.print(f"template.yaml: {template.name}, {train_type} training", soft_wrap=True)
     if arguments["backbone"] is not None:
-        head = template.model["decode_head"]
+        head = main_head_of(template.model)
         results.print(
             f"  decode head {head['type']} on levels {head['in_index']} of {head['in_channels']} channels; "
             f"{template.gigaflops:.2f} GFLOPs, {template.parameter_count:,} parameters",

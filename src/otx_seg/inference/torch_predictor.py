@@ -20,6 +20,7 @@ from otx_seg.runtime.activations import Activations
 from otx_seg.runtime.graph_shape import check_probabilities
 from otx_seg.runtime.masks import PLAIN_ARGMAX, PostProcessing
 from otx_seg.template import Template
+from otx_seg.template.heads import is_shipped
 from otx_seg.workspace.tensor_file import unlike
 from otx_seg.workspace.weights import WeightsFile, read_weights
 
@@ -107,14 +108,15 @@ def post_processing_of(template: Template) -> PostProcessing:
 
 def _network(weights: WeightsFile, template: Template, path: Path) -> SegmentationNetwork:
     try:
-        bare = build_model(template, len(weights.labels))
+        bare = build_model(template, len(weights.labels), shipped_alone=True)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
+    tensors = {key: value for key, value in weights.state_dict.items() if is_shipped(key)}
     try:
-        restore_quantized(bare, weights.state_dict)
-        bare.load_state_dict(weights.state_dict)
-        for odd in unlike(weights.state_dict, bare.state_dict()):
-            raise RuntimeError(f"{odd} holds numbers of the type {weights.state_dict[odd].dtype}")
+        restore_quantized(bare, tensors)
+        bare.load_state_dict(tensors)
+        for odd in unlike(tensors, bare.state_dict()):
+            raise RuntimeError(f"{odd} holds numbers of the type {tensors[odd].dtype}")
     except (RuntimeError, AttributeError) as error:
         first = str(error).splitlines()[1:2] or [str(error)]
         raise UsageError(

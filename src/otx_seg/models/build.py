@@ -17,7 +17,7 @@ from typing import Any
 import mmengine.registry
 import mmseg.models  # noqa: F401  fills the registry
 from mmengine.logging import MMLogger
-from mmseg.models.segmentors import EncoderDecoder
+from mmseg.models.segmentors import CascadeEncoderDecoder, EncoderDecoder
 from mmseg.registry import MODELS
 from torch import nn
 from torch.nn.modules import module as registration
@@ -28,6 +28,7 @@ from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
 from otx_seg.runtime.plain_files import number, shown
 from otx_seg.template import Template
+from otx_seg.template.heads import Head, heads_of, heads_with_labels, shipped_part, with_heads
 
 _OURS = "otx_seg."
 _REGISTRIES = (MODELS, mmengine.registry.MODELS, mmengine.registry.WEIGHT_INITIALIZERS)
@@ -53,15 +54,16 @@ FAULTS = (
 """What networks raise that are given other numbers or names than they can work with."""
 
 
-def build_model(template: str | Path | Template, num_classes: int) -> EncoderDecoder:
+def build_model(template: str | Path | Template, num_classes: int, *, shipped_alone: bool = False) -> EncoderDecoder:
     """Build the network of a template with freshly initialised weights. Nothing is downloaded.
 
     Args:
         template: name, id or path of a template, or a template that has been read.
-        num_classes: number of labels, background included; at least 2.
+        num_classes: number of labels, background included; at least 2. See `heads_with_labels` for whose it is.
+        shipped_alone: leave out the heads that exist in training alone.
 
     Returns:
-        mmseg's EncoderDecoder with `.backbone` and `.decode_head`;
+        mmseg's EncoderDecoder (or CascadeEncoderDecoder) with `.backbone` and `.decode_head`; of an EncoderDecoder
         ``net.decode_head(net.backbone(x))`` takes normalised images (B, 3, H, W) to logits (B, num_classes, h, w).
 
     Raises:
@@ -73,14 +75,19 @@ def build_model(template: str | Path | Template, num_classes: int) -> EncoderDec
         raise UsageError(f"a network needs at least 2 labels to tell apart, got {num_classes}")
     register_ours()
     where = f"template {template.name}"
-    model = copy.deepcopy(template.model)
+    model = copy.deepcopy(shipped_part(template.model) if shipped_alone else template.model)
     check_types(model, where)
-    for part in ("backbone", "decode_head"):
-        if not isinstance(model.get(part), dict):
-            raise UsageError(f"{where}: model.{part} has to be a mapping with a type")
+    parts = [("backbone", model.get("backbone")), *((head.key, head.config) for head in heads_of(model))]
+    for key, config in parts:
+        if not isinstance(config, dict):
+            raise UsageError(f"{where}: model.{key} has to be a mapping with a type")
     _check_normalisation(model.get("data_preprocessor"), where)
-    model["decode_head"]["num_classes"] = num_classes
-    return _build(model, where)
+    for_labels = heads_with_labels(model)
+
+    def sized(head: Head) -> dict[str, Any]:
+        return {**head.config, "num_classes": num_classes} if head in for_labels else dict(head.config)
+
+    return _build(with_heads(model, sized), where)
 
 
 def check_types(model: dict[str, Any], where: str, root: str = "model") -> None:
@@ -149,8 +156,9 @@ def _build(model: dict[str, Any], where: str) -> EncoderDecoder:
                 network = MODELS.build(model)
         except FAULTS as error:
             raise UsageError(f"{where}: {_failing_part(model)} cannot be built: {said(error)}") from error
-        if type(network) is not EncoderDecoder:  # those derived from it take keys that nothing here looks at
-            raise UsageError(f"{where}: model.type: {shown(model.get('type'))} is not EncoderDecoder")
+        if type(network) not in (EncoderDecoder, CascadeEncoderDecoder):  # others take keys that nothing here looks at
+            known = "EncoderDecoder or CascadeEncoderDecoder"
+            raise UsageError(f"{where}: model.type: {shown(model.get('type'))} is not {known}")
         with contextlib.redirect_stdout(io.StringIO()):  # MSCAN prints here
             network.init_weights()
     return network
@@ -204,12 +212,13 @@ def _check_normalisation(preprocessor: Any, where: str) -> None:
 
 def _failing_part(model: dict[str, Any]) -> str:
     """The key of the part that cannot be built by itself either; ``model`` where each can."""
-    for part in ("backbone", "decode_head"):
+    parts = [("backbone", model["backbone"]), *((head.key, head.config) for head in heads_of(model))]
+    for key, config in parts:
         try:
             with _within_reason():
-                MODELS.build(copy.deepcopy(model[part]))
+                MODELS.build(copy.deepcopy(config))
         except FAULTS:
-            return f"model.{part}"
+            return f"model.{key}"
     return "model"
 
 

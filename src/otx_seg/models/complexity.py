@@ -9,6 +9,8 @@ import torch
 from mmseg.models.segmentors import EncoderDecoder
 from torch.utils.flop_counter import FlopCounterMode
 
+from otx_seg.models.network import stages
+
 _BYTES_PER_WEIGHT = 4
 
 
@@ -31,12 +33,13 @@ def measure(network: EncoderDecoder, size: int = 512) -> Complexity:
     """Count the work of one square image, from the input to the logits before they are resized.
 
     Args:
-        network: as `build_model` returns it; it is not changed.
+        network: as `build_model` returns it, without the heads that are not shipped; it is not changed.
         size: side of the image, in pixels.
     """
     shapes_only = copy.deepcopy(network).to("meta").eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        logits = shapes_only.decode_head(shapes_only.backbone(torch.empty(1, 3, size, size, device="meta")))
+        levels = shapes_only.backbone(torch.empty(1, 3, size, size, device="meta"))
+        logits = stages(shapes_only.decode_head, levels)[-1]
     statistics = ("running_mean", "running_var", "num_batches_tracked")
     weights = sum(value.numel() for key, value in network.state_dict().items() if not key.endswith(statistics))
     # The counter takes a multiply-add for two operations; the field, and the original, for one.

@@ -1,4 +1,4 @@
-"""Puts another backbone into a template and fits the decode head to it."""
+"""Puts another backbone into a template and fits the heads to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from otx_seg.models.backbones import ChosenBackbone
 from otx_seg.models.build import FAULTS, build_model, said
 from otx_seg.models.complexity import measure
 from otx_seg.models.network import SegmentationNetwork
+from otx_seg.models.outputs import SegmentationOutput
 from otx_seg.template import Template
+from otx_seg.template.heads import Head, heads_of, main_head_of, with_heads
 
 _SIZE = (128, 128)  # pixels: the coarsest of the usual strides, 32, still leaves a few positions
 _FEWEST = 2  # levels under a head that merges several
@@ -33,9 +35,9 @@ class Level:
 def with_backbone(template: Template, chosen: ChosenBackbone) -> Template:
     """The template with another backbone.
 
-    1. The strides of the levels that the head has used so far are looked up with a forward pass.
+    1. The strides of the levels that each head has used so far are looked up with a forward pass.
     2. Of the new backbone's levels, the deepest at each of these strides are used, the finest first.
-    3. The head gets their indices and channels.
+    3. The heads get their indices and channels.
     4. The network is built and makes a training step.
 
     The learning parameters stay as they are.
@@ -44,22 +46,28 @@ def with_backbone(template: Template, chosen: ChosenBackbone) -> Template:
         UsageError: the backbone cannot be built, gives no feature maps or others in training, or does not go with the
             head.
     """
-    head = copy.deepcopy(template.model.get("decode_head"))
-    if not isinstance(head, dict) or "in_channels" not in head:
-        raise UsageError(f"template {template.name}: model.decode_head has no in_channels to fit to another backbone")
-    used = _chosen_levels(levels_of(build_model(template, 2).backbone, template.name), head.get("in_index", -1))
+    for head in heads_of(template.model):
+        if not isinstance(head.config, dict) or "in_channels" not in head.config:
+            raise UsageError(
+                f"template {template.name}: model.{head.key} has no in_channels to fit to another backbone"
+            )
+    used = levels_of(build_model(template, 2).backbone, template.name)
     new = template.model_copy(update=_identity(template, chosen))
-    # The head of this network does not fit it yet: only the backbone is looked at.
+    # The heads of this network do not fit it yet: only the backbone is looked at.
     levels = levels_of(build_model(new, 2).backbone, chosen.name)
-    indices = fitting_levels(levels, [level.stride for level in used])
-    if isinstance(head["in_channels"], int):
-        head.update(in_index=indices[-1], in_channels=levels[indices[-1]].channels)
-    else:
-        head.update(in_index=indices, in_channels=[levels[index].channels for index in indices])
-    new = new.model_copy(update={"model": {**new.model, "decode_head": head}})
+
+    def fitted(head: Head) -> dict[str, Any]:
+        strides = [level.stride for level in _chosen_levels(used, head.config.get("in_index", -1))]
+        indices = fitting_levels(levels, strides)
+        channels = [levels[index].channels for index in indices]
+        if isinstance(head.config["in_channels"], int):
+            return {**head.config, "in_index": indices[-1], "in_channels": channels[-1]}
+        return {**head.config, "in_index": indices, "in_channels": channels}
+
+    new = new.model_copy(update={"model": with_heads(new.model, fitted)})
     network = build_model(new, 2)
     _take_a_step(SegmentationNetwork(network), f"the backbone {chosen.name} does not go with the template's head")
-    size = measure(network)
+    size = measure(build_model(new, 2, shipped_alone=True))
     numbers = {
         "gigaflops": round(size.gigaflops, 2),
         "parameter_count": size.parameters,
@@ -86,27 +94,34 @@ def try_network(template: Template) -> None:
 def _try_at(template: Template, size: tuple[int, int]) -> None:
     network = build_model(template, 2)
     name = f"{template.model['backbone']['type']} of template {template.name}"
-    levels, head = levels_of(network.backbone, name, size), template.model["decode_head"]
-    index, channels = head.get("in_index", -1), head.get("in_channels")
-    try:
-        chosen = [level.channels for level in _chosen_levels(levels, index)]
-    except (IndexError, TypeError) as error:
-        raise UsageError(
-            f"template {template.name}: model.decode_head.in_index is {index!r}; it numbers the {len(levels)} feature "
-            "maps that model.backbone gives, from 0"
-        ) from error
-    given = chosen[0] if isinstance(index, int) else chosen
-    if channels not in (None, given):
-        raise UsageError(
-            f"template {template.name}: model.decode_head.in_channels is {channels}, but the feature maps that "
-            f"model.backbone gives at in_index {index} have {given}"
-        )
+    levels = levels_of(network.backbone, name, size)
+    for head in heads_of(template.model):
+        _check_levels(head, levels, f"template {template.name}: model.{head.key}")
     misfit = f"template {template.name}: model.decode_head does not go with model.backbone"
     _take_a_step(SegmentationNetwork(network), misfit, size)
 
 
+def _check_levels(head: Head, levels: Sequence[Level], where: str) -> None:
+    """
+    Raises:
+        UsageError: a head takes other feature maps than the backbone gives.
+    """
+    index, channels = head.config.get("in_index", -1), head.config.get("in_channels")
+    try:
+        chosen = [level.channels for level in _chosen_levels(levels, index)]
+    except (IndexError, TypeError) as error:
+        known = f"it numbers the {len(levels)} feature maps that model.backbone gives, from 0"
+        raise UsageError(f"{where}.in_index is {index!r}; {known}") from error
+    given = chosen[0] if isinstance(index, int) else chosen
+    if channels not in (None, given):
+        raise UsageError(
+            f"{where}.in_channels is {channels}, but the feature maps that model.backbone gives at in_index {index} "
+            f"have {given}"
+        )
+
+
 def _identity(template: Template, chosen: ChosenBackbone) -> dict[str, Any]:
-    head = template.model["decode_head"]["type"].removesuffix("Head")
+    head = main_head_of(template.model)["type"].removesuffix("Head")
     name = f"{chosen.name}-{head}"
     return {
         "name": name,
@@ -174,11 +189,11 @@ def fitting_levels(levels: Sequence[Level], strides: Sequence[float]) -> list[in
 
 def leaves_idle(network: SegmentationNetwork) -> bool:
     """Whether a training step leaves parameters without a gradient: a backbone has some that work for those of its
-    levels alone that the head does not look at."""
+    levels alone that no head looks at."""
     tried = copy.deepcopy(network).requires_grad_(True).train()
     with torch.random.fork_rng():
         try:
-            tried(torch.randint(0, 256, (2, 3, *_SIZE))).sum().backward()
+            _sum_of(tried.outputs(torch.randint(0, 256, (2, 3, *_SIZE)))).backward()
         except FAULTS:
             return True  # made for another size; it costs little to reckon with some
     return any(parameter.grad is None for parameter in tried.parameters())
@@ -193,10 +208,14 @@ def _take_a_step(network: SegmentationNetwork, misfit: str, size: tuple[int, int
         UsageError: that is so.
     """
     try:
-        logits = network.train()(torch.randint(0, 256, (2, 3, *size)))
-        loss = functional.cross_entropy(logits, torch.randint(0, 2, (2, *size)))
-        loss.backward()
+        output = network.train().outputs(torch.randint(0, 256, (2, 3, *size)))
+        loss = functional.cross_entropy(output.logits, torch.randint(0, 2, (2, *size)))
+        (loss + _sum_of(output)).backward()
     except FAULTS as error:
         raise UsageError(f"{misfit}: {said(error)}") from error
     if not torch.isfinite(loss):
         raise UsageError(f"{misfit}: the loss is not finite")
+
+
+def _sum_of(output: SegmentationOutput) -> Tensor:
+    return torch.stack([logits.sum() for logits in output.by_name().values()]).sum()

@@ -56,7 +56,7 @@ class OpenNetwork(nn.Module):
         super().__init__()
         shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
         self.network = copy.deepcopy(network, shared)
-        head = self.network.network.decode_head
+        head = self.network.main_head
         classifier = head.conv_seg
         if not isinstance(classifier, nn.Conv2d) or classifier.kernel_size != (1, 1) or classifier.groups != 1:
             raise UsageError(f"{type(head).__name__} does not end in a 1x1 convolution: its features tell nothing")
@@ -73,6 +73,6 @@ class OpenNetwork(nn.Module):
             (B, C, h, w); class activation (B, K, h, w).
         """
         probabilities = self.network(images).softmax(dim=1)
-        classifier = self.network.network.decode_head.conv_seg
+        classifier = self.network.main_head.conv_seg
         feature_map = classifier.feature_map
         return probabilities, feature_map.mean(dim=(2, 3)), feature_map, classifier.class_activation

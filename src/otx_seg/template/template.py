@@ -14,6 +14,7 @@ from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
 from otx_seg.runtime.plain_files import shown
 from otx_seg.template import pipelines
+from otx_seg.template.heads import MAIN, refuse_unequal_outputs
 from otx_seg.template.hyper_parameters import HyperParameters
 from otx_seg.template.idle_keys import refuse_idle_keys
 from otx_seg.template.invalid import explain
@@ -86,10 +87,11 @@ class Template(_Section):
     second_crop_pipeline: pipelines.Pipeline = Field(
         pipelines.SECOND_CROP, description="as train_pipeline, for its second view"
     )
-    losses: Losses | None = Field(
+    losses: Losses | dict[str, Losses] | None = Field(
         None,
-        description="classes of otx_seg.losses with a weight each; their weighted sum is minimised; null: those that "
-        "learning_parameters.loss names",
+        description="classes of otx_seg.losses with a weight each, whose weighted sum is minimised: a list for the "
+        "main output, or lists by the outputs' names (main, aux_0, decode_0); null, and a main that is left out: "
+        "those that learning_parameters.loss names",
     )
     optimizer: dict[str, Any] = Field(
         description="class of torch.optim with its arguments but the learning rate; parameters whose name contains one "
@@ -124,9 +126,17 @@ class Template(_Section):
         return tuple(f"{name}.{parameter}" for name, group in self.hyper_parameters for parameter in group.left_open)
 
     @property
-    def pixel_losses(self) -> Losses:
-        """The losses whose weighted sum is minimised, as `losses` of a template file lists them."""
-        return LOSSES[self.hyper_parameters.learning_parameters.loss] if self.losses is None else self.losses
+    def losses_by_output(self) -> dict[str, Losses]:
+        """The losses whose weighted sum is minimised, by the name of the output they look at, the main one's first."""
+        written = self.losses if isinstance(self.losses, dict) else {}
+        if isinstance(self.losses, tuple):
+            written = {MAIN: self.losses}
+        return {MAIN: LOSSES[self.hyper_parameters.learning_parameters.loss], **written}
+
+    @property
+    def lists_main_losses(self) -> bool:
+        """Whether it says itself what the main output's losses are, so that learning_parameters.loss does nothing."""
+        return isinstance(self.losses, tuple) or (self.losses is not None and MAIN in self.losses)
 
     def override(self, values: dict[str, Any]) -> Template:
         """The template with some hyper-parameters replaced.
@@ -187,6 +197,7 @@ def load(name: str | Path) -> Template:
     path = find_template_file(name)
     template = from_dict(read_yaml(path), str(path))
     refuse_idle_keys(template.model, str(path))
+    refuse_unequal_outputs(template.model, template.losses_by_output, str(path))
     return template
 
 

@@ -12,10 +12,9 @@ from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.models.quantized_conv import quantized_layers
 from otx_seg.template import Template
+from otx_seg.template.heads import heads_of, heads_with_labels, is_shipped
 from otx_seg.workspace.tensor_file import same_kind, unlike
 from otx_seg.workspace.weights import BackboneFile, read_start
-
-_CLASSIFIER = ("decode_head.conv_seg.weight", "decode_head.conv_seg.bias")
 
 
 def load_starting_weights(network: nn.Module, path: Path, labels: Labels, template: Template) -> str:
@@ -42,19 +41,24 @@ def load_starting_weights(network: nn.Module, path: Path, labels: Labels, templa
             f"{template.name}; name the template of the weights, or train without --load-weights"
         )
     own = network.state_dict()
-    missing = [key for key in own if key not in weights.state_dict and not key.endswith("num_batches_tracked")]
-    foreign = [key for key, value in weights.state_dict.items() if key in own and not _fits(key, value, own[key])]
-    if missing or foreign:
-        raise UsageError(f"{path}: does not fit the network of {template.name} (first at {(missing or foreign)[0]})")
-    for key in _CLASSIFIER:
-        weights.state_dict[key] = _map_rows(weights.state_dict[key], weights.labels, own[key], labels)
-    network.load_state_dict({key: value for key, value in weights.state_dict.items() if key in own}, strict=False)
+    tensors = {key: value for key, value in weights.state_dict.items() if key in own}
+    rows = {f"{head.key}.conv_seg.{part}" for head in heads_with_labels(template.model) for part in ("weight", "bias")}
+    missing = [key for key in own if key not in tensors and not key.endswith("num_batches_tracked")]
+    lacking = [key for key in missing if is_shipped(key)]
+    foreign = [key for key, value in tensors.items() if not _fits(value, own[key], any_rows=key in rows)]
+    if lacking or foreign:
+        raise UsageError(f"{path}: does not fit the network of {template.name} (first at {(lacking or foreign)[0]})")
+    for key in rows & tensors.keys():
+        tensors[key] = _map_rows(tensors[key], weights.labels, own[key], labels)
+    network.load_state_dict(tensors, strict=False)
     kept = [name for name in labels.names if name in weights.labels.names]
     new = [name for name in labels.names if name not in weights.labels.names]
     dropped = [name for name in weights.labels.names if name not in labels.names]
     text = f"weights of {path}: labels kept: {', '.join(kept) or 'none'}"
     text += f"; new: {', '.join(new)}" if new else ""
     text += f"; in floating point, as the training is: {len(rounded)} layers were quantised" if rounded else ""
+    begun = [head.output for head in heads_of(template.model) if any(key.startswith(head.key) for key in missing)]
+    text += f"; at random, since the file has none: {', '.join(begun)}" if begun else ""
     if dropped:
         text += f"; dropped: {', '.join(dropped)} (learning_parameters.task_adapt=merge keeps them)"
     return text
@@ -94,8 +98,8 @@ def _load_backbone(
     return f"the backbone of {path}"
 
 
-def _fits(key: str, value: Tensor, own: Tensor) -> bool:
-    first = 1 if key in _CLASSIFIER else 0
+def _fits(value: Tensor, own: Tensor, any_rows: bool) -> bool:
+    first = 1 if any_rows else 0
     return value.shape[first:] == own.shape[first:] and same_kind(value, own)
 
 

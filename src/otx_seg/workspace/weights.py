@@ -6,6 +6,7 @@ run code when loaded is refused, without a way around it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from otx_seg.workspace.tensor_file import open_tensors
 VERSION = 1
 
 _BACKBONE, _CLASSIFIER = "backbone.", "decode_head.conv_seg.weight"
+_CLASSIFIERS = re.compile(r"decode_head(\.\d+)?\.conv_seg\.weight")
 _DIGEST = "digest"
 _REMEDY = "take the file as `otx train` wrote it, or train again"
 
@@ -34,7 +36,7 @@ class WeightsFile:
     """What `weights.pth` holds.
 
     Attributes:
-        state_dict: the network's ``backbone.*`` and ``decode_head.*`` tensors, float32.
+        state_dict: the network's ``backbone.*``, ``decode_head.*`` and ``auxiliary_head.*`` tensors, float32.
         template: the template it was trained with, or None for a file written by OTX 1.x, which keeps none.
         input_size: (height, width) in pixels of the network's input.
         origin: how training began ("random initialisation", or which weights it started from).
@@ -144,8 +146,8 @@ def _backbone(content: Any, path: Path) -> BackboneFile:
 def _whole(content: Any, path: Path, has_digest: bool) -> WeightsFile:
     try:
         state_dict = _state_dict(content)
-        classifier = state_dict.get(_CLASSIFIER)
-        if classifier is None or classifier.ndim == 0:
+        classifiers = [value for key, value in state_dict.items() if _CLASSIFIERS.fullmatch(key)]
+        if not classifiers or any(classifier.ndim == 0 for classifier in classifiers):
             raise UsageError(f"{path}: is a checkpoint, but not one of a segmentation model: it has no {_CLASSIFIER}")
         if "version" not in content:
             return _from_otx_1(content, state_dict)
@@ -161,8 +163,9 @@ def _whole(content: Any, path: Path, has_digest: bool) -> WeightsFile:
         raise UsageError(f"{path}: is a checkpoint, but not one of a segmentation model: it has no {error}") from error
     except ValueError as error:
         raise UsageError(f"{path}: {error}; {_REMEDY}") from error
-    if len(classifier) != len(labels):
-        raise UsageError(f"{path}: has {len(classifier)} outputs but names {len(labels)} labels")
+    for classifier in classifiers:
+        if len(classifier) != len(labels):
+            raise UsageError(f"{path}: has {len(classifier)} outputs but names {len(labels)} labels")
     return WeightsFile(state_dict, labels, template, size, origin, has_digest)
 
 

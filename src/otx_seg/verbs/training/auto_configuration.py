@@ -223,7 +223,7 @@ def _interval(template: Template, data: DataFacts, machine: MachineFacts) -> Dec
 
 
 def _loss(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
-    return choose_loss(listed=template.losses is not None)
+    return choose_loss(listed=template.lists_main_losses)
 
 
 def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tuple[Template, list[Decision]]:

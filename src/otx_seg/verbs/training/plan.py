@@ -199,7 +199,7 @@ def _refuse_unused(template: Template, known: Labels | None, given: dict[str, An
     train_type = template.hyper_parameters.algo_backend.train_type
     if parameters.enable_supcon and train_type != "Incremental":
         raise UsageError(f"learning_parameters.enable_supcon needs labelled images alone, not {train_type} training")
-    if template.losses is not None and "learning_parameters.loss" in given:
+    if template.lists_main_losses and "learning_parameters.loss" in given:
         raise UsageError(
             f"learning_parameters.loss={parameters.loss}: template {template.name} lists losses of its own; remove one"
         )

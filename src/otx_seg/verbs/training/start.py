@@ -13,6 +13,7 @@ from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.pretrained import initialise_backbone
 from otx_seg.template import Template
+from otx_seg.template.heads import main_head_of
 from otx_seg.training.loop import Training
 from otx_seg.training.starting_weights import load_starting_backbone, load_starting_weights
 from otx_seg.training.watcher import Watcher
@@ -36,13 +37,14 @@ def first_network(plan: Plan, data: TrainingData) -> tuple[SegmentationNetwork, 
 def new_network(template: Template, data: TrainingData) -> SegmentationNetwork:
     """The template's network for the labels of the data, with random weights.
 
-    Where only its backbone is trained, it has as many outputs as the template.
+    Where only its backbone is trained, it has as many labels as the template.
 
     Raises:
         UsageError: it cannot be built.
     """
     if template.hyper_parameters.algo_backend.train_type == "Selfsupervised":
-        return SegmentationNetwork(build_model(template, int(template.model["decode_head"]["num_classes"])))
+        labels = int(main_head_of(template.model)["num_classes"])
+        return SegmentationNetwork(build_model(template, labels, shipped_alone=True))
     return SegmentationNetwork(build_model(template, len(data.train.labels)))
 
 

@@ -1,0 +1,107 @@
+"""The heads in the `model:` part of a template, in mmseg's vocabulary, and what their outputs are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from otx_seg.errors import UsageError
+
+MAIN = "main"
+"""The output that is evaluated and shipped: that of `decode_head`, or of the last one of a list."""
+
+_DECODE, _AUXILIARY = "decode_head", "auxiliary_head"
+
+
+class Head(NamedTuple):
+    """One head.
+
+    Attributes:
+        output: `MAIN`; ``decode_0``, ``decode_1``, ... for the earlier stages of a cascade, whose outputs the later
+            ones start from; ``aux_0``, ``aux_1``, ... for auxiliary heads.
+        key: where it stands under `model`, such as ``decode_head`` or ``auxiliary_head.1``.
+        config: what stands there, a mapping unless the template is wrong.
+    """
+
+    output: str
+    key: str
+    config: Any
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether a deployed network needs it."""
+        return not self.output.startswith("aux_")
+
+
+def heads_of(model: dict[str, Any]) -> tuple[Head, ...]:
+    """The heads of a network, the main one first."""
+    decode, auxiliary = model.get(_DECODE), model.get(_AUXILIARY)
+    *earlier, (key, config) = _entries(_DECODE, decode) or [(_DECODE, None)]
+    stages = [Head(f"decode_{index}", *entry) for index, entry in enumerate(earlier)]
+    further = [Head(f"aux_{index}", *entry) for index, entry in enumerate(_entries(_AUXILIARY, auxiliary))]
+    return (Head(MAIN, key, config), *stages, *further)
+
+
+def _entries(key: str, value: Any) -> list[tuple[str, Any]]:
+    if isinstance(value, list):
+        return [(f"{key}.{index}", item) for index, item in enumerate(value)]
+    return [] if value is None else [(key, value)]
+
+
+def main_head_of(model: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of the head whose output is shipped."""
+    config: dict[str, Any] = heads_of(model)[0].config
+    return config
+
+
+def heads_with_labels(model: dict[str, Any]) -> tuple[Head, ...]:
+    """The heads that have an output for each label, whatever its number in a data set.
+
+    Those are the shipped ones, and the auxiliary ones for which the template names as many classes as for the main one;
+    other auxiliary heads learn something else.
+    """
+    heads = heads_of(model)
+    classes = heads[0].config.get("num_classes")
+    return tuple(head for head in heads if head.is_shipped or head.config.get("num_classes") == classes)
+
+
+def with_heads(model: dict[str, Any], change: Callable[[Head], dict[str, Any]]) -> dict[str, Any]:
+    """The model with each head's configuration replaced by what `change` makes of it."""
+    changed = dict(model)
+    for head in heads_of(model):
+        section, _, index = head.key.partition(".")
+        if index:
+            changed[section] = [change(head) if str(at) == index else item for at, item in enumerate(changed[section])]
+        else:
+            changed[section] = change(head)
+    return changed
+
+
+def shipped_part(model: dict[str, Any]) -> dict[str, Any]:
+    """The model without the heads that exist in training alone."""
+    return {key: value for key, value in model.items() if key != _AUXILIARY}
+
+
+def is_shipped(parameter: str) -> bool:
+    """Whether a parameter of that name, as in a state dict, belongs to the part of a network that is shipped."""
+    return not parameter.startswith(_AUXILIARY)
+
+
+def refuse_unequal_outputs(model: dict[str, Any], losses: Iterable[str], where: str) -> None:
+    """
+    Args:
+        model: the `model:` part of a template.
+        losses: names of the outputs that have losses.
+        where: the template, for messages.
+
+    Raises:
+        UsageError: an output without a loss, which would never learn, or a loss without an output.
+    """
+    heads, named = {head.output: head for head in heads_of(model)}, set(losses)
+    for name in named - heads.keys():
+        raise UsageError(f"{where}: losses.{name}: there is no such output; this network has {', '.join(heads)}")
+    for name in heads.keys() - named:
+        raise UsageError(
+            f"{where}: model.{heads[name].key}: no loss looks at its output, so that it would learn nothing; add "
+            f"losses.{name}, such as {{{name}: [{{type: CrossEntropy, weight: 0.4}}]}}, or take the head out"
+        )
