@@ -47,6 +47,10 @@ NAMES = ("background", "cat", "dog")
         ("labels.json", json.dumps(dict(enumerate(NAMES)))),
         ("metadata.json", json.dumps({"default_mask_targets": dict(enumerate(NAMES))})),
         ("data.yaml", "names: [background, cat, dog]"),
+        (
+            "label_map.pbtxt",
+            "item {\n  name: 'cat'\n  id: 1\n}\nitem {\n  id: 2 name: '/m/0bt9lr'\n  display_name: \"dog\"}",
+        ),
         ("images.csv", None),
     ],
 )
@@ -119,6 +123,21 @@ def test_what_each_image_shows_is_no_list_of_labels(folders):
     (folders / "sceneCategories.txt").write_text("ADE_train_00000001 airport\nADE_train_00000002 bar\n")
     (folders / "objectInfo3.txt").write_text("Idx\tRatio\tName\n0\t0.5\tbackground\n1\t0.2\tcat\n2\t0.1\tdog\n")
     assert opened(folders)[0].names == NAMES
+
+
+def test_numbers_of_five_digits_in_names_of_labels(folders):
+    (folders / "classes.txt").write_text("background\npart 10023\npart 20077\n")
+    assert opened(folders)[0].names == ("background", "part 10023", "part 20077")
+
+
+def test_0_has_no_label_in_the_list_of_ade20k(folders, messages):
+    (folders / "objectInfo150.txt").write_text("Idx\tRatio\tName\n1\t0.5\tcat, puss\n2\t0.1\tdog\n")
+    labels, mask = opened(folders)
+    assert (labels.names, mask) == (("cat, puss", "dog"), [255, 0, 1])
+    assert "objectInfo150.txt: cat, puss, dog; ignored: void" in messages.text
+    (folders / "objectInfo150.txt").rename(folders / "classes.txt")
+    with pytest.raises(DataError, match=r"value 0 .* give it a name in classes\.txt: `0 background`, or `0 void` if"):
+        opened(folders)
 
 
 def test_colours_and_values_of_several_lists_come_together(folders):

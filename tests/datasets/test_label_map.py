@@ -24,6 +24,7 @@ RED = (255, 0, 0)
         # FiftyOne
         ({"name": "mine", "default_mask_targets": {"1": "cat"}, "info": {}}, [ListedLabel("cat", None, 1)]),
         ({"mask_targets": {"ground_truth": {"1": "cat"}}, "version": "1.0"}, [ListedLabel("cat", None, 1)]),
+        ({"name": "mine", "info": {"mask_targets": {"1": "cat"}, "by": 7}}, [ListedLabel("cat", None, 1)]),
         ({"classes": ["cat", "dog"], "labels": {"a": 0}}, [ListedLabel("cat"), ListedLabel("dog")]),
         ({"path": "x", "names": {0: "cat"}}, [ListedLabel("cat", None, 0)]),
         # other things

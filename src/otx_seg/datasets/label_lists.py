@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from otx_seg.datasets.dataset_meta import META_FILE, check_labels, read_dataset_meta
-from otx_seg.datasets.label_map import labels_in_values
+from otx_seg.datasets.label_map import labels_in_pbtxt, labels_in_values, with_zero
 from otx_seg.datasets.label_table import ListedLabel, labels_in_text
 from otx_seg.datasets.layout_clues import file_names_in
 from otx_seg.datasets.masks import MAX_LABELS, Color, MaskCode
@@ -29,9 +29,10 @@ _MOST_BYTES = 1 << 18
 _LONGEST_NAME = 100  # characters
 _TELLING = re.compile(r"label|class|categor|codes?$|colou?r|names|legend|palette|objectinfo|masktargets")
 _MAYBE = {".json": ("metadata", "notes"), ".yaml": ("data", "dataset"), ".yml": ("data", "dataset")}
-_SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".names", ".yaml", ".yml")
+_SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".names", ".yaml", ".yml", ".pbtxt")
 _NUMBER_OF_A_FILE = re.compile(r"\d{5}")
 _LABELME_IGNORE = "__ignore__"
+_ADE20K = "objectinfo"
 
 
 class LabelList(NamedTuple):
@@ -97,7 +98,7 @@ def _may_hold_labels(name: str) -> bool:
 
 
 def read_label_list(path: Path) -> LabelList:
-    """The labels of a file: text as in `otx_seg.datasets.label_table`, JSON or YAML as in `otx_seg.datasets.label_map`.
+    """The labels of a file: text as in `otx_seg.datasets.label_table`, others as in `otx_seg.datasets.label_map`.
 
     ``__ignore__`` at the front, as the program labelme has it, stands for no value.
 
@@ -110,8 +111,12 @@ def read_label_list(path: Path) -> LabelList:
             found = labels_in_values(read_json(path, most_bytes=_MOST_BYTES))
         elif suffix in (".yaml", ".yml"):
             found = labels_in_values(read_yaml(path, "a list of labels", DataError))
+        elif suffix == ".pbtxt":
+            found = labels_in_pbtxt(read_text(path, most_bytes=_MOST_BYTES))
         else:
             found = labels_in_text(read_text(path, most_bytes=_MOST_BYTES))
+            if path.stem.casefold().startswith(_ADE20K):  # there 0 is whatever has no label
+                found = with_zero(found, "void")
     except ValueError as error:
         raise DataError(f"{path}: {error}") from error
     if len(found) > 1 and found[0].name == _LABELME_IGNORE and found[0].value is None:
@@ -135,8 +140,8 @@ def _check_entries(entries: Sequence[ListedLabel], path: Path) -> None:
     for name in names:
         if len(name) > _LONGEST_NAME or is_image_name(name):
             raise DataError(f"{path}: {shown(name)} is no label; write one name per line")
-        if path.name != OWN_LIST and _NUMBER_OF_A_FILE.search(name):
-            raise DataError(f"{path}: {shown(name)} looks like the name of an image; labels are listed one per line")
+    if path.name != OWN_LIST and all(map(_NUMBER_OF_A_FILE.search, names)):
+        raise DataError(f"{path}: {shown(names[0])} looks like the name of an image; labels are listed one per line")
     twice = next((value for value in values if values.count(value) > 1), None)
     if twice is not None:
         both = [entry.name for entry in entries if entry.value == twice]

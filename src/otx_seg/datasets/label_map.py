@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from otx_seg.datasets.label_table import COLOR_WORDS, NAME_WORDS, VALUE_WORDS, ListedLabel, color_of, value_of
+from otx_seg.runtime.plain_files import shown
 
 # What the part with the labels is called, the most telling first.
 _PARTS = ("labelmap", "defaultmasktargets", "masktargets", "classes", "categories", "defaultclasses", "names", "labels")
@@ -24,7 +26,9 @@ def labels_in_values(content: Any) -> list[ListedLabel]:
         return _of_list(content)
     if not isinstance(content, dict) or "annotations" in content or "images" in content:
         return []
-    by_word = {_word(key): value for key, value in content.items()}
+    about = content.get("info")  # of FiftyOne
+    more = {key: value for key, value in about.items() if _word(key) in _PARTS} if isinstance(about, dict) else {}
+    by_word = {_word(key): value for key, value in (*more.items(), *content.items())}
     for part in _PARTS:
         found = labels_in_values(by_word[part]) if isinstance(by_word.get(part), (list, dict)) else []
         if found:
@@ -34,6 +38,30 @@ def labels_in_values(content: Any) -> list[ListedLabel]:
         return [entry for entry in pairs if entry is not None]
     only = next(iter(content.values())) if len(content) == 1 else None  # of one field of several
     return labels_in_values(only) if isinstance(only, dict) else []
+
+
+def labels_in_pbtxt(text: str) -> list[ListedLabel]:
+    """The labels of a label map of TensorFlow, whose value 0 is the background, which it does not list.
+
+    Raises:
+        ValueError: an entry without name or value.
+    """
+    found = []
+    for entry in re.findall(r"\{([^{}]*)\}", text):
+        name = re.search(r"""display_name\s*:\s*(["'])(.*?)\1""", entry) or re.search(
+            r"""name\s*:\s*(["'])(.*?)\1""", entry
+        )
+        value = re.search(r"\bid\s*:\s*(\d+)", entry)
+        if name is None or value is None:
+            raise ValueError(f"{shown(' '.join(entry.split()))} is no label; expected are name: 'road' and id: 1")
+        found.append(ListedLabel(name[2], None, value_of(value[1], name[2])))
+    return with_zero(found, "background")
+
+
+def with_zero(found: list[ListedLabel], name: str) -> list[ListedLabel]:
+    """Labels with values, and before them one for value 0, if none has that."""
+    listed = found and all(entry.value for entry in found)
+    return [ListedLabel(name, None, 0), *found] if listed else found
 
 
 def _word(key: object) -> str:

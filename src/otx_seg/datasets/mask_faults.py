@@ -45,7 +45,7 @@ def wrong_values(wrong: list[int], values: NDArray, path: str | Path, code: Know
     shown = ", ".join(f"{value} ({int((values == value).sum())} pixels)" for value in wrong[:_SHOWN])
     more = f" and {len(wrong) - _SHOWN} more values" if len(wrong) > _SHOWN else ""
     text = f"{path}: mask value {shown}{more} is no label; allowed are {_allowed_values(code)}; "
-    return text + advice_on(path, code)
+    return text + _advice_on_values(wrong, path, code)
 
 
 def _allowed_values(code: KnowsLabels) -> str:
@@ -75,6 +75,12 @@ def advice_on(path: str | Path, code: KnowsLabels) -> str:
             "the masks, far from each other: then each pixel gets the label of the nearest colour"
         )
     return f"correct the mask or add the label to {code.source}"
+
+
+def _advice_on_values(wrong: list[int], path: str | Path, code: KnowsLabels) -> str:
+    if wrong == [0] and code.values is not None:
+        return f"give it a name in {code.source}: `0 background`, or `0 void` if it is to be ignored"
+    return advice_on(path, code)
 
 
 def snapped(

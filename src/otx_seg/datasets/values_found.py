@@ -25,6 +25,7 @@ from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
 from otx_seg.runtime.processors import processor_count
 from otx_seg.words import count
+from otx_seg.words import listed as in_words
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,8 @@ def listed_or_found(root: Path, places: Iterable[Path], samples: Iterable[Sample
         listed = listed._replace(entries=tuple(ListedLabel(entry.name, shade, shade[0]) for entry, shade in shades))
     labels, code = listed_labels(listed)
     if listed.path.name != OWN_LIST:
-        logger.info("%s: the labels are those of %s: %s", root, listed.path, ", ".join(labels.names))
+        ignored = f"; ignored: {', '.join(code.void)}" if code.void else ""
+        logger.info("%s: the labels are those of %s: %s%s", root, listed.path, in_words(labels.names), ignored)
     if code.values is not None and not plain:
         logger.info(
             "%s: the mask values in %s have gaps; in predictions the labels have the numbers 0 to %d, in this order",
@@ -242,7 +244,7 @@ def _of_colors(root: Path, colors: Sequence[Color], advice: str, soft: bool = Fa
     kept = [color for color in colors if not (ignored and color == _WHITE)]
     # Names that do not depend on what other colours there are: the same colour is the same label in any folder.
     listed = {"color_{:02x}{:02x}{:02x}".format(*color): color for color in kept}
-    more = "white is ignored" if ignored else ""
+    more = "white is ignored, unless it is named" if ignored else ""
     if soft:
         more = "what lies between black and white (soft edges, JPEG) counts as the nearer one"
     _tell(root, [f"{name} {color}" for name, color in listed.items()], more, advice)

@@ -40,7 +40,10 @@ _KNOWN_TEXTS = (
     (r'"segments_info"', "of panoptic COCO; take instances_*.json or stuff_*.json instead"),
     (r'"FeatureCollection"|POLYGON ?\(', "with outlines on a map; draw them into PNG masks as large as the images"),
     (r"EncodedPixels|rle", "with run lengths; write a PNG mask for each image out of them, into masks/"),
-    (r"<bndbox>|xmin|bbox", "with boxes, which are not enough: outlines or masks are needed"),
+    (
+        r'<bndbox>|xmin|"bbox"(?![^\x00]*"segmentation")',
+        "with boxes, which are not enough: outlines or masks are needed",
+    ),
 )
 _UNKNOWN_TEXT = (
     "of a kind that is not known; export them as COCO (with outlines) or as masks, or name their format with "

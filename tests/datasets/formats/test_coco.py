@@ -104,6 +104,11 @@ def test_files_with_outlines_come_before_others_of_a_subset(coco):
 def test_the_file_may_lie_among_the_images_or_elsewhere(coco, tmp_path):
     root = coco([annotation(10, [SQUARE])], file="train2017/_annotations.coco.json")
     assert mask_of(root).max() == 1
+    coco([annotation(11, [SQUARE])], file="labels.json")  # of FiftyOne
+    (tmp_path / "train2017").rename(tmp_path / "data")
+    subset = open_folder(root)["default"]
+    assert (subset.samples[0].images_folder, subset.read_mask(subset.samples[0]).max()) == (str(root / "data"), 2)
+    (tmp_path / "data").rename(tmp_path / "train2017")
     coco([annotation(11, [SQUARE])], file="elsewhere/mine.json")
     subset = open_folder(tmp_path / "train2017", annotations=tmp_path / "elsewhere" / "mine.json")["default"]
     assert subset.read_mask(subset.samples[0]).max() == 2

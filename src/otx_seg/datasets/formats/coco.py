@@ -12,7 +12,7 @@ from pathlib import Path
 from otx_seg.datasets.coco_file import read_coco
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.folder import DEFAULT_SUBSET, first_of, listed_folders, subset_name
-from otx_seg.datasets.layout_clues import files_with, head
+from otx_seg.datasets.layout_clues import files_with, head, holds_folders
 from otx_seg.datasets.listed_paths import is_there, located, possible_paths
 from otx_seg.datasets.outlines import OutlinedObjects
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
@@ -23,7 +23,8 @@ logger = logging.getLogger(__name__)
 _ANNOTATIONS = "annotations"
 _TASKS = ("instances", "stuff")  # those with outlines, the first one first
 _OTHER_TASKS = ("captions", "image_info", "labels", "panoptic", "person_keypoints")
-_ROBOFLOW = "_annotations.coco.json"
+_OF_FOLDERS = ("_annotations.coco.json", "labels.json")
+_DATA = "data"
 _YEAR = re.compile(r"(train|val|test)[-_]?\d{4}$")
 
 
@@ -33,15 +34,16 @@ class Coco:
         annotations/instances_train2017.json     or stuff_..., or any name
         images/train2017/000000000009.jpg        or train2017/..., images/..., or beside the file
 
-    Also ``train/_annotations.coco.json`` with the images beside it. Polygons and run-length codes become masks as
-    `otx_seg.datasets.coco_file.read_coco` says.
+    Also ``train/_annotations.coco.json`` with the images beside it, and ``labels.json`` with the images in ``data/``.
+    Polygons and run-length codes become masks as `otx_seg.datasets.coco_file.read_coco` says.
     """
 
     title = "COCO"
     layout = f"{_ANNOTATIONS}/instances_train.json"
     notes = (
-        "objects; also `stuff_*.json` or any COCO file in `annotations/`, and `train/_annotations.coco.json`. "
-        "Images in `images/train2017/`, `train2017/`, `images/`, the root, or beside the file. The panoptic files "
+        "objects; also `stuff_*.json` or any COCO file in `annotations/`, `train/_annotations.coco.json` (Roboflow), "
+        "and `labels.json` beside `data/` (FiftyOne). Images in `images/train2017/`, `train2017/`, `images/`, `data/`, "
+        "the root, or beside the file. The panoptic files "
         "are not read"
     )
     takes_annotation_file = True
@@ -77,11 +79,19 @@ def _files(root: Path) -> dict[str, Path]:
         if name not in found or rank < ranks[name]:
             found[name], ranks[name] = path, rank
     for folder in listed_folders(root):
-        if (folder / _ROBOFLOW).is_file():
-            found.setdefault(_subset(folder.name), folder / _ROBOFLOW)
-    if (root / _ROBOFLOW).is_file():
-        found = {DEFAULT_SUBSET: root / _ROBOFLOW}
-    return found
+        inside = _file_of_folder(folder)
+        if inside is not None:
+            found.setdefault(_subset(folder.name), inside)
+    own = _file_of_folder(root)
+    return {DEFAULT_SUBSET: own} if own is not None else found
+
+
+def _file_of_folder(folder: Path) -> Path | None:
+    """The file that describes the images beside it, as Roboflow has it, or those in ``data/`` (FiftyOne)."""
+    roboflow, fiftyone = (folder / name for name in _OF_FOLDERS)
+    if roboflow.is_file():
+        return roboflow
+    return fiftyone if holds_folders(folder, _DATA) and fiftyone.is_file() and _is_coco(fiftyone) else None
 
 
 def _subset(name: str) -> str:
@@ -140,3 +150,4 @@ def _candidates(root: Path, path: Path) -> Iterator[Path]:
         yield place / named
         yield place
     yield path.parent
+    yield path.parent / _DATA
