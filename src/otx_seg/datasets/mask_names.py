@@ -56,9 +56,9 @@ def kind_of(folder: str) -> str:
     return "masks" if words & _MASK_WORDS else "images" if words & _IMAGE_WORDS else ""
 
 
-def is_plain(folder: str) -> bool:
-    """Whether the name of a folder says what it holds and nothing else: ``masks``, but not ``masks_shown``."""
-    return {*words_of(folder)} <= _IMAGE_WORDS | _MASK_WORDS | _SMALL_WORDS
+def is_plain(folder: str, more: str = "") -> bool:
+    """Whether the name of a folder says what it holds, with the word `more`, and nothing else: not ``masks_shown``."""
+    return {*words_of(folder)} <= _IMAGE_WORDS | _MASK_WORDS | _SMALL_WORDS | {more}
 
 
 def subset_word(folder: str) -> str:

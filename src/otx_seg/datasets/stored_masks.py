@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import struct
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +32,7 @@ _ADVICE = "save the mask as 8-bit grey, palette or RGB PNG"
 _ARRAY = b"\x93NUMPY"
 _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _PNG_BIT_DEPTH, _PNG_COLOR_TYPE = 24, 25  # byte positions in a PNG file
+_MANY, _FAR = 64, 48  # colours of a mask, and how far apart those are that are named
 _PNG_GREY, _PNG_RGB = 0, 2
 
 
@@ -190,3 +193,19 @@ def _grey_step(image: ImageFile.ImageFile, header: ImageHeader, content: bytes) 
     if header.format == "PNG" and image.mode == "L" and content[_PNG_BIT_DEPTH] < 8:
         return 255 // (2 ** content[_PNG_BIT_DEPTH] - 1)
     return 1
+
+
+def frequent_colors(paths: Sequence[str], most: int = 5) -> list[tuple[int, ...]]:
+    """A few colours that many pixels of some masks have, far from each other, the most frequent first."""
+    counts: Counter[tuple[int, ...]] = Counter()
+    for path in paths:
+        pixels = stored_mask(path).pixels
+        shades = pixels[:, :, ::-1] if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+        found, numbers = np.unique(shades.reshape(-1, 3), axis=0, return_counts=True)
+        for place in np.argsort(-numbers)[:_MANY]:
+            counts[tuple(found[place].tolist())] += int(numbers[place])
+    chosen: list[tuple[int, ...]] = []
+    for color, _ in counts.most_common():
+        if all(max(abs(a - b) for a, b in zip(color, other, strict=True)) > _FAR for other in chosen):
+            chosen.append(color)
+    return chosen[:most]

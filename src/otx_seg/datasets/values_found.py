@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
@@ -20,7 +19,7 @@ from otx_seg.datasets.mask_faults import MaskContentError
 from otx_seg.datasets.masks import MAX_LABELS, Color, MaskCode
 from otx_seg.datasets.pages import masks_that_fit
 from otx_seg.datasets.samples import Sample
-from otx_seg.datasets.stored_masks import stored_mask
+from otx_seg.datasets.stored_masks import frequent_colors, stored_mask
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
 from otx_seg.runtime.processors import processor_count
@@ -30,6 +29,7 @@ from otx_seg.words import listed as in_words
 logger = logging.getLogger(__name__)
 
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
+_OF_16_BITS = {_BLACK, ((1 << 16) - 1,) * 3}
 _FEW = 64
 """Colours that labels may have; more are a photograph, or masks that were resized or saved as JPEG."""
 
@@ -60,9 +60,10 @@ def listed_or_found(root: Path, places: Iterable[Path], samples: Iterable[Sample
         return find_labels(root, masks_that_fit(samples), lists.unusable)
     listed = chosen_list(lists.usable)
     plain = all(entry.color is None and entry.value is None for entry in listed.entries)
-    if plain and len(listed.entries) == 2 and _few_are_black_and_white(masks_that_fit(samples)):
-        shades = zip(listed.entries, (_BLACK, _WHITE), strict=True)
-        listed = listed._replace(entries=tuple(ListedLabel(entry.name, shade, shade[0]) for entry, shade in shades))
+    white = _white_of_a_few(masks_that_fit(samples)) if plain and len(listed.entries) == 2 else None
+    if white is not None:
+        black, light = listed.entries
+        listed = listed._replace(entries=(ListedLabel(black.name, _BLACK, 0), ListedLabel(light.name, _WHITE, white)))
     labels, code = listed_labels(listed)
     if listed.path.name != OWN_LIST:
         ignored = f"; ignored: {', '.join(code.void)}" if code.void else ""
@@ -77,13 +78,18 @@ def listed_or_found(root: Path, places: Iterable[Path], samples: Iterable[Sample
     return labels, code
 
 
-def _few_are_black_and_white(masks: Sequence[str]) -> bool:
+def _white_of_a_few(masks: Sequence[str]) -> int | None:
+    """The value of white if masks are black and white, as a few of them tell."""
     some = map(_look_into, masks[:: max(1, len(masks) // _LOOKED_AT)])
     found = [one for one in some if isinstance(one, _Found)]
     by_color = any(one.values is None for one in found)
     shades = {color for one in found if one.colors is not None for color in _tuples(one.colors)} if by_color else set()
     shades |= {(value,) * 3 for one in found if one.values is not None for value in one.values.tolist()}
-    return _are_black_and_white(found, sorted(shades), by_color)
+    return _white(shades) if _are_black_and_white(found, sorted(shades), by_color) else None
+
+
+def _white(shades: Iterable[Color]) -> int:
+    return max(_OF_16_BITS)[0] if {*shades} == _OF_16_BITS else IGNORE_INDEX
 
 
 class _Found(NamedTuple):
@@ -131,8 +137,8 @@ def find_labels(root: Path, masks: Sequence[str], unusable: Sequence[str] = ()) 
         values = sorted({value for one in found if one.values is not None for value in one.values.tolist()})
         shades = [(value,) * 3 for value in values]
     if _are_black_and_white(found, shades, by_color):
-        labels, code = _of_colors(root, [_BLACK, _WHITE], advice, soft={*shades} != {_BLACK, _WHITE})
-        return labels, code._replace(values=(0, IGNORE_INDEX))  # else 1 would be the second one too
+        labels, code = _of_colors(root, [_BLACK, _WHITE], advice, soft={*shades} not in ({_BLACK, _WHITE}, _OF_16_BITS))
+        return labels, code._replace(values=(0, _white(shades)))  # else 1 would be the second one too
     if (by_color and len(shades) > _FEW) or any(map(_is_jpeg, found)):
         raise DataError(_no_labels(root, len(shades), masks))
     if by_color:
@@ -209,6 +215,8 @@ def _are_black_and_white(found: Sequence[_Found], shades: Sequence[Color], by_co
         shades: all that occur, ascending; a value as a shade of grey.
         by_color: whether the masks are read by colour.
     """
+    if {*shades} == _OF_16_BITS:
+        return True
     others = [shade for shade in shades if shade not in (_BLACK, _WHITE)]
     if not others or min(shades[0]) < 0 or not _ALMOST_WHITE <= min(max(shades, key=min)) <= max(_WHITE):
         return not others and _WHITE in shades and len(shades) == 2
@@ -252,29 +260,13 @@ def _of_colors(root: Path, colors: Sequence[Color], advice: str, soft: bool = Fa
 
 
 def _no_labels(root: Path, number: int, masks: Sequence[str]) -> str:
-    frequent = ", ".join(map(str, _frequent_colors(masks)))
+    frequent = ", ".join(map(str, frequent_colors(masks[:_SHOWN])))
     return (
         f"{root}: {number} shades occur in its masks, too many or too uncertain to be labels; masks that were resized "
         "smoothly or saved as JPEG have such mixtures. Write labels.txt with a line for each label, its name and its "
         f"colour (frequent are {frequent}): of JPEG masks each pixel then gets the label of the nearest colour; other "
         "masks have to be saved without smoothing"
     )
-
-
-def _frequent_colors(masks: Sequence[str]) -> list[Color]:
-    """A few colours that many pixels of some masks have, far from each other, the most frequent first."""
-    counts: Counter[Color] = Counter()
-    for path in masks[:_SHOWN]:
-        pixels = stored_mask(path).pixels
-        shades = pixels[:, :, ::-1] if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
-        found, numbers = np.unique(shades.reshape(-1, 3), axis=0, return_counts=True)
-        for place in np.argsort(-numbers)[:_FEW]:
-            counts[_tuples(found[[place]])[0]] += int(numbers[place])
-    chosen: list[Color] = []
-    for color, _ in counts.most_common():
-        if all(max(abs(a - b) for a, b in zip(color, other, strict=True)) > _DARK for other in chosen):
-            chosen.append(color)
-    return chosen[:_SHOWN]
 
 
 def _of_values(root: Path, values: list[int], advice: str) -> tuple[Labels, MaskCode]:

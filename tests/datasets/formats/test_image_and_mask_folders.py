@@ -45,6 +45,27 @@ def test_255_is_ignored_but_where_it_is_all_there_is_beside_0(tmp_path):
     assert (subset.labels.names, masks) == (("color_000000", "color_ffffff"), [[0, 1, 1], [0, 0, 0]])
 
 
+@pytest.mark.parametrize("names", ["", "background\nsalt\n"])
+def test_black_and_white_of_16_bits(names, tmp_path):
+    root = folders(tmp_path, [[[0, 0, 0]]])
+    put(root / "masks/a.png", np.array([[0, 65535, 0]], np.uint16))
+    if names:
+        (root / "labels.txt").write_text(names)
+    subset, masks = opened(root)
+    assert (subset.labels.names, masks) == (tuple(names.split()) or ("color_000000", "color_ffffff"), [[0, 1, 0]])
+
+
+def test_the_only_folder_in_the_root_is_divided_too(tmp_path):
+    for part, value in (("training", 1), ("validation", 2)):
+        put(tmp_path / "ADE/images" / part / f"{part}.png", np.zeros((1, 2, 3), np.uint8))
+        put(tmp_path / "ADE/annotations" / part / f"{part}.png", np.array([[0, value]], np.uint8))
+    (tmp_path / "ADE/classes.txt").write_text("background\ncat\ndog\n")
+    subsets = open_folder(tmp_path)
+    assert {name: subset.labels.names for name, subset in subsets.items()} == dict.fromkeys(
+        ("train", "val"), ("background", "cat", "dog")
+    )
+
+
 def test_colours_found(tmp_path, messages):
     white = np.full((1, 1, 3), 255, np.uint8)
     red_and_green = painted(np.array([[2, 1]], np.uint8))

@@ -43,6 +43,24 @@ def test_names_in_a_list_of_voc_in_another_spelling(tmp_path):
     assert len(open_folder(tmp_path)["val"]) == 1
 
 
+def test_images_and_lists_of_voc_in_folders_and_masks_without_images(tmp_path):
+    """As CVAT writes masks of images that lay in folders, and without images."""
+    by_datumaro("voc_segmentation")(tmp_path)
+    for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+        inside = tmp_path / folder / "x"
+        inside.mkdir()
+        for path in (tmp_path / folder).glob("*.*"):
+            path.rename(inside / path.name)
+    for path in (tmp_path / "ImageSets/Segmentation/x").iterdir():
+        path.write_text("".join(f"x/{line}\n" for line in path.read_text().split()))
+    assert {name: len(subset) for name, subset in open_folder(tmp_path).items()} == {"train": 2, "val": 1}
+    (tmp_path / "JPEGImages").rename(tmp_path / "elsewhere")
+    with pytest.raises(
+        DataError, match=r"SegmentationClass/ holds masks, and there is no folder JPEGImages with their"
+    ):
+        open_folder(tmp_path)
+
+
 def test_annotations_that_are_masks_are_not_those_of_labelme(tmp_path):
     common_in_the_root(tmp_path)
     (tmp_path / "dataset_meta.json").unlink()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +13,10 @@ from otx_seg.datasets.label_lists import labels_and_code, labels_of_root, lines_
 from otx_seg.datasets.layout_clues import files_with, head
 from otx_seg.datasets.listed_paths import located
 from otx_seg.datasets.masks import MaskCode
+from otx_seg.datasets.pages import masks_that_fit
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.datasets.stored_masks import stored_mask
+from otx_seg.datasets.values_found import find_labels
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 
@@ -27,14 +31,15 @@ class CamVid:
         val.txt                  ... an image and its mask per line, below this folder
         label_colors.txt         red green blue name per line, in the order of the values of index masks
 
-    Without a list of labels, masks have to be in CamVid's 32 colours. A label called Void is ignored.
+    Without a list of labels, colours have to be CamVid's 32, and each number in masks is a label, label_0 and so on. A
+    label called Void is ignored.
     """
 
     title = "CamVid"
     layout = "train.txt with an image and its mask per line"
     notes = (
-        "labels of `label_colors.txt` or another list; else the masks have to be in CamVid's 32 colours. `Void` is "
-        "ignored"
+        "labels of `label_colors.txt` or another list; else colours have to be CamVid's 32, and numbers are the labels "
+        "`label_0` and so on. `Void` is ignored"
     )
     takes_annotation_file = False
 
@@ -47,7 +52,8 @@ class CamVid:
         lists = _lists(root)
         if not lists:
             raise DataError(f"{root}: no list of files; expected is train.txt with an image and its mask per line")
-        return {subset_name(path.stem): partial(_open, root, path) for path in lists}
+        labels = functools.cache(partial(_labels, root, lists))  # the same for all, and looked for once
+        return {subset_name(path.stem): partial(_open, root, path, labels) for path in lists}
 
 
 def _lists(root: Path) -> list[Path]:
@@ -66,7 +72,15 @@ def _pair(line: str) -> tuple[str, str] | None:
     return (words[0].lstrip("/"), words[1].lstrip("/")) if len(words) == 2 else None
 
 
-def _open(root: Path, listed: Path) -> Subset:
+def _open(root: Path, listed: Path, labels_of: Callable[[], tuple[Labels, MaskCode]]) -> Subset:
+    samples, unmatched = _samples(root, listed)
+    if not samples:
+        raise DataError(f"{listed}: names no image that is there and has a mask; {first_of(unmatched)}")
+    labels, code = labels_of()
+    return Subset(root, labels, tuple(sorted(samples, key=lambda sample: sample.name)), tuple(unmatched), code)
+
+
+def _samples(root: Path, listed: Path) -> tuple[list[Sample], list[LeftOut]]:
     samples, unmatched = [], []
     for line in lines_of(listed):
         pair = _pair(line)
@@ -80,21 +94,16 @@ def _open(root: Path, listed: Path) -> Subset:
             unmatched.append(LeftOut("missing_files", f"named in {listed.name}, but not there", str(root), missing))
             continue
         samples.append(Sample(image, mask, str(root), str(root)))
-    if not samples:
-        raise DataError(f"{listed}: names no image that is there and has a mask; {first_of(unmatched)}")
-    labels, code = _labels(root, samples[0])
-    return Subset(root, labels, tuple(sorted(samples, key=lambda sample: sample.name)), tuple(unmatched), code)
+    return samples, unmatched
 
 
-def _labels(root: Path, sample: Sample) -> tuple[Labels, MaskCode]:
+def _labels(root: Path, lists: Sequence[Path]) -> tuple[Labels, MaskCode]:
     listed = labels_of_root(root)
     if listed is not None:
         return listed
-    if stored_mask(sample.mask).pixels.ndim != 3:
-        raise DataError(
-            f"{root}: no {_LABELS}, and {sample.mask} holds numbers whose labels are not known; write one with "
-            "'red green blue name' per line in the order of these numbers"
-        )
+    samples = [sample for path in lists for sample in _samples(root, path)[0]]
+    if not samples or stored_mask(samples[0].mask).pixels.ndim != 3:
+        return find_labels(root, masks_that_fit(samples))
     from datumaro.plugins.data_formats.camvid import CamvidLabelMap  # slow to import
 
     tell_assumed(root, "CamVid", tuple(CamvidLabelMap))

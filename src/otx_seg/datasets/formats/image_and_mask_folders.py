@@ -175,7 +175,9 @@ def _chosen(root: Path, place: _Place) -> Folders:
 
 
 def _subsets(root: Path, places: dict[str, Folders]) -> dict[str, Folders]:
-    """Folders by subset, once those in the root are divided."""
+    """Folders by subset, once those in the root are divided, or in the only folder in it that is no subset."""
+    if len(places) == 1 and not {*places} & {*SUBSETS}:
+        places = dict.fromkeys(("",), *places.values())
     parts = divided(places[""]) if "" in places else {}
     found = {name: folders for name, folders in places.items() if name}
     for name in parts.keys() & found.keys():
@@ -187,7 +189,8 @@ def _open(folders: Folders, labels_of: Callable[[], tuple[Labels, MaskCode]]) ->
     pairs = _pairs(folders)
     samples, unmatched = pairs.samples()
     labels, code = labels_of()
-    if not is_plain(folders.images.name) or not is_plain(folders.masks.name):
+    names = (folders.images.name, folders.masks.name)
+    if not all(is_plain(name, subset_word(name)) for name in names):
         logger.info("%s has the masks of the images in %s", folders.masks, folders.images)
     together = folders.images.parent == folders.masks.parent and not subset_word(folders.images.name)
     place = folders.images.parent if together else folders.images
@@ -208,7 +211,7 @@ def _pairs(folders: Folders) -> Pairs:
 
 
 def _labels(root: Path, subsets: dict[str, Folders]) -> tuple[Labels, MaskCode]:
-    places = [folders.images.parent for folders in subsets.values()]
+    places = [place for folders in subsets.values() for place in folders.images.parents if root in place.parents]
     return listed_or_found(root, places, (sample for folders in subsets.values() for sample in _with_masks(folders)))
 
 

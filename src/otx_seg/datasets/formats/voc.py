@@ -9,11 +9,12 @@ from pathlib import Path
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.folder import DEFAULT_SUBSET, first_of, index_images, pair_files, subset_name
 from otx_seg.datasets.label_lists import labels_and_code, labels_of_root, lines_of, tell_assumed
-from otx_seg.datasets.layout_clues import files_with, holds_folders, image_stems
+from otx_seg.datasets.layout_clues import holds_folders, holds_images_below
 from otx_seg.datasets.masks import Color, MaskCode
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
+from otx_seg.runtime.image_files import file_names
 
 _IMAGES, _LISTS = "JPEGImages", "ImageSets/Segmentation"
 _MASKS = ("SegmentationClass", "SegmentationClassPNG")
@@ -44,18 +45,25 @@ class PascalVoc:
 
     def detects(self, root: Path) -> bool:
         """See `DataFormat`."""
-        return any(holds_folders(root, _IMAGES, other) for other in (*_MASKS, "ImageSets"))
+        together = [(one, other) for one in (_IMAGES, "ImageSets") for other in (*_MASKS, "ImageSets") if one != other]
+        return any(holds_folders(root, *names) for names in together)
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
         """See `DataFormat`."""
-        masks = next((root / name for name in _MASKS if image_stems(root / name)), None)
+        masks = next((root / name for name in _MASKS if holds_images_below(root / name)), None)
         if masks is None:
             there = next((name for name in _MASKS if (root / name).is_dir()), None)
             raise DataError(
                 f"{root}: {f'the folder {there} holds no image files' if there else f'no folder {_MASKS[0]}'}: this "
                 "Pascal VOC data set has no masks that are read (boxes alone are not enough)"
             )
-        lists = files_with(root / _LISTS, ".txt")
+        if not (root / _IMAGES).is_dir():
+            raise DataError(
+                f"{root}: {masks.name}/ holds masks, and there is no folder {_IMAGES} with their images; put them "
+                "there under the names of the masks, or export once more with images"
+            )
+        names = file_names(str(root / _LISTS)) if (root / _LISTS).is_dir() else ()
+        lists = sorted(root / _LISTS / name for name in names if name.lower().endswith(".txt"))
         if not lists:  # as the program labelme writes it
             return {DEFAULT_SUBSET: partial(_open, root, masks, None)}
         found = {subset_name(path.stem): partial(_open, root, masks, path) for path in lists}
