@@ -17,6 +17,7 @@ from PIL import Image
 from otx_seg import template
 from otx_seg.configuration.facts import Decision
 from otx_seg.datasets import open_folder
+from otx_seg.datasets.label_lists import read_label_list
 from otx_seg.datasets.masks import MaskCode, read_mask
 from otx_seg.datasets.unlabelled import open_unlabelled
 from otx_seg.errors import OtxError
@@ -90,6 +91,10 @@ def write_data_file(root: Path) -> None:
     (root / "data.yaml").write_text(DataFile.model_validate({"data": parts}).as_yaml())
 
 
+def write_label_map(root: Path) -> None:
+    (root / "label_map.pbtxt").write_text("item {\n  id: 1\n  name: 'cat'\n}\nitem {\n  id: 2\n  name: 'dog'\n}\n")
+
+
 def write_list(root: Path) -> None:
     WRITERS["common"][1](root / "in")
     (root / "list.txt").write_text("im0.png\nim1.png\n")
@@ -153,6 +158,7 @@ KINDS: dict[str, Kind] = {
     "data.yaml": Kind(write_data_file, "data.yaml", lambda root, path: read_data_file(path), yaml_changed),
     "dataset_meta.json": data("common", "dataset_meta.json", json_changed),
     "labels.txt": data("folders", "labels.txt"),
+    "label_map.pbtxt": Kind(write_label_map, "label_map.pbtxt", lambda root, path: read_label_list(path)),
     "label_colors.txt": data("camvid", "label_colors.txt"),
     "list of camvid": data("camvid", "train.txt"),
     "list of voc": data("voc in numbers", "ImageSets/Segmentation/train.txt"),

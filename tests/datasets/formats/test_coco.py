@@ -109,6 +109,10 @@ def test_the_file_may_lie_among_the_images_or_elsewhere(coco, tmp_path):
     subset = open_folder(root)["default"]
     assert (subset.samples[0].images_folder, subset.read_mask(subset.samples[0]).max()) == (str(root / "data"), 2)
     (tmp_path / "data").rename(tmp_path / "train2017")
+    coco([annotation(11, [SQUARE])], file="other/instances_train_mine.json")
+    (tmp_path / "train2017").rename(tmp_path / "other/train")
+    assert open_folder(tmp_path / "other")["train_mine"].samples[0].images_folder == str(tmp_path / "other/train")
+    (tmp_path / "other/train").rename(tmp_path / "train2017")
     coco([annotation(11, [SQUARE])], file="elsewhere/mine.json")
     subset = open_folder(tmp_path / "train2017", annotations=tmp_path / "elsewhere" / "mine.json")["default"]
     assert subset.read_mask(subset.samples[0]).max() == 2

@@ -54,6 +54,10 @@ def test_images_and_lists_of_voc_in_folders_and_masks_without_images(tmp_path):
     for path in (tmp_path / "ImageSets/Segmentation/x").iterdir():
         path.write_text("".join(f"x/{line}\n" for line in path.read_text().split()))
     assert {name: len(subset) for name, subset in open_folder(tmp_path).items()} == {"train": 2, "val": 1}
+    (tmp_path / "SegmentationClass").rename(tmp_path / "SegmentationClassContext")
+    with pytest.raises(DataError, match=r"if SegmentationClassContext/ holds the masks, call it SegmentationClass$"):
+        open_folder(tmp_path)
+    (tmp_path / "SegmentationClassContext").rename(tmp_path / "SegmentationClass")
     (tmp_path / "JPEGImages").rename(tmp_path / "elsewhere")
     with pytest.raises(
         DataError, match=r"SegmentationClass/ holds masks, and there is no folder JPEGImages with their"

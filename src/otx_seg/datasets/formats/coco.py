@@ -14,6 +14,7 @@ from otx_seg.datasets.data_format import Subsets
 from otx_seg.datasets.folder import DEFAULT_SUBSET, first_of, listed_folders, subset_name
 from otx_seg.datasets.layout_clues import files_with, head, holds_folders
 from otx_seg.datasets.listed_paths import is_there, located, possible_paths
+from otx_seg.datasets.mask_names import subset_word
 from otx_seg.datasets.outlines import OutlinedObjects
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
@@ -148,6 +149,7 @@ def _candidates(root: Path, path: Path) -> Iterator[Path]:
     named = rest if task in _TASKS else path.stem
     for place in (root / "images", root):
         yield place / named
+        yield place / (subset_word(named) or named)  # train/ of instances_train_mine.json
         yield place
     yield path.parent
     yield path.parent / _DATA

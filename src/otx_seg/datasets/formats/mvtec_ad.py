@@ -74,7 +74,11 @@ def _open(root: Path) -> Subset:
             else:
                 unmatched.append(LeftOut("unmatched_files", "image without mask", str(root), f"{below}/{path}"))
     logger.info(
-        "%s: good images show %s alone; the labels are the kinds of defects: %s", root, _GROUND, listed(defects)
+        "%s: good images show %s alone; the labels are the kinds of defects: %s; train/ and test/ are one subset, "
+        "since train/ shows no defects",
+        root,
+        _GROUND,
+        listed(defects),
     )
     folders = (str(root), str(root))
     samples = tuple(Sample(name, name, *folders) for name in sorted(files))

@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import DEFAULT_SUBSET, first_of, index_images, pair_files, subset_name
+from otx_seg.datasets.folder import DEFAULT_SUBSET, first_of, index_images, listed_folders, pair_files, subset_name
 from otx_seg.datasets.label_lists import labels_and_code, labels_of_root, lines_of, tell_assumed
 from otx_seg.datasets.layout_clues import holds_folders, holds_images_below
+from otx_seg.datasets.mask_names import kind_of
 from otx_seg.datasets.masks import Color, MaskCode
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
@@ -53,9 +54,13 @@ class PascalVoc:
         masks = next((root / name for name in _MASKS if holds_images_below(root / name)), None)
         if masks is None:
             there = next((name for name in _MASKS if (root / name).is_dir()), None)
+            what = f"the folder {there} holds no image files" if there else f"no folder {_MASKS[0]}"
+            others = (folder.name for folder in listed_folders(root) if kind_of(folder.name) == "masks")
+            other = next((name for name in others if name.startswith(_MASKS[0]) and name != there), None)
             raise DataError(
-                f"{root}: {f'the folder {there} holds no image files' if there else f'no folder {_MASKS[0]}'}: this "
-                "Pascal VOC data set has no masks that are read (boxes alone are not enough)"
+                f"{root}: {what}; if {other}/ holds the masks, call it {_MASKS[0]}"
+                if other
+                else f"{root}: {what}: this Pascal VOC data set has no masks that are read (boxes alone are not enough)"
             )
         if not (root / _IMAGES).is_dir():
             raise DataError(
