@@ -197,6 +197,12 @@ def corners(box: tuple[int, int, int, int]) -> list[list[int]]:
     return [[left, top], [right, top], [right, bottom], [left, bottom]]
 
 
+def corner_pixels(box: tuple[int, int, int, int]) -> list[list[int]]:
+    """The pixels in the corners of a box, for tools whose polygons include their border."""
+    left, top, right, bottom = box
+    return corners((left, top, right - 1, bottom - 1))
+
+
 def base64_png(mask: NDArray) -> bytes:
     return base64.b64encode(cv2.imencode(".png", mask.astype(np.uint8))[1].tobytes())
 
@@ -223,10 +229,10 @@ def labelme_json(root: Path, folder: str = "{}") -> None:
         (cat, around), (background, pixel), (dog, line), (_, corner) = boxes(name)
         line_mask = base64_png(np.ones((1, WIDTH))).decode()
         shapes = [
-            {"label": cat, "points": corners(around), "shape_type": "polygon"},
-            {"label": background, "points": [list(pixel[2:]), list(pixel[:2])], "shape_type": "rectangle"},
+            {"label": cat, "points": corner_pixels(around), "shape_type": "polygon"},
+            {"label": background, "points": corner_pixels(pixel)[2::-2], "shape_type": "rectangle"},
             {"label": dog, "points": [[0, line[1]], [WIDTH - 1, line[1]]], "shape_type": "mask", "mask": line_mask},
-            {"label": dog, "points": corners(corner)},
+            {"label": dog, "points": corner_pixels(corner)},
         ]
         content = {"version": "5.2.1", "flags": {}, "shapes": shapes, "imagePath": f"{name}.png", "imageData": None}
         content |= {"imageHeight": HEIGHT, "imageWidth": WIDTH}
@@ -329,12 +335,12 @@ def supervisely(root: Path) -> None:
         put(root / subset / "img" / f"{name}.png", image(name))
         (cat, around), (_, pixel), (dog, (left, top, right, bottom)), (_, (x, y, *_)) = boxes(name)
         bitmap = base64.b64encode(zlib.compress(base64.b64decode(base64_png(np.ones((bottom - top, right - left))))))
-        corner = [[x, y], [WIDTH, HEIGHT]]
+        corner = [[x, y], [WIDTH - 1, HEIGHT - 1]]
         objects = [
             {
                 "classTitle": cat,
                 "geometryType": "polygon",
-                "points": {"exterior": corners(around), "interior": [corners(pixel)]},
+                "points": {"exterior": corner_pixels(around), "interior": [corner_pixels(pixel)]},
             },
             {"classTitle": dog, "geometryType": "bitmap", "bitmap": {"data": bitmap.decode(), "origin": [left, top]}},
             {"classTitle": dog, "geometryType": "rectangle", "points": {"exterior": corner, "interior": []}},

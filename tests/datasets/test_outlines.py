@@ -84,12 +84,17 @@ def test_a_code_of_rows_in_a_box() -> None:
 
 def test_work_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Outline(1, {"counts": [0, HEIGHT * WIDTH], "size": [HEIGHT, WIDTH]})
-    monkeypatch.setattr(canvas, "_MOST_PAINTED", 3 * HEIGHT * WIDTH)
-    painted(whole, whole, whole)
-    with pytest.raises(DataError, match="the objects cover the image more than 4 times over"):
-        painted(whole, whole, whole, whole)
-    monkeypatch.setattr(canvas, "_LONGEST_TOGETHER", 250)
     square = Outline(1, [[0, 0, 30, 0, 30, 30, 0, 30]])
-    painted(square, square)
-    with pytest.raises(DataError, match="outlines of 360 pixels are too long for one image"):
-        painted(square, square, square)
+    box = Outline(1, {"counts": [0, 6], "box": [0, 0, 3, 2]})
+    for shape in (whole, square, box):
+        monkeypatch.setattr(canvas, "_MOST_WORK", 3.9 * work_of(shape))
+        painted(shape, shape, shape)
+        with pytest.raises(DataError, match="the objects are too many, and too large, for one image"):
+            painted(shape, shape, shape, shape)
+
+
+def work_of(shape: Outline) -> float:
+    """In seconds, as they are estimated."""
+    alone = canvas.Canvas(HEIGHT, WIDTH, 0)
+    alone.paint(shape.shape, 1)
+    return alone._work

@@ -42,7 +42,8 @@ class Region(NamedTuple):
         label: its name; None: its pixels are ignored where nothing else lies on it.
         shape: as in `otx_seg.datasets.outlines.Outline`; or ``{"png": base64, "left": x, "top": y}``, perhaps with
             ``"deflated": True``, or ``{"brush": [...]}`` (see `otx_seg.datasets.bitmaps`); or
-            ``{"outline": [x, y, ...], "holes": [[x, y, ...], ...]}``.
+            ``{"outline": [x, y, ...], "holes": [[x, y, ...], ...], "filled_by": "OpenCV"}`` (or "Pillow"), with its
+            border.
     """
 
     label: str | None
@@ -97,14 +98,25 @@ class Annotations:
             logger.warning("%s: %s", self.root, what.format(f"{images.total():,}") + f"; the first: {first}")
 
     def polygon(
-        self, label: str | None, points: list[float], image: str, holes: Sequence[list[float]] = ()
+        self,
+        label: str | None,
+        points: list[float],
+        image: str,
+        filled_by: str | None = None,
+        holes: Sequence[list[float]] = (),
     ) -> list[Region]:
-        """The region in a polygon; or one to ignore around what has fewer than three points."""
+        """The region in a polygon; or one to ignore around what has fewer than three points.
+
+        Args:
+            filled_by: what paints it with its border and `holes`, see `Region`; None: COCO's rule.
+        """
         whole, boxes = split_polygons([points])
         if boxes:
             self.remark("{} outlines have fewer than three points: the pixels in their boxes are ignored", image)
         inner, _ = split_polygons(holes)
-        shapes = [{"outline": polygon, "holes": inner} if inner else [polygon] for polygon in whole]
+        shapes: list[Any] = [[polygon] for polygon in whole]
+        if filled_by:
+            shapes = [{"outline": polygon, "holes": inner, "filled_by": filled_by} for polygon in whole]
         return [Region(label, shape) for shape in shapes] + [Region(None, [box]) for box in boxes]
 
     def no_area(self, image: str) -> list[Region]:

@@ -1,4 +1,8 @@
-"""Masks painted from the regions of an annotation tool: outlines, outlines with holes, and coded pixels."""
+"""Masks painted from the regions of an annotation tool: outlines, coded pixels, and polygons as the tool paints them.
+
+The points of such a polygon name pixels, and the pixels on its border belong to it. Supervisely fills it by OpenCV,
+labelme by Pillow, which differ in single pixels along slanted sides.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 from otx_seg.datasets.bitmaps import brush_pixels, png_pixels
 from otx_seg.datasets.canvas import Canvas
@@ -16,6 +22,7 @@ from otx_seg.datasets.outlines import content_of, reason_of
 from otx_seg.datasets.samples import Sample
 from otx_seg.runtime.images import verify_image
 
+_PER_CODED_PIXEL = 5e-9  # seconds that unpacking takes
 _SIZE_ADVICE = "correct the size of the image there, or put the image here that it was annotated on"
 
 
@@ -47,7 +54,7 @@ class AnnotatedObjects:
         canvas = Canvas(*size, self.uncovered)
         for place, (label, shape) in enumerate(described, 1):
             try:
-                canvas.paint(_decoded(shape, size), label)
+                _paint(canvas, shape, label)
             except (ValueError, TypeError, KeyError, OverflowError) as error:
                 raise MaskContentError(
                     f"{sample.mask}: object {place} in {sample.name} ({size[1]} x {size[0]} pixels) is unusable: "
@@ -59,35 +66,49 @@ class AnnotatedObjects:
         """Nothing more can be damaged than what `read` tells of."""
 
 
-def _decoded(shape: Any, size: tuple[int, int]) -> Any:
-    """A shape as `Canvas` paints it."""
+def _paint(canvas: Canvas, shape: Any, label: int) -> None:
+    """Paint the shape of a `Region`. Raises ValueError, TypeError, KeyError or OverflowError if it is unusable."""
+    size = canvas.height, canvas.width
     if not isinstance(shape, dict) or "counts" in shape:
-        return shape
-    if "brush" in shape:
-        return _code(brush_pixels(shape["brush"], size), 0, 0)
-    if "png" in shape:
+        canvas.paint(shape, label)
+    elif "brush" in shape:
+        canvas.count_work(_PER_CODED_PIXEL * size[0] * size[1])
+        canvas.paint_pixels(brush_pixels(shape["brush"], size), 0, 0, label)
+    elif "png" in shape:
         pixels = png_pixels(shape["png"], size, bool(shape.get("deflated")))
-        left, top = shape["left"], shape["top"]
-        # What reaches beyond the image is cut off.
-        inside = pixels[max(0, -top) : max(0, size[0] - top), max(0, -left) : max(0, size[1] - left)]
-        return _code(inside, max(0, left), max(0, top))
-    return _code(_filled([shape["outline"]], size) & ~_filled(shape["holes"], size), 0, 0)
+        canvas.count_work(_PER_CODED_PIXEL * pixels.size)
+        canvas.paint_pixels(pixels, shape["left"], shape["top"], label)
+    else:
+        _paint_with_border(canvas, shape, label)
 
 
-def _code(pixels: NDArray[np.bool_], left: int, top: int) -> Any:
-    """Pixels (H, W) as a run-length code of `Outline`, from a corner in the image; only the box around them counts."""
-    rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
-    if not rows.size:
-        return []
-    inside = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    height, width = inside.shape
-    changes = np.flatnonzero(np.diff(inside.reshape(-1), prepend=False))
-    counts = np.diff(changes, prepend=0, append=inside.size)
-    return {"counts": counts, "box": [left + int(columns[0]), top + int(rows[0]), width, height]}
+def _paint_with_border(canvas: Canvas, shape: dict[str, Any], label: int) -> None:
+    """A polygon whose points are pixels, and that includes those on its border, in the box around it."""
+    for polygon in (shape["outline"], *shape["holes"]):
+        canvas.check_reach(np.asarray(polygon))
+    outline, *holes = (
+        np.floor(polygon).astype(np.int32).reshape(-1, 2) for polygon in (shape["outline"], *shape["holes"])
+    )
+    corner = outline.min(axis=0).clip(0)
+    width, height = np.maximum(outline.max(axis=0).clip(None, (canvas.width - 1, canvas.height - 1)) - corner + 1, 0)
+    if not width or not height:
+        return
+    inside = _FILLED_BY[shape["filled_by"]](outline - corner, height, width)
+    for hole in holes:
+        inside[_by_opencv(hole - corner, height, width)] = False
+    canvas.paint_pixels(inside, int(corner[0]), int(corner[1]), label)
 
 
-def _filled(polygons: list[list[float]], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """What polygons cover in an image of (height, width) pixels."""
-    canvas = Canvas(*size, 0)
-    canvas.paint(polygons, 1)
-    return canvas.mask() == 1
+def _by_opencv(points: NDArray[np.int32], height: int, width: int) -> NDArray[np.bool_]:
+    inside = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(inside, [points], 1)
+    return inside.view(bool)
+
+
+def _by_pillow(points: NDArray[np.int32], height: int, width: int) -> NDArray[np.bool_]:
+    picture = Image.new("L", (int(width), int(height)))
+    ImageDraw.Draw(picture).polygon(points.reshape(-1).tolist(), fill=1, outline=1)
+    return np.array(picture).view(bool)
+
+
+_FILLED_BY = {"OpenCV": _by_opencv, "Pillow": _by_pillow}

@@ -21,10 +21,10 @@ FAR_OUTSIDE = 10
 
 _LARGEST_COORDINATE = 1e8  # in pixels; five times that still is a number of 32 bits, with which COCO's tools work
 _LONGEST_OUTLINE = 5_000_000  # in pixels, of one polygon: 200 MB in COCO's tools
-_LONGEST_TOGETHER = 50_000_000  # of all: some 3 seconds
-_MOST_PAINTED = 50_000_000_000  # pixels, all objects together: some 5 seconds
+_MOST_WORK = 8.0  # seconds of a processor, for all objects of an image
+# What things cost, in seconds, measured generously.
+_PER_OBJECT, _PER_OUTLINE_PIXEL, _PER_PAINTED_PIXEL, _PER_BOX_PIXEL = 4e-5, 1.6e-7, 4e-11, 4e-9
 _PIXELS_PER_RUN = 200  # looked at one by one in the time that painting one run takes
-_COST_IN_BOX = 20  # of a pixel painted by a code of rows, in pixels painted by one of columns
 
 
 class Canvas:
@@ -38,7 +38,7 @@ class Canvas:
     def __init__(self, height: int, width: int, uncovered: int) -> None:
         self.height, self.width = height, width
         self._columns = np.full(height * width, uncovered, np.uint8)  # one column after the other, as COCO counts
-        self._outlines, self._painted = 0.0, 0
+        self._work = 0.0
 
     def mask(self) -> NDArray[np.uint8]:
         """What has been painted, uint8 (H, W)."""
@@ -54,6 +54,7 @@ class Canvas:
         Raises:
             ValueError, TypeError, KeyError, OverflowError: the shape is unusable.
         """
+        self.count_work(_PER_OBJECT)
         if not isinstance(shape, dict):
             for polygon in shape:
                 self._paint_runs(self._runs_of(polygon), label)
@@ -75,11 +76,12 @@ class Canvas:
         points = np.frombuffer(polygon) if isinstance(polygon, bytes) else np.asarray(polygon, np.float64)
         if points.ndim != 1 or points.size % 2:
             raise ValueError("a polygon is a list of numbers, x and y in turn")
-        self._check_reach(points)
+        self.check_reach(points)
         code = coco.frPyObjects([points], self.height, self.width)[0]
         return run_lengths(code["counts"].decode(), self.height * self.width)
 
-    def _check_reach(self, points: NDArray[np.float64]) -> None:
+    def check_reach(self, points: NDArray[np.float64]) -> None:
+        """Raises ValueError if a polygon, [x, y, x, y, ...], reaches too far, or takes too much work."""
         if not np.isfinite(points).all():
             raise ValueError("a point that is no number")
         reach = FAR_OUTSIDE * max(self.height, self.width)
@@ -89,12 +91,12 @@ class Canvas:
             x, y = corners[outside.max(axis=1).argmax()]
             raise ValueError(f"the point ({x:g}, {y:g}) lies far outside of the image")
         length = float(np.abs(np.diff(corners, axis=0, append=corners[:1])).max(axis=1).sum())
-        self._outlines += length
-        if length > _LONGEST_OUTLINE or self._outlines > _LONGEST_TOGETHER:
-            raise ValueError(f"outlines of {self._outlines:,.0f} pixels are too long for one image")
+        if length > _LONGEST_OUTLINE:
+            raise ValueError(f"an outline of {length:,.0f} pixels is too long for one image")
+        self.count_work(_PER_OUTLINE_PIXEL * length)
 
     def _paint_runs(self, lengths: NDArray[np.int64], label: int) -> None:
-        self._count(int(lengths[1::2].sum()))
+        self.count_work(_PER_PAINTED_PIXEL * int(lengths[1::2].sum()))
         ends = np.cumsum(lengths)
         starts, stops = ends[: len(ends) // 2 * 2 : 2], ends[1::2]
         if not starts.size:
@@ -113,13 +115,22 @@ class Canvas:
         if not (0 <= left < left + width <= self.width and 0 <= top < top + height <= self.height):
             raise ValueError(f"its mask of {width} x {height} pixels at ({left}, {top}) leaves the image")
         lengths = run_lengths(shape["counts"], width * height)
-        self._count(_COST_IN_BOX * width * height)
         inside = np.repeat(np.arange(lengths.size) % 2 == 1, lengths).reshape(height, width)
-        columns = self._columns.reshape(self.width, self.height)[left : left + width, top : top + height]
+        self.paint_pixels(inside, left, top, label)
+
+    def paint_pixels(self, inside: NDArray[np.bool_], left: int, top: int, label: int) -> None:
+        """Give pixels their label: those of (h, w) that are True, of which the first lies at (left, top).
+
+        What reaches beyond the image is cut off.
+        """
+        inside = inside[max(0, -top) : max(0, self.height - top), max(0, -left) : max(0, self.width - left)]
+        height, width = inside.shape
+        self.count_work(_PER_BOX_PIXEL * inside.size)
+        columns = self._columns.reshape(self.width, self.height)[max(0, left) :, max(0, top) :][:width, :height]
         columns[inside.T] = label
 
-    def _count(self, pixels: int) -> None:
-        self._painted += pixels
-        if self._painted > _MOST_PAINTED:
-            times = self._painted // (self.height * self.width)
-            raise ValueError(f"the objects cover the image more than {times:,} times over")
+    def count_work(self, seconds: float) -> None:
+        """Raises ValueError if painting the objects so far took longer than any image should."""
+        self._work += seconds
+        if self._work > _MOST_WORK:
+            raise ValueError("the objects are too many, and too large, for one image")

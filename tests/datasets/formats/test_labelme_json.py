@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from data_layouts import labelme_json, put
+from PIL import Image, ImageDraw
 
 from otx_seg.datasets import open_folder
 from otx_seg.datasets.opening import looks_like
@@ -16,7 +17,7 @@ from otx_seg.datasets.unlabelled import holds_bare_images
 from otx_seg.errors import DataError
 
 SIZE = (30, 40)
-SQUARE = [[2, 3], [12, 3], [12, 13], [2, 13]]
+SQUARE = [[2, 3], [11.9, 3.2], [11.5, 12.5], [2, 12]]
 
 
 def write(root, *shapes, name="a", **others):
@@ -48,13 +49,21 @@ def expected(*boxes):
     "drawn",
     [
         shape(),
-        shape(points=[[12, 13], [2, 3]], kind="rectangle"),
+        shape(points=[[11.5, 12.9], [2, 3]], kind="rectangle"),
         shape(points=SQUARE, kind="rectangle"),
         {"label": "cat", "points": SQUARE},
     ],
 )
 def test_a_square(tmp_path, drawn):
     np.testing.assert_array_equal(mask_of(write(tmp_path, drawn)), expected((1, (2, 3, 12, 13))))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_polygons_are_those_that_labelme_draws(tmp_path, seed):
+    points = np.random.default_rng(seed).uniform((0, 0), (50, 35), (7, 2)).tolist()
+    drawn = Image.new("L", SIZE[::-1])
+    ImageDraw.Draw(drawn).polygon([tuple(point) for point in points], outline=1, fill=1)
+    np.testing.assert_array_equal(mask_of(write(tmp_path, shape(points=points))), np.asarray(drawn))
 
 
 def test_a_circle(tmp_path):
@@ -75,13 +84,13 @@ def test_a_mask_that_reaches_beyond_the_image(tmp_path):
 
 
 def test_later_shapes_lie_above_and_labels_come_sorted(tmp_path):
-    upper = shape("bird", [[5, 5], [8, 5], [8, 8], [5, 8]])
+    upper = shape("bird", [[5, 5], [7, 5], [7, 7], [5, 7]])
     root = write(tmp_path, shape("cat"), upper)
     np.testing.assert_array_equal(mask_of(root), expected((2, (2, 3, 12, 13)), (1, (5, 5, 8, 8))))
 
 
 def test_labels_that_are_listed(tmp_path):
-    root = write(tmp_path, shape("dog"), shape("__ignore__", [[5, 5], [8, 5], [8, 8], [5, 8]]))
+    root = write(tmp_path, shape("dog"), shape("__ignore__", [[5, 5], [7, 5], [7, 7], [5, 7]]))
     (root / "labels.txt").write_text("__ignore__\n_background_\ncat\ndog\n")
     (subset,) = open_folder(root).values()
     assert subset.labels.names == ("_background_", "cat", "dog")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+import cv2
 import numpy as np
 import pytest
-from data_layouts import COLORS, corners, put, supervisely, truth
+from data_layouts import COLORS, corner_pixels, put, supervisely, truth
 
 from otx_seg.datasets import open_folder
 from otx_seg.errors import DataError
@@ -43,7 +44,7 @@ def test_a_hole_shows_what_lies_below(tmp_path):
     dog = {
         "classTitle": "dog",
         "geometryType": "polygon",
-        "points": {"exterior": corners((0, 0, 24, 16)), "interior": [corners((1, 1, 20, 13))]},
+        "points": {"exterior": corner_pixels((0, 0, 24, 16)), "interior": [corner_pixels((1, 1, 20, 13))]},
     }
     change(tmp_path, {"objects": [objects_of(tmp_path)[0], dog]})
     expected = truth("im0")
@@ -53,6 +54,16 @@ def test_a_hole_shows_what_lies_below(tmp_path):
     frame[1:13, 1:20] = False
     expected[frame] = 2
     np.testing.assert_array_equal(first_mask(tmp_path), expected)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_polygons_are_those_that_supervisely_draws(tmp_path, seed):
+    supervisely(tmp_path)
+    outline, hole = np.random.default_rng(seed).integers((-4, -4), (28, 20), (2, 6, 2))
+    points = {"exterior": outline.tolist(), "interior": [hole.tolist()]}
+    change(tmp_path, {"objects": [{"classTitle": "dog", "geometryType": "polygon", "points": points}]})
+    drawn = cv2.fillPoly(np.zeros((16, 24), np.uint8), [outline.astype(np.int32)], 2)
+    np.testing.assert_array_equal(first_mask(tmp_path), cv2.fillPoly(drawn, [hole.astype(np.int32)], 0))
 
 
 def test_files_without_partner(tmp_path):

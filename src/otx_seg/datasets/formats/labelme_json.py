@@ -142,7 +142,7 @@ def _regions(found: Annotations, shape: dict[str, Any], image: str) -> list[Regi
         return [Region(label, {"png": shape.get("mask"), "left": left, "top": top})]
     elif kind not in ("polygon", "rectangle", "rotation"):
         raise ValueError(f"shape_type is {shown(kind)}; polygon, rectangle, circle and mask are read")
-    return found.polygon(label, points, image)
+    return found.polygon(label, points, image, "Pillow")
 
 
 def _two_points(kind: str, points: list[float]) -> list[float]:

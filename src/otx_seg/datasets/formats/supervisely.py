@@ -133,9 +133,9 @@ def _regions(found: Annotations, each: dict[str, Any], image: str) -> list[Regio
     if kind == "rectangle":
         if len(exterior) != 4:
             raise ValueError(f"a rectangle has two points, this has {len(exterior) // 2}")
-        return [Region(label, [rectangle(*exterior)])]
+        exterior = rectangle(*exterior)
     holes = [points_of(hole, "the points of a hole") for hole in as_list(points.get("interior", []), "interior")]
-    return found.polygon(label, exterior, image, holes)
+    return found.polygon(label, exterior, image, "OpenCV", holes)
 
 
 def _note_images_without(found: Annotations, subset: str, folder: Path, files: set[str]) -> None:
