@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.datasets.run_lengths import run_lengths
-from otx_seg.runtime.plain_files import shown
+from otx_seg.runtime.plain_files import number, shown
 
 FAR_OUTSIDE = 10
 """An outline may reach so many sides of the image beyond it: people draw over the border, no one draws further."""
@@ -73,7 +73,11 @@ class Canvas:
     def _runs_of(self, polygon: Any) -> NDArray[np.int64]:
         from pycocotools import mask as coco  # slow to import
 
-        points = np.frombuffer(polygon) if isinstance(polygon, bytes) else np.asarray(polygon, np.float64)
+        if not isinstance(polygon, bytes):  # something in it is no number, see `page`
+            polygon = np.array(
+                [number(part, -_LARGEST_COORDINATE, _LARGEST_COORDINATE, "a coordinate") for part in polygon]
+            )
+        points = np.frombuffer(polygon)
         if points.ndim != 1 or points.size % 2:
             raise ValueError("a polygon is a list of numbers, x and y in turn")
         self.check_reach(points)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from otx_seg.datasets.annotation_values import label_of
 from otx_seg.datasets.outlines import (
     Outline,
     labels_with_background,
@@ -70,7 +71,7 @@ def read_coco(path: Path) -> CocoFile:
         by_image: dict[Any, list[dict[str, Any]]] = defaultdict(list)
         for annotation in every:
             by_image[annotation["image_id"]].append(annotation)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataError(f"{path}: unusable: {reason_of(error)}; {_EXPECTED}") from error
     labels, indices = labels_with_background(list(categories.values()), path)
     index_of = dict(zip(categories, indices, strict=True))
@@ -146,6 +147,8 @@ def _categories(content: dict[str, Any], path: Path) -> tuple[dict[Any, str], li
     used = {annotation["category_id"] for annotation in content["annotations"]}
     root = next((entry for entry in entries if _is_root(entry, entries, used)), None)
     kept = [entry for entry in entries if entry is not root]
+    for entry in kept:
+        label_of(entry["name"], f"the name of category {shown(entry['id'])}")
     found = {entry["id"]: str(entry["name"]) for entry in kept}
     named = {(entry["id"], str(entry["name"])) for entry in kept}
     twice = [identity for identity, times in Counter(identity for identity, _ in named).items() if times > 1]
@@ -187,13 +190,19 @@ def _refuse_unmatched(
     if unknown:
         raise DataError(
             f"{path}: {count(unknown.total(), 'annotation')} with a category_id that is not among the categories: "
-            f"{_ids(unknown)}; add the categories, or remove the annotations"
+            f"{_ids(unknown)}; {_same_kind(unknown, index_of) or 'add the categories, or remove the annotations'}"
         )
     if by_image and not any(identity in by_image for identity in images):
         raise DataError(
             f"{path}: no annotation is of one of its images: image_id is {_ids(by_image)}, images have the ids "
-            f"{_ids(images)}"
+            f"{_ids(images)}; {_same_kind(by_image, images) or 'give each annotation the id of its image'}"
         )
+
+
+def _same_kind(identities: Collection[Any], known: Collection[Any]) -> str | None:
+    """What to do where ids are numbers in one place and text in the other; None where they are not."""
+    same = {*map(str, identities)} & {*map(str, known)}
+    return "write these ids as numbers in both places, or as text in both" if same else None
 
 
 def _ids(identities: Collection[Any]) -> str:
@@ -240,6 +249,8 @@ def _in_order(annotations: list[dict[str, Any]], index_of: dict[Any, int], crowd
             strays += len(boxes)
         elif isinstance(shape, dict):
             shape = {key: value for key, value in shape.items() if key in ("counts", "size")}
+        elif _has_outline(annotation):
+            raise ValueError(f"its segmentation is {shown(shape)}, neither polygons nor a run-length code")
         if not shape and annotation.get("bbox") and (not boxes or all(annotation["bbox"][2:])):
             boxes = [_corners(annotation["bbox"])]
         ignored += [Outline(IGNORE_INDEX, [box]) for box in boxes]

@@ -46,7 +46,7 @@ def _of_numbers(counts: Any) -> NDArray[np.int64]:
     if found.ndim != 1 or (found.size and found.dtype.kind not in "iuf") or (found != np.trunc(found)).any():
         raise ValueError("its run-length code has what is no whole number")
     if (np.abs(found) > np.iinfo(np.int32).max).any():
-        raise ValueError(f"its run-length code has a run of {np.abs(found).max():.0f} pixels")
+        raise ValueError(f"its run-length code has a run of {np.abs(found).max():.10g} pixels")
     return found.astype(np.int64)
 
 

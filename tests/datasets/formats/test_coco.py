@@ -132,7 +132,7 @@ def test_missing_images_are_listed(coco):
 @pytest.mark.parametrize(
     ("segmentation", "reason"),
     [
-        ([[1, 2, 3, 4, 5, "x"]], "could not convert string to float"),
+        ([[1, 2, 3, 4, 5, "x"]], "a coordinate is 'x', not a number"),
         ([[1, 2, 3, 4, 5, None]], "a point that is no number"),
         ([[0, 0, 1e9, 0, 1e9, 1e9, 0, 1e9]], r"the point \(1e\+09, 1e\+09\) lies far outside of the image"),
         ([[0, 0, -200, 0, 0, 5]], r"the point \(-200, 0\) lies far outside of the image"),
@@ -161,6 +161,14 @@ def test_an_unknown_category(coco):
     told = "1 annotation with a category_id that is not among the categories: 99; add"
     with pytest.raises(DataError, match=told):
         open_folder(coco([annotation(99, [SQUARE])]))
+    with pytest.raises(DataError, match="among the categories: '10'; write these ids as numbers in both places"):
+        open_folder(coco([annotation("10", [SQUARE])]))
+
+
+def test_a_category_without_a_name(coco):
+    root = changed(coco([annotation(10, [SQUARE])]), lambda content: content["categories"][0].update(name=None))
+    with pytest.raises(DataError, match=r"the name of category \d+ is None, not a name"):
+        open_folder(root)
 
 
 def test_nan_in_a_field_that_nobody_uses(coco):
@@ -273,6 +281,11 @@ def test_a_polygon_without_its_list(coco):
         open_folder(coco([annotation(10, SQUARE)]))
 
 
+def test_a_number_in_place_of_outlines(coco):
+    with pytest.raises(DataError, match="its segmentation is 7, neither polygons nor a run-length code"):
+        open_folder(coco([annotation(10, 7)]))
+
+
 def test_two_images_of_one_file(coco):
     root = changed(
         coco([annotation(10, [SQUARE])]), lambda content: content["images"].append({"id": 6, "file_name": "a.png"})
@@ -287,6 +300,8 @@ def test_annotations_of_unknown_images_are_told_and_refused_where_there_are_no_o
     assert "1 annotation with an image_id that no image has: 99; they are not used" in messages.text
     with pytest.raises(DataError, match="no annotation is of one of its images: image_id is 99, images have the ids 5"):
         open_folder(coco([annotation(10, [SMALL], image_id=99)]))
+    with pytest.raises(DataError, match=r"image_id is '5', .* ids 5; write these ids as numbers in both places"):
+        open_folder(coco([annotation(10, [SMALL], image_id="5")]))
 
 
 def test_no_more_than_ten_ids_are_named(coco, messages):
