@@ -58,4 +58,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'otx_seg' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    found = getattr(importlib.import_module(_HOMES[name]), name)
+    if name not in _VERBS:
+        return found
+    from otx_seg.runtime.urls import refusing_urls
+
+    return refusing_urls(found, but_for="input" if name == "demo" else "")

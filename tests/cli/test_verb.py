@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+import otx_seg
 from otx_seg.cli.main import VERBS, cli
 from otx_seg.cli.verb import Verb
+from otx_seg.errors import UsageError
 
 
 @pytest.mark.parametrize("name", VERBS)
@@ -106,6 +108,13 @@ def test_an_address_is_no_path(otx: Any, words: str) -> None:
     assert outcome.code == 2
     assert "is a URL; download what is there, and give its path" in outcome.message
     assert "secret" not in outcome.message
+
+
+@pytest.mark.parametrize("given", ["http://user:secret@host/w.pth", Path("http://user:secret@host/w.pth")])
+def test_an_address_is_no_path_in_python_either(given: Any) -> None:
+    for call in (lambda: otx_seg.predict("a.png", load_weights=given), lambda: otx_seg.benchmark([given])):
+        with pytest.raises(UsageError, match=r"http:/+host/w.pth: is a URL; download"):
+            call()
 
 
 def test_an_address_is_no_place_to_write(otx: Any) -> None:

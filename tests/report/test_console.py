@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from otx_seg.report.console import LONGEST_TEXT, PlainConsole
+from otx_seg.report.tables import table
 
 EVIL = "a\x1b[31mb\x9b1mc\u202ed\x07e\x7f\r"
 SHOWN = r"a\x1b[31mb\x9b1mc\u202ed\x07e\x7f\r"
@@ -26,9 +27,9 @@ def printed(item: object, **options: object) -> str:
 def test_messages_and_cells() -> None:
     assert printed(f"{EVIL} [bold]x[/bold] :smile:") == f"{SHOWN} [bold]x[/bold] :smile:\n"
     assert printed("a\nb\n  c") == "a\\nb\n  c\n"
-    table = Table(EVIL, title=EVIL)
-    table.add_row(EVIL)
-    assert printed(table).count(SHOWN) == 3
+    made = Table(EVIL, title=EVIL)
+    made.add_row(EVIL)
+    assert printed(made).count(SHOWN) == 3
 
 
 def test_a_text_with_styles_is_no_way_around() -> None:
@@ -37,9 +38,9 @@ def test_a_text_with_styles_is_no_way_around() -> None:
 
 
 def test_long_texts() -> None:
-    table = Table("label")
-    table.add_row("x" * 200_000)
-    assert printed(table).count("x") < LONGEST_TEXT
+    made = Table("label")
+    made.add_row("x" * 200_000)
+    assert printed(made).count("x") < LONGEST_TEXT
     assert len(printed("x" * 200_000)) < 6_000
 
 
@@ -55,12 +56,12 @@ def test_a_bar_on_a_terminal() -> None:
 
 def test_lines_of_tables_in_ascii() -> None:
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="backslashreplace")
-    table = Table("é")
-    table.add_row("日本")
-    PlainConsole(file=file, width=80).print(table)
+    PlainConsole(file=file, width=80).print(table(("é", "Dice"), [("日本", 1), ("é" * 100, 2)]))
     file.flush()
     shown = file.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
     assert "\\xe9" in shown
+    assert "\\u65e5" in shown
+    assert len({len(line) for line in shown.splitlines()}) == 1
     assert "+--" in shown
     assert "\\u2" not in shown
 

@@ -179,6 +179,18 @@ def test_a_damaged_tiff_is_refused_without_a_word_of_the_decoder(tmp_path, capfd
     assert capfd.readouterr().err == ""
 
 
+def test_what_the_decoder_says_of_a_profile_is_not_printed(tmp_path, capfd):
+    path, profile = tmp_path / "a.png", b"x\0\0" + zlib.compress(b"none")
+    cv2.imwrite(str(path), np.zeros((4, 4, 3), np.uint8))
+    chunk = b"iCCP" + profile
+    content = path.read_bytes()
+    path.write_bytes(
+        content[:33] + struct.pack(">I", len(profile)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[33:]
+    )
+    assert read_image(path).shape == (4, 4, 3)
+    assert capfd.readouterr() == ("", "")
+
+
 def png_header(width, height):
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -73,6 +74,21 @@ def test_an_error_after_ctrl_c_is_an_interruption() -> None:
     with pytest.raises(KeyboardInterrupt), interruptions_as_such():
         library(interrupted=True)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_python_drops_is_raised_again() -> None:
+    class Cleared:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.001)
+
+    def work() -> None:
+        Cleared()
+        time.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt) as error, interruptions_as_such():
+        work()
+    assert interrupted_by(error.value) == "interrupted by SIGTERM"
 
 
 def test_the_inner_one_of_two_is_told_first() -> None:

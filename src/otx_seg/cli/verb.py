@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from otx_seg.errors import UsageError
-from otx_seg.runtime.urls import is_url, shown_url
+from otx_seg.runtime.urls import refuse_urls
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.model_file import holds_model
 
@@ -39,21 +38,9 @@ class Verb(click.Command):
                 + otx_command(ctx.info_name or "", "SegNext-t")
             ) from error
         if not ctx.resilient_parsing:
-            self._refuse_urls(ctx.params)
+            paths = (item for item in self.params if item.name not in self.may_be_urls)
+            refuse_urls({max(item.opts, key=len): ctx.params.get(item.name or "") for item in paths})
         return rest
-
-    def _refuse_urls(self, given: dict[str, Any]) -> None:
-        """
-        Raises:
-            UsageError: an address stands where a file or folder is expected.
-        """
-        for parameter in self.params:
-            value = None if parameter.name in self.may_be_urls else given.get(parameter.name or "")
-            for text in value if isinstance(value, tuple) else (value,):
-                if is_url(text):
-                    name = max(parameter.opts, key=len)
-                    way = "name a folder here" if "output" in name else "download what is there, and give its path"
-                    raise UsageError(f"{name} {shown_url(text)}: is a URL; {way}")
 
     def _refuse_strays(self, ctx: click.Context, args: list[str]) -> None:
         """

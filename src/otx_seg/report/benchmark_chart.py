@@ -9,6 +9,7 @@ from typing import Any
 
 from otx_seg.deployment.benchmark.measure import Measurement
 from otx_seg.report.benchmark_table import row_names
+from otx_seg.runtime.terminal import as_cell
 
 _COLORS = {"torch": "#d1622b", "onnx": "#7a7a7a", "openvino": "#1f6fb2"}
 _DIGIT, _LINE = 0.021, 0.06  # of the diagram's width and height: a character of a text, and a line of it
@@ -37,7 +38,7 @@ def draw_benchmark(measurements: Sequence[Measurement], title: str, picture: Pat
     axes = figure.subplots(1, 2 if scored else 1, squeeze=False, width_ratios=(1.5, 1) if scored else None)[0]
     title, names = row_names(measurements, title)
     figure.suptitle(title, fontsize=11)
-    drawn = {"latency": _draw_latency(axes[0], measurements, names)}
+    drawn = {"latency": _draw_latency(axes[0], measurements, ["\n".join(map(as_cell, name)) for name in names])}
     if scored:
         drawn["Dice against latency"] = _draw_dice(axes[1], measurements)
     for diagram, name in zip(axes, drawn, strict=True):

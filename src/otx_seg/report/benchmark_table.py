@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
 from rich.table import Table
 
 from otx_seg.deployment.benchmark.measure import Measurement
+from otx_seg.report.console import Cell
 
 _HEADINGS = ("ms", "p90", "speed", "img/s", "MB", "memory", "load")
 
@@ -30,8 +32,8 @@ def benchmark_table(measurements: Sequence[Measurement], title: str) -> Table:
         made.add_column(heading, justify="right", no_wrap=True)
     for name, found in zip(names, measurements, strict=True):
         peak = found.peak_memory_bytes
-        row = [
-            name,
+        row: list[RenderableType] = [
+            Group(*map(Cell, name)),
             f"{1000 * found.median_s:.1f}",
             f"{1000 * found.p90_s:.1f}",
             f"{measurements[0].median_s / found.median_s:.2f}",
@@ -44,8 +46,8 @@ def benchmark_table(measurements: Sequence[Measurement], title: str) -> Table:
     return made
 
 
-def row_names(measurements: Sequence[Measurement], title: str) -> tuple[str, list[str]]:
-    """The title, and two lines for each variant: what runs it, and its file.
+def row_names(measurements: Sequence[Measurement], title: str) -> tuple[str, list[tuple[str, str]]]:
+    """The title, and two texts for each variant: what runs it, and its file.
 
     The input size stands in the title if it is that of all, else in the names.
     """
@@ -56,7 +58,7 @@ def row_names(measurements: Sequence[Measurement], title: str) -> tuple[str, lis
         title = f"{title}, input {sizes[0]}"
     else:
         runs_as = [f"{first} {size}" for first, size in zip(runs_as, sizes, strict=True)]
-    return title, [f"{first}\n{file}" for first, file in zip(runs_as, files, strict=True)]
+    return title, list(zip(runs_as, files, strict=True))
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:

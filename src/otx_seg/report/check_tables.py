@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from otx_seg.datasets.data_check import CheckedSubset, DataCheck
 from otx_seg.datasets.problems import Problem, size_text
-from otx_seg.runtime.terminal import as_cell, as_message
+from otx_seg.report.console import Cell
+from otx_seg.runtime.terminal import as_message
 from otx_seg.words import label_share
 
 FIRST_FILES = 3
@@ -39,10 +41,10 @@ def sizes_text(subset: CheckedSubset) -> str:
     return ", ".join([*sizes, *([f"{more:,} more sizes"] if more > 0 else [])]) or "-"
 
 
-def _table(*headings: str) -> Table:
+def _table(*headings: RenderableType) -> Table:
     made = Table(header_style="bold", box=SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0))
     for number, heading in enumerate(headings):
-        made.add_column(Text(heading), justify="left" if number == 0 else "right", overflow="fold")
+        made.add_column(heading, justify="left" if number == 0 else "right", overflow="fold")
     return made
 
 
@@ -51,19 +53,19 @@ def _subsets(result: DataCheck) -> Table:
     made.add_column("format", justify="left")
     for subset in result.subsets:
         figures = (f"{subset.samples:,}", f"{subset.images:,}", sizes_text(subset), subset.data_format)
-        made.add_row(Text(as_cell(subset.name)), *figures)
+        made.add_row(Cell(subset.name), *figures)
     return made
 
 
 def _labels(subsets: list[CheckedSubset]) -> Table:
-    heads = (text for subset in subsets for text in (f"{as_cell(subset.name)}\n% of pixels", "\nimages"))
+    heads = (text for subset in subsets for text in (Group(Cell(subset.name), "% of pixels"), "\nimages"))
     made = _table("label", *heads)
     for name in dict.fromkeys(label.name for subset in subsets for label in subset.labels):
         row = []
         for subset in subsets:
             label = next((label for label in subset.labels if label.name == name), None)
             row += ["-", "-"] if label is None else [label_share(label.share), f"{label.images:,}"]
-        made.add_row(Text(as_cell(name)), *row)
+        made.add_row(Cell(name), *row)
     return made
 
 

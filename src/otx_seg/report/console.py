@@ -9,10 +9,16 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from otx_seg.runtime.terminal import as_message, give_up, printable
+from otx_seg.runtime.terminal import as_cell, as_message, give_up, printable
 
 LONGEST_TEXT = 200
 """Characters of a text that is no message, such as the title of a table or what stands beside a bar."""
+
+
+class Cell(str):
+    """A text in a cell of a table, see `as_cell`."""
+
+    __slots__ = ()
 
 
 class PlainConsole(Console):
@@ -37,7 +43,10 @@ class PlainConsole(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """As rich does it, of a printable text."""
-        return super().render_str(printable(text, LONGEST_TEXT), **options)
+        encoding = getattr(self.file, "encoding", None) or "utf-8"  # rich looks for it before there is a file
+        cell = isinstance(text, Cell)
+        shown = as_cell(text, encoding) if cell else printable(text, LONGEST_TEXT, encoding)
+        return super().render_str(shown, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """As rich does it; nothing but its own control sequences reaches the terminal."""

@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from otx_seg.report.console import PlainConsole
-from otx_seg.runtime.terminal import as_cell
+from otx_seg.report.console import Cell, PlainConsole
 
 if TYPE_CHECKING:  # needs torch, which tables do not
     from otx_seg.metrics.confusion import Scores
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> Table:
-    """A table whose first column is text and whose other columns are aligned to the right; see `as_cell`."""
+    """A table whose first column is text and whose other columns are aligned to the right; see `Cell`."""
     made = Table(title=title, title_justify="left", header_style="bold")
     for number, heading in enumerate(headings):
         made.add_column(heading, justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:
-        made.add_row(*(as_cell(str(value)) for value in row))
+        made.add_row(*(Cell(value) for value in row))
     return made
 
 

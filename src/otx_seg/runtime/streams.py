@@ -77,7 +77,7 @@ def open_stream(source: str | Path) -> Stream:
         DataError: there is nothing, no image in the folder, or it is neither image nor video nor a camera that works,
             or the address gives no frames within `TIMEOUT_S`.
     """
-    if is_url(source):
+    if is_url(str(source)):
         return _Network(str(source))
     path = Path(source)
     if not path.exists() and str(source).isdecimal():

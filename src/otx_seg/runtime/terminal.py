@@ -31,14 +31,14 @@ _UNSEEN = re.compile(
 _NEW_MESSAGE = re.compile(f"\n(?!{_INDENT})")
 
 
-def printable(text: str, longest: int = LONGEST_MESSAGE) -> str:
-    """The text with its lines as they are, other characters that no one sees by their codes, and its middle left out
-    where it is longer than so many characters."""
+def printable(text: str, longest: int = LONGEST_MESSAGE, encoding: str = "utf-8") -> str:
+    """The text with its lines as they are, other characters that no one sees, or that the encoding lacks, by their
+    codes, and its middle left out where it is longer than so many characters."""
     if len(text) > longest:
         end = longest // 4
         left_out = f"... ({len(text) - longest:,} characters left out) ..."
         text = f"{text[: longest - end]}{left_out}{text[-end:]}"
-    return _UNSEEN.sub(_by_its_code, text)
+    return _UNSEEN.sub(_by_its_code, text).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def as_message(text: str, longest: int = LONGEST_MESSAGE) -> str:
@@ -49,9 +49,9 @@ def as_message(text: str, longest: int = LONGEST_MESSAGE) -> str:
     return _NEW_MESSAGE.sub(r"\\n", printable(text, longest))
 
 
-def as_cell(text: str) -> str:
-    """As `printable`, in one line of at most `LONGEST_CELL` characters, codes of those that no one sees included."""
-    shown = printable(text, len(text)).replace("\n", r"\n")
+def as_cell(text: str, encoding: str = "utf-8") -> str:
+    """As `printable`, in one line of at most `LONGEST_CELL` characters, those of codes included."""
+    shown = printable(text, len(text), encoding).replace("\n", r"\n")
     if len(shown) <= LONGEST_CELL:
         return shown
     end = LONGEST_CELL // 4
@@ -82,7 +82,10 @@ def read_names_as_utf8() -> None:
 
 
 def prepare_streams() -> None:
-    """Make stdout and stderr take any text: in an ASCII terminal, when they are closed, and when no one reads them."""
+    """Make stdout and stderr take any text: in an ASCII terminal, when they are closed, and when no one reads them.
+
+    stderr gets a descriptor of its own, so that what libraries in C write to theirs can be told apart from it.
+    """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -90,6 +93,9 @@ def prepare_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
     sys.stdout = sys.stdout or _nowhere()
     sys.stderr = sys.stderr or _nowhere()
+    usual = sys.__stderr__
+    if usual is not None and sys.stderr is usual and usual.fileno() == 2:
+        sys.stderr = open(os.dup(2), "w", buffering=1, encoding=usual.encoding)  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # not a real one
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

@@ -24,8 +24,13 @@ _FREE = {"num_workers", "auto_num_workers", "inference_batch_size", "mem_cache_s
 
 def nothing_trained(run: RunFolder) -> bool:
     """Whether a command was at work in a folder, and ended before it had made anything that a training could lose."""
-    kept = (run.weights, run.checkpoint, run.trials)
-    return run.log.is_file() and not any(map(Path.exists, kept)) and not any(run.search.glob(f"trials/*/{_STATE}"))
+    return run.log.is_file() and not last_saved(run)
+
+
+def last_saved(run: RunFolder) -> int:
+    """When a training, or a trial of its search, saved last in a folder: nanoseconds since 1970, 0 for never."""
+    kept = (run.weights, run.checkpoint, run.trials, *run.search.glob(f"trials/*/{_STATE}"))
+    return max((file.stat().st_mtime_ns for file in kept if file.exists()), default=0)
 
 
 def find_checkpoint(path: Path) -> Path:

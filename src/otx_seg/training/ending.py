@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otx_seg.datasets.loader_processes import LoadingError
 from otx_seg.errors import OtxError, interrupted_by
+from otx_seg.training.checkpoint import last_saved
 from otx_seg.training.stopping import InterruptedRunError, StopRequest
 from otx_seg.words import count
 from otx_seg.workspace.command_line import resume_command
@@ -40,23 +40,19 @@ def saying_how_to_go_on(command: str, run: RunFolder, resumed: bool) -> Iterator
     """For what comes before and after the loop.
 
     Args:
-        resumed: whether the run goes on; else a checkpoint that is there already is that of another one.
+        resumed: whether the run goes on; else what was saved before is of another one.
 
     Raises:
         InterruptedRunError: in place of KeyboardInterrupt, if there is something to go on with.
     """
-    before = None if resumed else _time_of(run.checkpoint)
+    before = 0 if resumed else last_saved(run)
     try:
         yield
     except KeyboardInterrupt as error:
-        if _time_of(run.checkpoint) in (None, before):
+        if last_saved(run) <= before:
             raise
         what = f"{interrupted_by(error)}; what was saved last is there"
         raise InterruptedRunError(what, resume_command(command, run.path)) from error
-
-
-def _time_of(file: Path) -> int | None:
-    return file.stat().st_mtime_ns if file.is_file() else None
 
 
 def _saved(training: Training) -> str:
