@@ -163,7 +163,7 @@ def test_without_a_place_to_save_it_says_that(
         raise OSError(28, "No space left on device")
 
     run = tmp_path / "run"
-    monkeypatch.setattr("otx_seg.verbs.training.rescue.write_plan", full)
+    monkeypatch.setattr("otx_seg.training.ending.write_state", full)
     with pytest.raises(OtxError, match=r"could not be saved beside it either \(No space left"):
         train_briefly(drawn_data, run, watcher=At(4, lambda: lose(run, "deleted")))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,14 @@ from otx_seg.models.quantized_conv import QuantizedConv2d, is_quantized
 from otx_seg.runtime.openvino_core import openvino_core
 from otx_seg.runtime.predictor import predict_mask
 from otx_seg.template import load as load_template
+from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
 from otx_seg.training.journal import read_journal
 from otx_seg.training.watcher import SilentWatcher, StepReport
 from otx_seg.verbs.export import export
 from otx_seg.verbs.optimize import optimize
 from otx_seg.verbs.train import train
+from otx_seg.workspace.recorded_data import read_recorded
+from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import read_weights, write_weights
 
 BRIEF = {
@@ -45,13 +50,19 @@ BRIEF = {
 """Two epochs of two steps: no loss at all is allowed, and rounding costs some."""
 
 
-class InterruptAt(SilentWatcher):
-    def __init__(self, step: int) -> None:
-        self.step = step
+class At(SilentWatcher):
+    """Does something after a step."""
+
+    def __init__(self, step: int, do: Callable[[], object]) -> None:
+        self.step, self.do = step, do
 
     def on_step(self, report: StepReport) -> None:
         if report.step == self.step:
-            os.kill(os.getpid(), signal.SIGINT)
+            self.do()
+
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +159,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
 ) -> None:
     run = tmp_path / "run"
     with pytest.raises(OtxError, match=r"interrupted by SIGINT after 3 steps.*otx optimize --resume-from .*run"):
-        optimize(small_weights, data, data, output=run, parameters=BRIEF, watcher=InterruptAt(3))
+        optimize(small_weights, data, data, output=run, parameters=BRIEF, watcher=At(3, interrupt))
     assert not (run / "nncf").exists()
     assert not list(run.glob(".unfinished*"))
     with pytest.raises(UsageError, match=r"of a run of otx optimize; go on with otx optimize --resume-from"):
@@ -159,6 +170,14 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
         optimize(resume_from=run, seed=7)
     with pytest.raises(UsageError, match="stays in its folder"):
         optimize(resume_from=run, output=tmp_path / "elsewhere")
+    lost, saved = tmp_path / "lost", tmp_path / "lost_rescued"
+    shutil.copytree(run, lost)
+    with pytest.raises(
+        OtxError, match=r"lost: was deleted.* in 4 steps is saved in \S+. Go on with: otx optimize --re"
+    ):
+        optimize(resume_from=lost, watcher=At(4, lambda: shutil.rmtree(lost)))
+    assert read_checkpoint(find_checkpoint(saved), "optimize")["position"]["step"] == 4
+    assert read_recorded(RunFolder(saved)).load_weights == small_weights
     optimize(resume_from=run)
     one, other = (read_weights(folder / "nncf" / "weights.pth").state_dict for folder in (finished, run))
     assert one.keys() == other.keys()

@@ -14,7 +14,14 @@ def test_the_whole_journey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(module, "_IMAGES", 15)
     monkeypatch.setattr(module, "_SIZE", 64)
     said: list[str] = []
-    result = module.quickstart(tmp_path / "start", minutes=0.05, say=said.append)
+
+    def say(text: str) -> None:
+        said.append(text)
+        if len(said) == 1:
+            with pytest.raises(UsageError, match="another otx command is at work there"):
+                module.quickstart(tmp_path / "start", minutes=0.05)
+
+    result = module.quickstart(tmp_path / "start", minutes=0.05, say=say)
     assert [stage.name for stage in result.stages] == ["torch", "OpenVINO FP32", "OpenVINO INT8"]
     assert len(said) == 5
     for stage in result.stages:

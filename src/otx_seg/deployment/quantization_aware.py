@@ -40,11 +40,12 @@ from otx_seg.runtime.whole_file import UNFINISHED
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import OPTIMIZE
 from otx_seg.training.devices import choose_workers
+from otx_seg.training.ending import rescued
 from otx_seg.training.loop import Training
 from otx_seg.training.stopping import ScoreReached
 from otx_seg.training.watcher import TrainResult, Watcher
 from otx_seg.workspace.atomic import write_json
-from otx_seg.workspace.run_folder import COMPARED_IMAGES, RunFolder
+from otx_seg.workspace.run_folder import COMPARED_IMAGES, FolderGoneError, RunFolder
 from otx_seg.workspace.weights import read_weights, write_weights
 
 BEST = "logs/checkpoint/best.pth"
@@ -108,7 +109,7 @@ def fine_tune(
     state: dict[str, Any] | None,
     watcher: Watcher,
     progress: Progress | None = None,
-    begin: Callable[[], None] = lambda: None,
+    describe: Callable[[RunFolder], None] = lambda run: None,
 ) -> FineTuned:
     """Quantise a network in torch, fine-tune it until it is as good as promised, export it, and measure it.
 
@@ -125,7 +126,8 @@ def fine_tune(
         state: the checkpoint to go on from, of a run of the same template.
         watcher: receives the reports of the training.
         progress: called with the name of a stage, and the numbers of images done and to do in it.
-        begin: called before the training, when nothing can be wrong any more with what was asked for.
+        describe: writes into a folder what is needed to go on; called before the training, when nothing can be wrong
+            any more with what was asked for.
 
     Raises:
         UsageError: the weights cannot be used, nothing is worth quantising, or `state` is of
@@ -149,8 +151,9 @@ def fine_tune(
         quantize_network(predictor.network, layers, images, how.recipe, how.pruning_ratio)
         # 4. train
         goal = before.scores.dice_average - how.recipe.max_dice_loss
-        begin()
-        trained = _train(predictor, goal, how, data, label_weights, run, state, watcher)
+        if state is None:
+            describe(run)
+        trained = _train(predictor, goal, how, data, label_weights, run, state, watcher, describe)
         # 5. after
         with written_whole(run.path / FOLDER) as unfinished:
             best = read_weights(trained.weights)
@@ -244,6 +247,7 @@ def _train(
     run: RunFolder,
     state: dict[str, Any] | None,
     watcher: Watcher,
+    describe: Callable[[RunFolder], None],
 ) -> TrainResult:
     set_seed(how.seed)
     algorithm = algorithms.build_quantization_aware(how.template, predictor.network, label_weights)
@@ -260,4 +264,7 @@ def _train(
     )
     if state is not None:
         training.resume(state)
-    return training.fit()
+    try:
+        return training.fit()
+    except FolderGoneError as error:
+        raise rescued(error, training, describe) from error

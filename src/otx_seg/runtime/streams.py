@@ -251,7 +251,8 @@ def _captured(source: str | int, reader: int = cv2.CAP_ANY, options: Sequence[in
 
 
 def _next_image(capture: Any) -> NDArray[np.uint8] | None:
-    there, pixels = capture.read()
+    with opencv_silenced():
+        there, pixels = capture.read()
     if not there:
         return None
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels))

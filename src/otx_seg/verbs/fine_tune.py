@@ -110,8 +110,8 @@ def fine_tune_weights(
             settings.pruning_ratio if settings.enable_pruning else 0.0,
             plan.seed,
         )
-        begin = functools.partial(_begin, run, plan, data)
-        result = fine_tune(how, data, label_weights(plan, report), run, plan.state, watcher, progress, begin)
+        describe = functools.partial(_describe, plan, data)
+        result = fine_tune(how, data, label_weights(plan, report), run, plan.state, watcher, progress, describe)
         _tell_what_came_of_it(result, settings.maximal_accuracy_degradation)
         note(f"{result.model}: {result.summary}")
     return result
@@ -200,13 +200,11 @@ def _open_run(
     return open_run(plan.resumed_run.path, OPTIMIZE, (), overwrite)
 
 
-def _begin(run: RunFolder, plan: Plan, data: TrainingData) -> None:
-    """Write down what is needed to go on with the run, and remove what another one left."""
-    if plan.state is not None:
-        return
-    assert plan.load_weights is not None
+def _describe(plan: Plan, data: TrainingData, run: RunFolder) -> None:
+    """Write down what is needed to go on with the run; a new one removes what another one left."""
     for left_over in (run.checkpoint, run.metrics, run.path / BEST, run.path / _PRODUCTS[0]):
-        left_over.unlink(missing_ok=True)  # of a run that --overwrite replaces
+        if plan.state is None:
+            left_over.unlink(missing_ok=True)  # of a run that --overwrite replaces
     write_text(run.template, plan.template.as_yaml())
     describe_data(plan, data).write(run)
 

@@ -20,6 +20,7 @@ from otx_seg.verbs.export import export
 from otx_seg.verbs.optimize import optimize
 from otx_seg.verbs.places.place import open_place
 from otx_seg.verbs.train import train
+from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 TEMPLATE = "Lite-HRNet-s-mod2"
@@ -72,10 +73,17 @@ def quickstart(
         say: called with a line before each stage.
 
     Raises:
-        UsageError: `output` already holds a quickstart.
+        UsageError: `output` already holds a quickstart, or another command is at work there.
         OtxError: a stage failed.
     """
-    folder = open_run(output, "quickstart", _PRODUCTS, overwrite, (), open_place(None).outputs).path
+    run = open_run(output, "quickstart", _PRODUCTS, overwrite, (), open_place(None).outputs)
+    with log_to(run):
+        return _whole_job(run.path, minutes, overwrite, watcher, say)
+
+
+def _whole_job(
+    folder: Path, minutes: float, overwrite: bool, watcher: Watcher | None, say: Callable[[str], None]
+) -> Quickstart:
     # 1. data
     say(f"drawing {_IMAGES} images of {_SIZE}x{_SIZE} pixels into {folder / 'data'}")
     draw_dataset(folder / "data", _IMAGES, _SIZE, DEFAULT_SEED)

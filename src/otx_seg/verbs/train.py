@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from otx_seg.processes import processes_here
 from otx_seg.template.byte_size import parse_byte_size
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.devices import machine_facts, on_cpu
-from otx_seg.training.ending import saying_how_to_go_on
+from otx_seg.training.ending import rescued, saying_how_to_go_on
 from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.memory import OutOfMemoryError
@@ -46,7 +47,6 @@ from otx_seg.verbs.training.decisions import decisions_of
 from otx_seg.verbs.training.folder import bring_along, clear, open_training_run, write_plan
 from otx_seg.verbs.training.plan import Plan, Request, make_plan
 from otx_seg.verbs.training.report import announce_plan, finish, tell_finished, tell_going_on
-from otx_seg.verbs.training.rescue import rescued
 from otx_seg.verbs.training.start import first_network, make_deterministic, start_training
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import FolderGoneError, RunFolder
@@ -229,7 +229,7 @@ def _begin(
         training.resume(plan.state)
     elif PartialState().is_main_process:
         clear(run)  # now that nothing can be wrong with what was asked for
-        write_plan(run, plan, data)
+        write_plan(plan, data, run)
     return training
 
 
@@ -247,7 +247,7 @@ def _fit(
         try:
             return plan, training.fit()
         except FolderGoneError as error:
-            raise rescued(error, training, plan, data) from error
+            raise rescued(error, training, partial(write_plan, plan, data)) from error
         except (DivergedError, OutOfMemoryError) as error:
             alone = PartialState().num_processes == 1  # otherwise the others know nothing of it
             following = take_over_next(plan, run, str(error)) if alone else None
@@ -276,7 +276,7 @@ def _search(
     if plan.resumed_run is None:
         clear(run)
         search.prepare()  # before the plan: without these files it would be that of a training alone
-        write_plan(run, plan, ground.data)
+        write_plan(plan, ground.data, run)
     announce_plan(plan, ground.data, run, origin)
     return search.find(), search.watcher
 

@@ -62,7 +62,7 @@ def clear(run: RunFolder) -> None:
     shutil.rmtree(run.search, ignore_errors=True)
 
 
-def write_plan(run: RunFolder, plan: Plan, data: TrainingData) -> None:
+def write_plan(plan: Plan, data: TrainingData, run: RunFolder) -> None:
     """Write down all that is needed to begin, or to go on with, a training."""
     if plan.train_type != "Selfsupervised":
         write_label_schema(run.label_schema, data.train.labels)
