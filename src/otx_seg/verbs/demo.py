@@ -17,7 +17,7 @@ from otx_seg.verbs.places.data import images_to_run_on
 from otx_seg.verbs.places.place import open_place
 from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.logs import log_to
-from otx_seg.workspace.run_folder import open_run
+from otx_seg.workspace.run_folder import open_run, watched
 
 
 def demo(
@@ -73,7 +73,8 @@ def demo(
     predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
     run = None if show.output is None else open_run(show.output, "demo", (), overwrite, (Path(source),))
     with nullcontext() if run is None else log_to(run) as note:
-        shown = demonstrate(stream, _masks_by(predictor), predictor.labels, show, progress)
+        seen = progress if run is None else watched(run, progress)
+        shown = demonstrate(stream, _masks_by(predictor), predictor.labels, show, seen)
         if note is not None:
             speed = f"{shown.frames_per_second:.1f} per second, {shown.milliseconds:.1f} ms to a mask"
             note(f"{shown.frames} frames, {speed}")

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from otx_seg.errors import DataError, UsageError
+from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.runtime.terminal import as_entry
 from otx_seg.workspace.lock import LOCK, alone_in
 from otx_seg.workspace.run_folder import RunFolder
@@ -30,7 +30,7 @@ def log_to(run: RunFolder) -> Iterator[Callable[[str], None]]:
 
     Raises:
         UsageError: another command is at work there.
-        FolderGoneError: the folder is not there any more at the end.
+        FolderGoneError: the folder is not there any more at the end, or when something could not be written.
     """
     refused = False
     try:
@@ -43,6 +43,10 @@ def log_to(run: RunFolder) -> Iterator[Callable[[str], None]]:
                     run.check_there()
             except (UsageError, DataError):
                 refused = is_new and run.path.is_dir() and _names_in(run) - before <= {run.log.parent.name}
+                raise
+            except (OSError, OtxError) as error:
+                if isinstance(error.__cause__ or error, OSError):
+                    run.check_there()
                 raise
     finally:
         if refused:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.runtime.plain_files import read_text
@@ -112,13 +113,17 @@ class RunFolder:
         if self.identity is None:
             return
         if _identity(self.path) != self.identity or not (self.log.exists() or self.template.exists()):
-            raise FolderGoneError(f"{self.path}: was deleted, emptied, renamed or replaced while otx was at work there")
+            gone = f"{self.path}: was deleted, emptied, renamed or replaced while otx was at work there"
+            raise FolderGoneError(gone, "the same command, given again")
 
 
-def watched(run: RunFolder, progress: Callable[[int, int], None] | None) -> Callable[[int, int], None]:
+Total = TypeVar("Total", int, int | None)
+
+
+def watched(run: RunFolder, progress: Callable[[int, Total], None] | None) -> Callable[[int, Total], None]:
     """`progress` that also makes sure, each time, that the folder is there, see `RunFolder.check_there`."""
 
-    def report(done: int, total: int) -> None:
+    def report(done: int, total: Total) -> None:
         run.check_there()
         if progress is not None:
             progress(done, total)
