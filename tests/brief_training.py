@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,17 @@ PARAMETERS = {
     "learning_parameters.learning_rate_warmup_iters": 2,
     "learning_parameters.ema_keep": 0.5,
 }
+
+
+class At(SilentWatcher):
+    """Does something after a step."""
+
+    def __init__(self, step: int, do: Callable[[], object]) -> None:
+        self.step, self.do = step, do
+
+    def on_step(self, report: StepReport) -> None:
+        if report.step == self.step:
+            self.do()
 
 
 class CrashAt(SilentWatcher):

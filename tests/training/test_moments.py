@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brief_training import PARAMETERS, same_weights, train_briefly, weights_of
+from brief_training import PARAMETERS, At, same_weights, train_briefly, weights_of
 
 from otx_seg.errors import OtxError, UsageError, exit_code_of
 from otx_seg.training import state
 from otx_seg.training.stopping import InterruptedRunError
-from otx_seg.training.watcher import SilentWatcher, StepReport
 from otx_seg.verbs.train import train
 from otx_seg.verbs.training import folder
 from otx_seg.workspace.atomic import write_json
@@ -118,17 +117,6 @@ def test_a_killed_process_goes_on(awaited: str, drawn_data: Path, tmp_path: Path
     train(resume_from=run) if began else train_briefly(drawn_data, run)
     assert (run / "cli_report.log").exists()
     assert not [path.name for path in run.rglob(".*")]
-
-
-class At(SilentWatcher):
-    """Does something after a step."""
-
-    def __init__(self, step: int, do: Callable[[], object]) -> None:
-        self.step, self.do = step, do
-
-    def on_step(self, report: StepReport) -> None:
-        if report.step == self.step:
-            self.do()
 
 
 def lose(run: Path, how: str) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import openvino
 import pytest
 import torch
+from brief_training import At
 from small_network import small_template
 
 from otx_seg.datasets import open_folder
@@ -30,7 +30,6 @@ from otx_seg.runtime.predictor import predict_mask
 from otx_seg.template import load as load_template
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
 from otx_seg.training.journal import read_journal
-from otx_seg.training.watcher import SilentWatcher, StepReport
 from otx_seg.verbs.export import export
 from otx_seg.verbs.optimize import optimize
 from otx_seg.verbs.train import train
@@ -48,17 +47,6 @@ BRIEF = {
     "nncf_optimization.maximal_accuracy_degradation": 0,
 }
 """Two epochs of two steps: no loss at all is allowed, and rounding costs some."""
-
-
-class At(SilentWatcher):
-    """Does something after a step."""
-
-    def __init__(self, step: int, do: Callable[[], object]) -> None:
-        self.step, self.do = step, do
-
-    def on_step(self, report: StepReport) -> None:
-        if report.step == self.step:
-            self.do()
 
 
 def interrupt() -> None:
