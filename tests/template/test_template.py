@@ -42,6 +42,15 @@ def test_a_template_survives_being_resolved_and_read_back(name: str, tmp_path: P
     assert load(resolved) == template
 
 
+def test_parameters_without_decay_of_an_earlier_version_are_a_group(tmp_path: Path) -> None:
+    content = load("SegNext-t").as_dict()
+    del content["parameter_groups"]
+    content["optimizer"]["undecayed"] = ["norm", "log.step"]
+    (tmp_path / "old.yaml").write_text(yaml.safe_dump(content))
+    groups = [(group.match, group.rate, group.decay) for group in load(tmp_path / "old.yaml").parameter_groups]
+    assert groups == [("norm", 1.0, 0.0), (r"log\.step", 1.0, 0.0)]
+
+
 def test_name_and_id_in_any_case_and_path() -> None:
     template = load("segnext-T")
     assert load("CUSTOM_SEMANTIC_SEGMENTATION_SEGNEXT_T") == template
@@ -57,6 +66,7 @@ def test_an_unknown_name_gets_the_nearest() -> None:
     ("changes", "message"),
     [
         ({"gradient_clip_nrom": 1.0}, r"unknown key 'gradient_clip_nrom'; did you mean 'gradient_clip_norm'"),
+        ({"parameter_groups": [{"match": "(norm"}]}, r"match: '\(norm' is not usable: it is no regular expression"),
         ({"gradient_clip_norm": "forty"}, r"gradient_clip_norm: 'forty' is not usable"),
         ({"category": "FAST"}, r"category: 'FAST'.*SPEED"),
         ({"hyper_parameters": {"learning_parameters": {"batch_size": 0}}}, r"batch_size: 0 .*1 to 512"),

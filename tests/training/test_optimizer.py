@@ -9,8 +9,16 @@ import torch
 from torch import nn
 
 from otx_seg.errors import UsageError
-from otx_seg.template import Template, load
-from otx_seg.training.optimizer import build_optimizer
+from otx_seg.models import build_model
+from otx_seg.template import Template, TemplateSummary, find_templates, load
+from otx_seg.template.template import ParameterGroup
+from otx_seg.training.optimizer import (
+    build_optimizer,
+    hold_frozen,
+    parameter_groups,
+    refuse_idle_groups,
+    set_rates,
+)
 
 
 class Network(nn.Module):
@@ -19,18 +27,77 @@ class Network(nn.Module):
         self.conv, self.norm = nn.Linear(2, 2), nn.LayerNorm(2)
 
 
-def with_optimizer(**arguments: Any) -> Template:
-    return load("SegNext-t").model_copy(update={"optimizer": arguments})
+def with_optimizer(*groups: dict[str, Any], **arguments: Any) -> Template:
+    chosen = tuple(ParameterGroup(**group) for group in groups)
+    return load("SegNext-t").model_copy(update={"optimizer": arguments, "parameter_groups": chosen})
 
 
 def test_norms_are_not_decayed() -> None:
     network = Network()
-    optimizer = build_optimizer(network, with_optimizer(type="AdamW", weight_decay=0.5, undecayed=["norm"]))
+    optimizer = build_optimizer(
+        network, with_optimizer({"match": "norm", "decay": 0.0}, type="AdamW", weight_decay=0.5)
+    )
     decays = {id(parameter): group["weight_decay"] for group in optimizer.param_groups for parameter in group["params"]}
     assert decays[id(network.conv.weight)] == 0.5
     assert decays[id(network.norm.weight)] == 0.0
     assert isinstance(optimizer, torch.optim.AdamW)
     assert optimizer.param_groups[0]["lr"] == load("SegNext-t").hyper_parameters.learning_parameters.learning_rate
+
+
+def test_a_group_has_its_rate_and_waits_for_its_epoch() -> None:
+    """Plain gradient descent on the sum of the weights: each step takes the rate away."""
+    network = Network()
+    template = with_optimizer(
+        {"match": r"^norm\.weight", "rate": 10.0}, {"match": "norm", "frozen_epochs": 2}, type="SGD"
+    )
+    optimizer, groups = build_optimizer(network, template), tuple(parameter_groups(network, template))
+    assert [len(group["params"]) for group in optimizer.param_groups] == [2, 1, 1]
+    parts = {"weight": network.norm.weight, "bias": network.norm.bias, "rest": network.conv.bias}
+    lost = []
+    for epoch in (1, 2):
+        before = {name: part.detach().clone() for name, part in parts.items()}
+        optimizer.zero_grad()
+        sum(part.sum() for part in parts.values()).backward()  # type: ignore[union-attr]
+        set_rates(optimizer, groups, 0.01)
+        hold_frozen(optimizer, groups, epoch)
+        optimizer.step()
+        lost.append({name: float((before[name] - part).mean()) for name, part in parts.items()})
+    assert lost[0] == pytest.approx({"weight": 0.1, "bias": 0.0, "rest": 0.01}, abs=1e-6)
+    assert lost[1] == pytest.approx({"weight": 0.1, "bias": 0.01, "rest": 0.01}, abs=1e-6)
+
+
+def test_names_are_those_of_the_network_whatever_trains_it() -> None:
+    template = with_optimizer({"match": "^conv", "rate": 3.0}, type="SGD")
+    algorithm = nn.ModuleDict({"student": nn.ModuleDict({"network": nn.ModuleDict({"network": Network()})})})
+    assert [(group.rate, len(parameters)) for group, parameters in parameter_groups(algorithm, template).items()] == [
+        (1.0, 2),
+        (3.0, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (
+            [{"match": "backbone"}],
+            r"groups\[0\]\.match: 'backbone' matches no parameter: names are like conv",
+        ),
+        (
+            [{"match": "norm"}, {"match": "norm.bias"}],
+            r"\[1\]\.match: .*earlier groups have all parameters",
+        ),
+        ([{"match": "norm", "decay": 0.0}], r"\[0\]\.decay: 0\.0 would do nothing: the optimizer has no weight_decay"),
+    ],
+)
+def test_groups_that_change_nothing_are_refused(groups: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        refuse_idle_groups(Network(), with_optimizer(*groups, type="SGD"))
+
+
+@pytest.mark.parametrize("summary", find_templates(), ids=lambda summary: summary.name)
+def test_the_groups_of_the_templates_have_parameters(summary: TemplateSummary) -> None:
+    template = load(summary.name)
+    refuse_idle_groups(build_model(template, 2), template)
 
 
 def test_frozen_parameters_are_left_out() -> None:

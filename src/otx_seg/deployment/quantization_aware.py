@@ -38,6 +38,7 @@ from otx_seg.models.quantized_conv import quantized_layers, share_of_zeros
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, read_ir
 from otx_seg.runtime.whole_file import UNFINISHED
 from otx_seg.template import Template
+from otx_seg.template.template import ParameterGroup
 from otx_seg.training.checkpoint import OPTIMIZE
 from otx_seg.training.devices import choose_workers
 from otx_seg.training.ending import rescued
@@ -97,8 +98,8 @@ def fine_tuning_template(template: Template) -> Template:
             "algo_backend.train_type": "Incremental",
         }
     )
-    undecayed = [text for text in template.optimizer.get("undecayed", ()) if text != _LEARNED]
-    return changed.model_copy(update={"optimizer": {**template.optimizer, "undecayed": [*undecayed, _LEARNED]}})
+    steps = ParameterGroup(match=_LEARNED, decay=0.0)
+    return changed.model_copy(update={"parameter_groups": (steps, *template.parameter_groups)})
 
 
 def fine_tune(

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as functional
+from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
 from otx_seg.errors import UsageError
@@ -77,21 +78,24 @@ def with_backbone(template: Template, chosen: ChosenBackbone) -> Template:
     return new.model_copy(update=numbers)
 
 
-def try_network(template: Template) -> None:
+def try_network(template: Template) -> EncoderDecoder:
     """Build the network of a template that somebody wrote and let it make a step, before data is looked at for long.
+
+    Returns:
+        The network, for two labels.
 
     Raises:
         UsageError: it cannot be built, its head does not fit its backbone, or it cannot be trained.
     """
     try:
-        _try_at(template, _SIZE)
+        return _try_at(template, _SIZE)
     except UsageError:
         if template.input_size == _SIZE:
             raise
-        _try_at(template, template.input_size)  # some networks are made for one size
+        return _try_at(template, template.input_size)  # some networks are made for one size
 
 
-def _try_at(template: Template, size: tuple[int, int]) -> None:
+def _try_at(template: Template, size: tuple[int, int]) -> EncoderDecoder:
     network = build_model(template, 2)
     name = f"{template.model['backbone']['type']} of template {template.name}"
     levels = levels_of(network.backbone, name, size)
@@ -99,6 +103,7 @@ def _try_at(template: Template, size: tuple[int, int]) -> None:
         _check_levels(head, levels, f"template {template.name}: model.{head.key}")
     misfit = f"template {template.name}: model.decode_head does not go with model.backbone"
     _take_a_step(SegmentationNetwork(network), misfit, size)
+    return network
 
 
 def _check_levels(head: Head, levels: Sequence[Level], where: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
@@ -55,6 +55,28 @@ class Quantization(_Section):
     range_quantile: float = Field(0.0, ge=0, lt=0.5, description="share of outliers cut from the ranges; 0: none")
 
 
+class ParameterGroup(_Section):
+    """Parameters of the network that learn in another way than the rest."""
+
+    match: str = Field(
+        min_length=1,
+        max_length=1000,
+        description="regular expression, looked for in the names of the parameters as weights.pth has them",
+    )
+    rate: float = Field(1.0, gt=0, le=1e4, description="factor of the learning rate")
+    decay: float = Field(1.0, ge=0, le=1e4, description="factor of the optimizer's weight_decay")
+    frozen_epochs: int = Field(0, ge=0, le=100_000, description="epochs at the beginning in which they stay the same")
+
+    @field_validator("match")
+    @classmethod
+    def _check_match(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"it is no regular expression: {error}") from error
+        return value
+
+
 class Template(_Section):
     """A complete, validated description of how a model is made."""
 
@@ -93,9 +115,11 @@ class Template(_Section):
         "main output, or lists by the outputs' names (main, aux_0, decode_0); null, and a main that is left out: "
         "those that learning_parameters.loss names",
     )
-    optimizer: dict[str, Any] = Field(
-        description="class of torch.optim with its arguments but the learning rate; parameters whose name contains one "
-        "of `undecayed` get no weight decay"
+    optimizer: dict[str, Any] = Field(description="class of torch.optim with its arguments but the learning rate")
+    parameter_groups: tuple[ParameterGroup, ...] = Field(
+        (),
+        description="parameters that learn in another way: match, rate, decay, frozen_epochs each; a parameter is in the "
+        "first group that matches",
     )
     schedule: Schedule = Schedule()
     gradient_clip_norm: float | None = Field(
@@ -210,6 +234,7 @@ def from_dict(content: dict[str, Any], where: str) -> Template:
     if not isinstance(content, dict):
         raise UsageError(f"{where}: a template is a mapping of keys to values, this is {shown(content)}")
     _refuse_numbers_as_text(content, where)
+    content = _with_groups(content)
     try:
         # JSON mode: lists stand for tuples, but texts do not stand for numbers.
         template = Template.model_validate_json(_as_json(content, where), strict=True)
@@ -217,6 +242,16 @@ def from_dict(content: dict[str, Any], where: str) -> Template:
         raise UsageError(f"{where}: {explain(error, Template)}") from error
     check_search_space(template.search_space, where)
     return template
+
+
+def _with_groups(content: dict[str, Any]) -> dict[str, Any]:
+    """A template of an earlier version, which named the parameters without weight decay under `optimizer`."""
+    optimizer = content.get("optimizer")
+    if not isinstance(optimizer, dict) or not isinstance(optimizer.get("undecayed"), list):
+        return content
+    rest = {key: value for key, value in optimizer.items() if key != "undecayed"}
+    groups = [{"match": re.escape(str(text)), "decay": 0.0} for text in optimizer["undecayed"]]
+    return {"parameter_groups": groups, **content, "optimizer": rest}
 
 
 def _as_json(content: dict[str, Any], where: str) -> str:

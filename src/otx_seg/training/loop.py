@@ -25,6 +25,7 @@ from otx_seg.training.ending import interrupted, without_images
 from otx_seg.training.journal import Journal
 from otx_seg.training.loss_guard import LossGuard
 from otx_seg.training.memory import is_out_of_memory
+from otx_seg.training.optimizer import hold_frozen, parameter_groups, set_rates
 from otx_seg.training.reporter import Reporter
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.selection import Selection
@@ -79,6 +80,7 @@ class Training:
         self.parameters = template.hyper_parameters.learning_parameters
         self.accelerator = start_accelerator(self.parameters.precision, algorithm)
         self.model, self.optimizer = place(algorithm, template, self.accelerator)
+        self.groups = tuple(parameter_groups(algorithm, template))  # type: ignore[arg-type]
         self._trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         keep = self.parameters.ema_keep
         self.average = WeightAverage(algorithm.deployable(), keep, ramp=True) if keep > 0 else None
@@ -216,8 +218,7 @@ class Training:
     def _step(self, batch: dict[str, Any], progress: float) -> None:
         elapsed_s = self.elapsed_s  # now, as `progress`: from both the duration is estimated
         rate = self.learning_rate.at(self.position.step, progress)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        set_rates(self.optimizer, self.groups, rate)
         for view in batch.values():
             tensors = {k: v for k, v in view.items() if isinstance(v, Tensor)}
             view.update({k: v.to(self.accelerator.device, non_blocking=True) for k, v in tensors.items()})
@@ -227,6 +228,7 @@ class Training:
         step = self.position.step + 1
         self.loss_guard.note(step, "loss", losses["loss"], files)
         self.accelerator.backward(losses["loss"])
+        hold_frozen(self.optimizer, self.groups, self.position.epoch)
         if self.template.gradient_clip_norm is not None:
             norm = self.accelerator.clip_grad_norm_(self._trained, self.template.gradient_clip_norm)
             if norm is not None and self.accelerator.scaler is None:  # a scaler skips such steps by itself

@@ -1,9 +1,11 @@
-"""The optimiser a template names."""
+"""The optimiser a template names, and the groups of parameters that learn in another way than the rest."""
 
 from __future__ import annotations
 
 import inspect
-from typing import Any
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -12,6 +14,9 @@ from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
 from otx_seg.template import Template
 
+_WRAPPERS = re.compile(r"^.*?network\.network\.")
+"""What algorithms put before the names of the network's parameters."""
+
 
 def build_optimizer(algorithm: nn.Module, template: Template) -> torch.optim.Optimizer:
     """Construct the template's optimiser over the trainable parameters of `algorithm`.
@@ -19,31 +24,95 @@ def build_optimizer(algorithm: nn.Module, template: Template) -> torch.optim.Opt
     Raises:
         UsageError: torch.optim has no such class, or it does not take the arguments given.
     """
-    arguments = dict(template.optimizer)
-    name = arguments.pop("type", "")
-    undecayed = tuple(arguments.pop("undecayed", ()))
-    known = [key for key, value in vars(torch.optim).items() if isinstance(value, type) and key != "Optimizer"]
-    if name not in known:
-        raise UsageError(f"template {template.name}: optimizer.type: unknown {name!r}; {nearest(str(name), known)}")
-    constructor = getattr(torch.optim, name)
+    constructor, arguments = _constructor(template)
     if "fused" in inspect.signature(constructor).parameters:
         # One kernel for all tensors: these networks have hundreds of small ones, and a Python loop over them
         # costs up to a tenth of a step on a CPU.
         arguments.setdefault("fused", True)
-    rate = template.hyper_parameters.learning_parameters.learning_rate
+    rate, decay = template.hyper_parameters.learning_parameters.learning_rate, _weight_decay(constructor, arguments)
+    groups: list[dict[str, Any]] = []
+    for learning, parameters in parameter_groups(algorithm, template).items():
+        changed = {} if learning.decay == 1 else {"weight_decay": learning.decay * decay}
+        groups.append({"params": parameters, **changed})
     try:
-        optimizer: torch.optim.Optimizer = constructor(_groups(algorithm, undecayed), lr=rate, **arguments)
+        optimizer: torch.optim.Optimizer = constructor(groups, lr=rate, **arguments)
     except (TypeError, ValueError) as error:
+        name = constructor.__name__
         raise UsageError(f"template {template.name}: optimizer: {name} refuses these arguments ({error})") from error
     return optimizer
 
 
-def _groups(algorithm: nn.Module, undecayed: tuple[str, ...]) -> list[dict[str, Any]]:
-    """All parameters in one group, or those whose name contains a text of `undecayed` in a second, undecayed one."""
-    decayed: list[nn.Parameter] = []
-    kept: list[nn.Parameter] = []
+def _constructor(template: Template) -> tuple[Any, dict[str, Any]]:
+    """The class of the template's optimiser, and its arguments."""
+    arguments = dict(template.optimizer)
+    name = arguments.pop("type", "")
+    known = [key for key, value in vars(torch.optim).items() if isinstance(value, type) and key != "Optimizer"]
+    if name not in known:
+        raise UsageError(f"template {template.name}: optimizer.type: unknown {name!r}; {nearest(str(name), known)}")
+    return getattr(torch.optim, name), arguments
+
+
+def _weight_decay(constructor: Any, arguments: dict[str, Any]) -> float:
+    default = inspect.signature(constructor).parameters.get("weight_decay")
+    decay = arguments.get("weight_decay", 0.0 if default is None else default.default)
+    return float(decay) if isinstance(decay, (int, float)) else 0.0
+
+
+class LearningOf(NamedTuple):
+    """How the parameters of a group learn; see `ParameterGroup` for the attributes."""
+
+    rate: float = 1.0
+    decay: float = 1.0
+    frozen_epochs: int = 0
+
+
+def parameter_groups(algorithm: nn.Module, template: Template) -> dict[LearningOf, list[nn.Parameter]]:
+    """The trainable parameters by how they learn, in the order of the optimiser's groups: the usual ones first."""
+    how = [LearningOf(group.rate, group.decay, group.frozen_epochs) for group in template.parameter_groups]
+    groups: dict[LearningOf, list[nn.Parameter]] = {learning: [] for learning in (LearningOf(), *how)}
     for name, parameter in algorithm.named_parameters():
         if parameter.requires_grad:
-            (kept if any(text in name for text in undecayed) else decayed).append(parameter)
-    groups: list[dict[str, Any]] = [{"params": decayed}]
-    return [*groups, {"params": kept, "weight_decay": 0.0}] if kept else groups
+            inside = _WRAPPERS.sub("", name)
+            matching = (
+                learning
+                for learning, group in zip(how, template.parameter_groups, strict=True)
+                if re.search(group.match, inside)
+            )
+            groups[next(matching, LearningOf())].append(parameter)
+    return {learning: parameters for learning, parameters in groups.items() if parameters}
+
+
+def refuse_idle_groups(network: nn.Module, template: Template) -> None:
+    """
+    Args:
+        network: the template's, with all its heads, as `build_model` makes it.
+
+    Raises:
+        UsageError: a group that no parameter belongs to, or that changes a weight decay that there is not.
+    """
+    names = [name for name, _ in network.named_parameters()]
+    left, decay = names, _weight_decay(*_constructor(template))
+    for index, group in enumerate(template.parameter_groups):
+        where = f"template {template.name}: parameter_groups[{index}]"
+        if group.decay != 1 and decay == 0:
+            raise UsageError(f"{where}.decay: {group.decay} would do nothing: the optimizer has no weight_decay")
+        rest = [name for name in left if not re.search(group.match, name)]
+        if len(rest) == len(left):
+            taken = any(re.search(group.match, name) for name in names)
+            reason = "earlier groups have all parameters of that name" if taken else f"names are like {names[0]}"
+            raise UsageError(f"{where}.match: {group.match!r} matches no parameter: {reason}")
+        left = rest
+
+
+def set_rates(optimizer: torch.optim.Optimizer, groups: Iterable[LearningOf], rate: float) -> None:
+    """Give each group of an optimiser its learning rate, where the usual one is `rate`."""
+    for group, learning in zip(optimizer.param_groups, groups, strict=True):
+        group["lr"] = rate * learning.rate
+
+
+def hold_frozen(optimizer: torch.optim.Optimizer, groups: Iterable[LearningOf], epoch: int) -> None:
+    """Take the gradients from the groups that do not learn yet after `epoch` epochs: optimisers leave such parameters
+    alone, and DistributedDataParallel, which expects the gradients, has had them."""
+    for group, learning in zip(optimizer.param_groups, groups, strict=True):
+        for parameter in group["params"] if epoch < learning.frozen_epochs else ():
+            parameter.grad = None

@@ -22,6 +22,7 @@ from otx_seg.training.checkpoint import (
     refuse_other_template,
     template_of,
 )
+from otx_seg.training.optimizer import refuse_idle_groups
 from otx_seg.verbs.hpo.settings import Settings, check_settings, holds_search, read_settings
 from otx_seg.verbs.training.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.recorded_data import RecordedData, read_recorded
@@ -168,8 +169,10 @@ def _new_plan(request: Request) -> Plan:
     if search is not None and train_type == "Selfsupervised":
         raise UsageError("--enable-hpo compares validation scores, and self-supervised training has none: leave it out")
     named = request.template is not None or (start is not None and start.template is not None)
-    if _shipped(chosen) is None:
-        try_network(chosen)  # the last of what may be refused, since it takes a second
+    shipped = _shipped(chosen)
+    # The last of what may be refused, since it takes a second.
+    if shipped is None or _learning(chosen) != _learning(shipped):
+        refuse_idle_groups(try_network(chosen), chosen)
     size = start.input_size if isinstance(start, WeightsFile) and all(map(is_input_side, start.input_size)) else None
     return Plan(chosen, reason, roots, seed, weights, known, None, None, search, parameters, named, size)
 
@@ -188,6 +191,10 @@ def _shipped(template: Template) -> Template | None:
         return None
     shipped = templates.load(template.name)
     return shipped if shipped.model == template.model else None
+
+
+def _learning(template: Template) -> tuple[Any, ...]:
+    return template.optimizer, template.parameter_groups
 
 
 def _refuse_unused(template: Template, known: Labels | None, given: dict[str, Any]) -> None:
