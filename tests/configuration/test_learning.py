@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from otx_seg.class_weights import LabelStatistics
 from otx_seg.configuration.facts import MachineFacts
 from otx_seg.configuration.learning import (
     choose_batch_size,
@@ -19,7 +20,6 @@ from otx_seg.configuration.learning import (
     estimate_largest_batch,
 )
 from otx_seg.datasets.epoch_sampler import EpochSize
-from otx_seg.losses.class_weights import LabelStatistics
 
 
 def machine(cores: int = 4, processes: int = 1, gpu: bool = False, gigabytes: int | None = 16) -> MachineFacts:

@@ -24,7 +24,7 @@ from otx_seg.models.network import SegmentationNetwork
 from otx_seg.runtime.model_info import ModelInfo
 from otx_seg.template import Template, find_templates, from_dict, load
 from otx_seg.template.search_space import space_of
-from otx_seg.training.optimizer import build_optimizer
+from otx_seg.training.optimizer import build_optimizer, parameter_groups
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.stopping import EarlyStopping
 from otx_seg.transforms.pipeline import build_pipeline
@@ -180,6 +180,9 @@ def observed(template: Template, key: str) -> Any:
     if section == "optimizer":
         optimizer = build_optimizer(torch.nn.Linear(2, 2), template)
         return [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+    if section == "parameter_groups":
+        named = torch.nn.ModuleDict({"norm": torch.nn.Linear(2, 2), "rest": torch.nn.Linear(2, 2)})
+        return list(parameter_groups(named, template))
     if section == "schedule" or "learning_rate" in key:
         return rates(template)
     if section == "quantization" or "pot_parameters" in key:

@@ -15,12 +15,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from otx_seg.class_weights import LabelStatistics
 from otx_seg.datasets.bands import bands, count_values
 from otx_seg.datasets.mask_faults import MaskContentError
 from otx_seg.datasets.samples import MaskSizeError, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX
-from otx_seg.losses.class_weights import LabelStatistics
 from otx_seg.runtime.images import verify_image
 from otx_seg.runtime.processors import processor_count
 

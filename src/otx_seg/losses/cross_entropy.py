@@ -20,7 +20,7 @@ class CrossEntropy(nn.Module):
     def __init__(self, label_weights: Sequence[float]) -> None:
         """
         Args:
-            label_weights: w of each label, above 0, in index order; see `otx_seg.losses.class_weights`.
+            label_weights: w of each label, above 0, in index order; see `otx_seg.class_weights`.
         """
         super().__init__()
         self.label_weights: Tensor

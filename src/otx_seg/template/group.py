@@ -16,6 +16,8 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from otx_seg.catalogue import nearest
+
 AUTO = "auto"
 """Stands for a value that is decided when a training begins, see `otx_seg.configuration`."""
 
@@ -29,9 +31,13 @@ def inactive(value: Any, reason: str) -> Any:
     return Field(default=value, description=reason, json_schema_extra={"inactive": True})
 
 
-def decided(default: Any, description: str, **limits: Any) -> Any:
-    """A field that auto-configuration decides on unless it is set; `default` holds where nothing decides."""
-    return Field(default, description=description, json_schema_extra={"decided": True}, **limits)
+def decided(default: Any, description: str, choices: tuple[str, ...] = (), **limits: Any) -> Any:
+    """A field that auto-configuration decides on unless it is set; `default` holds where nothing decides.
+
+    Args:
+        choices: the values it can take, if they are not all of its type.
+    """
+    return Field(default, description=description, json_schema_extra={"decided": True, "choices": [*choices]}, **limits)
 
 
 class Group(BaseModel):
@@ -70,4 +76,7 @@ class Group(BaseModel):
         field = cls.model_fields[info.field_name or ""]
         if _extra(field).get("inactive") and value != field.default:
             raise ValueError(f"only {field.default!r} is possible: {field.description}")
+        choices = _extra(field).get("choices")
+        if choices and value not in choices:
+            raise ValueError(f"there is none of that name; {nearest(str(value), choices)}")
         return value

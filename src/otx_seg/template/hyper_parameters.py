@@ -13,8 +13,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from otx_seg.losses.class_weights import RULES, parse_weights
+from otx_seg.class_weights import RULES, parse_weights
 from otx_seg.template.group import Group, decided, inactive
+from otx_seg.template.losses import loss_names
 
 SIZE_STEP = 32
 """Input sizes are multiples of the coarsest stride of the networks, in pixels."""
@@ -39,9 +40,10 @@ class LearningParameters(Group):
         8, ge=1, le=512, description="images without masks per step and process, in semi-supervised training"
     )
     learning_rate: float = Field(1e-3, ge=1e-7, le=0.1, description="learning rate after the warm-up")
-    loss: Literal["cross_entropy", "dice", "cross_entropy_dice"] = decided(
+    loss: str = decided(
         "cross_entropy",
-        description="what is minimised: the cross-entropy of pixels, the soft Dice of labels, or their sum",
+        description="what is minimised: a loss, or a sum of losses that has a name",
+        choices=loss_names(),
     )
     class_weights: str = decided(
         "inverse_root",

@@ -74,6 +74,8 @@ def _range_of_values(field: Any) -> str:
     options = getattr(field.annotation, "__args__", ())
     if getattr(field.annotation, "__origin__", None) is Literal:
         return " | ".join(map(str, options))
+    if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("choices"):
+        return " | ".join(map(str, field.json_schema_extra["choices"]))
     if field.annotation is bool:
         return "True | False"
     limits = {

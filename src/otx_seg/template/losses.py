@@ -1,16 +1,24 @@
-"""The pixel losses that `learning_parameters.loss` names: classes of `otx_seg.losses` with their weights in the sum."""
+"""The losses that `learning_parameters.loss` names: those of `otx_seg.losses`, and mixtures of them."""
 
 from __future__ import annotations
 
+import pkgutil
 from typing import Any
+
+import otx_seg.losses
 
 Losses = tuple[dict[str, Any], ...]
 
-_CROSS_ENTROPY = {"type": "CrossEntropy", "weight": 1.0}
-_DICE = {"type": "Dice", "weight": 1.0}
+_MIXTURES: dict[str, dict[str, float]] = {"cross_entropy_dice": {"cross_entropy": 1.0, "dice": 1.0}}
+"""The weight of each loss in the sum."""
 
-LOSSES: dict[str, Losses] = {
-    "cross_entropy": (_CROSS_ENTROPY,),
-    "dice": (_DICE,),
-    "cross_entropy_dice": (_CROSS_ENTROPY, _DICE),
-}
+
+def loss_names() -> tuple[str, ...]:
+    """Every loss, which is called like its file, and every mixture; torch, which they need, is not imported."""
+    return (*(module.name for module in pkgutil.iter_modules(otx_seg.losses.__path__)), *_MIXTURES)
+
+
+def losses_named(name: str) -> Losses:
+    """Classes of `otx_seg.losses` with their weights, as `losses` of a template lists them."""
+    parts = _MIXTURES.get(name, {name: 1.0})
+    return tuple({"type": part.title().replace("_", ""), "weight": weight} for part, weight in parts.items())

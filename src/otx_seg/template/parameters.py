@@ -94,7 +94,7 @@ def _described(section: BaseModel, prefix: str) -> list[Parameter]:
         Parameter(
             name=f"{prefix}{name}",
             value=values[name],
-            kind=_kind(field.annotation),
+            kind="choice" if _extra(field).get("choices") else _kind(field.annotation),
             possible=_possible(field),
             meaning=field.description or "",
         )
@@ -102,9 +102,12 @@ def _described(section: BaseModel, prefix: str) -> list[Parameter]:
     ]
 
 
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+
+
 def _possible(field: FieldInfo) -> str:
-    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    if extra.get("inactive"):
+    if _extra(field).get("inactive"):
         return f"only {field.default}"
     return describe_range(field)
 

@@ -19,7 +19,7 @@ from otx_seg.template.hyper_parameters import HyperParameters
 from otx_seg.template.idle_keys import refuse_idle_keys
 from otx_seg.template.invalid import explain
 from otx_seg.template.listing import find_template_file
-from otx_seg.template.losses import LOSSES, Losses
+from otx_seg.template.losses import Losses, losses_named
 from otx_seg.template.search_space import Range, check_search_space
 from otx_seg.template.yaml_files import read_yaml
 
@@ -118,8 +118,8 @@ class Template(_Section):
     optimizer: dict[str, Any] = Field(description="class of torch.optim with its arguments but the learning rate")
     parameter_groups: tuple[ParameterGroup, ...] = Field(
         (),
-        description="parameters that learn in another way: match, rate, decay, frozen_epochs each; a parameter is in the "
-        "first group that matches",
+        description="parameters that learn in another way: match, rate, decay, frozen_epochs each; a parameter is in "
+        "the first group that matches",
     )
     schedule: Schedule = Schedule()
     gradient_clip_norm: float | None = Field(
@@ -155,7 +155,7 @@ class Template(_Section):
         written = self.losses if isinstance(self.losses, dict) else {}
         if isinstance(self.losses, tuple):
             written = {MAIN: self.losses}
-        return {MAIN: LOSSES[self.hyper_parameters.learning_parameters.loss], **written}
+        return {MAIN: losses_named(self.hyper_parameters.learning_parameters.loss), **written}
 
     @property
     def lists_main_losses(self) -> bool:

@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
+from otx_seg.class_weights import class_weights
 from otx_seg.datasets import (
     ImageSet,
     ScanReport,
@@ -26,7 +27,6 @@ from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.errors import DataError, UsageError
 from otx_seg.labels import Labels
-from otx_seg.losses.class_weights import class_weights
 from otx_seg.verbs.data import tell_skipped
 from otx_seg.verbs.training.plan import Plan
 from otx_seg.verbs.training.task_adaptation import adapt_labels, find_new

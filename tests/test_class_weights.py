@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from otx_seg.losses.class_weights import LabelStatistics, class_weights
+from otx_seg.class_weights import LabelStatistics, class_weights
 
 # Ten images of 100 pixels: label 0 in all with 64 each, 1 in all with 27 each, 2 in five with 18 each, 3 in none.
 FOUND = LabelStatistics(shares=(0.64, 0.27, 0.09, 0.0), frequencies=(0.64, 0.27, 0.18, 0.0), images=10)
