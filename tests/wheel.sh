@@ -7,7 +7,7 @@ rm -rf "$scratch" && mkdir -p "$scratch"
 
 python -m build --wheel --outdir "$scratch/dist" .
 python -m venv "$scratch/venv"
-"$scratch/venv/bin/pip" install --quiet "$scratch"/dist/*.whl
+"$scratch/venv/bin/pip" install --no-compile --quiet "$scratch"/dist/*.whl
 
 cd "$scratch"
 otx="$scratch/venv/bin/otx"
@@ -34,7 +34,7 @@ test -s run/models/weights.pth
 "$scratch/venv/bin/python" -m zipfile --extract package/openvino.zip received
 python -m venv "$scratch/receiver"
 receiver="$scratch/receiver/bin/python"
-"$receiver" -m pip install --quiet -r received/python/requirements.txt
+"$receiver" -m pip install --no-compile --quiet -r received/python/requirements.txt
 if "$receiver" -c "import torch"; then echo "the receiver has torch"; exit 1; fi
 for way in sync async; do
     "$receiver" received/python/demo.py --input data/val/images -it $way --no_show --output "received_$way"
