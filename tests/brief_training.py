@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from small_network import small_file
 
 from otx_seg.training.watcher import SilentWatcher, StepReport, TrainResult
 from otx_seg.verbs.train import train
@@ -50,11 +51,11 @@ class CrashAt(SilentWatcher):
 
 
 def train_briefly(data: Path, output: Path, **arguments: Any) -> TrainResult:
-    """Train Lite-HRNet-s for three epochs of three steps; with ``parameters=None``, as its template says."""
+    """Train `small_template` for three epochs of three steps; with ``parameters=None``, as its template says."""
     changes = arguments.pop("parameters", {})
     parameters = {**PARAMETERS, **changes} if changes is not None else {}
     if "resume_from" not in arguments:
-        arguments = {"template": "Lite-HRNet-s-mod2", "parameters": parameters, **arguments}
+        arguments = {"template": small_file(), "parameters": parameters, **arguments}
     return train(data / "train", data / "val", output=output, **arguments)
 
 

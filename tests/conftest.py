@@ -3,6 +3,7 @@ and what tests of several packages write."""
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -17,7 +18,6 @@ from PIL import Image
 from small_network import small_template
 from torch import nn
 
-from otx_seg import template
 from otx_seg.datasets import Subset, open_folder
 from otx_seg.datasets.synthetic import NAMES as DRAWN
 from otx_seg.datasets.synthetic import draw_dataset
@@ -30,6 +30,11 @@ from otx_seg.workspace.weights import read_weights, write_weights
 
 NAMES = ("background", "red brick", "pole", "sky")
 SIZE = (64, 64)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the half a million objects of all that was imported out of every garbage collection."""
+    gc.freeze()
 
 
 @torch.no_grad()
@@ -62,8 +67,8 @@ def save() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`weights.pth` of Lite-HRNet-s-mod2 for images of 64 x 64 pixels and four labels."""
-    chosen = template.load("Lite-HRNet-s-mod2").override({"learning_parameters.input_size": "64x64"})
+    """`weights.pth` of `small_template` for four labels."""
+    chosen = small_template()
     network = build_model(chosen, len(NAMES))
     make_lively(SegmentationNetwork(network))
     labels = Labels(NAMES, default_colors(len(NAMES)), background=0)
@@ -76,7 +81,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_network(tiny_weights: Path) -> SegmentationNetwork:
     """The network of `tiny_weights`, in evaluation mode."""
     weights = read_weights(tiny_weights)
-    network = build_model("Lite-HRNet-s-mod2", len(NAMES))
+    network = build_model(small_template(), len(NAMES))
     network.load_state_dict(weights.state_dict)
     return SegmentationNetwork(network).eval()
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import tempfile
+from functools import cache
+from pathlib import Path
+
 from otx_seg.template import Template, load
 
 
@@ -11,6 +16,16 @@ def small_template() -> Template:
     backbone = chosen.model["backbone"]
     stages = [{**stage, "modules": 1, "blocks": 1} for stage in backbone["stages"]]
     return chosen.model_copy(update={"model": {**chosen.model, "backbone": {**backbone, "stages": stages}}})
+
+
+@cache
+def small_file() -> Path:
+    """`small_template` as a file, for commands and other processes, until this process ends."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    path = Path(folder.name, "small.yaml")
+    path.write_text(small_template().as_yaml())
+    return path
 
 
 def with_further_outputs() -> Template:

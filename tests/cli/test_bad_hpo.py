@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from brief_training import PARAMETERS
+from small_network import small_file
 
 from otx_seg.template import load
 from otx_seg.verbs.hpo.halving import plan_halving
@@ -20,10 +21,10 @@ PARAMS = ["params", *(f"--{name}={value}" for name, value in PARAMETERS.items())
 def train(otx: Any, drawn_data: Path, tmp_path: Path) -> Any:
     """Ask for a search in ``tmp_path/run``; gives the outcome."""
 
-    def call(*arguments: object, template: object = "Lite-HRNet-s-mod2", search: bool = True) -> Any:
+    def call(*arguments: object, template: object = None, search: bool = True) -> Any:
         roots = ["--train-data-roots", drawn_data / "train", "--val-data-roots", drawn_data / "val"]
         wanted = ["--enable-hpo"] if search else []
-        return otx("train", template, *roots, "-o", tmp_path / "run", *wanted, *arguments, *PARAMS)
+        return otx("train", template or small_file(), *roots, "-o", tmp_path / "run", *wanted, *arguments, *PARAMS)
 
     return call
 

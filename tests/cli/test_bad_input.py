@@ -20,6 +20,7 @@ import torch
 import yaml
 from brief_training import PARAMETERS
 from PIL import Image
+from small_network import small_file
 
 from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.template import find_template_file
@@ -43,7 +44,7 @@ def train(otx: Any, data: Path) -> Any:
         root = roots or data / "train"
         return otx(
             "train",
-            "Lite-HRNet-s-mod2",
+            small_file(),
             "--train-data-roots",
             root,
             "--val-data-roots",
@@ -200,7 +201,7 @@ def test_odd_unlabelled_images(train: Any, data: Path, tmp_path: Path) -> None:
 def test_bare_images(otx: Any, train: Any, data: Path, tmp_path: Path) -> None:
     bare = data / "train" / "images"
     small = [*PARAMS, "--pseudo_masks.min_size=50"]
-    outcome = otx("train", "Lite-HRNet-s-mod2", "--train-data-roots", bare, "--output", tmp_path / "run", *small)
+    outcome = otx("train", small_file(), "--train-data-roots", bare, "--output", tmp_path / "run", *small)
     assert outcome.code == 0, outcome.err
     assert f"Selfsupervised, since {bare} holds images without masks" in outcome.message.replace("\n", " ")
     assert "--train-data-roots LABELLED" in outcome.out
@@ -293,7 +294,7 @@ def test_label_sets_that_differ_between_training_and_validation(train: Any, data
 
 def test_a_batch_larger_than_the_data(otx: Any, data: Path) -> None:
     words = [word for word in PARAMS if "batch_size" not in word] + ["--learning_parameters.batch_size=64"]
-    outcome = otx("train", "Lite-HRNet-s-mod2", "--train-data-roots", data, *words)
+    outcome = otx("train", small_file(), "--train-data-roots", data, *words)
     assert outcome.code == 0, outcome.err
 
 
@@ -629,7 +630,7 @@ def test_a_full_disk(data: Path, tmp_path: Path) -> None:
         "main(sys.argv[1:])\n"
     )
     run = tmp_path / "run"
-    words = ["train", "Lite-HRNet-s-mod2", "--train-data-roots", str(data), "-o", str(run), *PARAMS]
+    words = ["train", str(small_file()), "--train-data-roots", str(data), "-o", str(run), *PARAMS]
     result = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "Traceback" not in result.stderr

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from brief_training import PARAMETERS
 from data_layouts import by_datumaro, common_in_the_root, mapillary
+from small_network import small_file
 
 from otx_seg.datasets import HowToRead
 from otx_seg.verbs.training.plan import Request, make_plan
@@ -20,7 +21,7 @@ PARAMS.append("--learning_parameters.num_iters=1")
 def test_train_and_eval_with_files_of_annotations(otx: Any, drawn_as_coco: dict[str, Path], drawn_data: Path) -> None:
     coco = {"images": drawn_data, **drawn_as_coco}
     roots = ["--train-data-roots", coco["images"], "--train-ann-files", coco["train"], "--val-ann-files", coco["val"]]
-    trained = otx("train", "Lite-HRNet-s-mod2", *roots, "-o", "run", *PARAMS)
+    trained = otx("train", small_file(), *roots, "-o", "run", *PARAMS)
     assert trained.code == 0, trained.err
     assert "training data: 8 images" in trained.message
     assert "validation data: 2 images" in trained.message

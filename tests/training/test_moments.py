@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from brief_training import PARAMETERS, At, same_weights, train_briefly, weights_of
+from small_network import small_file
 
 from otx_seg.errors import OtxError, UsageError, exit_code_of
 from otx_seg.training import state
@@ -104,7 +105,7 @@ def test_a_killed_process_goes_on(awaited: str, drawn_data: Path, tmp_path: Path
     run = tmp_path / "run"
     roots = ["--train-data-roots", str(drawn_data / "train"), "--val-data-roots", str(drawn_data / "val")]
     parameters = ["params", *(f"--{name}={value}" for name, value in PARAMETERS.items())]
-    command = [sys.executable, "-m", "otx_seg", "train", "Lite-HRNet-s-mod2", *roots, "--output", str(run), *parameters]
+    command = [sys.executable, "-m", "otx_seg", "train", str(small_file()), *roots, "--output", str(run), *parameters]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 120
         while not (run / awaited).exists() and time.monotonic() < deadline and process.poll() is None:

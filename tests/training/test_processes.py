@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from brief_training import PARAMETERS
+from small_network import small_file
 
 from otx_seg.datasets import open_folder
 from otx_seg.datasets.synthetic import draw_dataset
@@ -23,7 +24,7 @@ import torch
 from otx_seg import train
 from otx_seg.algorithms.supervised import Supervised
 
-data, output, parameters = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+data, output, parameters, template = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), sys.argv[4]
 rank = os.environ["RANK"]
 kept, files = [], []
 build, step = Supervised.__init__, Supervised.training_step
@@ -37,7 +38,7 @@ def note(self, batch, moment):
     return step(self, batch, moment)
 
 Supervised.__init__, Supervised.forward = remember, note
-train(data + "/train", data + "/val", template="Lite-HRNet-s-mod2", output=output, parameters=parameters)
+train(data + "/train", data + "/val", template=template, output=output, parameters=parameters)
 torch.save({"parameters": [p.detach() for p in kept[0].parameters()], "files": files}, f"{output}/rank{rank}.pth")
 """
 
@@ -48,7 +49,7 @@ import torch
 from otx_seg import train
 from otx_seg.training.loop import Training
 
-roots, output, parameters, more = json.loads(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]), json.loads(sys.argv[4])
+roots, output, parameters, more = json.loads(sys.argv[1]), sys.argv[2], *map(json.loads, sys.argv[3:])
 fit = Training.fit
 
 def keep(self):
@@ -57,7 +58,7 @@ def keep(self):
     return result
 
 Training.fit = keep
-train(*roots, template="Lite-HRNet-s-mod2", output=output, parameters=parameters, **more)
+train(*roots, output=output, parameters=parameters, **more)
 """
 
 
@@ -74,7 +75,7 @@ def test_two_processes_train_one_network(drawn_data: Path, tmp_path: Path) -> No
     script.write_text(SCRIPT)
     run = tmp_path / "run"
     parameters = {**PARAMETERS, "learning_parameters.batch_size": 2, "learning_parameters.num_iters": 2}
-    launch(script, str(drawn_data), str(run), json.dumps(parameters))
+    launch(script, str(drawn_data), str(run), json.dumps(parameters), str(small_file()))
 
     first, second = (torch.load(run / f"rank{rank}.pth", weights_only=True) for rank in (0, 1))
     assert all(torch.equal(a, b) for a, b in zip(first["parameters"], second["parameters"], strict=True))
@@ -96,12 +97,12 @@ def test_other_ways_of_learning_keep_two_processes_equal(mode: str, drawn_data: 
     script = tmp_path / "script.py"
     script.write_text(LEARNING_MODES)
     parameters = {**PARAMETERS, "learning_parameters.batch_size": 2, "learning_parameters.num_iters": 2}
-    more, roots = {}, [str(drawn_data / "train"), str(drawn_data / "val")]
+    more, roots = {"template": str(small_file())}, [str(drawn_data / "train"), str(drawn_data / "val")]
     if mode == "mean teacher":
         parameters |= {"semi_supervised.start_epoch": 0, "semi_supervised.start_share": 0.0}
         parameters |= {"semi_supervised.use_prototypes": True}
         draw_dataset(tmp_path / "more", 6, 64, seed=9)
-        more = {"unlabeled_data_roots": str(tmp_path / "more" / "train")}
+        more |= {"unlabeled_data_roots": str(tmp_path / "more" / "train")}
     elif mode == "regions":
         images = tmp_path / "images"
         shutil.copytree(drawn_data / "train" / "images", images)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from brief_training import PARAMETERS, CrashAt, train_briefly, weights_of
 from conftest import Messages
+from small_network import small_file
 
 from otx_seg.errors import DataError, UsageError
 from otx_seg.template import load
@@ -35,7 +36,7 @@ def pretrain(images: Path, output: Path, **arguments: object) -> TrainResult:
     changes = arguments.pop("parameters", {})
     assert isinstance(changes, dict)
     if "resume_from" not in arguments:
-        arguments = {"template": "Lite-HRNet-s-mod2", "parameters": {**PARAMETERS, **REGIONS, **changes}, **arguments}
+        arguments = {"template": small_file(), "parameters": {**PARAMETERS, **REGIONS, **changes}, **arguments}
     return train(images, output=output, **arguments)  # type: ignore[arg-type]
 
 
@@ -167,7 +168,7 @@ def test_without_a_length_it_is_that_of_the_parameter(images: Path, tmp_path: Pa
     run = tmp_path / "run"
     settings = {**parameters, **REGIONS, "self_supervised.steps": 4}
     with pytest.raises(CrashAt.CrashError):
-        train(images, template="Lite-HRNet-s-mod2", parameters=settings, output=run, watcher=CrashAt(2))
+        train(images, template=small_file(), parameters=settings, output=run, watcher=CrashAt(2))
     assert load(run / "template.yaml").hyper_parameters.learning_parameters.num_iters == 1
     result = train(resume_from=run)
     # 8 images make 3 steps of at most 3, and an epoch goes round them floor(5 - 0.7 sqrt(2)) = 4 times: 32 images.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_network import small_template
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, default_colors
@@ -20,7 +21,7 @@ def labels(*names: str) -> Labels:
 
 
 def test_rows_follow_their_labels(tiny_weights: Path) -> None:
-    template = load("Lite-HRNet-s-mod2")
+    template = small_template()
     network = build_model(template, 3)
     own = network.decode_head.conv_seg.weight.detach().clone()
     text = load_starting_weights(network, tiny_weights, labels("sky", "new one", "background"), template)
@@ -52,7 +53,7 @@ def test_whole_numbers_are_refused(tiny_weights: Path, tmp_path: Path, key: str)
 
 
 def test_a_checkpoint_with_other_tensors_is_refused(tiny_weights: Path, tmp_path: Path) -> None:
-    template = load("Lite-HRNet-s-mod2")
+    template = small_template()
     content = torch.load(tiny_weights, weights_only=True)
     del content["model"]["state_dict"]["backbone.stem.conv1.conv.weight"], content["digest"]
     torch.save(content, tmp_path / "weights.pth")

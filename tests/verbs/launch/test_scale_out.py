@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import torch
 from brief_training import PARAMETERS
+from small_network import small_file
 
 from otx_seg.datasets import open_folder
 from otx_seg.datasets.synthetic import draw_dataset
@@ -44,7 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(data: Path, output: Path, *options: str, epochs: int) -> list[str]:
     parameters = {**PARAMETERS, "learning_parameters.batch_size": 4, "learning_parameters.num_iters": epochs}
-    words = ["train", "Lite-HRNet-s-mod2", "--train-data-roots", data / "train", "--val-data-roots", data / "val"]
+    words = ["train", small_file(), "--train-data-roots", data / "train", "--val-data-roots", data / "val"]
     words += ["--output", output, *options, "params", *(f"--{name}={value}" for name, value in parameters.items())]
     return [sys.executable, "-m", "otx_seg", *map(str, words)]
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from brief_training import CrashAt
+from small_network import small_file
 
 from otx_seg.configuration.facts import Decision, MachineFacts
 from otx_seg.configuration.network import INPUT_SIZE
@@ -256,9 +257,9 @@ def test_a_file_decides_what_it_names(drawn_data: Path, tmp_path: Path) -> None:
 def test_a_resumed_run_keeps_its_decisions(drawn_data: Path, tmp_path: Path) -> None:
     few = {**BRIEF, "learning_parameters.batch_size": 2}
     with pytest.raises(CrashAt.CrashError):
-        train(drawn_data, output=tmp_path / "run", template="Lite-HRNet-s-mod2", parameters=few, watcher=CrashAt(1))
+        train(drawn_data, output=tmp_path / "run", template=small_file(), parameters=few, watcher=CrashAt(1))
     before = decisions_in(tmp_path / "run")
-    again = {"template": "Lite-HRNet-s-mod2", "parameters": few}
+    again = {"template": small_file(), "parameters": few}
     resumed = train(resume_from=tmp_path / "run", output=tmp_path / "copy", **again)
     assert resumed.steps == 4
     assert decisions_in(tmp_path / "copy") == before
@@ -279,7 +280,7 @@ def test_training_and_quantising_divide_images_alike(drawn_data: Path, tmp_path:
 
 
 def test_the_validation_images_of_a_run_are_found_again(drawn_data: Path, tmp_path: Path) -> None:
-    train(drawn_data / "train", output=tmp_path, template="Lite-HRNet-s-mod2", parameters=BRIEF, seed=5)
+    train(drawn_data / "train", output=tmp_path, template=small_file(), parameters=BRIEF, seed=5)
     data = find_training(drawn_data / "train", None)
     found = recorded_validation(RunFolder(tmp_path), data)
     assert found == open_training(drawn_data / "train", None, seed=5).val
@@ -327,7 +328,7 @@ def test_images_alone(drawn_data: Path, tmp_path: Path) -> None:
         "learning_parameters.batch_size": 4,
         "self_supervised.steps": 2,
     }
-    train(drawn_data / "train" / "images", output=tmp_path / "run", template="Lite-HRNet-s-mod2", parameters=changes)
+    train(drawn_data / "train" / "images", output=tmp_path / "run", template=small_file(), parameters=changes)
     epochs = decisions_in(tmp_path / "run")["learning_parameters.num_iters"]
     assert (epochs["value"], epochs["reason"]) == (1, "self_supervised.steps=2")
     assert load(tmp_path / "run" / "template.yaml").left_open == ()
