@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import torch
 from brief_training import PARAMETERS
 from small_network import small_file
@@ -49,7 +48,6 @@ import torch
 from otx_seg import train
 from otx_seg.training.loop import Training
 
-roots, output, parameters, more = json.loads(sys.argv[1]), sys.argv[2], *map(json.loads, sys.argv[3:])
 fit = Training.fit
 
 def keep(self):
@@ -58,7 +56,8 @@ def keep(self):
     return result
 
 Training.fit = keep
-train(*roots, output=output, parameters=parameters, **more)
+for output, (roots, more) in json.loads(sys.argv[1]).items():
+    train(*roots, output=output, **more)
 """
 
 
@@ -92,26 +91,29 @@ def test_two_processes_train_one_network(drawn_data: Path, tmp_path: Path) -> No
     assert alone.scores.dice_average == best
 
 
-@pytest.mark.parametrize("mode", ["mean teacher", "contrast", "regions"])
-def test_other_ways_of_learning_keep_two_processes_equal(mode: str, drawn_data: Path, tmp_path: Path) -> None:
+def test_other_ways_of_learning_keep_two_processes_equal(drawn_data: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(LEARNING_MODES)
-    parameters = {**PARAMETERS, "learning_parameters.batch_size": 2, "learning_parameters.num_iters": 2}
-    more, roots = {"template": str(small_file())}, [str(drawn_data / "train"), str(drawn_data / "val")]
-    if mode == "mean teacher":
-        parameters |= {"semi_supervised.start_epoch": 0, "semi_supervised.start_share": 0.0}
-        parameters |= {"semi_supervised.use_prototypes": True}
-        draw_dataset(tmp_path / "more", 6, 64, seed=9)
-        more |= {"unlabeled_data_roots": str(tmp_path / "more" / "train")}
-    elif mode == "regions":
-        images = tmp_path / "images"
-        shutil.copytree(drawn_data / "train" / "images", images)
-        min(images.iterdir()).unlink()  # 7 are left: batches of 3 and 4
-        parameters |= {"pseudo_masks.min_size": 50, "learning_parameters.batch_size": 4}
-        roots = [str(images)]
-    else:
-        parameters |= {"learning_parameters.enable_supcon": True, "supervised_contrast.interval": 2}
-    run = tmp_path / "run"
-    launch(script, json.dumps(roots), str(run), json.dumps(parameters), json.dumps(more))
-    first, second = (torch.load(run / f"rank{rank}.pth", weights_only=True) for rank in (0, 1))
-    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    labelled = [str(drawn_data / "train"), str(drawn_data / "val")]
+    draw_dataset(tmp_path / "more", 6, 64, seed=9)
+    unlabelled = {"unlabeled_data_roots": str(tmp_path / "more" / "train")}
+    teacher = {"start_epoch": 0, "start_share": 0.0, "use_prototypes": True}
+    images = tmp_path / "images"
+    shutil.copytree(drawn_data / "train" / "images", images)
+    min(images.iterdir()).unlink()  # 7 are left: batches of 3 and 4
+    contrast = {"learning_parameters.enable_supcon": True, "supervised_contrast.interval": 2}
+    regions = {"pseudo_masks.min_size": 50, "learning_parameters.batch_size": 4}
+    modes = [
+        (labelled, {f"semi_supervised.{name}": value for name, value in teacher.items()}, unlabelled),
+        (labelled, contrast, {}),
+        ([str(images)], regions, {}),
+    ]
+    brief = {**PARAMETERS, "learning_parameters.batch_size": 2, "learning_parameters.num_iters": 2}
+    runs = {
+        str(tmp_path / f"run{number}"): (roots, {"template": str(small_file()), "parameters": brief | changes, **more})
+        for number, (roots, changes, more) in enumerate(modes)
+    }
+    launch(script, json.dumps(runs))
+    for run in runs:
+        first, second = (torch.load(Path(run, f"rank{rank}.pth"), weights_only=True) for rank in (0, 1))
+        assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True)), run
