@@ -47,7 +47,7 @@ def test_whole_numbers_are_refused(tiny_weights: Path, tmp_path: Path, key: str)
     del content["digest"]
     content["model"]["state_dict"][key] = content["model"]["state_dict"][key].long()
     torch.save(content, tmp_path / "weights.pth")
-    template = load("Lite-HRNet-s-mod2")
+    template = small_template()
     with pytest.raises(UsageError, match=rf"does not fit the network .*{key}"):
         load_starting_weights(build_model(template, 2), tmp_path / "weights.pth", labels("a", "b"), template)
 
