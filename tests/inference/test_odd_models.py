@@ -111,16 +111,24 @@ def test_weights_of_whole_numbers(small_weights: Path, tmp_path: Path) -> None:
     assert f"{CLASSIFIER} holds numbers of the type torch.int64" in message
 
 
-def test_weights_whose_numbers_are_no_good(small_weights: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("backbone.stem.conv1.bn.running_var", -5.0, "running_var' holds variances below 0"),
+        (CLASSIFIER, 3e38, "gives values that are no numbers"),
+    ],
+)
+def test_weights_whose_numbers_are_no_good(
+    small_weights: Path, tmp_path: Path, key: str, value: float, reason: str
+) -> None:
     content = torch.load(small_weights, weights_only=True)
     del content["digest"]
-    for key, value in (("backbone.stem.conv1.bn.running_var", -5.0), (CLASSIFIER, 3e38)):
-        tensors = content["model"]["state_dict"]
-        changed = {**content, "model": {"state_dict": {**tensors, key: torch.full_like(tensors[key], value)}}}
-        torch.save(changed, tmp_path / "weights.pth")
-        message = refused_or_taken(lambda: use(tmp_path / "weights.pth"))
-        assert message is not None
-        assert "gives values that are no numbers" in message
+    tensors = content["model"]["state_dict"]
+    tensors[key] = torch.full_like(tensors[key], value)
+    torch.save(content, tmp_path / "weights.pth")
+    message = refused_or_taken(lambda: use(tmp_path / "weights.pth"))
+    assert message is not None
+    assert reason in message
 
 
 def test_weights_that_were_saved_anew(small_weights: Path, tmp_path: Path) -> None:
@@ -193,15 +201,35 @@ def _texts(entry: str) -> list[str]:
     return texts
 
 
-def color_onnx(path: Path, entries: dict[str, str]) -> Path:
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 8, 8])
-    result = helper.make_tensor_value_info("result", TensorProto.FLOAT, [1, 3, 8, 8])
-    node = helper.make_node("Softmax", ["image"], ["result"], axis=1)
-    model = helper.make_model(helper.make_graph([node], "colors", [image], [result]), ir_version=8)
+def color_onnx(path: Path, entries: dict[str, str], weights: np.ndarray | None = None) -> Path:
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 16, 16])
+    result = helper.make_tensor_value_info("result", TensorProto.FLOAT, [1, 3, 16, 16])
+    nodes = [helper.make_node("Softmax", ["image" if weights is None else "mixed"], ["result"], axis=1)]
+    constants = [] if weights is None else [onnx.numpy_helper.from_array(weights, "weights")]
+    if weights is not None:
+        nodes = [helper.make_node("Conv", ["image", "weights"], ["mixed"]), *nodes]
+    model = helper.make_model(helper.make_graph(nodes, "colors", [image], [result], constants), ir_version=8)
     model.opset_import[0].version = 17
     helper.set_model_props(model, {f"model_info {name}": value for name, value in entries.items()})
     onnx.save(model, path)
     return path
+
+
+def test_numbers_of_an_ir_that_are_none(tmp_path: Path) -> None:
+    path = _written(tmp_path, ".xml", has_digest=False)
+    content = path.with_suffix(".bin").read_bytes()
+    # One weight of 8100, behind a rectifier that makes 0 of NaN: the probabilities look like any.
+    path.with_suffix(".bin").write_bytes(content[:400] + np.float32(np.nan).tobytes() + content[404:])
+    message = refused_or_taken(lambda: use(path))
+    assert message is not None
+    assert "1 of 8,100 values of the constant" in message
+
+
+def test_numbers_of_an_onnx_file_that_are_none(tmp_path: Path) -> None:
+    weights = np.ones((3, 3, 1, 1), np.float32)
+    weights[0, 0] = np.inf
+    path = color_onnx(tmp_path / "model.onnx", INFO.entries(), weights)
+    assert "1 of 9 values of the constant 'weights' are no numbers" in str(refused_or_taken(lambda: use(path)))
 
 
 @pytest.mark.parametrize("has_digest", [True, False])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from otx_seg.errors import UsageError
-from otx_seg.runtime.graph_shape import Port, check_graph, check_probabilities
+from otx_seg.runtime.graph_shape import Port, check_constants, check_graph, check_probabilities, size_to_run_at
 
 IMAGE = Port((1, 3, 32, 48), "float32")
 RESULT = Port((1, 5, 32, 48), "float32")
@@ -109,6 +109,26 @@ def test_probabilities() -> None:
 def test_other_values(values: np.ndarray, reason: str) -> None:
     with pytest.raises(UsageError, match=rf"^model\.xml: gives {reason}; probabilities are needed"):
         check_probabilities(lambda image: values, (4, 6), PATH)
+
+
+@pytest.mark.parametrize("values", [[1, np.nan], [1, np.inf, 0], [np.nan], [0, np.nan]])
+def test_constants_that_are_no_numbers(values: list[float]) -> None:
+    constants = [("a", np.ones(3, np.float32)), ("b", np.array(values, np.float16))]
+    with pytest.raises(UsageError, match=r"^model\.xml: 1 of \d values of the constant 'b' are no numbers"):
+        check_constants(constants, PATH)
+
+
+def test_constants_that_are_limits_and_masks() -> None:
+    check_constants(
+        [("a", np.array(-np.inf, np.float32)), ("b", np.array([[0, -np.inf], [np.inf, 0]], np.float32))], PATH
+    )
+
+
+def test_a_graph_that_is_of_another_size_than_it_says() -> None:
+    for image in (IMAGE, Port((1, 3, None, 48), "float32")):
+        assert size_to_run_at([image], (32, 48), PATH) == (32, 48)
+        with pytest.raises(UsageError, match=r"^model\.xml: takes images of .* but says 32 x 64 \(model_info"):
+            size_to_run_at([image], (32, 64), PATH)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

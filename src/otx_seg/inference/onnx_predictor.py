@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +15,15 @@ from onnxruntime.capi import onnxruntime_pybind11_state as faults
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.runtime.activations import CLASS_ACTIVATION, FEATURE_MAP, FEATURE_VECTOR, Activations, check_features
-from otx_seg.runtime.graph_shape import Port, check_graph, check_probabilities, closed, first_line, size_to_run_at
+from otx_seg.runtime.graph_shape import (
+    Port,
+    check_constants,
+    check_graph,
+    check_probabilities,
+    closed,
+    first_line,
+    size_to_run_at,
+)
 from otx_seg.runtime.model_info import SECTION, declared_input_size, read_model_info
 from otx_seg.runtime.written_digest import DIGEST, check_digest
 
@@ -78,6 +86,7 @@ class OnnxPredictor:
         self.template = info.template
         self.post_processing = info.post_processing
         if entry(DIGEST) is None:
+            check_constants(_constants(path), path)
             check_probabilities(self.probabilities, self.input_size, path)
 
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
@@ -111,6 +120,17 @@ class OnnxPredictor:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _constants(path: Path) -> Iterator[tuple[str, NDArray[np.floating]]]:
+    import onnx
+
+    graph = onnx.load(path).graph
+    inline = [attribute.t for node in graph.node if node.op_type == "Constant" for attribute in node.attribute]
+    for tensor in (*graph.initializer, *inline):
+        values = onnx.numpy_helper.to_array(tensor) if tensor.data_type else np.zeros(0)
+        if np.issubdtype(values.dtype, np.floating):
+            yield tensor.name, values
 
 
 def _ports(ports: Sequence[Any]) -> list[Port]:

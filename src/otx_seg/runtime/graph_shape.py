@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import IGNORE_INDEX
+from otx_seg.runtime.plain_files import shown
 
 _CHANNELS = 3
 _ROUNDING = 0.02
@@ -57,6 +58,13 @@ def size_to_run_at(inputs: Sequence[Port], declared: tuple[int, int] | None, pat
     if len(inputs) != 1 or inputs[0].shape is None or len(inputs[0].shape) != 4:
         return None
     height, width = inputs[0].shape[2:]
+    if declared is not None and not all(
+        side in (None, wanted) for side, wanted in zip((height, width), declared, strict=True)
+    ):
+        raise UsageError(
+            f"{path}: takes images of {height} x {width} pixels, but says {declared[0]} x {declared[1]} "
+            "(model_info/otx_input_size); export it again"
+        )
     if height is not None and width is not None:
         return height, width
     if declared is None:
@@ -165,6 +173,27 @@ def _looks_like_boxes(port: Port, size: tuple[int | None, ...]) -> bool:
 def first_line(error: Exception) -> str:
     """The beginning of what a library says of a fault, which may be a text of many lines."""
     return next((line for line in map(str.strip, str(error).splitlines()) if line), type(error).__name__)[:400]
+
+
+def check_constants(constants: Iterable[tuple[str, NDArray[np.floating]]], path: Path) -> None:
+    """Make sure that the numbers of a model whose file has no digest are numbers.
+
+    What is infinite is let through where all else is 0: such constants are limits and masks.
+
+    Args:
+        constants: names and values.
+        path: the model, for the message.
+
+    Raises:
+        UsageError: some are not.
+    """
+    for name, values in constants:
+        odd = ~np.isfinite(values)
+        if odd.any() and (np.isnan(values).any() or values[~odd].any()):
+            raise UsageError(
+                f"{path}: {np.count_nonzero(odd):,} of {values.size:,} values of the constant {shown(name)} are no "
+                "numbers (NaN or infinite); take the file as it was made, or make it anew"
+            )
 
 
 def check_probabilities(

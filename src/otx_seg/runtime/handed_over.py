@@ -19,7 +19,7 @@ from otx_seg.runtime.model_values import (
 )
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, read_ir
 from otx_seg.runtime.plain_files import parse_json, read_text, shown
-from otx_seg.runtime.written_digest import tell_without_digest
+from otx_seg.runtime.written_digest import DIGEST
 
 logger = logging.getLogger(__name__)
 
@@ -49,14 +49,15 @@ def _digests(xml: bytes, binary: bytes, parameters: dict[str, Any]) -> dict[str,
     return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
 
 
-def entries_from_config(text: str | bytes, path: Path, xml: bytes, binary: bytes) -> dict[str, str]:
+def entries_from_config(text: str | bytes, path: Path, xml: bytes, binary: bytes) -> dict[str, str | None]:
     """The entries of a model's `model_info` that a `config.json` replaces.
 
     Args:
         text: its content.
         path: for messages.
-        xml, binary: the model's files, compared with the digests in it, if it has any. That its own values are not
-            those that were written is only told: who got a package may change them.
+        xml, binary: the model's files, compared with the digests in it; where it has none, nothing that these say of
+            theirs counts. That its own values are not those that were written is only told: who got a package may
+            change them.
 
     Raises:
         UsageError: it is damaged, or of another kind of model, or the model is another than it was written for.
@@ -75,18 +76,18 @@ def entries_from_config(text: str | bytes, path: Path, xml: bytes, binary: bytes
         known = checked_post_processing(*(_value(parameters, key) for key in (SOFT_THRESHOLD, BLUR_STRENGTH)))
     except ValueError as error:
         raise UsageError(f"{path}: {error}; {_EXPECTED}") from error
-    _compare(config.get(_DIGESTS), _digests(xml, binary, parameters), path)
-    return {
+    entries: dict[str, str | None] = {
         LABELS: json.dumps(labels_to_plain(labels)),
         SOFT_THRESHOLD: str(known.soft_threshold),
         BLUR_STRENGTH: str(known.blur_strength),
     }
+    if config.get(_DIGESTS) is None:
+        return {**entries, DIGEST: None}
+    _compare(config[_DIGESTS], _digests(xml, binary, parameters), path)
+    return entries
 
 
 def _compare(written: Any, found: dict[str, str], path: Path) -> None:
-    if written is None:
-        tell_without_digest(path)
-        return
     if not isinstance(written, dict) or {**written, CONFIG: found[CONFIG]} != found:
         raise UsageError(
             f"{path}: the {_DIGESTS} in it are not those of {MODEL_XML} and {MODEL_BIN}: one of the files is damaged "
@@ -122,4 +123,5 @@ def open_handed_over(path: str | Path, device: str = "CPU") -> OpenVinoPredictor
     model = read_ir(xml)
     files = (xml.read_bytes(), xml.with_suffix(".bin").read_bytes())
     entries = entries_from_config(read_text(config, UsageError, MOST_BYTES_OF_CONFIG), config, *files)
+    entries.pop(DIGEST, None)  # `read_ir` has compared it
     return OpenVinoPredictor(xml, device, model=model, entries=entries)

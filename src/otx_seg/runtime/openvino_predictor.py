@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.runtime.activations import CLASS_ACTIVATION, FEATURE_MAP, FEATURE_VECTOR, Activations, check_features
-from otx_seg.runtime.graph_shape import Port, check_graph, check_probabilities, size_to_run_at
+from otx_seg.runtime.graph_shape import Port, check_constants, check_graph, check_probabilities, size_to_run_at
 from otx_seg.runtime.model_info import SECTION, declared_input_size, read_model_info
 from otx_seg.runtime.openvino_core import openvino_core
 from otx_seg.runtime.written_digest import DIGEST, check_digest
@@ -78,7 +78,7 @@ class OpenVinoPredictor:
         *,
         properties: Mapping[str, Any] | None = None,
         model: Any = None,
-        entries: Mapping[str, str] | None = None,
+        entries: Mapping[str, str | None] | None = None,
         labels: Labels | None = None,
     ) -> None:
         """
@@ -88,7 +88,7 @@ class OpenVinoPredictor:
             properties: of that device, for this model; None: as OpenVINO chooses, but computing in 32 bits.
             model: the ``openvino.Model`` of `path`, if it has been read already; it is changed: it loses its
                 feature vector, if any, so that nobody waits for that, and axes that it leaves open get lengths.
-            entries: of its `model_info`; they go before those that it carries.
+            entries: of its `model_info`; they go before those that it carries. None: there is no such entry.
             labels: of a model of another tool that carries none.
 
         Raises:
@@ -113,6 +113,7 @@ class OpenVinoPredictor:
         self.template = info.template
         self.post_processing = info.post_processing
         if entry(DIGEST) is None:
+            check_constants(_constants(self._model), path)
             check_probabilities(self.probabilities, self.input_size, path)
 
     @functools.cached_property
@@ -167,7 +168,13 @@ def _leave_out_feature_vector(model: Any) -> None:
             model.remove_result(output.get_node())
 
 
-def _entry(model: Any, entries: Mapping[str, str], name: str) -> str | None:
+def _constants(model: Any) -> Iterator[tuple[str, NDArray[np.floating]]]:
+    for node in model.get_ops():
+        if node.get_type_name() == "Constant" and node.get_element_type().is_real():
+            yield node.get_friendly_name(), node.get_data(dtype=np.float32)
+
+
+def _entry(model: Any, entries: Mapping[str, str | None], name: str) -> str | None:
     """The text of an entry of a model's `model_info`."""
     if name in entries:
         return entries[name]

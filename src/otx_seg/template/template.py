@@ -267,13 +267,16 @@ _NUMBER_AS_TEXT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 
 def _refuse_numbers_as_text(value: Any, where: str, key: str = "") -> None:
-    """YAML 1.1 takes 6e-5 for text; handing that to an optimiser fails far away, or worse, does not."""
+    """YAML 1.1 takes 6e-5 for text; handing that to an optimiser fails far away, or worse, does not. Nor are NaN and
+    infinity of use to anybody."""
     if isinstance(value, dict):
         for name, item in value.items():
             _refuse_numbers_as_text(item, where, f"{key}.{name}".lstrip("."))
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             _refuse_numbers_as_text(item, where, f"{key}[{index}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{where}: {key}: is {value}, no number")
     elif isinstance(value, str) and _NUMBER_AS_TEXT.fullmatch(value):
         mantissa, exponent = re.split("[eE]", value)
         sign = exponent if exponent[0] in "+-" else f"+{exponent}"

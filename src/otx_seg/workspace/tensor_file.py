@@ -100,8 +100,8 @@ def _refuse_odd_format(path: Path, size: int) -> None:
         if file.read(1) == b"\x80":  # a pickle, the format before 2020
             return
     with zipfile.ZipFile(path) as archive:
-        if sum(part.file_size for part in archive.infolist()) > size:
-            raise ValueError("it is packed, which torch never does")
+        if not archive.infolist() or sum(part.file_size for part in archive.infolist()) > size:
+            raise ValueError("it is packed, which torch never does, or empty")
 
 
 def _check(content: Any, size: int) -> None:

@@ -27,6 +27,7 @@ VERSION = 1
 
 _BACKBONE, _CLASSIFIER = "backbone.", "decode_head.conv_seg.weight"
 _CLASSIFIERS = re.compile(r"decode_head(\.\d+)?\.conv_seg\.weight")
+_VARIANCE = "running_var"
 _DIGEST = "digest"
 _REMEDY = "take the file as `otx train` wrote it, or train again"
 
@@ -182,6 +183,9 @@ def _state_dict(content: Any) -> dict[str, Tensor]:
     odd = next((key for key, value in found.items() if not (isinstance(key, str) and isinstance(value, Tensor))), None)
     if odd is not None:
         raise ValueError(f"model.state_dict holds {shown(odd)}: {shown(found[odd])}, no named tensor")
+    odd = next((key for key, value in found.items() if key.endswith(_VARIANCE) and bool((value < 0).any())), None)
+    if odd is not None:
+        raise ValueError(f"the tensor {shown(odd)} holds variances below 0")
     return found
 
 
