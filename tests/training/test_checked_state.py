@@ -105,6 +105,12 @@ def change(name: str, state: Any) -> None:
         parameters[key] = parameters[key].long()
     elif name == "moment that is a text":
         first_moment(state)["exp_avg"] = "abc"
+    elif name == "squares below 0":
+        first_moment(state)["exp_avg_sq"] -= 1
+    elif name == "confusion beyond reason":
+        state["best_confusion"] = state["best_confusion"] + 2**62
+    elif name == "average that is none":
+        state["average"] = None
     elif name == "step below 0":
         first_moment(state)["step"] = torch.tensor(-3.0)
     elif name == "parameter that is not there":
@@ -127,7 +133,8 @@ def change(name: str, state: Any) -> None:
         state["position"] |= {"batch": 10**6, "ended": ""}
 
 
-KINDS = """tensor missing; tensor of whole numbers; moment missing everywhere; no moments;
+KINDS = """tensor missing; tensor of whole numbers; moment missing everywhere; no moments; squares below 0;
+confusion beyond reason; average that is none;
 tensor of another shape; tensor that is a text; moment of another shape; moment missing;
 moment that is a text; step below 0; parameter that is not there; other betas; groups missing;
 confusion of other labels; confusion below 0; stopping of another kind; average missing; beyond the last epoch;

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from otx_seg.errors import UsageError
 from otx_seg.runtime.graph_shape import first_line
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _MAPPINGS = ("algorithm", "optimizer", "template", "learning_rate", "early_stopping", "position", "random")
 _MANY, _LONG_S, _WORD = 10**12, 1e9, 2**32 - 1
+_LONGEST_REASON = 1000  # characters
 _WHOLE = {
     **dict.fromkeys(("epoch", "batch", "step", "validated_epoch", "best_epoch"), (0, _MANY)),
     "validated_step": (-1, _MANY),
@@ -79,8 +80,8 @@ def _check_position(position: dict[str, Any]) -> None:
     known = [field.name for field in fields(Position)]
     if set(position) != set(known):
         raise ValueError(f"position is {shown(position)}, not {', '.join(known)}")
-    if not isinstance(position["ended"], str):
-        raise ValueError(f"position.ended is {shown(position['ended'])}, no text")
+    if not isinstance(position["ended"], str) or len(position["ended"]) > _LONGEST_REASON:
+        raise ValueError(f"position.ended is {shown(position['ended'])}, no text of a line or two")
     _check_numbers({name: value for name, value in position.items() if name != "ended"}, "position")
     for name, limit in (("validated_epoch", "epoch"), ("best_epoch", "epoch"), ("validated_step", "step")):
         if position[name] > position[limit]:
@@ -157,6 +158,7 @@ def _check_fit(training: Training, state: dict[str, Any]) -> None:
         and confusion.dtype == torch.int64
         and confusion.shape == (classes, classes)
         and bool((confusion >= 0).all())
+        and confusion.double().sum() < 2**53
     ):
         raise ValueError(f"best_confusion is {shown(confusion)}, not counts of pixels for {classes} labels")
     for name, own in (
@@ -165,14 +167,19 @@ def _check_fit(training: Training, state: dict[str, Any]) -> None:
     ):
         if set(state[name]) != set(own):
             raise ValueError(f"{name} has {shown(list(state[name]))}, not {', '.join(own)}")
-    networks = {"algorithm": training.algorithm} | (
-        {} if training.average is None else {"average": training.average.averaged}
-    )
-    for name, network in networks.items():
-        odd = next(unlike(state[name], network.state_dict()), None)
-        if odd is not None:
-            raise ValueError(f"{name}.{odd} does not fit the network")
+    _check_network(state, "algorithm", training.algorithm)
+    if training.average is not None:
+        _check_network(state, "average", training.average.averaged)
     check_optimizer(state["optimizer"], training.optimizer, at["step"])
+
+
+def _check_network(state: dict[str, Any], name: str, network: nn.Module) -> None:
+    found = state.get(name)
+    if not isinstance(found, dict):
+        raise ValueError(f"{name} is {shown(found)}, no mapping")
+    odd = next(unlike(found, network.state_dict()), None)
+    if odd is not None:
+        raise ValueError(f"{name}.{odd} does not fit the network")
 
 
 def check_optimizer(saved: Any, optimizer: Any, steps: int) -> None:
@@ -205,8 +212,8 @@ def check_optimizer(saved: Any, optimizer: Any, steps: int) -> None:
         for name, value in held.items():
             if not _is_like(kept[index][name], value, parameters[index]):
                 raise ValueError(f"optimizer.state.{index}.{name} does not fit its parameter")
-            if name == "step" and value.ndim == 0 and value < 0:
-                raise ValueError(f"optimizer.state.{index}.step is negative")
+            if (name == "step" or "sq" in name) and bool((value < 0).any()):  # sums of squares
+                raise ValueError(f"optimizer.state.{index}.{name} is negative")
 
 
 def _is_like(kept: Any, value: Any, parameter: Tensor) -> bool:
