@@ -177,12 +177,14 @@ def test_entries_of_a_file(tmp_path: Path, suffix: str, value: str) -> None:
     assert {"otx_labels", "otx_template", "otx_version", "otx_input_size", "blur_strength"} <= refused
 
 
-def test_an_ir_with_a_document_type(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_ir_that_is_no_plain_text(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = saved(color_graph(), tmp_path / "model.xml", **INFO.entries())
     content = path.read_text()
     for head in ("<!DOCTYPE net [<!ENTITY a 'b'>]>", "<!DOCTYPE net [<!ENTITY", "<a>", "<!--<net -->"):
         path.write_text(content.replace("<net", f"{head}<net", 1))
         assert refused_or_taken(lambda: use(path)) == f"{path}: is no OpenVINO model"
+    path.write_bytes(content.encode().replace(b"grass", b"gr\xe4ser"))
+    assert refused_or_taken(lambda: use(path)) == f"{path}: is damaged, or does not fit its model.bin"
     assert capfd.readouterr() == ("", "")
 
 

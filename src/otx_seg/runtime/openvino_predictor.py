@@ -54,8 +54,9 @@ def parse_ir(xml: bytes, path: Path, *files: Any) -> Any:
     if _BEGINNING.match(xml) is None:
         raise UsageError(f"{path}: is no OpenVINO model")
     try:
+        xml.decode()  # as its names are, whenever one is asked for
         return openvino_core().read_model(*files)
-    except RuntimeError as error:
+    except (RuntimeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is damaged, or does not fit its {path.stem}.bin") from error
 
 
