@@ -21,8 +21,7 @@ from pathlib import Path
 import torch
 from side_by_side import side_by_side
 
-from otx_seg.training.journal import read_journal
-from otx_seg.training.watcher import SilentWatcher
+from otx_seg.training.loggers import read_metrics
 from otx_seg.verbs.train import train
 from otx_seg.workspace.run_folder import RunFolder
 
@@ -51,14 +50,14 @@ def train_once(value: float, folder: Path, options: argparse.Namespace) -> None:
             "learning_parameters.input_size": options.input_size,
             "learning_parameters.pretrained": "none",
         },
-        watcher=SilentWatcher(),
+        loggers=(),
     )
     done.touch()
 
 
 def scores_on_the_way(run: RunFolder) -> list[tuple[int, float]]:
     """Step and mDice of the last validation before each share of the training."""
-    found = [(entry["step"], entry["mDice"]) for entry in read_journal(run.metrics) if "mDice" in entry]
+    found = [(entry["step"], entry["mDice"]) for entry in read_metrics(run.metrics) if "mDice" in entry]
     steps = found[-1][0]
     return [next(one for one in reversed(found) if one[0] <= max(share * steps, found[0][0])) for share in SHARES]
 

@@ -29,7 +29,6 @@ from typing import Any
 from side_by_side import side_by_side
 
 from otx_seg.datasets.synthetic import draw_dataset
-from otx_seg.training.watcher import SilentWatcher
 from otx_seg.verbs.hpo.settings import DEFAULT_RATIO
 from otx_seg.verbs.train import train
 
@@ -67,7 +66,7 @@ def run_once(name: str, data: Path, folder: Path, seed: int, options: argparse.N
         overwrite=True,  # of one that was interrupted: its time could not be measured
         seed=seed,
         parameters=parameters,
-        watcher=SilentWatcher(),
+        loggers=(),
         **how,
     )
     assert result.scores is not None

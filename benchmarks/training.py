@@ -31,9 +31,9 @@ from otx_seg.algorithms import Moment
 from otx_seg.datasets import open_training
 from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
+from otx_seg.training.loggers import Loggers
 from otx_seg.training.loop import Training
 from otx_seg.training.optimizer import build_optimizer
-from otx_seg.training.watcher import SilentWatcher
 from otx_seg.workspace.run_folder import RunFolder
 
 START = Moment(epoch=0, step=0, progress=0.0)
@@ -110,7 +110,7 @@ def main() -> None:
     network = SegmentationNetwork(build_model(template, len(data.train.labels)))
     algorithm = algorithms.build(template, network, shares)
     with tempfile.TemporaryDirectory() as folder:
-        training = Training(algorithm, data, template, RunFolder(Path(folder)), 0, "random", SilentWatcher())
+        training = Training(algorithm, data, template, RunFolder(Path(folder)), 0, "random", Loggers())
         kept = list(islice(training.loader, 8))
         bare_rate(training, kept, 3)
         rates: dict[str, list[float]] = {"bare": [], "loop": [], "bare loaded": [], "run": [], "waiting": []}

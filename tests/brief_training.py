@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from small_network import small_file
 
-from otx_seg.training.watcher import SilentWatcher, StepReport, TrainResult
+from otx_seg.training.loggers import Logger, StepReport, TrainResult
 from otx_seg.verbs.train import train
 from otx_seg.workspace.weights import read_weights
 
@@ -25,7 +25,7 @@ PARAMETERS = {
 }
 
 
-class At(SilentWatcher):
+class At(Logger):
     """Does something after a step."""
 
     def __init__(self, step: int, do: Callable[[], object]) -> None:
@@ -36,7 +36,7 @@ class At(SilentWatcher):
             self.do()
 
 
-class CrashAt(SilentWatcher):
+class CrashAt(Logger):
     """Fails at a step, as a bug or a lost disk would."""
 
     class CrashError(Exception):

@@ -24,7 +24,7 @@ from otx_seg.errors import OtxError
 from otx_seg.report.trials import Trial, Trials, describe_trials, read_trials, write_trials
 from otx_seg.runtime.images import read_image
 from otx_seg.template.search_space import Range
-from otx_seg.training.journal import Journal, read_journal
+from otx_seg.training.loggers import MetricsFile, read_metrics
 from otx_seg.verbs.hpo.settings import Settings, read_settings, write_settings
 from otx_seg.verbs.hpo.study import Study
 from otx_seg.verbs.job.job import Asked, JobState, read_state
@@ -110,15 +110,15 @@ def write_state(run: RunFolder) -> None:
     JobState(run.path / JOB_STATE, Asked("SegNext-t", "a", parameters={"a.b": 1}), {"seed": 3}, done).write()
 
 
-def write_metrics(run: RunFolder) -> None:
-    journal = Journal(run.metrics)
+def write_lines(run: RunFolder) -> None:
+    journal = MetricsFile(run.metrics)
     for step in (1, 2):
         journal.append({"step": step, "epoch": 1, "learning_rate": 0.1, "loss": 1.5, "ce": 0.5})
     journal.append({"step": 2, "epoch": 1, "Dice Average": 0.5, "mDice": 0.5, "mIoU": 0.4, "per_label": {}})
 
 
-def read_metrics(run: RunFolder) -> None:
-    read_journal(run.metrics)
+def read_lines(run: RunFolder) -> None:
+    read_metrics(run.metrics)
 
 
 def write_found(run: RunFolder) -> None:
@@ -201,7 +201,7 @@ KINDS: dict[str, Kind] = {
         lambda run: write_json(run.decisions, plain([Decision("template", "a", "b"), Decision("c.d", 3, "e", True)])),
         decisions_of,
     ),
-    "metrics.jsonl": own("logs/metrics.jsonl", write_metrics, read_metrics, json_lines_changed),
+    "metrics.jsonl": own("logs/metrics.jsonl", write_lines, read_lines, json_lines_changed),
     "trials.json": own("**/trials.json", write_found, lambda run: describe_trials(read_trials(run.trials))),
     "search.json": own(
         "hpo/search.json",

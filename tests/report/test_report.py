@@ -18,8 +18,7 @@ from otx_seg.report.curves import draw_curves
 from otx_seg.report.progress import TrainingDisplay, format_duration
 from otx_seg.report.run_report import write_report
 from otx_seg.report.tables import as_text, scores_table
-from otx_seg.training.journal import Journal
-from otx_seg.training.watcher import StepReport, ValidationReport
+from otx_seg.training.loggers import MetricsFile, StepReport, ValidationReport
 
 LABELS = Labels(("background", "cat", "dog"), default_colors(3), 0)
 SCORES = scores(torch.tensor([[90, 0, 0], [0, 10, 0], [0, 0, 0]]), LABELS)
@@ -48,7 +47,7 @@ def test_a_long_label_takes_one_line_of_a_table() -> None:
 
 
 def test_curves_are_drawn_from_the_journal(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "metrics.jsonl")
+    journal = MetricsFile(tmp_path / "metrics.jsonl")
     journal.append({"step": 10, "loss": 1.0})
     journal.append({"step": 20, **SCORES.as_json()})
     draw_curves(journal.path, tmp_path / "curves.png")
@@ -57,7 +56,7 @@ def test_curves_are_drawn_from_the_journal(tmp_path: Path) -> None:
 
 
 def test_curves_of_every_loss_and_without_validations(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "metrics.jsonl")
+    journal = MetricsFile(tmp_path / "metrics.jsonl")
     for number in range(1, 4):
         contrast = {"contrast": 0.5} if number == 2 else {}  # not computed at every step
         journal.append({"step": number, "loss": 2.0 / number, "CrossEntropy": 1.0 / number, **contrast})
@@ -82,7 +81,7 @@ def test_the_written_report(tmp_path: Path) -> None:
 
 
 def step(number: int, progress: float, elapsed_s: float) -> StepReport:
-    return StepReport(number, 100, 1, progress, 0.5, 1e-3, elapsed_s)
+    return StepReport(number, 100, 1, progress, {"loss": 0.5}, 1e-3, elapsed_s)
 
 
 @pytest.mark.parametrize("terminal", [True, False])

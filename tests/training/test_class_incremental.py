@@ -16,7 +16,7 @@ from small_network import small_file
 
 from otx_seg.datasets.synthetic import NAMES
 from otx_seg.errors import UsageError
-from otx_seg.training.watcher import SilentWatcher, StepReport
+from otx_seg.training.loggers import Logger, StepReport
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.train import train
 from otx_seg.workspace.weights import read_weights
@@ -109,7 +109,7 @@ def test_an_epoch_balances_new_labels_with_old_ones(
         cv2.imwrite(str(path), mask)
     assert len(shown) == 1
 
-    class Steps(SilentWatcher):
+    class Steps(Logger):
         def on_step(self, report: StepReport) -> None:
             self.steps = report.steps
 
@@ -122,7 +122,7 @@ def test_an_epoch_balances_new_labels_with_old_ones(
         output=tmp_path / "run",
         template=small_file(),
         parameters=parameters,
-        watcher=watcher,
+        loggers=[watcher],
     )
     assert "1 of 8 images show new labels (gear)" in messages.text
     assert watcher.steps == 1 + 2  # floor(sqrt(7 / 1)) others for each
@@ -134,7 +134,7 @@ def test_a_crashed_run_goes_on_as_if_nothing_had_happened(
 ) -> None:
     run = tmp_path / "run"
     with pytest.raises(CrashAt.CrashError):
-        train_briefly(new_data, run, load_weights=old, parameters=MERGE, watcher=CrashAt(step))
+        train_briefly(new_data, run, load_weights=old, parameters=MERGE, loggers=[CrashAt(step)])
     train_briefly(new_data, run, resume_from=run)
     assert same_weights(run, merged)
 

@@ -15,7 +15,7 @@ from otx_seg.deployment.export import REQUIRED_AGREEMENT, export
 from otx_seg.labels import Labels, default_colors
 from otx_seg.models import build_model
 from otx_seg.template import load
-from otx_seg.training.journal import read_journal
+from otx_seg.training.loggers import read_metrics
 from otx_seg.training.starting_weights import load_starting_weights
 from otx_seg.workspace.weights import write_weights
 
@@ -30,11 +30,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_training_goes_on_with_all_outputs_and_ships_one(drawn_data: Path, template: Path, tmp_path: Path) -> None:
     train_briefly(drawn_data, tmp_path / "whole", template=template)
     with pytest.raises(CrashAt.CrashError):
-        train_briefly(drawn_data, tmp_path / "crashed", template=template, watcher=CrashAt(5))
+        train_briefly(drawn_data, tmp_path / "crashed", template=template, loggers=[CrashAt(5)])
     train_briefly(drawn_data, tmp_path / "crashed", resume_from=tmp_path / "crashed")
     assert same_weights(tmp_path / "whole", tmp_path / "crashed")
     assert any(key.startswith("auxiliary_head.") for key in weights_of(tmp_path / "whole"))
-    losses = read_journal(tmp_path / "whole" / "logs" / "metrics.jsonl")[0]
+    losses = read_metrics(tmp_path / "whole" / "logs" / "metrics.jsonl")[0]
     parts = ("CrossEntropy", "decode_0 CrossEntropy", "aux_0 CrossEntropy", "aux_0 Dice")
     assert losses["loss"] == pytest.approx(sum(losses[part] for part in parts))
     exported = export(tmp_path / "whole" / "models" / "weights.pth", tmp_path / "exported")

@@ -30,22 +30,25 @@ from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.template import load
 from otx_seg.training import selection
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
-from otx_seg.training.journal import read_journal
+from otx_seg.training.loggers import Logger, StepReport, TrainResult, ValidationReport, read_metrics
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.validation import ValidationPace
-from otx_seg.training.watcher import SilentWatcher, StepReport, ValidationReport
 
 
-class Recorder(SilentWatcher):
+class Recorder(Logger):
     def __init__(self) -> None:
         self.steps: list[StepReport] = []
         self.validations: list[ValidationReport] = []
+        self.ends: list[TrainResult] = []
 
     def on_step(self, report: StepReport) -> None:
         self.steps.append(report)
 
     def on_validation(self, report: ValidationReport) -> None:
         self.validations.append(report)
+
+    def on_end(self, result: TrainResult) -> None:
+        self.ends.append(result)
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +91,11 @@ def test_a_crashed_run_goes_on_as_if_nothing_had_happened(
     drawn_data: Path, finished: Path, tmp_path: Path, step: int
 ) -> None:
     with pytest.raises(CrashAt.CrashError):
-        train_briefly(drawn_data, tmp_path / "run", watcher=CrashAt(step))
+        train_briefly(drawn_data, tmp_path / "run", loggers=[CrashAt(step)])
     result = train_briefly(drawn_data, tmp_path / "run", resume_from=tmp_path / "run")
     assert same_weights(tmp_path / "run", finished)
     assert result.steps == 9
-    steps = [entry["step"] for entry in read_journal(tmp_path / "run" / "logs" / "metrics.jsonl")]
+    steps = [entry["step"] for entry in read_metrics(tmp_path / "run" / "logs" / "metrics.jsonl")]
     assert steps == sorted(set(steps))
 
 
@@ -101,20 +104,20 @@ def test_no_process_is_left_behind(drawn_data: Path, tmp_path: Path) -> None:
     train_briefly(drawn_data, tmp_path / "run", parameters=parameters)
     assert not multiprocessing.active_children()
     with pytest.raises(CrashAt.CrashError):
-        train_briefly(drawn_data, tmp_path / "crashed", parameters=parameters, watcher=CrashAt(1))
+        train_briefly(drawn_data, tmp_path / "crashed", parameters=parameters, loggers=[CrashAt(1)])
     assert not multiprocessing.active_children()
 
 
 def test_a_signal_in_the_middle_of_an_epoch_saves_everything(drawn_data: Path, finished: Path, tmp_path: Path) -> None:
-    class Interrupt(SilentWatcher):
+    class Interrupt(Logger):
         def on_step(self, report: StepReport) -> None:
             if report.step == 5:
                 os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(OtxError, match=r"interrupted by SIGINT after 5 steps.*otx train --resume-from .*run"):
-        train_briefly(drawn_data, tmp_path / "run", watcher=Interrupt())
+        train_briefly(drawn_data, tmp_path / "run", loggers=[Interrupt()])
     recorder = Recorder()
-    train_briefly(drawn_data, tmp_path / "moved", resume_from=tmp_path / "run", watcher=recorder)
+    train_briefly(drawn_data, tmp_path / "moved", resume_from=tmp_path / "run", loggers=[recorder])
     assert recorder.steps[0].step == 6
     assert same_weights(tmp_path / "moved", finished)
 
@@ -123,7 +126,7 @@ def test_resuming_a_finished_run_gives_its_result(
     drawn_data: Path, finished: Path, tmp_path: Path, messages: Any
 ) -> None:
     recorder = Recorder()
-    result = train_briefly(drawn_data, tmp_path / "copy", resume_from=finished, watcher=recorder)
+    result = train_briefly(drawn_data, tmp_path / "copy", resume_from=finished, loggers=[recorder])
     assert (result.steps, recorder.steps) == (9, [])
     assert result.scores is not None
     assert f"{tmp_path / 'copy'} is finished already: 3 epochs done. This is its result" in messages.text
@@ -139,27 +142,27 @@ def test_processes_leave_together_once_all_is_saved(
         saved.append(read_checkpoint(find_checkpoint(tmp_path / "run"))["position"]["step"])
         raise RuntimeError("Connection closed by peer")
 
-    class Interrupt(SilentWatcher):
+    class Interrupt(Logger):
         def on_step(self, report: StepReport) -> None:
             if report.step == 5:
                 os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(Accelerator, "wait_for_everyone", wait)
     with pytest.raises(OtxError, match=r"interrupted by SIGTERM after 5 steps"):
-        train_briefly(drawn_data, tmp_path / "run", watcher=Interrupt())
+        train_briefly(drawn_data, tmp_path / "run", loggers=[Interrupt()])
     train_briefly(drawn_data, tmp_path / "run", resume_from=tmp_path / "run")
     assert saved == [5, 9]
     assert same_weights(tmp_path / "run", finished)
 
 
 def test_a_signal_during_the_last_validation_is_heard(drawn_data: Path, finished: Path, tmp_path: Path) -> None:
-    class Interrupt(SilentWatcher):
+    class Interrupt(Logger):
         def on_validation(self, report: ValidationReport) -> None:
             if report.step == 9:
                 os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(OtxError, match=r"interrupted by SIGINT after 9 steps; everything is saved"):
-        train_briefly(drawn_data, tmp_path / "run", watcher=Interrupt())
+        train_briefly(drawn_data, tmp_path / "run", loggers=[Interrupt()])
     assert train_briefly(drawn_data, tmp_path / "run", resume_from=tmp_path / "run").reason == "3 epochs done"
     assert same_weights(tmp_path / "run", finished)
 
@@ -204,7 +207,7 @@ def test_lost_weights_are_written_anew(drawn_data: Path, finished: Path, tmp_pat
     assert "weights.pth is gone: it is written anew, from the end of the training" in messages.text
     # Before the end, the next one that is scored is the best there is.
     with pytest.raises(CrashAt.CrashError):
-        train_briefly(drawn_data, tmp_path / "crashed", watcher=CrashAt(8))
+        train_briefly(drawn_data, tmp_path / "crashed", loggers=[CrashAt(8)])
     (tmp_path / "crashed" / "models" / "weights.pth").unlink()
     train_briefly(drawn_data, tmp_path / "crashed", resume_from=tmp_path / "crashed")
     assert "weights.pth is gone: the best network from now on is kept instead" in messages.text
@@ -235,7 +238,7 @@ def test_weights_that_are_no_numbers_are_not_saved(
 def test_a_run_goes_on_with_the_same_kernels(drawn_data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(CrashAt.CrashError):
-        train_briefly(drawn_data, run, deterministic=True, watcher=CrashAt(2))
+        train_briefly(drawn_data, run, deterministic=True, loggers=[CrashAt(2)])
     torch.use_deterministic_algorithms(False)
     try:
         train_briefly(drawn_data, run, resume_from=run)
@@ -295,7 +298,7 @@ def _resume(run: Path, **arguments: object) -> None:
 
 def test_a_finished_run_stays_as_it_is(drawn_data: Path, tmp_path: Path, finished: Path) -> None:
     recorder = Recorder()
-    result = train_briefly(drawn_data, tmp_path / "again", resume_from=finished, watcher=recorder)
+    result = train_briefly(drawn_data, tmp_path / "again", resume_from=finished, loggers=[recorder])
     assert result.reason == "3 epochs done"
     assert not recorder.steps
     assert not recorder.validations
@@ -308,7 +311,7 @@ def test_overwriting_leaves_nothing_of_the_old_run(drawn_data: Path, tmp_path: P
     with pytest.raises(UsageError, match=r"--overwrite"):
         train_briefly(drawn_data, run)
     with pytest.raises(CrashAt.CrashError):
-        train_briefly(drawn_data, run, overwrite=True, watcher=CrashAt(2))
+        train_briefly(drawn_data, run, overwrite=True, loggers=[CrashAt(2)])
     assert not (run / "models" / "weights.pth").exists()
     train_briefly(drawn_data, run, resume_from=run)
     assert same_weights(run, finished)
@@ -351,7 +354,7 @@ def test_memory_running_out_halves_the_batch(
 
 
 def test_a_loss_that_is_no_number_stops_the_run(drawn_data: Path, tmp_path: Path) -> None:
-    class Poison(SilentWatcher):
+    class Poison(Logger):
         model: torch.nn.Module | None = None
 
         def on_step(self, report: StepReport) -> None:
@@ -369,7 +372,7 @@ def test_a_loss_that_is_no_number_stops_the_run(drawn_data: Path, tmp_path: Path
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Supervised, "__init__", remember)
         with pytest.raises(OtxError, match=r"became nan at step 6, with the images 00.*; the state before it is in"):
-            train_briefly(drawn_data, tmp_path / "run", watcher=poison)
+            train_briefly(drawn_data, tmp_path / "run", loggers=[poison])
     state = torch.load(tmp_path / "run" / "logs" / "checkpoint" / "state.pth", weights_only=True)
     assert all(value.isfinite().all() for value in state["algorithm"].values())
 
@@ -381,7 +384,7 @@ def test_a_time_budget_ends_the_run_cleanly(drawn_data: Path, tmp_path: Path) ->
         "learning_parameters.num_iters": 100_000,
         "learning_parameters.learning_rate_warmup_iters": 0,
     }
-    result = train_briefly(drawn_data, tmp_path / "run", parameters=parameters, watcher=recorder)
+    result = train_briefly(drawn_data, tmp_path / "run", parameters=parameters, loggers=[recorder])
     assert result.reason == "the time budget is used up"
     assert 2.0 < result.elapsed_s < 10.0
     rates = [report.learning_rate for report in recorder.steps]
@@ -401,18 +404,19 @@ def test_a_resumed_run_validates_no_sooner_than_it_would_have(
     monkeypatch.setattr(ValidationPace, "note", slow)
     parameters = {"learning_parameters.max_minutes": 0.1, "learning_parameters.num_iters": 100_000}
     with pytest.raises(CrashAt.CrashError):
-        train_briefly(drawn_data, tmp_path / "run", parameters=parameters, watcher=CrashAt(5))
+        train_briefly(drawn_data, tmp_path / "run", parameters=parameters, loggers=[CrashAt(5)])
     recorder = Recorder()
-    result = train_briefly(drawn_data, tmp_path / "run", resume_from=tmp_path / "run", watcher=recorder)
+    result = train_briefly(drawn_data, tmp_path / "run", resume_from=tmp_path / "run", loggers=[recorder])
     assert result.steps > 9  # three epochs
     assert [report.step for report in recorder.validations] == [result.steps]
 
 
 def test_the_best_weights_are_kept(drawn_data: Path, tmp_path: Path) -> None:
     recorder = Recorder()
-    result = train_briefly(drawn_data, tmp_path / "run", watcher=recorder)
+    result = train_briefly(drawn_data, tmp_path / "run", loggers=[recorder])
     best = max(report.scores.dice_average for report in recorder.validations)
     assert result.scores.dice_average == best == recorder.validations[-1].best
+    assert recorder.ends == [result]
     lines = map(json.loads, (tmp_path / "run" / "logs" / "metrics.jsonl").read_text().splitlines())
     assert [line["Dice Average"] for line in lines if "Dice Average" in line] == [
         report.scores.dice_average for report in recorder.validations

@@ -136,7 +136,7 @@ def test_a_training_whose_folder_is_gone_says_so_and_saves_what_it_has(
     run, saved = tmp_path / "run", tmp_path / "run_rescued"
     gone = r"run: was deleted, .* what was learned in \d steps is saved in \S+run_rescued. Go on with: otx train"
     with pytest.raises(OtxError, match=gone) as error:
-        train_briefly(drawn_data, run, watcher=At(4, lambda: lose(run, how)))
+        train_briefly(drawn_data, run, loggers=[At(4, lambda: lose(run, how))])
     assert error.value.exit_code == 1
     assert run.exists() == (how == "emptied")
     assert weights_of(saved)
@@ -154,7 +154,7 @@ def test_without_a_place_to_save_it_says_that(
     run = tmp_path / "run"
     monkeypatch.setattr("otx_seg.training.ending.write_state", full)
     with pytest.raises(OtxError, match=r"could not be saved beside it either \(No space left"):
-        train_briefly(drawn_data, run, watcher=At(4, lambda: lose(run, "deleted")))
+        train_briefly(drawn_data, run, loggers=[At(4, lambda: lose(run, "deleted"))])
 
 
 def test_a_training_whose_loader_was_killed_says_so_and_goes_on_and_ends_when_asked_to(
@@ -168,7 +168,7 @@ def test_a_training_whose_loader_was_killed_says_so_and_goes_on_and_ends_when_as
 
     killed_after = r"was killed \(Killed; often for want of memory\).* After \d steps?, .* Go on with: otx train --res"
     with pytest.raises(OtxError, match=killed_after):
-        train_briefly(drawn_data, run, watcher=At(1, kill_loader), parameters={"learning_parameters.num_workers": 2})
+        train_briefly(drawn_data, run, loggers=[At(1, kill_loader)], parameters={"learning_parameters.num_workers": 2})
 
     def end(*_: object) -> None:
         raise KeyboardInterrupt(signal.SIGTERM)
@@ -176,7 +176,7 @@ def test_a_training_whose_loader_was_killed_says_so_and_goes_on_and_ends_when_as
     with monkeypatch.context() as patch:
         patch.setattr("otx_seg.verbs.train.finish", end)
         with pytest.raises(InterruptedRunError, match=r"by SIGTERM; what was saved.* Go on with: otx train") as error:
-            train(resume_from=run, watcher=At(9, RunFolder(run).weights.unlink))
+            train(resume_from=run, loggers=[At(9, RunFolder(run).weights.unlink)])
     assert exit_code_of(error.value) == 128 + signal.SIGTERM
     train(resume_from=run)
     assert same_weights(run, finished)

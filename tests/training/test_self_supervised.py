@@ -14,7 +14,7 @@ from small_network import small_file
 
 from otx_seg.errors import DataError, UsageError
 from otx_seg.template import load
-from otx_seg.training.watcher import TrainResult
+from otx_seg.training.loggers import TrainResult
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.train import train
 from otx_seg.workspace.weights import BackboneFile, read_start
@@ -101,7 +101,7 @@ def test_a_crashed_run_goes_on_as_if_nothing_had_happened(
 ) -> None:
     run = tmp_path / "run"
     with pytest.raises(CrashAt.CrashError):
-        pretrain(images, run, watcher=CrashAt(step))
+        pretrain(images, run, loggers=[CrashAt(step)])
     pretrain(images, run, resume_from=run)
     assert same(backbone_of(run), backbone_of(finished))
 
@@ -168,7 +168,7 @@ def test_without_a_length_it_is_that_of_the_parameter(images: Path, tmp_path: Pa
     run = tmp_path / "run"
     settings = {**parameters, **REGIONS, "self_supervised.steps": 4}
     with pytest.raises(CrashAt.CrashError):
-        train(images, template=small_file(), parameters=settings, output=run, watcher=CrashAt(2))
+        train(images, template=small_file(), parameters=settings, output=run, loggers=[CrashAt(2)])
     assert load(run / "template.yaml").hyper_parameters.learning_parameters.num_iters == 1
     result = train(resume_from=run)
     # 8 images make 3 steps of at most 3, and an epoch goes round them floor(5 - 0.7 sqrt(2)) = 4 times: 32 images.

@@ -11,7 +11,7 @@ from brief_training import CrashAt, same_weights, train_briefly
 from conftest import Messages
 
 from otx_seg.errors import UsageError
-from otx_seg.training.journal import read_journal
+from otx_seg.training.loggers import read_metrics
 
 FAST = {
     "semi_supervised.start_epoch": 0,
@@ -51,7 +51,7 @@ def test_what_is_recorded(finished: Path, unlabelled: Path) -> None:
     report = (finished / "cli_report.log").read_text()
     assert "training: Semisupervised, since unlabelled images are given" in report
     assert "3 unlabelled images" in report
-    losses = [entry for entry in read_journal(finished / "logs" / "metrics.jsonl") if "loss" in entry]
+    losses = [entry for entry in read_metrics(finished / "logs" / "metrics.jsonl") if "loss" in entry]
     assert all("unsupervised" in entry for entry in losses)
 
 
@@ -86,7 +86,7 @@ def test_a_crashed_run_goes_on_as_if_nothing_had_happened(
 ) -> None:
     run = tmp_path / "run"
     with pytest.raises(CrashAt.CrashError):
-        train_briefly(drawn_data, run, unlabeled_data_roots=unlabelled, parameters=FAST, watcher=CrashAt(step))
+        train_briefly(drawn_data, run, unlabeled_data_roots=unlabelled, parameters=FAST, loggers=[CrashAt(step)])
     train_briefly(drawn_data, run, resume_from=run)
     assert same_weights(run, finished)
 

@@ -9,7 +9,7 @@ from brief_training import CrashAt, same_weights, train_briefly
 
 from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.errors import UsageError
-from otx_seg.training.journal import read_journal
+from otx_seg.training.loggers import read_metrics
 
 CONTRAST = {"learning_parameters.enable_supcon": True, "supervised_contrast.interval": 2}
 
@@ -25,7 +25,7 @@ def finished(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def test_the_contrast_is_journaled_and_changes_the_result(drawn_data: Path, finished: Path, tmp_path: Path) -> None:
     often = {**CONTRAST, "supervised_contrast.interval": 1, "learning_parameters.num_iters": 5}
     train_briefly(drawn_data, tmp_path / "often", parameters=often)
-    losses = [entry for entry in read_journal(tmp_path / "often" / "logs" / "metrics.jsonl") if "loss" in entry]
+    losses = [entry for entry in read_metrics(tmp_path / "often" / "logs" / "metrics.jsonl") if "loss" in entry]
     assert losses
     assert all(entry["contrast"] > 0 for entry in losses)
     train_briefly(drawn_data, tmp_path / "plain")
@@ -40,7 +40,7 @@ def test_without_weight_it_changes_nothing(drawn_data: Path, tmp_path: Path) -> 
 
 def test_a_crashed_run_goes_on_as_if_nothing_had_happened(drawn_data: Path, finished: Path, tmp_path: Path) -> None:
     with pytest.raises(CrashAt.CrashError):
-        train_briefly(drawn_data, tmp_path / "run", parameters=CONTRAST, watcher=CrashAt(5))
+        train_briefly(drawn_data, tmp_path / "run", parameters=CONTRAST, loggers=[CrashAt(5)])
     train_briefly(drawn_data, tmp_path / "run", resume_from=tmp_path / "run")
     assert same_weights(tmp_path / "run", finished)
 

@@ -29,7 +29,7 @@ from otx_seg.runtime.openvino_core import openvino_core
 from otx_seg.runtime.predictor import predict_mask
 from otx_seg.template import load as load_template
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
-from otx_seg.training.journal import read_journal
+from otx_seg.training.loggers import read_metrics
 from otx_seg.verbs.export import export
 from otx_seg.verbs.optimize import optimize
 from otx_seg.verbs.train import train
@@ -104,7 +104,7 @@ def test_a_run_leaves_what_the_documentation_lists(finished: Path) -> None:
 
 
 def test_it_was_trained_at_its_own_rate_and_the_best_was_kept(finished: Path) -> None:
-    lines = read_journal(finished / "logs" / "metrics.jsonl")
+    lines = read_metrics(finished / "logs" / "metrics.jsonl")
     assert [line["step"] for line in lines if "Dice Average" in line] == [0, 2, 4]
     assert lines[1]["learning_rate"] == 2e-3
     scores = [line["Dice Average"] for line in lines if "Dice Average" in line]
@@ -138,7 +138,7 @@ def test_the_best_network_scores_what_its_validation_did(finished: Path, data: P
     predictor = load_predictor(finished / "nncf" / "weights.pth", device="cpu")
     # Sums in another order, as in batches of another size, are rounded to other neighbours now and then.
     score = evaluate(predictor, open_folder(data)["default"], batch_size=2).scores.dice_average
-    lines = read_journal(finished / "logs" / "metrics.jsonl")
+    lines = read_metrics(finished / "logs" / "metrics.jsonl")
     assert score == pytest.approx(max(line["Dice Average"] for line in lines if "Dice Average" in line))
 
 
@@ -147,7 +147,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
 ) -> None:
     run = tmp_path / "run"
     with pytest.raises(OtxError, match=r"interrupted by SIGINT after 3 steps.*otx optimize --resume-from .*run"):
-        optimize(small_weights, data, data, output=run, parameters=BRIEF, watcher=At(3, interrupt))
+        optimize(small_weights, data, data, output=run, parameters=BRIEF, loggers=[At(3, interrupt)])
     assert not (run / "nncf").exists()
     assert not list(run.glob(".unfinished*"))
     with pytest.raises(UsageError, match=r"of a run of otx optimize; go on with otx optimize --resume-from"):
@@ -163,7 +163,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     with pytest.raises(
         OtxError, match=r"lost: was deleted.* in 4 steps is saved in \S+. Go on with: otx optimize --re"
     ):
-        optimize(resume_from=lost, watcher=At(4, lambda: shutil.rmtree(lost)))
+        optimize(resume_from=lost, loggers=[At(4, lambda: shutil.rmtree(lost))])
     assert read_checkpoint(find_checkpoint(saved), "optimize")["position"]["step"] == 4
     assert read_recorded(RunFolder(saved)).load_weights == small_weights
     optimize(resume_from=run)

@@ -23,6 +23,7 @@ from otx_seg.datasets import HowToRead
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.template import load
 from otx_seg.training.checkpoint import is_free
+from otx_seg.training.loggers import Logger
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.memory import OutOfMemoryError
 from otx_seg.training.stopping import InterruptedRunError
@@ -31,7 +32,7 @@ from otx_seg.verbs.build import build
 from otx_seg.verbs.checking.sources import Source
 from otx_seg.verbs.job import steps
 from otx_seg.verbs.job.choice import settle
-from otx_seg.verbs.job.job import Asked, Job, SilentDisplay, read_state
+from otx_seg.verbs.job.job import Asked, Job, read_state
 from otx_seg.verbs.job.steps import STEPS, Step, _measured_on
 from otx_seg.verbs.places.place import open_place
 from otx_seg.verbs.run import run
@@ -177,7 +178,7 @@ def test_what_may_change_is_read_from_the_template_too(data: Path, here: Path) -
     template = load("Lite-HRNet-s-mod2").override({"learning_parameters.num_workers": 0})
     Path("mine.yaml").write_text(template.as_yaml())
     asked = Asked(template=str(Path("mine.yaml").resolve()), train_root=str(data / "train"))
-    parameters = settle(asked, seconds=1.0, shown=lambda: nullcontext(SilentDisplay())).free_parameters
+    parameters = settle(asked, seconds=1.0, shown=lambda: nullcontext(Logger())).free_parameters
     assert parameters["learning_parameters.num_workers"] == 0
     assert all(map(is_free, parameters))
 
@@ -185,7 +186,7 @@ def test_what_may_change_is_read_from_the_template_too(data: Path, here: Path) -
 def test_steps_of_a_job_without_a_workspace_see_none(
     data: Path, here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    job = settle(Asked(train_root=str(data / "train")), seconds=1.0, shown=lambda: nullcontext(SilentDisplay()))
+    job = settle(Asked(train_root=str(data / "train")), seconds=1.0, shown=lambda: nullcontext(Logger()))
     build(data / "train", workspace=here)
     assert open_place(None).workspace is not None
     assert open_place(job.place).workspace is None
@@ -355,7 +356,7 @@ def test_what_a_workspace_says_of_the_data_reaches_every_step(
         run(workspace="w", output="job", data_format="coco")
     state = read_state(Path("job"))
     assert state is not None
-    job = settle(state.asked, seconds=1.0, shown=lambda: nullcontext(SilentDisplay()))
+    job = settle(state.asked, seconds=1.0, shown=lambda: nullcontext(Logger()))
     with pytest.raises(OtxError, match=r"optimize"):
         STEPS[5].work(job, {"export": {"file": "openvino.xml"}})
     for step in ("train", "optimize"):
@@ -400,7 +401,7 @@ def test_folders_in_other_folders_are_checked_once(tmp_path: Path) -> None:
     for name in ("a/train", "b"):
         (tmp_path / name).mkdir(parents=True)
     roots = (tmp_path / "a" / "train", tmp_path / "b", tmp_path / "a")
-    job = Job(tmp_path, small_template(), *roots, None, None, 0, None, 1.0, lambda: nullcontext(SilentDisplay()))
+    job = Job(tmp_path, small_template(), *roots, None, None, 0, None, 1.0, lambda: nullcontext(Logger()))
     # What holds others is for what the first of them is for.
     assert job.data.labelled == (Source(tmp_path / "b", None, "val"), Source(tmp_path / "a", None, "train"))
     # A file of annotations describes a subset of its own; without another folder, in the training folder.

@@ -62,7 +62,7 @@ def command(**arguments: Any) -> None:
     from otx_seg.words import count
 
     with TrainingDisplay(messages) as display:
-        result = optimize(watcher=display, progress=display.on_scan, **arguments)
+        result = optimize(loggers=[display], progress=display.on_scan, **arguments)
     after = "INT8" if result.quantized_layers else "8-bit weights"
     models = (
         ("before", result.before.scores, result.size_before, result.latency_before),

@@ -31,7 +31,7 @@ def command(output: str | None, overwrite: bool, minutes: float) -> None:
             output,
             minutes=minutes,
             overwrite=overwrite,
-            watcher=display,
+            loggers=[display],
             say=lambda text: messages.rule(text, align="left"),
         )
     rows = [

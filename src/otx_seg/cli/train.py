@@ -91,7 +91,7 @@ def command(context: click.Context, **arguments: Any) -> None:
 
     train_root, val_root = arguments.pop("train_data_roots"), arguments.pop("val_data_roots")
     with TrainingDisplay(messages) as display:
-        result = train(train_root, val_root, watcher=display, scan_progress=display.on_scan, **arguments)
+        result = train(train_root, val_root, loggers=[display], **arguments)
     if rank() != 0:
         return  # of the processes of a torchrun job, the first one tells
     if result.scores is not None:

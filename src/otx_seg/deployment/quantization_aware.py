@@ -42,9 +42,9 @@ from otx_seg.template.template import ParameterGroup
 from otx_seg.training.checkpoint import OPTIMIZE
 from otx_seg.training.devices import choose_workers
 from otx_seg.training.ending import rescued
+from otx_seg.training.loggers import Loggers, TrainResult
 from otx_seg.training.loop import Training
 from otx_seg.training.stopping import ScoreReached
-from otx_seg.training.watcher import TrainResult, Watcher
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.run_folder import COMPARED_IMAGES, FolderGoneError, RunFolder
 from otx_seg.workspace.weights import read_weights, write_weights
@@ -108,7 +108,7 @@ def fine_tune(
     label_weights: Sequence[float],
     run: RunFolder,
     state: dict[str, Any] | None,
-    watcher: Watcher,
+    loggers: Loggers,
     progress: Progress | None = None,
     describe: Callable[[RunFolder], None] = lambda run: None,
 ) -> FineTuned:
@@ -125,7 +125,7 @@ def fine_tune(
         label_weights: how much the pixels of each label count, see `algorithms.build`.
         run: keeps what is needed to go on when this is interrupted.
         state: the checkpoint to go on from, of a run of the same template.
-        watcher: receives the reports of the training.
+        loggers: receives the reports of the training.
         progress: called with the name of a stage, and the numbers of images done and to do in it.
         describe: writes into a folder what is needed to go on; called before the training, when nothing can be wrong
             any more with what was asked for.
@@ -154,7 +154,7 @@ def fine_tune(
         goal = before.scores.dice_average - how.recipe.max_dice_loss
         if state is None:
             describe(run)
-        trained = _train(predictor, goal, how, data, label_weights, run, state, watcher, describe)
+        trained = _train(predictor, goal, how, data, label_weights, run, state, loggers, describe)
         # 5. after
         with written_whole(run.path / FOLDER) as unfinished:
             best = read_weights(trained.weights)
@@ -247,7 +247,7 @@ def _train(
     label_weights: Sequence[float],
     run: RunFolder,
     state: dict[str, Any] | None,
-    watcher: Watcher,
+    loggers: Loggers,
     describe: Callable[[RunFolder], None],
 ) -> TrainResult:
     set_seed(how.seed)
@@ -259,7 +259,7 @@ def _train(
         replace(run, weights_name=BEST),
         how.seed,
         f"quantised, from {how.weights}",
-        watcher,
+        loggers,
         OPTIMIZE,
         ScoreReached(goal, 100 * how.recipe.max_dice_loss),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from otx_seg.training.journal import read_journal
+from otx_seg.training.loggers import read_metrics
 
 _NO_CURVES = ("step", "epoch", "learning_rate", "kept pixels")
 
@@ -22,7 +22,7 @@ def draw_curves(journal: Path, picture: Path) -> dict[str, tuple[str, ...]]:
     """
     from matplotlib.figure import Figure
 
-    entries = read_journal(journal)
+    entries = read_metrics(journal)
     losses = [entry for entry in entries if "loss" in entry]
     validations = [entry for entry in entries if "Dice Average" in entry]
     figure = Figure(figsize=(9, 4), layout="constrained")

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from otx_seg.training.watcher import StepReport, ValidationReport
+from otx_seg.training.loggers import Logger, StepReport, ValidationReport
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ QUIET_SHARE = 0.1
 """Share of the run after which a line is written where there is no bar and no validation to tell of."""
 
 
-class TrainingDisplay:
+class TrainingDisplay(Logger):
     """A bar with loss, learning rate, best Dice and time left on a terminal; elsewhere lines, at each validation and
     otherwise about ten in a run."""
 
@@ -87,7 +87,7 @@ class TrainingDisplay:
         left = self._seconds_left(report)
         fields: dict[str, Any] = {
             "epoch": report.epoch,
-            "loss": report.loss,
+            "loss": report.losses["loss"],
             "rate": report.learning_rate,
             "best": self.best,
             "left": format_duration(left) if left is not None else "?",
@@ -100,7 +100,7 @@ class TrainingDisplay:
             logger.info("expected duration: at most %s", format_duration(report.elapsed_s + left))
         if not self.live and self.now - self.told >= QUIET_SHARE:
             self.told = self.now
-            logger.info("epoch %d, step %d: loss %.3f", report.epoch, report.step, report.loss)
+            logger.info("epoch %d, step %d: loss %.3f", report.epoch, report.step, report.losses["loss"])
 
     def on_validation(self, report: ValidationReport) -> None:
         """Tell the score."""

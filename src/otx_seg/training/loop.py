@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -22,26 +22,22 @@ from otx_seg.training.checked_state import go_on_from
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.devices import choose_workers, largest, leave_together, place, start_accelerator
 from otx_seg.training.ending import interrupted, without_images
-from otx_seg.training.journal import Journal
+from otx_seg.training.loggers import INTERVAL, Loggers, MetricsFile, StepReport, TrainResult, ValidationReport
 from otx_seg.training.loss_guard import LossGuard
 from otx_seg.training.memory import is_out_of_memory
 from otx_seg.training.optimizer import hold_frozen, parameter_groups, set_rates
-from otx_seg.training.reporter import Reporter
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.selection import Selection
 from otx_seg.training.smaller_batch import halve_batch
 from otx_seg.training.state import Position, write_state
 from otx_seg.training.stopping import EarlyStopping, InterruptedRunError, Stopping, StopRequest
 from otx_seg.training.views import open_training_cache, open_views
-from otx_seg.training.watcher import StepReport, TrainResult, ValidationReport, Watcher
 from otx_seg.words import count
 from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_INTERVAL_S = 60.0
-JOURNAL_INTERVAL = 10
-"""Steps between two lines of `metrics.jsonl`, and between two looks at the loss on a GPU."""
 
 
 class Training:
@@ -54,7 +50,7 @@ class Training:
         run: the folder results go to.
         seed: of the data order and the augmentations (the weights are initialised by the caller).
         origin: how the weights began, recorded in `weights.pth`.
-        watcher: receives reports on the main process.
+        loggers: receive what is told, on the main process, beside `metrics.jsonl`.
         command: the verb whose run this is, which goes on with it when it was interrupted.
         stopping: when the training is over before its time; it is asked before the first step as well. None: early
             stopping as the template says, and no validation before the first step.
@@ -69,7 +65,7 @@ class Training:
         run: RunFolder,
         seed: int,
         origin: str,
-        watcher: Watcher,
+        loggers: Loggers,
         command: str = TRAIN,
         stopping: Stopping | None = None,
         cache: Cache | None = None,
@@ -93,9 +89,8 @@ class Training:
         stopping = stopping or EarlyStopping(template, warmup_steps, data.scorable)
         self.selection = Selection(data, template, run, origin, self.accelerator, self.workers, stopping)
         on_gpu = self.accelerator.device.type != "cpu"
-        self.loss_guard = LossGuard(JOURNAL_INTERVAL if on_gpu else 1, run.checkpoint)
-        quiet = not self.accelerator.is_main_process
-        self.reporter = Reporter(watcher, Journal(run.metrics), JOURNAL_INTERVAL, on_gpu, quiet)
+        self.loss_guard = LossGuard(INTERVAL if on_gpu else 1, run.checkpoint)
+        self.loggers = Loggers([loggers, MetricsFile(run.metrics)] if self.accelerator.is_main_process else [])
         self._started = self._saved = time.monotonic()
         self.half_way = False  # through a step, so that the state is neither that before nor that behind it
 
@@ -167,7 +162,10 @@ class Training:
             self._end_if_asked(stop_request)
             leave_together(self.accelerator)
         at, best = self.position, self.selection.best()
-        return TrainResult(self.run.weights, best, at.best_epoch, at.epoch, at.step, self.elapsed_s, at.ended)
+        result = TrainResult(self.run.weights, best, at.best_epoch, at.epoch, at.step, self.elapsed_s, at.ended)
+        if at.ended:
+            self.loggers.on_end(result)
+        return result
 
     def _goes_on(self, until: float) -> bool:
         """Whether something is left to do up to this share of the run: steps, or to score what they have made."""
@@ -190,7 +188,7 @@ class Training:
         self.model.train()
         begins = not position.step and progress < 1.0  # a share may be over before its first step
         for batch in self.loader if (progress < until or begins) and not self._was_scoring() else ():
-            if (position.step + 1) % JOURNAL_INTERVAL == 0 and self.accelerator.is_main_process:
+            if (position.step + 1) % INTERVAL == 0 and self.accelerator.is_main_process:
                 self.run.check_there()
             self.half_way = True
             self._step(batch, progress)
@@ -237,8 +235,10 @@ class Training:
         self.algorithm.after_step()
         if self.average is not None:
             self.average.update()
-        report = StepReport(step, self.total_steps, self.position.epoch + 1, progress, math.nan, rate, elapsed_s)
-        self.reporter.step(losses, report)
+        report = StepReport(step, self.total_steps, self.position.epoch + 1, progress, {}, rate, elapsed_s)
+        if self.accelerator.device.type == "cpu" or report.is_written:
+            values = {name: float(value.detach()) for name, value in losses.items()}
+            self.loggers.on_step(replace(report, losses=values))
 
     # ------------------------------------------------------------------ bad luck
 
@@ -264,7 +264,7 @@ class Training:
             if self.data.scorable:
                 self.learning_rate.observe(at.step, result.dice_average)
             begun = at.epoch + (at.batch > 0)
-            self.reporter.validation(ValidationReport(at.step, begun, result, at.best_score, self.elapsed_s))
+            self.loggers.on_validation(ValidationReport(at.step, begun, result, at.best_score, self.elapsed_s))
         self.model.train()
         return self.selection.over
 
@@ -295,6 +295,6 @@ class Training:
             self.position.best_score, self.selection.best_confusion = -1.0, None  # the next one is the best there is
         if self.position.batch_size != self.parameters.batch_size:
             self.loader = self.open_loader()
-        self.reporter.rewind(self.position)
+        self.loggers.on_resume(self.position.step)
         self._started = time.monotonic()
         self.save_checkpoint()  # the run may go on in another folder than it began in

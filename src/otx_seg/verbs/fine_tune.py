@@ -31,7 +31,7 @@ from otx_seg.training.checkpoint import (
     template_of,
 )
 from otx_seg.training.ending import saying_how_to_go_on
-from otx_seg.training.watcher import Watcher
+from otx_seg.training.loggers import Loggers
 from otx_seg.verbs.interruption import interruptions_as_such
 from otx_seg.verbs.recipe import recipe
 from otx_seg.verbs.training.data import check_data, describe_data, label_weights, open_data, refuse_other_data
@@ -68,7 +68,7 @@ def fine_tune_weights(
     output: str | Path | None,
     overwrite: bool,
     outputs: Path,
-    watcher: Watcher,
+    loggers: Loggers,
     progress: Progress | None,
 ) -> FineTuned:
     """Quantise trained weights, and fine-tune them; see `optimize`.
@@ -111,7 +111,7 @@ def fine_tune_weights(
             plan.seed,
         )
         describe = functools.partial(_describe, plan, data)
-        result = fine_tune(how, data, label_weights(plan, report), run, plan.state, watcher, progress, describe)
+        result = fine_tune(how, data, label_weights(plan, report), run, plan.state, loggers, progress, describe)
         _tell_what_came_of_it(result, settings.maximal_accuracy_degradation)
         note(f"{result.model}: {result.summary}")
     return result

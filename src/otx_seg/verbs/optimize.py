@@ -15,7 +15,7 @@ from otx_seg.runtime.openvino_predictor import read_ir
 from otx_seg.template import USED_TO_QUANTIZE
 from otx_seg.template.hyper_parameters import NncfOptimization
 from otx_seg.training.devices import choose_workers
-from otx_seg.training.watcher import SilentWatcher, Watcher
+from otx_seg.training.loggers import Logger, Loggers
 from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.fine_tune import Request, fine_tune_weights
 from otx_seg.verbs.places.data import to_train_on
@@ -48,7 +48,7 @@ def optimize(
     overwrite: bool = False,
     seed: int | None = None,
     parameters: dict[str, Any] | None = None,
-    watcher: Watcher | None = None,
+    loggers: Sequence[Logger] = (),
     progress: Progress | None = None,
 ) -> Quantized:
     """Quantise a model with images it was trained on, and measure what that costs and brings.
@@ -77,7 +77,7 @@ def optimize(
             the last training of the workspace, if it chose from the same folder, else 42.
         parameters: ``{"group.name": value}``; only ``pot_parameters``, ``nncf_optimization`` and what concerns reading
             data are possible; what does nothing for the kind of weights given is refused.
-        watcher: receives the reports of a fine-tuning.
+        loggers: receive what is told of a fine-tuning.
         progress: called with the name of a stage, and the numbers of images done and to do in it.
 
     Raises:
@@ -98,7 +98,7 @@ def optimize(
         request = Request(
             load_weights, train_data_roots, val_data_roots, resume_from, template, seed, parameters or {}, how
         )
-        return fine_tune_weights(request, output, overwrite, place.outputs, watcher or SilentWatcher(), progress)
+        return fine_tune_weights(request, output, overwrite, place.outputs, Loggers(loggers), progress)
     return _quantize_ir(
         place,
         Path(load_weights),

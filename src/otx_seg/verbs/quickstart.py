@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from otx_seg.inference.evaluate import Evaluation
 from otx_seg.inference.latency import compare_latency
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.report.comparison import draw_comparison
-from otx_seg.training.watcher import Watcher
+from otx_seg.training.loggers import Logger
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.export import export
 from otx_seg.verbs.optimize import optimize
@@ -60,7 +60,7 @@ def quickstart(
     *,
     minutes: float,
     overwrite: bool = False,
-    watcher: Watcher | None = None,
+    loggers: Sequence[Logger] = (),
     say: Callable[[str], None] = lambda text: None,
 ) -> Quickstart:
     """Draw a data set, train, evaluate, export, quantise and evaluate again.
@@ -69,7 +69,7 @@ def quickstart(
         output: folder for everything; None: a new one in the workspace of the current folder.
         minutes: training time.
         overwrite: replace an earlier quickstart in `output`.
-        watcher: receives the reports of the training.
+        loggers: receive what is told of the training.
         say: called with a line before each stage.
 
     Raises:
@@ -78,11 +78,11 @@ def quickstart(
     """
     run = open_run(output, "quickstart", _PRODUCTS, overwrite, (), open_place(None).outputs)
     with log_to(run):
-        return _whole_job(run.path, minutes, overwrite, watcher, say)
+        return _whole_job(run.path, minutes, overwrite, loggers, say)
 
 
 def _whole_job(
-    folder: Path, minutes: float, overwrite: bool, watcher: Watcher | None, say: Callable[[str], None]
+    folder: Path, minutes: float, overwrite: bool, loggers: Sequence[Logger], say: Callable[[str], None]
 ) -> Quickstart:
     # 1. data
     say(f"drawing {_IMAGES} images of {_SIZE}x{_SIZE} pixels into {folder / 'data'}")
@@ -97,7 +97,7 @@ def _whole_job(
         output=folder / "train",
         parameters=_parameters(minutes),
         overwrite=overwrite,
-        watcher=watcher,
+        loggers=loggers,
     )
     say("evaluating the trained network")
     torch_scores = evaluate(val_root, load_weights=trained.weights, output=folder / "eval", overwrite=overwrite)

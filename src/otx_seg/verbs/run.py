@@ -14,6 +14,7 @@ from typing import Any
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 from otx_seg.errors import DataError, OtxError, UsageError, interrupted_by
 from otx_seg.processes import refuse_several
+from otx_seg.training.loggers import Logger
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.memory import OutOfMemoryError
 from otx_seg.verbs.benchmark import check_seconds
@@ -21,10 +22,8 @@ from otx_seg.verbs.interruption import interruptions_as_such
 from otx_seg.verbs.job.choice import choose_job, settle
 from otx_seg.verbs.job.job import (
     Asked,
-    Display,
     Job,
     JobState,
-    SilentDisplay,
     read_state,
     remove_replaced,
 )
@@ -57,7 +56,7 @@ def run(
     seed: int | None = None,
     parameters: dict[str, Any] | None = None,
     seconds: float = DEFAULT_SECONDS,
-    shown: Callable[[], AbstractContextManager[Display]] = lambda: nullcontext(SilentDisplay()),
+    shown: Callable[[], AbstractContextManager[Logger]] = lambda: nullcontext(Logger()),
     say: Callable[[str], None] = lambda text: None,
 ) -> Outcome:
     """Check, train, evaluate, export, quantise, measure and pack, stopping at the first failure.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -22,11 +22,11 @@ from otx_seg.template.byte_size import parse_byte_size
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.devices import machine_facts, on_cpu
 from otx_seg.training.ending import rescued, saying_how_to_go_on
+from otx_seg.training.loggers import Logger, Loggers, TrainResult
 from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.memory import OutOfMemoryError
 from otx_seg.training.views import open_training_cache
-from otx_seg.training.watcher import SilentWatcher, TrainResult, Watcher
 from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.hpo.take_over import take_over_next
 from otx_seg.verbs.hpo.trial import Ground, free_memory
@@ -78,8 +78,7 @@ def train(
     enable_hpo: bool = False,
     hpo_time_ratio: float | None = None,
     hpo_parallel: int | None = None,
-    watcher: Watcher | None = None,
-    scan_progress: Callable[[str, int, int], None] | None = None,
+    loggers: Sequence[Logger] = (),
 ) -> TrainResult:
     """Train a network and write the best of it to ``<run>/models/weights.pth``.
 
@@ -112,9 +111,7 @@ def train(
         hpo_time_ratio: time of search and training as a multiple of that of the training alone, above 1; None: 1.1, or
             what two trials take where epochs end the training.
         hpo_parallel: trials of the search at once; None: one for each GPU, one on a CPU.
-        watcher: receives a report of each step and each validation.
-        scan_progress: called before the training with what is being done to the images, and with the numbers of
-            images done and to do.
+        loggers: receive what the training tells, see `otx_seg.training.loggers`.
 
     Raises:
         UsageError: arguments that make no sense.
@@ -159,7 +156,7 @@ def train(
         stack.enter_context(naming_lost_processes(run))
         stack.enter_context(saying_how_to_go_on(TRAIN, run, plan.resumed_run is not None))
         stack.enter_context(interruptions_as_such())
-        return _train(plan, run, processes, watcher or SilentWatcher(), scan_progress)
+        return _train(plan, run, processes, Loggers(loggers))
 
 
 def _settle(workspace: str | Path | None, request: Request) -> tuple[Place, Plan]:
@@ -179,10 +176,9 @@ def _train(
     plan: Plan,
     run: RunFolder,
     processes: PartialState,
-    watcher: Watcher,
-    scan_progress: Callable[[str, int, int], None] | None,
+    loggers: Loggers,
 ) -> TrainResult:
-    data, report = _open(plan, run, scan_progress)
+    data, report = _open(plan, run, loggers.on_scan)
     if plan.resumed_run is None:
         # The processes of several machines might decide differently.
         machine = broadcast_object_list([machine_facts(processes_here(), processes.num_processes)])[0]
@@ -198,16 +194,16 @@ def _train(
     cache = open_training_cache(data, plan.template)
     if plan.search is not None:
         ground = Ground(data, weights, plan.seed, plan.deterministic, run.search)
-        plan, watcher = _search(plan, ground, run, network, origin, watcher, cache)
+        plan, loggers = _search(plan, ground, run, network, origin, loggers, cache)
         network, origin = first_network(plan, data)
-    training = _begin(plan, data, weights, run, network, origin, watcher, cache)
+    training = _begin(plan, data, weights, run, network, origin, loggers, cache)
     if training.position.ended:
         tell_finished(run, training.position.ended)
     elif plan.search is None:
         announce_plan(plan, data, run, origin)
         if plan.state is not None:
             tell_going_on(training.position, plan.state, processes.num_processes)
-    plan, result = _fit(training, plan, data, weights, run, watcher, cache)
+    plan, result = _fit(training, plan, data, weights, run, loggers, cache)
     if processes.is_main_process:
         finish(run, plan, data, origin, result)
     return result
@@ -220,11 +216,11 @@ def _begin(
     run: RunFolder,
     network: SegmentationNetwork,
     origin: str,
-    watcher: Watcher,
+    loggers: Loggers,
     cache: Cache,
 ) -> Training:
     """The training of a plan where it begins or goes on."""
-    training = start_training(plan.template, network, origin, data, weights, run, plan.seed, watcher, cache)
+    training = start_training(plan.template, network, origin, data, weights, run, plan.seed, loggers, cache)
     if plan.state is not None:
         training.resume(plan.state)
     elif PartialState().is_main_process:
@@ -239,7 +235,7 @@ def _fit(
     data: TrainingData,
     weights: tuple[float, ...],
     run: RunFolder,
-    watcher: Watcher,
+    loggers: Loggers,
     cache: Cache,
 ) -> tuple[Plan, TrainResult]:
     """Train to the end; where the values that a search has found fail on the way, with those of its next best trial."""
@@ -257,7 +253,7 @@ def _fit(
         del training
         free_memory()
         network, origin = first_network(plan, data)
-        training = _begin(plan, data, weights, run, network, origin, watcher, cache)
+        training = _begin(plan, data, weights, run, network, origin, loggers, cache)
 
 
 def _search(
@@ -266,23 +262,23 @@ def _search(
     run: RunFolder,
     network: SegmentationNetwork,
     origin: str,
-    watcher: Watcher,
+    loggers: Loggers,
     cache: Cache,
-) -> tuple[Plan, Watcher]:
+) -> tuple[Plan, Loggers]:
     """The plan with the hyper-parameters that were found, and the training that found them as its state."""
     from otx_seg.verbs.hpo.search import Search  # Optuna is needed for nothing else
 
-    search = Search(plan, ground, run, network, origin, watcher, cache)
+    search = Search(plan, ground, run, network, origin, loggers, cache)
     if plan.resumed_run is None:
         clear(run)
         search.prepare()  # before the plan: without these files it would be that of a training alone
         write_plan(plan, ground.data, run)
     announce_plan(plan, ground.data, run, origin)
-    return search.find(), search.watcher
+    return search.find(), search.loggers
 
 
 def _open(
-    plan: Plan, run: RunFolder, progress: Callable[[str, int, int], None] | None
+    plan: Plan, run: RunFolder, progress: Callable[[str, int, int], None]
 ) -> tuple[TrainingData, ScanReport | None]:
     if plan.train_type == "Selfsupervised":
         with PartialState().main_process_first():  # the others find the pseudo-masks made

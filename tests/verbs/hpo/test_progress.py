@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
-from otx_seg.training.watcher import StepReport, ValidationReport
+from otx_seg.training.loggers import Logger, StepReport, ValidationReport
 from otx_seg.verbs.hpo.progress import WholeJob
 
 
-class Told:
+class Told(Logger):
     def __init__(self) -> None:
         self.steps: list[StepReport] = []
 
@@ -22,7 +20,7 @@ class Told:
 
 
 def at(progress: float, elapsed_s: float) -> StepReport:
-    return StepReport(1, 100, 1, progress, math.nan, 0.1, elapsed_s)
+    return StepReport(1, 100, 1, progress, {}, 0.1, elapsed_s)
 
 
 def test_a_training_that_gets_more_time_is_told_without_a_step_back() -> None:

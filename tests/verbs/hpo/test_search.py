@@ -24,11 +24,10 @@ from otx_seg.errors import OtxError, UsageError
 from otx_seg.report.trials import Trial, Trials, read_trials, write_trials
 from otx_seg.template import load
 from otx_seg.training import selection
-from otx_seg.training.journal import read_journal
+from otx_seg.training.loggers import Logger, StepReport, TrainResult, read_metrics
 from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.stopping import InterruptedRunError
-from otx_seg.training.watcher import SilentWatcher, StepReport, TrainResult, Watcher
 from otx_seg.verbs.hpo import first_trial, halving, length, trial, workers
 from otx_seg.verbs.hpo.take_over import take_over_next
 from otx_seg.verbs.hpo.trial import run_of_trial
@@ -93,7 +92,7 @@ def values_of(folder: Path) -> list[float]:
 
 
 def dice(folder: Path) -> float:
-    entries = read_journal(folder / "logs" / "metrics.jsonl")
+    entries = read_metrics(folder / "logs" / "metrics.jsonl")
     return max(entry["Dice Average"] for entry in entries if "Dice Average" in entry)
 
 
@@ -105,7 +104,7 @@ def test_a_bad_learning_rate_is_replaced_by_a_better_one(
     assert chosen > 10 * BAD_RATE
     assert plain.scores is not None
     assert dice(searched) > plain.scores.dice_average + 0.1
-    assert read_journal(searched / "logs" / "metrics.jsonl")[-1]["step"] == plain.steps
+    assert read_metrics(searched / "logs" / "metrics.jsonl")[-1]["step"] == plain.steps
 
 
 @pytest.mark.parametrize("trained", [False, True])
@@ -141,7 +140,7 @@ def test_the_chosen_training_is_that_of_a_run_with_its_values(
     run(drawn_data, template, tmp_path / "plain", None, parameters={RATE: values_of(searched)[found["chosen"]]})
     assert same_weights(searched, tmp_path / "plain")
     assert (searched / "template.yaml").read_text() == (tmp_path / "plain" / "template.yaml").read_text()
-    steps = [entry["step"] for entry in read_journal(searched / "logs" / "metrics.jsonl")]
+    steps = [entry["step"] for entry in read_metrics(searched / "logs" / "metrics.jsonl")]
     assert steps == sorted(steps)
 
 
@@ -151,7 +150,7 @@ def test_semi_supervised_training_is_searched_too(drawn_data: Path, template: Pa
     run(drawn_data, template, tmp_path / "run", 2.0, parameters=BRIEF, unlabeled_data_roots=unlabelled)
     assert load(tmp_path / "run" / "template.yaml").hyper_parameters.algo_backend.train_type == "Semisupervised"
     assert len(trials_of(tmp_path / "run")["trials"]) == 3
-    lines = read_journal(tmp_path / "run" / "logs" / "metrics.jsonl")
+    lines = read_metrics(tmp_path / "run" / "logs" / "metrics.jsonl")
     assert all("unsupervised" in line for line in lines if "loss" in line)
 
 
@@ -162,7 +161,7 @@ def test_trials_really_stop(searched: Path) -> None:
         epochs = 3 * FIRST if one["number"] == found["chosen"] or len(one["scores"]) == 2 else FIRST
         assert one["epochs"] == epochs
         assert one["steps"] == 4 * epochs
-        lines = read_journal(searched / "hpo" / "trials" / str(one["number"]) / "logs" / "metrics.jsonl")
+        lines = read_metrics(searched / "hpo" / "trials" / str(one["number"]) / "logs" / "metrics.jsonl")
         assert max(line["step"] for line in lines) == 4 * epochs
         assert one["scores"][-1] == [line["mDice"] for line in lines if "mDice" in line][-1]
     assert sum(len(one["scores"]) == 2 for one in found["trials"]) == 2
@@ -185,7 +184,7 @@ def test_a_finished_run_keeps_the_table_and_no_weights_but_its_own(searched: Pat
     assert "where the values the search began with had" in " ".join(report.split())
 
 
-class Interrupt(SilentWatcher):
+class Interrupt(Logger):
     """Ctrl-C after so many steps of all trials together."""
 
     def __init__(self, after: int) -> None:
@@ -202,7 +201,7 @@ def test_a_signal_in_the_last_step_of_a_trial_costs_no_score(
 ) -> None:
     output = tmp_path / "run"
     with pytest.raises(InterruptedRunError):
-        run(drawn_data, template, output, RATIO, watcher=Interrupt(4 * FIRST))
+        run(drawn_data, template, output, RATIO, loggers=[Interrupt(4 * FIRST)])
     train(resume_from=output)
     assert values_of(output) == values_of(searched)
     assert [one["scores"] for one in trials_of(output)["trials"]] == [
@@ -227,7 +226,7 @@ def test_a_signal_while_a_trial_is_scored_ends_the_search(
     assert len(list((tmp_path / "run" / "hpo" / "trials").iterdir())) == 1
 
 
-class Crash(SilentWatcher):
+class Crash(Logger):
     def __init__(self, after: int) -> None:
         self.left = after
 
@@ -243,13 +242,13 @@ def test_an_interrupted_search_goes_on_as_if_it_had_never_stopped(
     output = tmp_path / "run"
     # In the second trial, in the first one that goes on, and in the training that is left.
     with pytest.raises(InterruptedRunError, match=rf"otx train --resume-from {output}$"):
-        run(drawn_data, template, output, RATIO, watcher=Interrupt(15))
-    watchers: list[tuple[Watcher, type[Exception]]] = [(Crash(67), RuntimeError), (Interrupt(44), InterruptedRunError)]
+        run(drawn_data, template, output, RATIO, loggers=[Interrupt(15)])
+    watchers: list[tuple[Logger, type[Exception]]] = [(Crash(67), RuntimeError), (Interrupt(44), InterruptedRunError)]
     for watcher, error in watchers:
         journal = output / "hpo" / "journal.log"
         journal.write_bytes(journal.read_bytes() + b'{"half a li')
         with pytest.raises(error):
-            train(resume_from=output, watcher=watcher)
+            train(resume_from=output, loggers=[watcher])
     assert (output / "logs" / "checkpoint" / "state.pth").exists()
     train(resume_from=output)
     assert values_of(output) == values_of(searched)
@@ -278,7 +277,7 @@ def test_trials_and_training_decode_each_image_once(
 
 def test_a_search_is_resumed_as_it_began(drawn_data: Path, template: Path, searched: Path, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
-        run(drawn_data, template, tmp_path / "run", RATIO, watcher=Crash(1))
+        run(drawn_data, template, tmp_path / "run", RATIO, loggers=[Crash(1)])
     for folder in (searched, tmp_path / "run"):
         with pytest.raises(UsageError, match=r"has --hpo-time-ratio 2.75, now 2 is asked for"):
             train(resume_from=folder, enable_hpo=True, hpo_time_ratio=2.0)
@@ -296,7 +295,7 @@ def test_a_search_begins_with_what_was_decided(drawn_data: Path, template: Path,
     size = "learning_parameters.batch_size"
     output, parameters = tmp_path / "run", {**BRIEF, size: "auto", RATE: 1e-3}
     with pytest.raises(RuntimeError):
-        run(drawn_data, tmp_path / "own.yaml", output, 2.0, parameters=parameters, watcher=Crash(2))
+        run(drawn_data, tmp_path / "own.yaml", output, 2.0, parameters=parameters, loggers=[Crash(2)])
     assert "decided: batch_size 8 (" in messages.text
     begun = json.loads((output / "hpo" / "search.json").read_text())["template"]
     assert begun["hyper_parameters"]["learning_parameters"]["batch_size"] == 8
@@ -351,7 +350,7 @@ def test_the_next_best_trial_goes_on_where_the_best_one_diverges_in_the_end(
 ) -> None:
     output = tmp_path / "run"
     with pytest.raises(InterruptedRunError):  # three trials of 8 steps, then 2 of the final training
-        run(drawn_data, template, output, 2.0, parameters=BRIEF, watcher=Interrupt(26))
+        run(drawn_data, template, output, 2.0, parameters=BRIEF, loggers=[Interrupt(26)])
     before = trials_of(output)
     poisoned = before["trials"][before["chosen"]]["values"][RATE]
 
@@ -489,7 +488,7 @@ def test_trials_that_do_not_lead_at_a_first_look_end_there(
     parameters |= {"learning_parameters.learning_rate_warmup_iters": 0, RATE: 1e-3}
     output = tmp_path / "run"
     with pytest.raises(RuntimeError):
-        run(drawn_data, template, output, 1.2, parameters=parameters, watcher=Crash(30))
+        run(drawn_data, template, output, 1.2, parameters=parameters, loggers=[Crash(30)])
     train(resume_from=output)
     found = trials_of(output)
     first, *others = found["trials"]

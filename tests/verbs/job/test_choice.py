@@ -11,16 +11,17 @@ from pathlib import Path
 import pytest
 
 from otx_seg.errors import UsageError
+from otx_seg.training.loggers import Logger
 from otx_seg.verbs.build import build
 from otx_seg.verbs.job.choice import Choice, choose_job
 from otx_seg.verbs.job.choice import settle as settle_job
-from otx_seg.verbs.job.job import Asked, Job, JobState, SilentDisplay
+from otx_seg.verbs.job.job import Asked, Job, JobState
 from otx_seg.verbs.job.steps import STEPS, _measured_on
 from otx_seg.workspace.run_folder import JOB_STATE
 
 ALL = tuple(step.name for step in STEPS)
 MINUTES, WORKERS = "learning_parameters.max_minutes", "learning_parameters.num_workers"
-settle = functools.partial(settle_job, seconds=1.0, shown=lambda: nullcontext(SilentDisplay()))
+settle = functools.partial(settle_job, seconds=1.0, shown=lambda: nullcontext(Logger()))
 
 
 def job_before(asked: Asked, *done: str) -> JobState:

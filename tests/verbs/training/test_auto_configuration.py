@@ -77,7 +77,7 @@ def test_a_run_records_its_decisions(run: Path) -> None:
 def test_few_images_make_several_rounds(drawn_data: Path, tmp_path: Path) -> None:
     brief = {name: value for name, value in BRIEF.items() if not name.endswith("num_iters")}
     with pytest.raises(CrashAt.CrashError):
-        train(drawn_data, output=tmp_path, template="Lite-HRNet-s-mod2", parameters=brief, watcher=CrashAt(1))
+        train(drawn_data, output=tmp_path, template="Lite-HRNet-s-mod2", parameters=brief, loggers=[CrashAt(1)])
     found = decisions_in(tmp_path)
     assert found["learning_parameters.rounds_per_epoch"]["value"] == 5  # 8 images at once
     assert found["learning_parameters.num_iters"]["reason"].startswith("6,000 steps at 5 steps each")
@@ -104,7 +104,7 @@ def test_the_largest_batch(
     full = {name: value for name, value in BRIEF.items() if not name.endswith("num_iters")}
     full |= {"learning_parameters.auto_adapt_batch_size": "Full", **given}
     with pytest.raises(CrashAt.CrashError):
-        train(tmp_path / "data", output=tmp_path / "run", template=template.name, parameters=full, watcher=CrashAt(1))
+        train(tmp_path / "data", output=tmp_path / "run", template=template.name, parameters=full, loggers=[CrashAt(1)])
     parameters = load(tmp_path / "run" / "template.yaml").hyper_parameters.learning_parameters
     assert (parameters.batch_size, parameters.learning_rate, parameters.num_iters) == (batch, rate, epochs)
     assert decisions_in(tmp_path / "run")["learning_parameters.batch_size"]["given"] == (BATCH in given)
@@ -121,7 +121,7 @@ def test_the_resolved_template_leaves_nothing_open(run: Path) -> None:
 
 def test_what_was_decided_is_said(drawn_data: Path, tmp_path: Path, messages: Any) -> None:
     with pytest.raises(CrashAt.CrashError):
-        train(drawn_data, output=tmp_path, template="Lite-HRNet-s-mod2", parameters=BRIEF, watcher=CrashAt(1))
+        train(drawn_data, output=tmp_path, template="Lite-HRNet-s-mod2", parameters=BRIEF, loggers=[CrashAt(1)])
     assert "decided: input_size 64x64 (images of about 64 pixels a side" in messages.text
     assert "as given: template Lite-HRNet-s-mod2, num_workers 0, num_iters 1" in messages.text
     for name, found in decisions_in(tmp_path).items():
@@ -247,7 +247,7 @@ def test_a_file_decides_what_it_names(drawn_data: Path, tmp_path: Path) -> None:
             output=tmp_path / "run",
             template=tmp_path / "mine.yaml",
             parameters=changes,
-            watcher=CrashAt(1),
+            loggers=[CrashAt(1)],
         )
     given = {name.rpartition(".")[2] for name, decision in decisions_in(tmp_path / "run").items() if decision["given"]}
     assert given == {"template", "input_size", "num_workers", "num_iters", "class_weights"}
@@ -257,7 +257,7 @@ def test_a_file_decides_what_it_names(drawn_data: Path, tmp_path: Path) -> None:
 def test_a_resumed_run_keeps_its_decisions(drawn_data: Path, tmp_path: Path) -> None:
     few = {**BRIEF, "learning_parameters.batch_size": 2}
     with pytest.raises(CrashAt.CrashError):
-        train(drawn_data, output=tmp_path / "run", template=small_file(), parameters=few, watcher=CrashAt(1))
+        train(drawn_data, output=tmp_path / "run", template=small_file(), parameters=few, loggers=[CrashAt(1)])
     before = decisions_in(tmp_path / "run")
     again = {"template": small_file(), "parameters": few}
     resumed = train(resume_from=tmp_path / "run", output=tmp_path / "copy", **again)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from otx_seg.training.watcher import StepReport, ValidationReport, Watcher
+from otx_seg.training.loggers import Logger, Loggers, StepReport, TrainResult, ValidationReport
 
 
 class WholeJob:
@@ -14,8 +14,8 @@ class WholeJob:
         ratio: time of all trainings together as a multiple of a whole one's.
     """
 
-    def __init__(self, watcher: Watcher, ratio: float) -> None:
-        self.watcher, self.ratio = watcher, ratio
+    def __init__(self, loggers: Loggers, ratio: float) -> None:
+        self.loggers, self.ratio = loggers, ratio
         self.share = self.elapsed_s = 0.0
 
     def spent(self, share: float, seconds: float) -> None:
@@ -23,17 +23,17 @@ class WholeJob:
         self.share += share
         self.elapsed_s += seconds
 
-    def trial(self, share: float, seconds: float) -> Watcher:
+    def trial(self, share: float, seconds: float) -> Loggers:
         """For a trial that goes on from here; its validations are told by the search."""
-        return _Part(self, share, seconds, False)
+        return Loggers([_Part(self, share, seconds, False)])
 
-    def winner(self, share: float, seconds: float, longer: float) -> Watcher:
+    def winner(self, share: float, seconds: float, longer: float) -> Loggers:
         """For the training that the search ends in, which goes on from here, and is this many times as long now."""
         self.ratio = self.share - share + longer
-        return _Part(self, share, seconds, True, longer)
+        return Loggers([_Part(self, share, seconds, True, longer)])
 
 
-class _Part:
+class _Part(Logger):
     def __init__(
         self, whole: WholeJob, share: float, seconds: float, tells_validations: bool, longer: float = 1.0
     ) -> None:
@@ -43,8 +43,12 @@ class _Part:
     def on_step(self, report: StepReport) -> None:
         progress = min((self.whole.share + self.longer * report.progress - self.share) / self.whole.ratio, 1.0)
         elapsed_s = self.whole.elapsed_s + report.elapsed_s - self.seconds
-        self.whole.watcher.on_step(replace(report, progress=progress, elapsed_s=elapsed_s))
+        self.whole.loggers.on_step(replace(report, progress=progress, elapsed_s=elapsed_s))
 
     def on_validation(self, report: ValidationReport) -> None:
         if self.tells_validations:
-            self.whole.watcher.on_validation(report)
+            self.whole.loggers.on_validation(report)
+
+    def on_end(self, result: TrainResult) -> None:
+        if self.tells_validations:
+            self.whole.loggers.on_end(result)

@@ -24,9 +24,9 @@ from otx_seg.models.network import SegmentationNetwork
 from otx_seg.report.trials import Trial, Trials, describe_values
 from otx_seg.template.search_space import space_of, values_of
 from otx_seg.training.checkpoint import TRAIN
+from otx_seg.training.loggers import Loggers
 from otx_seg.training.state import random_state
 from otx_seg.training.stopping import InterruptedRunError, StopRequest
-from otx_seg.training.watcher import SilentWatcher, Watcher
 from otx_seg.verbs.hpo.first_trial import settle_length, without_idle_start
 from otx_seg.verbs.hpo.halving import chosen, promising, survivors
 from otx_seg.verbs.hpo.length import minutes_of, plan_search, with_enough_time, with_time_left
@@ -57,7 +57,7 @@ class Search:
         run: RunFolder,
         network: SegmentationNetwork,
         origin: str,
-        watcher: Watcher,
+        loggers: Loggers,
         cache: Cache,
     ) -> None:
         """
@@ -78,9 +78,9 @@ class Search:
         weights = {name: value.clone() for name, value in network.state_dict().items()}
         self.beginning = {"network": weights, "random": random_state(), "origin": origin}
         start_training(
-            plan.template, network, origin, ground.data, ground.label_weights, run, plan.seed, SilentWatcher(), cache
+            plan.template, network, origin, ground.data, ground.label_weights, run, plan.seed, Loggers(), cache
         ).close()
-        self.whole = WholeJob(watcher, self._ratio())
+        self.whole = WholeJob(loggers, self._ratio())
         self.outcomes: dict[int, list[Outcome]] = {}
         self.running: dict[Future[Outcome], int] = {}
         self.chosen, self.longer = 0, 1.0
@@ -100,7 +100,7 @@ class Search:
         with StopRequest() as self.stop_request:
             try:
                 ground = replace(self.ground, at_once=size)
-                with open_workers(ground, size, self._watcher, self.cache) as self.workers:
+                with open_workers(ground, size, self._loggers, self.cache) as self.workers:
                     self.chosen = self._search()
             except (InterruptedRunError, KeyboardInterrupt) as error:
                 raise InterruptedRunError(
@@ -130,7 +130,7 @@ class Search:
             raise
 
     @property
-    def watcher(self) -> Watcher:
+    def loggers(self) -> Loggers:
         """For the training that is left."""
         last = self.outcomes[self.chosen][-1]
         return self.whole.winner(last.share, last.seconds, self.longer)
@@ -260,7 +260,7 @@ class Search:
         reached = self.outcomes.get(number)
         return (reached[-1].share, reached[-1].seconds) if reached else (0.0, 0.0)
 
-    def _watcher(self, stretch: Stretch) -> Watcher:
+    def _loggers(self, stretch: Stretch) -> Loggers:
         return self.whole.trial(*self._before(stretch.number))
 
     def _tell(self, number: int, outcome: Outcome) -> None:

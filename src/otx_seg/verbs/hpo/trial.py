@@ -14,13 +14,12 @@ from otx_seg.datasets import TrainingData
 from otx_seg.datasets.memory_cache import Cache, room_for
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import read_checkpoint
-from otx_seg.training.journal import read_journal
+from otx_seg.training.loggers import Loggers, read_metrics
 from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.memory import OutOfMemoryError
 from otx_seg.training.state import restore_random_state
 from otx_seg.training.views import open_training_cache
-from otx_seg.training.watcher import Watcher
 from otx_seg.verbs.training.start import make_deterministic, new_network, start_training
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.run_folder import RunFolder
@@ -91,7 +90,7 @@ class Outcome:
     process: int
 
 
-def train_trial(ground: Ground, stretch: Stretch, watcher: Watcher, cache: Cache) -> Outcome:
+def train_trial(ground: Ground, stretch: Stretch, loggers: Loggers, cache: Cache) -> Outcome:
     """Train a trial up to a rung, from where it was paused or interrupted; a loss that is no number is an outcome.
 
     Args:
@@ -103,7 +102,7 @@ def train_trial(ground: Ground, stretch: Stretch, watcher: Watcher, cache: Cache
     """
     run = ground.run_of(stretch.number)
     write_text(run.template, stretch.template.as_yaml())
-    training = _open(ground, stretch, run, watcher, cache)
+    training = _open(ground, stretch, run, loggers, cache)
     failure = ""
     try:
         training.fit(stretch.until)
@@ -124,7 +123,7 @@ def train_trial(ground: Ground, stretch: Stretch, watcher: Watcher, cache: Cache
     return outcome
 
 
-def _open(ground: Ground, stretch: Stretch, run: RunFolder, watcher: Watcher, cache: Cache) -> Training:
+def _open(ground: Ground, stretch: Stretch, run: RunFolder, loggers: Loggers, cache: Cache) -> Training:
     make_deterministic(ground.seed, ground.deterministic)
     network = new_network(stretch.template, ground.data)
     beginning: dict[str, Any] = read_tensors(ground.beginning)
@@ -135,7 +134,7 @@ def _open(ground: Ground, stretch: Stretch, run: RunFolder, watcher: Watcher, ca
     if stretch.number > 0:
         # What would go on with smaller batches would be another trial than the one that is compared.
         template = template.override({"learning_parameters.auto_adapt_batch_size": "None"})
-    training = start_training(template, network, origin, ground.data, weights, run, ground.seed, watcher, cache)
+    training = start_training(template, network, origin, ground.data, weights, run, ground.seed, loggers, cache)
     if run.checkpoint.exists():
         training.resume(read_checkpoint(run.checkpoint))
     return training
@@ -155,7 +154,7 @@ def _with_its_share(template: Template, trials: int) -> Template:
 
 def _last_score(run: RunFolder) -> float:
     """The last validation mDice in a run's journal: this process may have found the trial at its rung."""
-    scores = [entry["mDice"] for entry in read_journal(run.metrics) if "mDice" in entry]
+    scores = [entry["mDice"] for entry in read_metrics(run.metrics) if "mDice" in entry]
     return float(scores[-1])
 
 

@@ -16,7 +16,7 @@ import traceback
 
 from otx_seg.datasets.memory_cache import Cache
 from otx_seg.errors import OtxError
-from otx_seg.training.watcher import SilentWatcher
+from otx_seg.training.loggers import Loggers
 from otx_seg.verbs.hpo.trial import Ground, Outcome, Stretch, open_shared_cache, train_trial
 
 
@@ -52,7 +52,7 @@ def _listen(arrived: queue.SimpleQueue[Ground | Stretch]) -> None:
 
 def _answer(ground: Ground, stretch: Stretch, cache: Cache) -> Outcome | OtxError:
     try:
-        return train_trial(ground, stretch, SilentWatcher(), cache)
+        return train_trial(ground, stretch, Loggers(), cache)
     except OtxError as error:
         return error
     except Exception as error:  # what no one foresaw is told by the process that asked

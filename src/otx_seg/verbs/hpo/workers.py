@@ -18,7 +18,7 @@ import torch
 from otx_seg.datasets.memory_cache import Cache
 from otx_seg.errors import OtxError
 from otx_seg.training.checkpoint import TRAIN
-from otx_seg.training.watcher import Watcher
+from otx_seg.training.loggers import Loggers
 from otx_seg.verbs.hpo.trial import Ground, Outcome, Stretch, train_trial
 from otx_seg.workspace.command_line import resume_command
 
@@ -56,13 +56,13 @@ class OwnProcess:
 
     size = 1
 
-    def __init__(self, ground: Ground, watcher: Callable[[Stretch], Watcher], cache: Cache) -> None:
-        self.ground, self.watcher, self.cache = ground, watcher, cache
+    def __init__(self, ground: Ground, loggers: Callable[[Stretch], Loggers], cache: Cache) -> None:
+        self.ground, self.loggers, self.cache = ground, loggers, cache
 
     def start(self, stretch: Stretch) -> Future[Outcome]:
         """Train, and give a future that is done."""
         done: Future[Outcome] = Future()
-        done.set_result(train_trial(self.ground, stretch, self.watcher(stretch), self.cache))
+        done.set_result(train_trial(self.ground, stretch, self.loggers(stretch), self.cache))
         return done
 
     def stop(self) -> None:
@@ -192,6 +192,6 @@ def _environment(index: int, size: int) -> dict[str, str]:
     return {**threads, "CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else threads
 
 
-def open_workers(ground: Ground, size: int, watcher: Callable[[Stretch], Watcher], cache: Cache) -> Workers:
+def open_workers(ground: Ground, size: int, loggers: Callable[[Stretch], Loggers], cache: Cache) -> Workers:
     """Processes for `size` trials at once, each with a cache of its own; for one at a time, this one with `cache`."""
-    return OwnProcess(ground, watcher, cache) if size == 1 else WorkerProcesses(ground, size)
+    return OwnProcess(ground, loggers, cache) if size == 1 else WorkerProcesses(ground, size)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from otx_seg.datasets import HowToRead, find_subsets
 from otx_seg.errors import DataError, UsageError
-from otx_seg.verbs.job.job import Asked, Display, Job, JobState, concerns_tests_alone, what_changed
+from otx_seg.training.loggers import Logger
+from otx_seg.verbs.job.job import Asked, Job, JobState, concerns_tests_alone, what_changed
 from otx_seg.verbs.job.steps import STEPS
 from otx_seg.verbs.places.data import to_measure_on_if_any
 from otx_seg.verbs.places.place import Place, open_place
@@ -128,7 +129,7 @@ def _finished(state: JobState) -> bool:
     return all(name in state.done for name in _STEPS)
 
 
-def settle(asked: Asked, *, seconds: float, shown: Callable[[], AbstractContextManager[Display]]) -> Job:
+def settle(asked: Asked, *, seconds: float, shown: Callable[[], AbstractContextManager[Logger]]) -> Job:
     """The job that arguments and workspace ask for; its folder is chosen when everything else is clear.
 
     Args:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from otx_seg.datasets import AS_IT_LOOKS, HowToRead
 from otx_seg.errors import OtxError
 from otx_seg.runtime.plain_files import shown
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import differences, is_free
-from otx_seg.training.watcher import SilentWatcher, Watcher
+from otx_seg.training.loggers import Logger
 from otx_seg.verbs.checking.sources import Sources, sources_of_parts
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.digest import digest_of
@@ -24,19 +24,6 @@ _VERSION = 1
 ADVICE = "begin anew with --overwrite, or choose another --output"
 """Where the state of a job is damaged."""
 _LABELLED = ("train", "val", "test")
-
-
-class Display(Watcher, Protocol):
-    """Shows what a step does."""
-
-    def on_scan(self, what: str, done: int, total: int) -> None: ...
-
-
-class SilentDisplay(SilentWatcher):
-    """Shows nothing."""
-
-    def on_scan(self, what: str, done: int, total: int) -> None:
-        pass
 
 
 @dataclass(frozen=True)
@@ -107,7 +94,7 @@ class Job:
     seed: int
     workspace: Path | None
     seconds: float
-    shown: Callable[[], AbstractContextManager[Display]]
+    shown: Callable[[], AbstractContextManager[Logger]]
     template_named: bool = True
     given: dict[str, Any] = field(default_factory=dict)
     how: HowToRead = AS_IT_LOOKS

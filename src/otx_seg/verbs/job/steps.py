@@ -66,8 +66,7 @@ def _train(job: Job, done: Done) -> dict[str, Any]:
             result = train(
                 resume_from=run.path,
                 parameters=job.free_parameters,
-                watcher=display,
-                scan_progress=display.on_scan,
+                loggers=[display],
             )
         else:
             # A template that is named is complete: nothing of the workspace is to be added to it.
@@ -85,8 +84,7 @@ def _train(job: Job, done: Done) -> dict[str, Any]:
                 output=run.path,
                 seed=job.seed,
                 overwrite=True,
-                watcher=display,
-                scan_progress=display.on_scan,
+                loggers=[display],
             )
     point_latest(run, part_of=job.folder)
     assert result.scores is not None

@@ -14,8 +14,8 @@ from otx_seg.report.run_report import write_report
 from otx_seg.report.tables import as_text, scores_table
 from otx_seg.report.trials import describe_trials, read_trials
 from otx_seg.training.devices import describe_device
+from otx_seg.training.loggers import TrainResult
 from otx_seg.training.state import Position
-from otx_seg.training.watcher import TrainResult
 from otx_seg.verbs.training.decisions import announce, as_lines
 from otx_seg.verbs.training.plan import Plan
 from otx_seg.words import count

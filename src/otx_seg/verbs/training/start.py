@@ -14,9 +14,9 @@ from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.pretrained import initialise_backbone
 from otx_seg.template import Template
 from otx_seg.template.heads import main_head_of
+from otx_seg.training.loggers import Loggers
 from otx_seg.training.loop import Training
 from otx_seg.training.starting_weights import load_starting_backbone, load_starting_weights
-from otx_seg.training.watcher import Watcher
 from otx_seg.verbs.training.plan import Plan
 from otx_seg.workspace.run_folder import RunFolder
 
@@ -56,7 +56,7 @@ def start_training(
     label_weights: tuple[float, ...],
     run: RunFolder,
     seed: int,
-    watcher: Watcher,
+    loggers: Loggers,
     cache: Cache | None = None,
 ) -> Training:
     """A training that has made no step yet.
@@ -71,7 +71,7 @@ def start_training(
         UsageError: the template names an algorithm, a loss, a transform or an optimiser that cannot be built.
     """
     algorithm = algorithms.build(template, network, label_weights)
-    return Training(algorithm, data, template, run, seed, origin, watcher, cache=cache)
+    return Training(algorithm, data, template, run, seed, origin, loggers, cache=cache)
 
 
 def make_deterministic(seed: int, deterministic: bool) -> None:

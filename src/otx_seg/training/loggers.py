@@ -1,0 +1,181 @@
+"""What a training tells while it runs, and who listens: the progress display, `metrics.jsonl`, or one of your own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from otx_seg.errors import DataError
+from otx_seg.metrics.confusion import Scores
+from otx_seg.runtime.plain_files import number, parse_json, whole_number
+from otx_seg.words import count
+from otx_seg.workspace.atomic import write_text
+
+logger = logging.getLogger(__name__)
+
+INTERVAL = 10
+"""Steps between two lines of `metrics.jsonl`, and between two looks at the loss on a GPU."""
+
+_DRAWN = {"loss", "learning_rate", "Dice Average", "mDice", "mIoU"}
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One optimisation step.
+
+    Attributes:
+        step, steps: this step, from 1, and the number of steps if nothing stops the run earlier.
+        progress: share of the run that has passed, 0 to 1, by steps or by the time budget.
+        losses: the sum that was minimised under ``"loss"``, and its parts under names of their own.
+        elapsed_s: seconds since the training began, earlier parts of a resumed run included.
+    """
+
+    step: int
+    steps: int
+    epoch: int
+    progress: float
+    losses: dict[str, float]
+    learning_rate: float
+    elapsed_s: float
+
+    @property
+    def is_written(self) -> bool:
+        """Whether it is one of those that files get."""
+        return self.step % INTERVAL == 0 or self.step == 1
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """One validation; `best` is the best score so far, this one included."""
+
+    step: int
+    epoch: int
+    scores: Scores
+    best: float
+    elapsed_s: float
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a training ended.
+
+    Attributes:
+        weights: the file with the best network.
+        scores: its validation scores; None where there were no validation images.
+        epoch: finished epochs when it was saved.
+        reason: why the training ended.
+    """
+
+    weights: Path
+    scores: Scores | None
+    epoch: int
+    epochs: int
+    steps: int
+    elapsed_s: float
+    reason: str
+
+
+class Logger:
+    """Receives what a training tells, on the main process alone; a logger overrides what it listens to."""
+
+    def on_scan(self, what: str, done: int, total: int) -> None:
+        """Before the training, this many images of `total` are done; `what` says with what."""
+
+    def on_resume(self, step: int) -> None:
+        """The training goes on after this step: what was told of later ones will be told again."""
+
+    def on_step(self, report: StepReport) -> None:
+        """A step was made; on a GPU, where reading a loss means waiting, only one of those that files get."""
+
+    def on_validation(self, report: ValidationReport) -> None:
+        """The network was scored."""
+
+    def on_end(self, result: TrainResult) -> None:
+        """The training has ended by itself."""
+
+
+class Loggers(Logger):
+    """Several loggers as one."""
+
+    def __init__(self, loggers: Sequence[Logger] = ()) -> None:
+        self.loggers = tuple(loggers)
+
+    def on_scan(self, what: str, done: int, total: int) -> None:
+        for each in self.loggers:
+            each.on_scan(what, done, total)
+
+    def on_resume(self, step: int) -> None:
+        for each in self.loggers:
+            each.on_resume(step)
+
+    def on_step(self, report: StepReport) -> None:
+        for each in self.loggers:
+            each.on_step(report)
+
+    def on_validation(self, report: ValidationReport) -> None:
+        for each in self.loggers:
+            each.on_validation(report)
+
+    def on_end(self, result: TrainResult) -> None:
+        for each in self.loggers:
+            each.on_end(result)
+
+
+class MetricsFile(Logger):
+    """`metrics.jsonl`: one JSON object per line with the ``step`` it belongs to, readable while the training runs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_resume(self, step: int) -> None:
+        """Drop the lines after `step`. A line cut short by a kill goes too."""
+        if self.path.exists():
+            kept = [entry for entry in read_metrics(self.path) if entry["step"] <= step]
+            write_text(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
+
+    def on_step(self, report: StepReport) -> None:
+        if report.is_written:
+            where = {"step": report.step, "epoch": report.epoch, "learning_rate": report.learning_rate}
+            self.append({**where, **report.losses})
+
+    def on_validation(self, report: ValidationReport) -> None:
+        self.append({"step": report.step, "epoch": report.epoch, **report.scores.as_json()})
+
+    def append(self, entry: dict[str, Any]) -> None:
+        """Add one line and hand it to the operating system at once."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The entries of a `metrics.jsonl`: each has a ``step``, and losses or scores that are finite numbers.
+
+    Damaged lines are left out and told of, but for a last one that was cut short.
+    """
+    entries, damaged = [], []
+    *lines, last = path.read_bytes().split(b"\n")
+    for index, line in enumerate([*lines, *([last] if last else [])]):
+        try:
+            entries.append(_entry(line, path))
+        except (DataError, ValueError):
+            damaged += [index] if index < len(lines) else []
+    if damaged:
+        lines_left_out = f"{path}: {count(len(damaged), 'damaged line')} left out"
+        logger.warning("%s, the first is line %d", lines_left_out, damaged[0] + 1)
+    return entries
+
+
+def _entry(line: bytes, path: Path) -> dict[str, Any]:
+    found = parse_json(line, path)
+    if not isinstance(found, dict):
+        raise ValueError("no mapping")
+    found["step"] = whole_number(found.get("step"), 0, 1 << 53, "step")
+    for name in _DRAWN & found.keys():
+        number(found[name], -math.inf, math.inf, name)
+    return found
