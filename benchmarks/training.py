@@ -31,7 +31,7 @@ from otx_seg.algorithms import Moment
 from otx_seg.datasets import open_training
 from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
-from otx_seg.training.loggers import Loggers
+from otx_seg.training.context import TrainContext
 from otx_seg.training.loop import Training
 from otx_seg.training.optimizer import build_optimizer
 from otx_seg.workspace.run_folder import RunFolder
@@ -110,7 +110,8 @@ def main() -> None:
     network = SegmentationNetwork(build_model(template, len(data.train.labels)))
     algorithm = algorithms.build(template, network, shares)
     with tempfile.TemporaryDirectory() as folder:
-        training = Training(algorithm, data, template, RunFolder(Path(folder)), 0, "random", Loggers())
+        context = TrainContext(template, data, tuple(shares), RunFolder(Path(folder)), seed=0)
+        training = Training(algorithm, context, "random")
         kept = list(islice(training.loader, 8))
         bare_rate(training, kept, 3)
         rates: dict[str, list[float]] = {"bare": [], "loop": [], "bare loaded": [], "run": [], "waiting": []}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from otx_seg import algorithms
-from otx_seg.datasets import TrainingData
 from otx_seg.deployment.calibration import Calibration
 from otx_seg.deployment.export import export, exported_form
 from otx_seg.deployment.files import size_of, written_whole
@@ -40,9 +39,10 @@ from otx_seg.runtime.whole_file import UNFINISHED
 from otx_seg.template import Template
 from otx_seg.template.template import ParameterGroup
 from otx_seg.training.checkpoint import OPTIMIZE
+from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import choose_workers
 from otx_seg.training.ending import rescued
-from otx_seg.training.loggers import Loggers, TrainResult
+from otx_seg.training.loggers import TrainResult
 from otx_seg.training.loop import Training
 from otx_seg.training.stopping import ScoreReached
 from otx_seg.workspace.atomic import write_json
@@ -62,18 +62,14 @@ class FineTuning:
     Attributes:
         weights: the ``.pth`` to begin with.
         made_from: the template of `weights`, which the new weights name too.
-        template: the template of the fine-tuning, see `fine_tuning_template`.
         recipe: how it is quantised.
         pruning_ratio: share, 0..1, of the weights of the quantised layers to set to 0 before.
-        seed: of the choice of calibration images, the order of the data and the augmentations.
     """
 
     weights: Path
     made_from: Template
-    template: Template
     recipe: Recipe
     pruning_ratio: float
-    seed: int
 
 
 def fine_tuning_template(template: Template) -> Template:
@@ -104,11 +100,8 @@ def fine_tuning_template(template: Template) -> Template:
 
 def fine_tune(
     how: FineTuning,
-    data: TrainingData,
-    label_weights: Sequence[float],
-    run: RunFolder,
+    context: TrainContext,
     state: dict[str, Any] | None,
-    loggers: Loggers,
     progress: Progress | None = None,
     describe: Callable[[RunFolder], None] = lambda run: None,
 ) -> FineTuned:
@@ -121,11 +114,10 @@ def fine_tune(
     5. Export that, evaluate it, compare the speed, and write all to the folder `FOLDER` of the run.
 
     Args:
-        data: labelled images with the labels of the weights, in their order.
-        label_weights: how much the pixels of each label count, see `algorithms.build`.
-        run: keeps what is needed to go on when this is interrupted.
+        context: its template is that of the fine-tuning, see `fine_tuning_template`; its data has the labels of the
+            weights, in their order; its seed also chooses the calibration images; its folder keeps what is needed to go
+            on when this is interrupted.
         state: the checkpoint to go on from, of a run of the same template.
-        loggers: receives the reports of the training.
         progress: called with the name of a stage, and the numbers of images done and to do in it.
         describe: writes into a folder what is needed to go on; called before the training, when nothing can be wrong
             any more with what was asked for.
@@ -135,9 +127,10 @@ def fine_tune(
             another run.
         OtxError: the training failed or was interrupted, or the results cannot be written.
     """
+    data, run = context.data, context.run
     assert data.val is not None
     predictor = open_checkpoint(how.weights, how.made_from, "cpu")
-    workers = choose_workers(how.template.hyper_parameters.learning_parameters, processes=1)
+    workers = choose_workers(context.template.hyper_parameters.learning_parameters, processes=1)
     compared = [data.val.read_image(sample) for sample in data.val.samples[:COMPARED_IMAGES]]
     with tempfile.TemporaryDirectory(dir=run.path, prefix=f"{UNFINISHED}-") as folder:
         # 1. before
@@ -148,13 +141,13 @@ def fine_tune(
         graph = read_ir(exported.model)
         layers = _worthwhile_layers(predictor, graph, how.recipe, how.weights)
         # 3. quantise
-        images = Calibration(data.train, predictor.input_size, how.recipe.subset_size, how.seed, progress)
+        images = Calibration(data.train, predictor.input_size, how.recipe.subset_size, context.seed, progress)
         quantize_network(predictor.network, layers, images, how.recipe, how.pruning_ratio)
         # 4. train
         goal = before.scores.dice_average - how.recipe.max_dice_loss
         if state is None:
             describe(run)
-        trained = _train(predictor, goal, how, data, label_weights, run, state, loggers, describe)
+        trained = _train(predictor, goal, how, context, state, describe)
         # 5. after
         with written_whole(run.path / FOLDER) as unfinished:
             best = read_weights(trained.weights)
@@ -243,26 +236,15 @@ def _train(
     predictor: TorchPredictor,
     goal: float,
     how: FineTuning,
-    data: TrainingData,
-    label_weights: Sequence[float],
-    run: RunFolder,
+    context: TrainContext,
     state: dict[str, Any] | None,
-    loggers: Loggers,
     describe: Callable[[RunFolder], None],
 ) -> TrainResult:
-    set_seed(how.seed)
-    algorithm = algorithms.build_quantization_aware(how.template, predictor.network, label_weights)
-    training = Training(
-        algorithm,
-        data,
-        how.template,
-        replace(run, weights_name=BEST),
-        how.seed,
-        f"quantised, from {how.weights}",
-        loggers,
-        OPTIMIZE,
-        ScoreReached(goal, 100 * how.recipe.max_dice_loss),
-    )
+    set_seed(context.seed)
+    algorithm = algorithms.build_quantization_aware(context.template, predictor.network, context.label_weights)
+    context = replace(context, run=replace(context.run, weights_name=BEST))
+    stopping = ScoreReached(goal, 100 * how.recipe.max_dice_loss)
+    training = Training(algorithm, context, f"quantised, from {how.weights}", OPTIMIZE, stopping)
     if state is not None:
         training.resume(state)
     try:

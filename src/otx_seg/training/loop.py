@@ -11,15 +11,13 @@ from typing import Any
 from torch import Tensor
 
 from otx_seg.algorithms import Algorithm, Moment
-from otx_seg.datasets import TrainingData
 from otx_seg.datasets.loader_processes import LoadingError, lost_in_words
-from otx_seg.datasets.memory_cache import Cache
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage
 from otx_seg.processes import processes_here
-from otx_seg.template import Template
 from otx_seg.training.checked_state import go_on_from
 from otx_seg.training.checkpoint import TRAIN
+from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import choose_workers, largest, leave_together, place, start_accelerator
 from otx_seg.training.ending import interrupted, without_images
 from otx_seg.training.loggers import INTERVAL, Loggers, MetricsFile, StepReport, TrainResult, ValidationReport
@@ -33,7 +31,6 @@ from otx_seg.training.state import Position, write_state
 from otx_seg.training.stopping import EarlyStopping, InterruptedRunError, Stopping, StopRequest
 from otx_seg.training.views import open_training_cache, open_views
 from otx_seg.words import count
-from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -45,33 +42,24 @@ class Training:
 
     Args:
         algorithm: an `Algorithm` that is an ``nn.Module``.
-        data: training and validation subsets.
-        template: the resolved template; every number comes from it.
-        run: the folder results go to.
-        seed: of the data order and the augmentations (the weights are initialised by the caller).
+        context: template, data, folder and the like.
         origin: how the weights began, recorded in `weights.pth`.
-        loggers: receive what is told, on the main process, beside `metrics.jsonl`.
         command: the verb whose run this is, which goes on with it when it was interrupted.
         stopping: when the training is over before its time; it is asked before the first step as well. None: early
             stopping as the template says, and no validation before the first step.
-        cache: of decoded files, which several trainings with the same data may share; None: one of its own.
     """
 
     def __init__(
         self,
         algorithm: Algorithm,
-        data: TrainingData,
-        template: Template,
-        run: RunFolder,
-        seed: int,
+        context: TrainContext,
         origin: str,
-        loggers: Loggers,
         command: str = TRAIN,
         stopping: Stopping | None = None,
-        cache: Cache | None = None,
     ) -> None:
         self.algorithm: Any = algorithm
-        self.data, self.template, self.run, self.seed, self.origin = data, template, run, seed, origin
+        data, template, run, self.origin = context.data, context.template, context.run, origin
+        self.context, self.data, self.template, self.run = context, data, template, run
         self.command, self.validate_first = command, stopping is not None
         self.parameters = template.hyper_parameters.learning_parameters
         self.accelerator = start_accelerator(self.parameters.precision, algorithm)
@@ -81,22 +69,22 @@ class Training:
         keep = self.parameters.ema_keep
         self.average = WeightAverage(algorithm.deployable(), keep, ramp=True) if keep > 0 else None
         self.workers = choose_workers(self.parameters, processes_here())
-        self.cache = open_training_cache(data, template) if cache is None else cache
+        self.cache = open_training_cache(data, template) if context.cache is None else context.cache
         self.position = Position(batch_size=self.parameters.batch_size)
         self.loader = self.open_loader()
         warmup_steps = min(self.parameters.learning_rate_warmup_iters, self.total_steps // 2)
         self.learning_rate = LearningRate(template, warmup_steps)
         stopping = stopping or EarlyStopping(template, warmup_steps, data.scorable)
-        self.selection = Selection(data, template, run, origin, self.accelerator, self.workers, stopping)
+        self.selection = Selection(context, origin, self.accelerator, self.workers, stopping)
         on_gpu = self.accelerator.device.type != "cpu"
         self.loss_guard = LossGuard(INTERVAL if on_gpu else 1, run.checkpoint)
-        self.loggers = Loggers([loggers, MetricsFile(run.metrics)] if self.accelerator.is_main_process else [])
+        self.loggers = Loggers([context.loggers, MetricsFile(run.metrics)] if self.accelerator.is_main_process else [])
         self._started = self._saved = time.monotonic()
         self.half_way = False  # through a step, so that the state is neither that before nor that behind it
 
     def open_loader(self) -> Any:
         """A loader of batches of the present size."""
-        how = (self.template, self.position.batch_size, self.workers, self.seed)
+        how = (self.template, self.position.batch_size, self.workers, self.context.seed)
         share = (self.accelerator.process_index, self.accelerator.num_processes)
         return open_views(self.algorithm.views, self.data, *how, *share, self.cache)
 

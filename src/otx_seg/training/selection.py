@@ -10,10 +10,9 @@ from pathlib import Path
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from otx_seg.datasets import TrainingData
 from otx_seg.metrics.confusion import Scores, scores
 from otx_seg.models.network import SegmentationNetwork
-from otx_seg.template import Template
+from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import largest
 from otx_seg.training.state import Position
 from otx_seg.training.stopping import Stopping
@@ -26,23 +25,17 @@ class Selection:
     """Scores a network now and then, and writes `weights.pth` when it is the best so far.
 
     Args:
-        data: without validation images nothing is scored, and what is written is a backbone alone; where scores tell
-            nothing, what is kept is the last network.
+        context: without validation images in its data nothing is scored, and what is written is a backbone alone; where
+            scores tell nothing, what is kept is the last network.
         origin: how the weights began, recorded in the file.
         stopping: says when a score means that the training is over.
     """
 
     def __init__(
-        self,
-        data: TrainingData,
-        template: Template,
-        run: RunFolder,
-        origin: str,
-        accelerator: Accelerator,
-        workers: int,
-        stopping: Stopping,
+        self, context: TrainContext, origin: str, accelerator: Accelerator, workers: int, stopping: Stopping
     ) -> None:
-        self.data, self.template, self.run, self.origin = data, template, run, origin
+        data, template = context.data, context.template
+        self.data, self.template, self.run, self.origin = data, template, context.run, origin
         self.accelerator, self.workers = accelerator, workers
         self.stopping = stopping
         self.best_confusion: Tensor | None = None

@@ -30,6 +30,7 @@ from otx_seg.training.checkpoint import (
     refuse_other_template,
     template_of,
 )
+from otx_seg.training.context import TrainContext
 from otx_seg.training.ending import saying_how_to_go_on
 from otx_seg.training.loggers import Loggers
 from otx_seg.verbs.interruption import interruptions_as_such
@@ -105,13 +106,12 @@ def fine_tune_weights(
         how = FineTuning(
             plan.load_weights,
             weights.template or plan.template,
-            plan.template,
             recipe(plan.template),
             settings.pruning_ratio if settings.enable_pruning else 0.0,
-            plan.seed,
         )
+        context = TrainContext(plan.template, data, label_weights(plan, report), run, plan.seed, loggers)
         describe = functools.partial(_describe, plan, data)
-        result = fine_tune(how, data, label_weights(plan, report), run, plan.state, loggers, progress, describe)
+        result = fine_tune(how, context, plan.state, progress, describe)
         _tell_what_came_of_it(result, settings.maximal_accuracy_degradation)
         note(f"{result.model}: {result.summary}")
     return result

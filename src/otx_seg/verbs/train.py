@@ -14,12 +14,12 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
 from otx_seg.datasets import ScanReport, TrainingData
-from otx_seg.datasets.memory_cache import Cache
 from otx_seg.errors import UsageError
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.processes import processes_here
 from otx_seg.template.byte_size import parse_byte_size
 from otx_seg.training.checkpoint import TRAIN
+from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import machine_facts, on_cpu
 from otx_seg.training.ending import rescued, saying_how_to_go_on
 from otx_seg.training.loggers import Logger, Loggers, TrainResult
@@ -29,7 +29,7 @@ from otx_seg.training.memory import OutOfMemoryError
 from otx_seg.training.views import open_training_cache
 from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.hpo.take_over import take_over_next
-from otx_seg.verbs.hpo.trial import Ground, free_memory
+from otx_seg.verbs.hpo.trial import free_memory
 from otx_seg.verbs.interruption import interruptions_as_such
 from otx_seg.verbs.launch.launched import end_with_launcher, naming_lost_processes, note_run, only_errors
 from otx_seg.verbs.launch.same_everywhere import all_or_none, refuse_differences
@@ -172,13 +172,36 @@ def _with_cache(parameters: dict[str, Any], size: str | int | None) -> dict[str,
     return {**parameters, _CACHE: parse_byte_size(str(size), "--mem-cache-size")}
 
 
-def _train(
-    plan: Plan,
-    run: RunFolder,
-    processes: PartialState,
-    loggers: Loggers,
-) -> TrainResult:
+def _train(plan: Plan, run: RunFolder, processes: PartialState, loggers: Loggers) -> TrainResult:
+    # 1. Data, and what of the plan it decides.
     data, report = _open(plan, run, loggers.on_scan)
+    plan = _settled(plan, data, report, processes)
+    weights = () if report is None else label_weights(plan, report)
+    cache = open_training_cache(data, plan.template)
+    context = TrainContext(plan.template, data, weights, run, plan.seed, loggers, cache)
+    # 2. The network, after a search perhaps for what it is trained with.
+    make_deterministic(plan.seed, plan.deterministic)
+    network, origin = first_network(plan, data)
+    if plan.search is not None:
+        plan, context = _search(plan, context, network, origin)
+        network, origin = first_network(plan, data)
+    # 3. The training.
+    training = _begin(plan, context, network, origin)
+    if training.position.ended:
+        tell_finished(run, training.position.ended)
+    elif plan.search is None:
+        announce_plan(plan, data, run, origin)
+        if plan.state is not None:
+            tell_going_on(training.position, plan.state, processes.num_processes)
+    plan, result = _fit(training, plan, context)
+    # 4. The report.
+    if processes.is_main_process:
+        finish(run, plan, data, origin, result)
+    return result
+
+
+def _settled(plan: Plan, data: TrainingData, report: ScanReport | None, processes: PartialState) -> Plan:
+    """The plan with what it left open decided, or as the run to go on with decided it."""
     if plan.resumed_run is None:
         # The processes of several machines might decide differently.
         machine = broadcast_object_list([machine_facts(processes_here(), processes.num_processes)])[0]
@@ -188,93 +211,51 @@ def _train(
         plan = replace(plan, decisions=decisions_of(plan.resumed_run))
     if processes.num_processes > 1:
         refuse_differences(plan, data)
-    weights = () if report is None else label_weights(plan, report)
-    make_deterministic(plan.seed, plan.deterministic)
-    network, origin = first_network(plan, data)
-    cache = open_training_cache(data, plan.template)
-    if plan.search is not None:
-        ground = Ground(data, weights, plan.seed, plan.deterministic, run.search)
-        plan, loggers = _search(plan, ground, run, network, origin, loggers, cache)
-        network, origin = first_network(plan, data)
-    training = _begin(plan, data, weights, run, network, origin, loggers, cache)
-    if training.position.ended:
-        tell_finished(run, training.position.ended)
-    elif plan.search is None:
-        announce_plan(plan, data, run, origin)
-        if plan.state is not None:
-            tell_going_on(training.position, plan.state, processes.num_processes)
-    plan, result = _fit(training, plan, data, weights, run, loggers, cache)
-    if processes.is_main_process:
-        finish(run, plan, data, origin, result)
-    return result
+    return plan
 
 
-def _begin(
-    plan: Plan,
-    data: TrainingData,
-    weights: tuple[float, ...],
-    run: RunFolder,
-    network: SegmentationNetwork,
-    origin: str,
-    loggers: Loggers,
-    cache: Cache,
-) -> Training:
+def _begin(plan: Plan, context: TrainContext, network: SegmentationNetwork, origin: str) -> Training:
     """The training of a plan where it begins or goes on."""
-    training = start_training(plan.template, network, origin, data, weights, run, plan.seed, loggers, cache)
+    training = start_training(context, network, origin)
     if plan.state is not None:
         training.resume(plan.state)
     elif PartialState().is_main_process:
-        clear(run)  # now that nothing can be wrong with what was asked for
-        write_plan(plan, data, run)
+        clear(context.run)  # now that nothing can be wrong with what was asked for
+        write_plan(plan, context.data, context.run)
     return training
 
 
-def _fit(
-    training: Training,
-    plan: Plan,
-    data: TrainingData,
-    weights: tuple[float, ...],
-    run: RunFolder,
-    loggers: Loggers,
-    cache: Cache,
-) -> tuple[Plan, TrainResult]:
+def _fit(training: Training, plan: Plan, context: TrainContext) -> tuple[Plan, TrainResult]:
     """Train to the end; where the values that a search has found fail on the way, with those of its next best trial."""
     while True:
         try:
             return plan, training.fit()
         except FolderGoneError as error:
-            raise rescued(error, training, partial(write_plan, plan, data)) from error
+            raise rescued(error, training, partial(write_plan, plan, context.data)) from error
         except (DivergedError, OutOfMemoryError) as error:
             alone = PartialState().num_processes == 1  # otherwise the others know nothing of it
-            following = take_over_next(plan, run, str(error)) if alone else None
+            following = take_over_next(plan, context.run, str(error)) if alone else None
             if following is None:
                 raise
             plan = following
         del training
         free_memory()
-        network, origin = first_network(plan, data)
-        training = _begin(plan, data, weights, run, network, origin, loggers, cache)
+        network, origin = first_network(plan, context.data)
+        training = _begin(plan, replace(context, template=plan.template), network, origin)
 
 
-def _search(
-    plan: Plan,
-    ground: Ground,
-    run: RunFolder,
-    network: SegmentationNetwork,
-    origin: str,
-    loggers: Loggers,
-    cache: Cache,
-) -> tuple[Plan, Loggers]:
+def _search(plan: Plan, context: TrainContext, network: SegmentationNetwork, origin: str) -> tuple[Plan, TrainContext]:
     """The plan with the hyper-parameters that were found, and the training that found them as its state."""
     from otx_seg.verbs.hpo.search import Search  # Optuna is needed for nothing else
 
-    search = Search(plan, ground, run, network, origin, loggers, cache)
+    search = Search(plan, context, network, origin)
     if plan.resumed_run is None:
-        clear(run)
+        clear(context.run)
         search.prepare()  # before the plan: without these files it would be that of a training alone
-        write_plan(plan, ground.data, run)
-    announce_plan(plan, ground.data, run, origin)
-    return search.find(), search.loggers
+        write_plan(plan, context.data, context.run)
+    announce_plan(plan, context.data, context.run, origin)
+    found = search.find()
+    return found, replace(context, template=found.template, loggers=search.loggers)
 
 
 def _open(

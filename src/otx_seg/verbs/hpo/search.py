@@ -18,12 +18,12 @@ from collections import deque
 from concurrent.futures import Future, wait
 from dataclasses import replace
 
-from otx_seg.datasets.memory_cache import Cache
 from otx_seg.errors import OtxError, interrupted_by
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.report.trials import Trial, Trials, describe_values
 from otx_seg.template.search_space import space_of, values_of
 from otx_seg.training.checkpoint import TRAIN
+from otx_seg.training.context import TrainContext
 from otx_seg.training.loggers import Loggers
 from otx_seg.training.state import random_state
 from otx_seg.training.stopping import InterruptedRunError, StopRequest
@@ -40,7 +40,7 @@ from otx_seg.verbs.training.plan import Plan
 from otx_seg.verbs.training.start import start_training
 from otx_seg.workspace.atomic import write_tensors
 from otx_seg.workspace.command_line import resume_command
-from otx_seg.workspace.run_folder import RunFolder, delete_tensors
+from otx_seg.workspace.run_folder import delete_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -50,37 +50,30 @@ _SAVING_S = 120.0  # for processes that were asked to end
 class Search:
     """A search in the folder of a run; making one writes nothing."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        ground: Ground,
-        run: RunFolder,
-        network: SegmentationNetwork,
-        origin: str,
-        loggers: Loggers,
-        cache: Cache,
-    ) -> None:
+    def __init__(self, plan: Plan, context: TrainContext, network: SegmentationNetwork, origin: str) -> None:
         """
         Args:
+            context: of the training that the search is for; its cache is for the trials that this process trains.
             network: that all trials start from; of no use afterwards.
             origin: how its weights began.
-            cache: for the trials that this process trains.
 
         Raises:
             UsageError: there is nothing to search, no time for it, or the template names what cannot be built.
         """
-        plan = with_enough_time(plan, ground.data)
+        plan = with_enough_time(plan, context.data)
         assert plan.search is not None
-        self.plan, self.ground, self.run, self.cache = plan, ground, run, cache
+        assert context.cache is not None
+        self.plan, self.run, self.cache = plan, context.run, context.cache
+        self.ground = ground = Ground(
+            context.data, context.label_weights, context.seed, plan.deterministic, context.run.search
+        )
         self.settings = plan.search
         self.halving = plan_search(plan, ground.data)
         self.space = space_of(plan.template, len(ground.data.train))
         weights = {name: value.clone() for name, value in network.state_dict().items()}
         self.beginning = {"network": weights, "random": random_state(), "origin": origin}
-        start_training(
-            plan.template, network, origin, ground.data, ground.label_weights, run, plan.seed, Loggers(), cache
-        ).close()
-        self.whole = WholeJob(loggers, self._ratio())
+        start_training(replace(context, template=plan.template, loggers=Loggers()), network, origin).close()
+        self.whole = WholeJob(context.loggers, self._ratio())
         self.outcomes: dict[int, list[Outcome]] = {}
         self.running: dict[Future[Outcome], int] = {}
         self.chosen, self.longer = 0, 1.0

@@ -14,6 +14,7 @@ from otx_seg.datasets import TrainingData
 from otx_seg.datasets.memory_cache import Cache, room_for
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import read_checkpoint
+from otx_seg.training.context import TrainContext
 from otx_seg.training.loggers import Loggers, read_metrics
 from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
@@ -129,12 +130,12 @@ def _open(ground: Ground, stretch: Stretch, run: RunFolder, loggers: Loggers, ca
     beginning: dict[str, Any] = read_tensors(ground.beginning)
     network.load_state_dict(beginning["network"])
     restore_random_state(beginning["random"])
-    origin, weights = beginning["origin"], ground.label_weights
     template = _with_its_share(stretch.template, ground.at_once)
     if stretch.number > 0:
         # What would go on with smaller batches would be another trial than the one that is compared.
         template = template.override({"learning_parameters.auto_adapt_batch_size": "None"})
-    training = start_training(template, network, origin, ground.data, weights, run, ground.seed, loggers, cache)
+    context = TrainContext(template, ground.data, ground.label_weights, run, ground.seed, loggers, cache)
+    training = start_training(context, network, beginning["origin"])
     if run.checkpoint.exists():
         training.resume(read_checkpoint(run.checkpoint))
     return training

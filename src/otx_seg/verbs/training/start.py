@@ -8,17 +8,15 @@ from torch import nn
 
 from otx_seg import algorithms
 from otx_seg.datasets import TrainingData
-from otx_seg.datasets.memory_cache import Cache
 from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.pretrained import initialise_backbone
 from otx_seg.template import Template
 from otx_seg.template.heads import main_head_of
-from otx_seg.training.loggers import Loggers
+from otx_seg.training.context import TrainContext
 from otx_seg.training.loop import Training
 from otx_seg.training.starting_weights import load_starting_backbone, load_starting_weights
 from otx_seg.verbs.training.plan import Plan
-from otx_seg.workspace.run_folder import RunFolder
 
 
 def first_network(plan: Plan, data: TrainingData) -> tuple[SegmentationNetwork, str]:
@@ -48,30 +46,17 @@ def new_network(template: Template, data: TrainingData) -> SegmentationNetwork:
     return SegmentationNetwork(build_model(template, len(data.train.labels)))
 
 
-def start_training(
-    template: Template,
-    network: SegmentationNetwork,
-    origin: str,
-    data: TrainingData,
-    label_weights: tuple[float, ...],
-    run: RunFolder,
-    seed: int,
-    loggers: Loggers,
-    cache: Cache | None = None,
-) -> Training:
+def start_training(context: TrainContext, network: SegmentationNetwork, origin: str) -> Training:
     """A training that has made no step yet.
 
     Args:
         origin: how the network's weights began.
-        label_weights: how much the pixels of each label count, see `algorithms.build`.
-        seed: of the data order.
-        cache: see `Training`.
 
     Raises:
         UsageError: the template names an algorithm, a loss, a transform or an optimiser that cannot be built.
     """
-    algorithm = algorithms.build(template, network, label_weights)
-    return Training(algorithm, data, template, run, seed, origin, loggers, cache=cache)
+    algorithm = algorithms.build(context.template, network, context.label_weights)
+    return Training(algorithm, context, origin)
 
 
 def make_deterministic(seed: int, deterministic: bool) -> None:

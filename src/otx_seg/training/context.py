@@ -1,0 +1,34 @@
+"""What a training works with, settled before its first step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from otx_seg.datasets import TrainingData
+from otx_seg.datasets.memory_cache import Cache
+from otx_seg.template import Template
+from otx_seg.training.loggers import Loggers
+from otx_seg.workspace.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class TrainContext:
+    """What travels together from a command to the training loop.
+
+    Attributes:
+        template: the resolved template; every number comes from it.
+        data: training and validation subsets.
+        label_weights: how much the pixels of each label count, see `algorithms.build`; none where nothing is labelled.
+        run: the folder results go to.
+        seed: of the data order and the augmentations (the weights are initialised before).
+        loggers: receive what is told, on the main process.
+        cache: of decoded files, which several trainings with the same data may share; None: one of its own.
+    """
+
+    template: Template
+    data: TrainingData
+    label_weights: tuple[float, ...]
+    run: RunFolder
+    seed: int
+    loggers: Loggers = field(default_factory=Loggers)
+    cache: Cache | None = None
