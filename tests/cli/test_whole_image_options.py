@@ -14,7 +14,7 @@ from otx_seg.datasets import Subset
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.runtime.augmented_views import AugmentedViews, parse_views
 from otx_seg.runtime.images import read_image
-from otx_seg.runtime.predictor import predict_mask
+from otx_seg.runtime.predict_mask import predict_mask
 from otx_seg.runtime.sliding_window import SlidingWindow
 
 REFUSED = [

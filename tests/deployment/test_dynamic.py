@@ -30,7 +30,7 @@ from otx_seg.models.build import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.runtime.openvino_core import openvino_core
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, read_ir
-from otx_seg.runtime.predictor import predict_mask
+from otx_seg.runtime.predict_mask import predict_mask
 from otx_seg.template import load
 from otx_seg.workspace.weights import read_weights, write_weights
 

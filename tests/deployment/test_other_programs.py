@@ -20,7 +20,7 @@ from otx_seg.deployment.export import export
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inference.torch_predictor import open_checkpoint
 from otx_seg.runtime.openvino_core import openvino_core
-from otx_seg.runtime.predictor import predict_mask
+from otx_seg.runtime.predict_mask import predict_mask
 from otx_seg.workspace.weights import read_weights, write_weights
 
 models = pytest.importorskip("model_api.models", reason="openvino-model-api is not installed")

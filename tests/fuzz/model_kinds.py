@@ -24,8 +24,7 @@ from otx_seg.deployment.export import export
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels, default_colors
 from otx_seg.models.build import build_model
-from otx_seg.runtime.predictor import predict_mask
-from otx_seg.training.checked_state import go_on_from
+from otx_seg.runtime.predict_mask import predict_mask
 from otx_seg.training.checkpoint import read_checkpoint
 from otx_seg.training.loop import Training
 from otx_seg.workspace.weights import read_weights, write_weights
@@ -95,7 +94,7 @@ MODEL_KINDS: dict[str, Kind] = {
     "weights.pth": Kind(copied("weights.pth"), "*.pth", lambda root, path: read_weights(path), tensors_changed, 0.1),
     "weights.pth, used": model("*.pth", "weights.pth", mutation=tensors_changed, share=0.02),
     "state.pth": Kind(
-        write_state, "state.pth", lambda root, path: go_on_from(trained(), read_checkpoint(path)), tensors_changed, 0.1
+        write_state, "state.pth", lambda root, path: trained().restore(read_checkpoint(path)), tensors_changed, 0.1
     ),
     "openvino.xml": model("*.xml", *IR, mutation=words_changed, share=0.03),
     "openvino.xml without digest": model("*.xml", *IR, mutation=words_changed, share=0.03, digest=False),

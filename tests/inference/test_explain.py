@@ -17,7 +17,7 @@ from otx_seg.inference.torch_predictor import open_checkpoint
 from otx_seg.labels import Labels, default_colors
 from otx_seg.runtime import result_files
 from otx_seg.runtime.network_input import network_input
-from otx_seg.runtime.predictor import predict_mask
+from otx_seg.runtime.predict_mask import predict_mask
 
 IMAGE = drawn_images((50, 70))[0]
 FOLDERS = ("0_background", "1_red_brick", "2_pole", "3_sky")

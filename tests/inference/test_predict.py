@@ -16,7 +16,8 @@ from otx_seg.runtime.augmented_views import AugmentedViews
 from otx_seg.runtime.masks import mask_at
 from otx_seg.runtime.network_input import network_input
 from otx_seg.runtime.overlay import overlay
-from otx_seg.runtime.predictor import Predictor, predict_mask
+from otx_seg.runtime.predict_mask import predict_mask
+from otx_seg.runtime.predictor import Predictor
 from otx_seg.runtime.sliding_window import SlidingWindow
 
 

@@ -21,7 +21,7 @@ from otx_seg.runtime.demonstration import Show, Shown, demonstrate
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.pipeline import Masked, in_turn, side_by_side
-from otx_seg.runtime.predictor import predict_mask
+from otx_seg.runtime.predict_mask import predict_mask
 from otx_seg.runtime.streams import Frame, open_stream
 
 

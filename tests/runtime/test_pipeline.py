@@ -14,7 +14,7 @@ from otx_seg.errors import DataError
 from otx_seg.runtime import pipeline
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.pipeline import in_turn, read_ahead, requests_at_once, side_by_side
-from otx_seg.runtime.predictor import predict_mask
+from otx_seg.runtime.predict_mask import predict_mask
 from otx_seg.runtime.streams import Frame
 
 

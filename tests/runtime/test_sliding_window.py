@@ -11,7 +11,7 @@ from otx_seg.runtime import sliding_window
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.crops import Box
 from otx_seg.runtime.masks import PLAIN_ARGMAX, PostProcessing
-from otx_seg.runtime.predictor import predict_mask
+from otx_seg.runtime.predict_mask import predict_mask
 from otx_seg.runtime.sliding_window import DEFAULT_OVERLAP, SlidingWindow, mask_by_windows, parse_window
 from otx_seg.runtime.tiling import shares, starts
 

@@ -24,11 +24,11 @@ from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.runtime.model_info import ModelInfo
 from otx_seg.template import Template, find_templates, from_dict, load
-from otx_seg.template.search_space import space_of
 from otx_seg.training.optimizer import build_optimizer, parameter_groups
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.stopping import EarlyStopping
 from otx_seg.transforms.pipeline import build_pipeline
+from otx_seg.verbs.hpo.space import space_of
 from otx_seg.verbs.optimize import recipe
 
 LABELS = Labels(("a", "b"), default_colors(2), None)

@@ -10,7 +10,7 @@ from other_programs import CAMVID, by_model_api, compared
 import otx_seg
 from otx_seg.datasets import open_test
 from otx_seg.inference.predictor import load_predictor
-from otx_seg.runtime.predictor import predict_mask
+from otx_seg.runtime.predict_mask import predict_mask
 
 pytest.importorskip("model_api.models", reason="openvino-model-api is not installed")
 

@@ -26,7 +26,7 @@ from otx_seg.inference.predictor import load_predictor
 from otx_seg.inference.torch_predictor import open_checkpoint
 from otx_seg.models.quantized_conv import QuantizedConv2d, is_quantized
 from otx_seg.runtime.openvino_core import openvino_core
-from otx_seg.runtime.predictor import predict_mask
+from otx_seg.runtime.predict_mask import predict_mask
 from otx_seg.template import load as load_template
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
 from otx_seg.training.loggers import read_metrics

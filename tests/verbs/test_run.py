@@ -25,7 +25,7 @@ from otx_seg.template import load
 from otx_seg.training.checkpoint import is_free
 from otx_seg.training.loggers import Logger
 from otx_seg.training.loss_guard import DivergedError
-from otx_seg.training.memory import OutOfMemoryError
+from otx_seg.training.out_of_memory import OutOfMemoryError
 from otx_seg.training.stopping import InterruptedRunError
 from otx_seg.verbs import run as run_module
 from otx_seg.verbs.build import build

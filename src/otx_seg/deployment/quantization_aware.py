@@ -41,7 +41,6 @@ from otx_seg.template.template import ParameterGroup
 from otx_seg.training.checkpoint import OPTIMIZE
 from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import choose_workers
-from otx_seg.training.ending import rescued
 from otx_seg.training.loggers import TrainResult
 from otx_seg.training.loop import Training
 from otx_seg.training.stopping import ScoreReached
@@ -250,4 +249,4 @@ def _train(
     try:
         return training.fit()
     except FolderGoneError as error:
-        raise rescued(error, training, describe) from error
+        raise training.rescued(error, describe) from error

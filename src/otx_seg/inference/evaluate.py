@@ -23,7 +23,8 @@ from otx_seg.metrics.confusion import Scores, confusion_matrix, scores
 from otx_seg.runtime.altered_predictor import AlteredPredictor
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews, mirrored
 from otx_seg.runtime.masks import mask_at
-from otx_seg.runtime.predictor import Predictor, predict_mask
+from otx_seg.runtime.predict_mask import predict_mask
+from otx_seg.runtime.predictor import Predictor
 from otx_seg.runtime.sliding_window import SlidingWindow
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from otx_seg.datasets import open_test
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.runtime.fonts import readable_names
 from otx_seg.runtime.overlay import overlay
-from otx_seg.runtime.predictor import predict_mask
+from otx_seg.runtime.predict_mask import predict_mask
 
 _IMAGES = 4
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from otx_seg.runtime.masks import mask_at
 from otx_seg.runtime.network_input import network_input
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
-from otx_seg.runtime.predictor import Predictor, predict_mask
+from otx_seg.runtime.predict_mask import predict_mask
+from otx_seg.runtime.predictor import Predictor
 from otx_seg.runtime.streams import Frame
 
 _READ_AHEAD = 2

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
 from otx_seg.template.hyper_parameters import HyperParameters
-
-if TYPE_CHECKING:
-    from otx_seg.template.template import Template
 
 LEARNING_RATE = "learning_parameters.learning_rate"
 BATCH_SIZE = "learning_parameters.batch_size"
@@ -28,12 +24,6 @@ SEARCHABLE = (
     "region_contrast",
 )
 """Parameters and whole groups of them that change what a training of given length learns."""
-
-_DEFAULT_FACTOR = 10.0
-"""How far the learning rate is searched in both directions where a template says nothing, ..."""
-
-_USUAL_RATES = (1e-4, 1e-2)
-"""... and between which values at least, so that the search leaves a rate that is far off."""
 
 Space = dict[str, "Range"]
 """Ranges by dotted name."""
@@ -59,8 +49,8 @@ def check_search_space(section: dict[str, dict[str, Range]], where: str) -> None
     Raises:
         UsageError: an unknown parameter, one that cannot be searched, or a range that its values cannot have.
     """
-    known = [name for name, value in _values(HyperParameters()).items() if _is_searchable(name, value)]
-    for name, range_ in _flat(section).items():
+    known = [name for name, value in values_by_name(HyperParameters()).items() if _is_searchable(name, value)]
+    for name, range_ in flat(section).items():
         key = f"{where}: search_space.{name}"
         if name not in known:
             raise UsageError(f"{key}: cannot be searched; {nearest(name, known)}")
@@ -68,7 +58,7 @@ def check_search_space(section: dict[str, dict[str, Range]], where: str) -> None
             raise UsageError(f"{key}: low = {range_.low:g} has to be below high = {range_.high:g}")
         if range_.log and range_.low <= 0:
             raise UsageError(f"{key}: a logarithmic range begins above 0, not at low = {range_.low:g}")
-        whole = isinstance(_values(HyperParameters())[name], int)
+        whole = isinstance(values_by_name(HyperParameters())[name], int)
         for end, value in (("low", range_.low), ("high", range_.high)):
             if whole and value != int(value):
                 raise UsageError(f"{key}: {end} = {value:g} has to be a whole number")
@@ -77,41 +67,12 @@ def check_search_space(section: dict[str, dict[str, Range]], where: str) -> None
                 raise UsageError(f"{key}: {end} = {value:g} is not within {lowest:g} to {highest:g}")
 
 
-def space_of(template: Template, images: int) -> Space:
-    """What is searched for a template: its ranges, or those around its own values.
-
-    Args:
-        images: to train on; no batch is searched that is larger than that.
-    """
-    values = _values(template.hyper_parameters)
-    space = _flat(template.search_space)
-    if not space:
-        lowest, highest = limits(LEARNING_RATE)
-        rate = values[LEARNING_RATE]
-        space[LEARNING_RATE] = Range(
-            low=max(min(rate / _DEFAULT_FACTOR, _USUAL_RATES[0]), lowest),
-            high=min(max(rate * _DEFAULT_FACTOR, _USUAL_RATES[1]), highest),
-            log=True,
-        )
-    if BATCH_SIZE in space:
-        high = min(space[BATCH_SIZE].high, images)
-        space[BATCH_SIZE] = space[BATCH_SIZE].model_copy(update={"high": high})
-        if high <= space[BATCH_SIZE].low:
-            del space[BATCH_SIZE]  # so few images leave nothing to choose
-    return space
-
-
-def values_of(template: Template, space: Iterable[str]) -> dict[str, Any]:
-    """The template's own values of what is searched, by dotted name."""
-    values = _values(template.hyper_parameters)
-    return {name: values[name] for name in space}
-
-
-def _flat(section: dict[str, dict[str, Range]]) -> Space:
+def flat(section: dict[str, dict[str, Range]]) -> Space:
+    """`search_space` of a template by dotted name."""
     return {f"{group}.{name}": range_ for group, ranges in section.items() for name, range_ in ranges.items()}
 
 
-def _values(parameters: HyperParameters) -> dict[str, Any]:
+def values_by_name(parameters: HyperParameters) -> dict[str, Any]:
     """The values by dotted name; for those that are left open the usual ones, since what they may be is not open."""
     return {f"{group}.{name}": getattr(held, name) for group, held in parameters for name in type(held).model_fields}
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from otx_seg.errors import UsageError
-from otx_seg.runtime.graph_shape import first_line
 from otx_seg.runtime.model_values import check_version
 from otx_seg.runtime.plain_files import number, shown, whole_number
-from otx_seg.training.state import VERSION, Position, restore_state
+from otx_seg.template.hyper_parameters import LearningParameters
+from otx_seg.training.state import VERSION, Position
 from otx_seg.workspace.tensor_file import unlike
-
-if TYPE_CHECKING:
-    from otx_seg.training.loop import Training
 
 _MAPPINGS = ("algorithm", "optimizer", "template", "learning_rate", "early_stopping", "position", "random")
 _MANY, _LONG_S, _WORD = 10**12, 1e9, 2**32 - 1
@@ -53,7 +50,7 @@ def unusable(path: Path, reason: str) -> UsageError:
 def check_state(state: dict[str, Any], path: Path) -> None:
     """
     Args:
-        state: what `collect_state` returned, or what stands in a file instead.
+        state: what `Training.state` returned, or what stands in a file instead.
         path: the file.
 
     Raises:
@@ -130,29 +127,27 @@ def _check_words(values: Any, length: int, what: str) -> None:
         whole_number(value, 0, _WORD, what)
 
 
-def go_on_from(training: Training, state: dict[str, Any]) -> None:
-    """Put a state that `check_state` lets through into a training that has made no step yet.
+def check_fit(
+    state: dict[str, Any], parts: dict[str, Any], parameters: LearningParameters, images: int, classes: int
+) -> None:
+    """
+    Args:
+        state: one that `check_state` lets through.
+        parts: everything of the training that has a state of its own, by its name in `state`.
+        images: of an epoch, counted in whole batches.
+        classes: number of labels.
 
     Raises:
-        UsageError: it is that of another training.
+        ValueError: it is the state of another training.
     """
-    try:
-        _check_fit(training, state)
-        restore_state(training, state)
-    except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-        raise unusable(training.run.checkpoint, first_line(error)) from error
-
-
-def _check_fit(training: Training, state: dict[str, Any]) -> None:
     at = state["position"]
-    if at["epoch"] > training.parameters.num_iters:
-        raise ValueError(f"position.epoch is {at['epoch']}, but the run has {training.parameters.num_iters} epochs")
-    if at["batch_size"] > training.parameters.batch_size:
-        raise ValueError(f"position.batch_size is {at['batch_size']}, above {training.parameters.batch_size}")
-    images = len(training.loader) * training.parameters.batch_size
+    if at["epoch"] > parameters.num_iters:
+        raise ValueError(f"position.epoch is {at['epoch']}, but the run has {parameters.num_iters} epochs")
+    if at["batch_size"] > parameters.batch_size:
+        raise ValueError(f"position.batch_size is {at['batch_size']}, above {parameters.batch_size}")
     if at["batch"] > math.ceil(images / at["batch_size"]):
         raise ValueError(f"position.batch is {at['batch']}, beyond the end of an epoch")
-    confusion, classes = state["best_confusion"], len(training.data.train.labels)
+    confusion = state["best_confusion"]
     if confusion is not None and not (
         isinstance(confusion, Tensor)
         and confusion.dtype == torch.int64
@@ -161,16 +156,14 @@ def _check_fit(training: Training, state: dict[str, Any]) -> None:
         and confusion.double().sum() < 2**53
     ):
         raise ValueError(f"best_confusion is {shown(confusion)}, not counts of pixels for {classes} labels")
-    for name, own in (
-        ("learning_rate", training.learning_rate.state_dict()),
-        ("early_stopping", training.selection.stopping.state_dict()),
-    ):
+    for name in ("learning_rate", "early_stopping"):
+        own = parts[name].state_dict()
         if set(state[name]) != set(own):
             raise ValueError(f"{name} has {shown(list(state[name]))}, not {', '.join(own)}")
-    _check_network(state, "algorithm", training.algorithm)
-    if training.average is not None:
-        _check_network(state, "average", training.average.averaged)
-    check_optimizer(state["optimizer"], training.optimizer, at["step"])
+    for name in ("algorithm", "average"):
+        if name in parts:
+            _check_network(state, name, parts[name])
+    check_optimizer(state["optimizer"], parts["optimizer"], at["step"])
 
 
 def _check_network(state: dict[str, Any], name: str, network: nn.Module) -> None:

@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from otx_seg.datasets.loader_processes import LoadingError
 from otx_seg.errors import OtxError, interrupted_by
 from otx_seg.training.checkpoint import last_saved
-from otx_seg.training.state import write_state
-from otx_seg.training.stopping import InterruptedRunError, StopRequest
+from otx_seg.training.stopping import InterruptedRunError
 from otx_seg.words import count
 from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.run_folder import FolderGoneError, RunFolder
 
-if TYPE_CHECKING:
-    from otx_seg.training.loop import Training
 
+def interrupted(signal_name: str | None, steps: int, saved: str, go_on: str) -> InterruptedRunError:
+    """The error that ends a run which was asked to stop.
 
-def interrupted(training: Training, stop_request: StopRequest) -> InterruptedRunError:
-    """Save everything, if the last step is over; the error that ends the run."""
-    by, made = stop_request.signal_name or "another process", count(training.position.step, "step")
-    what = f"interrupted by {by} after {made}; {_saved(training)}"
-    return InterruptedRunError(what, resume_command(training.command, training.run.path))
-
-
-def without_images(training: Training, error: LoadingError) -> OtxError:
-    """The same where the processes that load images are gone."""
-    with suppress(RuntimeError):  # PyTorch tells of each that was killed
-        training.loader.close()
-    made = count(training.position.step, "step")
-    return LoadingError(
-        f"{error.what}. After {made}, {_saved(training)}", resume_command(training.command, training.run.path)
+    Args:
+        signal_name: of what asked for it; None: another process.
+        steps: that are made.
+        saved: what there is to go on from.
+        go_on: the command that does.
+    """
+    return InterruptedRunError(
+        f"interrupted by {signal_name or 'another process'} after {count(steps, 'step')}; {saved}", go_on
     )
+
+
+def without_images(error: LoadingError, steps: int, saved: str, go_on: str) -> LoadingError:
+    """The same where the processes that load images are gone."""
+    return LoadingError(f"{error.what}. After {count(steps, 'step')}, {saved}", go_on)
 
 
 @contextmanager
@@ -58,23 +55,22 @@ def saying_how_to_go_on(command: str, run: RunFolder, resumed: bool) -> Iterator
         raise InterruptedRunError(what, resume_command(command, run.path)) from error
 
 
-def rescued(error: FolderGoneError, training: Training, describe: Callable[[RunFolder], None]) -> OtxError:
-    """Save a training whose folder is gone in a new one beside it, with its best network so far; the error to end with.
-
-    A best network that was kept before the run was resumed was in the folder alone, and stays lost.
+def rescued(
+    error: FolderGoneError, of_run: RunFolder, steps: int, command: str, write: Callable[[RunFolder], None]
+) -> OtxError:
+    """Save a training whose folder is gone in a new one beside it; the error to end with.
 
     Args:
-        describe: writes into a folder what else is needed to go on.
+        command: the verb that goes on with it.
+        write: all that is needed for that into a folder.
     """
-    run = replace(training.run, path=_free_beside(training.run.path), identity=None)
+    run = replace(of_run, path=_free_beside(of_run.path), identity=None)
     try:
-        describe(run)
-        training.selection.write_kept(run)
-        write_state(training, run)
+        write(run)
     except OSError as problem:
         return OtxError(f"{error.what}. What was learned could not be saved beside it either ({problem.strerror})")
-    learned = f"what was learned in {count(training.position.step, 'step')} is saved in {run.path}"
-    return OtxError(f"{error.what}; {learned}", resume_command(training.command, run.path))
+    learned = f"what was learned in {count(steps, 'step')} is saved in {run.path}"
+    return OtxError(f"{error.what}; {learned}", resume_command(command, run.path))
 
 
 def _free_beside(folder: Path) -> Path:
@@ -83,10 +79,3 @@ def _free_beside(folder: Path) -> Path:
         candidate = folder.with_name(f"{folder.name}_rescued_{number}")
         number += 1
     return candidate
-
-
-def _saved(training: Training) -> str:
-    if training.half_way:
-        return "the run goes on from its last checkpoint"
-    training.save_checkpoint()
-    return "everything is saved"

@@ -12,8 +12,8 @@ from otx_seg.datasets import TrainingData
 from otx_seg.processes import processes_here
 from otx_seg.template import Template
 from otx_seg.training.devices import choose_workers, start_accelerator
-from otx_seg.training.memory import is_out_of_memory
 from otx_seg.training.optimizer import build_optimizer
+from otx_seg.training.out_of_memory import is_out_of_memory
 from otx_seg.training.views import open_views
 
 logger = logging.getLogger(__name__)

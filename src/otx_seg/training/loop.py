@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import closing
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import asdict, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from otx_seg.algorithms import Algorithm, Moment
 from otx_seg.datasets.loader_processes import LoadingError, lost_in_words
+from otx_seg.errors import OtxError
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage
 from otx_seg.processes import processes_here
-from otx_seg.training.checked_state import go_on_from
+from otx_seg.runtime.graph_shape import first_line
+from otx_seg.training import ending
+from otx_seg.training.checked_state import check_fit, unusable
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import choose_workers, largest, leave_together, place, start_accelerator
-from otx_seg.training.ending import interrupted, without_images
 from otx_seg.training.loggers import INTERVAL, Loggers, MetricsFile, StepReport, TrainResult, ValidationReport
 from otx_seg.training.loss_guard import LossGuard
-from otx_seg.training.memory import is_out_of_memory
 from otx_seg.training.optimizer import hold_frozen, parameter_groups, set_rates
+from otx_seg.training.out_of_memory import is_out_of_memory, smaller_batch
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.selection import Selection
-from otx_seg.training.smaller_batch import halve_batch
-from otx_seg.training.state import Position, write_state
+from otx_seg.training.state import VERSION, Position, random_state, restore_random_state, write_state
 from otx_seg.training.stopping import EarlyStopping, InterruptedRunError, Stopping, StopRequest
 from otx_seg.training.views import open_training_cache, open_views
 from otx_seg.words import count
+from otx_seg.workspace.command_line import resume_command
+from otx_seg.workspace.run_folder import FolderGoneError, RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -130,13 +135,14 @@ class Training:
                         self._epoch(stop_request, until)
                 except Exception as problem:
                     if is_out_of_memory(problem):
-                        halve_batch(self, problem)
-                        self.half_way = False
+                        self._halve_batch(problem)
                     elif stop_request.signal_name and not isinstance(problem, InterruptedRunError):
                         # A signal to the whole group of processes ends the loading workers first.
-                        raise interrupted(self, stop_request) from stop_request.interruption
+                        raise self._interrupted(stop_request) from stop_request.interruption
                     elif isinstance(problem, LoadingError):
-                        raise without_images(self, problem) from problem
+                        with suppress(RuntimeError):  # PyTorch tells of each process that was killed
+                            self.loader.close()
+                        raise ending.without_images(problem, *self._left()) from problem
                     else:
                         raise
             if self.position.ended and self.selection.is_lost():
@@ -232,9 +238,52 @@ class Training:
 
     def _end_if_asked(self, stop_request: StopRequest) -> None:
         if largest(self.accelerator, float(stop_request.signal_name is not None)):
-            error = interrupted(self, stop_request)
+            error = self._interrupted(stop_request)
             leave_together(self.accelerator)
             raise error from stop_request.interruption
+
+    def _interrupted(self, stop_request: StopRequest) -> InterruptedRunError:
+        return ending.interrupted(stop_request.signal_name, *self._left())
+
+    def _left(self) -> tuple[int, str, str]:
+        """The steps that are made, what is saved of them (everything, if the last one is over), how to go on."""
+        saved = "the run goes on from its last checkpoint"
+        if not self.half_way:
+            self.save_checkpoint()
+            saved = "everything is saved"
+        return self.position.step, saved, resume_command(self.command, self.run.path)
+
+    def rescued(self, error: FolderGoneError, describe: Callable[[RunFolder], None]) -> OtxError:
+        """Save a training whose folder is gone beside it, with its best network so far; the error to end with.
+
+        A best network that was kept before the run was resumed was in the folder alone, and stays lost.
+
+        Args:
+            describe: writes into a folder what else is needed to go on.
+        """
+
+        def write(run: RunFolder) -> None:
+            describe(run)
+            self.selection.write_kept(run)
+            write_state(run, self.state())
+
+        return ending.rescued(error, self.run, self.position.step, self.command, write)
+
+    def _halve_batch(self, error: Exception) -> None:
+        """Go back to the start of the present epoch, with batches of half the size."""
+        at = self.position
+        at.batch_size = smaller_batch(at.batch_size, self.parameters, self.accelerator.num_processes, error)
+        at.batch, self.half_way = 0, False
+        self.optimizer.zero_grad(set_to_none=True)
+        self.loss_guard.forget()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self.loader = self.open_loader()
+        logger.warning(
+            "memory ran out: going on with batches of %d from the start of epoch %d; the learning rate stays as it is",
+            at.batch_size,
+            at.epoch + 1,
+        )
 
     # ------------------------------------------------------------------ validation
 
@@ -271,12 +320,57 @@ class Training:
             self.loss_guard.check_weights(self.position.step, self._trained)
         if self.accelerator.is_main_process:
             self.run.check_there()
-            write_state(self, self.run)
+            write_state(self.run, self.state())
         self._saved = time.monotonic()
+
+    def _parts(self) -> dict[str, Any]:
+        """Everything with a state of its own, by its name in the checkpoint."""
+        parts: dict[str, Any] = {
+            "algorithm": self.algorithm,
+            "optimizer": self.optimizer,
+            "learning_rate": self.learning_rate,
+            "early_stopping": self.selection.stopping,
+        }
+        if self.average is not None:
+            parts["average"] = self.average.averaged
+        if self.accelerator.scaler is not None:
+            parts["scaler"] = self.accelerator.scaler
+        return parts
+
+    def state(self) -> dict[str, Any]:
+        """All of it as tensors and plain values; the template is among them to refuse going on with another."""
+        return {
+            **{name: part.state_dict() for name, part in self._parts().items()},
+            "position": {**asdict(self.position), "elapsed_s": self.elapsed_s},
+            "best_confusion": self.selection.best_confusion,
+            "random": random_state(),
+            "template": self.template.as_dict(),
+            "origin": self.origin,
+            "command": self.command,
+            "processes": self.accelerator.num_processes,
+            "version": VERSION,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state` returned. Raises UsageError: it is that of another training."""
+        parts, images = self._parts(), len(self.loader) * self.parameters.batch_size
+        try:
+            check_fit(state, parts, self.parameters, images, len(self.data.train.labels))
+            for name, part in parts.items():
+                part.load_state_dict(state[name])
+            self.position = Position(**state["position"])
+            self.selection.best_confusion = state["best_confusion"]
+            best = self.selection.best()
+            if best is not None:  # a checkpoint of an earlier version may hold a score of another rule
+                self.position.best_score = best.dice_average
+            self.selection.pace.duration_s = self.position.validation_s
+            restore_random_state(state["random"])
+        except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            raise unusable(self.run.checkpoint, first_line(error)) from error
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint of an earlier process. Raises UsageError: it is that of another training."""
-        go_on_from(self, state)
+        self.restore(state)
         if self.selection.is_lost():
             if self.position.best_score >= 0 and not self.position.ended:
                 logger.warning("%s is gone: the best network from now on is kept instead", self.run.weights)

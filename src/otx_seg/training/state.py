@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,11 +12,8 @@ import torch
 from otx_seg.workspace.atomic import write_tensors
 from otx_seg.workspace.run_folder import RunFolder
 
-if TYPE_CHECKING:
-    from otx_seg.training.loop import Training
-
 VERSION = 1
-"""Of what `collect_state` returns."""
+"""Of what `Training.state` returns."""
 
 
 @dataclass
@@ -49,56 +46,9 @@ class Position:
     ended: str = ""
 
 
-def collect_state(training: Training) -> dict[str, Any]:
-    """The state of a training as tensors and plain values; the template is in it to refuse going on with another."""
-    return {
-        **{name: part.state_dict() for name, part in _parts(training).items()},
-        "position": {**asdict(training.position), "elapsed_s": training.elapsed_s},
-        "best_confusion": training.selection.best_confusion,
-        "random": random_state(),
-        "template": training.template.as_dict(),
-        "origin": training.origin,
-        "command": training.command,
-        "processes": training.accelerator.num_processes,
-        "version": VERSION,
-    }
-
-
-def write_state(training: Training, run: RunFolder) -> None:
+def write_state(run: RunFolder, state: dict[str, Any]) -> None:
     """Write the state of a training into the folder of a run, atomically."""
-    write_tensors(run.checkpoint, collect_state(training))
-
-
-def restore_state(training: Training, state: dict[str, Any]) -> None:
-    """Put back what `collect_state` returned, into a training of the same template.
-
-    Raises:
-        KeyError, RuntimeError, ValueError, TypeError, AttributeError: it is that of another one.
-    """
-    for name, part in _parts(training).items():
-        part.load_state_dict(state[name])
-    training.position = Position(**state["position"])
-    training.selection.best_confusion = state["best_confusion"]
-    best = training.selection.best()
-    if best is not None:  # a checkpoint of an earlier version may hold a score of another rule
-        training.position.best_score = best.dice_average
-    training.selection.pace.duration_s = training.position.validation_s
-    restore_random_state(state["random"])
-
-
-def _parts(training: Training) -> dict[str, Any]:
-    """Everything with a state of its own, by its name in the checkpoint."""
-    parts: dict[str, Any] = {
-        "algorithm": training.algorithm,
-        "optimizer": training.optimizer,
-        "learning_rate": training.learning_rate,
-        "early_stopping": training.selection.stopping,
-    }
-    if training.average is not None:
-        parts["average"] = training.average.averaged
-    if training.accelerator.scaler is not None:
-        parts["scaler"] = training.accelerator.scaler
-    return parts
+    write_tensors(run.checkpoint, state)
 
 
 def random_state() -> dict[str, Any]:

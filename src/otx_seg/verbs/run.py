@@ -16,7 +16,7 @@ from otx_seg.errors import DataError, OtxError, UsageError, interrupted_by
 from otx_seg.processes import refuse_several
 from otx_seg.training.loggers import Logger
 from otx_seg.training.loss_guard import DivergedError
-from otx_seg.training.memory import OutOfMemoryError
+from otx_seg.training.out_of_memory import OutOfMemoryError
 from otx_seg.verbs.benchmark import check_seconds
 from otx_seg.verbs.interruption import interruptions_as_such
 from otx_seg.verbs.job.choice import choose_job, settle

@@ -21,11 +21,11 @@ from otx_seg.template.byte_size import parse_byte_size
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import machine_facts, on_cpu
-from otx_seg.training.ending import rescued, saying_how_to_go_on
+from otx_seg.training.ending import saying_how_to_go_on
 from otx_seg.training.loggers import Logger, Loggers, TrainResult
 from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
-from otx_seg.training.memory import OutOfMemoryError
+from otx_seg.training.out_of_memory import OutOfMemoryError
 from otx_seg.training.views import open_training_cache
 from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.hpo.take_over import take_over_next
@@ -231,7 +231,7 @@ def _fit(training: Training, plan: Plan, context: TrainContext) -> tuple[Plan, T
         try:
             return plan, training.fit()
         except FolderGoneError as error:
-            raise rescued(error, training, partial(write_plan, plan, context.data)) from error
+            raise training.rescued(error, partial(write_plan, plan, context.data)) from error
         except (DivergedError, OutOfMemoryError) as error:
             alone = PartialState().num_processes == 1  # otherwise the others know nothing of it
             following = take_over_next(plan, context.run, str(error)) if alone else None

@@ -21,7 +21,6 @@ from dataclasses import replace
 from otx_seg.errors import OtxError, interrupted_by
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.report.trials import Trial, Trials, describe_values
-from otx_seg.template.search_space import space_of, values_of
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.context import TrainContext
 from otx_seg.training.loggers import Loggers
@@ -32,6 +31,7 @@ from otx_seg.verbs.hpo.halving import chosen, promising, survivors
 from otx_seg.verbs.hpo.length import minutes_of, plan_search, with_enough_time, with_time_left
 from otx_seg.verbs.hpo.progress import WholeJob
 from otx_seg.verbs.hpo.settings import write_settings
+from otx_seg.verbs.hpo.space import space_of, values_of
 from otx_seg.verbs.hpo.study import Study
 from otx_seg.verbs.hpo.take_over import take_over
 from otx_seg.verbs.hpo.trial import Ground, Outcome, Stretch

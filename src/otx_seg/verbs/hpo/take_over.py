@@ -6,8 +6,8 @@ import logging
 from dataclasses import replace
 
 from otx_seg.report.trials import Trials, describe_trials, describe_values, read_trials, write_trials
-from otx_seg.template.search_space import values_of
 from otx_seg.training.checkpoint import read_checkpoint
+from otx_seg.verbs.hpo.space import values_of
 from otx_seg.verbs.hpo.trial import run_of_trial
 from otx_seg.verbs.training.decisions import plain, with_found
 from otx_seg.verbs.training.plan import Plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from otx_seg.training.memory import is_out_of_memory
+from otx_seg.training.out_of_memory import is_out_of_memory
 
 
 def test_torch_running_out_of_memory() -> None:
