@@ -243,12 +243,12 @@ def test_an_interrupted_search_goes_on_as_if_it_had_never_stopped(
     # In the second trial, in the first one that goes on, and in the training that is left.
     with pytest.raises(InterruptedRunError, match=rf"otx train --resume-from {output}$"):
         run(drawn_data, template, output, RATIO, loggers=[Interrupt(15)])
-    watchers: list[tuple[Logger, type[Exception]]] = [(Crash(67), RuntimeError), (Interrupt(44), InterruptedRunError)]
-    for watcher, error in watchers:
+    listeners: list[tuple[Logger, type[Exception]]] = [(Crash(67), RuntimeError), (Interrupt(44), InterruptedRunError)]
+    for listener, error in listeners:
         journal = output / "hpo" / "journal.log"
         journal.write_bytes(journal.read_bytes() + b'{"half a li')
         with pytest.raises(error):
-            train(resume_from=output, loggers=[watcher])
+            train(resume_from=output, loggers=[listener])
     assert (output / "logs" / "checkpoint" / "state.pth").exists()
     train(resume_from=output)
     assert values_of(output) == values_of(searched)
