@@ -10,9 +10,9 @@ import yaml
 from brief_training import PARAMETERS
 from small_network import small_file
 
+from otx_seg.hpo.halving import plan_halving
 from otx_seg.template import load
-from otx_seg.verbs.hpo.halving import plan_halving
-from otx_seg.verbs.hpo.settings import DEFAULT_RATIO
+from otx_seg.training.setup.search_settings import DEFAULT_RATIO
 
 PARAMS = ["params", *(f"--{name}={value}" for name, value in PARAMETERS.items())]
 

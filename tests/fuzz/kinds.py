@@ -21,12 +21,12 @@ from otx_seg.datasets.label_lists import read_label_list
 from otx_seg.datasets.masks import MaskCode, read_mask
 from otx_seg.datasets.unlabelled import open_unlabelled
 from otx_seg.errors import OtxError
+from otx_seg.hpo.study import Study
 from otx_seg.report.trials import Trial, Trials, describe_trials, read_trials, write_trials
 from otx_seg.runtime.images import read_image
 from otx_seg.template.search_space import Range
 from otx_seg.training.loggers import MetricsFile, read_metrics
-from otx_seg.verbs.hpo.settings import Settings, read_settings, write_settings
-from otx_seg.verbs.hpo.study import Study
+from otx_seg.training.setup.search_settings import Settings, read_settings, write_settings
 from otx_seg.verbs.job.job import Asked, JobState, read_state
 from otx_seg.verbs.training.decisions import decisions_of, plain
 from otx_seg.workspace.atomic import write_json

@@ -18,6 +18,7 @@ from small_network import small_template
 from otx_seg import algorithms, catalogue
 from otx_seg.datasets.regions import Division
 from otx_seg.errors import UsageError
+from otx_seg.hpo.space import space_of
 from otx_seg.inference.torch_predictor import post_processing_of
 from otx_seg.labels import Labels, default_colors
 from otx_seg.models import build_model
@@ -28,7 +29,6 @@ from otx_seg.training.optimizer import build_optimizer, parameter_groups
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.stopping import EarlyStopping
 from otx_seg.transforms.pipeline import build_pipeline
-from otx_seg.verbs.hpo.space import space_of
 from otx_seg.verbs.optimize import recipe
 
 LABELS = Labels(("a", "b"), default_colors(2), None)

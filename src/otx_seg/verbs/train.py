@@ -15,6 +15,8 @@ from accelerate.utils import broadcast_object_list
 
 from otx_seg.datasets import ScanReport, TrainingData
 from otx_seg.errors import UsageError
+from otx_seg.hpo.promote import take_over_next
+from otx_seg.hpo.trial import free_memory
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.processes import processes_here
 from otx_seg.template.byte_size import parse_byte_size
@@ -28,8 +30,6 @@ from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
 from otx_seg.training.views import open_training_cache
 from otx_seg.verbs.data import how_to_read
-from otx_seg.verbs.hpo.take_over import take_over_next
-from otx_seg.verbs.hpo.trial import free_memory
 from otx_seg.verbs.interruption import interruptions_as_such
 from otx_seg.verbs.launch.launched import end_with_launcher, naming_lost_processes, note_run, only_errors
 from otx_seg.verbs.launch.same_everywhere import all_or_none, refuse_differences
@@ -246,7 +246,7 @@ def _fit(training: Training, plan: Plan, context: TrainContext) -> tuple[Plan, T
 
 def _search(plan: Plan, context: TrainContext, network: SegmentationNetwork, origin: str) -> tuple[Plan, TrainContext]:
     """The plan with the hyper-parameters that were found, and the training that found them as its state."""
-    from otx_seg.verbs.hpo.search import Search  # Optuna is needed for nothing else
+    from otx_seg.hpo.search import Search  # Optuna is needed for nothing else
 
     search = Search(plan, context, network, origin)
     if plan.resumed_run is None:

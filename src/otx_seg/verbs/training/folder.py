@@ -8,7 +8,7 @@ from pathlib import Path
 from otx_seg.datasets import TrainingData
 from otx_seg.errors import UsageError
 from otx_seg.training.checkpoint import TRAIN, nothing_trained
-from otx_seg.verbs.hpo.settings import holds_search
+from otx_seg.training.setup.search_settings import holds_search
 from otx_seg.verbs.training.data import describe_data
 from otx_seg.verbs.training.decisions import plain
 from otx_seg.verbs.training.plan import Plan

@@ -23,7 +23,7 @@ from otx_seg.training.checkpoint import (
     template_of,
 )
 from otx_seg.training.optimizer import refuse_idle_groups
-from otx_seg.verbs.hpo.settings import Settings, check_settings, holds_search, read_settings
+from otx_seg.training.setup.search_settings import Settings, check_settings, holds_search, read_settings
 from otx_seg.verbs.training.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.recorded_data import RecordedData, read_recorded
 from otx_seg.workspace.run_folder import RunFolder

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+from otx_seg.hpo.space import values_of
+from otx_seg.hpo.trial import run_of_trial
 from otx_seg.report.trials import Trials, describe_trials, describe_values, read_trials, write_trials
 from otx_seg.training.checkpoint import read_checkpoint
-from otx_seg.verbs.hpo.space import values_of
-from otx_seg.verbs.hpo.trial import run_of_trial
 from otx_seg.verbs.training.decisions import plain, with_found
 from otx_seg.verbs.training.plan import Plan
 from otx_seg.workspace.atomic import write_atomic, write_json, write_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from otx_seg.verbs.hpo.workers import _environment, visible_gpus
+from otx_seg.hpo.workers import _environment, visible_gpus
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from otx_seg.hpo.study import Study
+from otx_seg.hpo.trial import Outcome
 from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, Range
-from otx_seg.verbs.hpo.study import Study
-from otx_seg.verbs.hpo.trial import Outcome
 
 # Two decades and two octaves: a quarter of them is a factor of 3.16 and one of 1.41.
 SPACE = {LEARNING_RATE: Range(low=3e-4, high=3e-2, log=True), BATCH_SIZE: Range(low=4, high=16, log=True)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from otx_seg.verbs.hpo.halving import MOST_TRIALS, Halving, chosen, plan_halving, promising
+from otx_seg.hpo.halving import MOST_TRIALS, Halving, chosen, plan_halving, promising
 
 
 def test_the_ratio_counts_what_stopped_trials_cost() -> None:

@@ -10,9 +10,9 @@ from dataclasses import replace
 from otx_seg.datasets import TrainingData
 from otx_seg.datasets.epoch_sampler import EpochSize
 from otx_seg.errors import UsageError
+from otx_seg.hpo.halving import SHORTEST_SHARE, Halving, plan_halving
+from otx_seg.hpo.space import space_of
 from otx_seg.template import Template
-from otx_seg.verbs.hpo.halving import SHORTEST_SHARE, Halving, plan_halving
-from otx_seg.verbs.hpo.space import space_of
 from otx_seg.verbs.training.plan import Plan
 
 logger = logging.getLogger(__name__)

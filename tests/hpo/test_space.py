@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from otx_seg.hpo.space import space_of, values_of
 from otx_seg.template import find_templates, load
 from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, Range
-from otx_seg.verbs.hpo.space import space_of, values_of
 
 
 @pytest.mark.parametrize("name", [found.name for found in find_templates()])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from otx_seg.hpo.progress import WholeJob
 from otx_seg.training.loggers import Logger, StepReport, ValidationReport
-from otx_seg.verbs.hpo.progress import WholeJob
 
 
 class Told(Logger):

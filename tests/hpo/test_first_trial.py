@@ -9,10 +9,10 @@ import pytest
 from small_network import small_template
 
 from otx_seg.datasets import TrainingData, open_training
-from otx_seg.verbs.hpo.first_trial import has_learned, settle_length, without_idle_start
-from otx_seg.verbs.hpo.halving import Halving
-from otx_seg.verbs.hpo.settings import Settings
-from otx_seg.verbs.hpo.trial import Outcome
+from otx_seg.hpo.first_trial import has_learned, settle_length, without_idle_start
+from otx_seg.hpo.halving import Halving
+from otx_seg.hpo.trial import Outcome
+from otx_seg.training.setup.search_settings import Settings
 from otx_seg.verbs.training.plan import Plan, Roots
 
 SHORTEST = Halving(3, (1 / 27,))  # with a ratio of 1.1: three trials of 1/27 cost 2/27

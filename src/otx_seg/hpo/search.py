@@ -19,23 +19,23 @@ from concurrent.futures import Future, wait
 from dataclasses import replace
 
 from otx_seg.errors import OtxError, interrupted_by
+from otx_seg.hpo.first_trial import settle_length, without_idle_start
+from otx_seg.hpo.halving import chosen, promising, survivors
+from otx_seg.hpo.length import minutes_of, plan_search, with_enough_time, with_time_left
+from otx_seg.hpo.progress import WholeJob
+from otx_seg.hpo.promote import take_over
+from otx_seg.hpo.space import space_of, values_of
+from otx_seg.hpo.study import Study
+from otx_seg.hpo.trial import Ground, Outcome, Stretch
+from otx_seg.hpo.workers import first_done, open_workers, visible_gpus
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.report.trials import Trial, Trials, describe_values
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.context import TrainContext
 from otx_seg.training.loggers import Loggers
+from otx_seg.training.setup.search_settings import write_settings
 from otx_seg.training.state import random_state
 from otx_seg.training.stopping import InterruptedRunError, StopRequest
-from otx_seg.verbs.hpo.first_trial import settle_length, without_idle_start
-from otx_seg.verbs.hpo.halving import chosen, promising, survivors
-from otx_seg.verbs.hpo.length import minutes_of, plan_search, with_enough_time, with_time_left
-from otx_seg.verbs.hpo.progress import WholeJob
-from otx_seg.verbs.hpo.settings import write_settings
-from otx_seg.verbs.hpo.space import space_of, values_of
-from otx_seg.verbs.hpo.study import Study
-from otx_seg.verbs.hpo.take_over import take_over
-from otx_seg.verbs.hpo.trial import Ground, Outcome, Stretch
-from otx_seg.verbs.hpo.workers import first_done, open_workers, visible_gpus
 from otx_seg.verbs.training.plan import Plan
 from otx_seg.verbs.training.start import start_training
 from otx_seg.workspace.atomic import write_tensors

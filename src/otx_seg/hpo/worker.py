@@ -16,8 +16,8 @@ import traceback
 
 from otx_seg.datasets.memory_cache import Cache
 from otx_seg.errors import OtxError
+from otx_seg.hpo.trial import Ground, Outcome, Stretch, open_shared_cache, train_trial
 from otx_seg.training.loggers import Loggers
-from otx_seg.verbs.hpo.trial import Ground, Outcome, Stretch, open_shared_cache, train_trial
 
 
 def main() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from otx_seg.datasets import memory_cache, open_training
+from otx_seg.hpo import trial
+from otx_seg.hpo.trial import Ground
 from otx_seg.template import load
-from otx_seg.verbs.hpo import trial
-from otx_seg.verbs.hpo.trial import Ground
 
 
 def test_trials_at_once_share_half_of_what_is_free(

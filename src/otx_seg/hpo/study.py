@@ -14,10 +14,10 @@ import optuna
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from otx_seg.hpo.halving import Halving
+from otx_seg.hpo.trial import Outcome
 from otx_seg.runtime.terminal import printable
 from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, Space
-from otx_seg.verbs.hpo.halving import Halving
-from otx_seg.verbs.hpo.trial import Outcome
 from otx_seg.workspace.own_files import damaged
 
 _JOURNAL = "journal.log"

@@ -21,6 +21,9 @@ from otx_seg.algorithms.supervised import Supervised
 from otx_seg.datasets import Sample, Subset
 from otx_seg.datasets.synthetic import draw_dataset
 from otx_seg.errors import OtxError, UsageError
+from otx_seg.hpo import first_trial, halving, length, trial, workers
+from otx_seg.hpo.promote import take_over_next
+from otx_seg.hpo.trial import run_of_trial
 from otx_seg.report.trials import Trial, Trials, read_trials, write_trials
 from otx_seg.template import load
 from otx_seg.training import selection
@@ -28,9 +31,6 @@ from otx_seg.training.loggers import Logger, StepReport, TrainResult, read_metri
 from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.stopping import InterruptedRunError
-from otx_seg.verbs.hpo import first_trial, halving, length, trial, workers
-from otx_seg.verbs.hpo.take_over import take_over_next
-from otx_seg.verbs.hpo.trial import run_of_trial
 from otx_seg.verbs.train import train
 from otx_seg.verbs.training import start
 from otx_seg.verbs.training.plan import Plan, Roots

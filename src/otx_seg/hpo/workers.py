@@ -17,12 +17,12 @@ import torch
 
 from otx_seg.datasets.memory_cache import Cache
 from otx_seg.errors import OtxError
+from otx_seg.hpo.trial import Ground, Outcome, Stretch, train_trial
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.loggers import Loggers
-from otx_seg.verbs.hpo.trial import Ground, Outcome, Stretch, train_trial
 from otx_seg.workspace.command_line import resume_command
 
-_CODE = "import sys; sys.path[:] = sys.argv[1:]; from otx_seg.verbs.hpo.worker import main; main()"
+_CODE = "import sys; sys.path[:] = sys.argv[1:]; from otx_seg.hpo.worker import main; main()"
 _LOOK_S = 0.2  # from one look at signals to the next
 
 
