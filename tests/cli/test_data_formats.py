@@ -12,7 +12,7 @@ from data_layouts import by_datumaro, common_in_the_root, mapillary
 from small_network import small_file
 
 from otx_seg.datasets import HowToRead
-from otx_seg.verbs.training.plan import Request, make_plan
+from otx_seg.training.setup.plan import Request, make_plan
 
 PARAMS = ["params", *(f"--{name}={value}" for name, value in PARAMETERS.items() if "num_iters" not in name)]
 PARAMS.append("--learning_parameters.num_iters=1")

@@ -12,8 +12,8 @@ from otx_seg.datasets import TrainingData, open_training
 from otx_seg.hpo.first_trial import has_learned, settle_length, without_idle_start
 from otx_seg.hpo.halving import Halving
 from otx_seg.hpo.trial import Outcome
+from otx_seg.training.setup.plan import Plan, Roots
 from otx_seg.training.setup.search_settings import Settings
-from otx_seg.verbs.training.plan import Plan, Roots
 
 SHORTEST = Halving(3, (1 / 27,))  # with a ratio of 1.1: three trials of 1/27 cost 2/27
 

@@ -11,8 +11,8 @@ from small_network import small_template
 from otx_seg.datasets import TrainingData, open_training
 from otx_seg.errors import UsageError
 from otx_seg.hpo.length import minutes_of, plan_search, with_time_left
+from otx_seg.training.setup.plan import Plan, Roots
 from otx_seg.training.setup.search_settings import Settings
-from otx_seg.verbs.training.plan import Plan, Roots
 
 
 @pytest.fixture(scope="module")

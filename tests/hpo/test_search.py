@@ -30,10 +30,10 @@ from otx_seg.training import selection
 from otx_seg.training.loggers import Logger, StepReport, TrainResult, read_metrics
 from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
+from otx_seg.training.setup import build as start
+from otx_seg.training.setup.plan import Plan, Roots
 from otx_seg.training.stopping import InterruptedRunError
 from otx_seg.verbs.train import train
-from otx_seg.verbs.training import start
-from otx_seg.verbs.training.plan import Plan, Roots
 from otx_seg.workspace.run_folder import RunFolder
 
 RATE = "learning_parameters.learning_rate"

@@ -18,9 +18,9 @@ from small_network import small_file
 
 from otx_seg.errors import OtxError, UsageError, exit_code_of
 from otx_seg.training import state
+from otx_seg.training.setup import folder
 from otx_seg.training.stopping import InterruptedRunError
 from otx_seg.verbs.train import train
-from otx_seg.verbs.training import folder
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.run_folder import RunFolder
 

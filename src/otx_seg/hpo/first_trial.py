@@ -10,7 +10,7 @@ from otx_seg.datasets import TrainingData
 from otx_seg.hpo.halving import Halving, plan_halving
 from otx_seg.hpo.length import fewest_steps, ways_to_longer_trials
 from otx_seg.hpo.trial import Outcome
-from otx_seg.verbs.training.plan import Plan
+from otx_seg.training.setup.plan import Plan
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from otx_seg.errors import UsageError
 from otx_seg.hpo.halving import SHORTEST_SHARE, Halving, plan_halving
 from otx_seg.hpo.space import space_of
 from otx_seg.template import Template
-from otx_seg.verbs.training.plan import Plan
+from otx_seg.training.setup.plan import Plan
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from otx_seg.hpo.space import values_of
 from otx_seg.hpo.trial import run_of_trial
 from otx_seg.report.trials import Trials, describe_trials, describe_values, read_trials, write_trials
 from otx_seg.training.checkpoint import read_checkpoint
-from otx_seg.verbs.training.decisions import plain, with_found
-from otx_seg.verbs.training.plan import Plan
+from otx_seg.training.setup.decisions import plain, with_found
+from otx_seg.training.setup.plan import Plan
 from otx_seg.workspace.atomic import write_atomic, write_json, write_text
 from otx_seg.workspace.run_folder import RunFolder
 

@@ -33,11 +33,11 @@ from otx_seg.report.trials import Trial, Trials, describe_values
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.context import TrainContext
 from otx_seg.training.loggers import Loggers
+from otx_seg.training.setup.build import start_training
+from otx_seg.training.setup.plan import Plan
 from otx_seg.training.setup.search_settings import write_settings
 from otx_seg.training.state import random_state
 from otx_seg.training.stopping import InterruptedRunError, StopRequest
-from otx_seg.verbs.training.plan import Plan
-from otx_seg.verbs.training.start import start_training
 from otx_seg.workspace.atomic import write_tensors
 from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.run_folder import delete_tensors

@@ -19,9 +19,9 @@ from otx_seg.training.loggers import Loggers, read_metrics
 from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
+from otx_seg.training.setup.build import make_deterministic, new_network, start_training
 from otx_seg.training.state import restore_random_state
 from otx_seg.training.views import open_training_cache
-from otx_seg.verbs.training.start import make_deterministic, new_network, start_training
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.tensor_file import read_tensors

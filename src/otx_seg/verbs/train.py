@@ -19,6 +19,7 @@ from otx_seg.hpo.promote import take_over_next
 from otx_seg.hpo.trial import free_memory
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.processes import processes_here
+from otx_seg.report.training_report import announce_plan, finish, tell_finished, tell_going_on
 from otx_seg.template.byte_size import parse_byte_size
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.context import TrainContext
@@ -28,6 +29,18 @@ from otx_seg.training.loggers import Logger, Loggers, TrainResult
 from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
+from otx_seg.training.setup.auto_configuration import configure
+from otx_seg.training.setup.build import first_network, make_deterministic, start_training
+from otx_seg.training.setup.data import (
+    check_data,
+    label_weights,
+    open_data,
+    open_regions_to_train_on,
+    refuse_other_data,
+)
+from otx_seg.training.setup.decisions import decisions_of
+from otx_seg.training.setup.folder import bring_along, clear, open_training_run, write_plan
+from otx_seg.training.setup.plan import Plan, Request, make_plan
 from otx_seg.training.views import open_training_cache
 from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.interruption import interruptions_as_such
@@ -35,19 +48,6 @@ from otx_seg.verbs.launch.launched import end_with_launcher, naming_lost_process
 from otx_seg.verbs.launch.same_everywhere import all_or_none, refuse_differences
 from otx_seg.verbs.places.place import Place, open_place
 from otx_seg.verbs.places.training import fill_from
-from otx_seg.verbs.training.auto_configuration import configure
-from otx_seg.verbs.training.data import (
-    check_data,
-    label_weights,
-    open_data,
-    open_regions_to_train_on,
-    refuse_other_data,
-)
-from otx_seg.verbs.training.decisions import decisions_of
-from otx_seg.verbs.training.folder import bring_along, clear, open_training_run, write_plan
-from otx_seg.verbs.training.plan import Plan, Request, make_plan
-from otx_seg.verbs.training.report import announce_plan, finish, tell_finished, tell_going_on
-from otx_seg.verbs.training.start import first_network, make_deterministic, start_training
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import FolderGoneError, RunFolder
 

@@ -14,7 +14,7 @@ from otx_seg.datasets.mask_names import MASK_ENDINGS
 from otx_seg.datasets.opening import looks_like
 from otx_seg.datasets.unlabelled import open_unlabelled
 from otx_seg.errors import DataError
-from otx_seg.verbs.training.train_type import choose_train_type
+from otx_seg.training.setup.train_type import choose_train_type
 
 
 def test_files_without_partner_are_told(tmp_path: Path) -> None:

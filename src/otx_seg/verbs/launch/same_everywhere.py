@@ -13,9 +13,9 @@ from accelerate.utils import gather_object
 from otx_seg.datasets import TrainingData
 from otx_seg.errors import UsageError
 from otx_seg.training.checkpoint import differences
+from otx_seg.training.setup.data import describe_data
+from otx_seg.training.setup.plan import Plan
 from otx_seg.verbs.launch.launched import LostProcessError
-from otx_seg.verbs.training.data import describe_data
-from otx_seg.verbs.training.plan import Plan
 
 T = TypeVar("T")
 

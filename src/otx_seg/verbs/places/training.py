@@ -6,10 +6,10 @@ import logging
 from dataclasses import replace
 
 from otx_seg import template as templates
+from otx_seg.training.setup.plan import Request
+from otx_seg.training.setup.train_type import PARAMETER, TRAIN_TYPES
 from otx_seg.verbs.places.data import to_train_on
 from otx_seg.verbs.places.place import Place
-from otx_seg.verbs.training.plan import Request
-from otx_seg.verbs.training.train_type import PARAMETER, TRAIN_TYPES
 
 logger = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from otx_seg.datasets import TrainingData
 from otx_seg.errors import UsageError
 from otx_seg.training.checkpoint import TRAIN, nothing_trained
+from otx_seg.training.setup.data import describe_data
+from otx_seg.training.setup.decisions import plain
+from otx_seg.training.setup.plan import Plan
 from otx_seg.training.setup.search_settings import holds_search
-from otx_seg.verbs.training.data import describe_data
-from otx_seg.verbs.training.decisions import plain
-from otx_seg.verbs.training.plan import Plan
 from otx_seg.workspace.atomic import write_atomic, write_json, write_text
 from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.label_schema import write_label_schema

@@ -24,7 +24,7 @@ from otx_seg.training.checkpoint import (
 )
 from otx_seg.training.optimizer import refuse_idle_groups
 from otx_seg.training.setup.search_settings import Settings, check_settings, holds_search, read_settings
-from otx_seg.verbs.training.train_type import PARAMETER, choose_train_type
+from otx_seg.training.setup.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.recorded_data import RecordedData, read_recorded
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import BackboneFile, WeightsFile, read_start
@@ -64,7 +64,7 @@ class Plan:
         given: the parameters that were asked for, which any template gets.
         template_named: whether the template is settled; otherwise the data may decide on another one.
         template_reason: why it is that one, if it is settled.
-        decisions: what was decided since, see `verbs.training.auto_configuration`.
+        decisions: what was decided since, see `training.setup.auto_configuration`.
         deterministic: whether only deterministic GPU kernels are used.
     """
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from otx_seg.metrics.confusion import LabelScore, Scores
+from otx_seg.report.training_report import tell_going_on, tell_unlearned
 from otx_seg.training.state import Position
-from otx_seg.verbs.training.report import tell_going_on, tell_unlearned
 
 
 def test_a_run_that_goes_on_says_where_and_warns_of_other_processes(messages: Any) -> None:

@@ -15,8 +15,8 @@ from otx_seg.template import Template
 from otx_seg.template.heads import main_head_of
 from otx_seg.training.context import TrainContext
 from otx_seg.training.loop import Training
+from otx_seg.training.setup.plan import Plan
 from otx_seg.training.starting_weights import load_starting_backbone, load_starting_weights
-from otx_seg.verbs.training.plan import Plan
 
 
 def first_network(plan: Plan, data: TrainingData) -> tuple[SegmentationNetwork, str]:

@@ -40,8 +40,8 @@ from otx_seg.datasets.epoch_sampler import EpochSize
 from otx_seg.labels import Labels
 from otx_seg.template import Template
 from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, limits
-from otx_seg.verbs.training.batch_that_fits import find_batch
-from otx_seg.verbs.training.plan import Plan
+from otx_seg.training.setup.batch_that_fits import find_batch
+from otx_seg.training.setup.plan import Plan
 
 logger = logging.getLogger(__name__)
 

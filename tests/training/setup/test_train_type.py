@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from otx_seg.errors import UsageError
-from otx_seg.verbs.training.train_type import choose_train_type
+from otx_seg.training.setup.train_type import choose_train_type
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from otx_seg.configuration.learning import estimate_largest_batch
 from otx_seg.datasets import TrainingData
 from otx_seg.template import Template
 from otx_seg.training.largest_batch import find_largest_batch
-from otx_seg.verbs.training.start import new_network
+from otx_seg.training.setup.build import new_network
 
 
 def find_batch(template: Template, data: TrainingData, machine: MachineFacts, work: float, most: int) -> int:

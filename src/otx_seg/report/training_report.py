@@ -15,9 +15,9 @@ from otx_seg.report.tables import as_text, scores_table
 from otx_seg.report.trials import describe_trials, read_trials
 from otx_seg.training.devices import describe_device
 from otx_seg.training.loggers import TrainResult
+from otx_seg.training.setup.decisions import announce, as_lines
+from otx_seg.training.setup.plan import Plan
 from otx_seg.training.state import Position
-from otx_seg.verbs.training.decisions import announce, as_lines
-from otx_seg.verbs.training.plan import Plan
 from otx_seg.words import count
 from otx_seg.workspace.run_folder import RunFolder, delete_tensors, point_latest
 
