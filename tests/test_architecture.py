@@ -235,9 +235,9 @@ OTHER_READERS = {
     "datasets/free_memory.py": "the system's",
     "deployment/benchmark/worker.py": "lines between two processes, and the system's",
     "deployment/benchmark/worker_process.py": "lines between two processes",
-    "verbs/launch/launched.py": "notes between processes",
-    "verbs/launch/meeting.py": "messages between processes",
-    "verbs/launch/scale_out.py": "the output of processes",
+    "verbs/launch/worker.py": "notes between processes",
+    "verbs/launch/rendezvous.py": "messages between processes",
+    "verbs/launch/launcher.py": "the output of processes",
     "deployment/compact.py": "models that were just written",
     "datasets/coded_objects.py": "texts out of a file that has been read",
 }

@@ -118,7 +118,7 @@ def _show_wrong_usage(error: click.ClickException) -> None:
 
 def _fail(message: str, exit_code: int, error: BaseException) -> None:
     if "OTX_SEG_LAUNCH" in os.environ:
-        from otx_seg.verbs.launch.launched import note_failure
+        from otx_seg.distributed.worker import note_failure
 
         if note_failure(message, exit_code, error):  # of several processes that fail, only one is to be heard
             logging.shutdown()

@@ -81,7 +81,7 @@ def command(context: click.Context, **arguments: Any) -> None:
     scaling = {name: arguments.pop(name) for name in ("gpus", "rdzv_endpoint", "base_rank", "world_size")}
     scaling = {name: value for name, value in scaling.items() if value is not None}
     if scaling:
-        from otx_seg.verbs.launch.scale_out import scale_out
+        from otx_seg.distributed.launcher import scale_out
 
         scale_out(["train", *as_words(context.command, arguments)], **scaling)
         return

@@ -14,6 +14,8 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
 from otx_seg.datasets import ScanReport, TrainingData
+from otx_seg.distributed.consistency import all_or_none, refuse_differences
+from otx_seg.distributed.worker import end_with_launcher, naming_lost_processes, note_run, only_errors
 from otx_seg.errors import UsageError
 from otx_seg.hpo.promote import take_over_next
 from otx_seg.hpo.trial import free_memory
@@ -44,8 +46,6 @@ from otx_seg.training.setup.plan import Plan, Request, make_plan
 from otx_seg.training.views import open_training_cache
 from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.interruption import interruptions_as_such
-from otx_seg.verbs.launch.launched import end_with_launcher, naming_lost_processes, note_run, only_errors
-from otx_seg.verbs.launch.same_everywhere import all_or_none, refuse_differences
 from otx_seg.verbs.places.place import Place, open_place
 from otx_seg.verbs.places.training import fill_from
 from otx_seg.workspace.logs import log_to

@@ -23,13 +23,13 @@ from small_network import small_file
 
 from otx_seg.datasets import open_folder
 from otx_seg.datasets.synthetic import draw_dataset
+from otx_seg.distributed import launched, meeting, scale_out
+from otx_seg.distributed.launcher import Launch, settle_launch
+from otx_seg.distributed.rendezvous import host_meeting, join_meeting
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.evaluate import confusion_of, evaluate
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
-from otx_seg.verbs.launch import launched, meeting, scale_out
-from otx_seg.verbs.launch.meeting import host_meeting, join_meeting
-from otx_seg.verbs.launch.scale_out import Launch, settle_launch
 from otx_seg.workspace.command_line import resume_command
 
 PLAN = {"processes": 1, "world_size": 2}

@@ -6,9 +6,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from otx_seg.distributed.worker import LostProcessError, Note, read_notes
 from otx_seg.errors import OtxError
 from otx_seg.training.checkpoint import TRAIN
-from otx_seg.verbs.launch.launched import LostProcessError, Note, read_notes
 from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.run_folder import RunFolder
 

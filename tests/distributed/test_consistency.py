@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from accelerate import PartialState
 
+from otx_seg.distributed import consistency as same_everywhere
+from otx_seg.distributed.consistency import all_or_none, first_difference
+from otx_seg.distributed.worker import LostProcessError
 from otx_seg.errors import DataError
 from otx_seg.template import load
-from otx_seg.verbs.launch import same_everywhere
-from otx_seg.verbs.launch.launched import LostProcessError
-from otx_seg.verbs.launch.same_everywhere import all_or_none, first_difference
 
 
 def process(seed: int = 1, val: str = "c", **parameters: Any) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 
 from otx_seg.datasets import TrainingData
+from otx_seg.distributed.worker import LostProcessError
 from otx_seg.errors import UsageError
 from otx_seg.training.checkpoint import differences
 from otx_seg.training.setup.data import describe_data
 from otx_seg.training.setup.plan import Plan
-from otx_seg.verbs.launch.launched import LostProcessError
 
 T = TypeVar("T")
 
