@@ -13,14 +13,14 @@ import pytest
 
 from otx_seg.datasets import AS_IT_LOOKS, open_folder
 from otx_seg.errors import DataError, UsageError
+from otx_seg.inputs.data import images_to_run_on, to_measure_on
+from otx_seg.inputs.last_training import last_training
+from otx_seg.inputs.resolver import open_place
+from otx_seg.inputs.training import fill_from
 from otx_seg.template import load
 from otx_seg.training.setup.plan import Request, make_plan
 from otx_seg.verbs import optimize
 from otx_seg.verbs.build import build
-from otx_seg.verbs.places.data import images_to_run_on, to_measure_on
-from otx_seg.verbs.places.last_training import last_training
-from otx_seg.verbs.places.place import open_place
-from otx_seg.verbs.places.training import fill_from
 from otx_seg.workspace.data_file import read_data_file
 from otx_seg.workspace.recorded_data import RecordedData
 from otx_seg.workspace.run_folder import RunFolder, open_run, point_latest

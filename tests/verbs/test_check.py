@@ -16,11 +16,11 @@ from otx_seg.configuration.facts import MachineFacts
 from otx_seg.datasets.data_check import DataCheck
 from otx_seg.datasets.problems import Problem
 from otx_seg.errors import DataError, UsageError
+from otx_seg.inputs.check_sources import Source, Sources
 from otx_seg.training.setup.auto_configuration import configure
 from otx_seg.training.setup.data import check_data, open_data
 from otx_seg.training.setup.plan import Request, make_plan
 from otx_seg.verbs.check import check, look_through
-from otx_seg.verbs.checking.sources import Source, Sources
 
 NAMES = ("background", "cat", "dog")
 IMAGES = 6

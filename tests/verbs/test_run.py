@@ -21,6 +21,8 @@ from small_network import small_template
 from otx_seg.cli.main import main
 from otx_seg.datasets import HowToRead
 from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.inputs.check_sources import Source
+from otx_seg.inputs.resolver import open_place
 from otx_seg.template import load
 from otx_seg.training.checkpoint import is_free
 from otx_seg.training.loggers import Logger
@@ -29,12 +31,10 @@ from otx_seg.training.out_of_memory import OutOfMemoryError
 from otx_seg.training.stopping import InterruptedRunError
 from otx_seg.verbs import run as run_module
 from otx_seg.verbs.build import build
-from otx_seg.verbs.checking.sources import Source
 from otx_seg.verbs.job import steps
 from otx_seg.verbs.job.choice import settle
 from otx_seg.verbs.job.job import Asked, Job, read_state
 from otx_seg.verbs.job.steps import STEPS, Step, _measured_on
-from otx_seg.verbs.places.place import open_place
 from otx_seg.verbs.run import run
 from otx_seg.workspace.run_folder import JOB_STATE
 

@@ -42,7 +42,7 @@ def command(**arguments: Any) -> None:
     The model takes an RGB image of values 0-255 and gives the probability of each label at each pixel. TEMPLATE is
     needed only for weights of OpenVINO Training Extensions 1.x.
     """
-    from otx_seg.verbs.places.given_model import check_given_to_export
+    from otx_seg.inputs.model import check_given_to_export
 
     # What is wrong with these is said before the long import.
     check_given_to_export(arguments["load_weights"], arguments["workspace"])

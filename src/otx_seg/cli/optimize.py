@@ -47,7 +47,7 @@ def command(**arguments: Any) -> None:
     Of an .xml, layers that cost too much Dice stay in floating point. A .pth is fine-tuned with rounded weights until
     its Dice is within the limit, nncf_optimization.maximal_accuracy_degradation.
     """
-    from otx_seg.verbs.places.given_model import check_given_to_optimize
+    from otx_seg.inputs.model import check_given_to_optimize
 
     # What is wrong with these is said before the long import.
     checked = ("load_weights", "train_data_roots", "resume_from", "workspace")

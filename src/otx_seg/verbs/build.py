@@ -9,10 +9,10 @@ from pathlib import Path
 from otx_seg import template as templates
 from otx_seg.datasets.folder import DEFAULT_SUBSET, SUBSETS, subsets_in
 from otx_seg.errors import UsageError
+from otx_seg.inputs.data_arguments import data_of, how_to_read
+from otx_seg.inputs.edit_data_file import GivenData, differences, merge, open_what_is_given
 from otx_seg.template import Template
 from otx_seg.training.setup.train_type import PARAMETER, choose_train_type
-from otx_seg.verbs.data import data_of, how_to_read
-from otx_seg.verbs.places.given_data import GivenData, differences, merge, open_what_is_given
 from otx_seg.workspace.atomic import write_atomic, write_text
 from otx_seg.workspace.data_file import Data, DataFile
 from otx_seg.workspace.data_folders import refuse_among_data

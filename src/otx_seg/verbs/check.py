@@ -16,10 +16,10 @@ from otx_seg.datasets.problems import SEVERITIES, FileNote, Problem
 from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.unlabelled import ImageSet, check_images, leave_out_copies, open_unlabelled
 from otx_seg.errors import DataError, UsageError
-from otx_seg.verbs.checking.opened_data import open_all
-from otx_seg.verbs.checking.sources import Sources, sources_given, sources_of_workspace
-from otx_seg.verbs.data import how_to_read
-from otx_seg.verbs.places.place import open_place
+from otx_seg.inputs.check_sources import Sources, sources_given, sources_of_workspace
+from otx_seg.inputs.data_arguments import how_to_read
+from otx_seg.inputs.opened_data import open_all
+from otx_seg.inputs.resolver import open_place
 from otx_seg.words import count
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.data_folders import refuse_among_data

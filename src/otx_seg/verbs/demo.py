@@ -8,14 +8,14 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from otx_seg.inference.predictor import load_predictor
+from otx_seg.inputs.data import images_to_run_on
+from otx_seg.inputs.open_model import given_labels
+from otx_seg.inputs.resolver import open_place
 from otx_seg.runtime.demonstration import Show, Shown, demonstrate
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.pipeline import Masks, in_turn, side_by_side
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.runtime.streams import open_stream
-from otx_seg.verbs.places.data import images_to_run_on
-from otx_seg.verbs.places.place import open_place
-from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run, watched
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from otx_seg.inference.explain import Explanations, explain_images
 from otx_seg.inference.how_to_explain import HowToExplain
 from otx_seg.inference.predictor import load_predictor
-from otx_seg.verbs.places.data import images_to_run_on
-from otx_seg.verbs.places.place import open_place
-from otx_seg.verbs.weights import given_labels
+from otx_seg.inputs.data import images_to_run_on
+from otx_seg.inputs.open_model import given_labels
+from otx_seg.inputs.resolver import open_place
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run, watched
 

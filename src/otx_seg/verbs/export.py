@@ -14,11 +14,11 @@ from otx_seg.deployment.export import Exported, ExportType
 from otx_seg.deployment.export import export as export_weights
 from otx_seg.deployment.files import IR_BIN, IR_XML, ONNX
 from otx_seg.errors import DataError, UsageError
+from otx_seg.inputs.model import check_given_to_export
+from otx_seg.inputs.resolver import open_place
 from otx_seg.runtime.image_files import images_in
 from otx_seg.runtime.image_headers import file_and_page
 from otx_seg.runtime.images import read_image
-from otx_seg.verbs.places.given_model import check_given_to_export
-from otx_seg.verbs.places.place import open_place
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.recorded_data import read_recorded
 from otx_seg.workspace.run_folder import COMPARED_IMAGES, RunFolder, open_run

@@ -11,19 +11,19 @@ from otx_seg.datasets import DEFAULT_SEED, HowToRead, open_training
 from otx_seg.deployment.outcome import Progress, Quantized
 from otx_seg.deployment.quantize import quantize, refuse_quantized
 from otx_seg.errors import UsageError
+from otx_seg.inputs.data import to_train_on
+from otx_seg.inputs.data_arguments import how_to_read
+from otx_seg.inputs.last_training import last_training
+from otx_seg.inputs.model import check_given_to_optimize
+from otx_seg.inputs.open_model import open_model
+from otx_seg.inputs.resolver import Place, open_place
 from otx_seg.runtime.openvino_predictor import read_ir
 from otx_seg.template import USED_TO_QUANTIZE
 from otx_seg.template.hyper_parameters import NncfOptimization
 from otx_seg.training.devices import choose_workers
 from otx_seg.training.loggers import Logger, Loggers
-from otx_seg.verbs.data import how_to_read
 from otx_seg.verbs.fine_tune import Request, fine_tune_weights
-from otx_seg.verbs.places.data import to_train_on
-from otx_seg.verbs.places.given_model import check_given_to_optimize
-from otx_seg.verbs.places.last_training import last_training
-from otx_seg.verbs.places.place import Place, open_place
 from otx_seg.verbs.recipe import recipe
-from otx_seg.verbs.weights import open_model
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 

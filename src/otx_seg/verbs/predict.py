@@ -8,13 +8,13 @@ from pathlib import Path
 from otx_seg.errors import DataError
 from otx_seg.inference.predict import Predictions, predict_images
 from otx_seg.inference.predictor import load_predictor
+from otx_seg.inputs.data import images_to_run_on
+from otx_seg.inputs.open_model import given_labels
+from otx_seg.inputs.resolver import open_place
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from otx_seg.runtime.image_headers import is_image
 from otx_seg.runtime.sliding_window import parse_window
-from otx_seg.verbs.places.data import images_to_run_on
-from otx_seg.verbs.places.place import open_place
-from otx_seg.verbs.weights import given_labels
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run, watched

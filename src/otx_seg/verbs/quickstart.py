@@ -13,12 +13,12 @@ from otx_seg.deployment.files import size_of
 from otx_seg.inference.evaluate import Evaluation
 from otx_seg.inference.latency import compare_latency
 from otx_seg.inference.predictor import load_predictor
+from otx_seg.inputs.resolver import open_place
 from otx_seg.report.comparison import draw_comparison
 from otx_seg.training.loggers import Logger
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.export import export
 from otx_seg.verbs.optimize import optimize
-from otx_seg.verbs.places.place import open_place
 from otx_seg.verbs.train import train
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run

@@ -13,6 +13,7 @@ from typing import Any
 
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 from otx_seg.errors import DataError, OtxError, UsageError, interrupted_by
+from otx_seg.inputs.resolver import open_place
 from otx_seg.processes import refuse_several
 from otx_seg.training.loggers import Logger
 from otx_seg.training.loss_guard import DivergedError
@@ -29,7 +30,6 @@ from otx_seg.verbs.job.job import (
 )
 from otx_seg.verbs.job.outcome import Outcome, outcome_of
 from otx_seg.verbs.job.steps import STEPS, Step
-from otx_seg.verbs.places.place import open_place
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import JOB_STATE, open_run

@@ -21,13 +21,13 @@ from otx_seg.configuration.network import INPUT_SIZE
 from otx_seg.datasets import TrainingData, find_training, open_training
 from otx_seg.datasets.synthetic import NAMES as DRAWN
 from otx_seg.errors import OtxError, UsageError
+from otx_seg.inputs.last_training import recorded_validation
 from otx_seg.labels import Labels, default_colors
 from otx_seg.template import find_template_file, load
 from otx_seg.training.setup.auto_configuration import configure
 from otx_seg.training.setup.data import check_data, open_data
 from otx_seg.training.setup.decisions import with_found
 from otx_seg.training.setup.plan import Plan, Request, Roots, make_plan
-from otx_seg.verbs.places.last_training import recorded_validation
 from otx_seg.verbs.train import train
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import read_weights, write_backbone, write_weights

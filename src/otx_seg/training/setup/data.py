@@ -26,10 +26,10 @@ from otx_seg.datasets.problems import label_problems, shared_images, snapped_pix
 from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.errors import DataError, UsageError
+from otx_seg.inputs.data_arguments import tell_skipped
 from otx_seg.labels import Labels
 from otx_seg.training.setup.class_incremental import adapt_labels, find_new
 from otx_seg.training.setup.plan import Plan
-from otx_seg.verbs.data import tell_skipped
 from otx_seg.words import count, label_share
 from otx_seg.workspace.recorded_data import SUBSETS, RecordedData, read_recorded
 from otx_seg.workspace.run_folder import COMPARED_IMAGES

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from otx_seg.datasets import HowToRead, find_subsets
 from otx_seg.errors import DataError, UsageError
+from otx_seg.inputs.data import to_measure_on_if_any
+from otx_seg.inputs.resolver import Place, open_place
+from otx_seg.inputs.training import fill_from
 from otx_seg.training.loggers import Logger
 from otx_seg.training.setup.plan import Request, Roots, make_plan
 from otx_seg.verbs.job.job import Asked, Job, JobState, concerns_tests_alone, what_changed
 from otx_seg.verbs.job.steps import STEPS
-from otx_seg.verbs.places.data import to_measure_on_if_any
-from otx_seg.verbs.places.place import Place, open_place
-from otx_seg.verbs.places.training import fill_from
 from otx_seg.workspace.workspace import Workspace, workspace_around
 
 logger = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ from typing import Any
 
 from otx_seg.datasets import AS_IT_LOOKS, HowToRead
 from otx_seg.errors import OtxError
+from otx_seg.inputs.check_sources import Sources, sources_of_parts
 from otx_seg.runtime.plain_files import shown
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import differences, is_free
 from otx_seg.training.loggers import Logger
-from otx_seg.verbs.checking.sources import Sources, sources_of_parts
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.digest import digest_of
 from otx_seg.workspace.own_files import damaged, read_own

@@ -14,6 +14,7 @@ from typing import Any
 from otx_seg import template as templates
 from otx_seg.datasets import Subset, find_training, open_test
 from otx_seg.errors import DataError
+from otx_seg.inputs.last_training import recorded_validation
 from otx_seg.verbs.benchmark import checked_threads, compare
 from otx_seg.verbs.check import look_through
 from otx_seg.verbs.deploy import deploy
@@ -21,7 +22,6 @@ from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.export import export
 from otx_seg.verbs.job.job import Job
 from otx_seg.verbs.optimize import optimize
-from otx_seg.verbs.places.last_training import recorded_validation
 from otx_seg.verbs.train import train
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.run_folder import RunFolder, point_latest

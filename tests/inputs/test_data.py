@@ -10,16 +10,16 @@ from data_layouts import WRITERS, common_in_the_root
 
 from otx_seg.datasets import AS_IT_LOOKS, HowToRead, open_test
 from otx_seg.errors import DataError, UsageError
-from otx_seg.training.setup.plan import Request, make_plan
-from otx_seg.verbs.places.data import (
+from otx_seg.inputs.data import (
     images_to_run_on,
     to_look_through,
     to_measure_on,
     to_measure_on_if_any,
     to_train_on,
 )
-from otx_seg.verbs.places.place import Place
-from otx_seg.verbs.places.training import fill_from
+from otx_seg.inputs.resolver import Place
+from otx_seg.inputs.training import fill_from
+from otx_seg.training.setup.plan import Request, make_plan
 from otx_seg.workspace.workspace import Workspace
 
 COCO = HowToRead("coco")

@@ -12,7 +12,7 @@ from otx_seg.datasets.problems import FileNote, Problem, of_unused, split_messag
 from otx_seg.datasets.samples import Subset
 from otx_seg.datasets.split import TRAINED_ON, VALIDATED_ON, Use, choose_subset
 from otx_seg.errors import DataError, UsageError
-from otx_seg.verbs.checking.sources import Source
+from otx_seg.inputs.check_sources import Source
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import logging
 from dataclasses import replace
 
 from otx_seg import template as templates
+from otx_seg.inputs.data import to_train_on
+from otx_seg.inputs.resolver import Place
 from otx_seg.training.setup.plan import Request
 from otx_seg.training.setup.train_type import PARAMETER, TRAIN_TYPES
-from otx_seg.verbs.places.data import to_train_on
-from otx_seg.verbs.places.place import Place
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from otx_seg.errors import DataError, UsageError
+from otx_seg.inputs.data_arguments import data_of
 from otx_seg.processes import rank
-from otx_seg.verbs.data import data_of
 from otx_seg.workspace.data_file import Data
 from otx_seg.workspace.exports import latest_exported, latest_quantized
 from otx_seg.workspace.run_folder import latest_weights

@@ -10,10 +10,10 @@ from typing import NamedTuple
 from otx_seg.datasets import AS_IT_LOOKS, HowToRead
 from otx_seg.datasets.unlabelled import holds_bare_images
 from otx_seg.errors import UsageError
+from otx_seg.inputs.data import to_look_through
+from otx_seg.inputs.data_arguments import outermost
+from otx_seg.inputs.resolver import Place
 from otx_seg.template import load
-from otx_seg.verbs.data import outermost
-from otx_seg.verbs.places.data import to_look_through
-from otx_seg.verbs.places.place import Place
 
 
 class Source(NamedTuple):

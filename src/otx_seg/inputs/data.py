@@ -18,9 +18,9 @@ from otx_seg.datasets import (
     open_test,
 )
 from otx_seg.errors import UsageError
+from otx_seg.inputs.last_training import LastTraining, last_training, recorded_validation
+from otx_seg.inputs.resolver import Place
 from otx_seg.runtime.image_files import images_in
-from otx_seg.verbs.places.last_training import LastTraining, last_training, recorded_validation
-from otx_seg.verbs.places.place import Place
 
 logger = logging.getLogger(__name__)
 

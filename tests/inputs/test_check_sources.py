@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from otx_seg.datasets import AS_IT_LOOKS, HowToRead
-from otx_seg.verbs.checking.sources import Source, Sources, sources_given, sources_of_parts
+from otx_seg.inputs.check_sources import Source, Sources, sources_given, sources_of_parts
 
 A, B, FILE, OTHER = Path("a"), Path("b"), Path("one.json"), Path("other.json")
 
