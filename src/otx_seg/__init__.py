@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from otx_seg.verbs.export import export
     from otx_seg.verbs.optimize import optimize
     from otx_seg.verbs.predict import predict
-    from otx_seg.verbs.run import run
     from otx_seg.verbs.train import train
+    from otx_seg.workflow.run import run
 
 __all__ = [
     "benchmark",

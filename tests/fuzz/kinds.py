@@ -28,7 +28,7 @@ from otx_seg.template.search_space import Range
 from otx_seg.training.loggers import MetricsFile, read_metrics
 from otx_seg.training.setup.decisions import decisions_of, plain
 from otx_seg.training.setup.search_settings import Settings, read_settings, write_settings
-from otx_seg.verbs.job.job import Asked, JobState, read_state
+from otx_seg.workflow.job import Asked, JobState, read_state
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.data_file import DataFile, read_data_file
 from otx_seg.workspace.recorded_data import RecordedData, read_recorded

@@ -17,8 +17,8 @@ import click
 from otx_seg.cli.home import give_home
 from otx_seg.cli.system_errors import NO_MEMORY, current_folder_is_gone, in_words, is_out_of_memory
 from otx_seg.errors import OtxError, UsageError, exit_code_of, interrupted_by
+from otx_seg.interrupts import interruptions_as_such
 from otx_seg.runtime.terminal import as_message, prepare_streams, read_names_as_utf8, say
-from otx_seg.verbs.interruption import interruptions_as_such
 
 VERBS = {
     "quickstart": "draw a small data set and run the whole job on it",

@@ -53,7 +53,7 @@ def command(as_json: bool, **arguments: Any) -> None:
     prepare_screen()
     from otx_seg.report.progress import TrainingDisplay
     from otx_seg.report.tables import models_table
-    from otx_seg.verbs.run import run
+    from otx_seg.workflow.run import run
 
     result = run(
         shown=lambda: TrainingDisplay(messages), say=lambda text: messages.rule(text, align="left"), **arguments

@@ -24,9 +24,9 @@ from otx_seg.distributed.failures import interrupted, what_failed
 from otx_seg.distributed.rendezvous import host_meeting, join_meeting
 from otx_seg.distributed.worker import FOLDER, LAUNCHER, read_notes
 from otx_seg.errors import UsageError
+from otx_seg.interrupts import interruptions_as_such
 from otx_seg.runtime.processors import processor_count
 from otx_seg.training.devices import on_cpu
-from otx_seg.verbs.interruption import interruptions_as_such
 from otx_seg.workspace.command_line import LAUNCH_OPTIONS
 
 _HERE = "localhost:0"

@@ -22,6 +22,7 @@ from otx_seg.hpo.trial import free_memory
 from otx_seg.inputs.data_arguments import how_to_read
 from otx_seg.inputs.resolver import Place, open_place
 from otx_seg.inputs.training import fill_from
+from otx_seg.interrupts import interruptions_as_such
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.processes import processes_here
 from otx_seg.report.training_report import announce_plan, finish, tell_finished, tell_going_on
@@ -47,7 +48,6 @@ from otx_seg.training.setup.decisions import decisions_of
 from otx_seg.training.setup.folder import bring_along, clear, open_training_run, write_plan
 from otx_seg.training.setup.plan import Plan, Request, make_plan
 from otx_seg.training.views import open_training_cache
-from otx_seg.verbs.interruption import interruptions_as_such
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import FolderGoneError, RunFolder
 

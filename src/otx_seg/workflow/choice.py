@@ -15,8 +15,8 @@ from otx_seg.inputs.resolver import Place, open_place
 from otx_seg.inputs.training import fill_from
 from otx_seg.training.loggers import Logger
 from otx_seg.training.setup.plan import Request, Roots, make_plan
-from otx_seg.verbs.job.job import Asked, Job, JobState, concerns_tests_alone, what_changed
-from otx_seg.verbs.job.steps import STEPS
+from otx_seg.workflow.job import Asked, Job, JobState, concerns_tests_alone, what_changed
+from otx_seg.workflow.steps import STEPS
 from otx_seg.workspace.workspace import Workspace, workspace_around
 
 logger = logging.getLogger(__name__)

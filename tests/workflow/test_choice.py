@@ -13,10 +13,10 @@ import pytest
 from otx_seg.errors import UsageError
 from otx_seg.training.loggers import Logger
 from otx_seg.verbs.build import build
-from otx_seg.verbs.job.choice import Choice, choose_job
-from otx_seg.verbs.job.choice import settle as settle_job
-from otx_seg.verbs.job.job import Asked, Job, JobState
-from otx_seg.verbs.job.steps import STEPS, _measured_on
+from otx_seg.workflow.choice import Choice, choose_job
+from otx_seg.workflow.choice import settle as settle_job
+from otx_seg.workflow.job import Asked, Job, JobState
+from otx_seg.workflow.steps import STEPS, _measured_on
 from otx_seg.workspace.run_folder import JOB_STATE
 
 ALL = tuple(step.name for step in STEPS)

@@ -14,22 +14,22 @@ from typing import Any
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 from otx_seg.errors import DataError, OtxError, UsageError, interrupted_by
 from otx_seg.inputs.resolver import open_place
+from otx_seg.interrupts import interruptions_as_such
 from otx_seg.processes import refuse_several
 from otx_seg.training.loggers import Logger
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
 from otx_seg.verbs.benchmark import check_seconds
-from otx_seg.verbs.interruption import interruptions_as_such
-from otx_seg.verbs.job.choice import choose_job, settle
-from otx_seg.verbs.job.job import (
+from otx_seg.workflow.choice import choose_job, settle
+from otx_seg.workflow.job import (
     Asked,
     Job,
     JobState,
     read_state,
     remove_replaced,
 )
-from otx_seg.verbs.job.outcome import Outcome, outcome_of
-from otx_seg.verbs.job.steps import STEPS, Step
+from otx_seg.workflow.outcome import Outcome, outcome_of
+from otx_seg.workflow.steps import STEPS, Step
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import JOB_STATE, open_run

@@ -31,11 +31,11 @@ from otx_seg.training.out_of_memory import OutOfMemoryError
 from otx_seg.training.stopping import InterruptedRunError
 from otx_seg.verbs import run as run_module
 from otx_seg.verbs.build import build
-from otx_seg.verbs.job import steps
-from otx_seg.verbs.job.choice import settle
-from otx_seg.verbs.job.job import Asked, Job, read_state
-from otx_seg.verbs.job.steps import STEPS, Step, _measured_on
-from otx_seg.verbs.run import run
+from otx_seg.workflow import steps
+from otx_seg.workflow.choice import settle
+from otx_seg.workflow.job import Asked, Job, read_state
+from otx_seg.workflow.run import run
+from otx_seg.workflow.steps import STEPS, Step, _measured_on
 from otx_seg.workspace.run_folder import JOB_STATE
 
 NAMES = [step.name for step in STEPS]
@@ -350,7 +350,7 @@ def test_what_a_workspace_says_of_the_data_reaches_every_step(
         return verb
 
     for step in ("train", "optimize"):
-        monkeypatch.setattr(f"otx_seg.verbs.job.steps.{step}", asks(step))
+        monkeypatch.setattr(f"otx_seg.workflow.steps.{step}", asks(step))
     build(drawn_data, train_ann_files=drawn_as_coco["train"], val_ann_files=drawn_as_coco["val"], workspace="w")
     with pytest.raises(OtxError, match=r"step 2 of 9, training: train"):  # the data was looked through
         run(workspace="w", output="job", data_format="coco")
@@ -476,7 +476,7 @@ def test_a_killed_training_goes_on(data: Path, here: Path, monkeypatch: pytest.M
         asked.update(arguments)
         raise OtxError("enough")
 
-    monkeypatch.setattr("otx_seg.verbs.job.steps.train", train)
+    monkeypatch.setattr("otx_seg.workflow.steps.train", train)
     with pytest.raises(OtxError, match=r"enough"):
         run(data / "train", output="job")
     assert asked.get("resume_from") is None

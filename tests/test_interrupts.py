@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from otx_seg.errors import OtxError, UsageError, exit_code_of, interrupted_by
+from otx_seg.interrupts import interruptions_as_such
 from otx_seg.training.stopping import StopRequest
-from otx_seg.verbs.interruption import interruptions_as_such
 
 
 @pytest.fixture(autouse=True)

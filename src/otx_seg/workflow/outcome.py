@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.runtime.plain_files import number, whole_number
-from otx_seg.verbs.job.job import ADVICE, Job, JobState
+from otx_seg.workflow.job import ADVICE, Job, JobState
 from otx_seg.workspace.own_files import damaged
 
 _MODELS = (("torch", "train"), ("OpenVINO FP32", "export"), ("OpenVINO INT8", "optimize"))

@@ -20,9 +20,9 @@ from otx_seg.verbs.check import look_through
 from otx_seg.verbs.deploy import deploy
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.export import export
-from otx_seg.verbs.job.job import Job
 from otx_seg.verbs.optimize import optimize
 from otx_seg.verbs.train import train
+from otx_seg.workflow.job import Job
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.run_folder import RunFolder, point_latest
 
