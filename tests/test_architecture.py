@@ -33,12 +33,16 @@ LAYERS = [
     "inference",
     "algorithms",
     "training",
+    "distributed",
+    "inputs",
     "deployment",
     "report",
+    "hpo",
     "verbs",
+    "workflow",
     "cli",
 ]
-LEAVES = ("class_weights", "errors", "labels", "catalogue", "telemetry", "words", "processes")
+LEAVES = ("class_weights", "errors", "interrupts", "labels", "catalogue", "telemetry", "words", "processes")
 
 
 def imported_parts(path: Path) -> set[str]:
@@ -235,9 +239,9 @@ OTHER_READERS = {
     "datasets/free_memory.py": "the system's",
     "deployment/benchmark/worker.py": "lines between two processes, and the system's",
     "deployment/benchmark/worker_process.py": "lines between two processes",
-    "verbs/launch/worker.py": "notes between processes",
-    "verbs/launch/rendezvous.py": "messages between processes",
-    "verbs/launch/launcher.py": "the output of processes",
+    "distributed/worker.py": "notes between processes",
+    "distributed/rendezvous.py": "messages between processes",
+    "distributed/launcher.py": "the output of processes",
     "deployment/compact.py": "models that were just written",
     "datasets/coded_objects.py": "texts out of a file that has been read",
 }

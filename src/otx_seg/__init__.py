@@ -50,7 +50,7 @@ switch_off()
 
 _VERBS = tuple(name for name in __all__ if name not in ("build_model", "find_templates"))
 _HOMES = {name: f"otx_seg.verbs.{name}" for name in _VERBS}
-_HOMES |= {"build_model": "otx_seg.models", "find_templates": "otx_seg.template"}
+_HOMES |= {"run": "otx_seg.workflow.run", "build_model": "otx_seg.models", "find_templates": "otx_seg.template"}
 
 
 def __getattr__(name: str) -> Any:

@@ -23,7 +23,7 @@ from small_network import small_file
 
 from otx_seg.datasets import open_folder
 from otx_seg.datasets.synthetic import draw_dataset
-from otx_seg.distributed import launched, meeting, scale_out
+from otx_seg.distributed import launcher, rendezvous, worker
 from otx_seg.distributed.launcher import Launch, settle_launch
 from otx_seg.distributed.rendezvous import host_meeting, join_meeting
 from otx_seg.errors import OtxError, UsageError
@@ -188,14 +188,14 @@ def test_the_processes_end_with_their_launcher(number: signal.Signals, data: Pat
 @pytest.fixture
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    monkeypatch.setattr(scale_out, "on_cpu", lambda: True)
+    monkeypatch.setattr(launcher, "on_cpu", lambda: True)
 
 
 @pytest.fixture
 def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: "ABC"[number])
-    monkeypatch.setattr(scale_out, "on_cpu", lambda: False)
+    monkeypatch.setattr(launcher, "on_cpu", lambda: False)
 
 
 def test_processes_on_cpus(no_gpu: None) -> None:
@@ -214,7 +214,7 @@ def test_gpus_are_counted_among_the_visible_ones(
     two_gpus: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
-    with scale_out._environment(settle_launch("1", "localhost:0", 0, 0), tmp_path, []):
+    with launcher._environment(settle_launch("1", "localhost:0", 0, 0), tmp_path, []):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "7"
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "5,7"
 
@@ -253,7 +253,7 @@ def test_arguments_that_are_refused(two_gpus: None, arguments: Any, message: str
 )
 def test_a_run_goes_on_with_the_options_it_was_started_with(arguments: Any, options: list[str], tmp_path: Path) -> None:
     launch = Launch(None, 1, 1, 0, "localhost", 0)
-    with scale_out._environment(launch, tmp_path, scale_out._options(*arguments)):
+    with launcher._environment(launch, tmp_path, launcher._options(*arguments)):
         words = shlex.split(resume_command("train", Path("my run")))
     assert words == ["otx", "train", "--resume-from", "my run", *options]
     assert resume_command("train", Path("run")) == "otx train --resume-from run"
@@ -265,11 +265,11 @@ def test_a_run_that_torchrun_started_goes_on_under_it(monkeypatch: pytest.Monkey
 
 
 def test_what_is_left_when_a_launcher_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(scale_out.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(launcher.tempfile, "tempdir", str(tmp_path))
     before = signal.getsignal(signal.SIGTERM)
 
     def launch() -> None:
-        with scale_out._ending_in_order(), scale_out._notes() as folder:
+        with launcher._ending_in_order(), launcher._notes() as folder:
             assert list(tmp_path.iterdir()) == [folder]
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(5)
@@ -282,17 +282,17 @@ def test_what_is_left_when_a_launcher_ends(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_a_process_whose_launcher_is_gone_speaks_for_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RANK", "0")
-    monkeypatch.setenv(launched.FOLDER, str(tmp_path / "notes"))
+    monkeypatch.setenv(worker.FOLDER, str(tmp_path / "notes"))
     (tmp_path / "notes").mkdir()
-    monkeypatch.setenv(launched.LAUNCHER, str(os.getppid()))
-    assert launched.note_failure("no room", 1, OtxError("no room"))
-    assert launched.read_notes(tmp_path / "notes")[0][0].message == "no room"
-    monkeypatch.setenv(launched.LAUNCHER, "1234567890")
-    assert not launched.note_failure("no room", 1, OtxError("no room"))
+    monkeypatch.setenv(worker.LAUNCHER, str(os.getppid()))
+    assert worker.note_failure("no room", 1, OtxError("no room"))
+    assert worker.read_notes(tmp_path / "notes")[0][0].message == "no room"
+    monkeypatch.setenv(worker.LAUNCHER, "1234567890")
+    assert not worker.note_failure("no room", 1, OtxError("no room"))
     before, heard = signal.getsignal(signal.SIGTERM), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: heard.set())
     try:
-        launched.end_with_launcher()
+        worker.end_with_launcher()
         assert heard.wait(10)
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -339,4 +339,4 @@ def test_nodes_that_were_told_different_things(free_port: int) -> None:
 
 def test_the_documented_time_is_the_one_waited() -> None:
     page = (Path(__file__).parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
-    assert f"{meeting.JOIN_TIMEOUT_S / 60:g} minutes" in page
+    assert f"{rendezvous.JOIN_TIMEOUT_S / 60:g} minutes" in page

@@ -27,6 +27,7 @@ from otx_seg.hpo.trial import run_of_trial
 from otx_seg.report.trials import Trial, Trials, read_trials, write_trials
 from otx_seg.template import load
 from otx_seg.training import selection
+from otx_seg.training.context import TrainContext
 from otx_seg.training.loggers import Logger, StepReport, TrainResult, read_metrics
 from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
@@ -316,8 +317,8 @@ def test_a_trial_that_diverges_is_stopped_alone(
 ) -> None:
     begin = trial.start_training
 
-    def poisoned(chosen: Any, network: Any, *rest: Any) -> Any:
-        if chosen.hyper_parameters.learning_parameters.learning_rate == BAD_RATE:
+    def poisoned(chosen: TrainContext, network: Any, *rest: Any) -> Any:
+        if chosen.template.hyper_parameters.learning_parameters.learning_rate == BAD_RATE:
             torch.nn.init.constant_(next(network.parameters()), float("nan"))
         return begin(chosen, network, *rest)
 
@@ -336,7 +337,7 @@ def test_nothing_is_left_where_all_trials_diverge(
 ) -> None:
     begin = trial.start_training
 
-    def poisoned(chosen: Any, network: Any, *rest: Any) -> Any:
+    def poisoned(chosen: TrainContext, network: Any, *rest: Any) -> Any:
         torch.nn.init.constant_(next(network.parameters()), float("nan"))
         return begin(chosen, network, *rest)
 

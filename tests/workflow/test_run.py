@@ -29,8 +29,8 @@ from otx_seg.training.loggers import Logger
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
 from otx_seg.training.stopping import InterruptedRunError
-from otx_seg.verbs import run as run_module
 from otx_seg.verbs.build import build
+from otx_seg.workflow import run as run_module
 from otx_seg.workflow import steps
 from otx_seg.workflow.choice import settle
 from otx_seg.workflow.job import Asked, Job, read_state

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 from otx_seg.datasets import HowToRead, check_format_name
 from otx_seg.workspace.data_file import Data, read_data_file
 from otx_seg.workspace.workspace import Workspace
-
-logger = logging.getLogger(__name__)
-
-_LISTED = 5  # files that are named, of those left out
 
 
 def how_to_read(
@@ -51,13 +46,3 @@ def data_of(workspace: Workspace) -> Data:
     if data.data_format is not None:
         check_format_name(data.data_format, f"{workspace.data}: data.data-format:")
     return data
-
-
-def tell_skipped(name: str, reasons: Iterable[object]) -> tuple[str, ...]:
-    """Warn of the files left out of the data called `name`, of many by their number; gives a message on each."""
-    messages = tuple(f"{name} data: skipped: {reason}" for reason in reasons)
-    for message in messages[:_LISTED]:
-        logger.warning("%s", message)
-    if len(messages) > _LISTED:
-        logger.warning("%s data: skipped: and %s more", name, f"{len(messages) - _LISTED:,}")
-    return messages

@@ -18,12 +18,13 @@ from otx_seg.deployment.benchmark.variant import Variant
 from otx_seg.deployment.benchmark.variants import variants_of
 from otx_seg.errors import UsageError
 from otx_seg.inputs.data import to_measure_on_if_any
-from otx_seg.inputs.data_arguments import how_to_read, tell_skipped
+from otx_seg.inputs.data_arguments import how_to_read
 from otx_seg.inputs.open_model import given_labels
 from otx_seg.inputs.resolver import open_place
 from otx_seg.labels import Labels
 from otx_seg.report.benchmark_chart import draw_benchmark
 from otx_seg.runtime.processors import processor_count
+from otx_seg.training.setup.data import tell_skipped
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run

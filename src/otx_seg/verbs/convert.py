@@ -16,9 +16,10 @@ from otx_seg.datasets.split import check_same_labels
 from otx_seg.errors import DataError, OtxError, UsageError, interrupted_by
 from otx_seg.inputs.check_sources import Source, Sources, sources_of_parts
 from otx_seg.inputs.data import to_look_through
-from otx_seg.inputs.data_arguments import how_to_read, tell_skipped
+from otx_seg.inputs.data_arguments import how_to_read
 from otx_seg.inputs.resolver import open_place
 from otx_seg.labels import Labels
+from otx_seg.training.setup.data import tell_skipped
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.data_folders import refuse_among_data
 from otx_seg.workspace.digest import digest_of

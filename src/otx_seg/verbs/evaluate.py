@@ -10,13 +10,14 @@ from otx_seg.datasets import Subset
 from otx_seg.inference.evaluate import Evaluation
 from otx_seg.inference.evaluate import evaluate as evaluate_predictor
 from otx_seg.inputs.data import to_measure_on
-from otx_seg.inputs.data_arguments import how_to_read, tell_skipped
+from otx_seg.inputs.data_arguments import how_to_read
 from otx_seg.inputs.open_model import open_model
 from otx_seg.inputs.resolver import open_place
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.sliding_window import parse_window
 from otx_seg.template import USED_BY
 from otx_seg.training.devices import choose_workers
+from otx_seg.training.setup.data import tell_skipped
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,6 @@ from otx_seg.datasets.problems import label_problems, shared_images, snapped_pix
 from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.errors import DataError, UsageError
-from otx_seg.inputs.data_arguments import tell_skipped
 from otx_seg.labels import Labels
 from otx_seg.training.setup.class_incremental import adapt_labels, find_new
 from otx_seg.training.setup.plan import Plan
@@ -36,6 +36,7 @@ from otx_seg.workspace.run_folder import COMPARED_IMAGES
 
 logger = logging.getLogger(__name__)
 
+_LISTED = 5  # files that are named, of those left out
 _LISTED_SIZES = 3
 
 
@@ -264,3 +265,13 @@ def refuse_other_data(plan: Plan, data: TrainingData) -> None:
                 f"{len(now)} now{first}; see {plan.resumed_run.data}). Put them back, name the folder they are "
                 "in now beside --resume-from, or start a new training with --load-weights"
             )
+
+
+def tell_skipped(name: str, reasons: Iterable[object]) -> tuple[str, ...]:
+    """Warn of the files left out of the data called `name`, of many by their number; gives a message on each."""
+    messages = tuple(f"{name} data: skipped: {reason}" for reason in reasons)
+    for message in messages[:_LISTED]:
+        logger.warning("%s", message)
+    if len(messages) > _LISTED:
+        logger.warning("%s data: skipped: and %s more", name, f"{len(messages) - _LISTED:,}")
+    return messages

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otx_seg.inputs.data_arguments import tell_skipped
+from otx_seg.training.setup.data import tell_skipped
 
 
 def test_files_that_are_left_out_are_told_in_a_few_lines(messages: Any) -> None:
