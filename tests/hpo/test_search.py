@@ -367,7 +367,7 @@ def test_the_next_best_trial_goes_on_where_the_best_one_diverges_in_the_end(
     monkeypatch.setattr(start, "Training", Poisoned)
     with monkeypatch.context() as patch:
         patch.setattr("otx_seg.verbs.train.free_memory", interrupt)
-        with pytest.raises(KeyboardInterrupt):  # the next best trial is chosen, and has saved nothing yet
+        with pytest.raises(InterruptedRunError):  # the next best trial is chosen, and has saved nothing yet
             train(resume_from=output)
     result = train(resume_from=output)
     found = trials_of(output)
