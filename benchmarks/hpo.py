@@ -28,7 +28,7 @@ from typing import Any
 
 from side_by_side import side_by_side
 
-from otx_seg.datasets.synthetic import draw_dataset
+from otx_seg.datasets.synthetic.draw import draw_dataset
 from otx_seg.training.setup.search_settings import DEFAULT_RATIO
 from otx_seg.verbs.train import train
 

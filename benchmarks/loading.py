@@ -24,9 +24,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from otx_seg import template
 from otx_seg.datasets import Subset, open_folder
-from otx_seg.datasets.loading import training_loader
-from otx_seg.datasets.memory_cache import Cache, MemoryCache
-from otx_seg.datasets.views import Labelled
+from otx_seg.datasets.loading.loader import training_loader
+from otx_seg.datasets.loading.memory_cache import Cache, MemoryCache
+from otx_seg.datasets.loading.views import Labelled
 from otx_seg.transforms.pipeline import build_pipeline
 
 

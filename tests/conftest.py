@@ -19,8 +19,8 @@ from small_network import small_template
 from torch import nn
 
 from otx_seg.datasets import Subset, open_folder
-from otx_seg.datasets.synthetic import NAMES as DRAWN
-from otx_seg.datasets.synthetic import draw_dataset
+from otx_seg.datasets.synthetic.draw import NAMES as DRAWN
+from otx_seg.datasets.synthetic.draw import draw_dataset
 from otx_seg.deployment.agreement import drawn_images
 from otx_seg.deployment.export import export
 from otx_seg.labels import Labels, default_colors

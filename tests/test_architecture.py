@@ -236,14 +236,14 @@ OTHER_READERS = {
     "models/backbones.py": "a shipped list",
     "deployment/deploy.py": "shipped texts",
     "runtime/processors.py": "the system's",
-    "datasets/free_memory.py": "the system's",
+    "datasets/loading/free_memory.py": "the system's",
     "deployment/benchmark/worker.py": "lines between two processes, and the system's",
     "deployment/benchmark/worker_process.py": "lines between two processes",
     "distributed/worker.py": "notes between processes",
     "distributed/rendezvous.py": "messages between processes",
     "distributed/launcher.py": "the output of processes",
     "deployment/compact.py": "models that were just written",
-    "datasets/coded_objects.py": "texts out of a file that has been read",
+    "datasets/annotations/coded_objects.py": "texts out of a file that has been read",
 }
 """Modules that read text in other ways than through `plain_files` and `yaml_files`, and why."""
 

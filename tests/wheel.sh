@@ -18,7 +18,7 @@ otx="$scratch/venv/bin/otx"
 "$scratch/venv/bin/python" - <<'PYTHON'
 from pathlib import Path
 
-from otx_seg.datasets.synthetic import draw_dataset
+from otx_seg.datasets.synthetic.draw import draw_dataset
 
 draw_dataset(Path("data"), images=5, size=64, seed=0)
 PYTHON

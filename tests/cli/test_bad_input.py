@@ -22,7 +22,7 @@ from brief_training import PARAMETERS
 from PIL import Image
 from small_network import small_file
 
-from otx_seg.datasets.synthetic import draw_dataset
+from otx_seg.datasets.synthetic.draw import draw_dataset
 from otx_seg.template import find_template_file
 
 PARAMS = ["params", *(f"--{name}={value}" for name, value in PARAMETERS.items() if "num_iters" not in name)]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from otx_seg.datasets.synthetic import draw_dataset
+from otx_seg.datasets.synthetic.draw import draw_dataset
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from otx_seg.configuration.learning import (
     epochs_of,
     estimate_largest_batch,
 )
-from otx_seg.datasets.epoch_sampler import EpochSize
+from otx_seg.datasets.loading.epoch_sampler import EpochSize
 
 
 def machine(cores: int = 4, processes: int = 1, gpu: bool = False, gigabytes: int | None = 16) -> MachineFacts:

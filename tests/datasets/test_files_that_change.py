@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from otx_seg.datasets import open_folder
-from otx_seg.datasets.loading import EvaluationImages
-from otx_seg.datasets.memory_cache import MemoryCache
+from otx_seg.datasets.loading.loader import EvaluationImages
+from otx_seg.datasets.loading.memory_cache import MemoryCache
+from otx_seg.datasets.loading.views import Labelled
 from otx_seg.datasets.scan import examine
-from otx_seg.datasets.views import Labelled
 from otx_seg.errors import DataError
 
 SIZE = (12, 16)

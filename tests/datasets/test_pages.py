@@ -6,8 +6,8 @@ from PIL import Image
 from tiff_files import tiff_pages
 
 from otx_seg.datasets import open_folder
+from otx_seg.datasets.check.copies import equal_files
 from otx_seg.datasets.conversion import write_as_folders
-from otx_seg.datasets.copies import equal_files
 from otx_seg.datasets.scan import scan
 from otx_seg.datasets.unlabelled import open_unlabelled
 from otx_seg.errors import DataError

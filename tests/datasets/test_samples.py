@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from otx_seg.datasets import open_folder
-from otx_seg.datasets.polygon_round_trip import polygon_round_trip
+from otx_seg.datasets.annotations.polygon_round_trip import polygon_round_trip
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels, default_colors
 

@@ -22,7 +22,7 @@ from brief_training import PARAMETERS
 from small_network import small_file
 
 from otx_seg.datasets import open_folder
-from otx_seg.datasets.synthetic import draw_dataset
+from otx_seg.datasets.synthetic.draw import draw_dataset
 from otx_seg.distributed import launcher, rendezvous, worker
 from otx_seg.distributed.launcher import Launch, settle_launch
 from otx_seg.distributed.rendezvous import host_meeting, join_meeting

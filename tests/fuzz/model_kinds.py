@@ -18,7 +18,7 @@ from fuzz.harness import Kind
 from fuzz.mutations import Mutation, bytes_changed, json_changed, member_changed, tensors_changed, words_changed
 from small_network import small_template
 
-from otx_seg.datasets.synthetic import draw_dataset
+from otx_seg.datasets.synthetic.draw import draw_dataset
 from otx_seg.deployment.deploy import deploy
 from otx_seg.deployment.export import export
 from otx_seg.inference.predictor import load_predictor

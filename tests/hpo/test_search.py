@@ -19,7 +19,7 @@ from small_network import small_template
 
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.datasets import Sample, Subset
-from otx_seg.datasets.synthetic import draw_dataset
+from otx_seg.datasets.synthetic.draw import draw_dataset
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.hpo import first_trial, halving, length, trial, workers
 from otx_seg.hpo.promote import take_over_next

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from otx_seg.datasets import memory_cache, open_training
+from otx_seg.datasets import open_training
+from otx_seg.datasets.loading import memory_cache
 from otx_seg.hpo import trial
 from otx_seg.hpo.trial import Ground
 from otx_seg.template import load

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from otx_seg.datasets import open_folder
-from otx_seg.datasets.inspection import Inspection, inspect
+from otx_seg.datasets.check.inspection import Inspection, inspect
 from otx_seg.report.contact_sheet import choose_images, small
 from otx_seg.report.page import bar
 from otx_seg.words import label_share

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,14 +73,14 @@ def test_a_damaged_config(folder: Path, text: str, reason: str) -> None:
         open_handed_over(folder)
 
 
-def test_changed_values_are_used_and_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_changed_values_are_used_and_told(folder: Path, messages: Any) -> None:
     text = (folder / "config.json").read_text()
     (folder / "config.json").write_text(json.dumps(json.loads(text), indent=8))  # laid out otherwise
     open_handed_over(folder)
-    assert "labels or thresholds" not in caplog.text
+    assert "labels or thresholds" not in messages.text
     (folder / "config.json").write_text(text.replace('"c"', '"e"'))
     assert open_handed_over(folder).labels.names[2] == "e"
-    assert "config.json: labels or thresholds in it were changed after it was written; they are used" in caplog.text
+    assert "config.json: labels or thresholds in it were changed after it was written; they are used" in messages.text
 
 
 @pytest.mark.parametrize("digests", [[], "abc", {"model.xml": "abc"}, {"model.bin": None}])

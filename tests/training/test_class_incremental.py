@@ -14,7 +14,7 @@ from brief_training import PARAMETERS, CrashAt, same_weights, train_briefly
 from conftest import Messages
 from small_network import small_file
 
-from otx_seg.datasets.synthetic import NAMES
+from otx_seg.datasets.synthetic.draw import NAMES
 from otx_seg.errors import UsageError
 from otx_seg.training.loggers import Logger, StepReport
 from otx_seg.verbs.evaluate import evaluate

@@ -13,7 +13,7 @@ from brief_training import PARAMETERS
 from small_network import small_file
 
 from otx_seg.datasets import open_folder
-from otx_seg.datasets.synthetic import draw_dataset
+from otx_seg.datasets.synthetic.draw import draw_dataset
 from otx_seg.inference.evaluate import evaluate
 from otx_seg.inference.predictor import load_predictor
 

@@ -23,7 +23,7 @@ FAST = {
 @pytest.fixture(scope="module")
 def unlabelled(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five images: three that are neither for training nor for validation, one of each of these."""
-    from otx_seg.datasets.synthetic import draw_dataset
+    from otx_seg.datasets.synthetic.draw import draw_dataset
 
     folder = tmp_path_factory.mktemp("unlabelled")
     draw_dataset(folder / "drawn", 5, 64, seed=9)

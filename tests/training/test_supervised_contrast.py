@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from brief_training import CrashAt, same_weights, train_briefly
 
-from otx_seg.datasets.synthetic import draw_dataset
+from otx_seg.datasets.synthetic.draw import draw_dataset
 from otx_seg.errors import UsageError
 from otx_seg.training.loggers import read_metrics
 

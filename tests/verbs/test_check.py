@@ -13,8 +13,8 @@ from data_layouts import SUBSET_OF, UNDIVIDED, WRITERS
 from PIL import Image
 
 from otx_seg.configuration.facts import MachineFacts
-from otx_seg.datasets.data_check import DataCheck
-from otx_seg.datasets.problems import Problem
+from otx_seg.datasets.check.data_check import DataCheck
+from otx_seg.datasets.check.problems import Problem
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inputs.check_sources import Source, Sources
 from otx_seg.training.setup.auto_configuration import configure

@@ -18,7 +18,7 @@ from brief_training import At
 from small_network import small_template
 
 from otx_seg.datasets import open_folder
-from otx_seg.datasets.synthetic import NAMES
+from otx_seg.datasets.synthetic.draw import NAMES
 from otx_seg.deployment.agreement import drawn_images
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.evaluate import evaluate

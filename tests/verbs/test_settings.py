@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from otx_seg.datasets import loading
+from otx_seg.datasets.loading import loader as loading
 from otx_seg.deployment import ignored_nodes
 from otx_seg.errors import UsageError
 from otx_seg.inference.torch_predictor import TorchPredictor

@@ -13,7 +13,7 @@ from otx_seg.cli.verb import Verb
 from otx_seg.workspace.command_line import otx_command
 
 if TYPE_CHECKING:
-    from otx_seg.datasets.data_check import DataCheck
+    from otx_seg.datasets.check.data_check import DataCheck
 
 
 @click.command("check", cls=Verb)

@@ -6,7 +6,7 @@ import math
 
 from otx_seg.class_weights import LabelStatistics, class_weights
 from otx_seg.configuration.facts import PLANNED_MINUTES, REFERENCE_SIDE, Decision, MachineFacts
-from otx_seg.datasets.epoch_sampler import EpochSize
+from otx_seg.datasets.loading.epoch_sampler import EpochSize
 from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, limits
 from otx_seg.words import count
 

@@ -1,6 +1,7 @@
 """Data sets: folders of images and masks to samples, splits, checks and batches."""
 
-from otx_seg.datasets.masks import MAX_LABELS, read_mask
+from otx_seg.datasets.annotations.masks import MAX_LABELS, read_mask
+from otx_seg.datasets.annotations.polygon_round_trip import polygon_round_trip
 from otx_seg.datasets.opening import (
     HowToRead,
     check_format_name,
@@ -10,7 +11,6 @@ from otx_seg.datasets.opening import (
     looks_like,
     open_folder,
 )
-from otx_seg.datasets.polygon_round_trip import polygon_round_trip
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import ScanReport, require_two_labels, scan, sound_samples
 from otx_seg.datasets.split import (

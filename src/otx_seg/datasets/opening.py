@@ -11,8 +11,8 @@ from pathlib import Path
 
 from otx_seg import catalogue
 from otx_seg.datasets.data_format import DataFormat, Subsets
-from otx_seg.datasets.folder import SUBSETS, layouts_in, listed_folders, subset_name
-from otx_seg.datasets.layout_clues import each_folder_once
+from otx_seg.datasets.layouts.folder import SUBSETS, layouts_in, listed_folders, subset_name
+from otx_seg.datasets.layouts.layout_clues import each_folder_once
 from otx_seg.datasets.pages import with_pages
 from otx_seg.datasets.samples import Subset
 from otx_seg.errors import DataError, UsageError

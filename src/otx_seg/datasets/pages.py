@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from otx_seg.datasets.masks import MaskCode
+from otx_seg.datasets.annotations.masks import MaskCode
+from otx_seg.datasets.annotations.stored_masks import mask_size
 from otx_seg.datasets.samples import Sample, Subset
-from otx_seg.datasets.stored_masks import mask_size
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_files import pages_of
 from otx_seg.runtime.image_headers import open_header, read_bytes

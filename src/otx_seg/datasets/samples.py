@@ -12,9 +12,9 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.datasets.mask_faults import MaskContentError
-from otx_seg.datasets.polygon_round_trip import polygon_round_trip
-from otx_seg.datasets.stored_masks import mask_size
+from otx_seg.datasets.annotations.mask_faults import MaskContentError
+from otx_seg.datasets.annotations.polygon_round_trip import polygon_round_trip
+from otx_seg.datasets.annotations.stored_masks import mask_size
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
 from otx_seg.runtime.image_headers import file_and_page

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.class_weights import LabelStatistics
-from otx_seg.datasets.bands import bands, count_values
-from otx_seg.datasets.mask_faults import MaskContentError
+from otx_seg.datasets.annotations.bands import bands, count_values
+from otx_seg.datasets.annotations.mask_faults import MaskContentError
 from otx_seg.datasets.samples import MaskSizeError, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX

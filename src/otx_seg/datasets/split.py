@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import DEFAULT_SUBSET
+from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET
 from otx_seg.datasets.opening import HowToRead, find_subsets
 from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.samples import Subset

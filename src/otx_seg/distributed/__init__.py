@@ -1,1 +1,1 @@
-"""Trainings in several processes, on one machine or several: starting them, and what they tell each other."""
+"""Trainings of several processes and machines: launcher, rendezvous, worker, consistency."""

@@ -1,1 +1,1 @@
-"""`otx train --enable-hpo`: trainings with several hyper-parameters, of which the best goes on to its end."""
+"""The search for hyper-parameters."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from otx_seg.datasets import TrainingData
-from otx_seg.datasets.epoch_sampler import EpochSize
+from otx_seg.datasets.loading.epoch_sampler import EpochSize
 from otx_seg.errors import UsageError
 from otx_seg.hpo.halving import SHORTEST_SHARE, Halving, plan_halving
 from otx_seg.hpo.space import space_of

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from otx_seg.datasets import TrainingData
-from otx_seg.datasets.memory_cache import Cache, room_for
+from otx_seg.datasets.loading.memory_cache import Cache, room_for
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import read_checkpoint
 from otx_seg.training.context import TrainContext

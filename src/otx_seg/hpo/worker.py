@@ -14,7 +14,7 @@ import sys
 import threading
 import traceback
 
-from otx_seg.datasets.memory_cache import Cache
+from otx_seg.datasets.loading.memory_cache import Cache
 from otx_seg.errors import OtxError
 from otx_seg.hpo.trial import Ground, Outcome, Stretch, open_shared_cache, train_trial
 from otx_seg.training.loggers import Loggers

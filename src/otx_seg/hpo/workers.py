@@ -15,7 +15,7 @@ from typing import Protocol
 
 import torch
 
-from otx_seg.datasets.memory_cache import Cache
+from otx_seg.datasets.loading.memory_cache import Cache
 from otx_seg.errors import OtxError
 from otx_seg.hpo.trial import Ground, Outcome, Stretch, train_trial
 from otx_seg.training.checkpoint import TRAIN

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from otx_seg.datasets import Subset
-from otx_seg.datasets.loader_processes import lost_in_words
-from otx_seg.datasets.loading import evaluation_loader, read_pair
+from otx_seg.datasets.loading.loader import evaluation_loader, read_pair
+from otx_seg.datasets.loading.loader_processes import lost_in_words
 from otx_seg.errors import DataError, UsageError
 from otx_seg.labels import Labels
 from otx_seg.metrics.confusion import Scores, confusion_matrix, scores

@@ -1,1 +1,1 @@
-"""Where a command finds what its arguments leave out: data, weights and templates of a workspace or of the last run."""
+"""What a command does not name: data, weights and template of a workspace or of the last run."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
-from otx_seg.datasets.data_check import CheckedSubset, DataCheck
-from otx_seg.datasets.findings import equal_images
-from otx_seg.datasets.inspection import Inspection
-from otx_seg.datasets.problems import FileNote, Problem
+from otx_seg.datasets.check.data_check import CheckedSubset, DataCheck
+from otx_seg.datasets.check.findings import equal_images
+from otx_seg.datasets.check.inspection import Inspection
+from otx_seg.datasets.check.problems import FileNote, Problem
 from otx_seg.report import contact_sheet
 from otx_seg.report.check_tables import sizes_text
 from otx_seg.report.page import bar, chip, page

@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from otx_seg.datasets.data_check import CheckedSubset, DataCheck
-from otx_seg.datasets.problems import Problem, size_text
+from otx_seg.datasets.check.data_check import CheckedSubset, DataCheck
+from otx_seg.datasets.check.problems import Problem, size_text
 from otx_seg.report.console import Cell
 from otx_seg.runtime.terminal import as_message
 from otx_seg.words import label_share

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.datasets.findings import Copy
-from otx_seg.datasets.inspection import Inspection
+from otx_seg.datasets.check.findings import Copy
+from otx_seg.datasets.check.inspection import Inspection
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 from otx_seg.report.page import chip, embedded

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from otx_seg.datasets import TrainingData
-from otx_seg.datasets.memory_cache import Cache
+from otx_seg.datasets.loading.memory_cache import Cache
 from otx_seg.template import Template
 from otx_seg.training.loggers import Loggers
 from otx_seg.workspace.run_folder import RunFolder

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from otx_seg.configuration import learning as configuration
 from otx_seg.configuration.facts import MachineFacts
-from otx_seg.datasets.free_memory import allowed_memory
+from otx_seg.datasets.loading.free_memory import allowed_memory
 from otx_seg.errors import UsageError
 from otx_seg.processes import world_size
 from otx_seg.runtime.processors import processor_count

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from otx_seg.datasets.loader_processes import LoadingError
+from otx_seg.datasets.loading.loader_processes import LoadingError
 from otx_seg.errors import OtxError, interrupted_by
 from otx_seg.training.checkpoint import last_saved
 from otx_seg.training.stopping import InterruptedRunError

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from otx_seg.algorithms import Algorithm, Moment
-from otx_seg.datasets.loader_processes import LoadingError, lost_in_words
+from otx_seg.datasets.loading.loader_processes import LoadingError, lost_in_words
 from otx_seg.errors import OtxError
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage

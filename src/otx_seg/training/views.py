@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from otx_seg.datasets import TrainingData
-from otx_seg.datasets.loading import training_loader
-from otx_seg.datasets.memory_cache import Cache, open_cache
-from otx_seg.datasets.views import Labelled, Unlabelled
+from otx_seg.datasets.loading.loader import training_loader
+from otx_seg.datasets.loading.memory_cache import Cache, open_cache
+from otx_seg.datasets.loading.views import Labelled, Unlabelled
 from otx_seg.processes import processes_here
 from otx_seg.template import Template
 from otx_seg.training.devices import choose_workers

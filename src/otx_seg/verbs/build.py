@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from otx_seg import template as templates
-from otx_seg.datasets.folder import DEFAULT_SUBSET, SUBSETS, subsets_in
+from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET, SUBSETS, subsets_in
 from otx_seg.errors import UsageError
 from otx_seg.inputs.data_arguments import data_of, how_to_read
 from otx_seg.inputs.edit_data_file import GivenData, differences, merge, open_what_is_given

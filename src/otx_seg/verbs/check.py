@@ -9,10 +9,10 @@ from pathlib import Path
 
 from otx_seg.configuration.facts import data_facts
 from otx_seg.configuration.network import wanted_size
-from otx_seg.datasets.data_check import CheckedSubset, DataCheck, checked_subset
-from otx_seg.datasets.findings import find_problems
-from otx_seg.datasets.inspection import Inspection, inspect
-from otx_seg.datasets.problems import SEVERITIES, FileNote, Problem
+from otx_seg.datasets.check.data_check import CheckedSubset, DataCheck, checked_subset
+from otx_seg.datasets.check.findings import find_problems
+from otx_seg.datasets.check.inspection import Inspection, inspect
+from otx_seg.datasets.check.problems import SEVERITIES, FileNote, Problem
 from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.unlabelled import ImageSet, check_images, leave_out_copies, open_unlabelled
 from otx_seg.errors import DataError, UsageError

@@ -11,7 +11,7 @@ from typing import Any
 
 from otx_seg.datasets import Subset, open_folder
 from otx_seg.datasets.conversion import write_as_folders
-from otx_seg.datasets.folder import DEFAULT_SUBSET
+from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET
 from otx_seg.datasets.split import check_same_labels
 from otx_seg.errors import DataError, OtxError, UsageError, interrupted_by
 from otx_seg.inputs.check_sources import Source, Sources, sources_of_parts

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.datasets import DEFAULT_SEED
-from otx_seg.datasets.synthetic import draw_dataset
+from otx_seg.datasets.synthetic.draw import draw_dataset
 from otx_seg.deployment.files import size_of
 from otx_seg.inference.evaluate import Evaluation
 from otx_seg.inference.latency import compare_latency

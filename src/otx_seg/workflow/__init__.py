@@ -1,1 +1,1 @@
-"""The parts of `otx run`: which job is meant, its steps, its state, its outcome."""
+"""The whole job: `otx run`."""

@@ -8,7 +8,7 @@ from data_layouts import bare, painted, put, truth
 from PIL import Image
 
 from otx_seg.datasets import find_subsets, find_training, open_folder
-from otx_seg.datasets.problems import snapped_pixels
+from otx_seg.datasets.check.problems import snapped_pixels
 from otx_seg.datasets.scan import scan
 from otx_seg.errors import DataError
 

@@ -10,7 +10,7 @@ import pytest
 from data_layouts import bare, put, side_by_side, truth
 
 from otx_seg.datasets import open_folder
-from otx_seg.datasets.mask_names import MASK_ENDINGS
+from otx_seg.datasets.layouts.mask_names import MASK_ENDINGS
 from otx_seg.datasets.opening import looks_like
 from otx_seg.datasets.unlabelled import open_unlabelled
 from otx_seg.errors import DataError

@@ -6,7 +6,7 @@ import pytest
 from data_layouts import ade20k, by_datumaro, common_in_the_root, mapillary, put, truth
 
 from otx_seg.datasets import open_folder
-from otx_seg.datasets.listed_paths import located
+from otx_seg.datasets.annotations.listed_paths import located
 from otx_seg.datasets.opening import looks_like
 from otx_seg.errors import DataError
 

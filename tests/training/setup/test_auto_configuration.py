@@ -19,7 +19,7 @@ from small_network import small_file
 from otx_seg.configuration.facts import Decision, MachineFacts
 from otx_seg.configuration.network import INPUT_SIZE
 from otx_seg.datasets import TrainingData, find_training, open_training
-from otx_seg.datasets.synthetic import NAMES as DRAWN
+from otx_seg.datasets.synthetic.draw import NAMES as DRAWN
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inputs.last_training import recorded_validation
 from otx_seg.labels import Labels, default_colors

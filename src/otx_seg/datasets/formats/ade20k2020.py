@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from otx_seg.datasets.ade20k import ade20k_subsets, holds_descriptions
-from otx_seg.datasets.coded_objects import MOST_CODES
+from otx_seg.datasets.annotations.ade20k import ade20k_subsets, holds_descriptions
+from otx_seg.datasets.annotations.coded_objects import MOST_CODES
 from otx_seg.datasets.data_format import Subsets
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import read_bytes

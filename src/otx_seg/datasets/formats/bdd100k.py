@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from otx_seg.datasets.annotations.label_lists import labels_and_code, labels_of_root, tell_assumed
+from otx_seg.datasets.annotations.masks import MaskCode
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import by_subset, pair_files
 from otx_seg.datasets.formats.cityscapes import standard_labels
-from otx_seg.datasets.label_lists import labels_and_code, labels_of_root, tell_assumed
-from otx_seg.datasets.layout_clues import holds_folders
-from otx_seg.datasets.masks import MaskCode
+from otx_seg.datasets.layouts.folder import by_subset, pair_files
+from otx_seg.datasets.layouts.layout_clues import holds_folders
 from otx_seg.datasets.samples import Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels

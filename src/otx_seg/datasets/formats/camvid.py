@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from otx_seg.datasets.annotations.label_lists import labels_and_code, labels_of_root, lines_of, tell_assumed
+from otx_seg.datasets.annotations.listed_paths import located
+from otx_seg.datasets.annotations.masks import MaskCode
+from otx_seg.datasets.annotations.stored_masks import stored_mask
+from otx_seg.datasets.annotations.values_found import find_labels
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import first_of, subset_name
-from otx_seg.datasets.label_lists import labels_and_code, labels_of_root, lines_of, tell_assumed
-from otx_seg.datasets.layout_clues import files_with, head
-from otx_seg.datasets.listed_paths import located
-from otx_seg.datasets.masks import MaskCode
+from otx_seg.datasets.layouts.folder import first_of, subset_name
+from otx_seg.datasets.layouts.layout_clues import files_with, head
 from otx_seg.datasets.pages import masks_that_fit
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
-from otx_seg.datasets.stored_masks import stored_mask
-from otx_seg.datasets.values_found import find_labels
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 

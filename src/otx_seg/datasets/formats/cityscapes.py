@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from otx_seg.datasets.annotations.label_lists import labels_and_code, labels_of_root, tell_assumed
+from otx_seg.datasets.annotations.masks import Color, MaskCode
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import index_images, listed_folders, pair_files, subset_name
-from otx_seg.datasets.label_lists import labels_and_code, labels_of_root, tell_assumed
-from otx_seg.datasets.layout_clues import holds_folders
-from otx_seg.datasets.masks import Color, MaskCode
+from otx_seg.datasets.layouts.folder import index_images, listed_folders, pair_files, subset_name
+from otx_seg.datasets.layouts.layout_clues import holds_folders
 from otx_seg.datasets.samples import Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels

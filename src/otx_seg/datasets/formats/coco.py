@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from otx_seg.datasets.coco_file import read_coco
+from otx_seg.datasets.annotations.coco_file import read_coco
+from otx_seg.datasets.annotations.listed_paths import is_there, located, possible_paths
+from otx_seg.datasets.annotations.polygons import OutlinedObjects
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import DEFAULT_SUBSET, first_of, listed_folders, subset_name
-from otx_seg.datasets.layout_clues import files_with, head, holds_folders
-from otx_seg.datasets.listed_paths import is_there, located, possible_paths
-from otx_seg.datasets.mask_names import subset_word
-from otx_seg.datasets.outlines import OutlinedObjects
+from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET, first_of, listed_folders, subset_name
+from otx_seg.datasets.layouts.layout_clues import files_with, head, holds_folders
+from otx_seg.datasets.layouts.mask_names import subset_word
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
 
@@ -36,7 +36,7 @@ class Coco:
         images/train2017/000000000009.jpg        or train2017/..., images/..., or beside the file
 
     Also ``train/_annotations.coco.json`` with the images beside it, and ``labels.json`` with the images in ``data/``.
-    Polygons and run-length codes become masks as `otx_seg.datasets.coco_file.read_coco` says.
+    Polygons and run-length codes become masks as `otx_seg.datasets.annotations.coco_file.read_coco` says.
     """
 
     title = "COCO"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from otx_seg.datasets import folder
+from otx_seg.datasets.annotations.dataset_meta import META_FILE
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.dataset_meta import META_FILE
+from otx_seg.datasets.layouts import folder
 
 
 class CommonSemanticSegmentation:
-    """``images/``, ``masks/`` and ``dataset_meta.json``, or subset folders with these; see `datasets.folder`."""
+    """``images/``, ``masks/`` and ``dataset_meta.json``, or subset folders with these; see `layouts.folder`."""
 
     title = "Common Semantic Segmentation"
     layout = f"images/ and masks/ with {META_FILE}"

@@ -12,13 +12,19 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from otx_seg.datasets.annotated_images import AnnotatedImage, Annotations, Region, find_image, open_annotated
-from otx_seg.datasets.annotation_values import coordinate
+from otx_seg.datasets.annotations.annotated_images import (
+    AnnotatedImage,
+    Annotations,
+    Region,
+    find_image,
+    open_annotated,
+)
+from otx_seg.datasets.annotations.annotation_values import coordinate
+from otx_seg.datasets.annotations.plain_xml import read_xml
+from otx_seg.datasets.annotations.polygons import ellipse, noted_size, reason_of
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import DEFAULT_SUBSET, subset_name
-from otx_seg.datasets.layout_clues import files_with, head
-from otx_seg.datasets.outlines import ellipse, noted_size, reason_of
-from otx_seg.datasets.plain_xml import read_xml
+from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET, subset_name
+from otx_seg.datasets.layouts.layout_clues import files_with, head
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_headers import MAX_PIXELS
 from otx_seg.runtime.plain_files import number, shown, whole_number

@@ -7,13 +7,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets.annotated_images import AnnotatedImage, Annotations, Region, find_image, open_annotated
-from otx_seg.datasets.annotation_values import as_list, as_mapping, coordinate
+from otx_seg.datasets.annotations.annotated_images import (
+    AnnotatedImage,
+    Annotations,
+    Region,
+    find_image,
+    open_annotated,
+)
+from otx_seg.datasets.annotations.annotation_values import as_list, as_mapping, coordinate
+from otx_seg.datasets.annotations.masks import Color
+from otx_seg.datasets.annotations.polygons import ellipse, noted_size, reason_of, rectangle
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import DEFAULT_SUBSET, subset_name
-from otx_seg.datasets.layout_clues import files_with, head
-from otx_seg.datasets.masks import Color
-from otx_seg.datasets.outlines import ellipse, noted_size, reason_of, rectangle
+from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET, subset_name
+from otx_seg.datasets.layouts.layout_clues import files_with, head
 from otx_seg.datasets.samples import Subset
 from otx_seg.errors import DataError
 from otx_seg.runtime.plain_files import read_json, shown, whole_number

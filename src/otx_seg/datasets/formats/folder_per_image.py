@@ -9,13 +9,13 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from otx_seg.datasets.annotations.dataset_meta import META_FILE
+from otx_seg.datasets.annotations.label_lists import labels_and_code, labels_of_root
+from otx_seg.datasets.annotations.united_masks import objects_on_ground
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.dataset_meta import META_FILE
-from otx_seg.datasets.folder import DEFAULT_SUBSET, SUBSETS, by_subset, first_of, index_images, listed_folders
-from otx_seg.datasets.label_lists import labels_and_code, labels_of_root
-from otx_seg.datasets.layout_clues import image_stems
+from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET, SUBSETS, by_subset, first_of, index_images, listed_folders
+from otx_seg.datasets.layouts.layout_clues import image_stems
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
-from otx_seg.datasets.united_masks import objects_on_ground
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 

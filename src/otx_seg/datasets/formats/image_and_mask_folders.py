@@ -9,17 +9,25 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from otx_seg.datasets.annotations.dataset_meta import META_FILE
+from otx_seg.datasets.annotations.masks import MaskCode
+from otx_seg.datasets.annotations.stored_masks import ARRAY_SUFFIX
+from otx_seg.datasets.annotations.values_found import listed_or_found
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.dataset_meta import META_FILE
-from otx_seg.datasets.folder import SUBSETS, Folders, divided, index_images, left_out, listed_folders, subset_name
-from otx_seg.datasets.layout_clues import holds_images_below
-from otx_seg.datasets.mask_names import is_plain, kind_of, subset_word
-from otx_seg.datasets.mask_pairs import Pairs, pairs_of_folders
-from otx_seg.datasets.masks import MaskCode
+from otx_seg.datasets.layouts.folder import (
+    SUBSETS,
+    Folders,
+    divided,
+    index_images,
+    left_out,
+    listed_folders,
+    subset_name,
+)
+from otx_seg.datasets.layouts.layout_clues import holds_images_below
+from otx_seg.datasets.layouts.mask_names import is_plain, kind_of, subset_word
+from otx_seg.datasets.layouts.mask_pairs import Pairs, pairs_of_folders
+from otx_seg.datasets.layouts.unread_files import no_images, unread_files
 from otx_seg.datasets.samples import Sample, Subset
-from otx_seg.datasets.stored_masks import ARRAY_SUFFIX
-from otx_seg.datasets.unread_files import no_images, unread_files
-from otx_seg.datasets.values_found import listed_or_found
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 

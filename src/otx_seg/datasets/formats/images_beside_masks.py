@@ -9,15 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from otx_seg.datasets.annotations.dataset_meta import META_FILE
+from otx_seg.datasets.annotations.masks import MaskCode
+from otx_seg.datasets.annotations.values_found import listed_or_found
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.dataset_meta import META_FILE
-from otx_seg.datasets.folder import DEFAULT_SUBSET, SUBSETS, by_subset, index_images, listed_folders
-from otx_seg.datasets.layout_clues import folders_on_the_way_down, holds_twins, image_stems
-from otx_seg.datasets.mask_names import masks_beside
-from otx_seg.datasets.mask_pairs import Pairs, pairs_beside
-from otx_seg.datasets.masks import MaskCode
+from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET, SUBSETS, by_subset, index_images, listed_folders
+from otx_seg.datasets.layouts.layout_clues import folders_on_the_way_down, holds_twins, image_stems
+from otx_seg.datasets.layouts.mask_names import masks_beside
+from otx_seg.datasets.layouts.mask_pairs import Pairs, pairs_beside
 from otx_seg.datasets.samples import LeftOut, Subset
-from otx_seg.datasets.values_found import listed_or_found
 from otx_seg.labels import Labels
 from otx_seg.words import count
 

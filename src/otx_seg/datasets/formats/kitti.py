@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from otx_seg.datasets.annotations.label_lists import labels_and_code, labels_of_root, tell_assumed
+from otx_seg.datasets.annotations.masks import MaskCode
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import listed_folders, pair_files, subset_name
 from otx_seg.datasets.formats.cityscapes import standard_labels
-from otx_seg.datasets.label_lists import labels_and_code, labels_of_root, tell_assumed
-from otx_seg.datasets.masks import MaskCode
+from otx_seg.datasets.layouts.folder import listed_folders, pair_files, subset_name
 from otx_seg.datasets.samples import Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels

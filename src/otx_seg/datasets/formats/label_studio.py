@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
-from otx_seg.datasets.annotated_images import (
+from otx_seg.datasets.annotations.annotated_images import (
     AnnotatedImage,
     Annotations,
     Region,
@@ -21,11 +21,11 @@ from otx_seg.datasets.annotated_images import (
     listed_names,
     subset_of,
 )
-from otx_seg.datasets.annotation_values import as_list, as_mapping, label_of, points_of, size_of
+from otx_seg.datasets.annotations.annotation_values import as_list, as_mapping, label_of, points_of, size_of
+from otx_seg.datasets.annotations.polygons import ellipse, rectangle
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import SUBSETS, listed_folders, subset_name
-from otx_seg.datasets.layout_clues import files_with, head
-from otx_seg.datasets.outlines import ellipse, rectangle
+from otx_seg.datasets.layouts.folder import SUBSETS, listed_folders, subset_name
+from otx_seg.datasets.layouts.layout_clues import files_with, head
 from otx_seg.datasets.samples import LeftOut
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_files import is_image_name

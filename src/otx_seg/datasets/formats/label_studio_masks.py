@@ -10,14 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from otx_seg.datasets.annotated_images import listed_names, subset_of
+from otx_seg.datasets.annotations.annotated_images import listed_names, subset_of
+from otx_seg.datasets.annotations.polygons import labels_with_background
+from otx_seg.datasets.annotations.united_masks import objects_on_ground
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import SUBSETS, listed_folders, subset_name
 from otx_seg.datasets.formats.label_studio import LabelStudio
-from otx_seg.datasets.layout_clues import files_with
-from otx_seg.datasets.outlines import labels_with_background
+from otx_seg.datasets.layouts.folder import SUBSETS, listed_folders, subset_name
+from otx_seg.datasets.layouts.layout_clues import files_with
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
-from otx_seg.datasets.united_masks import objects_on_ground
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
 from otx_seg.runtime.image_files import image_names

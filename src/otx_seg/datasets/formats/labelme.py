@@ -11,16 +11,16 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from otx_seg.datasets.annotated_images import AnnotatedImage, Annotations, Region, open_annotated
-from otx_seg.datasets.annotation_values import coordinate
+from otx_seg.datasets.annotations.annotated_images import AnnotatedImage, Annotations, Region, open_annotated
+from otx_seg.datasets.annotations.annotation_values import coordinate
+from otx_seg.datasets.annotations.dataset_meta import META_FILE, read_dataset_meta
+from otx_seg.datasets.annotations.listed_paths import located
+from otx_seg.datasets.annotations.plain_xml import read_xml
+from otx_seg.datasets.annotations.polygons import noted_size, reason_of, rectangle
+from otx_seg.datasets.annotations.stored_masks import mask_size, stored_mask
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.dataset_meta import META_FILE, read_dataset_meta
-from otx_seg.datasets.folder import DEFAULT_SUBSET, subset_name
-from otx_seg.datasets.layout_clues import files_with, folders_on_the_way_down, holds_folders
-from otx_seg.datasets.listed_paths import located
-from otx_seg.datasets.outlines import noted_size, reason_of, rectangle
-from otx_seg.datasets.plain_xml import read_xml
-from otx_seg.datasets.stored_masks import mask_size, stored_mask
+from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET, subset_name
+from otx_seg.datasets.layouts.layout_clues import files_with, folders_on_the_way_down, holds_folders
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_files import file_names
 from otx_seg.runtime.image_headers import open_header, read_bytes

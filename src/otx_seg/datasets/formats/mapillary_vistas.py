@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from otx_seg.datasets.annotations.label_lists import labels_and_code
+from otx_seg.datasets.annotations.masks import Color, MaskCode
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import listed_folders, pair_files, subset_name
-from otx_seg.datasets.label_lists import labels_and_code
-from otx_seg.datasets.layout_clues import files_with
-from otx_seg.datasets.masks import Color, MaskCode
+from otx_seg.datasets.layouts.folder import listed_folders, pair_files, subset_name
+from otx_seg.datasets.layouts.layout_clues import files_with
 from otx_seg.datasets.samples import Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels

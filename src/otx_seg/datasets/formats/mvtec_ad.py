@@ -6,13 +6,13 @@ import logging
 from functools import partial
 from pathlib import Path
 
+from otx_seg.datasets.annotations.label_lists import labels_and_code
+from otx_seg.datasets.annotations.united_masks import objects_on_ground
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import DEFAULT_SUBSET, index_images, listed_folders
-from otx_seg.datasets.label_lists import labels_and_code
-from otx_seg.datasets.layout_clues import holds_folders
-from otx_seg.datasets.mask_names import stem_of_image
+from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET, index_images, listed_folders
+from otx_seg.datasets.layouts.layout_clues import holds_folders
+from otx_seg.datasets.layouts.mask_names import stem_of_image
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
-from otx_seg.datasets.united_masks import objects_on_ground
 from otx_seg.errors import DataError
 from otx_seg.words import listed
 

@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets.annotated_images import AnnotatedImage, Annotations, Region, annotated_subsets
-from otx_seg.datasets.annotation_values import as_list, as_mapping, label_of, points_of, size_of
+from otx_seg.datasets.annotations.annotated_images import AnnotatedImage, Annotations, Region, annotated_subsets
+from otx_seg.datasets.annotations.annotation_values import as_list, as_mapping, label_of, points_of, size_of
+from otx_seg.datasets.annotations.listed_paths import is_there
+from otx_seg.datasets.annotations.masks import Color
+from otx_seg.datasets.annotations.polygons import rectangle
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import DEFAULT_SUBSET, SUBSETS, listed_folders, subset_name
-from otx_seg.datasets.layout_clues import files_with, holds_folders
-from otx_seg.datasets.listed_paths import is_there
-from otx_seg.datasets.masks import Color
-from otx_seg.datasets.outlines import rectangle
+from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET, SUBSETS, listed_folders, subset_name
+from otx_seg.datasets.layouts.layout_clues import files_with, holds_folders
 from otx_seg.datasets.samples import LeftOut
 from otx_seg.errors import DataError
 from otx_seg.runtime.plain_files import read_json, shown

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from otx_seg.datasets.annotated_images import (
+from otx_seg.datasets.annotations.annotated_images import (
     AnnotatedImage,
     Annotations,
     Region,
@@ -20,11 +20,11 @@ from otx_seg.datasets.annotated_images import (
     listed_names,
     subset_of,
 )
-from otx_seg.datasets.annotation_values import as_list, as_mapping, coordinate, label_of
+from otx_seg.datasets.annotations.annotation_values import as_list, as_mapping, coordinate, label_of
+from otx_seg.datasets.annotations.polygons import ellipse, rectangle
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import SUBSETS, listed_folders, subset_name
-from otx_seg.datasets.layout_clues import files_with, head
-from otx_seg.datasets.outlines import ellipse, rectangle
+from otx_seg.datasets.layouts.folder import SUBSETS, listed_folders, subset_name
+from otx_seg.datasets.layouts.layout_clues import files_with, head
 from otx_seg.errors import DataError
 from otx_seg.runtime.plain_files import parse_json, read_json, read_text, shown
 

@@ -6,12 +6,19 @@ import unicodedata
 from functools import partial
 from pathlib import Path
 
+from otx_seg.datasets.annotations.label_lists import labels_and_code, labels_of_root, lines_of, tell_assumed
+from otx_seg.datasets.annotations.masks import Color, MaskCode
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import DEFAULT_SUBSET, first_of, index_images, listed_folders, pair_files, subset_name
-from otx_seg.datasets.label_lists import labels_and_code, labels_of_root, lines_of, tell_assumed
-from otx_seg.datasets.layout_clues import holds_folders, holds_images_below
-from otx_seg.datasets.mask_names import kind_of
-from otx_seg.datasets.masks import Color, MaskCode
+from otx_seg.datasets.layouts.folder import (
+    DEFAULT_SUBSET,
+    first_of,
+    index_images,
+    listed_folders,
+    pair_files,
+    subset_name,
+)
+from otx_seg.datasets.layouts.layout_clues import holds_folders, holds_images_below
+from otx_seg.datasets.layouts.mask_names import kind_of
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels

@@ -10,14 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from otx_seg.datasets.annotations.label_lists import lines_of
+from otx_seg.datasets.annotations.listed_paths import located, possible_paths
+from otx_seg.datasets.annotations.polygons import labels_with_background
+from otx_seg.datasets.annotations.yolo_text import BOX, MOST_CLASSES, OUTLINE, YoloOutlines
 from otx_seg.datasets.data_format import Subsets
-from otx_seg.datasets.folder import DEFAULT_SUBSET, SUBSETS, first_of, listed_folders, subset_name
-from otx_seg.datasets.label_lists import lines_of
-from otx_seg.datasets.layout_clues import files_with, head
-from otx_seg.datasets.listed_paths import located, possible_paths
-from otx_seg.datasets.outlines import labels_with_background
+from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET, SUBSETS, first_of, listed_folders, subset_name
+from otx_seg.datasets.layouts.layout_clues import files_with, head
 from otx_seg.datasets.samples import LeftOut, Sample, Subset
-from otx_seg.datasets.yolo_text import BOX, MOST_CLASSES, OUTLINE, YoloOutlines
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
 from otx_seg.runtime.image_files import file_names, image_names

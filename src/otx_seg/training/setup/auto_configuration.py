@@ -36,7 +36,7 @@ from otx_seg.configuration.network import (
     choose_network,
 )
 from otx_seg.datasets import ScanReport, TrainingData, format_of
-from otx_seg.datasets.epoch_sampler import EpochSize
+from otx_seg.datasets.loading.epoch_sampler import EpochSize
 from otx_seg.labels import Labels
 from otx_seg.template import Template
 from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, limits

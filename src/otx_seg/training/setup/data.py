@@ -22,8 +22,8 @@ from otx_seg.datasets import (
     sound_samples,
     split_training,
 )
-from otx_seg.datasets.copies import equal_files
-from otx_seg.datasets.problems import label_problems, shared_images, snapped_pixels, unvalidated_labels
+from otx_seg.datasets.check.copies import equal_files
+from otx_seg.datasets.check.problems import label_problems, shared_images, snapped_pixels, unvalidated_labels
 from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.errors import DataError, UsageError

@@ -1,0 +1,1 @@
+"""What `otx check` looks for in data, and what it finds."""

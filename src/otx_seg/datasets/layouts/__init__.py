@@ -1,0 +1,1 @@
+"""Which folders hold images and which masks, and what lies there instead."""

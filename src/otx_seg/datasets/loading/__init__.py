@@ -1,0 +1,1 @@
+"""Batches of samples: order, processes, memory."""
