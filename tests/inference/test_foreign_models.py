@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 from otx_seg.errors import UsageError
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels, labels_called
-from otx_seg.workspace.label_schema import write_label_schema
+from otx_seg.workspace.weights import write_label_schema
 
 NAMES = labels_called("background,grass,sea")
 opset = openvino.opset13

@@ -17,7 +17,7 @@ from otx_seg.labels import Labels, default_colors
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.runtime.network_input import network_input
 from otx_seg.runtime.predictor import Predictor
-from otx_seg.workspace.label_schema import write_label_schema
+from otx_seg.workspace.weights import write_label_schema
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ from otx_seg.runtime.model_info import LABEL_SCHEMA, SECTION, ModelInfo
 from otx_seg.runtime.openvino_core import openvino_core
 from otx_seg.runtime.written_digest import BLANK, DIGEST, write_digest
 from otx_seg.template import Template, from_dict
-from otx_seg.workspace.label_schema import write_label_schema
+from otx_seg.workspace.weights import write_label_schema
 
 ExportType = Literal["openvino", "onnx"]
 

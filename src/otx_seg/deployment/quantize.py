@@ -23,7 +23,7 @@ from otx_seg.labels import Labels, labels_to_plain
 from otx_seg.runtime.model_info import LABEL_SCHEMA, LABELS, SECTION
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, read_ir
 from otx_seg.workspace.atomic import write_json
-from otx_seg.workspace.label_schema import write_label_schema
+from otx_seg.workspace.weights import write_label_schema
 
 PERFORMANCE = "ptq_performance.json"
 

@@ -19,6 +19,7 @@ from otx_seg.deployment.quantization_aware import (
     fine_tuning_template,
     refuse_quantized,
 )
+from otx_seg.deployment.recipe import recipe
 from otx_seg.errors import UsageError
 from otx_seg.interrupts import interruptions_as_such
 from otx_seg.processes import refuse_several
@@ -37,7 +38,6 @@ from otx_seg.training.ending import saying_how_to_go_on
 from otx_seg.training.loggers import Loggers
 from otx_seg.training.setup.data import check_data, describe_data, label_weights, open_data, refuse_other_data
 from otx_seg.training.setup.plan import Plan, Roots, how_recorded
-from otx_seg.verbs.recipe import recipe
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.logs import log_to

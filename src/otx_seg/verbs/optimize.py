@@ -10,6 +10,7 @@ from typing import Any
 from otx_seg.datasets import DEFAULT_SEED, HowToRead, open_training
 from otx_seg.deployment.outcome import Progress, Quantized
 from otx_seg.deployment.quantize import quantize, refuse_quantized
+from otx_seg.deployment.recipe import recipe
 from otx_seg.errors import UsageError
 from otx_seg.inputs.data import to_train_on
 from otx_seg.inputs.data_arguments import how_to_read
@@ -23,7 +24,6 @@ from otx_seg.template.hyper_parameters import NncfOptimization
 from otx_seg.training.devices import choose_workers
 from otx_seg.training.loggers import Logger, Loggers
 from otx_seg.verbs.fine_tune import Request, fine_tune_weights
-from otx_seg.verbs.recipe import recipe
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 

@@ -19,7 +19,7 @@ from otx_seg.runtime.model_values import check_version, checked_labels, checked_
 from otx_seg.runtime.plain_files import shown
 from otx_seg.runtime.written_digest import tell_without_digest
 from otx_seg.template import Template, from_dict
-from otx_seg.workspace.atomic import write_tensors
+from otx_seg.workspace.atomic import write_json, write_tensors
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.tensor_file import open_tensors
 
@@ -204,3 +204,8 @@ def _from_otx_1(content: dict[str, Any], state_dict: dict[str, Tensor]) -> Weigh
     plain = {"names": names, "colors": default_colors(len(names)), "background": background_index(names)}
     size = checked_size(content.get("input_size") or (544, 544))
     return WeightsFile(state_dict, checked_labels(plain), None, size, "a checkpoint of OTX 1.x", has_digest=False)
+
+
+def write_label_schema(path: Path, labels: Labels) -> None:
+    """Write the labels to `path`, for people and programs that do not read the weights."""
+    write_json(path, labels_to_plain(labels))

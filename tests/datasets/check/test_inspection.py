@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from otx_seg.datasets import inspection as module
 from otx_seg.datasets import open_folder
+from otx_seg.datasets.check import inspection as module
 from otx_seg.datasets.check.inspection import inspect
 
 

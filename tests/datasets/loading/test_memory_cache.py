@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from otx_seg.datasets import Subset, memory_cache, open_folder, open_unlabelled
+from otx_seg.datasets import Subset, open_folder, open_unlabelled
+from otx_seg.datasets.loading import memory_cache
 from otx_seg.datasets.loading.loader import training_loader
 from otx_seg.datasets.loading.memory_cache import MemoryCache, NoCache, open_cache
 from otx_seg.datasets.loading.views import Labelled, Unlabelled

@@ -18,8 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate, get_
 
 from otx_seg.datasets.loading.epoch_sampler import Key
 from otx_seg.datasets.loading.loader_processes import affordable, exit_codes, in_words, is_about_processes, start
-from otx_seg.datasets.loading.planes import planes
-from otx_seg.datasets.loading.views import Labelled, View
+from otx_seg.datasets.loading.views import Labelled, View, planes
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
 

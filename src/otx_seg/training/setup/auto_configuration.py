@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from accelerate.utils import gather_object
+
+from otx_seg import algorithms
 from otx_seg import template as templates
 from otx_seg.algorithms import takes_label_weights
 from otx_seg.configuration.facts import AS_GIVEN, DataFacts, Decision, MachineFacts, data_facts
@@ -26,6 +29,7 @@ from otx_seg.configuration.learning import (
     choose_rounds,
     choose_workers,
     epochs_of,
+    estimate_largest_batch,
 )
 from otx_seg.configuration.network import (
     ENOUGH_STEPS,
@@ -40,7 +44,8 @@ from otx_seg.datasets.loading.epoch_sampler import EpochSize
 from otx_seg.labels import Labels
 from otx_seg.template import Template
 from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, limits
-from otx_seg.training.setup.batch_that_fits import find_batch
+from otx_seg.training.largest_batch import find_largest_batch
+from otx_seg.training.setup.build import new_network
 from otx_seg.training.setup.plan import Plan
 
 logger = logging.getLogger(__name__)
@@ -125,7 +130,7 @@ def _settle_batch(
         template, decision = _settle(template, usual)
         return template, [decision]
     most = min(int(limits(BATCH_SIZE)[1]), max(1, len(data.train) // machine.world_size))
-    largest = find_batch(template, data, machine, step_cost(plan), most)
+    largest = _batch_that_fits(template, data, machine, step_cost(plan), most)
     batch = choose_largest_batch(max(largest, usual.value), most, len(data.train), machine.gpu)
     template, made = template.override({BATCH_SIZE: batch.value}), [batch]
     if LEARNING_RATE not in plan.given:
@@ -255,3 +260,24 @@ def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tup
         template, decision = _settle(template, decision)
         made.append(decision)
     return template, made
+
+
+def _batch_that_fits(template: Template, data: TrainingData, machine: MachineFacts, work: float, most: int) -> int:
+    """The largest batch that fits into memory: estimated, or tried on the GPU.
+
+    Args:
+        work: see `DataFacts`.
+        most: images that are tried at most.
+
+    Returns:
+        images per step and process, the same for all processes; 0 where nothing is known of the memory.
+    """
+    estimated = estimate_largest_batch(machine, template.gigaflops, template.input_side, work)
+    if estimated is not None:
+        return estimated
+    if not machine.gpu:
+        return 0
+    # What the labels weigh takes no memory.
+    algorithm = algorithms.build(template, new_network(template, data), (1.0,) * len(data.train.labels))
+    # Each process has a GPU of its own; all have to make batches of one size.
+    return min(gather_object([find_largest_batch(algorithm, data, template, most)]))

@@ -14,8 +14,8 @@ from otx_seg.training.setup.plan import Plan
 from otx_seg.training.setup.search_settings import holds_search
 from otx_seg.workspace.atomic import write_atomic, write_json, write_text
 from otx_seg.workspace.command_line import resume_command
-from otx_seg.workspace.label_schema import write_label_schema
 from otx_seg.workspace.run_folder import RunFolder, open_run
+from otx_seg.workspace.weights import write_label_schema
 
 _PRODUCTS = ("template.yaml", "models")
 
