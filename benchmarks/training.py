@@ -27,16 +27,16 @@ import torch
 
 from otx_seg import algorithms
 from otx_seg import template as templates
-from otx_seg.algorithms import Moment
+from otx_seg.algorithms import TrainProgress
 from otx_seg.datasets import open_training
 from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.training.context import TrainContext
-from otx_seg.training.loop import Training
 from otx_seg.training.optimizer import build_optimizer
+from otx_seg.training.trainer import Trainer
 from otx_seg.workspace.run_folder import RunFolder
 
-START = Moment(epoch=0, step=0, progress=0.0)
+START = TrainProgress(epoch=0, step=0, progress=0.0)
 
 
 class Counted:
@@ -66,7 +66,7 @@ class Counted:
             yield batch
 
 
-def bare_rate(training: Training, batches: Any, steps: int) -> float:
+def bare_rate(training: Trainer, batches: Any, steps: int) -> float:
     """Steps per second of forward, backward and step alone."""
     optimizer = build_optimizer(training.algorithm, training.template)
     training.algorithm.train()
@@ -78,7 +78,7 @@ def bare_rate(training: Training, batches: Any, steps: int) -> float:
     return steps / (time.perf_counter() - started)
 
 
-def loop_rate(training: Training, batches: Any, steps: int) -> tuple[float, float]:
+def loop_rate(training: Trainer, batches: Any, steps: int) -> tuple[float, float]:
     """Steps per second of the toolkit's loop, and the share of time it waited for batches."""
     counted = Counted(batches, steps)
     training.model.train()
@@ -111,7 +111,7 @@ def main() -> None:
     algorithm = algorithms.build(template, network, shares)
     with tempfile.TemporaryDirectory() as folder:
         context = TrainContext(template, data, tuple(shares), RunFolder(Path(folder)), seed=0)
-        training = Training(algorithm, context, "random")
+        training = Trainer(algorithm, context, "random")
         kept = list(islice(training.loader, 8))
         bare_rate(training, kept, 3)
         rates: dict[str, list[float]] = {"bare": [], "loop": [], "bare loaded": [], "run": [], "waiting": []}

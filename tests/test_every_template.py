@@ -9,7 +9,7 @@ import torch
 from small_network import with_further_outputs
 
 from otx_seg import algorithms
-from otx_seg.algorithms import Moment
+from otx_seg.algorithms import TrainProgress
 from otx_seg.deployment.export import REQUIRED_AGREEMENT, export
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels, default_colors
@@ -41,7 +41,7 @@ def test_a_template_from_file_to_exported_model(name: str, tmp_path: Path) -> No
     batch = {"labelled": {"image": image, "mask": mask, "files": ["a", "b"]}}
     for step in range(2):
         optimizer.zero_grad()
-        loss = algorithm.training_step(batch, Moment(0, step, 0.0))["loss"]
+        loss = algorithm.training_step(batch, TrainProgress(0, step, 0.0))["loss"]
         loss.backward()
         optimizer.step()
     assert loss.isfinite()
@@ -81,7 +81,7 @@ def test_every_way_of_learning_works_with_every_template(name: str, mode: str) -
     mask = torch.randint(0, 3, (2, 2, 2), dtype=torch.uint8).repeat_interleave(32, 1).repeat_interleave(32, 2)
     view = {"image": image, "strong": image.flip(3), "mask": mask, "files": ["a", "b"]}
     before = [parameter.detach().clone() for parameter in algorithm.deployable().network.backbone.parameters()]
-    loss = algorithm.training_step(dict.fromkeys(algorithm.views, view), Moment(5, 0, 0.9))["loss"]
+    loss = algorithm.training_step(dict.fromkeys(algorithm.views, view), TrainProgress(5, 0, 0.9))["loss"]
     loss.backward()
     optimizer.step()
     algorithm.after_step()

@@ -11,11 +11,11 @@ import torch
 from torch import nn
 from two_views import SETTINGS, TwoLevels, batch
 
-from otx_seg.algorithms import Moment
+from otx_seg.algorithms import TrainProgress
 from otx_seg.algorithms.contrast import draw_regions, majority, pool_regions, region_contrast
 from otx_seg.algorithms.detcon import DetCon
 
-START = Moment(epoch=0, step=0, progress=0.0)
+START = TrainProgress(epoch=0, step=0, progress=0.0)
 
 
 def make(**changes: Any) -> DetCon:

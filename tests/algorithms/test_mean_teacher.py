@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from otx_seg.algorithms import Moment
+from otx_seg.algorithms import TrainProgress
 from otx_seg.algorithms.mean_teacher import MeanTeacher, drop_uncertain
 from otx_seg.algorithms.mixing import mix_boxes, paste_labels
 from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
@@ -32,7 +32,7 @@ SETTINGS = {
     "prototypes": None,
     "prototype_weight": 0.0,
 }
-LATE = Moment(epoch=3, step=30, progress=0.75)
+LATE = TrainProgress(epoch=3, step=30, progress=0.75)
 
 
 class Head(nn.Module):
@@ -92,7 +92,7 @@ def test_one_step_written_out(label_mix: float) -> None:
             parameter.mul_(1.5)
     student, teacher = copy.deepcopy(algorithm.student), copy.deepcopy(algorithm.teacher.module)
     torch.manual_seed(4)
-    losses = algorithm.training_step(data, Moment(epoch=3, step=30, progress=0.75))
+    losses = algorithm.training_step(data, TrainProgress(epoch=3, step=30, progress=0.75))
 
     probabilities = teacher.eval()(data["unlabelled"]["image"]).softmax(dim=1)
     entropy = -(probabilities * probabilities.log()).sum(dim=1)
@@ -117,7 +117,7 @@ def test_one_step_written_out(label_mix: float) -> None:
 
 def test_before_its_start_only_true_labels_count() -> None:
     data = batch()
-    for early in (Moment(0, 5, 0.5), Moment(5, 5, 0.05)):
+    for early in (TrainProgress(0, 5, 0.5), TrainProgress(5, 5, 0.05)):
         torch.manual_seed(4)
         algorithm = make(label_mix=1.0)
         found = algorithm.training_step(data, early)
@@ -152,9 +152,9 @@ def test_prototypes_learn_the_same_labels() -> None:
 def test_the_teachers_labels_begin_after_the_start_and_rise() -> None:
     moments = ((0, 0.9), (1, 0.05), (1, 0.1), (1, 0.35), (1, 0.8))
     algorithm = make()
-    trust = [algorithm._trust(Moment(epoch, 0, progress)) for epoch, progress in moments]
+    trust = [algorithm._trust(TrainProgress(epoch, 0, progress)) for epoch, progress in moments]
     assert trust == [0.0, 0.0, 0.0, pytest.approx(0.5), 1.0]
-    assert make(ramp_share=0.0, start_share=0.0)._trust(Moment(1, 0, 0.0)) == 1.0
+    assert make(ramp_share=0.0, start_share=0.0)._trust(TrainProgress(1, 0, 0.0)) == 1.0
 
 
 def test_without_weight_it_is_supervised_training_step_for_step() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from otx_seg import algorithms
-from otx_seg.algorithms import Moment
+from otx_seg.algorithms import TrainProgress
 from otx_seg.models.build import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.quantized_conv import InputQuantizer, quantize_convolutions
@@ -27,7 +27,7 @@ def test_batch_norms_follow_the_batches_in_the_first_epochs_alone(epochs: int) -
     for epoch in range(4):
         algorithm.train()  # as the loop does
         before = mean.clone()
-        loss = algorithm.training_step(batch, Moment(epoch, epoch, epoch / 4))["loss"]
+        loss = algorithm.training_step(batch, TrainProgress(epoch, epoch, epoch / 4))["loss"]
         followed.append(not torch.equal(mean, before))
     assert followed == [epoch < epochs for epoch in range(4)]
     loss.backward()

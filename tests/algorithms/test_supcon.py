@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from two_views import SETTINGS, TwoLevels, batch
 
-from otx_seg.algorithms import Moment
+from otx_seg.algorithms import TrainProgress
 from otx_seg.algorithms.detcon import DetCon
 from otx_seg.algorithms.mixing import paste_labels
 from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
@@ -34,13 +34,13 @@ def test_both_views_and_the_contrast_count(label_mix: float) -> None:
     first, second = data["labelled"], data["second"]
     same = copy.deepcopy(algorithm)
     torch.manual_seed(5)
-    losses = algorithm.training_step(data, Moment(0, 3, 0.0))
+    losses = algorithm.training_step(data, TrainProgress(0, 3, 0.0))
     torch.manual_seed(5)
     donors = first["image"].roll(1, 0), first["mask"].roll(1, 0)
     image, pasted = paste_labels(second["image"], *donors, label_mix)
     second = {"image": image, "mask": torch.where(pasted == 255, second["mask"], pasted.to(torch.uint8))}
     assert (pasted != 255).any() == (label_mix > 0)
-    contrast = same.detcon.training_step({"first crop": first, "second crop": second}, Moment(0, 3, 0.0))["loss"]
+    contrast = same.detcon.training_step({"first crop": first, "second crop": second}, TrainProgress(0, 3, 0.0))["loss"]
     entropies = [
         nn.functional.cross_entropy(same.network(view["image"]), view["mask"].long()) for view in (first, second)
     ]
@@ -51,7 +51,7 @@ def test_both_views_and_the_contrast_count(label_mix: float) -> None:
 def test_between_the_contrasts_it_is_supervised() -> None:
     algorithm, data = make(), batch(names=("labelled", "second"))
     for step in (1, 2, 4):
-        losses = algorithm.training_step(data, Moment(0, step, 0.0))
+        losses = algorithm.training_step(data, TrainProgress(0, step, 0.0))
         assert "contrast" not in losses
         expected = nn.functional.cross_entropy(
             algorithm.network(data["labelled"]["image"]), data["labelled"]["mask"].long()
@@ -67,7 +67,9 @@ def test_without_weight_it_is_supervised_training_step_for_step() -> None:
         optimizer = torch.optim.SGD([p for p in trained.parameters() if p.requires_grad], lr=0.1)
         for step in range(5):
             optimizer.zero_grad()
-            trained.training_step(batch(step, names=("labelled", "second")), Moment(0, step, 0.0))["loss"].backward()
+            trained.training_step(batch(step, names=("labelled", "second")), TrainProgress(0, step, 0.0))[
+                "loss"
+            ].backward()
             optimizer.step()
             trained.after_step()
         runs.append(trained.deployable().state_dict())
@@ -76,6 +78,6 @@ def test_without_weight_it_is_supervised_training_step_for_step() -> None:
 
 def test_gradients_never_reach_the_target() -> None:
     algorithm = make()
-    algorithm.training_step(batch(names=("labelled", "second")), Moment(0, 0, 0.0))["loss"].backward()
+    algorithm.training_step(batch(names=("labelled", "second")), TrainProgress(0, 0, 0.0))["loss"].backward()
     assert all(parameter.grad is not None for parameter in algorithm.network.parameters())
     assert all(parameter.grad is None for parameter in algorithm.detcon.target.parameters())

@@ -10,8 +10,8 @@ from small_network import with_further_outputs
 from torch import Tensor, nn
 
 from otx_seg import algorithms
-from otx_seg.algorithms.moment import Moment
 from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
+from otx_seg.algorithms.progress import TrainProgress
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.errors import UsageError
 from otx_seg.losses.cross_entropy import CrossEntropy
@@ -21,7 +21,7 @@ from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.outputs import SegmentationOutput
 from otx_seg.template import load
 
-START = Moment(epoch=0, step=0, progress=0.0)
+START = TrainProgress(epoch=0, step=0, progress=0.0)
 WEIGHTS = [1.3, 1.1, 0.8]
 ENTROPY = CrossEntropy(WEIGHTS)
 

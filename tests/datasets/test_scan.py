@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from otx_seg.datasets import open_folder
-from otx_seg.datasets.scan import mean_extents, require_two_labels, scan, sound_samples
+from otx_seg.datasets.scan import mean_extents, readable_samples, require_two_labels, scan
 from otx_seg.errors import DataError
 
 
@@ -59,7 +59,7 @@ def test_files_that_cannot_be_decoded_are_listed_and_left_out(dataset, save):
     assert "masks/d.png" in reasons[3]
     assert report.images == 1
     assert report.pixels_per_label == (32, 0, 16)
-    assert [sample.name for sample in sound_samples(subset, report).samples] == ["f.png"]
+    assert [sample.name for sample in readable_samples(subset, report).samples] == ["f.png"]
 
 
 def test_nothing_left(dataset):
@@ -69,7 +69,7 @@ def test_nothing_left(dataset):
     subset = open_default(root)
     report = scan(subset)
     with pytest.raises(DataError, match=r"none of the 2 images can be used; first: .*a\.png: not an image"):
-        sound_samples(subset, report)
+        readable_samples(subset, report)
 
 
 def test_a_mask_of_another_size(dataset, save):

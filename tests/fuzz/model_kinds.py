@@ -26,7 +26,7 @@ from otx_seg.labels import Labels, default_colors
 from otx_seg.models.build import build_model
 from otx_seg.runtime.predict_mask import predict_mask
 from otx_seg.training.checkpoint import read_checkpoint
-from otx_seg.training.loop import Training
+from otx_seg.training.trainer import Trainer
 from otx_seg.workspace.weights import read_weights, write_weights
 
 NAMES = ("background", "cat", "dog")
@@ -49,16 +49,16 @@ def made() -> Path:
 
 
 @functools.cache
-def trained() -> Training:
+def trained() -> Trainer:
     """A short training that is over, with its checkpoint."""
     folder = made()
     draw_dataset(folder, images=5, size=64, seed=0)
     (folder / "small.yaml").write_text(small_template().as_yaml())
-    with patch.object(Training, "fit", autospec=True, side_effect=Training.fit) as fit:
+    with patch.object(Trainer, "fit", autospec=True, side_effect=Trainer.fit) as fit:
         train_briefly(
             folder, folder / "run", template=folder / "small.yaml", parameters={"learning_parameters.num_iters": 1}
         )
-    training: Training = fit.call_args.args[0]
+    training: Trainer = fit.call_args.args[0]
     return training
 
 

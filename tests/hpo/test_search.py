@@ -22,18 +22,18 @@ from otx_seg.datasets import Sample, Subset
 from otx_seg.datasets.synthetic.draw import draw_dataset
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.hpo import first_trial, halving, length, trial, workers
-from otx_seg.hpo.promote import take_over_next
+from otx_seg.hpo.promote import promote_next
 from otx_seg.hpo.trial import run_of_trial
 from otx_seg.report.trials import Trial, Trials, read_trials, write_trials
 from otx_seg.template import load
 from otx_seg.training import selection
 from otx_seg.training.context import TrainContext
 from otx_seg.training.loggers import Logger, StepReport, TrainResult, read_metrics
-from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.setup import build as start
 from otx_seg.training.setup.plan import Plan, Roots
 from otx_seg.training.stopping import InterruptedRunError
+from otx_seg.training.trainer import Trainer
 from otx_seg.verbs.train import train
 from otx_seg.workspace.run_folder import RunFolder
 
@@ -315,14 +315,14 @@ def test_a_search_begins_with_what_was_decided(drawn_data: Path, template: Path,
 def test_a_trial_that_diverges_is_stopped_alone(
     drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin = trial.start_training
+    begin = trial.build_trainer
 
     def poisoned(chosen: TrainContext, network: Any, *rest: Any) -> Any:
         if chosen.template.hyper_parameters.learning_parameters.learning_rate == BAD_RATE:
             torch.nn.init.constant_(next(network.parameters()), float("nan"))
         return begin(chosen, network, *rest)
 
-    monkeypatch.setattr(trial, "start_training", poisoned)
+    monkeypatch.setattr(trial, "build_trainer", poisoned)
     run(drawn_data, template, tmp_path / "run", 2.0, parameters=BRIEF)
     found = trials_of(tmp_path / "run")
     assert [one["outcome"] for one in found["trials"]][:1] == ["failed"]
@@ -335,13 +335,13 @@ def test_a_trial_that_diverges_is_stopped_alone(
 def test_nothing_is_left_where_all_trials_diverge(
     drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin = trial.start_training
+    begin = trial.build_trainer
 
     def poisoned(chosen: TrainContext, network: Any, *rest: Any) -> Any:
         torch.nn.init.constant_(next(network.parameters()), float("nan"))
         return begin(chosen, network, *rest)
 
-    monkeypatch.setattr(trial, "start_training", poisoned)
+    monkeypatch.setattr(trial, "build_trainer", poisoned)
     with pytest.raises(OtxError, match=r"no trial came to 25 % of a training: the loss became nan"):
         run(drawn_data, template, tmp_path / "run", 1.25)
 
@@ -355,7 +355,7 @@ def test_the_next_best_trial_goes_on_where_the_best_one_diverges_in_the_end(
     before = trials_of(output)
     poisoned = before["trials"][before["chosen"]]["values"][RATE]
 
-    class Poisoned(Training):
+    class Poisoned(Trainer):
         def resume(self, state: dict[str, Any]) -> None:
             super().resume(state)
             if self.parameters.learning_rate == poisoned:
@@ -364,7 +364,7 @@ def test_the_next_best_trial_goes_on_where_the_best_one_diverges_in_the_end(
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(start, "Training", Poisoned)
+    monkeypatch.setattr(start, "Trainer", Poisoned)
     with monkeypatch.context() as patch:
         patch.setattr("otx_seg.verbs.train.free_memory", interrupt)
         with pytest.raises(InterruptedRunError):  # the next best trial is chosen, and has saved nothing yet
@@ -390,13 +390,13 @@ def test_the_next_best_trial_goes_on_where_the_best_one_diverges_in_the_end(
 def test_a_final_training_fails_where_no_trial_is_left(
     drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Poisoned(Training):
+    class Poisoned(Trainer):
         def fit(self, until: float = 1.0) -> TrainResult:
             if until == 1.0:
                 raise DivergedError("the loss became nan")
             return super().fit(until)
 
-    monkeypatch.setattr(start, "Training", Poisoned)
+    monkeypatch.setattr(start, "Trainer", Poisoned)
     with pytest.raises(DivergedError):
         run(drawn_data, template, tmp_path / "run", 2.0, parameters=BRIEF)
     assert [one["outcome"] for one in trials_of(tmp_path / "run")["trials"]].count("failed") == 2
@@ -421,10 +421,10 @@ def test_a_search_whose_process_was_killed_goes_on_in_several(
 ) -> None:
     output, train_there = tmp_path / "run", workers._WorkerProcess.train
 
-    def killed(worker: Any, stretch: Any) -> Any:
-        if stretch.number == 1:
+    def killed(worker: Any, task: Any) -> Any:
+        if task.number == 1:
             worker.process.kill()
-        return train_there(worker, stretch)
+        return train_there(worker, task)
 
     with monkeypatch.context() as patch:
         patch.setattr(workers._WorkerProcess, "train", killed)
@@ -533,7 +533,7 @@ def test_of_two_equal_trials_the_one_at_work_fails(tmp_path: Path, template: Pat
         run_of_trial(folder.search, number).checkpoint.touch()
     plan = Plan(load(template).override(both), "", Roots(tmp_path, None, None, None), 1, None, None, None, None)
     with pytest.raises(FileNotFoundError):  # the other one has no weights here
-        take_over_next(plan, folder, "the loss became nan")
+        promote_next(plan, folder, "the loss became nan")
     assert [one.outcome for one in read_trials(folder.trials).trials] == ["chosen", "failed"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from otx_seg.datasets import open_training
 from otx_seg.datasets.loading import memory_cache
 from otx_seg.hpo import trial
-from otx_seg.hpo.trial import Ground
+from otx_seg.hpo.trial import TrialContext
 from otx_seg.template import load
 
 
@@ -18,12 +18,12 @@ def test_trials_at_once_share_half_of_what_is_free(
 ) -> None:
     monkeypatch.setattr(memory_cache, "free_memory", lambda: 32_000_000_000)
     asked = load("Lite-HRNet-s-mod2").override({"algo_backend.mem_cache_size": 64_000_000_000})
-    ground = Ground(open_training(drawn_data, None, seed=1), (), 1, False, tmp_path, at_once=4)
+    trial_context = TrialContext(open_training(drawn_data, None, seed=1), (), 1, False, tmp_path, at_once=4)
     sizes: list[int] = []
     monkeypatch.setattr(memory_cache, "MemoryCache", lambda size, slots: sizes.append(size))
-    trial.open_shared_cache(ground, asked)
+    trial.open_shared_cache(trial_context, asked)
     monkeypatch.setattr(memory_cache, "free_memory", lambda: None)  # the system tells nothing
-    trial.open_shared_cache(ground, asked)
+    trial.open_shared_cache(trial_context, asked)
     assert sizes == [4_000_000_000, 16_000_000_000]
 
 

@@ -13,16 +13,16 @@ from odd_values import ODD, refused_or_taken
 
 from otx_seg.training.checked_state import check_optimizer
 from otx_seg.training.checkpoint import read_checkpoint
-from otx_seg.training.loop import Training
+from otx_seg.training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")
 def training(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A training that is over."""
-    kept: list[Training] = []
-    fit = Training.fit
+    kept: list[Trainer] = []
+    fit = Trainer.fit
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Training, "fit", lambda self: kept.append(self) or fit(self))
+        patch.setattr(Trainer, "fit", lambda self: kept.append(self) or fit(self))
         train_briefly(drawn_data, tmp_path_factory.mktemp("checked") / "run")
     return kept[0]
 

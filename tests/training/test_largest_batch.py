@@ -9,7 +9,7 @@ import torch
 from brief_training import PARAMETERS
 
 from otx_seg import algorithms
-from otx_seg.algorithms.moment import Moment
+from otx_seg.algorithms.progress import TrainProgress
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.datasets import open_training
 from otx_seg.models import build_model
@@ -24,7 +24,9 @@ def test_the_largest_batch_that_fits(
 ) -> None:
     step, tried = Supervised.training_step, []
 
-    def greedy(self: Supervised, batch: dict[str, dict[str, torch.Tensor]], moment: Moment) -> dict[str, torch.Tensor]:
+    def greedy(
+        self: Supervised, batch: dict[str, dict[str, torch.Tensor]], moment: TrainProgress
+    ) -> dict[str, torch.Tensor]:
         tried.append(len(batch["labelled"]["image"]))
         if tried[-1] > room:
             torch.empty(1 << 50, dtype=torch.uint8)

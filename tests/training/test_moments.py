@@ -152,7 +152,7 @@ def test_without_a_place_to_save_it_says_that(
         raise OSError(28, "No space left on device")
 
     run = tmp_path / "run"
-    monkeypatch.setattr("otx_seg.training.selection.Selection.write_kept", full)
+    monkeypatch.setattr("otx_seg.training.validation.Validator.write_kept", full)
     with pytest.raises(OtxError, match=r"could not be saved beside it either \(No space left"):
         train_briefly(drawn_data, run, loggers=[At(4, lambda: lose(run, "deleted"))])
 

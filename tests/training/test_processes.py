@@ -46,7 +46,7 @@ LEARNING_MODES = """
 import json, os, sys
 import torch
 from otx_seg import train
-from otx_seg.training.loop import Training
+from otx_seg.training.trainer import Training
 
 fit = Training.fit
 

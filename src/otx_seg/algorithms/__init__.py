@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from otx_seg import catalogue
 from otx_seg.algorithms.detcon import DetCon
 from otx_seg.algorithms.mean_teacher import MeanTeacher
-from otx_seg.algorithms.moment import Moment
 from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
+from otx_seg.algorithms.progress import TrainProgress
 from otx_seg.algorithms.prototypes import Prototypes
 from otx_seg.algorithms.quantization_aware import QuantizationAware
 from otx_seg.algorithms.supcon import SupCon
@@ -38,7 +38,7 @@ class Algorithm(Protocol):
     views: tuple[str, ...]
     idle_parameters: bool
 
-    def training_step(self, batch: dict[str, dict[str, Any]], moment: Moment) -> dict[str, Tensor]: ...
+    def training_step(self, batch: dict[str, dict[str, Any]], at: TrainProgress) -> dict[str, Tensor]: ...
 
     def after_step(self) -> None: ...
 

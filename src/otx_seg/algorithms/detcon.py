@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from otx_seg.algorithms.contrast import Pair, draw_regions, majority, pool_regions, region_contrast
-from otx_seg.algorithms.moment import Moment
+from otx_seg.algorithms.progress import TrainProgress
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.resampling import resize_bilinear
 from otx_seg.models.weight_average import WeightAverage
@@ -83,14 +83,14 @@ class DetCon(nn.Module):
         self.target = self.average.averaged.requires_grad_(False)  # a part, so that checkpoints hold it
         self.regions, self.temperature = regions, temperature
 
-    def training_step(self, batch: dict[str, dict[str, Any]], moment: Moment) -> dict[str, Tensor]:
+    def training_step(self, batch: dict[str, dict[str, Any]], at: TrainProgress) -> dict[str, Tensor]:
         """The loss of one batch.
 
         Args:
             batch: ``{"first crop": {"image": uint8 (B, 3, H, W) RGB, "mask": uint8 (B, H, W)},
                 "second crop": the same}``; the masks hold the same ids for the same regions of an image, and 255 where
                 there is no region.
-            moment: how far the training is; it does not matter here.
+            at: how far the training is; it does not matter here.
         """
         first, second = batch["first crop"], batch["second crop"]
         # 1. online backbone

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from otx_seg.algorithms.mixing import mix_boxes, paste_labels
-from otx_seg.algorithms.moment import Moment
 from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
+from otx_seg.algorithms.progress import TrainProgress
 from otx_seg.algorithms.prototypes import Prototypes, classifier_inputs
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.models.network import SegmentationNetwork
@@ -90,14 +90,14 @@ class MeanTeacher(nn.Module):
         self.start_epoch, self.start_share, self.ramp_share = start_epoch, start_share, ramp_share
         self.entropy_drop, self.cut_mix, self.label_mix = entropy_drop, cut_mix, label_mix
 
-    def training_step(self, batch: dict[str, dict[str, Any]], moment: Moment) -> dict[str, Tensor]:
+    def training_step(self, batch: dict[str, dict[str, Any]], at: TrainProgress) -> dict[str, Tensor]:
         """The losses of one batch.
 
         Args:
             batch: ``{"labelled": {"image": uint8 (B, 3, H, W) RGB, "mask": uint8 (B, H, W)}, "pasted": other views of
                 the same images, "unlabelled": {"image", "strong": uint8 (U, 3, H, W), "mask": uint8 (U, H, W)}}``; the
                 unlabelled masks are 255 outside the image. Views that `views` does not name are not looked for.
-            moment: how far the training is.
+            at: how far the training is.
 
         Returns:
             The scalar to minimise under ``"loss"``, and its parts under names of their own.
@@ -106,10 +106,10 @@ class MeanTeacher(nn.Module):
         if unlabelled is None:
             return self.losses(self.student.outputs(labelled["image"]), labelled["mask"])
         # 1. and 2. pseudo-labels without the least certain
-        trust = self._trust(moment)
+        trust = self._trust(at)
         pseudo = torch.full_like(unlabelled["mask"], IGNORE_INDEX, dtype=torch.int64)
         if trust:
-            pseudo = self._pseudo_labels(unlabelled, self.entropy_drop * (1 - moment.progress))
+            pseudo = self._pseudo_labels(unlabelled, self.entropy_drop * (1 - at.progress))
         # 3. boxes and regions
         images, pseudo = mix_boxes(unlabelled["strong"], pseudo, self.cut_mix)
         true = torch.full_like(pseudo, IGNORE_INDEX)
@@ -132,10 +132,10 @@ class MeanTeacher(nn.Module):
     # DistributedDataParallel synchronises gradients only for what is called through `forward`.
     forward = training_step
 
-    def _trust(self, moment: Moment) -> float:
+    def _trust(self, at: TrainProgress) -> float:
         """The weight of the teacher's labels beside that of true ones, 0..1."""
-        passed = moment.progress - self.start_share
-        if moment.epoch < self.start_epoch or passed < 0:
+        passed = at.progress - self.start_share
+        if at.epoch < self.start_epoch or passed < 0:
             return 0.0
         return min(1.0, passed / self.ramp_share) if self.ramp_share > 0 else 1.0
 

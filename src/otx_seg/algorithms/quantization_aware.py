@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from otx_seg.algorithms.moment import Moment
 from otx_seg.algorithms.pixel_losses import PixelLosses
+from otx_seg.algorithms.progress import TrainProgress
 from otx_seg.models.network import SegmentationNetwork
 
 
@@ -35,12 +35,12 @@ class QuantizationAware(nn.Module):
         self.losses = losses
         self.batch_norm_epochs = batch_norm_epochs
 
-    def training_step(self, batch: dict[str, dict[str, Any]], moment: Moment) -> dict[str, Tensor]:
+    def training_step(self, batch: dict[str, dict[str, Any]], at: TrainProgress) -> dict[str, Tensor]:
         """The losses of one batch.
 
         Args:
             batch: ``{"labelled": {"image": uint8 (B, 3, H, W) RGB, "mask": uint8 (B, H, W)}}``.
-            moment: how far the training is.
+            at: how far the training is.
 
         Returns:
             The scalar to minimise under ``"loss"``, and each weighted loss under its class name.
@@ -49,7 +49,7 @@ class QuantizationAware(nn.Module):
         # 1. batch norms
         for module in self.network.modules():
             if isinstance(module, _BatchNorm):
-                module.train(moment.epoch < self.batch_norm_epochs)
+                module.train(at.epoch < self.batch_norm_epochs)
         # 2. logits
         logits = self.network(labelled["image"])  # (B, K, H, W)
         # 3. losses

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from otx_seg.algorithms.detcon import DetCon
 from otx_seg.algorithms.mixing import paste_labels
-from otx_seg.algorithms.moment import Moment
 from otx_seg.algorithms.pixel_losses import OutputLosses
+from otx_seg.algorithms.progress import TrainProgress
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.models.network import SegmentationNetwork
 
@@ -55,17 +55,17 @@ class SupCon(nn.Module):
         self.detcon = detcon
         self.weight, self.interval, self.label_mix = weight, interval, label_mix
 
-    def training_step(self, batch: dict[str, dict[str, Any]], moment: Moment) -> dict[str, Tensor]:
+    def training_step(self, batch: dict[str, dict[str, Any]], at: TrainProgress) -> dict[str, Tensor]:
         """The losses of one batch.
 
         Args:
             batch: ``{"labelled": {"image": uint8 (B, 3, H, W) RGB, "mask": uint8 (B, H, W)}, "second": the same}``, two
                 views of the same images in the same order.
-            moment: how far the training is; its step decides on the contrast.
+            at: how far the training is; its step decides on the contrast.
         """
         first, second = batch["labelled"], batch["second"]
         # 1. one view or two
-        if self.weight == 0 or moment.step % self.interval:
+        if self.weight == 0 or at.step % self.interval:
             return self.losses(self.network.outputs(first["image"]), first["mask"])
         mixed, true = paste_labels(
             second["image"], first["image"].roll(1, dims=0), first["mask"].roll(1, dims=0), self.label_mix

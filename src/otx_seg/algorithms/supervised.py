@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from otx_seg.algorithms.moment import Moment
 from otx_seg.algorithms.pixel_losses import OutputLosses
+from otx_seg.algorithms.progress import TrainProgress
 from otx_seg.models.network import SegmentationNetwork
 
 
@@ -30,12 +30,12 @@ class Supervised(nn.Module):
         self.network = network
         self.losses = losses
 
-    def training_step(self, batch: dict[str, dict[str, Any]], moment: Moment) -> dict[str, Tensor]:
+    def training_step(self, batch: dict[str, dict[str, Any]], at: TrainProgress) -> dict[str, Tensor]:
         """The losses of one batch.
 
         Args:
             batch: ``{"labelled": {"image": uint8 (B, 3, H, W) RGB, "mask": uint8 (B, H, W)}}``.
-            moment: how far the training is; it does not matter here.
+            at: how far the training is; it does not matter here.
 
         Returns:
             The scalar to minimise under ``"loss"``, and each weighted loss under its class name.

@@ -12,7 +12,7 @@ from otx_seg.datasets.opening import (
     open_folder,
 )
 from otx_seg.datasets.samples import Sample, Subset
-from otx_seg.datasets.scan import ScanReport, require_two_labels, scan, sound_samples
+from otx_seg.datasets.scan import ScanReport, readable_samples, require_two_labels, scan
 from otx_seg.datasets.split import (
     AS_IT_LOOKS,
     DEFAULT_SEED,
@@ -55,8 +55,8 @@ __all__ = [
     "open_unlabelled",
     "polygon_round_trip",
     "read_mask",
+    "readable_samples",
     "require_two_labels",
     "scan",
-    "sound_samples",
     "split_training",
 ]

@@ -157,7 +157,7 @@ class Finding(NamedTuple):
 def scan(subset: Subset, progress: Callable[[int], None] | None = None, threads: int | None = None) -> ScanReport:
     """Read every file of a subset to its end, check it and count the pixels of each label.
 
-    Files that cannot be decoded are listed in the report (see `sound_samples`); a mask that contradicts the data
+    Files that cannot be decoded are listed in the report (see `readable_samples`); a mask that contradicts the data
     set is an error, because leaving it out would hide a mistake that touches the other masks too.
 
     Args:
@@ -252,7 +252,7 @@ def summarise(subset: Subset, findings: Sequence[Finding]) -> ScanReport:
     return ScanReport(len(subset.labels), sound, tuple(broken), tuple(snapped))
 
 
-def sound_samples(subset: Subset, report: ScanReport) -> Subset:
+def readable_samples(subset: Subset, report: ScanReport) -> Subset:
     """The subset without the samples that cannot be decoded.
 
     Raises:

@@ -16,7 +16,7 @@ from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET
 from otx_seg.datasets.opening import HowToRead, find_subsets
 from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.samples import Subset
-from otx_seg.datasets.scan import ScanReport, scan, sound_samples
+from otx_seg.datasets.scan import ScanReport, readable_samples, scan
 from otx_seg.datasets.stratification import choose_validation
 from otx_seg.datasets.unlabelled import ImageSet
 from otx_seg.errors import DataError
@@ -95,7 +95,7 @@ def open_training(
     if data.val is not None:
         return data
     report = scan(data.train, counter("checking the training images", len(data.train), progress))
-    data = replace(data, train=sound_samples(data.train, report))
+    data = replace(data, train=readable_samples(data.train, report))
     return split_training(data, report, train_root, seed)[0]
 
 

@@ -42,8 +42,8 @@ from otx_seg.training.checkpoint import OPTIMIZE
 from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import choose_workers
 from otx_seg.training.loggers import TrainResult
-from otx_seg.training.loop import Training
 from otx_seg.training.stopping import ScoreReached
+from otx_seg.training.trainer import Trainer
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.run_folder import COMPARED_IMAGES, FolderGoneError, RunFolder
 from otx_seg.workspace.weights import read_weights, write_weights
@@ -243,7 +243,7 @@ def _train(
     algorithm = algorithms.build_quantization_aware(context.template, predictor.network, context.label_weights)
     context = replace(context, run=replace(context.run, weights_name=BEST))
     stopping = ScoreReached(goal, 100 * how.recipe.max_dice_loss)
-    training = Training(algorithm, context, f"quantised, from {how.weights}", OPTIMIZE, stopping)
+    training = Trainer(algorithm, context, f"quantised, from {how.weights}", OPTIMIZE, stopping)
     if state is not None:
         training.resume(state)
     try:

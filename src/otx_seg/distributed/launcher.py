@@ -21,7 +21,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from otx_seg.distributed.failures import interrupted, what_failed
-from otx_seg.distributed.rendezvous import host_meeting, join_meeting
+from otx_seg.distributed.rendezvous import host_rendezvous, join_rendezvous
 from otx_seg.distributed.worker import FOLDER, LAUNCHER, read_notes
 from otx_seg.errors import UsageError
 from otx_seg.interrupts import interruptions_as_such
@@ -89,9 +89,9 @@ def scale_out(
     with _ending_in_order(), _notes() as folder, _environment(launch, folder, options):
         plan = {"processes": launch.processes, "world_size": launch.world_size}
         if launch.node == 0:
-            meeting = host_meeting(launch.host, launch.port, launch.nodes, plan)
+            meeting = host_rendezvous(launch.host, launch.port, launch.nodes, plan)
         else:
-            meeting = join_meeting(launch.host, launch.port, launch.nodes, launch.node, plan)
+            meeting = join_rendezvous(launch.host, launch.port, launch.nodes, launch.node, plan)
         with _agent_log(folder):
             try:
                 _launch(launch, meeting.port, folder, words)

@@ -24,7 +24,9 @@ _TRY_S = 2  # of one attempt to reach the first node
 _ANSWER_S = 20  # until what answers has shown that it is a training
 
 
-def host_meeting(host: str, port: int, nodes: int, plan: dict[str, int], timeout_s: float = JOIN_TIMEOUT_S) -> TCPStore:
+def host_rendezvous(
+    host: str, port: int, nodes: int, plan: dict[str, int], timeout_s: float = JOIN_TIMEOUT_S
+) -> TCPStore:
     """Open the place where nodes meet, and wait until all are there.
 
     Args:
@@ -58,14 +60,14 @@ def host_meeting(host: str, port: int, nodes: int, plan: dict[str, int], timeout
     return store
 
 
-def join_meeting(
+def join_rendezvous(
     host: str, port: int, nodes: int, node: int, plan: dict[str, int], timeout_s: float = JOIN_TIMEOUT_S
 ) -> TCPStore:
     """Go to where nodes meet, and wait until all are there.
 
     Args:
         node: which node this is, 1..nodes-1.
-        host, port, nodes, plan: see `host_meeting`.
+        host, port, nodes, plan: see `host_rendezvous`.
 
     Raises:
         UsageError: the first node was told otherwise, or this one's place is taken.

@@ -17,7 +17,7 @@ from otx_seg.workspace.run_folder import RunFolder
 logger = logging.getLogger(__name__)
 
 
-def take_over(plan: Plan, run: RunFolder, found: Trials) -> Plan:
+def promote(plan: Plan, run: RunFolder, found: Trials) -> Plan:
     """Make the chosen trial of a search the run's own training; the plan to resume it."""
     trial = run_of_trial(run.search, found.chosen)
     write_trials(run.trials, found)
@@ -34,7 +34,7 @@ def take_over(plan: Plan, run: RunFolder, found: Trials) -> Plan:
     return replace(plan, template=chosen, decisions=decisions, state=read_checkpoint(trial.checkpoint))
 
 
-def take_over_next(plan: Plan, run: RunFolder, failure: str) -> Plan | None:
+def promote_next(plan: Plan, run: RunFolder, failure: str) -> Plan | None:
     """Make the best of the other trials the run's own training, after the chosen one failed; the plan to resume it.
 
     Args:
@@ -70,4 +70,4 @@ def take_over_next(plan: Plan, run: RunFolder, failure: str) -> Plan | None:
         describe_values(following.values),
     )
     trials = [replace(trial, outcome="chosen") if trial is following else trial for trial in trials]
-    return take_over(plan, run, replace(found, chosen=following.number, trials=tuple(trials)))
+    return promote(plan, run, replace(found, chosen=following.number, trials=tuple(trials)))

@@ -23,17 +23,17 @@ from otx_seg.hpo.first_trial import settle_length, without_idle_start
 from otx_seg.hpo.halving import chosen, promising, survivors
 from otx_seg.hpo.length import minutes_of, plan_search, with_enough_time, with_time_left
 from otx_seg.hpo.progress import WholeJob
-from otx_seg.hpo.promote import take_over
+from otx_seg.hpo.promote import promote
 from otx_seg.hpo.space import space_of, values_of
 from otx_seg.hpo.study import Study
-from otx_seg.hpo.trial import Ground, Outcome, Stretch
+from otx_seg.hpo.trial import Outcome, TrialContext, TrialTask
 from otx_seg.hpo.workers import first_done, open_workers, visible_gpus
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.report.trials import Trial, Trials, describe_values
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.context import TrainContext
 from otx_seg.training.loggers import Loggers
-from otx_seg.training.setup.build import start_training
+from otx_seg.training.setup.build import build_trainer
 from otx_seg.training.setup.plan import Plan
 from otx_seg.training.setup.search_settings import write_settings
 from otx_seg.training.state import random_state
@@ -64,15 +64,15 @@ class Search:
         assert plan.search is not None
         assert context.cache is not None
         self.plan, self.run, self.cache = plan, context.run, context.cache
-        self.ground = ground = Ground(
+        self.trial_context = trial_context = TrialContext(
             context.data, context.label_weights, context.seed, plan.deterministic, context.run.search
         )
         self.settings = plan.search
-        self.halving = plan_search(plan, ground.data)
-        self.space = space_of(plan.template, len(ground.data.train))
+        self.halving = plan_search(plan, trial_context.data)
+        self.space = space_of(plan.template, len(trial_context.data.train))
         weights = {name: value.clone() for name, value in network.state_dict().items()}
         self.beginning = {"network": weights, "random": random_state(), "origin": origin}
-        start_training(replace(context, template=plan.template, loggers=Loggers()), network, origin).close()
+        build_trainer(replace(context, template=plan.template, loggers=Loggers()), network, origin).close()
         self.whole = WholeJob(context.loggers, self._ratio())
         self.outcomes: dict[int, list[Outcome]] = {}
         self.running: dict[Future[Outcome], int] = {}
@@ -92,8 +92,8 @@ class Search:
         size = self.settings.parallel or max(1, len(visible_gpus()))
         with StopRequest() as self.stop_request:
             try:
-                ground = replace(self.ground, at_once=size)
-                with open_workers(ground, size, self._loggers, self.cache) as self.workers:
+                trial_context = replace(self.trial_context, at_once=size)
+                with open_workers(trial_context, size, self._loggers, self.cache) as self.workers:
                     self.chosen = self._search()
             except (InterruptedRunError, KeyboardInterrupt) as error:
                 raise InterruptedRunError(
@@ -102,12 +102,12 @@ class Search:
                 ) from error
         self.run.check_there()
         found = self._found()
-        return take_over(self._with_time_left(found), self.run, found)
+        return promote(self._with_time_left(found), self.run, found)
 
     def _with_time_left(self, found: Trials) -> Plan:
         last = self.outcomes[self.chosen][-1]
         lost_s = sum(trial.seconds for trial in found.trials if trial.number != self.chosen)
-        plan = with_time_left(self.plan, self.ground.data, lost_s, last.share, last.steps)
+        plan = with_time_left(self.plan, self.trial_context.data, lost_s, last.share, last.steps)
         self.longer = minutes_of(plan) / minutes_of(self.plan) if minutes_of(plan) else 1.0
         return plan
 
@@ -130,7 +130,7 @@ class Search:
 
     def prepare(self) -> None:
         """Write down what a search begins with, before a new one."""
-        write_tensors(self.ground.beginning, self.beginning)
+        write_tensors(self.trial_context.beginning, self.beginning)
         write_settings(self.run, self.settings, self.plan.template)
 
     # ------------------------------------------------------------------ how long
@@ -142,7 +142,7 @@ class Search:
             if minutes_of(self.plan):
                 self.halving = settle_length(
                     self.plan,
-                    self.ground.data,
+                    self.trial_context.data,
                     self.halving,
                     start_share=self.study.first_share() or self.halving.rungs[0],
                     train_first=self._train_first,
@@ -200,7 +200,7 @@ class Search:
             is_look = self.halving.looks and rung == 0
             going_on = promising(scores) if is_look else self._choose(scores, survivors(len(left)), share)
             for number in set(left) - set(scores if is_last or is_look else going_on):
-                delete_tensors(self.ground.run_of(number).path)
+                delete_tensors(self.trial_context.run_of(number).path)
             left = going_on
             if len(left) > 1:
                 logger.info("at %.0f %%: the trials %s go on", 100 * share, ", ".join(map(str, left)))
@@ -209,7 +209,7 @@ class Search:
         return left[0]
 
     def _choose(self, scores: dict[int, float], count: int, share: float) -> list[int]:
-        labels = self.ground.data.labels_in_mean
+        labels = self.trial_context.data.labels_in_mean
         return chosen(without_idle_start(scores, labels, self.study.starts_outside), count, share)
 
     def _reach(self, rung: int, numbers: list[int]) -> dict[int, Outcome]:
@@ -219,10 +219,10 @@ class Search:
         while waiting or self.running:
             while waiting and len(self.running) < self.workers.size:
                 number = waiting.popleft()
-                stretch = self._stretch(number, self.halving.rungs[rung])
+                task = self._stretch(number, self.halving.rungs[rung])
                 known = self.study.outcome(number, rung)
                 if known is None:
-                    self.running[self.workers.start(stretch)] = number
+                    self.running[self.workers.start(task)] = number
                 else:
                     outcomes[number] = known
                     self._note(number, rung, known)
@@ -233,9 +233,9 @@ class Search:
                 self._tell(number, outcomes[number])
         return outcomes
 
-    def _stretch(self, number: int, until: float) -> Stretch:
+    def _stretch(self, number: int, until: float) -> TrialTask:
         values = self.study.values(number, self.halving.trials)
-        return Stretch(number, self.plan.template.override(values), until)
+        return TrialTask(number, self.plan.template.override(values), until)
 
     def _check(self) -> None:
         self.run.check_there()
@@ -253,8 +253,8 @@ class Search:
         reached = self.outcomes.get(number)
         return (reached[-1].share, reached[-1].seconds) if reached else (0.0, 0.0)
 
-    def _loggers(self, stretch: Stretch) -> Loggers:
-        return self.whole.trial(*self._before(stretch.number))
+    def _loggers(self, task: TrialTask) -> Loggers:
+        return self.whole.trial(*self._before(task.number))
 
     def _tell(self, number: int, outcome: Outcome) -> None:
         if self.halving.trials == 1:

@@ -16,11 +16,11 @@ from otx_seg.template import Template
 from otx_seg.training.checkpoint import read_checkpoint
 from otx_seg.training.context import TrainContext
 from otx_seg.training.loggers import Loggers, read_metrics
-from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
-from otx_seg.training.setup.build import make_deterministic, new_network, start_training
+from otx_seg.training.setup.build import build_trainer, make_deterministic, new_network
 from otx_seg.training.state import restore_random_state
+from otx_seg.training.trainer import Trainer
 from otx_seg.training.views import open_training_cache
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.run_folder import RunFolder
@@ -28,7 +28,7 @@ from otx_seg.workspace.tensor_file import read_tensors
 
 
 @dataclass(frozen=True)
-class Ground:
+class TrialContext:
     """What all trials of a search have in common.
 
     Attributes:
@@ -60,7 +60,7 @@ def run_of_trial(folder: Path, number: int) -> RunFolder:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class TrialTask:
     """Train a trial up to a share of a whole training, 0 to 1."""
 
     number: int
@@ -91,7 +91,7 @@ class Outcome:
     process: int
 
 
-def train_trial(ground: Ground, stretch: Stretch, loggers: Loggers, cache: Cache) -> Outcome:
+def train_trial(trial_context: TrialContext, task: TrialTask, loggers: Loggers, cache: Cache) -> Outcome:
     """Train a trial up to a rung, from where it was paused or interrupted; a loss that is no number is an outcome.
 
     Args:
@@ -101,18 +101,18 @@ def train_trial(ground: Ground, stretch: Stretch, loggers: Loggers, cache: Cache
         InterruptedRunError: by a signal; its state is saved.
         OtxError: no trial could be trained like this.
     """
-    run = ground.run_of(stretch.number)
-    write_text(run.template, stretch.template.as_yaml())
-    training = _open(ground, stretch, run, loggers, cache)
+    run = trial_context.run_of(task.number)
+    write_text(run.template, task.template.as_yaml())
+    training = _open(trial_context, task, run, loggers, cache)
     failure = ""
     try:
-        training.fit(stretch.until)
+        training.fit(task.until)
     except (DivergedError, OutOfMemoryError) as error:
         failure = str(error)
     at = training.position
     outcome = Outcome(
         None if failure else _last_score(run),
-        1.0 if at.ended else stretch.until,
+        1.0 if at.ended else task.until,
         at.epoch,
         at.step,
         training.elapsed_s,
@@ -124,27 +124,29 @@ def train_trial(ground: Ground, stretch: Stretch, loggers: Loggers, cache: Cache
     return outcome
 
 
-def _open(ground: Ground, stretch: Stretch, run: RunFolder, loggers: Loggers, cache: Cache) -> Training:
-    make_deterministic(ground.seed, ground.deterministic)
-    network = new_network(stretch.template, ground.data)
-    beginning: dict[str, Any] = read_tensors(ground.beginning)
+def _open(trial_context: TrialContext, task: TrialTask, run: RunFolder, loggers: Loggers, cache: Cache) -> Trainer:
+    make_deterministic(trial_context.seed, trial_context.deterministic)
+    network = new_network(task.template, trial_context.data)
+    beginning: dict[str, Any] = read_tensors(trial_context.beginning)
     network.load_state_dict(beginning["network"])
     restore_random_state(beginning["random"])
-    template = _with_its_share(stretch.template, ground.at_once)
-    if stretch.number > 0:
+    template = _with_its_share(task.template, trial_context.at_once)
+    if task.number > 0:
         # What would go on with smaller batches would be another trial than the one that is compared.
         template = template.override({"learning_parameters.auto_adapt_batch_size": "None"})
-    context = TrainContext(template, ground.data, ground.label_weights, run, ground.seed, loggers, cache)
-    training = start_training(context, network, beginning["origin"])
+    context = TrainContext(
+        template, trial_context.data, trial_context.label_weights, run, trial_context.seed, loggers, cache
+    )
+    training = build_trainer(context, network, beginning["origin"])
     if run.checkpoint.exists():
         training.resume(read_checkpoint(run.checkpoint))
     return training
 
 
-def open_shared_cache(ground: Ground, template: Template) -> Cache:
+def open_shared_cache(trial_context: TrialContext, template: Template) -> Cache:
     """The cache of a process that trains some of the trials."""
-    size = room_for(template.hyper_parameters.algo_backend.mem_cache_size) // ground.at_once
-    return open_training_cache(ground.data, template.override({"algo_backend.mem_cache_size": size}))
+    size = room_for(template.hyper_parameters.algo_backend.mem_cache_size) // trial_context.at_once
+    return open_training_cache(trial_context.data, template.override({"algo_backend.mem_cache_size": size}))
 
 
 def _with_its_share(template: Template, trials: int) -> Template:

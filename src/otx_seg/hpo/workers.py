@@ -17,7 +17,7 @@ import torch
 
 from otx_seg.datasets.loading.memory_cache import Cache
 from otx_seg.errors import OtxError
-from otx_seg.hpo.trial import Ground, Outcome, Stretch, train_trial
+from otx_seg.hpo.trial import Outcome, TrialContext, TrialTask, train_trial
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.loggers import Loggers
 from otx_seg.workspace.command_line import resume_command
@@ -31,7 +31,7 @@ class Workers(Protocol):
 
     size: int
 
-    def start(self, stretch: Stretch) -> Future[Outcome]: ...
+    def start(self, task: TrialTask) -> Future[Outcome]: ...
 
     def stop(self) -> None: ...
 
@@ -56,13 +56,13 @@ class OwnProcess:
 
     size = 1
 
-    def __init__(self, ground: Ground, loggers: Callable[[Stretch], Loggers], cache: Cache) -> None:
-        self.ground, self.loggers, self.cache = ground, loggers, cache
+    def __init__(self, trial_context: TrialContext, loggers: Callable[[TrialTask], Loggers], cache: Cache) -> None:
+        self.trial_context, self.loggers, self.cache = trial_context, loggers, cache
 
-    def start(self, stretch: Stretch) -> Future[Outcome]:
+    def start(self, task: TrialTask) -> Future[Outcome]:
         """Train, and give a future that is done."""
         done: Future[Outcome] = Future()
-        done.set_result(train_trial(self.ground, stretch, self.loggers(stretch), self.cache))
+        done.set_result(train_trial(self.trial_context, task, self.loggers(task), self.cache))
         return done
 
     def stop(self) -> None:
@@ -80,27 +80,27 @@ class OwnProcess:
 class WorkerProcesses:
     """Trains in several processes: each has a GPU, by turns where there are fewer, or its share of the processors."""
 
-    def __init__(self, ground: Ground, size: int) -> None:
-        self.ground, self.size = ground, size
+    def __init__(self, trial_context: TrialContext, size: int) -> None:
+        self.trial_context, self.size = trial_context, size
         self.free: queue.SimpleQueue[_WorkerProcess] = queue.SimpleQueue()
         self.processes: list[_WorkerProcess] = []
         self.threads = ThreadPoolExecutor(size)
 
     def __enter__(self) -> WorkerProcesses:
         for index in range(self.size):
-            process = _WorkerProcess(self.ground, index, _environment(index, self.size))
+            process = _WorkerProcess(self.trial_context, index, _environment(index, self.size))
             self.processes.append(process)
             self.free.put(process)
         return self
 
-    def start(self, stretch: Stretch) -> Future[Outcome]:
+    def start(self, task: TrialTask) -> Future[Outcome]:
         """Let a process train that has nothing to do."""
-        return self.threads.submit(self._train, stretch)
+        return self.threads.submit(self._train, task)
 
-    def _train(self, stretch: Stretch) -> Outcome:
+    def _train(self, task: TrialTask) -> Outcome:
         process = self.free.get()
         try:
-            return process.train(stretch)
+            return process.train(task)
         finally:
             self.free.put(process)
 
@@ -120,8 +120,8 @@ class WorkerProcesses:
 class _WorkerProcess:
     """A process that trains trials, see `worker`; it ends when this one does."""
 
-    def __init__(self, ground: Ground, index: int, environment: dict[str, str]) -> None:
-        self.log = ground.folder / f"worker-{index}.log"
+    def __init__(self, trial_context: TrialContext, index: int, environment: dict[str, str]) -> None:
+        self.log = trial_context.folder / f"worker-{index}.log"
         with self.log.open("ab") as log:
             # The very modules of this process, wherever they came from.
             self.process = subprocess.Popen(
@@ -131,7 +131,7 @@ class _WorkerProcess:
                 stderr=log,
                 env={**os.environ, **environment},
             )
-        self._tell(ground)
+        self._tell(trial_context)
 
     def _tell(self, message: object) -> None:
         assert self.process.stdin is not None
@@ -141,13 +141,13 @@ class _WorkerProcess:
         except BrokenPipeError:
             pass  # whoever waits for the answer sees that the process is gone
 
-    def train(self, stretch: Stretch) -> Outcome:
+    def train(self, task: TrialTask) -> Outcome:
         """
         Raises:
             OtxError: what the training raised, or the process is gone.
         """
         assert self.process.stdout is not None
-        self._tell(stretch)
+        self._tell(task)
         try:
             answer = pickle.load(self.process.stdout)
         except (EOFError, pickle.UnpicklingError) as error:
@@ -155,7 +155,7 @@ class _WorkerProcess:
             how = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
             why = ", most likely for want of memory: train fewer trials at once" if code == -signal.SIGKILL else ""
             raise OtxError(
-                f"the process that trained trial {stretch.number} was ended {how}{why}; details: {self.log}",
+                f"the process that trained trial {task.number} was ended {how}{why}; details: {self.log}",
                 resume_command(TRAIN, self.log.parents[1]),
             ) from error
         if isinstance(answer, Exception):
@@ -192,6 +192,8 @@ def _environment(index: int, size: int) -> dict[str, str]:
     return {**threads, "CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else threads
 
 
-def open_workers(ground: Ground, size: int, loggers: Callable[[Stretch], Loggers], cache: Cache) -> Workers:
+def open_workers(
+    trial_context: TrialContext, size: int, loggers: Callable[[TrialTask], Loggers], cache: Cache
+) -> Workers:
     """Processes for `size` trials at once, each with a cache of its own; for one at a time, this one with `cache`."""
-    return OwnProcess(ground, loggers, cache) if size == 1 else WorkerProcesses(ground, size)
+    return OwnProcess(trial_context, loggers, cache) if size == 1 else WorkerProcesses(trial_context, size)

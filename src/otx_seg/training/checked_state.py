@@ -50,7 +50,7 @@ def unusable(path: Path, reason: str) -> UsageError:
 def check_state(state: dict[str, Any], path: Path) -> None:
     """
     Args:
-        state: what `Training.state` returned, or what stands in a file instead.
+        state: what `Trainer.state` returned, or what stands in a file instead.
         path: the file.
 
     Raises:

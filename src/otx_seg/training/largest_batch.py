@@ -7,7 +7,7 @@ import logging
 import torch
 from torch import Tensor
 
-from otx_seg.algorithms import Algorithm, Moment
+from otx_seg.algorithms import Algorithm, TrainProgress
 from otx_seg.datasets import TrainingData
 from otx_seg.processes import processes_here
 from otx_seg.template import Template
@@ -49,7 +49,7 @@ def find_largest_batch(algorithm: Algorithm, data: TrainingData, template: Templ
             for view in batch.values():
                 view.update({k: v.to(accelerator.device) for k, v in view.items() if isinstance(v, Tensor)})
             with accelerator.autocast():
-                losses = module(batch, Moment(_LATE, _LATE, 1.0))
+                losses = module(batch, TrainProgress(_LATE, _LATE, 1.0))
             losses["loss"].backward()
             optimizer.step()
         except Exception as error:

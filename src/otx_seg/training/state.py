@@ -13,7 +13,7 @@ from otx_seg.workspace.atomic import write_tensors
 from otx_seg.workspace.run_folder import RunFolder
 
 VERSION = 1
-"""Of what `Training.state` returns."""
+"""Of what `Trainer.state` returns."""
 
 
 @dataclass

@@ -17,7 +17,7 @@ from otx_seg.datasets import ScanReport, TrainingData
 from otx_seg.distributed.consistency import all_or_none, refuse_differences
 from otx_seg.distributed.worker import end_with_launcher, naming_lost_processes, note_run, only_errors
 from otx_seg.errors import UsageError
-from otx_seg.hpo.promote import take_over_next
+from otx_seg.hpo.promote import promote_next
 from otx_seg.hpo.trial import free_memory
 from otx_seg.inputs.data_arguments import how_to_read
 from otx_seg.inputs.resolver import Place, open_place
@@ -32,11 +32,10 @@ from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import machine_facts, on_cpu
 from otx_seg.training.ending import saying_how_to_go_on
 from otx_seg.training.loggers import Logger, Loggers, TrainResult
-from otx_seg.training.loop import Training
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
 from otx_seg.training.setup.auto_configuration import configure
-from otx_seg.training.setup.build import first_network, make_deterministic, start_training
+from otx_seg.training.setup.build import build_trainer, first_network, make_deterministic
 from otx_seg.training.setup.data import (
     check_data,
     label_weights,
@@ -47,6 +46,7 @@ from otx_seg.training.setup.data import (
 from otx_seg.training.setup.decisions import decisions_of
 from otx_seg.training.setup.folder import bring_along, clear, open_training_run, write_plan
 from otx_seg.training.setup.plan import Plan, Request, make_plan
+from otx_seg.training.trainer import Trainer
 from otx_seg.training.views import open_training_cache
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import FolderGoneError, RunFolder
@@ -214,9 +214,9 @@ def _settled(plan: Plan, data: TrainingData, report: ScanReport | None, processe
     return plan
 
 
-def _begin(plan: Plan, context: TrainContext, network: SegmentationNetwork, origin: str) -> Training:
+def _begin(plan: Plan, context: TrainContext, network: SegmentationNetwork, origin: str) -> Trainer:
     """The training of a plan where it begins or goes on."""
-    training = start_training(context, network, origin)
+    training = build_trainer(context, network, origin)
     if plan.state is not None:
         training.resume(plan.state)
     elif PartialState().is_main_process:
@@ -225,7 +225,7 @@ def _begin(plan: Plan, context: TrainContext, network: SegmentationNetwork, orig
     return training
 
 
-def _fit(training: Training, plan: Plan, context: TrainContext) -> tuple[Plan, TrainResult]:
+def _fit(training: Trainer, plan: Plan, context: TrainContext) -> tuple[Plan, TrainResult]:
     """Train to the end; where the values that a search has found fail on the way, with those of its next best trial."""
     while True:
         try:
@@ -234,7 +234,7 @@ def _fit(training: Training, plan: Plan, context: TrainContext) -> tuple[Plan, T
             raise training.rescued(error, partial(write_plan, plan, context.data)) from error
         except (DivergedError, OutOfMemoryError) as error:
             alone = PartialState().num_processes == 1  # otherwise the others know nothing of it
-            following = take_over_next(plan, context.run, str(error)) if alone else None
+            following = promote_next(plan, context.run, str(error)) if alone else None
             if following is None:
                 raise
             plan = following

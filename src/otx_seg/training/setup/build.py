@@ -14,9 +14,9 @@ from otx_seg.models.pretrained import initialise_backbone
 from otx_seg.template import Template
 from otx_seg.template.heads import main_head_of
 from otx_seg.training.context import TrainContext
-from otx_seg.training.loop import Training
 from otx_seg.training.setup.plan import Plan
 from otx_seg.training.starting_weights import load_starting_backbone, load_starting_weights
+from otx_seg.training.trainer import Trainer
 
 
 def first_network(plan: Plan, data: TrainingData) -> tuple[SegmentationNetwork, str]:
@@ -46,7 +46,7 @@ def new_network(template: Template, data: TrainingData) -> SegmentationNetwork:
     return SegmentationNetwork(build_model(template, len(data.train.labels)))
 
 
-def start_training(context: TrainContext, network: SegmentationNetwork, origin: str) -> Training:
+def build_trainer(context: TrainContext, network: SegmentationNetwork, origin: str) -> Trainer:
     """A training that has made no step yet.
 
     Args:
@@ -56,7 +56,7 @@ def start_training(context: TrainContext, network: SegmentationNetwork, origin: 
         UsageError: the template names an algorithm, a loss, a transform or an optimiser that cannot be built.
     """
     algorithm = algorithms.build(context.template, network, context.label_weights)
-    return Training(algorithm, context, origin)
+    return Trainer(algorithm, context, origin)
 
 
 def make_deterministic(seed: int, deterministic: bool) -> None:

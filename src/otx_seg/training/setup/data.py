@@ -17,9 +17,9 @@ from otx_seg.datasets import (
     find_training,
     leave_out_copies,
     open_unlabelled,
+    readable_samples,
     require_two_labels,
     scan,
-    sound_samples,
     split_training,
 )
 from otx_seg.datasets.check.copies import equal_files
@@ -120,7 +120,7 @@ def _sound(name: str, subset: Subset, progress: Progress | None) -> tuple[Subset
     skipped = tell_skipped(name, [*subset.unmatched, *(reason for _, reason in report.broken)])
     for problem in snapped_pixels(name, report):
         logger.warning("%s data: %s; see `otx check`", name, problem.what)
-    return sound_samples(subset, report), report, skipped
+    return readable_samples(subset, report), report, skipped
 
 
 def _describe(name: str, subset: Subset, report: ScanReport) -> None:

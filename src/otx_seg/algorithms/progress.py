@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Moment(NamedTuple):
+class TrainProgress(NamedTuple):
     """How far a training is.
 
     Attributes:

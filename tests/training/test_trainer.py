@@ -24,11 +24,11 @@ from brief_training import PARAMETERS, CrashAt, same_weights, train_briefly
 from PIL import Image
 from small_network import small_file, small_template
 
-from otx_seg.algorithms import Moment
+from otx_seg.algorithms import TrainProgress
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.template import load
-from otx_seg.training import selection
+from otx_seg.training import validator
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
 from otx_seg.training.loggers import Logger, StepReport, TrainResult, ValidationReport, read_metrics
 from otx_seg.training.loss_guard import DivergedError
@@ -177,7 +177,7 @@ def test_whatever_a_signal_breaks_off_is_done_again(
         os.kill(os.getpid(), signal.SIGTERM)
         raise RuntimeError("a loading process was killed by SIGTERM")
 
-    def half_a_step(self: Supervised, batch: Any, moment: Moment) -> Any:
+    def half_a_step(self: Supervised, batch: Any, moment: TrainProgress) -> Any:
         losses = step(self, batch, moment)  # the running statistics of its normalisation have moved on
         return break_off() if moment.step == 4 else losses
 
@@ -186,7 +186,7 @@ def test_whatever_a_signal_breaks_off_is_done_again(
         with pytest.raises(OtxError, match=r"after 4 steps; the run goes on from its last checkpoint"):
             train_briefly(drawn_data, run)
     with monkeypatch.context() as patch:
-        patch.setattr(selection, "confusion_on_all_processes", lambda *how: break_off())
+        patch.setattr(validator, "confusion_on_all_processes", lambda *how: break_off())
         with pytest.raises(OtxError, match=r"after 6 steps; everything is saved"):
             train_briefly(drawn_data, run, resume_from=run)
     assert read_checkpoint(find_checkpoint(run))["position"]["validated_step"] == 3
@@ -228,7 +228,7 @@ def test_weights_that_are_no_numbers_are_not_saved(
             next(self.parameters()).fill_(float("nan"))
 
     monkeypatch.setattr(Supervised, "after_step", poisoned)
-    monkeypatch.setattr("otx_seg.training.loop.CHECKPOINT_INTERVAL_S", 0.0)
+    monkeypatch.setattr("otx_seg.training.trainer.CHECKPOINT_INTERVAL_S", 0.0)
     with pytest.raises(DivergedError, match=r"weights are no numbers any more after step 1; the state before it is in"):
         train_briefly(drawn_data, tmp_path / "run", template=tmp_path / "template.yaml")
     state = torch.load(tmp_path / "run" / "logs" / "checkpoint" / "state.pth", weights_only=True)
@@ -332,7 +332,9 @@ def test_memory_running_out_halves_the_batch(
 ) -> None:
     step = Supervised.training_step
 
-    def greedy(self: Supervised, batch: dict[str, dict[str, torch.Tensor]], moment: Moment) -> dict[str, torch.Tensor]:
+    def greedy(
+        self: Supervised, batch: dict[str, dict[str, torch.Tensor]], moment: TrainProgress
+    ) -> dict[str, torch.Tensor]:
         if len(batch["labelled"]["image"]) > 2:
             torch.empty(1 << 50, dtype=torch.uint8)
         return step(self, batch, moment)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from otx_seg.algorithms import Algorithm, Moment
+from otx_seg.algorithms import Algorithm, TrainProgress
 from otx_seg.datasets.loading.loader_processes import LoadingError, lost_in_words
 from otx_seg.errors import OtxError
 from otx_seg.models.network import SegmentationNetwork
@@ -29,9 +29,9 @@ from otx_seg.training.loss_guard import LossGuard
 from otx_seg.training.optimizer import hold_frozen, parameter_groups, set_rates
 from otx_seg.training.out_of_memory import is_out_of_memory, smaller_batch
 from otx_seg.training.schedule import LearningRate
-from otx_seg.training.selection import Selection
 from otx_seg.training.state import VERSION, Position, random_state, restore_random_state, write_state
 from otx_seg.training.stopping import EarlyStopping, InterruptedRunError, Stopping, StopRequest
+from otx_seg.training.validation import Validator
 from otx_seg.training.views import open_training_cache, open_views
 from otx_seg.words import count
 from otx_seg.workspace.command_line import resume_command
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 CHECKPOINT_INTERVAL_S = 60.0
 
 
-class Training:
+class Trainer:
     """One training run of an algorithm on one data set.
 
     Args:
@@ -80,7 +80,7 @@ class Training:
         warmup_steps = min(self.parameters.learning_rate_warmup_iters, self.total_steps // 2)
         self.learning_rate = LearningRate(template, warmup_steps)
         stopping = stopping or EarlyStopping(template, warmup_steps, data.scorable)
-        self.selection = Selection(context, origin, self.accelerator, self.workers, stopping)
+        self.validator = Validator(context, origin, self.accelerator, self.workers, stopping)
         on_gpu = self.accelerator.device.type != "cpu"
         self.loss_guard = LossGuard(INTERVAL if on_gpu else 1, run.checkpoint)
         self.loggers = Loggers([context.loggers, MetricsFile(run.metrics)] if self.accelerator.is_main_process else [])
@@ -108,7 +108,7 @@ class Training:
         if self.parameters.max_minutes == 0:
             return min(by_steps, 1.0)
         # The last validation belongs to the budget too.
-        validation_s = self.selection.pace.expected_s(self.position.step, self.elapsed_s)
+        validation_s = self.validator.pace.expected_s(self.position.step, self.elapsed_s)
         budget_s = max(self.parameters.max_minutes * 60 - validation_s, 1.0)
         return min(max(by_steps, largest(self.accelerator, self.elapsed_s / budget_s)), 1.0)
 
@@ -145,8 +145,8 @@ class Training:
                         raise ending.without_images(problem, *self._left()) from problem
                     else:
                         raise
-            if self.position.ended and self.selection.is_lost():
-                kept = self.selection.write_kept(self.run)
+            if self.position.ended and self.validator.is_lost():
+                kept = self.validator.write_kept(self.run)
                 what = "" if kept else ", from the end of the training"
                 logger.warning("%s is gone: it is written anew%s", self.run.weights, what)
                 if not kept:
@@ -155,7 +155,7 @@ class Training:
             # Not only between steps: whoever asked for an end during the last validation does not want what follows.
             self._end_if_asked(stop_request)
             leave_together(self.accelerator)
-        at, best = self.position, self.selection.best()
+        at, best = self.position, self.validator.best()
         result = TrainResult(self.run.weights, best, at.best_epoch, at.epoch, at.step, self.elapsed_s, at.ended)
         if at.ended:
             self.loggers.on_end(result)
@@ -204,7 +204,7 @@ class Training:
             by_time = position.epoch < self.parameters.num_iters
             position.ended = "the time budget is used up" if by_time else f"{count(position.epoch, 'epoch')} done"
         elif stalled:
-            position.ended = self.selection.stopping.reason
+            position.ended = self.validator.stopping.reason
         self.save_checkpoint()
 
     def _step(self, batch: dict[str, Any], progress: float) -> None:
@@ -215,7 +215,7 @@ class Training:
             tensors = {k: v for k, v in view.items() if isinstance(v, Tensor)}
             view.update({k: v.to(self.accelerator.device, non_blocking=True) for k, v in tensors.items()})
         self.optimizer.zero_grad(set_to_none=True)
-        losses = self.model(batch, Moment(self.position.epoch, self.position.step, progress))
+        losses = self.model(batch, TrainProgress(self.position.epoch, self.position.step, progress))
         files = [name for view in batch.values() for name in view["files"]]
         step = self.position.step + 1
         self.loss_guard.note(step, "loss", losses["loss"], files)
@@ -264,7 +264,7 @@ class Training:
 
         def write(run: RunFolder) -> None:
             describe(run)
-            self.selection.write_kept(run)
+            self.validator.write_kept(run)
             write_state(run, self.state())
 
         return ending.rescued(error, self.run, self.position.step, self.command, write)
@@ -288,7 +288,7 @@ class Training:
     # ------------------------------------------------------------------ validation
 
     def _validation_due(self) -> bool:
-        return bool(largest(self.accelerator, float(self.selection.is_due(self.position, len(self.loader)))))
+        return bool(largest(self.accelerator, float(self.validator.is_due(self.position, len(self.loader)))))
 
     def _validate(self) -> bool:
         """Score the network and keep it if it is the best; True when training should stop."""
@@ -296,14 +296,14 @@ class Training:
         if self.accelerator.is_main_process:
             self.run.check_there()
         at = self.position
-        result = self.selection.look(self.deployable(), at)
+        result = self.validator.validate(self.deployable(), at)
         if result is not None:
             if self.data.scorable:
                 self.learning_rate.observe(at.step, result.dice_average)
             begun = at.epoch + (at.batch > 0)
             self.loggers.on_validation(ValidationReport(at.step, begun, result, at.best_score, self.elapsed_s))
         self.model.train()
-        return self.selection.over
+        return self.validator.over
 
     def deployable(self) -> SegmentationNetwork:
         """The network to evaluate and save: the averaged one where an average is kept."""
@@ -329,7 +329,7 @@ class Training:
             "algorithm": self.algorithm,
             "optimizer": self.optimizer,
             "learning_rate": self.learning_rate,
-            "early_stopping": self.selection.stopping,
+            "early_stopping": self.validator.stopping,
         }
         if self.average is not None:
             parts["average"] = self.average.averaged
@@ -342,7 +342,7 @@ class Training:
         return {
             **{name: part.state_dict() for name, part in self._parts().items()},
             "position": {**asdict(self.position), "elapsed_s": self.elapsed_s},
-            "best_confusion": self.selection.best_confusion,
+            "best_confusion": self.validator.best_confusion,
             "random": random_state(),
             "template": self.template.as_dict(),
             "origin": self.origin,
@@ -359,11 +359,11 @@ class Training:
             for name, part in parts.items():
                 part.load_state_dict(state[name])
             self.position = Position(**state["position"])
-            self.selection.best_confusion = state["best_confusion"]
-            best = self.selection.best()
+            self.validator.best_confusion = state["best_confusion"]
+            best = self.validator.best()
             if best is not None:  # a checkpoint of an earlier version may hold a score of another rule
                 self.position.best_score = best.dice_average
-            self.selection.pace.duration_s = self.position.validation_s
+            self.validator.pace.duration_s = self.position.validation_s
             restore_random_state(state["random"])
         except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
             raise unusable(self.run.checkpoint, first_line(error)) from error
@@ -371,10 +371,10 @@ class Training:
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint of an earlier process. Raises UsageError: it is that of another training."""
         self.restore(state)
-        if self.selection.is_lost():
+        if self.validator.is_lost():
             if self.position.best_score >= 0 and not self.position.ended:
                 logger.warning("%s is gone: the best network from now on is kept instead", self.run.weights)
-            self.position.best_score, self.selection.best_confusion = -1.0, None  # the next one is the best there is
+            self.position.best_score, self.validator.best_confusion = -1.0, None  # the next one is the best there is
         if self.position.batch_size != self.parameters.batch_size:
             self.loader = self.open_loader()
         self.loggers.on_resume(self.position.step)
