@@ -26,7 +26,7 @@ from otx_seg.hpo.promote import promote_next
 from otx_seg.hpo.trial import run_of_trial
 from otx_seg.report.trials import Trial, Trials, read_trials, write_trials
 from otx_seg.template import load
-from otx_seg.training import selection
+from otx_seg.training import validation
 from otx_seg.training.context import TrainContext
 from otx_seg.training.loggers import Logger, StepReport, TrainResult, read_metrics
 from otx_seg.training.loss_guard import DivergedError
@@ -214,13 +214,13 @@ def test_a_signal_in_the_last_step_of_a_trial_costs_no_score(
 def test_a_signal_while_a_trial_is_scored_ends_the_search(
     drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    score = selection.confusion_on_all_processes
+    score = validation.confusion_on_all_processes
 
     def interrupted(*how: Any) -> Any:
         os.kill(os.getpid(), signal.SIGINT)
         return score(*how)
 
-    monkeypatch.setattr(selection, "confusion_on_all_processes", interrupted)
+    monkeypatch.setattr(validation, "confusion_on_all_processes", interrupted)
     parameters = BRIEF | {"learning_parameters.use_adaptive_interval": True}  # scores at the rung alone
     with pytest.raises(InterruptedRunError):
         run(drawn_data, template, tmp_path / "run", 2.0, parameters=parameters)

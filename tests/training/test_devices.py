@@ -21,7 +21,7 @@ def test_precision_on_a_cpu() -> None:
     assert choose_precision("bf16") == "bf16"
     network = SegmentationNetwork(build_model(small_template(), 2))
     with pytest.raises(UsageError, match=r"fp16 needs a GPU"):
-        start_accelerator("fp16", algorithms.build(small_template(), network, ()))
+        start_accelerator("fp16", algorithms.build(small_template(), network, (1.0, 1.0)))
 
 
 def test_workers() -> None:

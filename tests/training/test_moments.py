@@ -17,7 +17,7 @@ from brief_training import PARAMETERS, At, same_weights, train_briefly, weights_
 from small_network import small_file
 
 from otx_seg.errors import OtxError, UsageError, exit_code_of
-from otx_seg.training import state
+from otx_seg.training import state, trainer
 from otx_seg.training.setup import folder
 from otx_seg.training.stopping import InterruptedRunError
 from otx_seg.verbs.train import train
@@ -148,11 +148,14 @@ def test_a_training_whose_folder_is_gone_says_so_and_saves_what_it_has(
 def test_without_a_place_to_save_it_says_that(
     drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    run, write = tmp_path / "run", trainer.write_state
 
-    run = tmp_path / "run"
-    monkeypatch.setattr("otx_seg.training.validation.Validator.write_kept", full)
+    def full(folder: RunFolder, state: dict[str, Any]) -> None:
+        if folder.path != run:
+            raise OSError(28, "No space left on device")
+        write(folder, state)
+
+    monkeypatch.setattr(trainer, "write_state", full)
     with pytest.raises(OtxError, match=r"could not be saved beside it either \(No space left"):
         train_briefly(drawn_data, run, loggers=[At(4, lambda: lose(run, "deleted"))])
 

@@ -28,7 +28,7 @@ from otx_seg.algorithms import TrainProgress
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.template import load
-from otx_seg.training import validator
+from otx_seg.training import validation
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
 from otx_seg.training.loggers import Logger, StepReport, TrainResult, ValidationReport, read_metrics
 from otx_seg.training.loss_guard import DivergedError
@@ -186,7 +186,7 @@ def test_whatever_a_signal_breaks_off_is_done_again(
         with pytest.raises(OtxError, match=r"after 4 steps; the run goes on from its last checkpoint"):
             train_briefly(drawn_data, run)
     with monkeypatch.context() as patch:
-        patch.setattr(validator, "confusion_on_all_processes", lambda *how: break_off())
+        patch.setattr(validation, "confusion_on_all_processes", lambda *how: break_off())
         with pytest.raises(OtxError, match=r"after 6 steps; everything is saved"):
             train_briefly(drawn_data, run, resume_from=run)
     assert read_checkpoint(find_checkpoint(run))["position"]["validated_step"] == 3

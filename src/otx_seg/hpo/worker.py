@@ -1,7 +1,7 @@
 """The process that trains trials, told which by pickles on stdin; it answers each with an `Outcome` or an exception.
 
-The first pickle is the `TrialContext`, every further one a `TrialTask`. The process ends when stdin does, whatever it is
-doing, so that it never outlives the one that started it; a trial cut short like this goes on from its last checkpoint.
+The first pickle is the `TrialContext`, every further one a `TrialTask`. The process ends when stdin does, whatever it
+is doing, so that it never outlives the one that started it; a trial cut short goes on from its last checkpoint.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ class Trainer:
                 self.save_checkpoint()  # from here on a killed run can go on
                 if self.validate_first and self.position.best_score < 0:
                     if self._validate():
-                        self.position.ended = f"{self.selection.stopping.reason}, without training"
+                        self.position.ended = f"{self.validator.stopping.reason}, without training"
                     self.save_checkpoint()
             while not self.position.ended and self._goes_on(until):
                 try:
