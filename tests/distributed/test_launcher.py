@@ -338,5 +338,5 @@ def test_nodes_that_were_told_different_things(free_port: int) -> None:
 
 
 def test_the_documented_time_is_the_one_waited() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
     assert f"{rendezvous.JOIN_TIMEOUT_S / 60:g} minutes" in page

@@ -46,16 +46,16 @@ LEARNING_MODES = """
 import json, os, sys
 import torch
 from otx_seg import train
-from otx_seg.training.trainer import Training
+from otx_seg.training.trainer import Trainer
 
-fit = Training.fit
+fit = Trainer.fit
 
 def keep(self):
     result = fit(self)
     torch.save([p.detach() for p in self.algorithm.parameters()], f"{output}/rank{os.environ['RANK']}.pth")
     return result
 
-Training.fit = keep
+Trainer.fit = keep
 for output, (roots, more) in json.loads(sys.argv[1]).items():
     train(*roots, output=output, **more)
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
+import uuid
 from pathlib import Path
 
 UNFINISHED = ".unfinished"
@@ -30,24 +30,17 @@ def write_atomic(path: Path, content: bytes) -> None:
         OSError: the file cannot be written; `path` is then as it was before.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:_NAME_KEPT]}.", suffix=UNFINISHED)
+    # Named before it is made: an interruption at any moment finds it.
+    temporary = path.with_name(f".{path.name[:_NAME_KEPT]}.{uuid.uuid4().hex[:8]}{UNFINISHED}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
         os.replace(temporary, path)  # noqa: PTH105  (the atomic rename is the point)
     except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             # Writing to an open file fails without saying which file it was.
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
-
-
-def _umask() -> int:
-    # mkstemp makes files only their owner can read; a result is to have the permissions any new file gets.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

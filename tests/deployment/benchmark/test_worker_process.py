@@ -66,7 +66,7 @@ def test_what_is_wrong_with_model_or_data_is_told_as_it_is(
     broken.with_suffix(".bin").touch()
     with (
         WorkerProcess(Variant(broken, "openvino", "FP32", "FP32"), 1, log) as worker,
-        pytest.raises(UsageError, match=r"broken\.xml: is damaged"),
+        pytest.raises(UsageError, match=r"broken\.xml: is no OpenVINO model"),
     ):
         worker.load()
     with WorkerProcess(color_variant, 1, log) as worker:
