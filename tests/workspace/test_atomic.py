@@ -54,8 +54,8 @@ def test_an_interruption_as_the_file_is_made_leaves_nothing(tmp_path: Path, monk
         path.touch()
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Path, "open", interrupted)
+    monkeypatch.setattr(Path, "open", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         write_atomic(tmp_path / "file", b"new")
     assert not list(tmp_path.iterdir())
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +89,10 @@ class LeftOut(NamedTuple):
 class MaskReader(Protocol):
     """What makes the masks of a data set: from files of values or colours, or from outlines of objects.
 
-    It goes to loader processes, so it can be pickled.
+    It goes to loader processes, so it can be pickled. Of mask files, which are read anew each time, it may also have
+    ``files_of(sample)``, the paths of an image's mask files: one, none or several. Where values may lie between those
+    of labels, it may have ``read_counting(sample)``: as `read`, and how many pixels had such a value and got the label
+    of the nearest one.
 
     Attributes:
         names: what the values of `read` mean, in index order.
@@ -111,22 +114,6 @@ class MaskReader(Protocol):
 
     def verify(self, sample: Sample) -> None:
         """Look for damage that `read` passes over. Raises DataError naming the file."""
-
-
-@runtime_checkable
-class CountingReader(Protocol):
-    """A `MaskReader` of files in which values may lie between those of labels."""
-
-    def read_counting(self, sample: Sample) -> tuple[NDArray[np.uint8], int]:
-        """As `MaskReader.read`, and how many pixels had such a value and got the label of the nearest one."""
-
-
-@runtime_checkable
-class MaskFileReader(Protocol):
-    """A `MaskReader` of mask files, which are read anew each time."""
-
-    def files_of(self, sample: Sample) -> tuple[str, ...]:
-        """The paths of the mask files of an image: one, none or several."""
 
 
 @dataclass(frozen=True)
@@ -170,9 +157,8 @@ class Subset:
             MaskSizeError: they differ.
             DataError: the mask file cannot be read.
         """
-        if isinstance(self.mask_code, MaskFileReader):
-            for path in self.mask_code.files_of(sample):
-                self.refuse_other_size(sample, size, mask_size(path), path)
+        for path in self._mask_files(sample):
+            self.refuse_other_size(sample, size, mask_size(path), path)
 
     def check_pair(self, sample: Sample, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> None:
         """Make sure that an image and a mask that were read belong together.
@@ -200,8 +186,11 @@ class Subset:
 
     def _files(self, sample: Sample) -> tuple[str, ...]:
         """The files that are read for a sample each time."""
-        masks = self.mask_code.files_of(sample) if isinstance(self.mask_code, MaskFileReader) else ()
-        return (sample.image, *masks)
+        return (sample.image, *self._mask_files(sample))
+
+    def _mask_files(self, sample: Sample) -> tuple[str, ...]:
+        files_of = getattr(self.mask_code, "files_of", None)
+        return () if files_of is None else files_of(sample)
 
     def stamped(self) -> Subset:
         """The subset with the state its files are in now: `check_pair` refuses those that are replaced later."""
@@ -213,10 +202,8 @@ class Subset:
 
     def read_mask_counting(self, sample: Sample) -> tuple[NDArray[np.uint8], int]:
         """As `read_mask`, and how many of its pixels had a value between those of labels and got the nearest one's."""
-        if isinstance(self.mask_code, CountingReader):
-            mask, snapped = self.mask_code.read_counting(sample)
-        else:
-            mask, snapped = self.mask_code.read(sample), 0
+        count = getattr(self.mask_code, "read_counting", None)
+        mask, snapped = (self.mask_code.read(sample), 0) if count is None else count(sample)
         return self._numbered(sample, mask), snapped
 
     def _numbered(self, sample: Sample, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:

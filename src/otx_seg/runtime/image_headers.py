@@ -92,7 +92,9 @@ def read_bytes(path: str | Path) -> bytes:
         DataError: it is missing, may not be read, or is empty.
     """
     try:
-        content = Path(file_and_page(path)[0]).read_bytes()
+        # Without a Path, which takes a twentieth of the time of looking at a small image.
+        with open(file_and_page(path)[0], "rb") as file:  # noqa: PTH123
+            content = file.read()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     if not content:

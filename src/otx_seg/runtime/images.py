@@ -23,6 +23,8 @@ from otx_seg.runtime.tiff_samples import stored_samples
 
 _EXIF_ORIENTATION = 0x0112
 _ROWS_AT_ONCE = 1024
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+_PNG_BIT_DEPTH = 24  # byte position
 _SIXTEEN_BIT_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -162,6 +164,10 @@ def grey_bits(path: str | Path) -> int | None:
         DataError: as `read_image`.
     """
     content = read_bytes(path)
+    if content.startswith(_JPEG) or (
+        content.startswith(_PNG) and content[_PNG_BIT_DEPTH : _PNG_BIT_DEPTH + 1] != b"\x10"
+    ):
+        return None  # most images, without another look at their headers
     header = open_header(content, path)
     page = header.page
     if page is not None:

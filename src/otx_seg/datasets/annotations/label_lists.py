@@ -278,9 +278,9 @@ def labels_and_code(
         DataError: labels that cannot be used, or two with the same colour.
     """
     hidden = tuple(name for name in listed if name in void or means_ignored(name))
-    trial_context = None
+    ground = None
     if len(listed) == 2 and len(hidden) == 1 and hidden[0] not in void:
-        trial_context, hidden = hidden[0], hidden[:0]
+        ground, hidden = hidden[0], hidden[:0]
     names = tuple(name for name in listed if name not in hidden)
     check_labels(names, where)
     colors = {name: color for name, color in listed.items() if color is not None and not by_value}
@@ -289,6 +289,6 @@ def labels_and_code(
         if twin != name:
             raise DataError(f"{where}: the labels {twin!r} and {name!r} have the same colour {color}")
     shown_in = tuple(listed[name] or fallback for name, fallback in zip(names, default_colors(len(names)), strict=True))
-    background = background_index(names) if trial_context is None else names.index(trial_context)
+    background = background_index(names) if ground is None else names.index(ground)
     code = MaskCode(tuple(listed), tuple(colors.get(name) for name in listed), hidden, instance_bits, where.name)
     return Labels(names, shown_in, background), code

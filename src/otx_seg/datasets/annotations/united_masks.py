@@ -30,13 +30,13 @@ class UnitedMasks:
             it shows, the ground and anything else.
         files: by the name of a sample, its mask files, each with the index of the label that all it shows gets; None:
             as read. Samples without an entry have their own mask file alone.
-        trial_context: index of the label around objects.
+        ground: index of the label around objects.
     """
 
     names: tuple[str, ...]
     code: MaskCode
     files: Mapping[str, tuple[tuple[str, int | None], ...]]
-    trial_context: int = 0
+    ground: int = 0
 
     @property
     def void(self) -> tuple[str, ...]:
@@ -63,7 +63,7 @@ class UnitedMasks:
         if files is None:
             return self.code.read_counting(sample)
         if not files:
-            return np.full(verify_image(sample.image), self.trial_context, np.uint8), 0
+            return np.full(verify_image(sample.image), self.ground, np.uint8), 0
         regions: list[_Region] = []
         shape, snapped = None, 0
         for path, label in files:
@@ -75,7 +75,7 @@ class UnitedMasks:
                 )
             shape, snapped = mask.shape, snapped + between
             regions += self._regions(mask, label)
-        united = np.full(shape or (0, 0), self.trial_context, np.uint8)
+        united = np.full(shape or (0, 0), self.ground, np.uint8)
         for _, label, row, column, where in sorted(regions, key=lambda region: -region[0]):
             united[row : row + where.shape[0], column : column + where.shape[1]][where] = label
         return united, snapped
@@ -86,7 +86,7 @@ class UnitedMasks:
         """What a mask shows of each label but the ground, cut out: there may be thousands of masks of an image."""
         found = []
         for value in np.unique(mask).tolist():
-            if value == self.trial_context:
+            if value == self.ground:
                 continue
             where = mask == value
             column, row, width, height = cv2.boundingRect(where.astype(np.uint8))

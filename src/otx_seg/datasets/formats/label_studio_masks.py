@@ -112,8 +112,8 @@ def _labels(root: Path, strokes: Sequence[_Strokes]) -> tuple[Labels, dict[str, 
     if unknown:
         raise DataError(f"{root}: files are tagged {unknown[0]}, which is not in {source}; add it there")
     labels, indices = labels_with_background(listed or used, source or root)
-    trial_context = labels.background or 0
-    order = [trial_context, *(index for index in range(len(labels)) if index != trial_context)]
+    ground = labels.background or 0
+    order = [ground, *(index for index in range(len(labels)) if index != ground)]
     ordered = Labels(tuple(labels.names[index] for index in order), tuple(labels.colors[index] for index in order), 0)
     places = {index: place for place, index in enumerate(order)} | {IGNORE_INDEX: IGNORE_INDEX}
     return ordered, dict(zip(listed or used, (places[index] for index in indices), strict=True)), source or root

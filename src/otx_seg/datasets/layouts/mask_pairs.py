@@ -65,13 +65,13 @@ class Pairs(NamedTuple):
                 f"{self.masks_folder}: {self.images[key]} has several masks ({self.masks[key]}, {paths[0]}), and no "
                 f"label is the background on which they could be united; call one so in {code.source}"
             )
-        trial_context = 0 if labels.background is None else code.names.index(labels.names[labels.background])
+        ground = 0 if labels.background is None else code.names.index(labels.names[labels.background])
         files = {}
         for key, paths in self.further.items():
             every = [self.masks[key], *paths]
             files[self.images[key]] = tuple((f"{self.masks_folder}/{path}", None) for path in every)
         logger.info("%s: several masks of an image are united: of %s", self.masks_folder, count(len(files), "image"))
-        return UnitedMasks(code.names, code, files, trial_context)
+        return UnitedMasks(code.names, code, files, ground)
 
 
 def _all(lists: Iterable[list[str]]) -> list[str]:

@@ -101,17 +101,17 @@ def _draw_ground(size: int, rng: np.random.Generator) -> Floats:
     first = rng.uniform(60, 200) + rng.uniform(-15, 15, 3)
     second = first + rng.uniform(-60, 60) + rng.uniform(-10, 10, 3)
     grain = np.zeros((size, size), np.float32)
-    task = rng.uniform(0.15, 1)
+    stretch = rng.uniform(0.15, 1)
     for cells in (4, 16, 64):
-        grid = rng.random((cells, max(2, int(cells * task))), dtype=np.float32)
+        grid = rng.random((cells, max(2, int(cells * stretch))), dtype=np.float32)
         grain += cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC) / 3
     if rng.random() < 0.5:
         grain = np.ascontiguousarray(grain.T)
-    trial_context = _mix(np.clip(grain, 0, 1), first, second)
+    ground = _mix(np.clip(grain, 0, 1), first, second)
     for _ in range(rng.integers(0, 9)):
         start, end = rng.integers(0, size, (2, 2)).tolist()
-        cv2.line(trial_context, start, end, rng.uniform(30, 225, 3).tolist(), int(rng.integers(1, 3)), cv2.LINE_AA)
-    return trial_context
+        cv2.line(ground, start, end, rng.uniform(30, 225, 3).tolist(), int(rng.integers(1, 3)), cv2.LINE_AA)
+    return ground
 
 
 def _place_part(image: Floats, mask: NDArray[np.uint8], label: int, rng: np.random.Generator) -> None:

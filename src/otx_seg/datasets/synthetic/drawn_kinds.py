@@ -88,8 +88,8 @@ def draw_thin(size: tuple[int, int], rng: np.random.Generator) -> Scene:
 
 def draw_tiny(size: tuple[int, int], rng: np.random.Generator) -> Scene:
     """Seeds (discs) and grains (squares), 6 to 12 pixels across, of one brown on coloured ground."""
-    trial_context = rng.uniform(90, 170, 3) + 50 * (_clouds(size, 9, rng)[:, :, None] - 0.5)
-    image = np.ascontiguousarray(trial_context + rng.normal(0, 6, (*size, 3)), np.float32)
+    ground = rng.uniform(90, 170, 3) + 50 * (_clouds(size, 9, rng)[:, :, None] - 0.5)
+    image = np.ascontiguousarray(ground + rng.normal(0, 6, (*size, 3)), np.float32)
     mask = np.zeros(size, np.uint8)
     number = rng.poisson(size[0] * size[1] / 25_000) + 1
     for label in rng.integers(1, 3, number).tolist():
