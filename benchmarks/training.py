@@ -85,7 +85,7 @@ def loop_rate(training: Trainer, batches: Any, steps: int) -> tuple[float, float
     started = time.perf_counter()
     for batch in counted:
         training._step(batch, training._progress())
-        training.position.step += 1
+        training.state.step += 1
     elapsed = time.perf_counter() - started
     return steps / elapsed, counted.waited_s / elapsed
 

@@ -94,7 +94,11 @@ MODEL_KINDS: dict[str, Kind] = {
     "weights.pth": Kind(copied("weights.pth"), "*.pth", lambda root, path: read_weights(path), tensors_changed, 0.1),
     "weights.pth, used": model("*.pth", "weights.pth", mutation=tensors_changed, share=0.02),
     "state.pth": Kind(
-        write_state, "state.pth", lambda root, path: trained().restore(read_checkpoint(path)), tensors_changed, 0.1
+        write_state,
+        "state.pth",
+        lambda root, path: trained().load_state_dict(read_checkpoint(path)),
+        tensors_changed,
+        0.1,
     ),
     "openvino.xml": model("*.xml", *IR, mutation=words_changed, share=0.03),
     "openvino.xml without digest": model("*.xml", *IR, mutation=words_changed, share=0.03, digest=False),

@@ -6,11 +6,11 @@ from typing import Any
 
 from otx_seg.metrics.confusion import LabelScore, Scores
 from otx_seg.report.training_report import tell_going_on, tell_unlearned
-from otx_seg.training.state import Position
+from otx_seg.training.state import TrainState
 
 
 def test_a_run_that_goes_on_says_where_and_warns_of_other_processes(messages: Any) -> None:
-    position = Position(batch_size=8, epoch=2, step=97)
+    position = TrainState(batch_size=8, epoch=2, step=97)
     tell_going_on(position, {"processes": 2}, 2)
     tell_going_on(position, {}, 2)  # a checkpoint of an earlier version
     assert messages.text.count("going on in epoch 3, after 97 steps") == 2

@@ -109,7 +109,7 @@ def train_trial(trial_context: TrialContext, task: TrialTask, loggers: Loggers, 
         training.fit(task.until)
     except (DivergedError, OutOfMemoryError) as error:
         failure = str(error)
-    at = training.position
+    at = training.state
     outcome = Outcome(
         None if failure else _last_score(run),
         1.0 if at.ended else task.until,

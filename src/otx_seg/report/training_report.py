@@ -17,7 +17,7 @@ from otx_seg.training.devices import describe_device
 from otx_seg.training.loggers import TrainResult
 from otx_seg.training.setup.decisions import announce, as_lines
 from otx_seg.training.setup.plan import Plan
-from otx_seg.training.state import Position
+from otx_seg.training.state import TrainState
 from otx_seg.words import count
 from otx_seg.workspace.run_folder import RunFolder, delete_tensors, point_latest
 
@@ -50,7 +50,7 @@ def announce_plan(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -
     )
 
 
-def tell_going_on(position: Position, state: dict[str, Any], processes: int) -> None:
+def tell_going_on(position: TrainState, state: dict[str, Any], processes: int) -> None:
     """Say where a run goes on, and if it does with other processes than before.
 
     Args:

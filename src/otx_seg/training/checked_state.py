@@ -14,7 +14,7 @@ from otx_seg.errors import UsageError
 from otx_seg.runtime.model_values import check_version
 from otx_seg.runtime.plain_files import number, shown, whole_number
 from otx_seg.template.hyper_parameters import LearningParameters
-from otx_seg.training.state import VERSION, Position
+from otx_seg.training.state import VERSION, TrainState
 from otx_seg.workspace.tensor_file import unlike
 
 _MAPPINGS = ("algorithm", "optimizer", "template", "learning_rate", "early_stopping", "position", "random")
@@ -50,7 +50,7 @@ def unusable(path: Path, reason: str) -> UsageError:
 def check_state(state: dict[str, Any], path: Path) -> None:
     """
     Args:
-        state: what `Trainer.state` returned, or what stands in a file instead.
+        state: what `Trainer.state_dict` returned, or what stands in a file instead.
         path: the file.
 
     Raises:
@@ -74,7 +74,7 @@ def check_state(state: dict[str, Any], path: Path) -> None:
 
 
 def _check_position(position: dict[str, Any]) -> None:
-    known = [field.name for field in fields(Position)]
+    known = [field.name for field in fields(TrainState)]
     if set(position) != set(known):
         raise ValueError(f"position is {shown(position)}, not {', '.join(known)}")
     if not isinstance(position["ended"], str) or len(position["ended"]) > _LONGEST_REASON:

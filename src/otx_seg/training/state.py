@@ -13,11 +13,11 @@ from otx_seg.workspace.atomic import write_tensors
 from otx_seg.workspace.run_folder import RunFolder
 
 VERSION = 1
-"""Of what `Trainer.state` returns."""
+"""Of what `Trainer.state_dict` returns."""
 
 
 @dataclass
-class Position:
+class TrainState:
     """Where a training stands, and its best score so far.
 
     Attributes:

@@ -29,7 +29,7 @@ from otx_seg.training.loss_guard import LossGuard
 from otx_seg.training.optimizer import hold_frozen, parameter_groups, set_rates
 from otx_seg.training.out_of_memory import is_out_of_memory, smaller_batch
 from otx_seg.training.schedule import LearningRate
-from otx_seg.training.state import VERSION, Position, random_state, restore_random_state, write_state
+from otx_seg.training.state import VERSION, TrainState, random_state, restore_random_state, write_state
 from otx_seg.training.stopping import EarlyStopping, InterruptedRunError, Stopping, StopRequest
 from otx_seg.training.validation import Validator
 from otx_seg.training.views import open_training_cache, open_views
@@ -75,7 +75,7 @@ class Trainer:
         self.average = WeightAverage(algorithm.deployable(), keep, ramp=True) if keep > 0 else None
         self.workers = choose_workers(self.parameters, processes_here())
         self.cache = open_training_cache(data, template) if context.cache is None else context.cache
-        self.position = Position(batch_size=self.parameters.batch_size)
+        self.state = TrainState(batch_size=self.parameters.batch_size)
         self.loader = self.open_loader()
         warmup_steps = min(self.parameters.learning_rate_warmup_iters, self.total_steps // 2)
         self.learning_rate = LearningRate(template, warmup_steps)
@@ -89,7 +89,7 @@ class Trainer:
 
     def open_loader(self) -> Any:
         """A loader of batches of the present size."""
-        how = (self.template, self.position.batch_size, self.workers, self.context.seed)
+        how = (self.template, self.state.batch_size, self.workers, self.context.seed)
         share = (self.accelerator.process_index, self.accelerator.num_processes)
         return open_views(self.algorithm.views, self.data, *how, *share, self.cache)
 
@@ -100,15 +100,15 @@ class Trainer:
 
     @property
     def elapsed_s(self) -> float:
-        return self.position.elapsed_s + time.monotonic() - self._started
+        return self.state.elapsed_s + time.monotonic() - self._started
 
     def _progress(self) -> float:
         """Share of the run that has passed, 0 to 1, equal on all processes."""
-        by_steps = (self.position.epoch + self.position.batch / len(self.loader)) / self.parameters.num_iters
+        by_steps = (self.state.epoch + self.state.batch / len(self.loader)) / self.parameters.num_iters
         if self.parameters.max_minutes == 0:
             return min(by_steps, 1.0)
         # The last validation belongs to the budget too.
-        validation_s = self.validator.pace.expected_s(self.position.step, self.elapsed_s)
+        validation_s = self.validator.pace.expected_s(self.state.step, self.elapsed_s)
         budget_s = max(self.parameters.max_minutes * 60 - validation_s, 1.0)
         return min(max(by_steps, largest(self.accelerator, self.elapsed_s / budget_s)), 1.0)
 
@@ -123,13 +123,13 @@ class Trainer:
             DataError: an image or a mask cannot be read.
         """
         with StopRequest() as stop_request, closing(self):
-            if not self.position.step:
+            if not self.state.step:
                 self.save_checkpoint()  # from here on a killed run can go on
-                if self.validate_first and self.position.best_score < 0:
+                if self.validate_first and self.state.best_score < 0:
                     if self._validate():
-                        self.position.ended = f"{self.validator.stopping.reason}, without training"
+                        self.state.ended = f"{self.validator.stopping.reason}, without training"
                     self.save_checkpoint()
-            while not self.position.ended and self._goes_on(until):
+            while not self.state.ended and self._goes_on(until):
                 try:
                     with lost_in_words(self.workers):
                         self._epoch(stop_request, until)
@@ -145,7 +145,7 @@ class Trainer:
                         raise ending.without_images(problem, *self._left()) from problem
                     else:
                         raise
-            if self.position.ended and self.validator.is_lost():
+            if self.state.ended and self.validator.is_lost():
                 kept = self.validator.write_kept(self.run)
                 what = "" if kept else ", from the end of the training"
                 logger.warning("%s is gone: it is written anew%s", self.run.weights, what)
@@ -155,7 +155,7 @@ class Trainer:
             # Not only between steps: whoever asked for an end during the last validation does not want what follows.
             self._end_if_asked(stop_request)
             leave_together(self.accelerator)
-        at, best = self.position, self.validator.best()
+        at, best = self.state, self.validator.best()
         result = TrainResult(self.run.weights, best, at.best_epoch, at.epoch, at.step, self.elapsed_s, at.ended)
         if at.ended:
             self.loggers.on_end(result)
@@ -163,11 +163,11 @@ class Trainer:
 
     def _goes_on(self, until: float) -> bool:
         """Whether something is left to do up to this share of the run: steps, or to score what they have made."""
-        return until >= 1.0 or self.position.validated_step < self.position.step or self._progress() < until
+        return until >= 1.0 or self.state.validated_step < self.state.step or self._progress() < until
 
     def _was_scoring(self) -> bool:
         """Whether the run was interrupted while the last epoch was scored."""
-        at = self.position
+        at = self.state
         return at.step > at.validated_step and at.step > 0 and at.batch == 0 and self._validation_due()
 
     def close(self) -> None:
@@ -176,18 +176,18 @@ class Trainer:
 
     def _epoch(self, stop_request: StopRequest, until: float) -> None:
         """Train to the end of the present epoch, or until this share of the run has passed."""
-        position, progress = self.position, self._progress()
-        self.loader.batch_sampler.set_epoch(position.epoch, position.batch)
+        state, progress = self.state, self._progress()
+        self.loader.batch_sampler.set_epoch(state.epoch, state.batch)
         batches = len(self.loader)
         self.model.train()
-        begins = not position.step and progress < 1.0  # a share may be over before its first step
+        begins = not state.step and progress < 1.0  # a share may be over before its first step
         for batch in self.loader if (progress < until or begins) and not self._was_scoring() else ():
-            if (position.step + 1) % INTERVAL == 0 and self.accelerator.is_main_process:
+            if (state.step + 1) % INTERVAL == 0 and self.accelerator.is_main_process:
                 self.run.check_there()
             self.half_way = True
             self._step(batch, progress)
-            position.step += 1
-            position.batch += 1
+            state.step += 1
+            state.batch += 1
             self.half_way = False
             progress = self._progress()
             self._end_if_asked(stop_request)
@@ -195,32 +195,32 @@ class Trainer:
                 break
             if time.monotonic() - self._saved > CHECKPOINT_INTERVAL_S:
                 self.save_checkpoint()
-        if position.batch >= batches:
-            position.epoch, position.batch = position.epoch + 1, 0
+        if state.batch >= batches:
+            state.epoch, state.batch = state.epoch + 1, 0
         if progress < until and not self._validation_due():
             return
         stalled = self._validate()
         if progress >= 1.0:
-            by_time = position.epoch < self.parameters.num_iters
-            position.ended = "the time budget is used up" if by_time else f"{count(position.epoch, 'epoch')} done"
+            by_time = state.epoch < self.parameters.num_iters
+            state.ended = "the time budget is used up" if by_time else f"{count(state.epoch, 'epoch')} done"
         elif stalled:
-            position.ended = self.validator.stopping.reason
+            state.ended = self.validator.stopping.reason
         self.save_checkpoint()
 
     def _step(self, batch: dict[str, Any], progress: float) -> None:
         elapsed_s = self.elapsed_s  # now, as `progress`: from both the duration is estimated
-        rate = self.learning_rate.at(self.position.step, progress)
+        rate = self.learning_rate.at(self.state.step, progress)
         set_rates(self.optimizer, self.groups, rate)
         for view in batch.values():
             tensors = {k: v for k, v in view.items() if isinstance(v, Tensor)}
             view.update({k: v.to(self.accelerator.device, non_blocking=True) for k, v in tensors.items()})
         self.optimizer.zero_grad(set_to_none=True)
-        losses = self.model(batch, TrainProgress(self.position.epoch, self.position.step, progress))
+        losses = self.model(batch, TrainProgress(self.state.epoch, self.state.step, progress))
         files = [name for view in batch.values() for name in view["files"]]
-        step = self.position.step + 1
+        step = self.state.step + 1
         self.loss_guard.note(step, "loss", losses["loss"], files)
         self.accelerator.backward(losses["loss"])
-        hold_frozen(self.optimizer, self.groups, self.position.epoch)
+        hold_frozen(self.optimizer, self.groups, self.state.epoch)
         if self.template.gradient_clip_norm is not None:
             norm = self.accelerator.clip_grad_norm_(self._trained, self.template.gradient_clip_norm)
             if norm is not None and self.accelerator.scaler is None:  # a scaler skips such steps by itself
@@ -229,7 +229,7 @@ class Trainer:
         self.algorithm.after_step()
         if self.average is not None:
             self.average.update()
-        report = StepReport(step, self.total_steps, self.position.epoch + 1, progress, {}, rate, elapsed_s)
+        report = StepReport(step, self.total_steps, self.state.epoch + 1, progress, {}, rate, elapsed_s)
         if self.accelerator.device.type == "cpu" or report.is_written:
             values = {name: float(value.detach()) for name, value in losses.items()}
             self.loggers.on_step(replace(report, losses=values))
@@ -251,7 +251,7 @@ class Trainer:
         if not self.half_way:
             self.save_checkpoint()
             saved = "everything is saved"
-        return self.position.step, saved, resume_command(self.command, self.run.path)
+        return self.state.step, saved, resume_command(self.command, self.run.path)
 
     def rescued(self, error: FolderGoneError, describe: Callable[[RunFolder], None]) -> OtxError:
         """Save a training whose folder is gone beside it, with its best network so far; the error to end with.
@@ -265,13 +265,13 @@ class Trainer:
         def write(run: RunFolder) -> None:
             describe(run)
             self.validator.write_kept(run)
-            write_state(run, self.state())
+            write_state(run, self.state_dict())
 
-        return ending.rescued(error, self.run, self.position.step, self.command, write)
+        return ending.rescued(error, self.run, self.state.step, self.command, write)
 
     def _halve_batch(self, error: Exception) -> None:
         """Go back to the start of the present epoch, with batches of half the size."""
-        at = self.position
+        at = self.state
         at.batch_size = smaller_batch(at.batch_size, self.parameters, self.accelerator.num_processes, error)
         at.batch, self.half_way = 0, False
         self.optimizer.zero_grad(set_to_none=True)
@@ -288,14 +288,14 @@ class Trainer:
     # ------------------------------------------------------------------ validation
 
     def _validation_due(self) -> bool:
-        return bool(largest(self.accelerator, float(self.validator.is_due(self.position, len(self.loader)))))
+        return bool(largest(self.accelerator, float(self.validator.is_due(self.state, len(self.loader)))))
 
     def _validate(self) -> bool:
         """Score the network and keep it if it is the best; True when training should stop."""
         self.loss_guard.check()
         if self.accelerator.is_main_process:
             self.run.check_there()
-        at = self.position
+        at = self.state
         result = self.validator.validate(self.deployable(), at)
         if result is not None:
             if self.data.scorable:
@@ -316,11 +316,11 @@ class Trainer:
     def save_checkpoint(self) -> None:
         """Write all that `resume` needs, atomically."""
         self.loss_guard.check()
-        if self.position.step:
-            self.loss_guard.check_weights(self.position.step, self._trained)
+        if self.state.step:
+            self.loss_guard.check_weights(self.state.step, self._trained)
         if self.accelerator.is_main_process:
             self.run.check_there()
-            write_state(self.run, self.state())
+            write_state(self.run, self.state_dict())
         self._saved = time.monotonic()
 
     def _parts(self) -> dict[str, Any]:
@@ -337,11 +337,11 @@ class Trainer:
             parts["scaler"] = self.accelerator.scaler
         return parts
 
-    def state(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """All of it as tensors and plain values; the template is among them to refuse going on with another."""
         return {
             **{name: part.state_dict() for name, part in self._parts().items()},
-            "position": {**asdict(self.position), "elapsed_s": self.elapsed_s},
+            "position": {**asdict(self.state), "elapsed_s": self.elapsed_s},
             "best_confusion": self.validator.best_confusion,
             "random": random_state(),
             "template": self.template.as_dict(),
@@ -351,32 +351,32 @@ class Trainer:
             "version": VERSION,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Put back what `state` returned. Raises UsageError: it is that of another training."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` returned. Raises UsageError: it is that of another training."""
         parts, images = self._parts(), len(self.loader) * self.parameters.batch_size
         try:
             check_fit(state, parts, self.parameters, images, len(self.data.train.labels))
             for name, part in parts.items():
                 part.load_state_dict(state[name])
-            self.position = Position(**state["position"])
+            self.state = TrainState(**state["position"])
             self.validator.best_confusion = state["best_confusion"]
             best = self.validator.best()
             if best is not None:  # a checkpoint of an earlier version may hold a score of another rule
-                self.position.best_score = best.dice_average
-            self.validator.pace.duration_s = self.position.validation_s
+                self.state.best_score = best.dice_average
+            self.validator.pace.duration_s = self.state.validation_s
             restore_random_state(state["random"])
         except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
             raise unusable(self.run.checkpoint, first_line(error)) from error
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint of an earlier process. Raises UsageError: it is that of another training."""
-        self.restore(state)
+        self.load_state_dict(state)
         if self.validator.is_lost():
-            if self.position.best_score >= 0 and not self.position.ended:
+            if self.state.best_score >= 0 and not self.state.ended:
                 logger.warning("%s is gone: the best network from now on is kept instead", self.run.weights)
-            self.position.best_score, self.validator.best_confusion = -1.0, None  # the next one is the best there is
-        if self.position.batch_size != self.parameters.batch_size:
+            self.state.best_score, self.validator.best_confusion = -1.0, None  # the next one is the best there is
+        if self.state.batch_size != self.parameters.batch_size:
             self.loader = self.open_loader()
-        self.loggers.on_resume(self.position.step)
+        self.loggers.on_resume(self.state.step)
         self._started = time.monotonic()
         self.save_checkpoint()  # the run may go on in another folder than it began in

@@ -21,7 +21,7 @@ from otx_seg.template import Template
 from otx_seg.template.hyper_parameters import LearningParameters
 from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import largest
-from otx_seg.training.state import Position
+from otx_seg.training.state import TrainState
 from otx_seg.training.stopping import Stopping
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import write_backbone, write_weights
@@ -130,35 +130,35 @@ class Validator:
         self.over = False
         self._write: Callable[[Path], None] | None = None
 
-    def is_due(self, position: Position, steps_per_epoch: int) -> bool:
+    def is_due(self, state: TrainState, steps_per_epoch: int) -> bool:
         """Whether to look at the network between two epochs, as this process sees it."""
-        since = position.epoch - position.validated_epoch
+        since = state.epoch - state.validated_epoch
         return self.data.val is not None and self.pace.is_due(since, steps_per_epoch)
 
-    def validate(self, network: SegmentationNetwork, position: Position) -> Scores | None:
+    def validate(self, network: SegmentationNetwork, state: TrainState) -> Scores | None:
         """Score a network and keep it if it is the best; `over` tells whether the training should stop.
 
         Without validation images, keep it.
         """
         if self.data.val is None:
-            position.validated_epoch, position.validated_step = position.epoch, position.step
-            position.best_epoch = position.epoch
+            state.validated_epoch, state.validated_step = state.epoch, state.step
+            state.best_epoch = state.epoch
             self._keep(write_backbone, network.network.backbone)
             return None
         started = time.monotonic()
         confusion = confusion_on_all_processes(
-            network, self.data.val, self.template, position.batch_size, self.workers, self.accelerator
+            network, self.data.val, self.template, state.batch_size, self.workers, self.accelerator
         )
         # Not before: whoever is interrupted while it scores has not scored.
-        position.validated_epoch, position.validated_step = position.epoch, position.step
+        state.validated_epoch, state.validated_step = state.epoch, state.step
         result = scores(confusion, self.data.val.labels)
-        self.over = self.stopping.observe(position.epoch, position.step, result.dice_average)
-        if not self.data.scorable or result.dice_average > position.best_score or self.best_confusion is None:
-            position.best_score, position.best_epoch = result.dice_average, position.epoch
+        self.over = self.stopping.observe(state.epoch, state.step, result.dice_average)
+        if not self.data.scorable or result.dice_average > state.best_score or self.best_confusion is None:
+            state.best_score, state.best_epoch = result.dice_average, state.epoch
             self.best_confusion = confusion
             self._keep(functools.partial(write_weights, labels=self.data.train.labels), network.network)
         self.pace.note(started)
-        position.validation_s = self.pace.duration_s
+        state.validation_s = self.pace.duration_s
         return result
 
     def _keep(self, write: Callable[..., None], module: nn.Module) -> None:

@@ -187,12 +187,12 @@ def _train(plan: Plan, run: RunFolder, processes: PartialState, loggers: Loggers
         network, origin = first_network(plan, data)
     # 3. The training.
     training = _begin(plan, context, network, origin)
-    if training.position.ended:
-        tell_finished(run, training.position.ended)
+    if training.state.ended:
+        tell_finished(run, training.state.ended)
     elif plan.search is None:
         announce_plan(plan, data, run, origin)
         if plan.state is not None:
-            tell_going_on(training.position, plan.state, processes.num_processes)
+            tell_going_on(training.state, plan.state, processes.num_processes)
     plan, result = _fit(training, plan, context)
     # 4. The report.
     if processes.is_main_process:
