@@ -20,7 +20,7 @@ _LABELLED = {
     "first crop": ("first_crop_pipeline", 0),
     "second crop": ("second_crop_pipeline", 2),
 }
-"""For each view of images with masks its pipeline in the template and its `look`; 1 is the unlabelled images'."""
+"""For each view of images with masks its pipeline in the template and its `stream`; 1 is the unlabelled images'."""
 
 
 def open_views(
@@ -55,9 +55,9 @@ def open_views(
     parameters = template.hyper_parameters.learning_parameters
     share = (seed, rank, world_size)
 
-    def labelled(name: str, key: str, look: int) -> Labelled:
+    def labelled(name: str, key: str, stream: int) -> Labelled:
         rounds = parameters.rounds_per_epoch
-        return Labelled(data.train, pipeline(key), batch_size, *share, name, look, data.new, rounds, cache)
+        return Labelled(data.train, pipeline(key), batch_size, *share, name, stream, data.new, rounds, cache)
 
     views: list[Any] = [labelled(name, *_LABELLED[name]) for name in names if name in _LABELLED]
     if Unlabelled.name in names:

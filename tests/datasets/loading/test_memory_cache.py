@@ -72,7 +72,7 @@ def test_batches_are_the_same_with_and_without_it_and_files_are_read_once(
     def three_epochs(cache: MemoryCache | None) -> tuple[list[Any], int]:
         decoded.value = 0
         first = Labelled(subset, pipeline, 3, 42, cache=cache)
-        second = Labelled(subset, pipeline, 3, 42, name="second", look=2, cache=cache)
+        second = Labelled(subset, pipeline, 3, 42, name="second", stream=2, cache=cache)
         unlabelled = Unlabelled(images, pipeline, lambda *parts: parts[:2], 2, 42, 0, 1, cache, 2 * len(subset))
         with training_loader(first, [second, unlabelled], workers) as loader:
             batches = []

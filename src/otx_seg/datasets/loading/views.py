@@ -50,7 +50,7 @@ class Labelled:
         rank: int = 0,
         world_size: int = 1,
         name: str = "labelled",
-        look: int = 0,
+        stream: int = 0,
         new: Sequence[int] = (),
         rounds: int = 1,
         cache: Cache | None = None,
@@ -64,14 +64,15 @@ class Labelled:
             rank: which process this is.
             world_size: number of processes that train together.
             name: key of the view in a batch.
-            look: views that differ in this deal out the same samples in the same order with other random numbers.
+            stream: of augmentations; views that differ in it give the same samples in the same order, changed
+                otherwise.
             new: the samples that show labels new to the network, see `EpochSampler`.
             rounds: how often an epoch uses each.
             cache: of decoded files; the image of sample i has slot 2 i and its mask 2 i + 1. None: there is none.
         """
         self.subset, self.pipeline, self.seed, self.name = subset, pipeline, seed, name
         # NumPy seeds alike from numbers with and without zeros behind them.
-        self.look = (look,) if look else ()
+        self.stream = (stream,) if stream else ()
         self.sampler = EpochSampler(len(subset.samples), batch_size, seed, rank, world_size, new, rounds)
         self.cache: Cache = cache or NoCache()
 
@@ -97,7 +98,7 @@ class Labelled:
         """
         epoch, position, index = key
         sample = self.subset.samples[index]
-        rng = np.random.default_rng((self.seed, epoch, position, *self.look))
+        rng = np.random.default_rng((self.seed, epoch, position, *self.stream))
         image = self.cache.read(2 * index, lambda: self.subset.read_image(sample))
         mask = self.cache.read(2 * index + 1, lambda: self.subset.read_mask(sample))
         self.subset.check_pair(sample, image, mask)
@@ -155,7 +156,7 @@ class Unlabelled:
         """
         turn, position, index = key
         image = self.cache.read(self.first_slot + index, lambda: self.images.read_image(index))
-        # The 1 keeps these numbers apart from those of the labelled images at first look.
+        # The 1 keeps these numbers apart from those of the labelled images' streams.
         rng = np.random.default_rng((self.seed, turn, position, 1))
         weak, outside = self.weak(image, np.zeros(image.shape[:2], np.uint8), rng)
         strong, _ = self.strong(weak, outside, rng)
