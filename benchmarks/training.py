@@ -28,7 +28,7 @@ import torch
 from otx_seg import algorithms
 from otx_seg import template as templates
 from otx_seg.algorithms import TrainProgress
-from otx_seg.datasets import open_training
+from otx_seg.datasets import DataSpec, open_training
 from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.training.context import TrainContext
@@ -105,7 +105,7 @@ def main() -> None:
         "learning_parameters.num_workers": options.workers,
     }
     template = templates.load(options.template).override(overrides)
-    data = open_training(options.data, None, seed=0)
+    data = open_training(DataSpec(options.data), seed=0)
     shares = [1 / len(data.train.labels)] * len(data.train.labels)
     network = SegmentationNetwork(build_model(template, len(data.train.labels)))
     algorithm = algorithms.build(template, network, shares)

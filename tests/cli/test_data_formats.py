@@ -11,7 +11,7 @@ from brief_training import PARAMETERS
 from data_layouts import by_datumaro, common_in_the_root, mapillary
 from small_network import small_file
 
-from otx_seg.datasets import HowToRead
+from otx_seg.datasets import DataSpec
 from otx_seg.training.setup.plan import Request, make_plan
 
 PARAMS = ["params", *(f"--{name}={value}" for name, value in PARAMETERS.items() if "num_iters" not in name)]
@@ -26,8 +26,10 @@ def test_train_and_eval_with_files_of_annotations(otx: Any, drawn_as_coco: dict[
     assert "training data: 8 images" in trained.message
     assert "validation data: 2 images" in trained.message
     assert f"validation: 2 images of {coco['images']}, as given" in trained.message
-    recorded = HowToRead(None, coco["train"].resolve(), coco["val"].resolve())
-    assert make_plan(Request(resume_from="run")).roots.how == recorded
+    recorded = DataSpec(
+        drawn_data.resolve(), train_annotations=coco["train"].resolve(), val_annotations=coco["val"].resolve()
+    )
+    assert make_plan(Request(resume_from="run")).data == recorded
 
     weights = ["--load-weights", "run/models/weights.pth", "--json"]
     as_coco = otx("eval", "--test-data-roots", coco["images"], "--test-ann-files", coco["val"], *weights, "-o", "one")

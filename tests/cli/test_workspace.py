@@ -10,6 +10,7 @@ import pytest
 from brief_training import PARAMETERS
 from small_network import small_template
 
+from otx_seg.datasets import DataSpec
 from otx_seg.errors import OtxError
 
 
@@ -65,7 +66,7 @@ def test_the_verbs_need_no_arguments(
         ("export", "openvino.xml"),
         ("ptq", "openvino.xml"),
     ]
-    assert measured[1] == drawn_data / "val"
+    assert measured[1] == DataSpec(test_root=drawn_data / "val")
     deployed = otx("deploy")
     assert deployed.code == 0, deployed.err
     assert "model exported or quantised last: outputs/" in deployed.message

@@ -14,7 +14,7 @@ import pytest
 from other_programs import CAMVID, by_model_api, by_plain_onnxruntime, by_plain_openvino, compared
 
 import otx_seg
-from otx_seg.datasets import open_test
+from otx_seg.datasets import DataSpec, open_test
 from otx_seg.deployment.agreement import drawn_images
 from otx_seg.deployment.export import export
 from otx_seg.inference.predictor import load_predictor
@@ -172,7 +172,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.skipif(not CAMVID.is_dir(), reason="CamVid is not there; name its folder in OTX_SEG_CAMVID")
 def test_all_clients_agree_on_camvid(trained: Path, tmp_path: Path) -> None:
-    subset = open_test(CAMVID / "val")
+    subset = open_test(DataSpec(test_root=CAMVID / "val"))
     (tmp_path / "images").mkdir()
     for sample in subset.samples[:50]:
         shutil.copy(sample.image, tmp_path / "images")

@@ -16,7 +16,7 @@ from PIL import Image
 
 from otx_seg import template
 from otx_seg.configuration.facts import Decision
-from otx_seg.datasets import open_folder
+from otx_seg.datasets import DataSpec, open_folder
 from otx_seg.datasets.annotations.label_lists import read_label_list
 from otx_seg.datasets.annotations.masks import MaskCode, read_mask
 from otx_seg.datasets.unlabelled import open_unlabelled
@@ -26,12 +26,12 @@ from otx_seg.report.trials import Trial, Trials, describe_trials, read_trials, w
 from otx_seg.runtime.images import read_image
 from otx_seg.template.search_space import Range
 from otx_seg.training.loggers import MetricsFile, read_metrics
+from otx_seg.training.recorded_data import RecordedData, read_recorded
 from otx_seg.training.setup.decisions import decisions_of, plain
 from otx_seg.training.setup.search_settings import Settings, read_settings, write_settings
-from otx_seg.workflow.job import Asked, JobState, read_state
+from otx_seg.workflow.job import JobRequest, JobState, read_state
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.data_file import DataFile, read_data_file
-from otx_seg.workspace.recorded_data import RecordedData, read_recorded
 from otx_seg.workspace.run_folder import JOB_STATE, RunFolder
 
 ByRun = Callable[[RunFolder], Any]
@@ -102,12 +102,17 @@ def write_list(root: Path) -> None:
 
 def write_recorded(run: RunFolder) -> None:
     files = {"train": ("a", "b"), "val": ("c",), "unlabelled": (), "val_images": (run.path / "c",)}
-    RecordedData(3, run.path, None, run.path, None, "a fifth", **files).write(run)  # type: ignore[arg-type]
+    RecordedData(3, "a fifth", **files, data=DataSpec(run.path, unlabelled_root=run.path)).write(run)  # type: ignore[arg-type]
 
 
 def write_state(run: RunFolder) -> None:
     done = {"train": {"file": "train/models/weights.pth", "template": "SegNext-t"}}
-    JobState(run.path / JOB_STATE, Asked("SegNext-t", "a", parameters={"a.b": 1}), {"seed": 3}, done).write()
+    JobState(
+        run.path / JOB_STATE,
+        JobRequest("SegNext-t", parameters={"a.b": 1}, data=DataSpec(Path("a"))),
+        {"seed": 3},
+        done,
+    ).write()
 
 
 def write_lines(run: RunFolder) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from small_network import small_template
 
-from otx_seg.datasets import TrainingData, open_training
+from otx_seg.datasets import DataSpec, TrainingData, open_training
 from otx_seg.hpo.first_trial import has_learned, settle_length, without_idle_start
 from otx_seg.hpo.halving import Halving
 from otx_seg.hpo.trial import Outcome
-from otx_seg.training.setup.plan import Plan, Roots
+from otx_seg.training.setup.plan import Plan
 from otx_seg.training.setup.search_settings import Settings
 
 SHORTEST = Halving(3, (1 / 27,))  # with a ratio of 1.1: three trials of 1/27 cost 2/27
@@ -20,7 +20,7 @@ SHORTEST = Halving(3, (1 / 27,))  # with a ratio of 1.1: three trials of 1/27 co
 
 @pytest.fixture(scope="module")
 def drawn(drawn_data: Path) -> TrainingData:
-    return open_training(drawn_data / "train", drawn_data / "val", 42)
+    return open_training(DataSpec(drawn_data / "train", drawn_data / "val"), 42)
 
 
 class FirstTrial:
@@ -45,7 +45,7 @@ def length(drawn: TrainingData, trial: FirstTrial) -> Halving:
     template = small_template().override(
         {"learning_parameters.max_minutes": 10.0, "learning_parameters.num_iters": 100_000}
     )
-    plan = Plan(template, "", Roots(Path(), None, None, None), 42, None, None, None, None, Settings(1.1, None))
+    plan = Plan(template, "", DataSpec(Path()), 42, None, None, None, None, Settings(1.1, None))
     return settle_length(plan, drawn, SHORTEST, 1 / 27, trial, trial.first)
 
 

@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 from small_network import small_template
 
-from otx_seg.datasets import TrainingData, open_training
+from otx_seg.datasets import DataSpec, TrainingData, open_training
 from otx_seg.errors import UsageError
 from otx_seg.hpo.length import minutes_of, plan_search, with_time_left
-from otx_seg.training.setup.plan import Plan, Roots
+from otx_seg.training.setup.plan import Plan
 from otx_seg.training.setup.search_settings import Settings
 
 
 @pytest.fixture(scope="module")
 def drawn(drawn_data: Path) -> TrainingData:
-    return open_training(drawn_data / "train", drawn_data / "val", 42)
+    return open_training(DataSpec(drawn_data / "train", drawn_data / "val"), 42)
 
 
 def plan(minutes: float, ratio: float) -> Plan:
     parameters = {"max_minutes": minutes, "num_iters": 100, "batch_size": 2}
     template = small_template().override({f"learning_parameters.{name}": value for name, value in parameters.items()})
-    roots = Roots(Path(), None, None, None)
+    roots = DataSpec(Path())
     return Plan(template, "", roots, 42, None, None, None, None, Settings(ratio, None))
 
 

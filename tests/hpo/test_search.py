@@ -18,7 +18,7 @@ from brief_training import PARAMETERS, same_weights
 from small_network import small_template
 
 from otx_seg.algorithms.supervised import Supervised
-from otx_seg.datasets import Sample, Subset
+from otx_seg.datasets import DataSpec, Sample, Subset
 from otx_seg.datasets.synthetic.draw import draw_dataset
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.hpo import first_trial, halving, length, trial, workers
@@ -31,7 +31,7 @@ from otx_seg.training.context import TrainContext
 from otx_seg.training.loggers import Logger, StepReport, TrainResult, read_metrics
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.setup import build as start
-from otx_seg.training.setup.plan import Plan, Roots
+from otx_seg.training.setup.plan import Plan
 from otx_seg.training.stopping import InterruptedRunError
 from otx_seg.training.trainer import Trainer
 from otx_seg.verbs.train import train
@@ -531,7 +531,7 @@ def test_of_two_equal_trials_the_one_at_work_fails(tmp_path: Path, template: Pat
     for number in (0, 1):
         run_of_trial(folder.search, number).checkpoint.parent.mkdir(parents=True)
         run_of_trial(folder.search, number).checkpoint.touch()
-    plan = Plan(load(template).override(both), "", Roots(tmp_path, None, None, None), 1, None, None, None, None)
+    plan = Plan(load(template).override(both), "", DataSpec(tmp_path), 1, None, None, None, None)
     with pytest.raises(FileNotFoundError):  # the other one has no weights here
         promote_next(plan, folder, "the loss became nan")
     assert [one.outcome for one in read_trials(folder.trials).trials] == ["chosen", "failed"]

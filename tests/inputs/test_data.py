@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from data_layouts import WRITERS, common_in_the_root
 
-from otx_seg.datasets import AS_IT_LOOKS, HowToRead, open_test
+from otx_seg.datasets import DataSpec, open_test
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inputs.data import (
     images_to_run_on,
@@ -17,13 +18,14 @@ from otx_seg.inputs.data import (
     to_measure_on_if_any,
     to_train_on,
 )
-from otx_seg.inputs.resolver import Place
+from otx_seg.inputs.resolver import Resolver
 from otx_seg.inputs.training import fill_from
 from otx_seg.training.setup.plan import Request, make_plan
 from otx_seg.workspace.workspace import Workspace
 
-COCO = HowToRead("coco")
-Says = Callable[[str], Place]
+NOTHING, COCO = DataSpec(), DataSpec(data_format="coco")
+X = Path("x.json")
+Says = Callable[[str], Resolver]
 
 
 @pytest.fixture
@@ -35,9 +37,9 @@ def says(tmp_path: Path) -> Says:
         (tmp_path / name).mkdir()
         (tmp_path / f"{name}.json").touch()
 
-    def write(text: str) -> Place:
+    def write(text: str) -> Resolver:
         workspace.data.write_text(f"data: {{{text}}}")
-        return Place(workspace)
+        return Resolver(workspace)
 
     return write
 
@@ -53,64 +55,65 @@ VAL_IN_TRAIN = "data-format: coco, train: {data-roots: ../a, ann-files: ../a.jso
     ("text", "train", "val", "asked", "expected"),
     [
         # train folder, val folder, format, train file, val file
-        (ALL, None, None, AS_IT_LOOKS, ("a", "b", "coco", "a.json", "b.json")),
-        (ALL, "t", None, AS_IT_LOOKS, ("t", "b", "coco", None, "b.json")),
-        (ALL, None, "v", AS_IT_LOOKS, ("a", "v", "coco", "a.json", None)),
-        (ALL, "t", "v", AS_IT_LOOKS, ("t", "v", None, None, None)),
+        (ALL, None, None, NOTHING, ("a", "b", "coco", "a.json", "b.json")),
+        (ALL, "t", None, NOTHING, ("t", "b", "coco", None, "b.json")),
+        (ALL, None, "v", NOTHING, ("a", "v", "coco", "a.json", None)),
+        (ALL, "t", "v", NOTHING, ("t", "v", None, None, None)),
         (ALL, "t", "v", COCO, ("t", "v", "coco", None, None)),
-        (ALL, None, None, HowToRead("voc", None, Path("x.json")), ("a", "b", "voc", "a.json", "x.json")),
-        (VAL_IN_TRAIN, None, None, AS_IT_LOOKS, ("a", None, "coco", "a.json", "b.json")),
-        (VAL_IN_TRAIN, "t", None, AS_IT_LOOKS, ("t", None, None, None, None)),
-        (VAL_IN_TRAIN, None, "v", AS_IT_LOOKS, ("a", "v", "coco", "a.json", None)),
-        ("train: {data-roots: ../a}", None, None, AS_IT_LOOKS, ("a", None, None, None, None)),
+        (ALL, None, None, DataSpec(data_format="voc", val_annotations=X), ("a", "b", "voc", "a.json", "x.json")),
+        (VAL_IN_TRAIN, None, None, NOTHING, ("a", None, "coco", "a.json", "b.json")),
+        (VAL_IN_TRAIN, "t", None, NOTHING, ("t", None, None, None, None)),
+        (VAL_IN_TRAIN, None, "v", NOTHING, ("a", "v", "coco", "a.json", None)),
+        ("train: {data-roots: ../a}", None, None, NOTHING, ("a", None, None, None, None)),
     ],
 )
 def test_what_is_trained_on(
-    says: Says, text: str, train: str | None, val: str | None, asked: HowToRead, expected: tuple[str | None, ...]
+    says: Says, text: str, train: str | None, val: str | None, asked: DataSpec, expected: tuple[str | None, ...]
 ) -> None:
-    found = to_train_on(says(text), train, val, asked)
-    files = (found.how.train_annotations, found.how.val_annotations)
-    names = [None if path is None else path.name for path in (found.train, found.val, *files)]
-    assert (*names[:2], found.how.data_format, *names[2:]) == expected
+    roots = {"train_root": train and Path(train), "val_root": val and Path(val)}
+    found = to_train_on(says(text), replace(asked, **roots))  # type: ignore[arg-type]
+    files = (found.train_annotations, found.val_annotations)
+    names = [None if path is None else path.name for path in (found.train_root, found.val_root, *files)]
+    assert (*names[:2], found.data_format, *names[2:]) == expected
 
 
 NO_TEST = ALL.partition(",\ntest")[0]
-OTHER_TEST = HowToRead(test_annotations=Path("x.json"))
+OTHER_TEST = DataSpec(test_annotations=X)
 
 
 @pytest.mark.parametrize(
     ("text", "asked", "folders", "expected"),
     [
         # format, train file, val file, test file
-        (ALL, AS_IT_LOOKS, "abc", ("coco", "a.json", "b.json", "c.json")),
-        (ALL, HowToRead("voc", None, Path("x.json")), "abc", ("voc", "a.json", "x.json", "c.json")),
-        (NO_TEST, AS_IT_LOOKS, "ab-", ("coco", "a.json", "b.json", None)),
-        (VAL_IN_TRAIN, AS_IT_LOOKS, "a--", ("coco", "a.json", "b.json", None)),
-        ("test: {data-roots: ../c}", AS_IT_LOOKS, "--c", (None, None, None, None)),
+        (ALL, NOTHING, "abc", ("coco", "a.json", "b.json", "c.json")),
+        (ALL, DataSpec(data_format="voc", val_annotations=X), "abc", ("voc", "a.json", "x.json", "c.json")),
+        (NO_TEST, NOTHING, "ab-", ("coco", "a.json", "b.json", None)),
+        (VAL_IN_TRAIN, NOTHING, "a--", ("coco", "a.json", "b.json", None)),
+        ("test: {data-roots: ../c}", NOTHING, "--c", (None, None, None, None)),
         # What is measured on without a folder for it is what `otx eval` takes.
         (NO_TEST, OTHER_TEST, "abb", ("coco", "a.json", "b.json", "x.json")),
         (VAL_IN_TRAIN, OTHER_TEST, "a-a", ("coco", "a.json", "b.json", "x.json")),
     ],
 )
 def test_what_is_looked_through(
-    says: Says, text: str, asked: HowToRead, folders: str, expected: tuple[str | None, ...]
+    says: Says, text: str, asked: DataSpec, folders: str, expected: tuple[str | None, ...]
 ) -> None:
     found = to_look_through(says(text), "--data-roots", asked)
-    roots = [None if root is None else root.name for root in (found.train, found.val, found.test)]
+    roots = [None if root is None else root.name for root in found.roots.values()]
     assert roots == [None if name == "-" else name for name in folders]
-    files = [None if file is None else file.name for file in found.how.annotations.values()]
-    assert (found.how.data_format, *files) == expected
+    files = [None if file is None else file.name for file in found.annotations.values()]
+    assert (found.data_format, *files) == expected
 
 
 @pytest.mark.parametrize(
     ("text", "asked", "message"),
     [
-        ("unlabeled: {data-roots: ../a}", AS_IT_LOOKS, r"^--data-roots is missing: .*, or write it into .*data.yaml$"),
+        ("unlabeled: {data-roots: ../a}", NOTHING, r"^--data-roots is missing: .*, or write it into .*data.yaml$"),
         ("train: {data-roots: ../a}", OTHER_TEST, r"^--test-ann-files describes images in a folder: give --data-roots"),
-        ("test: {data-roots: ../a}", HowToRead(None, None, Path("x.json")), r"^--val-ann-files describes images"),
+        ("test: {data-roots: ../a}", DataSpec(val_annotations=X), r"^--val-ann-files describes images"),
     ],
 )
-def test_nothing_to_look_through(says: Says, text: str, asked: HowToRead, message: str) -> None:
+def test_nothing_to_look_through(says: Says, text: str, asked: DataSpec, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         to_look_through(says(text), "--data-roots", asked)
 
@@ -119,57 +122,61 @@ def test_nothing_to_look_through(says: Says, text: str, asked: HowToRead, messag
     ("text", "given", "asked", "expected"),
     [
         # folder, format, file
-        (ALL, None, AS_IT_LOOKS, ("c", "coco", "c.json")),
-        (ALL, "given", AS_IT_LOOKS, ("given", None, None)),
-        (ALL, None, HowToRead("voc", test_annotations=Path("x.json")), ("c", "voc", "x.json")),
-        (ALL.partition("\ntest")[0], None, AS_IT_LOOKS, ("b", "coco", "b.json")),
-        (VAL_IN_TRAIN, None, AS_IT_LOOKS, ("a", "coco", "b.json")),
+        (ALL, None, NOTHING, ("c", "coco", "c.json")),
+        (ALL, "given", NOTHING, ("given", None, None)),
+        (ALL, None, DataSpec(data_format="voc", test_annotations=X), ("c", "voc", "x.json")),
+        (ALL.partition("\ntest")[0], None, NOTHING, ("b", "coco", "b.json")),
+        (VAL_IN_TRAIN, None, NOTHING, ("a", "coco", "b.json")),
         # What one file describes has no subsets.
-        ("train: {data-roots: ../a, ann-files: ../a.json}", None, AS_IT_LOOKS, None),
+        ("train: {data-roots: ../a, ann-files: ../a.json}", None, NOTHING, None),
     ],
 )
 def test_what_is_measured_on(
-    says: Says, text: str, given: str | None, asked: HowToRead, expected: tuple[str | None, ...] | None
+    says: Says, text: str, given: str | None, asked: DataSpec, expected: tuple[str | None, ...] | None
 ) -> None:
-    found = to_measure_on_if_any(says(text), given, asked)
+    found = to_measure_on_if_any(says(text), replace(asked, test_root=given and Path(given)))
     if found is None or expected is None:
         assert found is expected
         return
-    file = found.how.test_annotations
-    assert (found.root.name, found.how.data_format, None if file is None else file.name) == expected
+    file = found.test_annotations
+    assert found.test_root is not None
+    assert (found.test_root.name, found.data_format, None if file is None else file.name) == expected
 
 
 @pytest.mark.parametrize("layout", ["coco", "voc in colours", "subsets in folders", "common"])
 def test_subsets_of_the_training_data_are_found_in_any_format(says: Says, tmp_path: Path, layout: str) -> None:
     expected, write = WRITERS[layout]
     write(tmp_path / "data")
-    place = says("train: {data-roots: ../data}")
-    assert to_measure_on_if_any(place, None, HowToRead(test_annotations=Path("x.json"))) is None
-    found = to_measure_on(place, None, AS_IT_LOOKS)
-    assert found.how.data_format == expected
-    assert [Path(sample.image).stem for sample in open_test(found.root, how=found.how).samples] == ["im2"]
+    resolver = says("train: {data-roots: ../data}")
+    assert to_measure_on_if_any(resolver, DataSpec(test_annotations=X)) is None
+    found, training = to_measure_on(resolver, NOTHING)
+    assert training is None
+    assert found.data_format == expected
+    assert [Path(sample.image).stem for sample in open_test(found).samples] == ["im2"]
 
 
 def test_training_data_without_such_a_subset(says: Says, tmp_path: Path) -> None:
     (tmp_path / "a" / "picture.png").touch()  # bare images have no subsets
-    assert to_measure_on_if_any(says("train: {data-roots: ../a}"), None, AS_IT_LOOKS) is None
+    assert to_measure_on_if_any(says("train: {data-roots: ../a}"), NOTHING) is None
     common_in_the_root(tmp_path / "b")
-    place = says("train: {data-roots: ../b}")
-    assert to_measure_on_if_any(place, None, AS_IT_LOOKS) is None
+    resolver = says("train: {data-roots: ../b}")
+    assert to_measure_on_if_any(resolver, NOTHING) is None
     with pytest.raises(DataError, match=r"no COCO file"):
-        to_measure_on_if_any(place, None, COCO)
+        to_measure_on_if_any(resolver, COCO)
     with pytest.raises(
         UsageError, match=r"--test-data-roots is missing: name the folder .*, or write it into .*data.y"
     ):
-        to_measure_on(place, None, AS_IT_LOOKS)
+        to_measure_on(resolver, NOTHING)
 
 
 def test_images_are_found_as_the_data_says(
     says: Says, drawn_data: Path, drawn_as_coco: dict[str, Path], messages: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "otx_seg")
-    place = says(f"data-format: coco, train: {{data-roots: {drawn_data}}}, val: {{ann-files: {drawn_as_coco['val']}}}")
-    assert images_to_run_on(place, None, "--input", "images") == drawn_data
+    resolver = says(
+        f"data-format: coco, train: {{data-roots: {drawn_data}}}, val: {{ann-files: {drawn_as_coco['val']}}}"
+    )
+    assert images_to_run_on(resolver, None, "--input", "images") == drawn_data
     assert "format of the data: coco, from the workspace" in messages.text  # type: ignore[attr-defined]
     assert f"images of {drawn_data} are used, not only the 2 to measure on" in messages.text  # type: ignore[attr-defined]
 
@@ -193,17 +200,17 @@ def test_images_are_found_as_the_data_says(
 )
 def test_files_that_are_not_there(says: Says, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        to_train_on(says(text), None, None, AS_IT_LOOKS)
+        to_train_on(says(text), NOTHING)
 
 
 def test_a_training_is_planned_with_it(says: Says) -> None:
-    place = says(ALL)
-    place.workspace.template.write_text("")  # type: ignore[union-attr]
-    plan = make_plan(fill_from(place, Request(template="Lite-HRNet-s-mod2")))
-    assert plan.roots.how.data_format == "coco"
-    assert plan.roots.how.val_annotations is not None
+    resolver = says(ALL)
+    resolver.workspace.template.write_text("")  # type: ignore[union-attr]
+    plan = make_plan(fill_from(resolver, Request(template="Lite-HRNet-s-mod2")))
+    assert plan.data.data_format == "coco"
+    assert plan.data.val_annotations is not None
     # What masks are read from is nothing to training without masks, unless it is asked for.
-    plan = make_plan(fill_from(place, Request(template="Lite-HRNet-s-mod2", train_type="Selfsupervised")))
-    assert (plan.roots.how, plan.roots.val) == (AS_IT_LOOKS, None)
+    plan = make_plan(fill_from(resolver, Request(template="Lite-HRNet-s-mod2", train_type="Selfsupervised")))
+    assert plan.data == DataSpec(plan.data.train_root)
     with pytest.raises(UsageError, match=r"leave out --data-format"):
-        make_plan(fill_from(place, Request(template="Lite-HRNet-s-mod2", train_type="Selfsupervised", how=COCO)))
+        make_plan(fill_from(resolver, Request(template="Lite-HRNet-s-mod2", train_type="Selfsupervised", data=COCO)))

@@ -10,7 +10,7 @@ import pytest
 from data_layouts import by_datumaro
 
 from otx_seg.errors import DataError, UsageError
-from otx_seg.inputs.data_arguments import data_of
+from otx_seg.inputs.resolver import data_of
 from otx_seg.verbs.build import Built, build
 from otx_seg.workspace.data_file import Data, Labelled
 from otx_seg.workspace.workspace import Workspace

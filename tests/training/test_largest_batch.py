@@ -11,7 +11,7 @@ from brief_training import PARAMETERS
 from otx_seg import algorithms
 from otx_seg.algorithms.progress import TrainProgress
 from otx_seg.algorithms.supervised import Supervised
-from otx_seg.datasets import open_training
+from otx_seg.datasets import DataSpec, open_training
 from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import load
@@ -34,7 +34,7 @@ def test_the_largest_batch_that_fits(
 
     monkeypatch.setattr(Supervised, "forward", greedy)
     template = load("Lite-HRNet-s-mod2").override({**PARAMETERS, "learning_parameters.batch_size": 2})
-    data = open_training(drawn_data / "train", drawn_data / "val", seed=1)
+    data = open_training(DataSpec(drawn_data / "train", drawn_data / "val"), seed=1)
     labels = len(data.train.labels)
     algorithm = algorithms.build(template, SegmentationNetwork(build_model(template, labels)), (1.0,) * labels)
     assert find_largest_batch(algorithm, data, template, most) == found
@@ -47,7 +47,7 @@ def test_another_failure_is_not_taken_for_a_full_memory(drawn_data: Path, monkey
 
     monkeypatch.setattr(Supervised, "forward", fail)
     template = load("Lite-HRNet-s-mod2").override({**PARAMETERS, "learning_parameters.batch_size": 2})
-    data = open_training(drawn_data / "train", drawn_data / "val", seed=1)
+    data = open_training(DataSpec(drawn_data / "train", drawn_data / "val"), seed=1)
     labels = len(data.train.labels)
     algorithm = algorithms.build(template, SegmentationNetwork(build_model(template, labels)), (1.0,) * labels)
     with pytest.raises(RuntimeError, match="shape mismatch"):

@@ -8,7 +8,7 @@ import pytest
 from other_programs import CAMVID, by_model_api, compared
 
 import otx_seg
-from otx_seg.datasets import open_test
+from otx_seg.datasets import DataSpec, open_test
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.runtime.predict_mask import predict_mask
 
@@ -35,7 +35,7 @@ def test_camvid(tmp_path: Path) -> None:
     assert exported_dice == pytest.approx(torch_result.scores.dice_average, abs=0.001)
     assert quantized.dice_loss <= 0.01
     assert quantized.size_after <= 0.4 * quantized.size_before
-    subset, ours = open_test(val_root), load_predictor(exported.model)
+    subset, ours = open_test(DataSpec(test_root=val_root)), load_predictor(exported.model)
     masks = (predict_mask(ours, subset.read_image(sample)) for sample in subset.samples)
     agreement, dice, _ = compared(subset, len(subset), ours.labels, by_model_api(exported.model), masks)
     assert agreement >= 0.99

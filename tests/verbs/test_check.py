@@ -13,6 +13,7 @@ from data_layouts import SUBSET_OF, UNDIVIDED, WRITERS
 from PIL import Image
 
 from otx_seg.configuration.facts import MachineFacts
+from otx_seg.datasets import DataSpec
 from otx_seg.datasets.check.data_check import DataCheck
 from otx_seg.datasets.check.problems import Problem
 from otx_seg.errors import DataError, UsageError
@@ -106,7 +107,7 @@ def test_json_holds_all_of_it(data: Path) -> None:
             "code": "unmatched_files",
             "subset": "val",
             "what": "1 file without partner",
-            "advice": "give each image a mask of its name, or annotate it; until then they are left out",
+            "advice": "give image and mask the same path but for the suffix; until then they are left out",
             "files": [{"path": str(data / "val" / "images" / "3.png"), "note": "image without mask"}],
         }
     ]
@@ -272,7 +273,7 @@ def test_the_input_size_is_that_of_a_training(data: Path) -> None:
         mask[:200, :300] = 1
         mask[100:120, 400:420] = 2
         write(data / "train", f"{number}", mask, number)
-    plan = make_plan(Request(train_root=data / "train", val_root=data / "val"))
+    plan = make_plan(Request(DataSpec(data / "train", data / "val")))
     opened, report = check_data(plan, open_data(plan), None)
     machine = MachineFacts(cores=8, threads=8, processes=1, world_size=1, gpu=True, memory=None)
     trained_at = configure(plan, opened, report, machine).template.input_size
@@ -389,7 +390,7 @@ def test_a_single_sound_image_cannot_be_split_either(data: Path) -> None:
 
 
 def refused_by_training(root: Path, words: str) -> None:
-    plan = make_plan(Request(train_root=root))
+    plan = make_plan(Request(DataSpec(root)))
     with pytest.raises(DataError, match=words):
         check_data(plan, open_data(plan), None)
 
@@ -416,7 +417,7 @@ class TestTheSubsetThatTrainingChooses:
         assert problems["unknown_mask_values"].severity == "warning"
         assert problems["unknown_mask_values"].what.endswith("hold what is no label (not used by `otx train`)")
         assert "different_labels" not in problems
-        plan = make_plan(Request(train_root=data))
+        plan = make_plan(Request(DataSpec(data)))
         assert check_data(plan, open_data(plan), None)[0].val.root == data / "val"  # type: ignore[union-attr]
         (data / "seq2" / "dataset_meta.json").unlink()
         assert found(check(data))["cannot_be_opened"].severity == "warning"
@@ -538,7 +539,7 @@ class TestTrainingTellsToo:
     """What the look before a training says of the same problems."""
 
     def look(self, train: Path, val: Path) -> None:
-        plan = make_plan(Request(train_root=train, val_root=val))
+        plan = make_plan(Request(DataSpec(train, val)))
         check_data(plan, open_data(plan), None)
 
     def test_of_a_leak_and_labels(self, data: Path, messages: Any) -> None:

@@ -30,10 +30,10 @@ from otx_seg.runtime.predict_mask import predict_mask
 from otx_seg.template import load as load_template
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
 from otx_seg.training.loggers import read_metrics
+from otx_seg.training.recorded_data import read_recorded
 from otx_seg.verbs.export import export
 from otx_seg.verbs.optimize import optimize
 from otx_seg.verbs.train import train
-from otx_seg.workspace.recorded_data import read_recorded
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import read_weights, write_weights
 

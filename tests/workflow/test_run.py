@@ -19,21 +19,22 @@ from brief_training import PARAMETERS
 from small_network import small_template
 
 from otx_seg.cli.main import main
-from otx_seg.datasets import HowToRead
+from otx_seg.datasets import DataSpec
 from otx_seg.errors import DataError, OtxError, UsageError
-from otx_seg.inputs.check_sources import Source
-from otx_seg.inputs.resolver import open_place
+from otx_seg.inputs.check_sources import Source, sources_of
+from otx_seg.inputs.resolver import open_resolver
 from otx_seg.template import load
 from otx_seg.training.checkpoint import is_free
 from otx_seg.training.loggers import Logger
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
+from otx_seg.training.setup.plan import Request
 from otx_seg.training.stopping import InterruptedRunError
 from otx_seg.verbs.build import build
 from otx_seg.workflow import run as run_module
 from otx_seg.workflow import steps
 from otx_seg.workflow.choice import settle
-from otx_seg.workflow.job import Asked, Job, read_state
+from otx_seg.workflow.job import Job, JobRequest, read_state
 from otx_seg.workflow.run import run
 from otx_seg.workflow.steps import STEPS, Step, _measured_on
 from otx_seg.workspace.run_folder import JOB_STATE
@@ -177,7 +178,7 @@ def test_a_job_that_another_process_has_moved_on_is_left_to_it(
 def test_what_may_change_is_read_from_the_template_too(data: Path, here: Path) -> None:
     template = load("Lite-HRNet-s-mod2").override({"learning_parameters.num_workers": 0})
     Path("mine.yaml").write_text(template.as_yaml())
-    asked = Asked(template=str(Path("mine.yaml").resolve()), train_root=str(data / "train"))
+    asked = JobRequest(DataSpec(data / "train"), template=str(Path("mine.yaml").resolve()))
     parameters = settle(asked, seconds=1.0, shown=lambda: nullcontext(Logger())).free_parameters
     assert parameters["learning_parameters.num_workers"] == 0
     assert all(map(is_free, parameters))
@@ -186,18 +187,18 @@ def test_what_may_change_is_read_from_the_template_too(data: Path, here: Path) -
 def test_steps_of_a_job_without_a_workspace_see_none(
     data: Path, here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    job = settle(Asked(train_root=str(data / "train")), seconds=1.0, shown=lambda: nullcontext(Logger()))
+    job = settle(JobRequest(DataSpec(data / "train")), seconds=1.0, shown=lambda: nullcontext(Logger()))
     build(data / "train", workspace=here)
-    assert open_place(None).workspace is not None
-    assert open_place(job.place).workspace is None
+    assert open_resolver(None).workspace is not None
+    assert open_resolver(job.own_workspace).workspace is None
     given: list[Any] = []
 
     def note(*arguments: Any, workspace: Any, **more: Any) -> None:
         given.append(workspace)
         raise OtxError("enough")
 
-    for verb in ("train", "optimize"):
-        monkeypatch.setattr(steps, verb, note)
+    for verb, called in (("train", "run_training"), ("optimize", "run_optimization")):
+        monkeypatch.setattr(steps, called, note)
         with pytest.raises(OtxError, match=r"enough"):
             next(step for step in steps.STEPS if step.name == verb).work(job, {"export": {"file": "any"}})
     assert given == ["", ""]
@@ -279,7 +280,7 @@ def test_without_an_output_the_last_job_counts(
     assert "this is a new one" in messages.text
     state = read_state(other.folder)
     assert state is not None
-    assert state.asked.val_root == str(data / "val")
+    assert state.asked.data.val_root == data / "val"
 
 
 def test_in_a_workspace_no_arguments_are_needed(counted: Counted, data: Path, here: Path) -> None:
@@ -328,29 +329,34 @@ def test_format_and_files_of_annotations_are_part_of_the_job(
 
 
 def test_what_is_left_out_is_as_before() -> None:
-    before = Asked(train_root="/a", train_annotations="/a.json", val_annotations="/b.json", data_format="coco", seed=7)
-    assert Asked().or_as_before(before) == before
-    assert Asked(train_annotations="/c.json").or_as_before(before) == replace(before, train_annotations="/c.json")
+    files = {"train_annotations": Path("/a.json"), "val_annotations": Path("/b.json")}
+    before = JobRequest(DataSpec(Path("/a"), data_format="coco", **files), seed=7)
+    assert JobRequest().or_as_before(before) == before
+    assert JobRequest(DataSpec(train_annotations=Path("/c.json"))).or_as_before(before).data == replace(
+        before.data, train_annotations=Path("/c.json")
+    )
     # Files go with their folders, that of validation images without a folder with the training folder.
-    moved = Asked(train_root="/d").or_as_before(before)
-    assert moved == replace(before, train_root="/d", train_annotations=None, val_annotations=None)
-    assert Asked(val_root="/d").or_as_before(before) == replace(before, val_root="/d", val_annotations=None)
+    moved = JobRequest(DataSpec(Path("/d"))).or_as_before(before)
+    assert moved == replace(before, data=DataSpec(Path("/d"), data_format="coco"))
+    assert JobRequest(DataSpec(val_root=Path("/d"))).or_as_before(before).data == replace(
+        before.data, val_root=Path("/d"), val_annotations=None
+    )
 
 
 def test_what_a_workspace_says_of_the_data_reaches_every_step(
     here: Path, drawn_data: Path, drawn_as_coco: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: dict[str, dict[str, Any]] = {}
+    asked: dict[str, Request] = {}
 
     def asks(step: str) -> Callable[..., Any]:
-        def verb(*places: Any, **arguments: Any) -> Any:
-            asked[step] = {"places": places, **arguments}
+        def verb(request: Request, **arguments: Any) -> Any:
+            asked[step] = request
             raise OtxError(step)
 
         return verb
 
-    for step in ("train", "optimize"):
-        monkeypatch.setattr(f"otx_seg.workflow.steps.{step}", asks(step))
+    for step, called in (("train", "run_training"), ("optimize", "run_optimization")):
+        monkeypatch.setattr(steps, called, asks(step))
     build(drawn_data, train_ann_files=drawn_as_coco["train"], val_ann_files=drawn_as_coco["val"], workspace="w")
     with pytest.raises(OtxError, match=r"step 2 of 9, training: train"):  # the data was looked through
         run(workspace="w", output="job", data_format="coco")
@@ -360,10 +366,9 @@ def test_what_a_workspace_says_of_the_data_reaches_every_step(
     with pytest.raises(OtxError, match=r"optimize"):
         STEPS[5].work(job, {"export": {"file": "openvino.xml"}})
     for step in ("train", "optimize"):
-        assert drawn_data in asked[step]["places"]
-        given = {name: asked[step][name] for name in ("train_ann_files", "val_ann_files", "data_format")}
-        expected = {"train_ann_files": drawn_as_coco["train"], "val_ann_files": drawn_as_coco["val"]}
-        assert given == {**expected, "data_format": "coco"}
+        data = asked[step].data
+        assert (data.train_root, data.data_format) == (drawn_data, "coco")
+        assert (data.train_annotations, data.val_annotations) == (drawn_as_coco["train"], drawn_as_coco["val"])
     assert [Path(sample.image).parts[-3] for sample in _measured_on(job).samples] == ["val", "val"]
 
 
@@ -401,17 +406,29 @@ def test_folders_in_other_folders_are_checked_once(tmp_path: Path) -> None:
     for name in ("a/train", "b"):
         (tmp_path / name).mkdir(parents=True)
     roots = (tmp_path / "a" / "train", tmp_path / "b", tmp_path / "a")
-    job = Job(tmp_path, small_template(), *roots, None, None, 0, None, 1.0, lambda: nullcontext(Logger()))
+    data = DataSpec(*roots)
     # What holds others is for what the first of them is for.
-    assert job.data.labelled == (Source(tmp_path / "b", None, "val"), Source(tmp_path / "a", None, "train"))
+    assert sources_of(data).labelled == (Source(tmp_path / "b", None, "val"), Source(tmp_path / "a", None, "train"))
     # A file of annotations describes a subset of its own; without another folder, in the training folder.
     files = [tmp_path / "train.json", tmp_path / "val.json"]
-    job = replace(job, val_root=None, how=HowToRead("coco", *files))
+    data = replace(data, val_root=None, train_annotations=files[0], val_annotations=files[1])
     described = [Source(tmp_path / "a" / "train", file, file.stem) for file in files]
-    assert job.data.labelled == (*described, Source(tmp_path / "a", None, "test"))
-    assert job.data.data_format == "coco"
-    on_validation = replace(job, test_root=job.train_root, how=replace(job.how, test_annotations=files[1]))
-    assert on_validation.data.labelled == tuple(described)
+    assert sources_of(data).labelled == (*described, Source(tmp_path / "a", None, "test"))
+    on_validation = replace(data, test_root=data.train_root, test_annotations=files[1])
+    assert sources_of(on_validation).labelled == tuple(described)
+
+
+def test_a_state_from_before_is_read(tmp_path: Path) -> None:
+    asked = {"template": None, "train_root": "/a", "val_root": None, "test_root": None, "data_format": "coco"}
+    asked |= {"train_annotations": "/a.json", "val_annotations": None, "test_annotations": None, "seed": 3}
+    content = {"version": 1, "asked": {**asked, "parameters": {}, "workspace": ""}, "inputs": {}, "done": {}}
+    (tmp_path / JOB_STATE).write_text(json.dumps({**content, "stopped": {}}))
+    state = read_state(tmp_path)
+    assert state is not None
+    data = DataSpec(Path("/a"), data_format="coco", train_annotations=Path("/a.json"))
+    assert state.asked == JobRequest(data, seed=3, workspace="")
+    state.write()
+    assert json.loads(state.file.read_text())["asked"].items() >= content["asked"].items()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 2}', '{"version": 1, "asked": {"what": 1}}'])
@@ -470,23 +487,23 @@ def test_the_whole_job(
 
 
 def test_a_killed_training_goes_on(data: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, Any] = {}
+    asked: list[Request] = []
 
-    def train(*args: Any, **arguments: Any) -> None:
-        asked.update(arguments)
+    def train(request: Request, **arguments: Any) -> None:
+        asked.append(request)
         raise OtxError("enough")
 
-    monkeypatch.setattr("otx_seg.workflow.steps.train", train)
+    monkeypatch.setattr("otx_seg.workflow.steps.run_training", train)
     with pytest.raises(OtxError, match=r"enough"):
         run(data / "train", output="job")
-    assert asked.get("resume_from") is None
-    assert asked["template"] is None  # which one, the training decides
+    assert asked[-1].resume_from is None
+    assert asked[-1].template is None  # which one, the training decides
     checkpoint = Path("job", "train", "logs", "checkpoint", "state.pth")
     checkpoint.parent.mkdir(parents=True)
     checkpoint.touch()
     with pytest.raises(OtxError, match=r"enough"):
         run(output="job")
-    assert asked["resume_from"].resolve() == Path("job", "train").resolve()
+    assert Path(str(asked[-1].resume_from)).resolve() == Path("job", "train").resolve()
     with pytest.raises(OtxError, match=r"enough"):
         run(output="job", overwrite=True)
     assert not checkpoint.exists()

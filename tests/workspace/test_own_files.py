@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from otx_seg.datasets import DataSpec
 from otx_seg.errors import UsageError
 from otx_seg.report.trials import Trial, Trials, read_trials, write_trials
+from otx_seg.training.recorded_data import RecordedData, read_recorded
 from otx_seg.workspace.own_files import read_own
-from otx_seg.workspace.recorded_data import RecordedData, read_recorded
 from otx_seg.workspace.run_folder import RunFolder
 
 
@@ -53,7 +54,7 @@ def test_damages(tmp_path: Path, text: str, told: str) -> None:
 
 def recorded() -> RecordedData:
     some = {"split": "a fifth", "train": ("a",), "val": ("b",), "unlabelled": (), "val_images": (Path("/b.png"),)}
-    return RecordedData(7, Path("/data"), None, None, None, **some)  # type: ignore[arg-type]
+    return RecordedData(7, **some, data=DataSpec(Path("/data")))  # type: ignore[arg-type]
 
 
 def test_recorded_data(tmp_path: Path) -> None:
@@ -67,6 +68,7 @@ def test_recorded_data(tmp_path: Path) -> None:
         "val_images": [3],
         "known_labels": {"names": ["a"]},
         "split": None,
+        "train_root": None,
     }
     for key, value in odd.items():
         run.data.write_text(json.dumps({**content, key: value}))

@@ -2,8 +2,8 @@
 
 from otx_seg.datasets.annotations.masks import MAX_LABELS, read_mask
 from otx_seg.datasets.annotations.polygon_round_trip import polygon_round_trip
+from otx_seg.datasets.data_spec import DataSpec
 from otx_seg.datasets.opening import (
-    HowToRead,
     check_format_name,
     find_subsets,
     format_of,
@@ -14,7 +14,6 @@ from otx_seg.datasets.opening import (
 from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import ScanReport, readable_samples, require_two_labels, scan
 from otx_seg.datasets.split import (
-    AS_IT_LOOKS,
     DEFAULT_SEED,
     TrainingData,
     find_training,
@@ -31,10 +30,9 @@ from otx_seg.datasets.unlabelled import (
 )
 
 __all__ = [
-    "AS_IT_LOOKS",
     "DEFAULT_SEED",
     "MAX_LABELS",
-    "HowToRead",
+    "DataSpec",
     "ImageSet",
     "Sample",
     "ScanReport",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,27 +24,6 @@ ORDINARY = "common_semantic_segmentation"
 # What many other formats look like too, so that they give way to those, and the second to the first.
 _BARE = ("image_and_mask_folders", "images_beside_masks")
 _FOLDERS_LOOKED_INTO = 50
-
-
-@dataclass(frozen=True)
-class HowToRead:
-    """How folders of labelled data are to be read.
-
-    Attributes:
-        data_format: name of their format; None: what they look like.
-        train_annotations, val_annotations, test_annotations: files of annotations to use for these data instead of
-            those in their folders.
-    """
-
-    data_format: str | None = None
-    train_annotations: Path | None = None
-    val_annotations: Path | None = None
-    test_annotations: Path | None = None
-
-    @property
-    def annotations(self) -> dict[str, Path | None]:
-        """The files of annotations by what they are for: train, val and test."""
-        return {"train": self.train_annotations, "val": self.val_annotations, "test": self.test_annotations}
 
 
 @functools.cache

@@ -82,13 +82,8 @@ class LeftOut(NamedTuple):
         """Where it lies, or should lie."""
         return os.path.normpath(f"{self.folder}/{self.name}")
 
-    @property
-    def printable(self) -> str:
-        """Its name in a message."""
-        return printable(self.name, _LONGEST_NAME)
-
     def __str__(self) -> str:
-        return f"{self.reason}: {self.printable}"
+        return f"{self.reason}: {printable(self.name, _LONGEST_NAME)}"
 
 
 class MaskReader(Protocol):

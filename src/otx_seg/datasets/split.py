@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.datasets.data_format import Subsets
+from otx_seg.datasets.data_spec import DataSpec
 from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET
-from otx_seg.datasets.opening import HowToRead, find_subsets
+from otx_seg.datasets.opening import find_subsets
 from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.samples import Subset
 from otx_seg.datasets.scan import ScanReport, readable_samples, scan
@@ -37,8 +38,6 @@ TRAINED_ON = ("train", DEFAULT_SUBSET)
 
 VALIDATED_ON = ("val", DEFAULT_SUBSET)
 """The same of those to validate on in a folder of their own."""
-
-AS_IT_LOOKS = HowToRead()
 
 
 @dataclass(frozen=True)
@@ -71,12 +70,7 @@ class TrainingData:
 
 
 def open_training(
-    train_root: Path,
-    val_root: Path | None,
-    seed: int,
-    use_polygons: bool = False,
-    how: HowToRead = AS_IT_LOOKS,
-    progress: Progress | None = None,
+    spec: DataSpec, seed: int, use_polygons: bool = False, progress: Progress | None = None
 ) -> TrainingData:
     """The images to train on and to validate on: `find_training`, then `split_training` where it is necessary.
 
@@ -84,24 +78,23 @@ def open_training(
     split alike.
 
     Args:
-        train_root, val_root, use_polygons, how: see `find_training`.
+        spec, use_polygons: see `find_training`.
         seed: see `split_training`.
         progress: called with what is being done, and the numbers of images read and to read, where they have to be.
 
     Raises:
         DataError: unusable data, labels that differ, or a single image that cannot be split.
     """
-    data = find_training(train_root, val_root, use_polygons, how)
+    data = find_training(spec, use_polygons)
     if data.val is not None:
         return data
     report = scan(data.train, counter("checking the training images", len(data.train), progress))
     data = replace(data, train=readable_samples(data.train, report))
-    return split_training(data, report, train_root, seed)[0]
+    assert spec.train_root is not None
+    return split_training(data, report, spec.train_root, seed)[0]
 
 
-def find_training(
-    train_root: Path, val_root: Path | None, use_polygons: bool = False, how: HowToRead = AS_IT_LOOKS
-) -> TrainingData:
+def find_training(spec: DataSpec, use_polygons: bool = False) -> TrainingData:
     """The images to train on and, if there are some apart, those to validate on.
 
     1. Trained on is the subset train of `train_root`, else the images directly in it, else its only subset.
@@ -111,20 +104,20 @@ def find_training(
     4. else nothing yet, see `split_training`.
 
     Args:
-        train_root: the folder of the training data.
-        val_root: the folder of the validation data, or None.
+        spec: where the data is; what is for other purposes is not looked at.
         use_polygons: send the masks through `polygon_round_trip`.
-        how: the format of the data, and files of annotations.
 
     Raises:
         UsageError: see `open_folder`.
         DataError: unusable data (see `open_folder`), labels that differ, or a single image that cannot be split.
     """
-    subsets = find_subsets(train_root, how.data_format, how.train_annotations)
+    train_root = spec.train_root
+    assert train_root is not None
+    subsets = find_subsets(train_root, spec.data_format, spec.train_annotations)
     train_name, train = _open_chosen(train_root, subsets, TRAINED_ON, "train on", use_polygons)
-    if val_root is not None or how.val_annotations is not None:
-        val_root = val_root or train_root
-        subsets = find_subsets(val_root, how.data_format, how.val_annotations)
+    if spec.validation_named:
+        val_root = spec.val_root or train_root
+        subsets = find_subsets(val_root, spec.data_format, spec.val_annotations)
         val_name, val = _open_chosen(val_root, subsets, VALIDATED_ON, "validate on", use_polygons)
         split = f"validation: {len(val)} images of {_place(val_root, val_name)}, as given"
         if _same_files(train, val):
@@ -169,14 +162,16 @@ def split_training(
     return parts, report.part((~chosen).tolist()), report.part(chosen.tolist())
 
 
-def open_test(root: Path, use_polygons: bool = False, how: HowToRead = AS_IT_LOOKS) -> Subset:
-    """The images to evaluate on: the subset test of `root`, else val, else those directly in it, else its only one.
+def open_test(spec: DataSpec, use_polygons: bool = False) -> Subset:
+    """The images to test on: the subset test of `test_root`, else val, else those directly in it, else its only one.
 
     Raises:
         UsageError: see `open_folder`.
         DataError: unusable data (see `open_folder`), or several subsets none of which is meant for testing.
     """
-    subsets = find_subsets(root, how.data_format, how.test_annotations)
+    root = spec.test_root
+    assert root is not None
+    subsets = find_subsets(root, spec.data_format, spec.test_annotations)
     return _open_chosen(root, subsets, ("test", "val", DEFAULT_SUBSET), "evaluate on", use_polygons)[1]
 
 

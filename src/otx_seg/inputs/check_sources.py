@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from otx_seg.datasets import AS_IT_LOOKS, HowToRead
+from otx_seg.datasets import DataSpec
 from otx_seg.datasets.unlabelled import holds_bare_images
 from otx_seg.errors import UsageError
 from otx_seg.inputs.data import to_look_through
-from otx_seg.inputs.data_arguments import outermost
-from otx_seg.inputs.resolver import Place
+from otx_seg.inputs.resolver import Resolver
 from otx_seg.template import load
 
 
@@ -57,24 +56,29 @@ class Sources:
         return tuple(source.annotations for source in self.labelled if source.annotations is not None)
 
 
-def sources_of_parts(train: Path | None, val: Path | None, test: Path | None, how: HowToRead) -> tuple[Source, ...]:
-    """The data of a training and of a measurement, each once: the files of annotations with their folders, and of the
-    other folders those that do not lie in another one of them.
-
-    Args:
-        train, val, test: the folders; where that of `val` is missing, the file for it describes images in `train`.
-        how: the files of annotations.
-    """
-    roots = {"train": train, "val": val or (train if how.val_annotations is not None else None), "test": test}
-    files = how.annotations
+def sources_of(data: DataSpec) -> Sources:
+    """The labelled data, each once: the files of annotations with their folders, and of the other folders those that do
+    not lie in another one of them."""
+    roots, files = data.roots, data.annotations
+    if data.val_annotations is not None and data.val_root is None:
+        roots["val"] = data.train_root
     named = [Source(root, files[part], part) for part, root in roots.items() if root is not None]
     described = [source for source in named if source.annotations is not None]
     # What is validated on may well be measured on, but not trained on: that is for the look at it to find.
     learned_from = [_place(source) for source in described if source.meant_for != "test"]
     described = [source for source in described if source.meant_for != "test" or _place(source) not in learned_from]
     whole = [source for source in named if source.annotations is None]
-    apart = outermost(source.root for source in whole)
-    return (*described, *(Source(root, None, _first_in(root, whole).meant_for) for root in apart))
+    apart = _outermost(source.root for source in whole)
+    labelled = (*described, *(Source(root, None, _first_in(root, whole).meant_for) for root in apart))
+    return Sources(labelled, data_format=data.data_format)
+
+
+def _outermost(roots: Iterable[Path]) -> tuple[Path, ...]:
+    """Those folders that do not lie in another one of them, each once."""
+    by_real: dict[Path, Path] = {}
+    for root in roots:
+        by_real.setdefault(root.resolve(), root)
+    return tuple(root for real, root in by_real.items() if by_real.keys().isdisjoint(real.parents))
 
 
 def _first_in(folder: Path, sources: Sequence[Source]) -> Source:
@@ -86,20 +90,20 @@ def _place(source: Source) -> tuple[Path, Path | None]:
     return source.root.resolve(), None if source.annotations is None else source.annotations.resolve()
 
 
-def sources_given(roots: Sequence[Path], how: HowToRead) -> Sources:
+def sources_given(roots: Sequence[Path], given: DataSpec) -> Sources:
     """The folders given, each with what describes it.
 
     Args:
         roots: folders of labelled data, or of images alone where no format and no file of annotations is given.
-        how: files of annotations, all for one folder, or each for one of as many folders.
+        given: files of annotations, all for one folder, or each for one of as many folders; and their format.
 
     Raises:
         UsageError: a folder or file is named twice, or it is not clear which file describes which folder.
     """
-    labelled = _described(roots, {part: file for part, file in how.annotations.items() if file is not None})
+    labelled = _described(roots, {part: file for part, file in given.annotations.items() if file is not None})
     _refuse_repeated(labelled)
-    if how != AS_IT_LOOKS:
-        return Sources(labelled, data_format=how.data_format)
+    if given.described:
+        return Sources(labelled, data_format=given.data_format)
     bare = tuple(root for root in roots if root.is_dir() and holds_bare_images(root))
     return Sources(tuple(source for source in labelled if source.root not in bare), bare)
 
@@ -127,30 +131,30 @@ def _refuse_repeated(sources: Sequence[Source]) -> None:
         seen.add(_place(source))
 
 
-def sources_of_workspace(place: Place, how: HowToRead) -> Sources:
+def sources_of_workspace(resolver: Resolver, given: DataSpec) -> Sources:
     """The data that the ``data.yaml`` of a workspace names.
 
     Args:
-        how: what is given on how to read it; it is stronger than ``data.yaml``.
+        given: how to read it; stronger than ``data.yaml``.
 
     Raises:
         UsageError: there is no workspace, none of its folders is known, or what is given has no folder there.
         DataError: one of its folders or files is missing.
     """
-    template = place.template(None)
+    template = resolver.template(None)
     train_type = None if template is None else load(template).hyper_parameters.algo_backend.train_type
-    if train_type == "Selfsupervised" and place.names("train"):
-        _refuse_given(how)
-        return Sources((), (place.train_root(None),))
-    found = to_look_through(place, "--data-roots", how)
-    unlabelled, listed = place.root(None, "unlabeled"), place.file_list(None)
+    if train_type == "Selfsupervised" and resolver.names("train"):
+        _refuse_given(given)
+        return Sources((), (resolver.train_root(None),))
+    found = to_look_through(resolver, "--data-roots", given)
+    unlabelled = resolver.root(None, "unlabeled")
     bare = () if unlabelled is None else (unlabelled,)
-    return Sources(sources_of_parts(*found), bare, listed, found.how.data_format)
+    return replace(sources_of(found), bare=bare, listed=resolver.file_list(None))
 
 
-def _refuse_given(how: HowToRead) -> None:
-    if how != AS_IT_LOOKS:
-        options = ", ".join(("--data-format", *(f"--{part}-ann-files" for part in how.annotations)))
+def _refuse_given(given: DataSpec) -> None:
+    if given.described:
+        options = ", ".join(("--data-format", *(f"--{part}-ann-files" for part in given.annotations)))
         raise UsageError(
             f"Selfsupervised training, as this workspace has it, looks at images alone: leave out {options}"
         )

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-from otx_seg.datasets import HowToRead, check_format_name, find_training, open_test, open_unlabelled
+from otx_seg.datasets import DataSpec, check_format_name, find_training, open_test, open_unlabelled
+from otx_seg.datasets.data_spec import PARTS
 from otx_seg.errors import UsageError
+from otx_seg.inputs.resolver import spec_of
 from otx_seg.workspace.data_file import Data, Labelled, Unlabelled
 from otx_seg.workspace.workspace import Workspace
 
-_LABELLED = ("train", "val", "test")
 
-
-@dataclass(frozen=True)
-class GivenData:
-    """The folders and files given to `build`, and how to read them; None: not given."""
-
-    how: HowToRead
-    train: Path | None
-    val: Path | None
-    test: Path | None
-    unlabelled: Path | None
-    unlabelled_list: Path | None
-
-    @property
-    def folders(self) -> tuple[Path, ...]:
-        """The folders among them."""
-        return tuple(root for root in (self.train, self.val, self.test, self.unlabelled) if root is not None)
-
-    @property
-    def annotations(self) -> dict[str, Path | None]:
-        """The file of annotations of each part of the labelled data."""
-        return self.how.annotations
-
-
-def merge(before: Data, given: GivenData, place: Workspace) -> Data:
+def merge(before: Data, given: DataSpec, workspace: Workspace) -> Data:
     """What ``data.yaml`` is to say: what is given, and of what was there, what still holds.
 
     A file of annotations belongs to its folder and goes with it, and so does a list of unlabelled images. The format
@@ -44,60 +22,60 @@ def merge(before: Data, given: GivenData, place: Workspace) -> Data:
     Raises:
         UsageError: a file is given that describes or lists images in a folder, without that; or an unknown format.
     """
-    train = _part(before.train, given.train, given.how.train_annotations, place)
+    train = _part(before.train, given.train_root, given.train_annotations, workspace)
     was_val = before.val
     if was_val.data_roots is None and train.data_roots != before.train.data_roots:
         was_val = Labelled()  # its images were in the training folder
     parts = {
         "train": train,
-        "val": _part(was_val, given.val, given.how.val_annotations, place),
-        "test": _part(before.test, given.test, given.how.test_annotations, place),
+        "val": _part(was_val, given.val_root, given.val_annotations, workspace),
+        "test": _part(before.test, given.test_root, given.test_annotations, workspace),
     }
     for name, part in parts.items():
         in_train = name == "val" and train.data_roots is not None
         if part.ann_files is not None and part.data_roots is None and not in_train:
             raise UsageError(f"--{name}-ann-files describes images in a folder: give --{name}-data-roots too")
-    if given.how.data_format is not None:
-        check_format_name(given.how.data_format)
-    merged = Data(data_format=before.data_format, unlabeled=_unlabelled(before.unlabeled, given, place), **parts)
-    if given.how.data_format is not None:
-        return merged.model_copy(update={"data_format": given.how.data_format})
+    if given.data_format is not None:
+        check_format_name(given.data_format)
+    merged = Data(data_format=before.data_format, unlabeled=_unlabelled(before.unlabeled, given, workspace), **parts)
+    if given.data_format is not None:
+        return merged.model_copy(update={"data_format": given.data_format})
     was, now = _labelled_folders(before), _labelled_folders(merged)
     replaced = was and all(now.get(name) != folder for name, folder in was.items())
     return merged.model_copy(update={"data_format": None}) if replaced else merged
 
 
-def _part(before: Labelled, root: Path | None, annotations: Path | None, place: Workspace) -> Labelled:
+def _part(before: Labelled, root: Path | None, annotations: Path | None, workspace: Workspace) -> Labelled:
     kept = before
-    if root is not None and root.resolve() != _resolved(before.data_roots, place):
-        kept = Labelled(data_roots=_written(root, place))
-    return kept if annotations is None else kept.model_copy(update={"ann_files": _written(annotations, place)})
+    if root is not None and root.resolve() != _resolved(before.data_roots, workspace):
+        kept = Labelled(data_roots=_written(root, workspace))
+    return kept if annotations is None else kept.model_copy(update={"ann_files": _written(annotations, workspace)})
 
 
 def _labelled_folders(data: Data) -> dict[str, str | None]:
     """The folder of each part of the labelled data that there is."""
-    named = [name for name in _LABELLED if getattr(data, name).named]
+    named = [name for name in PARTS if getattr(data, name).named]
     return {name: getattr(data, name).data_roots or data.train.data_roots for name in named}
 
 
-def _unlabelled(before: Unlabelled, given: GivenData, place: Workspace) -> Unlabelled:
+def _unlabelled(before: Unlabelled, given: DataSpec, workspace: Workspace) -> Unlabelled:
     unlabelled = before
-    if given.unlabelled is not None:  # a list belongs to its folder
-        unlabelled = Unlabelled(data_roots=_written(given.unlabelled, place))
+    if given.unlabelled_root is not None:  # a list belongs to its folder
+        unlabelled = Unlabelled(data_roots=_written(given.unlabelled_root, workspace))
     if given.unlabelled_list is not None:
         if unlabelled.data_roots is None:
             raise UsageError("--unlabeled-file-list names images in a folder: give --unlabeled-data-roots too")
-        unlabelled = Unlabelled(data_roots=unlabelled.data_roots, file_list=_written(given.unlabelled_list, place))
+        unlabelled = Unlabelled(data_roots=unlabelled.data_roots, file_list=_written(given.unlabelled_list, workspace))
     return unlabelled
 
 
-def _written(path: Path, place: Workspace) -> str:
+def _written(path: Path, workspace: Workspace) -> str:
     """A path as it stands in ``data.yaml``: one in the workspace moves with it."""
-    real, folder = path.resolve(), place.path.resolve()
+    real, folder = path.resolve(), workspace.path.resolve()
     return real.relative_to(folder).as_posix() if folder in real.parents else str(real)
 
 
-def open_what_is_given(given: GivenData, data: Data, place: Workspace, train_type: str) -> None:
+def open_what_is_given(given: DataSpec, data: Data, workspace: Workspace, train_type: str) -> None:
     """Look at the files that are given, so that what cannot be used shows now.
 
     Args:
@@ -107,26 +85,25 @@ def open_what_is_given(given: GivenData, data: Data, place: Workspace, train_typ
         UsageError: a file of annotations that the train type has no use for, or that the format does not take.
         DataError: the data cannot be used.
     """
-    how = _how(data, place)
-    train, val, test = (_path(getattr(data, name).data_roots, place) for name in _LABELLED)
-    touched = {name: getattr(given, name) or given.annotations[name] or given.how.data_format for name in _LABELLED}
+    spec = spec_of(data, workspace)
+    touched = {name: given.roots[name] or given.annotations[name] or given.data_format for name in PARTS}
     if train_type == "Selfsupervised":
         _refuse_annotations(given)
-        if given.train is not None:
-            open_unlabelled(given.train)
+        if given.train_root is not None:
+            open_unlabelled(given.train_root)
     elif touched["train"] or touched["val"]:
-        if train is not None:
-            find_training(train, val, how=how)
-        elif val is not None:
-            open_test(val, how=HowToRead(how.data_format, test_annotations=how.val_annotations))
-    if touched["test"] and test is not None:
-        open_test(test, how=how)
-    if given.unlabelled is not None or given.unlabelled_list is not None:
-        assert data.unlabeled.data_roots is not None
-        open_unlabelled(place.path / data.unlabeled.data_roots, given.unlabelled_list)
+        if spec.train_root is not None:
+            find_training(spec)
+        elif spec.val_root is not None:
+            open_test(replace(spec, test_root=spec.val_root, test_annotations=spec.val_annotations))
+    if touched["test"] and spec.test_root is not None:
+        open_test(spec)
+    if given.unlabelled_root is not None or given.unlabelled_list is not None:
+        assert spec.unlabelled_root is not None
+        open_unlabelled(spec.unlabelled_root, given.unlabelled_list)
 
 
-def _refuse_annotations(given: GivenData) -> None:
+def _refuse_annotations(given: DataSpec) -> None:
     for name in ("train", "val"):
         if given.annotations[name] is not None:
             raise UsageError(
@@ -135,25 +112,17 @@ def _refuse_annotations(given: GivenData) -> None:
             )
 
 
-def _how(data: Data, place: Workspace) -> HowToRead:
-    return HowToRead(data.data_format, *(_path(getattr(data, name).ann_files, place) for name in _LABELLED))
-
-
-def _path(written: str | None, place: Workspace) -> Path | None:
-    return None if written is None else place.path / written
-
-
-def _resolved(written: str | None, place: Workspace) -> Path | None:
-    return None if written is None else (place.path / written).resolve()
+def _resolved(written: str | None, workspace: Workspace) -> Path | None:
+    return None if written is None else (workspace.path / written).resolve()
 
 
 def differences(before: Data, now: Data) -> list[tuple[str, str, str]]:
     """Everything that ``data.yaml`` can say: what it is, what it was, and what it is now, "none" for nothing."""
     pairs = [("data format", before.data_format, now.data_format)]
-    for name in (*_LABELLED, "unlabeled"):
+    for name in (*PARTS, "unlabeled"):
         was, is_now = getattr(before, name), getattr(now, name)
         pairs.append((f"{name} data", was.data_roots, is_now.data_roots))
-        if name in _LABELLED:
+        if name in PARTS:
             pairs.append((f"{name} annotations", was.ann_files, is_now.ann_files))
         else:
             pairs.append((f"{name} list", was.file_list, is_now.file_list))

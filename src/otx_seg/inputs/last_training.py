@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from otx_seg.datasets import HowToRead, Subset, TrainingData
+from otx_seg.datasets import DataSpec, Subset, find_training, open_test
 from otx_seg.errors import DataError, UsageError
-from otx_seg.workspace.recorded_data import read_recorded
+from otx_seg.training.recorded_data import read_recorded
 from otx_seg.workspace.run_folder import RunFolder, latest_weights
 
 
@@ -24,13 +24,12 @@ class LastTraining:
     seed: int
 
 
-def last_training(outputs: Path, train_root: Path, how: HowToRead) -> LastTraining | None:
+def last_training(outputs: Path, data: DataSpec) -> LastTraining | None:
     """The last training among the runs of a workspace, if it divided the images of this folder.
 
     Args:
         outputs: the folder of runs.
-        train_root: the folder of the training data.
-        how: how it is read.
+        data: the training data.
     """
     weights = latest_weights(outputs)
     if weights is None:
@@ -38,32 +37,34 @@ def last_training(outputs: Path, train_root: Path, how: HowToRead) -> LastTraini
     run = RunFolder(weights.parents[1])
     try:
         recorded = read_recorded(run)
+        then, now = recorded.data, data.resolved()
     except UsageError:
         return None  # the error is raised where the run is resumed
-    divided = recorded.val_root is None and recorded.val_annotations is None and recorded.val
-    file = None if how.train_annotations is None else how.train_annotations.resolve()
-    same = (recorded.train_root, recorded.train_annotations) == (train_root.resolve(), file)
-    same = same and (how.data_format is None or recorded.data_format in (None, how.data_format))
+    divided = not then.validation_named and recorded.val
+    same = (then.train_root, then.train_annotations) == (now.train_root, now.train_annotations)
+    same = same and (now.data_format is None or then.data_format in (None, now.data_format))
     return LastTraining(run, recorded.seed) if divided and same else None
 
 
-def recorded_validation(run: RunFolder, data: TrainingData) -> Subset:
-    """The images that a finished training validated on, without reading any to divide them again.
-
-    Args:
-        data: where the training found its images, see `find_training`.
+def open_measured(spec: DataSpec, training: RunFolder | None, use_polygons: bool = False) -> Subset:
+    """The images to test on; where there are none, those that a finished training took from its own to validate on,
+    without reading any to divide them again.
 
     Raises:
         UsageError: the run's ``data.json`` cannot be read.
-        DataError: some of the images are gone.
+        DataError: the data cannot be used, or some of the images are gone.
     """
+    if spec.test_root is not None:
+        return open_test(spec, use_polygons)
+    assert training is not None
+    data = find_training(spec, use_polygons)
     if data.val is not None:
         return data.val
-    taken = set(read_recorded(run).val)
+    taken = set(read_recorded(training).val)
     found = data.train.without([sample.name for sample in data.train.samples if sample.name not in taken])
     if len(found) < len(taken):
         raise DataError(
-            f"{data.train.root}: {len(taken) - len(found)} of the {len(taken)} images that {run.path} validated on are "
-            "not there any more; name others with --test-data-roots"
+            f"{data.train.root}: {len(taken) - len(found)} of the {len(taken)} images that {training.path} validated "
+            "on are not there any more; name others with --test-data-roots"
         )
     return found

@@ -1,7 +1,7 @@
-"""Where a command works: in a workspace, which fills in what its arguments leave out, or in any folder.
+"""What a command works on: its arguments, and what the workspace around it has where they leave something out.
 
-One mechanism for all verbs: each asks the place for what it needs, with what was given; the place says what it took
-from where.
+One mechanism for all verbs: each asks the resolver for what it needs, with what was given; the resolver says what it
+took from where.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from otx_seg.datasets import DataSpec, check_format_name
 from otx_seg.errors import DataError, UsageError
-from otx_seg.inputs.data_arguments import data_of
 from otx_seg.processes import rank
-from otx_seg.workspace.data_file import Data
+from otx_seg.workspace.data_file import Data, read_data_file
 from otx_seg.workspace.exports import latest_exported, latest_quantized
 from otx_seg.workspace.run_folder import latest_weights
 from otx_seg.workspace.workspace import Workspace, find_workspace, hint_to_workspace, nothing_trained, outputs_of
@@ -24,8 +24,8 @@ from otx_seg.workspace.workspace import Workspace, find_workspace, hint_to_works
 logger = logging.getLogger(__name__)
 
 
-def open_place(workspace: str | Path | None) -> Place:
-    """The place of a command.
+def open_resolver(workspace: str | Path | None) -> Resolver:
+    """The resolver of a command.
 
     Args:
         workspace: the folder of a workspace; None: the current folder, whether it is one or not; empty: in none.
@@ -33,12 +33,12 @@ def open_place(workspace: str | Path | None) -> Place:
     Raises:
         UsageError: `workspace` is none.
     """
-    return Place(find_workspace(workspace))
+    return Resolver(find_workspace(workspace))
 
 
 @dataclass(frozen=True)
-class Place:
-    """A workspace, or (None) none: then nothing but the last models below the current folder can be filled in."""
+class Resolver:
+    """Fills in from a workspace; where there is none, nothing but the last models below the current folder."""
 
     workspace: Workspace | None
 
@@ -215,3 +215,27 @@ class Place:
 def _newest(candidates: Iterable[Path | None]) -> Path | None:
     found = [path for path in candidates if path is not None]
     return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
+def data_of(workspace: Workspace) -> Data:
+    """What the ``data.yaml`` of a workspace says; nothing where there is no such file.
+
+    Raises:
+        UsageError: it cannot be understood, or names an unknown format; the message names file and key.
+    """
+    if not workspace.data.is_file():
+        return Data()
+    data = read_data_file(workspace.data)
+    if data.data_format is not None:
+        check_format_name(data.data_format, f"{workspace.data}: data.data-format:")
+    return data
+
+
+def spec_of(data: Data, workspace: Workspace) -> DataSpec:
+    """The data that ``data.yaml`` names, whether it is there or not."""
+    labelled = {"train": data.train, "val": data.val, "test": data.test}
+    paths = {f"{name}_root": part.data_roots for name, part in labelled.items()}
+    paths |= {f"{name}_annotations": part.ann_files for name, part in labelled.items()}
+    paths |= {"unlabelled_root": data.unlabeled.data_roots, "unlabelled_list": data.unlabeled.file_list}
+    named = {name: workspace.path / path for name, path in paths.items() if path is not None}
+    return DataSpec.given(data.data_format, **named)

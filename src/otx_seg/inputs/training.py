@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from otx_seg import template as templates
 from otx_seg.inputs.data import to_train_on
-from otx_seg.inputs.resolver import Place
+from otx_seg.inputs.resolver import Resolver
 from otx_seg.training.setup.plan import Request
 from otx_seg.training.setup.train_type import PARAMETER, TRAIN_TYPES
 
 logger = logging.getLogger(__name__)
 
 
-def fill_from(place: Place, request: Request) -> Request:
+def fill_from(resolver: Resolver, request: Request) -> Request:
     """The arguments with what the workspace has and they lack.
 
     The train type is that of the workspace's template, unless the arguments name one or unlabelled images; parts of the
@@ -26,13 +26,13 @@ def fill_from(place: Place, request: Request) -> Request:
     """
     if request.resume_from is not None:
         return request
-    if place.workspace is None:
-        if request.train_root is None:
-            place.train_root(None)
+    if resolver.workspace is None:
+        resolver.train_root(request.data.train_root)
         return request
+    given = data = request.data
     asked = request.train_type or request.parameters.get(PARAMETER)
-    template = place.template(request.template)
-    if asked is None and request.unlabelled_root is None and template is not None:
+    template = resolver.template(request.template)
+    if asked is None and given.unlabelled_root is None and template is not None:
         asked = templates.load(template).hyper_parameters.algo_backend.train_type
     chosen = next((name for name in TRAIN_TYPES if name.lower() == str(asked).lower()), None)
     filled = replace(request, template=template)
@@ -41,19 +41,17 @@ def fill_from(place: Place, request: Request) -> Request:
     if chosen is not None and PARAMETER not in request.parameters:
         filled = replace(filled, train_type=chosen)
     if chosen == "Selfsupervised":
-        filled = replace(filled, train_root=place.train_root(request.train_root))
+        data = replace(data, train_root=resolver.train_root(data.train_root))
     else:
-        data = to_train_on(place, request.train_root, request.val_root, request.how)
-        filled = replace(filled, train_root=data.train, val_root=data.val, how=data.how)
+        data = to_train_on(resolver, data)
     if chosen == "Semisupervised":
-        unlabelled = place.root(request.unlabelled_root, "unlabeled")
-        filled = replace(filled, unlabelled_root=unlabelled)
-        if request.unlabelled_root is None:  # a list belongs to its folder
-            filled = replace(filled, unlabelled_list=place.file_list(request.unlabelled_list))
-    elif request.unlabelled_root is None and place.names("unlabeled"):
+        data = replace(data, unlabelled_root=resolver.root(given.unlabelled_root, "unlabeled"))
+        if given.unlabelled_root is None:  # a list belongs to its folder
+            data = replace(data, unlabelled_list=resolver.file_list(given.unlabelled_list))
+    elif given.unlabelled_root is None and resolver.names("unlabeled"):
         logger.info(
             "the unlabelled images that data.yaml names are not used in %s training; for that, `otx build --train-type "
             "Semisupervised`",
             chosen,
         )
-    return filled
+    return replace(filled, data=data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from otx_seg.datasets import open_test
+from otx_seg.datasets import DataSpec, open_test
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.runtime.fonts import readable_names
 from otx_seg.runtime.overlay import overlay
@@ -27,7 +27,7 @@ def draw_comparison(weights: Path, data_root: Path, picture: Path) -> None:
     from otx_seg.report.lettering import choose_fonts
 
     predictor = load_predictor(weights)
-    subset = open_test(data_root)
+    subset = open_test(DataSpec(test_root=data_root))
     step = max(1, len(subset) // _IMAGES)
     samples = subset.samples[::step][:_IMAGES]
     figure = Figure(figsize=(2.6 * len(samples), 8.2), layout="constrained")

@@ -123,11 +123,11 @@ def tell_unlearned(scores: Scores) -> None:
 def _dataset_text(plan: Plan, data: TrainingData) -> str:
     skipped = "".join(f"\n{message}" for message in data.skipped)
     if data.val is None:
-        return f"{plan.roots.train}\n{len(data.train)} images without masks{skipped}"
+        return f"{plan.data.train_root}\n{len(data.train)} images without masks{skipped}"
     files = f"{len(data.train)} training and {len(data.val)} validation images; {data.split}"
     if data.unlabelled is not None:
-        files += f"\n{plan.roots.unlabelled}: {len(data.unlabelled)} unlabelled images"
-    return f"{plan.roots.train}\n{files}\nlabels: {', '.join(data.train.labels.names)}{skipped}"
+        files += f"\n{plan.data.unlabelled_root}: {len(data.unlabelled)} unlabelled images"
+    return f"{plan.data.train_root}\n{files}\nlabels: {', '.join(data.train.labels.names)}{skipped}"
 
 
 def _results_text(result: TrainResult) -> str:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import AS_IT_LOOKS, HowToRead, open_test
+from otx_seg.datasets import DataSpec, open_test
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 from otx_seg.deployment.benchmark.measure import Measurement, Progress, measure
 from otx_seg.deployment.benchmark.processor import computes_in_bf16, processor_name
@@ -18,9 +18,8 @@ from otx_seg.deployment.benchmark.variant import Variant
 from otx_seg.deployment.benchmark.variants import variants_of
 from otx_seg.errors import UsageError
 from otx_seg.inputs.data import to_measure_on_if_any
-from otx_seg.inputs.data_arguments import how_to_read
 from otx_seg.inputs.open_model import given_labels
-from otx_seg.inputs.resolver import open_place
+from otx_seg.inputs.resolver import open_resolver
 from otx_seg.labels import Labels
 from otx_seg.report.benchmark_chart import draw_benchmark
 from otx_seg.runtime.processors import processor_count
@@ -122,19 +121,18 @@ def benchmark(
     """
     threads = checked_threads(threads)
     check_seconds(seconds)
-    place = open_place(workspace)
-    files = place.every_model([load_weights] if isinstance(load_weights, (str, Path)) else load_weights or ())
-    how = how_to_read(data_format, test_ann_files=test_ann_files)
-    found = to_measure_on_if_any(place, data_roots, how)
-    root, how = (None, how) if found is None else (found.root, found.how)
-    if root is None and how != AS_IT_LOOKS:
+    resolver = open_resolver(workspace)
+    files = resolver.every_model([load_weights] if isinstance(load_weights, (str, Path)) else load_weights or ())
+    given = DataSpec.given(data_format, test_root=data_roots, test_annotations=test_ann_files)
+    data = to_measure_on_if_any(resolver, given)
+    if data is None and given.described:
         raise UsageError("--data-format and --test-ann-files say how to read data: give --data-roots too")
-    return compare(files, root, given_labels(labels), output, overwrite, place.outputs, threads, seconds, progress, how)
+    return compare(files, data, given_labels(labels), output, overwrite, resolver.outputs, threads, seconds, progress)
 
 
 def compare(
     files: Sequence[Path],
-    root: Path | None,
+    data: DataSpec | None,
     labels: Labels | None,
     output: str | Path | None,
     overwrite: bool,
@@ -142,19 +140,18 @@ def compare(
     threads: int,
     seconds: float,
     progress: Progress | None,
-    how: HowToRead = AS_IT_LOOKS,
 ) -> Benchmark:
-    """As `benchmark`, but nothing is filled in: without `root` there are no scores, whatever a workspace names."""
+    """As `benchmark`, but nothing is filled in: without `data` there are no scores, whatever a workspace names."""
     with_bf16 = computes_in_bf16()
     variants = variants_of(files, with_bf16, labels)
-    subset = open_test(root, how=how) if root is not None else None
-    roots = (root, subset.root) if root is not None and subset is not None else ()
+    subset = None if data is None else open_test(data)
+    roots = () if data is None or subset is None else (*data.folders, subset.root)
     run = open_run(output, "benchmark", _PRODUCTS, overwrite, roots, outputs)
     with log_to(run) as note:
         if subset is not None:
             tell_skipped("test", subset.unmatched)
         _tell_what_is_left_out(variants, with_bf16)
-        found = measure(variants, threads, seconds, run.log, root, progress, how)
+        found = measure(variants, threads, seconds, run.log, data, progress)
         images = len(subset) if subset is not None else 0
         report, chart = (run.path / name for name in _PRODUCTS)
         result = Benchmark(tuple(found), processor_name(), threads, seconds, images, report, chart)

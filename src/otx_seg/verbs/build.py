@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from otx_seg import template as templates
+from otx_seg.datasets import DataSpec
 from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET, SUBSETS, subsets_in
 from otx_seg.errors import UsageError
-from otx_seg.inputs.data_arguments import data_of, how_to_read
-from otx_seg.inputs.edit_data_file import GivenData, differences, merge, open_what_is_given
+from otx_seg.inputs.edit_data_file import differences, merge, open_what_is_given
+from otx_seg.inputs.resolver import data_of
 from otx_seg.template import Template
 from otx_seg.training.setup.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.atomic import write_atomic, write_text
@@ -86,9 +87,17 @@ def build(
     """
     if task is not None and task.upper() != TASK:
         raise UsageError(f"--task {task}: this toolkit trains semantic segmentation only; leave it out, or give {TASK}")
-    roots = (train_data_roots, val_data_roots, test_data_roots, unlabeled_data_roots, unlabeled_file_list)
-    how = how_to_read(data_format, train_ann_files, val_ann_files, test_ann_files)
-    given = GivenData(how, *(None if path is None else Path(path) for path in roots))
+    given = DataSpec.given(
+        data_format,
+        train_root=train_data_roots,
+        val_root=val_data_roots,
+        test_root=test_data_roots,
+        unlabelled_root=unlabeled_data_roots,
+        unlabelled_list=unlabeled_file_list,
+        train_annotations=train_ann_files,
+        val_annotations=val_ann_files,
+        test_annotations=test_ann_files,
+    )
     place = _choose_folder(workspace, given)
     old_data = data_of(place)
     old = templates.load(place.template) if place.template.is_file() and model is None else None
@@ -112,7 +121,7 @@ def _with_backbone(template: Template, backbone: str | Path) -> Template:
     return with_backbone(template, choose_backbone(backbone))
 
 
-def _choose_folder(workspace: str | Path | None, given: GivenData) -> Workspace:
+def _choose_folder(workspace: str | Path | None, given: DataSpec) -> Workspace:
     here = find_workspace(None) if workspace is None else None
     place = here or Workspace(Path(workspace) if workspace is not None else WORKSPACE)
     if place.path.exists() and not place.path.is_dir():
@@ -136,17 +145,16 @@ def _readable(template: Path) -> Template | None:
         return None
 
 
-def _train_type(asked: str | None, before: str | None, given: GivenData, data: Data, place: Workspace) -> str:
+def _train_type(asked: str | None, before: str | None, given: DataSpec, data: Data, place: Workspace) -> str:
     """The train type asked for, else that of the workspace, else what the data allows."""
-    if asked is None and before is not None and given.unlabelled is None:
+    if asked is None and before is not None and given.unlabelled_root is None:
         return before
     needs_unlabelled = asked is not None and asked.lower() == "semisupervised"
-    unlabelled = given.unlabelled is not None or (needs_unlabelled and data.unlabeled.data_roots is not None)
+    unlabelled = given.unlabelled_root is not None or (needs_unlabelled and data.unlabeled.data_roots is not None)
     # Data that is said to be of some format is not looked at as bare images.
     described = data.data_format is not None or data.train.ann_files is not None
     bare = None if described or data.train.data_roots is None else place.path / data.train.data_roots
-    val = given.val is not None or given.how.val_annotations is not None
-    return choose_train_type(asked, bare, val, unlabelled)[0]
+    return choose_train_type(asked, bare, given.validation_named, unlabelled)[0]
 
 
 def _write(place: Workspace, template: Template, old_data: Data, data: Data) -> tuple[Path, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from otx_seg.configuration.facts import data_facts
 from otx_seg.configuration.network import wanted_size
+from otx_seg.datasets import DataSpec
 from otx_seg.datasets.check.data_check import CheckedSubset, DataCheck, checked_subset
 from otx_seg.datasets.check.findings import find_problems
 from otx_seg.datasets.check.inspection import Inspection, inspect
@@ -17,9 +18,8 @@ from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.unlabelled import ImageSet, check_images, leave_out_copies, open_unlabelled
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inputs.check_sources import Sources, sources_given, sources_of_workspace
-from otx_seg.inputs.data_arguments import how_to_read
 from otx_seg.inputs.opened_data import open_all
-from otx_seg.inputs.resolver import open_place
+from otx_seg.inputs.resolver import open_resolver
 from otx_seg.words import count
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.data_folders import refuse_among_data
@@ -64,10 +64,15 @@ def check(
         DataError: a folder is missing, or in no layout that is known. All else that is wrong with the data is in the
             result.
     """
-    place = open_place(workspace)
+    resolver = open_resolver(workspace)
     given = [Path(root) for root in ([data_roots] if isinstance(data_roots, (str, Path)) else data_roots or ())]
-    how = how_to_read(data_format, train_ann_files, val_ann_files, test_ann_files)
-    sources = sources_given(given, how) if given else sources_of_workspace(place, how)
+    spec = DataSpec.given(
+        data_format,
+        train_annotations=train_ann_files,
+        val_annotations=val_ann_files,
+        test_annotations=test_ann_files,
+    )
+    sources = sources_given(given, spec) if given else sources_of_workspace(resolver, spec)
     return look_through(sources, Path(html) if html is not None else None, overwrite, progress)
 
 

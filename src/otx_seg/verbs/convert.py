@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import Subset, open_folder
+from otx_seg.datasets import DataSpec, Subset, open_folder
 from otx_seg.datasets.conversion import write_as_folders
 from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET
 from otx_seg.datasets.split import check_same_labels
 from otx_seg.errors import DataError, OtxError, UsageError, interrupted_by
-from otx_seg.inputs.check_sources import Source, Sources, sources_of_parts
+from otx_seg.inputs.check_sources import Source, Sources, sources_of
 from otx_seg.inputs.data import to_look_through
-from otx_seg.inputs.data_arguments import how_to_read
-from otx_seg.inputs.resolver import open_place
+from otx_seg.inputs.resolver import open_resolver
 from otx_seg.labels import Labels
 from otx_seg.training.setup.data import tell_skipped
 from otx_seg.workspace.atomic import write_json
@@ -79,14 +78,14 @@ def convert(
         DataError: the data cannot be used.
         OtxError: it was interrupted.
     """
-    place, how = open_place(workspace), how_to_read(data_format, ann_files)
+    resolver = open_resolver(workspace)
     if data_roots is None and ann_files is not None:
         raise UsageError("--ann-files describes the images in a folder: give --data-roots too")
     if data_roots is None:
-        found = to_look_through(place, "--data-roots", how)
-        sources = Sources(sources_of_parts(*found), data_format=found.how.data_format)
+        sources = sources_of(to_look_through(resolver, "--data-roots", DataSpec(data_format=data_format)))
     else:
-        sources = Sources((Source(Path(data_roots), how.train_annotations),), data_format=data_format)
+        file = None if ann_files is None else Path(ann_files)
+        sources = Sources((Source(Path(data_roots), file),), data_format=data_format)
     origin = {
         "data_roots": [str(folder.resolve()) for folder in sources.folders],
         "data_format": sources.data_format,
@@ -101,7 +100,7 @@ def convert(
     for subset in subsets.values():
         check_same_labels(first, subset)
     if output is None:
-        folder = open_run(None, "convert", (), False, sources.folders, place.outputs).path
+        folder = open_run(None, "convert", (), False, sources.folders, resolver.outputs).path
     else:
         folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inputs.data import images_to_run_on
 from otx_seg.inputs.open_model import given_labels
-from otx_seg.inputs.resolver import open_place
+from otx_seg.inputs.resolver import open_resolver
 from otx_seg.runtime.demonstration import Show, Shown, demonstrate
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.pipeline import Masks, in_turn, side_by_side
@@ -66,11 +66,11 @@ def demo(
         loop=loop,
         display_perf=display_perf,
     )
-    place = open_place(workspace)
+    resolver = open_resolver(workspace)
     what = "an image, a video or a camera"
-    source = str(images_to_run_on(place, None, "--input", what) if input is None else input)
+    source = str(images_to_run_on(resolver, None, "--input", what) if input is None else input)
     stream = open_stream(source)
-    predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
+    predictor = load_predictor(resolver.weights(load_weights), labels=given_labels(labels))
     run = None if show.output is None else open_run(show.output, "demo", (), overwrite, (Path(source),))
     with nullcontext() if run is None else log_to(run) as note:
         seen = progress if run is None else watched(run, progress)

@@ -8,7 +8,7 @@ from pathlib import Path
 from otx_seg.deployment.deploy import PACKAGE, Deployed
 from otx_seg.deployment.deploy import deploy as deploy_model
 from otx_seg.inputs.open_model import given_labels
-from otx_seg.inputs.resolver import open_place
+from otx_seg.inputs.resolver import open_resolver
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
@@ -33,9 +33,9 @@ def deploy(
         UsageError: no OpenVINO model, or one that does something else.
         OtxError: the zip cannot be written.
     """
-    place = open_place(workspace)
-    model = place.exported(load_weights, quantized_too=True)
-    run = open_run(output, "deploy", (PACKAGE,), overwrite, (), place.outputs)
+    resolver = open_resolver(workspace)
+    model = resolver.exported(load_weights, quantized_too=True)
+    run = open_run(output, "deploy", (PACKAGE,), overwrite, (), resolver.outputs)
     with log_to(run) as note:
         result = deploy_model(model, run.path, given_labels(labels))
         note(f"{model} packed into {result.package}, {result.size} bytes")

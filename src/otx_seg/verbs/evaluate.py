@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import Subset
+from otx_seg.datasets import DataSpec, Subset
 from otx_seg.inference.evaluate import Evaluation
 from otx_seg.inference.evaluate import evaluate as evaluate_predictor
 from otx_seg.inputs.data import to_measure_on
-from otx_seg.inputs.data_arguments import how_to_read
+from otx_seg.inputs.last_training import open_measured
 from otx_seg.inputs.open_model import open_model
-from otx_seg.inputs.resolver import open_place
+from otx_seg.inputs.resolver import open_resolver
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.sliding_window import parse_window
 from otx_seg.template import USED_BY
@@ -65,14 +65,17 @@ def evaluate(
         DataError: the data cannot be used.
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
-    place = open_place(workspace)
-    how = how_to_read(data_format, test_ann_files=test_ann_files)
-    data = test_data_roots if isinstance(test_data_roots, Subset) else to_measure_on(place, test_data_roots, how)
-    predictor, made_from = open_model(place.weights(load_weights), template, labels, parameters, USED_BY["eval"])
+    resolver = open_resolver(workspace)
+    spec, training = DataSpec(), None
+    if not isinstance(test_data_roots, Subset):
+        given = DataSpec.given(data_format, test_root=test_data_roots, test_annotations=test_ann_files)
+        spec, training = to_measure_on(resolver, given)
+    predictor, made_from = open_model(resolver.weights(load_weights), template, labels, parameters, USED_BY["eval"])
     settings = made_from.hyper_parameters.learning_parameters
-    subset = data if isinstance(data, Subset) else data.open(settings.use_otx_adapter)
-    roots = (data.root, subset.root)
-    run = open_run(output, "eval", ("performance.json",), overwrite, roots, place.outputs)
+    opened = test_data_roots if isinstance(test_data_roots, Subset) else None
+    subset = opened or open_measured(spec, training, settings.use_otx_adapter)
+    roots = (*spec.folders, subset.root)
+    run = open_run(output, "eval", ("performance.json",), overwrite, roots, resolver.outputs)
     with log_to(run) as note:
         tell_skipped("test", subset.unmatched)
         workers = choose_workers(settings, processes=1)

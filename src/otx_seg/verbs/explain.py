@@ -10,7 +10,7 @@ from otx_seg.inference.how_to_explain import HowToExplain
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inputs.data import images_to_run_on
 from otx_seg.inputs.open_model import given_labels
-from otx_seg.inputs.resolver import open_place
+from otx_seg.inputs.resolver import open_resolver
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run, watched
 
@@ -52,10 +52,10 @@ def explain(
         OtxError: a result cannot be written.
     """
     how = HowToExplain(explain_algorithm.lower(), explain_all_classes, process_saliency_maps, overlay_weight)
-    place = open_place(workspace)
-    images = images_to_run_on(place, explain_data_roots, "--explain-data-roots", "an image or a folder of images")
-    predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
-    run = open_run(output, "explain", (), overwrite, (images,), place.outputs)
+    resolver = open_resolver(workspace)
+    images = images_to_run_on(resolver, explain_data_roots, "--explain-data-roots", "an image or a folder of images")
+    predictor = load_predictor(resolver.weights(load_weights), labels=given_labels(labels))
+    run = open_run(output, "explain", (), overwrite, (images,), resolver.outputs)
     with log_to(run) as note:
         result = explain_images(predictor, images, run.path, how, overwrite, watched(run, progress))
         note(f"{len(result.written)} maps written, {len(result.unreadable)} images left out")

@@ -15,12 +15,12 @@ from otx_seg.deployment.export import export as export_weights
 from otx_seg.deployment.files import IR_BIN, IR_XML, ONNX
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inputs.model import check_given_to_export
-from otx_seg.inputs.resolver import open_place
+from otx_seg.inputs.resolver import open_resolver
 from otx_seg.runtime.image_files import images_in
 from otx_seg.runtime.image_headers import file_and_page
 from otx_seg.runtime.images import read_image
+from otx_seg.training.recorded_data import read_recorded
 from otx_seg.workspace.logs import log_to
-from otx_seg.workspace.recorded_data import read_recorded
 from otx_seg.workspace.run_folder import COMPARED_IMAGES, RunFolder, open_run
 
 logger = logging.getLogger(__name__)
@@ -64,11 +64,11 @@ def export(
             open in it is not.
     """
     check_given_to_export(load_weights, workspace)
-    place = open_place(workspace)
-    weights = place.weights(load_weights)
+    resolver = open_resolver(workspace)
+    weights = resolver.weights(load_weights)
     images = _images_to_compare(weights, Path(compare_on) if compare_on is not None else None)
     named = templates.load(template) if template is not None else None
-    run = open_run(output, "export", _PRODUCTS, overwrite, (), place.outputs)
+    run = open_run(output, "export", _PRODUCTS, overwrite, (), resolver.outputs)
     with log_to(run) as note:
         result = export_weights(
             weights, run.path, export_type, half_precision, images, named, dump_features, input_size, dynamic

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from otx_seg import template as templates
-from otx_seg.datasets import AS_IT_LOOKS, DEFAULT_SEED, HowToRead, TrainingData
+from otx_seg.datasets import DEFAULT_SEED, TrainingData
 from otx_seg.deployment.fine_tuned import FOLDER, FineTuned, read_fine_tuned
 from otx_seg.deployment.outcome import Progress
 from otx_seg.deployment.quantization_aware import (
@@ -36,32 +35,18 @@ from otx_seg.training.checkpoint import (
 from otx_seg.training.context import TrainContext
 from otx_seg.training.ending import saying_how_to_go_on
 from otx_seg.training.loggers import Loggers
+from otx_seg.training.recorded_data import read_recorded
 from otx_seg.training.setup.data import check_data, describe_data, label_weights, open_data, refuse_other_data
-from otx_seg.training.setup.plan import Plan, Roots, how_recorded
+from otx_seg.training.setup.plan import Plan, Request
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.logs import log_to
-from otx_seg.workspace.recorded_data import read_recorded
 from otx_seg.workspace.run_folder import RunFolder, open_run
 from otx_seg.workspace.weights import read_weights
 
 logger = logging.getLogger(__name__)
 
 _PRODUCTS = (f"{FOLDER}/openvino.xml", "template.yaml")
-
-
-@dataclass(frozen=True)
-class Request:
-    """The arguments of `optimize` for weights, see there; it has made sure that none is missing."""
-
-    load_weights: str | Path | None
-    train_root: str | Path | None
-    val_root: str | Path | None
-    resume_from: str | Path | None
-    template: str | Path | None
-    seed: int | None
-    parameters: dict[str, Any]
-    how: HowToRead = AS_IT_LOOKS
 
 
 def fine_tune_weights(
@@ -72,7 +57,7 @@ def fine_tune_weights(
     loggers: Loggers,
     progress: Progress | None,
 ) -> FineTuned:
-    """Quantise trained weights, and fine-tune them; see `optimize`.
+    """Quantise trained weights, and fine-tune them; see `optimize`, which has made sure that no argument is missing.
 
     Raises:
         UsageError: arguments that make no sense, weights that cannot be quantised, or data with other labels.
@@ -89,8 +74,7 @@ def fine_tune_weights(
     assert plan.load_weights is not None
     weights = read_weights(plan.load_weights)
     refuse_quantized(weights.state_dict, plan.load_weights)
-    roots = tuple(root for root in (plan.roots.train, plan.roots.val) if root is not None)
-    run = _open_run(plan, output, overwrite, roots, outputs)
+    run = _open_run(plan, output, overwrite, outputs)
     go_on = saying_how_to_go_on(OPTIMIZE, run, plan.resumed_run is not None)
     with log_to(run) as note, go_on, interruptions_as_such():
         finished = None if plan.resumed_run is None else read_fine_tuned(run)
@@ -119,13 +103,11 @@ def fine_tune_weights(
 
 def _new_plan(request: Request) -> Plan:
     assert request.load_weights is not None
-    assert request.train_root is not None
     path = Path(request.load_weights)
     weights = read_weights(path)
     chosen = _asked(_template_of(path, weights.template, request.template), request.parameters)
-    roots = Roots(Path(request.train_root), _path(request.val_root), None, None, request.how)
     seed = DEFAULT_SEED if request.seed is None else request.seed
-    return Plan(chosen, "quantisation-aware", roots, seed, path, weights.labels, None, None)
+    return Plan(chosen, "quantisation-aware", request.data, seed, path, weights.labels, None, None)
 
 
 def _resumed_plan(request: Request, resume_from: Path) -> Plan:
@@ -138,11 +120,10 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     if recorded.load_weights is None:
         raise UsageError(f"{run.data}: does not say which weights were fine-tuned; start a new run")
     recorded.refuse_other_seed(request.seed)
-    train_root, val_root = Path(request.train_root or recorded.train_root), _path(request.val_root) or recorded.val_root
-    roots = Roots(train_root, val_root, None, None, how_recorded(request.how, recorded))
+    data = request.data.or_else(recorded.data)
     known = read_weights(recorded.load_weights).labels
     reason = "as in the run to go on with"
-    return Plan(of_run, reason, roots, recorded.seed, recorded.load_weights, known, state, run)
+    return Plan(of_run, reason, data, recorded.seed, recorded.load_weights, known, state, run)
 
 
 def _template_of(path: Path, made_from: Template | None, named: str | Path | None) -> Template:
@@ -182,19 +163,17 @@ def _refuse_other_labels(plan: Plan, names: tuple[str, ...]) -> None:
     new = [name for name in names if name not in plan.known.names]
     if new:
         raise UsageError(
-            f"{plan.roots.train}: has labels that {plan.load_weights} does not know: {', '.join(new)}; train on them "
-            "first"
+            f"{plan.data.train_root}: has labels that {plan.load_weights} does not know: {', '.join(new)}; train on "
+            "them first"
         )
 
 
-def _open_run(
-    plan: Plan, output: str | Path | None, overwrite: bool, roots: tuple[Path, ...], outputs: Path
-) -> RunFolder:
+def _open_run(plan: Plan, output: str | Path | None, overwrite: bool, outputs: Path) -> RunFolder:
     if plan.resumed_run is None:
         held = None if output is None else RunFolder(Path(output))
         products = _PRODUCTS[:1] if held is not None and nothing_trained(held) else _PRODUCTS
         go_on = resume_command(OPTIMIZE, held.path) if held is not None and held.checkpoint.is_file() else ""
-        return open_run(output, OPTIMIZE, products, overwrite, roots, outputs, go_on)
+        return open_run(output, OPTIMIZE, products, overwrite, plan.data.folders, outputs, go_on)
     if output is not None and Path(output).resolve() != plan.resumed_run.path.resolve():
         raise UsageError(f"a resumed run stays in its folder, {plan.resumed_run.path}: leave --output out")
     return open_run(plan.resumed_run.path, OPTIMIZE, (), overwrite)
@@ -228,7 +207,3 @@ def _tell_what_came_of_it(result: FineTuned, limit: float) -> None:
             if result.reached
             else "allow more epochs with nncf_optimization.num_epochs, or try another nncf_optimization.learning_rate",
         )
-
-
-def _path(value: str | Path | None) -> Path | None:
-    return None if value is None else Path(value)

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import DEFAULT_SEED, HowToRead, open_training
+from otx_seg.datasets import DEFAULT_SEED, DataSpec, open_training
 from otx_seg.deployment.outcome import Progress, Quantized
 from otx_seg.deployment.quantize import quantize, refuse_quantized
 from otx_seg.deployment.recipe import recipe
 from otx_seg.errors import UsageError
 from otx_seg.inputs.data import to_train_on
-from otx_seg.inputs.data_arguments import how_to_read
 from otx_seg.inputs.last_training import last_training
 from otx_seg.inputs.model import check_given_to_optimize
 from otx_seg.inputs.open_model import open_model
-from otx_seg.inputs.resolver import Place, open_place
+from otx_seg.inputs.resolver import Resolver, open_resolver
 from otx_seg.runtime.openvino_predictor import read_ir
 from otx_seg.template import USED_TO_QUANTIZE
 from otx_seg.template.hyper_parameters import NncfOptimization
 from otx_seg.training.devices import choose_workers
 from otx_seg.training.loggers import Logger, Loggers
-from otx_seg.verbs.fine_tune import Request, fine_tune_weights
+from otx_seg.training.setup.plan import Request
+from otx_seg.verbs.fine_tune import fine_tune_weights
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
@@ -85,40 +86,51 @@ def optimize(
         DataError: the data cannot be used.
         OtxError: the fine-tuning failed or was interrupted; the message says how to go on.
     """
-    check_given_to_optimize(load_weights, train_data_roots, resume_from, workspace)
-    how = how_to_read(data_format, train_ann_files, val_ann_files)
-    place = open_place(workspace)
-    if resume_from is None:
-        load_weights = place.exported(load_weights, quantized_too=False)
-        train_data_roots, val_data_roots, how = to_train_on(place, train_data_roots, val_data_roots, how)
-        seed = _seed(place, train_data_roots, val_data_roots, how) if seed is None else seed
-    if load_weights is None or Path(load_weights).suffix.lower() == ".pth":
+    data = DataSpec.given(
+        data_format,
+        train_root=train_data_roots,
+        val_root=val_data_roots,
+        train_annotations=train_ann_files,
+        val_annotations=val_ann_files,
+    )
+    request = Request(
+        data,
+        template=template,
+        load_weights=load_weights,
+        resume_from=resume_from,
+        seed=seed,
+        parameters=parameters or {},
+    )
+    return run_optimization(request, labels, workspace, output, overwrite, loggers, progress)
+
+
+def run_optimization(
+    request: Request,
+    labels: str | Sequence[str] | None = None,
+    workspace: str | Path | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    loggers: Sequence[Logger] = (),
+    progress: Progress | None = None,
+) -> Quantized:
+    """As `optimize`, with the other arguments as one."""
+    check_given_to_optimize(request.load_weights, request.data.train_root, request.resume_from, workspace)
+    resolver = open_resolver(workspace)
+    if request.resume_from is None:
+        weights = resolver.exported(request.load_weights, quantized_too=False)
+        data = to_train_on(resolver, request.data)
+        seed = _seed(resolver, data) if request.seed is None else request.seed
+        request = replace(request, load_weights=weights, data=data, seed=seed)
+    if request.load_weights is None or Path(request.load_weights).suffix.lower() == ".pth":
         if labels is not None:
             raise UsageError("--labels is for exported models of other tools; a .pth has its labels: leave it out")
-        request = Request(
-            load_weights, train_data_roots, val_data_roots, resume_from, template, seed, parameters or {}, how
-        )
-        return fine_tune_weights(request, output, overwrite, place.outputs, Loggers(loggers), progress)
-    return _quantize_ir(
-        place,
-        Path(load_weights),
-        train_data_roots,
-        val_data_roots,
-        how,
-        template,
-        labels,
-        output,
-        overwrite,
-        seed,
-        parameters,
-        progress,
-    )
+        return fine_tune_weights(request, output, overwrite, resolver.outputs, Loggers(loggers), progress)
+    return _quantize_ir(request, Path(request.load_weights), labels, output, overwrite, resolver.outputs, progress)
 
 
-def _seed(place: Place, train_root: Path, val_root: Path | None, how: HowToRead) -> int | None:
+def _seed(resolver: Resolver, data: DataSpec) -> int | None:
     """That by which the last training chose its validation images, so that nothing it trained on is compared on."""
-    divided = val_root is None and how.val_annotations is None
-    last = last_training(place.outputs, train_root, how) if divided else None
+    last = None if data.validation_named else last_training(resolver.outputs, data)
     if last is None or last.seed == DEFAULT_SEED:
         return None
     logger.info("seed: %d, as of the last training, %s", last.seed, last.run.path)
@@ -126,30 +138,23 @@ def _seed(place: Place, train_root: Path, val_root: Path | None, how: HowToRead)
 
 
 def _quantize_ir(
-    place: Place,
+    request: Request,
     weights: Path,
-    train_data_roots: str | Path | None,
-    val_data_roots: str | Path | None,
-    how: HowToRead,
-    template: str | Path | None,
     labels: str | Sequence[str] | None,
     output: str | Path | None,
     overwrite: bool,
-    seed: int | None,
-    parameters: dict[str, Any] | None,
+    outputs: Path,
     progress: Progress | None,
 ) -> Quantized:
-    assert train_data_roots is not None
-    seed = DEFAULT_SEED if seed is None else seed
-    predictor, made_from = open_model(weights, template, labels, parameters, USED_TO_QUANTIZE[".xml"])
+    seed = DEFAULT_SEED if request.seed is None else request.seed
+    used = USED_TO_QUANTIZE[".xml"]
+    predictor, made_from = open_model(weights, request.template, labels, request.parameters, used)
     refuse_quantized(read_ir(weights), weights)
     settings = made_from.hyper_parameters
-    val_root = Path(val_data_roots) if val_data_roots is not None else None
-    use_polygons = settings.learning_parameters.use_otx_adapter
-    data = open_training(Path(train_data_roots), val_root, seed, use_polygons=use_polygons, how=how, progress=progress)
+    data = open_training(request.data, seed, settings.learning_parameters.use_otx_adapter, progress)
     assert data.val is not None
-    roots = (Path(train_data_roots), *([] if val_root is None else [val_root]), data.train.root, data.val.root)
-    run = open_run(output, "optimize", _PRODUCTS, overwrite, roots, place.outputs)
+    roots = (*request.data.folders, data.train.root, data.val.root)
+    run = open_run(output, "optimize", _PRODUCTS, overwrite, roots, outputs)
     with log_to(run) as note:
         logger.info("%s", data.split)
         workers = choose_workers(settings.learning_parameters, processes=1)

@@ -10,7 +10,7 @@ from otx_seg.inference.predict import Predictions, predict_images
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inputs.data import images_to_run_on
 from otx_seg.inputs.open_model import given_labels
-from otx_seg.inputs.resolver import open_place
+from otx_seg.inputs.resolver import open_resolver
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from otx_seg.runtime.image_headers import is_image
@@ -55,11 +55,11 @@ def predict(
         DataError: there is no readable image.
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
-    place = open_place(workspace)
-    images = images_to_run_on(place, input, "--input", "an image or a folder of images")
+    resolver = open_resolver(workspace)
+    images = images_to_run_on(resolver, input, "--input", "an image or a folder of images")
     _refuse_video(images, load_weights)
-    predictor = load_predictor(place.weights(load_weights), labels=given_labels(labels))
-    run = open_run(output, "predict", (), overwrite, (images,), place.outputs)
+    predictor = load_predictor(resolver.weights(load_weights), labels=given_labels(labels))
+    run = open_run(output, "predict", (), overwrite, (images,), resolver.outputs)
     with log_to(run) as note:
         result = predict_images(predictor, images, run.path, overwrite, watched(run, progress), window, views)
         note(f"{len(result.written)} masks written, {len(result.unreadable)} images left out")

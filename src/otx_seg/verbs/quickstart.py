@@ -13,7 +13,7 @@ from otx_seg.deployment.files import size_of
 from otx_seg.inference.evaluate import Evaluation
 from otx_seg.inference.latency import compare_latency
 from otx_seg.inference.predictor import load_predictor
-from otx_seg.inputs.resolver import open_place
+from otx_seg.inputs.resolver import open_resolver
 from otx_seg.report.comparison import draw_comparison
 from otx_seg.training.loggers import Logger
 from otx_seg.verbs.evaluate import evaluate
@@ -76,7 +76,7 @@ def quickstart(
         UsageError: `output` already holds a quickstart, or another command is at work there.
         OtxError: a stage failed.
     """
-    run = open_run(output, "quickstart", _PRODUCTS, overwrite, (), open_place(None).outputs)
+    run = open_run(output, "quickstart", _PRODUCTS, overwrite, (), open_resolver(None).outputs)
     with log_to(run):
         return _whole_job(run.path, minutes, overwrite, loggers, say)
 

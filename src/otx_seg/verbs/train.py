@@ -13,14 +13,13 @@ from typing import Any
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
-from otx_seg.datasets import ScanReport, TrainingData
+from otx_seg.datasets import DataSpec, ScanReport, TrainingData
 from otx_seg.distributed.consistency import all_or_none, refuse_differences
 from otx_seg.distributed.worker import end_with_launcher, naming_lost_processes, note_run, only_errors
 from otx_seg.errors import UsageError
 from otx_seg.hpo.promote import promote_next
 from otx_seg.hpo.trial import free_memory
-from otx_seg.inputs.data_arguments import how_to_read
-from otx_seg.inputs.resolver import Place, open_place
+from otx_seg.inputs.resolver import Resolver, open_resolver
 from otx_seg.inputs.training import fill_from
 from otx_seg.interrupts import interruptions_as_such
 from otx_seg.models.network import SegmentationNetwork
@@ -119,11 +118,15 @@ def train(
         OtxError: the training failed or was interrupted; the message says how to go on.
     """
     request = Request(
-        train_root=train_data_roots,
-        val_root=val_data_roots,
-        unlabelled_root=unlabeled_data_roots,
-        unlabelled_list=unlabeled_file_list,
-        how=how_to_read(data_format, train_ann_files, val_ann_files),
+        DataSpec.given(
+            data_format,
+            train_root=train_data_roots,
+            val_root=val_data_roots,
+            unlabelled_root=unlabeled_data_roots,
+            unlabelled_list=unlabeled_file_list,
+            train_annotations=train_ann_files,
+            val_annotations=val_ann_files,
+        ),
         train_type=train_type,
         template=template,
         load_weights=load_weights,
@@ -135,10 +138,21 @@ def train(
         hpo_parallel=hpo_parallel,
         deterministic=deterministic,
     )
+    return run_training(request, workspace, output, overwrite, loggers)
+
+
+def run_training(
+    request: Request,
+    workspace: str | Path | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    loggers: Sequence[Logger] = (),
+) -> TrainResult:
+    """As `train`, with the other arguments as one."""
     end_with_launcher()
     # Dividing many images into regions is done by one process; the others wait for longer than the usual minutes.
     processes = PartialState(cpu=on_cpu(), timeout=_LONGEST_WAIT)
-    place, plan = all_or_none(lambda: _settle(workspace, request))
+    resolver, plan = all_or_none(lambda: _settle(workspace, request))
     with ExitStack() as stack:
 
         def begin() -> RunFolder | None:
@@ -146,7 +160,7 @@ def train(
             if not processes.is_main_process:
                 stack.enter_context(only_errors())
                 return None
-            opened = open_training_run(plan, place.outputs, output, overwrite)
+            opened = open_training_run(plan, resolver.outputs, output, overwrite)
             stack.enter_context(log_to(opened))
             bring_along(plan, opened)
             return opened
@@ -159,9 +173,9 @@ def train(
         return _train(plan, run, processes, Loggers(loggers))
 
 
-def _settle(workspace: str | Path | None, request: Request) -> tuple[Place, Plan]:
-    place = open_place(workspace)
-    return place, make_plan(fill_from(place, request))
+def _settle(workspace: str | Path | None, request: Request) -> tuple[Resolver, Plan]:
+    resolver = open_resolver(workspace)
+    return resolver, make_plan(fill_from(resolver, request))
 
 
 def _with_cache(parameters: dict[str, Any], size: str | int | None) -> dict[str, Any]:

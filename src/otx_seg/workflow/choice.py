@@ -8,14 +8,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from otx_seg.datasets import HowToRead, find_subsets
+from otx_seg.datasets import DataSpec, find_subsets
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inputs.data import to_measure_on_if_any
-from otx_seg.inputs.resolver import Place, open_place
+from otx_seg.inputs.resolver import Resolver, open_resolver
 from otx_seg.inputs.training import fill_from
 from otx_seg.training.loggers import Logger
-from otx_seg.training.setup.plan import Request, Roots, make_plan
-from otx_seg.workflow.job import Asked, Job, JobState, concerns_tests_alone, what_changed
+from otx_seg.training.setup.plan import Request, make_plan
+from otx_seg.workflow.job import Job, JobRequest, JobState, concerns_tests_alone, what_changed
 from otx_seg.workflow.steps import STEPS
 from otx_seg.workspace.workspace import Workspace, workspace_around
 
@@ -37,19 +37,19 @@ class Choice:
         state: what is done of it; None: it begins.
     """
 
-    asked: Asked
+    asked: JobRequest
     job: Job
     folder: Path | None
     state: JobState | None = None
 
 
 def choose_job(
-    asked: Asked,
+    asked: JobRequest,
     before: JobState | None,
     folder: Path | None,
     named: bool,
     anew: bool,
-    settle: Callable[[Asked], Job],
+    settle: Callable[[JobRequest], Job],
 ) -> Choice:
     """
     Args:
@@ -70,7 +70,7 @@ def choose_job(
     try:
         job = settle(wanted)
     except DataError as error:
-        if wanted.train_root == asked.train_root:
+        if wanted.data.train_root == asked.data.train_root:
             raise
         hint = f"so says the job in {folder}; name other --train-data-roots, or another --output"
         raise DataError(f"{error.what} ({hint})") from error
@@ -100,10 +100,10 @@ def choose_job(
     return Choice(wanted, job, None)
 
 
-def _wanted(asked: Asked, before: JobState, named: bool, anew: bool) -> Asked:
+def _wanted(asked: JobRequest, before: JobState, named: bool, anew: bool) -> JobRequest:
     """The arguments of this call, with those of a job before where they go on with it or begin it anew."""
-    if asked.train_root is not None:
-        elsewhere = asked.train_root != before.asked.train_root
+    if asked.data.train_root is not None:
+        elsewhere = asked.data.train_root != before.asked.data.train_root
         alone = anew or (elsewhere and not (named and before.trained)) or (_finished(before) and not named)
     else:
         # In a workspace what is finished is finished: a call without data is about that of the workspace.
@@ -120,16 +120,16 @@ def _wanted(asked: Asked, before: JobState, named: bool, anew: bool) -> Asked:
     return replace(together, workspace=str(around)) if moved else together
 
 
-def _stands_alone(asked: Asked) -> bool:
+def _stands_alone(asked: JobRequest) -> bool:
     """Whether arguments, or the workspace, name data."""
-    return asked.train_root is not None or open_place(asked.workspace).names("train")
+    return asked.data.train_root is not None or open_resolver(asked.workspace).names("train")
 
 
 def _finished(state: JobState) -> bool:
     return all(name in state.done for name in _STEPS)
 
 
-def settle(asked: Asked, *, seconds: float, shown: Callable[[], AbstractContextManager[Logger]]) -> Job:
+def settle(asked: JobRequest, *, seconds: float, shown: Callable[[], AbstractContextManager[Logger]]) -> Job:
     """The job that arguments and workspace ask for; its folder is chosen when everything else is clear.
 
     Args:
@@ -139,71 +139,57 @@ def settle(asked: Asked, *, seconds: float, shown: Callable[[], AbstractContextM
         UsageError: they make no sense.
         DataError: there is no such folder of data.
     """
-    place = open_place(asked.workspace)
-    request = Request(
-        train_root=asked.train_root,
-        val_root=asked.val_root,
-        how=asked.how,
-        template=asked.template,
-        seed=asked.seed,
-        parameters=asked.parameters,
-    )
-    request = fill_from(place, request)
-    plan = make_plan(request)
+    resolver = open_resolver(asked.workspace)
+    request = Request(asked.data, template=asked.template, seed=asked.seed, parameters=asked.parameters)
+    plan = make_plan(fill_from(resolver, request))
     if plan.train_type == "Selfsupervised":
         raise UsageError(
             "otx run makes models that segment, and these images come without masks; train a backbone with otx train"
         )
-    test_root, how = _measured_on(place, asked, plan.roots)
     job = Job(
         folder=Path(),
         template=plan.template,
-        train_root=plan.roots.train,
-        val_root=plan.roots.val,
-        test_root=test_root,
-        unlabelled_root=plan.roots.unlabelled,
-        unlabelled_list=plan.roots.unlabelled_list,
+        data=_with_test_data(resolver, asked.data, plan.data),
         seed=plan.seed,
-        workspace=None if place.workspace is None else place.workspace.path.resolve(),
+        workspace=None if resolver.workspace is None else resolver.workspace.path.resolve(),
         seconds=seconds,
         shown=shown,
         template_named=plan.template_named,
         given=request.parameters,
-        how=how,
     )
-    for root in job.labelled_roots:
+    for root in job.data.labelled_folders:
         if not root.is_dir():
             raise DataError(f"{root}: no such folder")
     return job
 
 
-def _measured_on(place: Place, asked: Asked, roots: Roots) -> tuple[Path | None, HowToRead]:
-    """The folder to measure on, and how to read all data of a job.
+def _with_test_data(resolver: Resolver, asked: DataSpec, data: DataSpec) -> DataSpec:
+    """All data of a job: what it is to train on, and what to measure on.
 
     Raises:
         UsageError: a file of annotations is given for images to measure on, but no folder of them.
     """
     own = (asked.train_root, asked.val_root, asked.val_annotations) != (None, None, None)
-    if asked.test_root is None and own and not place.data.test.named:
+    if asked.test_root is None and own and not resolver.data.test.named:
         _refuse_file_without_folder(asked)
-        if _has_test_subset(roots):
-            return roots.train, roots.how
-        val = roots.train if roots.val is None and roots.how.val_annotations is not None else roots.val
-        return val, replace(roots.how, test_annotations=roots.how.val_annotations)
-    found = to_measure_on_if_any(place, asked.test_root, asked.how)
+        if _has_test_subset(data):
+            return replace(data, test_root=data.train_root)
+        val_root = data.val_root or (data.train_root if data.validation_named else None)
+        return replace(data, test_root=val_root, test_annotations=data.val_annotations)
+    found = to_measure_on_if_any(resolver, asked)
     if found is None:
         _refuse_file_without_folder(asked)
-        return None, roots.how
-    data_format = roots.how.data_format or found.how.data_format
-    return found.root, replace(roots.how, data_format=data_format, test_annotations=found.how.test_annotations)
+        return data
+    data_format = data.data_format or found.data_format
+    return replace(data, test_root=found.test_root, test_annotations=found.test_annotations, data_format=data_format)
 
 
-def _has_test_subset(roots: Roots) -> bool:
+def _has_test_subset(data: DataSpec) -> bool:
     """Whether the training folder holds images to measure on as well, which no choice of weights has seen."""
-    described = roots.how.train_annotations is not None
-    return not described and "test" in find_subsets(roots.train, roots.how.data_format)
+    assert data.train_root is not None
+    return data.train_annotations is None and "test" in find_subsets(data.train_root, data.data_format)
 
 
-def _refuse_file_without_folder(asked: Asked) -> None:
+def _refuse_file_without_folder(asked: DataSpec) -> None:
     if asked.test_annotations is not None:
         raise UsageError("--test-ann-files describes images in a folder: give --test-data-roots too")

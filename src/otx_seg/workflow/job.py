@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from otx_seg.datasets import AS_IT_LOOKS, HowToRead
+from otx_seg.datasets import DataSpec
+from otx_seg.datasets.data_spec import PARTS
 from otx_seg.errors import OtxError
-from otx_seg.inputs.check_sources import Sources, sources_of_parts
 from otx_seg.runtime.plain_files import shown
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import differences, is_free
@@ -23,21 +23,25 @@ from otx_seg.workspace.run_folder import JOB_STATE, RunFolder
 _VERSION = 1
 ADVICE = "begin anew with --overwrite, or choose another --output"
 """Where the state of a job is damaged."""
-_LABELLED = ("train", "val", "test")
+_CALLED = {
+    "train data": "train_root",
+    "validation data": "val_root",
+    "test data": "test_root",
+    "unlabelled data": "unlabelled_root",
+    "list of unlabelled data": "unlabelled_list",
+    "train annotations": "train_annotations",
+    "validation annotations": "val_annotations",
+    "test annotations": "test_annotations",
+}
+"""The paths of a `DataSpec` by what people call them."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class JobRequest:
     """The arguments that decide what an `otx run` makes; paths are absolute. What is None was not given."""
 
+    data: DataSpec = field(default_factory=DataSpec)
     template: str | None = None
-    train_root: str | None = None
-    val_root: str | None = None
-    test_root: str | None = None
-    data_format: str | None = None
-    train_annotations: str | None = None
-    val_annotations: str | None = None
-    test_annotations: str | None = None
     seed: int | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     workspace: str | None = None  # its folder; None: the current one if it is one; empty: none
@@ -45,25 +49,19 @@ class Asked:
     @property
     def nothing(self) -> bool:
         """Whether no argument was given that says what to make."""
-        return replace(self, workspace=None) == Asked()
+        return replace(self, workspace=None) == JobRequest()
 
-    def or_as_before(self, before: Asked) -> Asked:
+    def or_as_before(self, before: JobRequest) -> JobRequest:
         """These arguments, and those of a job before where none are given."""
-        given = {name: value for name, value in asdict(self).items() if value not in (None, {})}
+        given = {name: value for name, value in vars(self).items() if value is not None}
         given["parameters"] = {**before.parameters, **self.parameters}
-        was = asdict(before)
-        moved = [part for part in _LABELLED if given.get(f"{part}_root", was[f"{part}_root"]) != was[f"{part}_root"]]
-        if "train" in moved and before.val_root is None:
+        was, now = before.data.roots, self.data.or_else(before.data).roots
+        moved = [part for part in PARTS if now[part] != was[part]]
+        if "train" in moved and was["val"] is None:
             moved.append("val")
-        for part in moved:  # a file of annotations belongs to its folder
-            was[f"{part}_annotations"] = None
-        return Asked(**{**was, **given})
-
-    @property
-    def how(self) -> HowToRead:
-        """How the labelled data is to be read."""
-        files = (self.train_annotations, self.val_annotations, self.test_annotations)
-        return HowToRead(self.data_format, *(None if file is None else Path(file) for file in files))
+        # A file of annotations belongs to its folder.
+        given["data"] = self.data.or_else(before.data.without_annotations(moved))
+        return replace(before, **given)
 
 
 @dataclass(frozen=True)
@@ -75,10 +73,8 @@ class Job:
         template: the one named, with `given` in it; else the usual one, and the training may choose another.
         template_named: whether arguments or workspace name a template.
         given: the hyper-parameters that were asked for, which any template gets.
-        train_root, val_root, unlabelled_root, unlabelled_list: the data of the training.
-        test_root: the data to measure on; None: the validation images that are taken from the training images.
-        how: the format of the labelled data, and files of annotations; where that for validation has no folder of its
-            own, its images are in `train_root`.
+        data: of the training and to measure on; without a `test_root`, that is done on the validation images which are
+            taken from the training images.
         workspace: its folder, if there is one.
         seconds: how long each model's speed is measured.
         shown: opens the display of a step.
@@ -86,34 +82,18 @@ class Job:
 
     folder: Path
     template: Template
-    train_root: Path
-    val_root: Path | None
-    test_root: Path | None
-    unlabelled_root: Path | None
-    unlabelled_list: Path | None
+    data: DataSpec
     seed: int
     workspace: Path | None
     seconds: float
     shown: Callable[[], AbstractContextManager[Logger]]
     template_named: bool = True
     given: dict[str, Any] = field(default_factory=dict)
-    how: HowToRead = AS_IT_LOOKS
 
     @property
-    def place(self) -> str:
+    def own_workspace(self) -> str:
         """The `workspace` of the verbs that its steps call: none but its own, wherever they are called."""
         return "" if self.workspace is None else str(self.workspace)
-
-    @property
-    def labelled_roots(self) -> tuple[Path, ...]:
-        """The folders of images and masks."""
-        return tuple(root for root in (self.train_root, self.val_root, self.test_root) if root is not None)
-
-    @property
-    def data(self) -> Sources:
-        """The labelled data, which is looked through before anything else."""
-        labelled = sources_of_parts(self.train_root, self.val_root, self.test_root, self.how)
-        return Sources(labelled, data_format=self.how.data_format)
 
     @property
     def free_parameters(self) -> dict[str, Any]:
@@ -124,31 +104,23 @@ class Job:
     @property
     def folders(self) -> dict[str, str | None]:
         """Where the data is, by what it is."""
-        return {name: str(root.resolve()) if root else None for name, root in self._roots.items()}
-
-    @property
-    def _roots(self) -> dict[str, Path | None]:
-        return {
-            "train data": self.train_root,
-            "validation data": self.val_root,
-            "test data": self.test_root,
-            "unlabelled data": self.unlabelled_root,
-            "list of unlabelled data": self.unlabelled_list,
-            "train annotations": self.how.train_annotations,
-            "validation annotations": self.how.val_annotations,
-            "test annotations": self.how.test_annotations,
-        }
+        plain = self.data.resolved().as_plain()
+        return {what: plain[name] for what, name in _CALLED.items()}
 
     def inputs(self) -> dict[str, Any]:
         """All that the results depend on, as plain values: the template, how to read the data, the folders and files,
         and a digest of what is in them."""
         return {
-            "data format": self.how.data_format,
+            "data format": self.data.data_format,
             "template": self.template.as_dict() if self.template_named else {"parameters": self.given},
             "seed": self.seed,
             "folders": self.folders,
-            "files": {name: digest_of(root) if root else None for name, root in self._roots.items()},
+            "files": {what: self._digest(name) for what, name in _CALLED.items()},
         }
+
+    def _digest(self, name: str) -> str | None:
+        path = getattr(self.data, name)
+        return None if path is None else digest_of(path)
 
 
 def _named_in(template: Template) -> dict[str, Any]:
@@ -168,7 +140,7 @@ class JobState:
     """
 
     file: Path
-    asked: Asked
+    asked: JobRequest
     inputs: dict[str, Any]
     done: dict[str, dict[str, Any]] = field(default_factory=dict)
     stopped: dict[str, str] = field(default_factory=dict)
@@ -183,7 +155,9 @@ class JobState:
         """Write the file, atomically, unless it is still that of another job."""
         if self.replaces is not None:
             return
-        content = {"asked": asdict(self.asked), "inputs": self.inputs, "done": self.done, "stopped": self.stopped}
+        asked = {**asdict(self.asked), **self.asked.data.as_plain()}
+        del asked["data"]
+        content = {"asked": asked, "inputs": self.inputs, "done": self.done, "stopped": self.stopped}
         write_json(self.file, {"version": _VERSION, **content})
 
     def forget_from(self, steps: Iterable[str]) -> None:
@@ -197,10 +171,17 @@ class _StateFile:
     """What ``run.json`` holds."""
 
     version: int
-    asked: Asked
+    asked: JobRequest
     inputs: dict[str, Any]
     done: dict[str, dict[str, Any]]
     stopped: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _StateData:
+    """The data in it, whose attributes stand beside the other arguments."""
+
+    asked: DataSpec
 
 
 def read_state(folder: Path) -> JobState | None:
@@ -219,7 +200,8 @@ def read_state(folder: Path) -> JobState | None:
         product = result.get("file")
         if not isinstance(product, str) or Path(product).is_absolute() or ".." in Path(product).parts:
             raise damaged(file, f"done.{shown(name)}.file is {shown(product)}", ADVICE)
-    return JobState(file, found.asked, found.inputs, found.done, found.stopped)
+    asked = replace(found.asked, data=read_own(file, _StateData, ADVICE).asked)
+    return JobState(file, asked, found.inputs, found.done, found.stopped)
 
 
 def concerns_tests_alone(before: dict[str, Any], now: dict[str, Any]) -> bool:

@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from otx_seg.datasets import DataSpec
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 from otx_seg.errors import DataError, OtxError, UsageError, interrupted_by
-from otx_seg.inputs.resolver import open_place
+from otx_seg.inputs.resolver import open_resolver
 from otx_seg.interrupts import interruptions_as_such
 from otx_seg.processes import refuse_several
 from otx_seg.training.loggers import Logger
@@ -22,8 +23,8 @@ from otx_seg.training.out_of_memory import OutOfMemoryError
 from otx_seg.verbs.benchmark import check_seconds
 from otx_seg.workflow.choice import choose_job, settle
 from otx_seg.workflow.job import (
-    Asked,
     Job,
+    JobRequest,
     JobState,
     read_state,
     remove_replaced,
@@ -86,27 +87,29 @@ def run(
     """
     refuse_several("otx run")
     check_seconds(seconds)  # now, not after hours of training
-    asked = Asked(
-        template=_absolute(template) if template is not None and Path(template).is_file() else _text(template),
-        train_root=_absolute(train_data_roots),
-        val_root=_absolute(val_data_roots),
-        test_root=_absolute(test_data_roots),
-        data_format=data_format,
-        train_annotations=_absolute(train_ann_files),
-        val_annotations=_absolute(val_ann_files),
-        test_annotations=_absolute(test_ann_files),
+    asked = JobRequest(
+        DataSpec.given(
+            data_format,
+            train_root=train_data_roots,
+            val_root=val_data_roots,
+            test_root=test_data_roots,
+            train_annotations=train_ann_files,
+            val_annotations=val_ann_files,
+            test_annotations=test_ann_files,
+        ).resolved(),
+        template=_text(Path(template).resolve() if template is not None and Path(template).is_file() else template),
         seed=seed,
         parameters=parameters or {},
         workspace=_text(workspace),
     )
-    outputs = open_place(workspace).outputs
+    outputs = open_resolver(workspace).outputs
     folder = Path(output) if output is not None else _last_job(outputs)
     as_it_stood = _content(folder)
     before = _state_before(folder, overwrite)
     settled = functools.partial(settle, seconds=seconds, shown=shown)
     choice = choose_job(asked, before, folder, output is not None, overwrite, settled)
     held = () if choice.state is not None else (JOB_STATE, *(step.name for step in STEPS), *_OF_OTHERS)
-    opened = open_run(choice.folder, "run", held, overwrite, choice.job.labelled_roots, outputs)
+    opened = open_run(choice.folder, "run", held, overwrite, choice.job.data.labelled_folders, outputs)
     job = replace(choice.job, folder=opened.path)
     with log_to(opened):
         if choice.folder is not None and _content(choice.folder) != as_it_stood:
@@ -115,7 +118,7 @@ def run(
         if choice.folder is not None and any((choice.folder / name).exists() for name in held):
             state.replaces = () if before is None else _make_room(before)
         # It may go on from another folder than that of the workspace, or from within one that it knows nothing of.
-        state.asked = replace(state.asked, workspace=job.place)
+        state.asked = replace(state.asked, workspace=job.own_workspace)
         skipped = _work_through(job, state, say)
     return outcome_of(job, state, skipped)
 
@@ -219,10 +222,6 @@ def _way_on(error: BaseException, job: Job, state: JobState) -> str:
             return f"The whole job begins anew with: {command}"
     when = "Once that is put right, the" if isinstance(error, (UsageError, DataError)) else "The"
     return f"{when} whole job goes on with: {otx_command(*same)}"
-
-
-def _absolute(path: str | Path | None) -> str | None:
-    return None if path is None else str(Path(path).resolve())
 
 
 def _text(value: str | Path | None) -> str | None:

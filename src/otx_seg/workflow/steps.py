@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg import template as templates
-from otx_seg.datasets import Subset, find_training, open_test
+from otx_seg.datasets import Subset
 from otx_seg.errors import DataError
-from otx_seg.inputs.last_training import recorded_validation
+from otx_seg.inputs.check_sources import sources_of
+from otx_seg.inputs.last_training import open_measured
+from otx_seg.training.setup.plan import Request
 from otx_seg.verbs.benchmark import checked_threads, compare
 from otx_seg.verbs.check import look_through
 from otx_seg.verbs.deploy import deploy
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.export import export
-from otx_seg.verbs.optimize import optimize
-from otx_seg.verbs.train import train
+from otx_seg.verbs.optimize import run_optimization
+from otx_seg.verbs.train import run_training
 from otx_seg.workflow.job import Job
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.run_folder import RunFolder, point_latest
@@ -50,7 +52,7 @@ class Step:
 def _check(job: Job, done: Done) -> dict[str, Any]:
     page = job.folder / "check" / "check.html"
     with job.shown() as display:
-        result = look_through(job.data, page, overwrite=True, progress=display.on_scan)
+        result = look_through(sources_of(job.data), page, overwrite=True, progress=display.on_scan)
     if result.usable_for != "training":
         worst = f": {result.problems[0].what}; {result.problems[0].advice}" if result.problems else ""
         raise DataError(f"the data is {result.verdict}{worst}; see {page}")
@@ -63,28 +65,14 @@ def _train(job: Job, done: Done) -> dict[str, Any]:
     run = RunFolder(job.folder / "train")
     with job.shown() as display:
         if run.checkpoint.is_file():
-            result = train(
-                resume_from=run.path,
-                parameters=job.free_parameters,
-                loggers=[display],
-            )
+            request = Request(resume_from=run.path, parameters=job.free_parameters)
+            result = run_training(request, loggers=[display])
         else:
             # A template that is named is complete: nothing of the workspace is to be added to it.
-            result = train(
-                job.train_root,
-                job.val_root,
-                unlabeled_data_roots=job.unlabelled_root,
-                unlabeled_file_list=job.unlabelled_list,
-                train_ann_files=job.how.train_annotations,
-                val_ann_files=job.how.val_annotations,
-                data_format=job.how.data_format,
-                template=_written_template(job) if job.template_named else None,
-                parameters=None if job.template_named else job.given,
-                workspace=job.place,
-                output=run.path,
-                seed=job.seed,
-                overwrite=True,
-                loggers=[display],
+            template, parameters = (_written_template(job), {}) if job.template_named else (None, job.given)
+            request = Request(job.data, template=template, parameters=parameters, seed=job.seed)
+            result = run_training(
+                request, workspace=job.own_workspace, output=run.path, overwrite=True, loggers=[display]
             )
     point_latest(run, part_of=job.folder)
     assert result.scores is not None
@@ -125,10 +113,7 @@ def _eval(model_of: str) -> Callable[[Job, Done], dict[str, Any]]:
 def _measured_on(job: Job) -> Subset:
     """The test images; where there are none, those that the training took from its own folder to validate on."""
     use_polygons = job.template.hyper_parameters.learning_parameters.use_otx_adapter
-    if job.test_root is not None:
-        return open_test(job.test_root, use_polygons, job.how)
-    data = find_training(job.train_root, None, use_polygons, job.how)
-    return recorded_validation(RunFolder(job.folder / "train"), data)
+    return open_measured(job.data, RunFolder(job.folder / "train"), use_polygons)
 
 
 def _export(job: Job, done: Done) -> dict[str, Any]:
@@ -138,17 +123,12 @@ def _export(job: Job, done: Done) -> dict[str, Any]:
 
 def _optimize(job: Job, done: Done) -> dict[str, Any]:
     with job.shown() as display:
-        result = optimize(
-            job.folder / done["export"]["file"],
-            job.train_root,
-            job.val_root,
-            train_ann_files=job.how.train_annotations,
-            val_ann_files=job.how.val_annotations,
-            data_format=job.how.data_format,
-            workspace=job.place,
+        request = Request(job.data, load_weights=job.folder / done["export"]["file"], seed=job.seed)
+        result = run_optimization(
+            request,
+            workspace=job.own_workspace,
             output=job.folder / "optimize",
             overwrite=True,
-            seed=job.seed,
             progress=display.on_scan,
         )
     return {"file": _relative(result.model, job), "quantized_layers": result.quantized_layers}

@@ -7,7 +7,7 @@ import pytest
 from data_layouts import bare, painted, put, truth
 from PIL import Image
 
-from otx_seg.datasets import find_subsets, find_training, open_folder
+from otx_seg.datasets import DataSpec, find_subsets, find_training, open_folder
 from otx_seg.datasets.check.problems import snapped_pixels
 from otx_seg.datasets.scan import scan
 from otx_seg.errors import DataError
@@ -229,8 +229,8 @@ def test_other_colours_are_other_labels(tmp_path):
     train = folders(tmp_path / "train", [[[black, red]], [[black, red]]])
     val = folders(tmp_path / "val", [[[black, green]], [[black, green]]])
     with pytest.raises(DataError, match=r"data differ: only in .*train: color_ff0000; only in .*val: color_00ff00"):
-        find_training(train, val)
-    assert len(find_training(train, folders(tmp_path / "more", [[[red, black]]])).train.labels) == 2
+        find_training(DataSpec(train, val))
+    assert len(find_training(DataSpec(train, folders(tmp_path / "more", [[[red, black]]]))).train.labels) == 2
 
 
 def test_labels_of_a_list(tmp_path):

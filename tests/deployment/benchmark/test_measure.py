@@ -10,7 +10,7 @@ from typing import Any
 import openvino
 import pytest
 
-from otx_seg.datasets import Subset
+from otx_seg.datasets import DataSpec, Subset
 from otx_seg.deployment.benchmark import measure as measuring
 from otx_seg.deployment.benchmark.measure import Measurement, measure
 from otx_seg.deployment.benchmark.variant import Variant
@@ -37,7 +37,9 @@ def test_two_models_of_different_input_size(
     larger = resaved("larger", lambda model: model.reshape(openvino.PartialShape([1, 3, 32, 32])))
     variants = [color_variant, Variant(larger, "openvino", "FP32", "FP32")]
     stages: list[tuple[str, int, int]] = []
-    first, second = measure(variants, 1, 0.02, tmp_path / "log", color_data.root, lambda *stage: stages.append(stage))
+    first, second = measure(
+        variants, 1, 0.02, tmp_path / "log", DataSpec(test_root=color_data.root), lambda *stage: stages.append(stage)
+    )
     assert [first.variant, second.variant] == variants
     assert (first.input_size, second.input_size) == ((16, 16), (32, 32))
     for found in (first, second):
@@ -95,4 +97,4 @@ def test_data_with_a_label_the_models_do_not_know(color_variant: Variant, color_
     meta = color_data.root / "dataset_meta.json"
     meta.write_text(meta.read_text().replace("grass", "sand"))
     with pytest.raises(UsageError, match="does not know the label 'sand'"):
-        measure([color_variant], 1, 0.02, tmp_path / "log", color_data.root)
+        measure([color_variant], 1, 0.02, tmp_path / "log", DataSpec(test_root=color_data.root))

@@ -72,9 +72,9 @@ def test_what_is_wrong_with_model_or_data_is_told_as_it_is(
     with WorkerProcess(color_variant, 1, log) as worker:
         worker.load()
         with pytest.raises(DataError, match="nowhere"):
-            worker.ask("scores", data_root=str(tmp_path / "nowhere"))
+            worker.ask("scores", test_root=str(tmp_path / "nowhere"))
         with pytest.raises(DataError, match="this Pascal VOC data set has no masks"):
-            worker.ask("scores", data_root=str(tmp_path), data_format="voc")
+            worker.ask("scores", test_root=str(tmp_path), data_format="voc")
 
 
 def test_a_failure_no_one_foresaw_names_the_model_and_the_log(color_variant: Variant, log: IO[bytes]) -> None:

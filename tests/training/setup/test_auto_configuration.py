@@ -18,16 +18,16 @@ from small_network import small_file
 
 from otx_seg.configuration.facts import Decision, MachineFacts
 from otx_seg.configuration.network import INPUT_SIZE
-from otx_seg.datasets import TrainingData, find_training, open_training
+from otx_seg.datasets import DataSpec, TrainingData, find_training, open_training
 from otx_seg.datasets.synthetic.draw import NAMES as DRAWN
 from otx_seg.errors import OtxError, UsageError
-from otx_seg.inputs.last_training import recorded_validation
+from otx_seg.inputs.last_training import open_measured
 from otx_seg.labels import Labels, default_colors
 from otx_seg.template import find_template_file, load
 from otx_seg.training.setup.auto_configuration import configure
 from otx_seg.training.setup.data import check_data, open_data
 from otx_seg.training.setup.decisions import with_found
-from otx_seg.training.setup.plan import Plan, Request, Roots, make_plan
+from otx_seg.training.setup.plan import Plan, Request, make_plan
 from otx_seg.verbs.train import train
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import read_weights, write_backbone, write_weights
@@ -142,7 +142,7 @@ def configured(machine: MachineFacts = TWO_CORES, **request: Any) -> dict[str, D
 
 
 def bare_images(plan: Plan) -> TrainingData:
-    return open_data(replace(plan, roots=Roots(plan.roots.train.parent, None, None, None)))
+    return open_data(replace(plan, data=DataSpec(plan.data.train_root.parent)))
 
 
 CHANGED = {
@@ -158,8 +158,8 @@ CHANGED = {
 
 
 def test_every_decision_can_be_overruled(drawn_data: Path) -> None:
-    left_open = configured(train_root=drawn_data)
-    overruled = configured(train_root=drawn_data, template="Lite-HRNet-18", parameters=CHANGED)
+    left_open = configured(data=DataSpec(drawn_data))
+    overruled = configured(data=DataSpec(drawn_data), template="Lite-HRNet-18", parameters=CHANGED)
     for name, value in {**CHANGED, "template": "Lite-HRNet-18"}.items():
         assert left_open[name].value != value
         assert not left_open[name].given
@@ -172,16 +172,16 @@ def test_every_decision_can_be_overruled(drawn_data: Path) -> None:
 @pytest.mark.parametrize(("memory", "batch"), [(16_000_000_000, 8), (4_000_000_000, 3)])
 def test_images_alone_come_in_batches_that_fit_into_memory(drawn_data: Path, memory: int, batch: int) -> None:
     images = drawn_data / "train" / "images"
-    found = configured(replace(TWO_CORES, memory=memory), train_root=images, template="Lite-HRNet-s-mod2")
+    found = configured(replace(TWO_CORES, memory=memory), data=DataSpec(images), template="Lite-HRNet-s-mod2")
     # At 512x512, 0.59 GFLOPs, half a GB each, twice for two views of an image; half of the memory may be used.
     assert found[BATCH].value == batch
     assert found["template"] == Decision("template", "Lite-HRNet-s-mod2", "as given", given=True)
-    usual = configured(train_root=images)["template"]
+    usual = configured(data=DataSpec(images))["template"]
     assert (usual.value, usual.given) == ("Lite-HRNet-18-mod2", False)
 
 
 def test_epochs_are_those_that_balance_new_labels(drawn_data: Path) -> None:
-    plan = make_plan(Request(train_root=drawn_data, template="Lite-HRNet-s-mod2", parameters={BATCH: 2}))
+    plan = make_plan(Request(DataSpec(drawn_data), template="Lite-HRNet-s-mod2", parameters={BATCH: 2}))
     data, report = check_data(plan, open_data(plan), None)
     assert len(data.train) == 8
     found = {item.parameter: item for item in configure(plan, replace(data, new=(0,)), report, TWO_CORES).decisions}
@@ -200,7 +200,7 @@ def test_regions_that_the_network_cannot_see_are_told(tmp_path: Path, messages: 
         cv2.imwrite(str(tmp_path / "images" / f"{number}.png"), np.roll(40 * mask, number, axis=0))
         cv2.imwrite(str(tmp_path / "masks" / f"{number}.png"), np.roll(mask, number, axis=0))
     parameters = {INPUT_SIZE: f"{side}x{side}"}
-    configured(train_root=tmp_path, template="Lite-HRNet-s-mod2", parameters=parameters)
+    configured(data=DataSpec(tmp_path), template="Lite-HRNet-s-mod2", parameters=parameters)
     text = "regions of 'label_1' are 1.0 pixels across at 64x64, and Lite-HRNet-s-mod2 answers for squares of 8 pixels"
     assert (text in messages.text) is told
 
@@ -216,24 +216,24 @@ def weights_trained_at(size: str, path: Path) -> Path:
 def test_a_trained_network_keeps_the_size_of_its_input(drawn_data: Path, tmp_path: Path) -> None:
     weights = weights_trained_at("96x128", tmp_path / "weights.pth")
     expected = Decision(INPUT_SIZE, "96x128", "that of the weights to start from")
-    assert configured(train_root=drawn_data, load_weights=weights)[INPUT_SIZE] == expected
-    assert configured(train_root=drawn_data / "train" / "images", load_weights=weights)[INPUT_SIZE] == expected
+    assert configured(data=DataSpec(drawn_data), load_weights=weights)[INPUT_SIZE] == expected
+    assert configured(data=DataSpec(drawn_data / "train" / "images"), load_weights=weights)[INPUT_SIZE] == expected
     # However little time there is.
     hasty = {"learning_parameters.max_minutes": 0.01}
-    assert configured(train_root=drawn_data, load_weights=weights, parameters=hasty)[INPUT_SIZE] == expected
-    asked = configured(train_root=drawn_data, load_weights=weights, parameters={INPUT_SIZE: "64x64"})[INPUT_SIZE]
+    assert configured(data=DataSpec(drawn_data), load_weights=weights, parameters=hasty)[INPUT_SIZE] == expected
+    asked = configured(data=DataSpec(drawn_data), load_weights=weights, parameters={INPUT_SIZE: "64x64"})[INPUT_SIZE]
     assert asked == Decision(INPUT_SIZE, "64x64", "as given", given=True)
-    assert configured(train_root=drawn_data)[INPUT_SIZE].value == "64x64"
+    assert configured(data=DataSpec(drawn_data))[INPUT_SIZE].value == "64x64"
 
 
 def test_a_backbone_alone_and_odd_sizes_say_nothing_about_the_input(drawn_data: Path, tmp_path: Path) -> None:
     chosen = load("Lite-HRNet-s-mod2").override({INPUT_SIZE: "96x96"})
     write_backbone(tmp_path / "backbone.pth", {"any": torch.zeros(1)}, chosen, "zeros")
-    assert configured(train_root=drawn_data, load_weights=tmp_path / "backbone.pth")[INPUT_SIZE].value == "64x64"
+    assert configured(data=DataSpec(drawn_data), load_weights=tmp_path / "backbone.pth")[INPUT_SIZE].value == "64x64"
     of_otx_1 = {"model": {"state_dict": {"decode_head.conv_seg.weight": torch.zeros(2, 1)}}, "labels": ["disc"]}
     for size, expected in (((96, 96), "96x96"), ((100, 96), "64x64")):
         torch.save({**of_otx_1, "input_size": size}, tmp_path / "old.pth")
-        found = configured(train_root=drawn_data, load_weights=tmp_path / "old.pth", template="Lite-HRNet-s-mod2")
+        found = configured(data=DataSpec(drawn_data), load_weights=tmp_path / "old.pth", template="Lite-HRNet-s-mod2")
         assert found[INPUT_SIZE].value == expected
 
 
@@ -271,9 +271,9 @@ def test_a_resumed_run_keeps_its_decisions(drawn_data: Path, tmp_path: Path) -> 
 def test_training_and_quantising_divide_images_alike(drawn_data: Path, tmp_path: Path) -> None:
     shutil.copytree(drawn_data / "train", tmp_path / "data")
     (tmp_path / "data" / "images" / "0001.jpg").write_bytes(b"broken")
-    plan = make_plan(Request(train_root=tmp_path / "data", seed=5))
+    plan = make_plan(Request(DataSpec(tmp_path / "data"), seed=5))
     trained, _ = check_data(plan, open_data(plan), None)
-    calibrated = open_training(tmp_path / "data", None, seed=5)
+    calibrated = open_training(DataSpec(tmp_path / "data"), seed=5)
     assert (len(trained.train), len(trained.val or ())) == (5, 2)
     assert trained.val == calibrated.val
     assert trained.train == calibrated.train
@@ -281,13 +281,13 @@ def test_training_and_quantising_divide_images_alike(drawn_data: Path, tmp_path:
 
 def test_the_validation_images_of_a_run_are_found_again(drawn_data: Path, tmp_path: Path) -> None:
     train(drawn_data / "train", output=tmp_path, template=small_file(), parameters=BRIEF, seed=5)
-    data = find_training(drawn_data / "train", None)
-    found = recorded_validation(RunFolder(tmp_path), data)
-    assert found == open_training(drawn_data / "train", None, seed=5).val
-    assert 0 < len(found) < len(data.train)
+    spec = DataSpec(drawn_data / "train")
+    found = open_measured(spec, RunFolder(tmp_path))
+    assert found == open_training(spec, seed=5).val
+    assert 0 < len(found) < len(find_training(spec).train)
     (tmp_path / "data.json").write_text("[]")
     with pytest.raises(OtxError, match=r"data.json: .*the run's data is unknown"):
-        recorded_validation(RunFolder(tmp_path), data)
+        open_measured(spec, RunFolder(tmp_path))
 
 
 def test_what_a_search_found_replaces_what_was_decided() -> None:
@@ -314,7 +314,7 @@ def test_a_label_in_one_image_is_trained_on_and_said(
     mask[:4, :4] = 6
     save(path, mask)
     for seed in range(3):
-        plan = make_plan(Request(train_root=tmp_path / "data", seed=seed))
+        plan = make_plan(Request(DataSpec(tmp_path / "data"), seed=seed))
         data, _ = check_data(plan, open_data(plan), None)
         assert "0002.jpg" in [sample.name for sample in data.train.samples]
     assert "too few images show comet: none is left for validation" in messages.text

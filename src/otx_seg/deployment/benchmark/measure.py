@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from otx_seg.datasets import AS_IT_LOOKS, HowToRead, open_test
+from otx_seg.datasets import DataSpec, open_test
 from otx_seg.deployment.benchmark.variant import Variant
 from otx_seg.deployment.benchmark.worker_process import WorkerProcess
 from otx_seg.deployment.files import size_of
@@ -88,9 +88,8 @@ def measure(
     threads: int,
     seconds: float,
     log: Path,
-    data_root: Path | None = None,
+    data: DataSpec | None = None,
     progress: Progress | None = None,
-    how: HowToRead = AS_IT_LOOKS,
 ) -> list[Measurement]:
     """Measure variants of models that tell the same labels apart, each in a process of its own.
 
@@ -104,9 +103,8 @@ def measure(
         seconds: how long each model is measured, half of it for latency and half for throughput; warming up, loading
             and scoring come on top of it. A model so slow that it does not suffice runs one image a turn.
         log: a file that the processes' stderr is added to.
-        data_root: labelled images to score on, see `open_test`.
+        data: labelled images to score on, see `open_test`.
         progress: called with the name of a stage, and the numbers of turns done and to do in it.
-        how: the format of the data, and a file of annotations.
 
     Raises:
         UsageError: a model cannot be used, the models have different labels, or the data has other ones.
@@ -124,8 +122,8 @@ def measure(
             workers.append(stack.enter_context(WorkerProcess(variant, threads, stderr)))
             loaded.append(workers[-1].load())
         _check_labels(variants, [checked_labels(found["labels"]) for found in loaded])
-        if data_root is not None:
-            matched(checked_labels(loaded[0]["labels"]), open_test(data_root, how=how))
+        if data is not None:
+            matched(checked_labels(loaded[0]["labels"]), open_test(data))
         # 2. latency
         times = _in_turns(workers, _ROUNDS, "latency", timing, progress)
         memory = [worker.ask("peak_memory") for worker in workers]
@@ -135,8 +133,8 @@ def measure(
         rates = _in_turns(workers, _ROUNDS, "throughput", timing, progress)
         # 4. scores
         scores: list[list[Any]] = [[None] for _ in workers]
-        if data_root is not None:
-            scores = _in_turns(workers, 1, "scores", _where(data_root, how), progress)
+        if data is not None:
+            scores = _in_turns(workers, 1, "scores", data.as_plain(), progress)
     return [
         Measurement(
             variant=variant,
@@ -169,12 +167,6 @@ def _in_turns(
 def _tell(progress: Progress | None, stage: str, done: int, total: int) -> None:
     if progress is not None:
         progress(stage, done, total)
-
-
-def _where(data_root: Path, how: HowToRead) -> dict[str, str | None]:
-    """The data as a worker process is told of it."""
-    annotations = None if how.test_annotations is None else str(how.test_annotations)
-    return {"data_root": str(data_root), "data_format": how.data_format, "annotations": annotations}
 
 
 def _check_labels(variants: Sequence[Variant], labels: Sequence[Labels]) -> None:

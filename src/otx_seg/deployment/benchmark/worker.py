@@ -131,16 +131,15 @@ class _Session:
         self.throughput(self.image, warm_up_s)
         return self.throughput(self.image, seconds)
 
-    def _scores(self, data_root: str, data_format: str | None = None, annotations: str | None = None) -> dict[str, Any]:
+    def _scores(self, **data: str | None) -> dict[str, Any]:
         """What `otx eval` writes, but for the time."""
-        from otx_seg.datasets import HowToRead, open_test
+        from otx_seg.datasets import DataSpec, open_test
         from otx_seg.inference.evaluate import evaluate
         from otx_seg.inference.predictor import template_of
 
         made_from = template_of(self.predictor, self.variant.weights)
         use_polygons = made_from is not None and made_from.hyper_parameters.learning_parameters.use_otx_adapter
-        how = HowToRead(data_format, test_annotations=Path(annotations) if annotations is not None else None)
-        return evaluate(self.predictor, open_test(Path(data_root), use_polygons, how)).scores.as_json()
+        return evaluate(self.predictor, open_test(DataSpec.given(**data), use_polygons)).scores.as_json()
 
 
 def peak_memory() -> int | None:

@@ -74,9 +74,10 @@ def _kind_of_data(plan: Plan, with_masks: bool) -> tuple[Decision, ...]:
     task = "SEGMENTATION"
     if not with_masks:
         return (Decision("task", task, "a backbone for it, since these are images alone"),)
-    how = plan.roots.how
-    name = format_of(plan.roots.train, how.data_format, how.train_annotations, silent=True)
-    named = how.data_format is not None or how.train_annotations is not None
+    spec = plan.data
+    assert spec.train_root is not None
+    name = format_of(spec.train_root, spec.data_format, spec.train_annotations, silent=True)
+    named = spec.data_format is not None or spec.train_annotations is not None
     looks = Decision("data_format", name, AS_GIVEN if named else "what the folder looks like", named)
     return Decision("task", task, "masks give each pixel a label"), looks
 

@@ -28,10 +28,10 @@ from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.errors import DataError, UsageError
 from otx_seg.labels import Labels
+from otx_seg.training.recorded_data import SUBSETS, RecordedData, read_recorded
 from otx_seg.training.setup.class_incremental import adapt_labels, find_new
 from otx_seg.training.setup.plan import Plan
 from otx_seg.words import count, label_share
-from otx_seg.workspace.recorded_data import SUBSETS, RecordedData, read_recorded
 from otx_seg.workspace.run_folder import COMPARED_IMAGES
 
 logger = logging.getLogger(__name__)
@@ -47,11 +47,11 @@ def open_data(plan: Plan) -> TrainingData:
         DataError: the data cannot be used.
     """
     use_polygons = plan.template.hyper_parameters.learning_parameters.use_otx_adapter
-    data = find_training(plan.roots.train, plan.roots.val, use_polygons, plan.roots.how)
+    data = find_training(plan.data, use_polygons)
     data = adapt_labels(data, plan.known, plan.template.hyper_parameters.learning_parameters.task_adapt)
-    if plan.roots.unlabelled is None:
+    if plan.data.unlabelled_root is None:
         return data
-    return replace(data, unlabelled=open_unlabelled(plan.roots.unlabelled, plan.roots.unlabelled_list))
+    return replace(data, unlabelled=open_unlabelled(plan.data.unlabelled_root, plan.data.unlabelled_list))
 
 
 def open_regions_to_train_on(plan: Plan, masks: Path, progress: Progress | None) -> TrainingData:
@@ -63,10 +63,11 @@ def open_regions_to_train_on(plan: Plan, masks: Path, progress: Progress | None)
     Raises:
         DataError: the images cannot be used.
     """
-    images = open_unlabelled(plan.roots.train)
+    assert plan.data.train_root is not None
+    images = open_unlabelled(plan.data.train_root)
     images, skipped = _decodable(images, "training", progress)
     if len(images) < 2:
-        raise DataError(f"{plan.roots.train}: a single image is too little to compare with others; give more")
+        raise DataError(f"{plan.data.train_root}: a single image is too little to compare with others; give more")
     settings = plan.template.hyper_parameters.pseudo_masks
     advance = counter("dividing the training images into regions", len(images), progress)
     # One process per CPU, since nothing else runs meanwhile; none at all where none are wanted.
@@ -94,7 +95,8 @@ def check_data(plan: Plan, data: TrainingData, progress: Progress | None) -> tup
     require_two_labels(train, report)
     was_split = data.val is None
     if data.val is None:
-        data, report, of_validation = split_training(data, report, plan.roots.train, plan.seed)
+        assert plan.data.train_root is not None
+        data, report, of_validation = split_training(data, report, plan.data.train_root, plan.seed)
         _warn_of_single_images(data, report, of_validation)
     else:
         val, of_validation, skipped = _sound("validation", data.val, progress)
@@ -230,13 +232,6 @@ def describe_data(plan: Plan, data: TrainingData) -> RecordedData:
     unlabelled = data.unlabelled
     return RecordedData(
         seed=plan.seed,
-        train_root=plan.roots.train,
-        val_root=plan.roots.val,
-        unlabelled_root=plan.roots.unlabelled,
-        unlabelled_list=plan.roots.unlabelled_list,
-        data_format=plan.roots.how.data_format,
-        train_annotations=plan.roots.how.train_annotations,
-        val_annotations=plan.roots.how.val_annotations,
         split=data.split,
         train=tuple(sample.name for sample in data.train.samples),
         val=tuple(sample.name for sample in validated),
@@ -245,6 +240,7 @@ def describe_data(plan: Plan, data: TrainingData) -> RecordedData:
         known_labels=plan.known,
         deterministic=plan.deterministic,
         load_weights=plan.load_weights,
+        data=plan.data,
     )
 
 

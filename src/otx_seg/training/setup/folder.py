@@ -32,19 +32,17 @@ def open_training_run(plan: Plan, outputs: Path, output: str | Path | None, over
         UsageError: the folder holds a result, or lies in a folder of data.
         OtxError: it cannot be written to.
     """
-    given = (plan.roots.train, plan.roots.val, plan.roots.unlabelled)
-    roots = tuple(root for root in given if root is not None)
     if plan.resumed_run is None:
         held = None if output is None else RunFolder(Path(output))
         products = () if held is not None and nothing_trained(held) else _PRODUCTS
         begun = held is not None and (held.checkpoint.is_file() or holds_search(held))
         go_on = resume_command(TRAIN, held.path) if held is not None and begun else ""
-        return open_run(output, "train", products, overwrite, roots, outputs, go_on)
+        return open_run(output, "train", products, overwrite, plan.data.folders, outputs, go_on)
     if output is None or Path(output).resolve() == plan.resumed_run.path.resolve():
         return open_run(plan.resumed_run.path, "train", (), overwrite)
     if plan.search is not None:
         raise UsageError(f"a search stays in its folder, {plan.resumed_run.path}: leave --output out")
-    return open_run(output, "train", _PRODUCTS, overwrite, roots)
+    return open_run(output, "train", _PRODUCTS, overwrite, plan.data.folders)
 
 
 def clear(run: RunFolder) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from otx_seg import template as templates
 from otx_seg.algorithms import takes_label_weights
 from otx_seg.configuration.facts import AS_GIVEN, Decision
-from otx_seg.datasets import AS_IT_LOOKS, DEFAULT_SEED, HowToRead
+from otx_seg.datasets import DEFAULT_SEED, DataSpec
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.models.fit import try_network
@@ -23,30 +23,11 @@ from otx_seg.training.checkpoint import (
     template_of,
 )
 from otx_seg.training.optimizer import refuse_idle_groups
+from otx_seg.training.recorded_data import read_recorded
 from otx_seg.training.setup.search_settings import Settings, check_settings, holds_search, read_settings
 from otx_seg.training.setup.train_type import PARAMETER, choose_train_type
-from otx_seg.workspace.recorded_data import RecordedData, read_recorded
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import BackboneFile, WeightsFile, read_start
-
-
-@dataclass(frozen=True)
-class Roots:
-    """Where the data is.
-
-    Attributes:
-        train: images to train on, with masks unless the training is self-supervised.
-        val: labelled images to validate on; None: part of `train`.
-        unlabelled: images without masks, or None.
-        unlabelled_list: file that names those to use; None: all.
-        how: the format of the labelled data, and files of annotations.
-    """
-
-    train: Path
-    val: Path | None
-    unlabelled: Path | None
-    unlabelled_list: Path | None
-    how: HowToRead = AS_IT_LOOKS
 
 
 @dataclass(frozen=True)
@@ -70,7 +51,7 @@ class Plan:
 
     template: Template
     reason: str
-    roots: Roots
+    data: DataSpec
     seed: int
     load_weights: Path | None
     known: Labels | None
@@ -97,11 +78,7 @@ class Request:
         template_reason: where `template` comes from.
     """
 
-    train_root: str | Path | None = None
-    val_root: str | Path | None = None
-    unlabelled_root: str | Path | None = None
-    unlabelled_list: str | Path | None = None
-    how: HowToRead = AS_IT_LOOKS
+    data: DataSpec = field(default_factory=DataSpec)
     train_type: str | None = None
     template: str | Path | None = None
     load_weights: str | Path | None = None
@@ -121,7 +98,8 @@ def make_plan(request: Request) -> Plan:
     Raises:
         UsageError: they make no sense together, or the run to go on with is not there or was made otherwise.
     """
-    if request.unlabelled_list is not None and request.unlabelled_root is None and request.resume_from is None:
+    given = request.data
+    if given.unlabelled_list is not None and given.unlabelled_root is None and request.resume_from is None:
         raise UsageError("--unlabeled-file-list names images in a folder: give --unlabeled-data-roots too")
     if not request.enable_hpo and request.resume_from is None:
         for option, value in (("time-ratio", request.hpo_time_ratio), ("parallel", request.hpo_parallel)):
@@ -135,33 +113,26 @@ def make_plan(request: Request) -> Plan:
 
 
 def _new_plan(request: Request) -> Plan:
-    assert request.train_root is not None  # the place of the command has asked for it
+    assert request.data.train_root is not None  # the resolver of the command has asked for it
     by_parameter = request.parameters.get(PARAMETER)
     if None not in (request.train_type, by_parameter) and str(by_parameter).lower() != str(request.train_type).lower():
         raise UsageError(f"--train-type {request.train_type} and {PARAMETER}={by_parameter} contradict each other")
-    weights = _path(request.load_weights)
+    weights = None if request.load_weights is None else Path(request.load_weights)
     start = None if weights is None else read_start(weights)
     chosen = _choose_template(request.template, start)
     in_template = chosen.hyper_parameters.algo_backend.train_type
     asked = request.train_type or by_parameter or (in_template if in_template != "Incremental" else None)
     # Data that is said to be of some format is not looked at as bare images.
-    bare = Path(request.train_root) if request.how == AS_IT_LOOKS else None
-    val = request.val_root is not None or request.how.val_annotations is not None
-    train_type, reason = choose_train_type(asked, bare, val, request.unlabelled_root is not None)
-    if train_type == "Selfsupervised" and request.how != AS_IT_LOOKS:
+    bare = None if request.data.described else request.data.train_root
+    unlabelled = request.data.unlabelled_root is not None
+    train_type, reason = choose_train_type(asked, bare, request.data.validation_named, unlabelled)
+    if train_type == "Selfsupervised" and request.data.described:
         raise UsageError(
             "--train-type Selfsupervised learns from images alone: leave out --data-format and --train-ann-files, and "
             "name the folder of the images"
         )
     parameters = {**request.parameters, PARAMETER: train_type}
     chosen = chosen.override(parameters)
-    roots = Roots(
-        Path(request.train_root),
-        _path(request.val_root),
-        _path(request.unlabelled_root),
-        _path(request.unlabelled_list),
-        request.how,
-    )
     seed = DEFAULT_SEED if request.seed is None else request.seed
     known = start.labels if isinstance(start, WeightsFile) else None
     _refuse_unused(chosen, known, request.parameters)
@@ -174,7 +145,7 @@ def _new_plan(request: Request) -> Plan:
     if shipped is None or _learning(chosen) != _learning(shipped):
         refuse_idle_groups(try_network(chosen), chosen)
     size = start.input_size if isinstance(start, WeightsFile) and all(map(is_input_side, start.input_size)) else None
-    return Plan(chosen, reason, roots, seed, weights, known, None, None, search, parameters, named, size)
+    return Plan(chosen, reason, request.data, seed, weights, known, None, None, search, parameters, named, size)
 
 
 def _choose_template(named: str | Path | None, start: WeightsFile | BackboneFile | None) -> Template:
@@ -229,29 +200,23 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     if request.load_weights is not None:
         raise UsageError("--resume-from and --load-weights exclude each other: a resumed run has its weights")
     run, of_run, state, search = _find_resumed(request, resume_from)
-    asked = dict(request.parameters)
-    if request.train_type is not None or request.unlabelled_root is not None:
-        given = (request.val_root is not None, request.unlabelled_root is not None)
+    asked, data = dict(request.parameters), request.data
+    if request.train_type is not None or data.unlabelled_root is not None:
+        given = (data.val_root is not None, data.unlabelled_root is not None)
         asked[PARAMETER] = choose_train_type(request.train_type, None, *given)[0]
     chosen = templates.load(request.template) if request.template is not None else of_run
     chosen = chosen.override(asked).completed_by(of_run)
     refuse_other_template(of_run, chosen)
-    if request.val_root is not None and of_run.hyper_parameters.algo_backend.train_type == "Selfsupervised":
+    if data.val_root is not None and of_run.hyper_parameters.algo_backend.train_type == "Selfsupervised":
         raise UsageError("the run to go on with is self-supervised and looks at no masks: leave out --val-data-roots")
-    if request.unlabelled_list is not None and of_run.hyper_parameters.algo_backend.train_type != "Semisupervised":
+    if data.unlabelled_list is not None and of_run.hyper_parameters.algo_backend.train_type != "Semisupervised":
         raise UsageError("the run to go on with uses no unlabelled images: leave out --unlabeled-file-list")
     recorded = read_recorded(run)
     recorded.refuse_other_seed(request.seed)
-    roots = Roots(
-        Path(request.train_root or recorded.train_root),
-        _path(request.val_root) or recorded.val_root,
-        _path(request.unlabelled_root) or recorded.unlabelled_root,
-        _path(request.unlabelled_list) or recorded.unlabelled_list,
-        how_recorded(request.how, recorded),
-    )
     reason = "as in the run to go on with"
     begins_with = recorded.load_weights if state is None and search is None else None
-    plan = Plan(chosen, reason, roots, recorded.seed, begins_with, recorded.known_labels, state, run, search)
+    data = data.or_else(recorded.data)
+    plan = Plan(chosen, reason, data, recorded.seed, begins_with, recorded.known_labels, state, run, search)
     return replace(plan, deterministic=request.deterministic or recorded.deterministic)
 
 
@@ -289,16 +254,3 @@ def _refuse_other_search(request: Request, ratio: float) -> None:
             f"the run to go on with has --hpo-time-ratio {ratio:g}, now {request.hpo_time_ratio:g} is asked for; leave "
             "it out"
         )
-
-
-def how_recorded(asked: HowToRead, recorded: RecordedData) -> HowToRead:
-    """How the data of a run to go on with is read: as asked for, else as ``data.json`` says."""
-    return HowToRead(
-        asked.data_format or recorded.data_format,
-        asked.train_annotations or recorded.train_annotations,
-        asked.val_annotations or recorded.val_annotations,
-    )
-
-
-def _path(value: str | Path | None) -> Path | None:
-    return None if value is None else Path(value)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from otx_seg.datasets import DataSpec
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, labels_to_plain
 from otx_seg.runtime.plain_files import shown
@@ -15,16 +16,6 @@ from otx_seg.workspace.run_folder import RunFolder
 SUBSETS = ("train", "val", "unlabelled")
 """The attributes that list files."""
 
-_PATHS = (
-    "train_root",
-    "val_root",
-    "unlabelled_root",
-    "unlabelled_list",
-    "train_annotations",
-    "val_annotations",
-    "load_weights",
-)
-
 
 @dataclass(frozen=True)
 class RecordedData:
@@ -32,37 +23,31 @@ class RecordedData:
 
     Attributes:
         seed: of the run, by which it divided its images too.
-        train_root, val_root, unlabelled_root, unlabelled_list: see `otx_seg.train`; None where nothing was given.
-        data_format, train_annotations, val_annotations: how the labelled data was to be read.
         split: one sentence on where the validation images came from.
         train, val, unlabelled: the names of the files, in order.
         val_images: paths of the first validation images, see `COMPARED_IMAGES`.
         known_labels: those of the weights that the run started from, if they were a whole network's.
         deterministic: whether only deterministic GPU kernels were to be used.
         load_weights: the weights that the run began with; None where there were none.
+        data: where the data was, and how it was to be read. Its attributes stand beside the others in the file.
     """
 
     seed: int
-    train_root: Path
-    val_root: Path | None
-    unlabelled_root: Path | None
-    unlabelled_list: Path | None
     split: str
     train: tuple[str, ...]
     val: tuple[str, ...]
     unlabelled: tuple[str, ...]
     val_images: tuple[Path, ...]
-    data_format: str | None = None
-    train_annotations: Path | None = None
-    val_annotations: Path | None = None
     known_labels: Labels | None = None
     deterministic: bool = False
     load_weights: Path | None = None
+    data: DataSpec = field(default_factory=DataSpec)
 
     def write(self, run: RunFolder) -> None:
         """Write it into the folder of a run."""
-        plain = asdict(self)
-        plain |= {name: None if plain[name] is None else str(plain[name].resolve()) for name in _PATHS}
+        plain = {**asdict(self), **self.data.resolved().as_plain()}
+        del plain["data"]
+        plain["load_weights"] = None if self.load_weights is None else str(self.load_weights.resolve())
         plain["val_images"] = [str(path.resolve()) for path in self.val_images]
         plain["known_labels"] = None if self.known_labels is None else labels_to_plain(self.known_labels)
         write_json(run.data, plain)
@@ -83,7 +68,9 @@ def read_recorded(run: RunFolder) -> RecordedData:
         UsageError: it is not there, or cannot be read.
     """
     advice = "without it the run's data is unknown: copy it back from where the run was made, or start a new run"
-    recorded = read_own(run.data, RecordedData, advice)
+    recorded = replace(read_own(run.data, RecordedData, advice), data=read_own(run.data, DataSpec, advice))
+    if recorded.data.train_root is None:
+        raise damaged(run.data, "train_root is missing", advice)
     if not 0 <= recorded.seed < 1 << 32:
         raise damaged(run.data, f"seed is {shown(recorded.seed)}", advice)
     return recorded

@@ -1,0 +1,90 @@
+"""Where the data of a command is, and how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+PARTS = ("train", "val", "test")
+"""The parts of the labelled data."""
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """All the data of a command. None: not given, or there is none.
+
+    Attributes:
+        train_root: images to train on, with masks unless the training is self-supervised.
+        val_root: labelled images to validate on; None: those of `train_root` that `val_annotations` describes, else
+            part of `train_root`.
+        test_root: labelled images to measure on.
+        unlabelled_root: images without masks.
+        unlabelled_list: file that names those to use; None: all.
+        data_format: name of the format of the labelled data; None: what it looks like.
+        train_annotations, val_annotations, test_annotations: files of annotations to use for these data instead of
+            those in their folders.
+    """
+
+    train_root: Path | None = None
+    val_root: Path | None = None
+    test_root: Path | None = None
+    unlabelled_root: Path | None = None
+    unlabelled_list: Path | None = None
+    data_format: str | None = None
+    train_annotations: Path | None = None
+    val_annotations: Path | None = None
+    test_annotations: Path | None = None
+
+    @classmethod
+    def given(cls, data_format: str | None = None, **paths: str | Path | None) -> DataSpec:
+        """As the arguments of a verb say it."""
+        return cls(data_format=data_format, **{name: Path(path) for name, path in paths.items() if path is not None})
+
+    @property
+    def roots(self) -> dict[str, Path | None]:
+        """The folder of each part of the labelled data."""
+        return {part: getattr(self, f"{part}_root") for part in PARTS}
+
+    @property
+    def annotations(self) -> dict[str, Path | None]:
+        """The file of annotations of each part of the labelled data."""
+        return {part: getattr(self, f"{part}_annotations") for part in PARTS}
+
+    @property
+    def labelled_folders(self) -> tuple[Path, ...]:
+        """The folders of labelled data that are named."""
+        return tuple(root for root in self.roots.values() if root is not None)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All folders that are named."""
+        return (*self.labelled_folders, *(() if self.unlabelled_root is None else (self.unlabelled_root,)))
+
+    @property
+    def described(self) -> bool:
+        """Whether a format or a file of annotations is named, so that the data is not looked at as bare images."""
+        return self.data_format is not None or any(self.annotations.values())
+
+    @property
+    def validation_named(self) -> bool:
+        """Whether the images to validate on are named, by a folder or by a file."""
+        return self.val_root is not None or self.val_annotations is not None
+
+    def or_else(self, other: DataSpec) -> DataSpec:
+        """This data, and the other where nothing is named here."""
+        return replace(other, **{name: value for name, value in vars(self).items() if value is not None})
+
+    def without_annotations(self, parts: Iterable[str]) -> DataSpec:
+        """The same without the files of annotations of these parts."""
+        return replace(self, **dict.fromkeys((f"{part}_annotations" for part in parts), None))
+
+    def resolved(self) -> DataSpec:
+        """The same with absolute paths."""
+        paths: dict[str, Any] = {name: path for name, path in vars(self).items() if isinstance(path, Path)}
+        return replace(self, **{name: path.resolve() for name, path in paths.items()})
+
+    def as_plain(self) -> dict[str, str | None]:
+        """Texts, for a file."""
+        return {name: None if value is None else str(value) for name, value in vars(self).items()}
