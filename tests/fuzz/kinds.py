@@ -109,7 +109,7 @@ def write_state(run: RunFolder) -> None:
     done = {"train": {"file": "train/models/weights.pth", "template": "SegNext-t"}}
     JobState(
         run.path / JOB_STATE,
-        JobRequest("SegNext-t", parameters={"a.b": 1}, data=DataSpec(Path("a"))),
+        JobRequest(DataSpec(Path("a")), "SegNext-t", parameters={"a.b": 1}),
         {"seed": 3},
         done,
     ).write()

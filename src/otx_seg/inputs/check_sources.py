@@ -65,8 +65,8 @@ def sources_of(data: DataSpec) -> Sources:
     named = [Source(root, files[part], part) for part, root in roots.items() if root is not None]
     described = [source for source in named if source.annotations is not None]
     # What is validated on may well be measured on, but not trained on: that is for the look at it to find.
-    learned_from = [_place(source) for source in described if source.meant_for != "test"]
-    described = [source for source in described if source.meant_for != "test" or _place(source) not in learned_from]
+    learned_from = [_resolved(source) for source in described if source.meant_for != "test"]
+    described = [source for source in described if source.meant_for != "test" or _resolved(source) not in learned_from]
     whole = [source for source in named if source.annotations is None]
     apart = _outermost(source.root for source in whole)
     labelled = (*described, *(Source(root, None, _first_in(root, whole).meant_for) for root in apart))
@@ -86,7 +86,7 @@ def _first_in(folder: Path, sources: Sequence[Source]) -> Source:
     return next(source for source in sources if outer in (source.root.resolve(), *source.root.resolve().parents))
 
 
-def _place(source: Source) -> tuple[Path, Path | None]:
+def _resolved(source: Source) -> tuple[Path, Path | None]:
     return source.root.resolve(), None if source.annotations is None else source.annotations.resolve()
 
 
@@ -125,10 +125,10 @@ def _refuse_repeated(sources: Sequence[Source]) -> None:
     seen = set()
     for source in sources:
         root, file, _ = source
-        if _place(source) in seen:
+        if _resolved(source) in seen:
             what = "--data-roots; name each folder once" if file is None else "the files of annotations; name it once"
             raise UsageError(f"{root if file is None else file}: is named twice in {what}")
-        seen.add(_place(source))
+        seen.add(_resolved(source))
 
 
 def sources_of_workspace(resolver: Resolver, given: DataSpec) -> Sources:

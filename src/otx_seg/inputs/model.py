@@ -45,14 +45,14 @@ def check_given_to_optimize(
         other = "cannot be quantised; give the .xml that `otx export` writes, or the .pth of `otx train`"
         instead = {".bin": f"give the .xml beside it: {path.with_suffix('.xml')}", ".onnx": other, ".zip": other}
         check_model_file(path, (".pth", ".xml"), instead)
-    place = find_workspace(workspace)
-    hint = "" if place else hint_to_workspace()
-    if weights is None and latest_exported(outputs_of(place)) is None:
+    around = find_workspace(workspace)
+    hint = "" if around else hint_to_workspace()
+    if weights is None and latest_exported(outputs_of(around)) is None:
         raise UsageError(
             "--load-weights is missing: name the .xml that `otx export` wrote, or the .pth of `otx train`; nothing was "
             f"exported in this folder's workspace{hint}"
         )
-    if train_data_roots is None and place is None:
+    if train_data_roots is None and around is None:
         of_weights = weights is not None and Path(weights).suffix.lower() == ".pth"
         purpose = "training data" if of_weights else "images that calibrate the ranges"
         raise UsageError(f"--train-data-roots is missing: name the folder of the {purpose}{hint}")
