@@ -90,8 +90,10 @@ def test_build_follows_the_template() -> None:
     assert [type(loss) for loss in built.losses] == [CrossEntropy, CrossEntropy]
     assert torch.equal(built.losses[0].label_weights, ENTROPY.label_weights)
     assert algorithm.deployable() is network
-    with pytest.raises(UsageError, match=r"losses\[0\]: needs a number as weight"):
-        algorithms.build(template.model_copy(update={"losses": ({"type": "CrossEntropy"},)}), network, WEIGHTS)
+    for weight in (None, 0, -1.0, True):
+        wrong = template.model_copy(update={"losses": ({"type": "CrossEntropy", "weight": weight},)})
+        with pytest.raises(UsageError, match=r"losses\[0\]: needs a number above 0 as weight"):
+            algorithms.build(wrong, network, WEIGHTS)
     refused = ({"type": "CrossEntropy", "weight": 1.0, "label_weights": [1, 1, 1]},)
     with pytest.raises(
         UsageError, match=r"losses\[0\]: remove `label_weights`, they are learning_parameters.class_weights"

@@ -311,7 +311,7 @@ def a_template(tmp_path: Path, **changes: object) -> Path:
         ({"lossess": []}, "did you mean 'losses'"),
         ({"gigaflops": "many"}, "gigaflops"),
         ({"losses": [{"type": "CrossEntropi", "weight": 1.0}]}, "did you mean 'CrossEntropy'"),
-        ({"losses": [{"type": "CrossEntropy"}]}, "needs a number as weight"),
+        ({"losses": [{"type": "CrossEntropy"}]}, "needs a number above 0 as weight"),
         ({"losses": [{"type": "CrossEntropy", "weight": 1.0, "gamma": 2}]}, "gamma"),
         ({"train_pipeline": [{"type": "os.system"}]}, "os.system"),
         ({"optimizer": {"type": "Adamm"}}, "did you mean"),

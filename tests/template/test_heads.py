@@ -67,6 +67,15 @@ def test_a_template_with_further_outputs_is_read_as_it_was_written(tmp_path: Pat
     [
         ({"decode_0": [LOSS]}, r"model\.auxiliary_head: no loss looks at its output"),
         ([LOSS], r"no loss looks at its output"),
+        ({"decode_0": [LOSS], "aux_0": []}, r"yaml: losses\.aux_0: \[\] is not usable: .* at least 1 item"),
+        (
+            {"decode_0": [LOSS], "aux_0": LOSS},
+            r"yaml: losses\.aux_0: \{'type.* is not usable: Input should be a valid array",
+        ),
+        (
+            {"decode_0": [LOSS], "aux_0": None},
+            r"yaml: losses\.aux_0: None is not usable: Input should be a valid array",
+        ),
         (
             {"decode_0": [LOSS], "aux_0": [LOSS], "aux_1": [LOSS]},
             r"losses\.aux_1: there is no such output.*main, decode_0",

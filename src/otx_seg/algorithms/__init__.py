@@ -117,8 +117,8 @@ def _build_losses(template: Template, output: str, channels: int, label_weights:
         where = f"template {template.name}: {place}[{number}]"
         arguments = dict(arguments)
         weight = arguments.pop("weight", None)
-        if not isinstance(weight, (int, float)):
-            raise UsageError(f"{where}: needs a number as weight, not {weight!r}")
+        if not isinstance(weight, (int, float)) or isinstance(weight, bool) or weight <= 0:
+            raise UsageError(f"{where}: needs a number above 0 as weight, not {weight!r}")
         losses.append((float(weight), _build_loss(arguments, channels, label_weights, where)))
     return PixelLosses(losses)
 

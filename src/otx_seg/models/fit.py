@@ -99,9 +99,11 @@ def _try_at(template: Template, size: tuple[int, int]) -> EncoderDecoder:
     network = build_model(template, 2)
     name = f"{template.model['backbone']['type']} of template {template.name}"
     levels = levels_of(network.backbone, name, size)
-    for head in heads_of(template.model):
+    heads = heads_of(template.model)
+    for head in heads:
         _check_levels(head, levels, f"template {template.name}: model.{head.key}")
-    misfit = f"template {template.name}: model.decode_head does not go with model.backbone"
+    keys = " or ".join(f"model.{head.key}" for head in heads)
+    misfit = f"template {template.name}: {keys} does not go with model.backbone"
     _take_a_step(SegmentationNetwork(network), misfit, size)
     return network
 

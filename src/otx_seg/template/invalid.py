@@ -16,8 +16,11 @@ _LONGEST_KEY = 60
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """One line for the first problem: key, what is wrong, what is possible."""
-    problem = error.errors()[0]
-    location = [printable(str(part), _LONGEST_KEY) for part in problem["loc"]]
+    first, *others = error.errors()
+    same = (first, *(other for other in others if other["loc"][:1] == first["loc"][:1]))
+    problem = max(same, key=lambda each: len(each["loc"]))  # of a union, the type that goes furthest is meant
+    types = [part for part in problem["loc"] if "[" in str(part)]  # which of the union it is
+    location = [printable(str(part), _LONGEST_KEY) for part in problem["loc"] if part not in types]
     key = ".".join(location)
     if not location:
         return str(problem["msg"])

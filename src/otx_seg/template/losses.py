@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pkgutil
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 import otx_seg.losses
 
-Losses = tuple[dict[str, Any], ...]
+Losses = Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
 
 _MIXTURES: dict[str, dict[str, float]] = {"cross_entropy_dice": {"cross_entropy": 1.0, "dice": 1.0}}
 """The weight of each loss in the sum."""
