@@ -107,7 +107,7 @@ def test_json_holds_all_of_it(data: Path) -> None:
             "code": "unmatched_files",
             "subset": "val",
             "what": "1 file without partner",
-            "advice": "give image and mask the same path but for the suffix; until then they are left out",
+            "advice": "give each image a mask of its name, or annotate it; until then they are left out",
             "files": [{"path": str(data / "val" / "images" / "3.png"), "note": "image without mask"}],
         }
     ]

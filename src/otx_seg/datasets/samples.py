@@ -82,8 +82,13 @@ class LeftOut(NamedTuple):
         """Where it lies, or should lie."""
         return os.path.normpath(f"{self.folder}/{self.name}")
 
+    @property
+    def printable(self) -> str:
+        """Its name in a message."""
+        return printable(self.name, _LONGEST_NAME)
+
     def __str__(self) -> str:
-        return f"{self.reason}: {printable(self.name, _LONGEST_NAME)}"
+        return f"{self.reason}: {self.printable}"
 
 
 class MaskReader(Protocol):

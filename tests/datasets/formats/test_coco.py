@@ -69,10 +69,14 @@ def test_crowds_and_boxes_without_outline_are_ignored_below_the_objects(coco):
     assert mask[4].tolist() == [255, 255, *[0] * 8]
 
 
-def test_a_file_of_nothing_but_crowds_is_of_objects(coco, messages):
+def test_outlines_of_a_category_with_nothing_but_crowds_are_objects(coco, messages):
     code = {"counts": [0, 8, 72], "size": [8, 10]}
     assert mask_of(coco([annotation(10, code, iscrowd=1)]))[0].tolist() == [1, *[0] * 9]
-    assert "every outline is marked iscrowd" in messages.text
+    below = {**code, "counts": [8, 8, 64]}
+    crowds = [annotation(10, code, iscrowd=1), annotation(11, below, iscrowd=1)]
+    assert mask_of(coco([annotation(11, [SMALL]), *crowds]))[0].tolist() == [1, 255, *[0] * 8]
+    assert "taken for objects: 1" in messages.text
+    assert "crowds, whose pixels are ignored: 1" in messages.text
 
 
 def test_parts_of_an_object_and_compressed_codes(coco):

@@ -120,7 +120,7 @@ def test_a_missing_image_is_left_out_and_no_image_refused(cvat):
     subset = only(root)
     assert [(left.kind, left.name) for left in subset.unmatched] == [("missing_files", "lost.png")]
     (root / "images" / "a.png").unlink()
-    with pytest.raises(DataError, match=r"no annotated image of .* is there; put .*: a\.png; .*: lost\.png"):
+    with pytest.raises(DataError, match=r"no annotated image of .* is there; put .* not there: a\.png, lost\.png$"):
         open_folder(root)
 
 

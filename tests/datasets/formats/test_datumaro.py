@@ -60,11 +60,12 @@ def test_crowds_and_boxes_of_nothing_are_ignored_below_the_objects(first_row):
     things = [
         thing("polygon", 0, square(2, 4), group=7),
         thing("bbox", 0, [0, 0, 10, 4], group=7),  # the box of this polygon
-        thing("polygon", 1, square(3, 6), crowd=True),
+        thing("polygon", 0, square(3, 6), crowd=True),
         thing("bbox", 1, [8, 0, 2, 4]),
     ]
     assert first_row(things) == [0, 0, 1, 1, 255, 255, 0, 0, 255, 255]
-    assert first_row([thing("polygon", 1, square(3, 6), crowd=True)]) == [0, 0, 0, 2, 2, 2, 0, 0, 0, 0]
+    mixed = [thing("polygon", 1, square(3, 6), crowd=True), thing("polygon", 0, square(0, 2))]
+    assert first_row(mixed) == [1, 1, 0, 2, 2, 2, 0, 0, 0, 0]
 
 
 def test_boxes_alone(first_row):

@@ -21,6 +21,10 @@ def test_a_path_is_found_as_it_is_before_other_ways(tmp_path):
     assert located(tmp_path, unicodedata.normalize("NFD", "ü.png")) == "ü.png"
     assert located(tmp_path, "x/b.png") is None
     assert located(tmp_path, "..") is None
+    assert located(tmp_path, r"x\y\a.PNG") == "x/y/a.png"
+    put(tmp_path / "B.PNG", truth("im0"))
+    assert located(tmp_path, "B.png") == "B.PNG"
+    assert located(tmp_path, "b.png") is None
     (tmp_path / r"x\a.png").write_bytes(b"")
     assert located(tmp_path, r"x\a.png") == r"x\a.png"
 

@@ -39,6 +39,19 @@ def test_data_sets_of_other_names_are_one(tmp_path):
     assert {name: len(subset) for name, subset in open_folder(tmp_path).items()} == {"default": 3}
 
 
+def test_data_sets_in_data_sets(tmp_path):
+    supervisely(tmp_path)
+    inside = tmp_path / "train/datasets/more"
+    inside.parent.mkdir()
+    (tmp_path / "val").rename(inside)
+    train = open_folder(tmp_path)["train"]
+    assert [sample.name for sample in train.samples] == [
+        "train/datasets/more/img/im2.png",
+        "train/img/im0.png",
+        "train/img/im1.png",
+    ]
+
+
 def test_a_hole_shows_what_lies_below(tmp_path):
     supervisely(tmp_path)
     dog = {

@@ -55,8 +55,7 @@ def read_coco(path: Path) -> CocoFile:
        three points.
     2. Then objects, the larger ones first, so that a small one on a large one stays visible. COCO gives no other order.
 
-    A file in which every outline is a crowd was written by a tool that marks run-length codes so (Datumaro, CVAT):
-    there, they are objects.
+    Where every outline of a category is a crowd, a tool marked run-length codes so (Datumaro, CVAT): they are objects.
 
     Raises:
         DataError: no such file, no COCO, or no outline in it; or images or categories stand there twice, so that it
@@ -77,17 +76,17 @@ def read_coco(path: Path) -> CocoFile:
     index_of = dict(zip(categories, indices, strict=True))
     _refuse_unmatched(images, index_of, by_image, path)
     _refuse_boxes_alone(every, path)
-    crowds = any(_has_outline(annotation) and not annotation.get("iscrowd") for annotation in every)
+    single = {each["category_id"] for each in every if _has_outline(each) and not each.get("iscrowd")}
     pages = {}
     strays: list[str] = []
     for identity, (name, size) in images.items():
         try:
-            objects, of_image = _in_order(by_image[identity], index_of, crowds)
+            objects, of_image = _in_order(by_image[identity], index_of, single)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DataError(f"{path}: an annotation of {name} is unusable: {reason_of(error)}") from error
         strays += [name] * of_image
         pages[name] = page(size, objects)
-    remarks += [*_remarks(every, crowds), *_of_repeated(every), *_of_others(images, by_image)]
+    remarks += [*_remarks(every, single), *_of_repeated(every), *_of_others(images, by_image)]
     ignored = [name for name, index in zip(categories.values(), indices, strict=True) if index == IGNORE_INDEX]
     remarks += [f"{listed(ignored)}: taken for no label; the pixels of such objects are ignored"] if ignored else []
     remarks += [tell_of_strays(len(strays), strays[0])] if strays else []
@@ -236,8 +235,13 @@ def _refuse_boxes_alone(annotations: list[dict[str, Any]], path: Path) -> None:
         )
 
 
-def _in_order(annotations: list[dict[str, Any]], index_of: dict[Any, int], crowds: bool) -> tuple[list[Outline], int]:
-    """The outlines of an image, those painted first at the front; and how many polygons have no inside."""
+def _in_order(
+    annotations: list[dict[str, Any]], index_of: dict[Any, int], single: set[Any]
+) -> tuple[list[Outline], int]:
+    """The outlines of an image, those painted first at the front; and how many polygons have no inside.
+
+    `single` are the categories with objects that are no crowds.
+    """
     ignored: list[Outline] = []
     objects: list[tuple[float, Outline]] = []
     strays = 0
@@ -254,7 +258,7 @@ def _in_order(annotations: list[dict[str, Any]], index_of: dict[Any, int], crowd
         if not shape and annotation.get("bbox") and (not boxes or all(annotation["bbox"][2:])):
             boxes = [_corners(annotation["bbox"])]
         ignored += [Outline(IGNORE_INDEX, [box]) for box in boxes]
-        if shape and crowds and annotation.get("iscrowd"):
+        if shape and annotation.get("iscrowd") and annotation["category_id"] in single:
             ignored.append(Outline(IGNORE_INDEX, shape))
         elif shape:
             label = index_of[annotation["category_id"]]
@@ -283,9 +287,14 @@ def _area_of_polygon(points: list[float]) -> float:
     return abs(sum(x * next_y - next_x * y for x, y, next_x, next_y in turned)) / 2
 
 
-def _remarks(annotations: list[dict[str, Any]], crowds: bool) -> Iterator[str]:
+def _remarks(annotations: list[dict[str, Any]], single: set[Any]) -> Iterator[str]:
     boxes = sum(not _has_outline(annotation) for annotation in annotations)
     if boxes:
         yield f"{boxes} of {len(annotations)} annotations have no outline: the pixels in their boxes are ignored"
-    if annotations and not crowds:
-        yield "every outline is marked iscrowd, as some tools mark run-length codes: they are taken for single objects"
+    crowds = Counter(
+        each["category_id"] in single for each in annotations if each.get("iscrowd") and _has_outline(each)
+    )
+    if crowds[False]:
+        yield f"masks marked iscrowd like all of their category, taken for objects: {crowds[False]}"
+    if crowds[True]:
+        yield f"crowds, whose pixels are ignored: {crowds[True]}; if they are brush masks, export polygons instead"

@@ -12,7 +12,7 @@ from typing import Any
 
 from otx_seg.datasets.annotations.masks import MAX_LABELS, Color, MaskCode
 from otx_seg.errors import DataError
-from otx_seg.labels import Labels, background_index, check_names, default_colors
+from otx_seg.labels import Labels, background_index, check_names, default_colors, means_background
 from otx_seg.runtime.plain_files import read_json, shown
 
 META_FILE = "dataset_meta.json"
@@ -127,7 +127,8 @@ def check_labels(names: tuple[str, ...], path: Path) -> None:
         raise DataError(f"{path}: {error}; give each label a name of its own") from error
     if len(names) < 2:
         only = f"only the label {shown(names[0])}" if names else "no label"
-        raise DataError(f"{path}: {only}; a network needs at least two to tell apart: add, say, 'background'")
+        more = "label what it should find" if any(map(means_background, names)) else "add, say, 'background'"
+        raise DataError(f"{path}: {only}; a network needs at least two to tell apart: {more}")
 
 
 def _check_colors(colors: Any, names: tuple[str, ...], path: Path) -> None:

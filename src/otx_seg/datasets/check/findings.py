@@ -40,7 +40,7 @@ _LEFT_OUT = {
         "there are images or masks that no subset has",
         "give images and masks the same folders",
     ),
-    "unmatched_files": ("{} without partner", "give image and mask the same path but for the suffix"),
+    "unmatched_files": ("{} without partner", "give each image a mask of its name, or annotate it"),
     "missing_files": (
         "{} that the annotations name cannot be used",
         "put what is missing below the folder of the data, or correct the annotations",

@@ -127,7 +127,10 @@ def _open(root: Path, path: Path) -> Subset:
         samples.append(Sample(file, path.name, str(folder), str(path.parent)))
         pages[file] = page
     if not samples:
-        raise DataError(f"{path}: none of its {len(content.pages)} images is below {root}; {first_of(unmatched)}")
+        raise DataError(
+            f"{path}: none of its {len(content.pages)} images is below {root}; put them there, or correct "
+            f"each file_name; {first_of(unmatched)}"
+        )
     reader = OutlinedObjects(content.labels.names, content.labels.background or 0, pages)
     samples.sort(key=lambda sample: sample.name)
     return Subset(root, content.labels, tuple(samples), tuple(unmatched), reader)

@@ -38,7 +38,7 @@ class DatumaroJson:
         images/train/a.jpg
 
     Objects are polygons, masks and ellipses, painted by their z-order and then by the order in the file. Below them lie
-    regions to ignore: boxes that belong to no outline, and crowds, unless everything is a crowd.
+    regions to ignore: boxes that belong to no outline, and crowds, unless everything of its label is a crowd.
     """
 
     title = "Datumaro"
@@ -73,10 +73,11 @@ def _open(root: Path, path: Path) -> Subset:
         raise DataError(f"{path}: unusable: {reason_of(error)}; {_EXPECTED}") from error
     found = Annotations(root, names, colors, path)
     _refuse_without_outlines(items, path)
-    crowds = any(_is_outline(thing) and not _is_crowd(thing) for item in items for thing in _things(item))
+    outlines = [thing for item in items for thing in _things(item) if _is_outline(thing)]
+    single = {shown(thing.get("label_id")) for thing in outlines if not _is_crowd(thing)}
     for item in items:
         try:
-            _add(found, subset, path, as_mapping(item, "an item"), crowds)
+            _add(found, subset, path, as_mapping(item, "an item"), single)
         except (ValueError, KeyError, TypeError, OverflowError) as error:
             identity = shown(item.get("id")) if isinstance(item, dict) else shown(item)
             raise DataError(f"{path}: the item {identity} is unusable: {reason_of(error)}") from error
@@ -119,7 +120,7 @@ def _refuse_without_outlines(items: list[Any], path: Path) -> None:
         raise DataError(f"{path}: has annotations ({kinds}), but no masks or polygons; export the data with them")
 
 
-def _add(found: Annotations, subset: str, path: Path, item: dict[str, Any], crowds: bool) -> None:
+def _add(found: Annotations, subset: str, path: Path, item: dict[str, Any], single: set[str]) -> None:
     """The image that an item describes."""
     media = item.get("image") or item.get("media") or {}
     name = str(as_mapping(media, "image").get("path") or f"{item['id']}.jpg")
@@ -130,18 +131,21 @@ def _add(found: Annotations, subset: str, path: Path, item: dict[str, Any], crow
         return
     size = media.get("size")
     noted = noted_size(*as_list(size, "size")) if size is not None else None
-    regions = list(_regions(found, _things(item), image, crowds))
+    regions = list(_regions(found, _things(item), image, single))
     described = AnnotatedImage(image, source, (noted[0], noted[1]) if noted else None, regions)
     found.images.setdefault(subset, []).append(described)
 
 
-def _regions(found: Annotations, things: list[dict[str, Any]], image: str, crowds: bool) -> Iterator[Region]:
+def _regions(found: Annotations, things: list[dict[str, Any]], image: str, single: set[str]) -> Iterator[Region]:
     """What the annotations of an image cover, in the order of painting."""
     groups = {shown(thing.get("group")) for thing in things if _is_outline(thing)} - {"0", "None"}
     levels = [whole_number(thing.get("z_order") or 0, -_MOST, _MOST, "z_order") for thing in things]
     for _, thing in sorted(zip(levels, things, strict=True), key=lambda pair: pair[0]):
         if _is_outline(thing):
-            label = None if crowds and _is_crowd(thing) else _label(found, thing)
+            ignored = _is_crowd(thing) and shown(thing.get("label_id")) in single
+            if ignored:
+                found.remark("{} crowds: their pixels are ignored", image)
+            label = None if ignored else _label(found, thing)
             yield from _outlined(found, thing, label, image)
         elif thing.get("type") == "bbox" and shown(thing.get("group")) not in groups:
             found.remark("{} boxes have no outline: the pixels in them are ignored", image)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from otx_seg.datasets.samples import LeftOut
 from otx_seg.errors import DataError
 from otx_seg.runtime.plain_files import read_json, shown
 
-_META, _IMAGES, _OBJECTS = "meta.json", "img", "ann"
+_META, _IMAGES, _OBJECTS, _INSIDE = "meta.json", "img", "ann", "datasets"
 _NO_AREA = ("line", "polyline", "point", "graph")
 _COLOR = re.compile("#[0-9a-fA-F]{6}")
 
@@ -31,6 +32,7 @@ class Supervisely:
         meta.json                   classes and their colours
         train/img/a.jpg             a folder for each data set; or img/ and ann/ in the root
         train/ann/a.jpg.json        objects
+        train/datasets/more/img/    a data set in a data set, of the same subset
 
     Data sets called train, val and test are subsets; all are one if none is. Objects are painted in the order of the
     file.
@@ -53,7 +55,7 @@ class Supervisely:
         folders = _data_sets(root)
         if not folders:
             raise DataError(f"{root}: no Supervisely project, which has {self.layout}")
-        names = {folder: subset_name(folder.name) for folder in folders if folder != root}
+        names = {folder: subset_name(folder.relative_to(root).parts[0]) for folder in folders if folder != root}
         if not {*names.values()} & {*SUBSETS}:
             names = dict.fromkeys(folders, DEFAULT_SUBSET)
         ordered = sorted(
@@ -63,7 +65,9 @@ class Supervisely:
 
 
 def _data_sets(root: Path) -> list[Path]:
-    return [folder for folder in (root, *listed_folders(root)) if holds_folders(folder, _IMAGES, _OBJECTS)]
+    found = [folder for folder in (root, *listed_folders(root)) if holds_folders(folder, _IMAGES, _OBJECTS)]
+    inside = [_data_sets(folder / _INSIDE) for folder in found if holds_folders(folder, _INSIDE)]
+    return [*found, *chain.from_iterable(inside)]
 
 
 def _read(root: Path, subset_names: Mapping[Path, str]) -> Annotations:

@@ -239,10 +239,14 @@ def _ignored_labels(meta: Path, samples: Iterable[Sample], below: str) -> dict[s
     return found
 
 
-def first_of(messages: Sequence[object]) -> str:
-    """The first few of them in one line."""
-    more = f" and {len(messages) - _LISTED} more" if len(messages) > _LISTED else ""
-    return "; ".join(map(str, messages[:_LISTED])) + more
+def first_of(left_out: Sequence[LeftOut]) -> str:
+    """The first few of them in one line, each reason once."""
+    shown = left_out[:_LISTED]
+    names = {
+        each.reason: ", ".join(other.printable for other in shown if other.reason == each.reason) for each in shown
+    }
+    more = f" and {len(left_out) - _LISTED} more" if len(left_out) > _LISTED else ""
+    return "; ".join(f"{reason}: {listed}" for reason, listed in names.items()) + more
 
 
 def index_images(folder: Path, ending: str = "", others: tuple[str, ...] = (), beside: bool = False) -> dict[str, str]:
