@@ -69,6 +69,9 @@ def test_lists_of_tools(text, expected):
         ("name,r,g,b\na,1,2", "has 3 columns, not 4"),
         ("name,color\na,1 2", "is '1 2', not red, green and blue"),
         ("a:²,0,0::", "'a:²,0,0::' is no label; expected is name:red,green,blue::"),
+        ("Name;Wert\nroad;0\nsky;1", "cannot be told from 'Name;Wert'; call them name and value"),
+        ("Name,Rot,Gr,Bl\na,1,2,3", "cannot be told from 'Name,Rot,Gr,Bl'; call them name and value"),
+        ("image,label\n1.jpg,road\n2.jpg,sky", "cannot be told from 'image,label'"),
         ("id,name\n99999,a", "the mask value of 'a' is '99999'; it should be from 0 to 65,535"),
     ],
 )

@@ -62,7 +62,8 @@ def labels_in_text(text: str) -> list[ListedLabel]:
     """The labels of a list, in its order. Empty lines, and those that begin with # and no colour, do not count.
 
     Raises:
-        ValueError: a colour or value that is none, or a line without the columns of the others.
+        ValueError: a colour or value that is none, a line without the columns of the others, or columns of unknown
+            names.
     """
     lines = [line for line in map(str.strip, text.splitlines()) if line and not _COMMENT.match(line)]
     if not lines:
@@ -74,7 +75,24 @@ def labels_in_text(text: str) -> list[ListedLabel]:
     header = [_word(cell) for cell in lines[0].split()]
     if len(header) > 1 and any(word in NAME_WORDS for word in header) and _is_header(header, every=True):
         lines = lines[1:]
-    return _by_lines(lines)
+    found = _by_lines(lines)
+    _refuse_unknown_columns(lines, found)
+    return found
+
+
+def _refuse_unknown_columns(lines: Sequence[str], found: Sequence[ListedLabel]) -> None:
+    """Refuse a table whose first line would be a label, such as ``Name;Wert``: every label would be the one before it.
+
+    A comma with a space behind it may belong to names: ``building, edifice``.
+    """
+    first = found[0].name.replace(", ", " ")
+    for delimiter in ",;\t|":
+        widths = {len(_cells(line, delimiter)) for line in lines}
+        if len(lines) > 1 and len(widths) == 1 and widths != {1} and delimiter in first:
+            raise ValueError(
+                f"what its columns are cannot be told from {shown(lines[0])}; call them name and value, or "
+                "name and color"
+            )
 
 
 def _word(cell: str) -> str:
