@@ -92,6 +92,7 @@ def test_names_in_other_scripts(meta):
         ({"label_map": label_map("a", "b" * 1001)}, "label 1, .* has 1,001 characters; a name has 1000"),
         ({"label_map": label_map("a")}, "only the label 'a'; a network needs at least two"),
         ({"label_map": label_map("BG")}, "only the label 'BG'; .* to tell apart: label what it should find"),
+        ({"label_map": label_map("a", "b"), "ignored_label": {}}, "did you mean 'ignored_labels'"),
         ({"label_map": {}}, "no label; a network needs at least two"),
         ({"label_map": label_map(*map(str, range(255)))}, "255 labels; at most 254"),
         ({"label_map": label_map("a", "b"), "segmentation_colors": [[0, 0, 0]]}, "a list of 2 colours"),

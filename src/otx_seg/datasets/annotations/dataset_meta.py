@@ -7,6 +7,7 @@ reader would take longer than all else that is done to open a data set.
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from otx_seg.runtime.plain_files import read_json, shown
 META_FILE = "dataset_meta.json"
 
 _EXAMPLE = '{"label_map": {"0": "background", "1": "cat"}, "segmentation_colors": [[0, 0, 0], [255, 0, 0]]}'
+
+_KEYS = ("label_map", "labels", "segmentation_colors", "background_label", "ignored_labels")
 
 _PLAIN_NUMBER = re.compile("0|[1-9][0-9]{0,8}")
 
@@ -35,12 +38,15 @@ def read_dataset_meta(path: Path) -> tuple[Labels, MaskCode]:
         DataError: the file is missing, broken, or holds no usable set of at least two labels.
     """
     content = _read_json(path)
+    for key in content.keys() - {*_KEYS}:
+        if meant := get_close_matches(key[:100], _KEYS, 1, 0.8):
+            raise DataError(f"{path}: unknown key {shown(key)}; did you mean {meant[0]!r}?")
     names = _label_names(content, path)
     check_labels(names, path)
     _check_colors(content.get("segmentation_colors"), names, path)
     code = MaskCode(names, _mask_colors(content.get("segmentation_colors"), names))
-    shown = [color or fallback for color, fallback in zip(code.colors, default_colors(len(names)), strict=True)]
-    return Labels(names, tuple(shown), _background(content, names, path)), code
+    visible = [color or fallback for color, fallback in zip(code.colors, default_colors(len(names)), strict=True)]
+    return Labels(names, tuple(visible), _background(content, names, path)), code
 
 
 def read_ignored_labels(path: Path) -> dict[str, tuple[str, ...]]:
