@@ -122,7 +122,14 @@ def _end_if_files_ran_out(kind: type[BaseException], error: BaseException, trace
 
 
 def _is_about_files(error: BaseException) -> bool:
-    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+    too_many = (errno.EMFILE, errno.ENFILE)
+    if not isinstance(error, OSError) or error.errno in too_many:
+        return isinstance(error, OSError)
+    try:  # whoever looks for a temporary folder then says that there is none
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as again:
+        return again.errno in too_many
+    return False
 
 
 def _keep_memory() -> None:
