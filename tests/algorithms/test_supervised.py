@@ -14,6 +14,7 @@ from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
 from otx_seg.algorithms.progress import TrainProgress
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.errors import UsageError
+from otx_seg.losses import dice
 from otx_seg.losses.cross_entropy import CrossEntropy
 from otx_seg.losses.dice import Dice
 from otx_seg.models import build_model
@@ -133,6 +134,27 @@ def test_outputs_and_losses_go_together() -> None:
     without = template.model_copy(update={"losses": {"decode_0": template.losses["decode_0"]}})  # type: ignore[call-overload, index]
     with pytest.raises(UsageError, match=r"model\.auxiliary_head: no loss looks at its output.*losses\.aux_0"):
         algorithms.build(without, network, WEIGHTS)
+
+
+class Sharp(nn.Module):
+    """A loss that takes no bytes, and does not look at its argument before the first batch."""
+
+    def __init__(self, gamma: float, as_is: bool = False) -> None:
+        super().__init__()
+        self.gamma, self.as_is = gamma, as_is
+
+    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(logits, mask if self.as_is else mask.long()) ** self.gamma
+
+
+@pytest.mark.parametrize("arguments", [{"gamma": "2"}, {"gamma": 2.0, "as_is": True}])
+def test_a_new_loss_that_fails_on_masks_is_refused(arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Sharp, "__module__", dice.__name__)
+    monkeypatch.setattr(dice, "Sharp", Sharp, raising=False)
+    losses = ({"type": "Sharp", "weight": 1.0, **arguments},)
+    template = load("Lite-HRNet-s-mod2").model_copy(update={"losses": losses})
+    with pytest.raises(UsageError, match=r"losses\[0\]: Sharp does not compare"):
+        algorithms.build(template, SegmentationNetwork(build_model(template, 3)), WEIGHTS)
 
 
 def test_a_loss_that_cannot_look_at_an_output_is_refused() -> None:

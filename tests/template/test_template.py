@@ -19,9 +19,9 @@ def changed(tmp_path: Path, **changes: object) -> Path:
     return path
 
 
-def test_the_seven_templates_are_found() -> None:
+def test_the_published_templates_are_found() -> None:
     names = {template.name for template in find_templates()}
-    assert names == {
+    assert names >= {
         "Lite-HRNet-s-mod2",
         "Lite-HRNet-18-mod2",
         "Lite-HRNet-18",
@@ -49,6 +49,14 @@ def test_parameters_without_decay_of_an_earlier_version_are_a_group(tmp_path: Pa
     (tmp_path / "old.yaml").write_text(yaml.safe_dump(content))
     groups = [(group.match, group.rate, group.decay) for group in load(tmp_path / "old.yaml").parameter_groups]
     assert groups == [("norm", 1.0, 0.0), (r"log\.step", 1.0, 0.0)]
+
+
+def test_a_shipped_template_begins_with_who_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = find_template_file("SegNext-t").read_text().replace("id: ", "summary: ", 1)
+    (tmp_path / "new.yaml").write_text(text)
+    monkeypatch.setattr("otx_seg.template.listing.templates_folder", lambda: tmp_path)
+    with pytest.raises(UsageError, match=r"new\.yaml: .* above `model`: id$"):
+        find_templates()
 
 
 def test_name_and_id_in_any_case_and_path() -> None:

@@ -143,8 +143,8 @@ def _try_loss(loss: nn.Module, channels: int, labels: int, where: str) -> None:
         UsageError: that is impossible.
     """
     try:
-        loss(torch.zeros(1, channels, 1, labels), torch.arange(labels).view(1, 1, labels))
-    except (RuntimeError, ValueError, IndexError) as error:
+        loss(torch.zeros(1, channels, 1, labels), torch.arange(labels, dtype=torch.uint8).view(1, 1, labels))
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
         raise UsageError(
             f"{where}: {type(loss).__name__} does not compare an output of {channels} channels with masks of {labels} "
             f"labels ({' '.join(str(error).split())[:200]})"

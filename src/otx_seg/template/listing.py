@@ -47,14 +47,21 @@ def templates_folder() -> Path:
 
 
 def find_templates() -> list[TemplateSummary]:
-    """All shipped templates, smallest network first."""
+    """All shipped templates, smallest network first.
+
+    Raises:
+        UsageError: one of them does not begin with who it is.
+    """
     found = []
     for path in sorted(templates_folder().glob("*.yaml")):
         # A shipped template begins with who it is; parsing its network too would take most of a listing's time.
         head = path.read_text(encoding="utf-8").partition("\nmodel:")[0]
         content = yaml.load(head, Loader=_YamlLoader)
-        fields = {name: content[name] for name in TemplateSummary.__dataclass_fields__ if name != "path"}
-        found.append(TemplateSummary(path=path, **fields))
+        names = [name for name in TemplateSummary.__dataclass_fields__ if name != "path"]
+        missing = [name for name in names if name not in content]
+        if missing:
+            raise UsageError(f"{path}: a shipped template needs these keys above `model`: {', '.join(missing)}")
+        found.append(TemplateSummary(path=path, **{name: content[name] for name in names}))
     return sorted(found, key=lambda template: template.gigaflops)
 
 
