@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ VISIBLE_EXTENT = 4.0
 """Pixels across of a region that the usual network, which answers for every fourth pixel, can be expected to find."""
 
 _LISTED = 5  # faults named in a message
+_Found = TypeVar("_Found")
 
 
 class ImageContent(NamedTuple):
@@ -168,16 +169,27 @@ def scan(subset: Subset, progress: Callable[[int], None] | None = None, threads:
     Raises:
         DataError: masks with values or colours that are no label, or of another size than their image.
     """
-    findings: list[Finding] = []
-    with ThreadPoolExecutor(threads or processor_count()) as pool:
-        for finding in pool.map(partial(_find, subset), subset.samples):
-            findings.append(finding)
-            if progress is not None:
-                progress(len(findings))
+    findings = for_each_sample(_find, subset, progress, threads)
     faults = [finding.fault for finding in findings if finding.fault]
     if faults:
         raise DataError(_summary(faults, subset))
     return summarise(subset, findings)
+
+
+def for_each_sample(
+    look: Callable[[Subset, Sample], _Found],
+    subset: Subset,
+    progress: Callable[[int], None] | None,
+    threads: int | None,
+) -> list[_Found]:
+    """What `look` finds in each sample of a subset, in order; see `scan` for the other arguments."""
+    found: list[_Found] = []
+    with ThreadPoolExecutor(threads or processor_count()) as pool:
+        for of_sample in pool.map(partial(look, subset), subset.samples):
+            found.append(of_sample)
+            if progress is not None:
+                progress(len(found))
+    return found
 
 
 def _find(subset: Subset, sample: Sample) -> Finding:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from otx_seg.models.outputs import SegmentationOutput
 from otx_seg.models.resampling import resize_bilinear
-from otx_seg.template.heads import MAIN
+from otx_seg.template.heads import MAIN, by_output
 
 
 class SegmentationNetwork(nn.Module):
@@ -51,7 +51,7 @@ class SegmentationNetwork(nn.Module):
         Returns:
             Logits (B, K, H, W), floating point, resized bilinearly to the image.
         """
-        return self.decode(self.features(images), (images.shape[-2], images.shape[-1]))
+        return self._resized(stages(self.network.decode_head, self.features(images))[-1], images)
 
     def features(self, images: Tensor) -> Sequence[Tensor]:
         """
@@ -65,28 +65,13 @@ class SegmentationNetwork(nn.Module):
         levels: Sequence[Tensor] = self.network.backbone(normalised)
         return levels
 
-    def decode(self, features: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-        """
-        Args:
-            features: as from `features`.
-            size: (H, W) of the result in pixels.
-
-        Returns:
-            Logits of the main output (B, K, H, W).
-        """
-        return self._resized(stages(self.network.decode_head, features)[-1], size)
-
     def outputs(self, images: Tensor) -> SegmentationOutput:
-        """As `forward`, with the further outputs and the features."""
-        return self.decode_all(self.features(images), (images.shape[-2], images.shape[-1]))
-
-    def decode_all(self, features: Sequence[Tensor], size: tuple[int, int]) -> SegmentationOutput:
-        """As `decode`, with the further outputs: those of earlier stages of a cascade, and of auxiliary heads."""
-        *earlier, main = stages(self.network.decode_head, features)
-        others = {f"decode_{index}": logits for index, logits in enumerate(earlier)}
-        others |= {f"aux_{index}": head(features) for index, head in enumerate(_modules(self._auxiliary))}
-        resized = {name: self._resized(logits, size) for name, logits in others.items()}
-        return SegmentationOutput(self._resized(main, size), resized, features)
+        """As `forward`, with the features and the further outputs: earlier stages of a cascade, auxiliary heads."""
+        features = self.features(images)
+        of_stages = stages(self.network.decode_head, features)
+        logits = by_output(of_stages, [head(features) for head in self._auxiliary])
+        resized = {name: self._resized(of_output, images) for name, of_output in logits.items()}
+        return SegmentationOutput(resized.pop(MAIN), resized, features)
 
     @property
     def main_head(self) -> Any:
@@ -96,17 +81,16 @@ class SegmentationNetwork(nn.Module):
     @property
     def channels(self) -> dict[str, int]:
         """The number of channels of each output by its name."""
-        *earlier, main = (head.out_channels for head in _modules(self.network.decode_head))
-        found = {MAIN: main} | {f"decode_{index}": channels for index, channels in enumerate(earlier)}
-        return found | {f"aux_{index}": head.out_channels for index, head in enumerate(_modules(self._auxiliary))}
+        heads = by_output(_modules(self.network.decode_head), self._auxiliary)
+        return {name: head.out_channels for name, head in heads.items()}
 
     @property
-    def _auxiliary(self) -> nn.Module | None:
-        return getattr(self.network, "auxiliary_head", None)
+    def _auxiliary(self) -> Sequence[Any]:
+        return _modules(getattr(self.network, "auxiliary_head", None))
 
     @staticmethod
-    def _resized(logits: Tensor, size: tuple[int, int]) -> Tensor:
-        return resize_bilinear(logits, size, align_corners=False)
+    def _resized(logits: Tensor, images: Tensor) -> Tensor:
+        return resize_bilinear(logits, (images.shape[-2], images.shape[-1]), align_corners=False)
 
 
 def stages(decode_head: nn.Module, features: Sequence[Tensor]) -> list[Tensor]:

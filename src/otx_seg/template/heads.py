@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from otx_seg.errors import UsageError
 
@@ -11,6 +11,8 @@ MAIN = "main"
 """The output that is evaluated and shipped: that of `decode_head`, or of the last one of a list."""
 
 _DECODE, _AUXILIARY = "decode_head", "auxiliary_head"
+_STAGE, _FURTHER = "decode_", "aux_"
+_Item = TypeVar("_Item")
 
 
 class Head(NamedTuple):
@@ -30,16 +32,22 @@ class Head(NamedTuple):
     @property
     def is_shipped(self) -> bool:
         """Whether a deployed network needs it."""
-        return not self.output.startswith("aux_")
+        return not self.output.startswith(_FURTHER)
 
 
 def heads_of(model: dict[str, Any]) -> tuple[Head, ...]:
     """The heads of a network, the main one first."""
-    decode, auxiliary = model.get(_DECODE), model.get(_AUXILIARY)
-    *earlier, (key, config) = _entries(_DECODE, decode) or [(_DECODE, None)]
-    stages = [Head(f"decode_{index}", *entry) for index, entry in enumerate(earlier)]
-    further = [Head(f"aux_{index}", *entry) for index, entry in enumerate(_entries(_AUXILIARY, auxiliary))]
-    return (Head(MAIN, key, config), *stages, *further)
+    stages = _entries(_DECODE, model.get(_DECODE)) or [(_DECODE, None)]
+    heads = by_output(stages, _entries(_AUXILIARY, model.get(_AUXILIARY)))
+    return tuple(Head(output, *entry) for output, entry in heads.items())
+
+
+def by_output(stages: Sequence[_Item], auxiliary: Sequence[_Item]) -> dict[str, _Item]:
+    """What belongs to each head, in the order of the network's lists, by the name of the head's output; the main one's
+    first."""
+    *earlier, main = stages
+    further = {f"{_STAGE}{index}": item for index, item in enumerate(earlier)}
+    return {MAIN: main, **further, **{f"{_FURTHER}{index}": item for index, item in enumerate(auxiliary)}}
 
 
 def _entries(key: str, value: Any) -> list[tuple[str, Any]]:
@@ -97,10 +105,10 @@ def refuse_unequal_outputs(model: dict[str, Any], losses: Iterable[str], where: 
     Raises:
         UsageError: an output without a loss, which would never learn, or a loss without an output.
     """
-    heads, named = {head.output: head for head in heads_of(model)}, set(losses)
-    for name in named - heads.keys():
+    heads, named = {head.output: head for head in heads_of(model)}, list(losses)
+    for name in (name for name in named if name not in heads):
         raise UsageError(f"{where}: losses.{name}: there is no such output; this network has {', '.join(heads)}")
-    for name in heads.keys() - named:
+    for name in (name for name in heads if name not in named):
         raise UsageError(
             f"{where}: model.{heads[name].key}: no loss looks at its output, so that it would learn nothing; add "
             f"losses.{name}, such as {{{name}: [{{type: CrossEntropy, weight: 0.4}}]}}, or take the head out"

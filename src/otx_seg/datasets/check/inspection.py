@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from otx_seg.datasets.check.copies import digest_of_pixels
 from otx_seg.datasets.samples import Sample, Subset
-from otx_seg.datasets.scan import Finding, ImageContent, ScanReport, examine, summarise
+from otx_seg.datasets.scan import Finding, ImageContent, ScanReport, examine, for_each_sample, summarise
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_headers import file_and_page
 from otx_seg.runtime.images import grey_bits, read_bytes, read_image
-from otx_seg.runtime.processors import processor_count
 
 _MAX_COMPARED_PIXELS = 50_000_000  # larger images are compared as files: decoded, they take 150 MB and more each
 
@@ -83,12 +80,7 @@ def inspect(
         progress: called in the caller's thread with the number of samples done so far, after each one.
         threads: number of threads that decode; None for one per processor.
     """
-    samples: list[Inspected] = []
-    with ThreadPoolExecutor(threads or processor_count()) as pool:
-        for found in pool.map(partial(_inspect, subset), subset.samples):
-            samples.append(found)
-            if progress is not None:
-                progress(len(samples))
+    samples = for_each_sample(_inspect, subset, progress, threads)
     report = summarise(subset, [found.finding for found in samples])
     return Inspection(name, kind, subset, tuple(samples), report)
 
