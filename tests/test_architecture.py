@@ -27,6 +27,8 @@ LAYERS = [
     "transforms",
     "template",
     "workspace",
+    "annotations",
+    "formats",
     "datasets",
     "configuration",
     "models",
@@ -245,7 +247,7 @@ OTHER_READERS = {
     "distributed/rendezvous.py": "messages between processes",
     "distributed/launcher.py": "the output of processes",
     "deployment/compact.py": "models that were just written",
-    "datasets/annotations/coded_objects.py": "texts out of a file that has been read",
+    "annotations/coded_objects.py": "texts out of a file that has been read",
 }
 """Modules that read text in other ways than through `plain_files` and `yaml_files`, and why."""
 

@@ -15,10 +15,10 @@ from fuzz.mutations import json_changed, json_lines_changed, words_changed, yaml
 from PIL import Image
 
 from otx_seg import template
+from otx_seg.annotations.label_lists import read_label_list
+from otx_seg.annotations.masks import MaskCode, read_mask
 from otx_seg.configuration.facts import Decision
 from otx_seg.datasets import DataSpec, open_folder
-from otx_seg.datasets.annotations.label_lists import read_label_list
-from otx_seg.datasets.annotations.masks import MaskCode, read_mask
 from otx_seg.datasets.unlabelled import open_unlabelled
 from otx_seg.errors import OtxError
 from otx_seg.hpo.study import Study

@@ -5,8 +5,8 @@ import logging
 import numpy as np
 import pytest
 
-from otx_seg.datasets.layouts.folder import pair_files
 from otx_seg.errors import DataError
+from otx_seg.formats.layouts.folder import pair_files
 from otx_seg.runtime.image_files import images_in
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.streams import open_stream

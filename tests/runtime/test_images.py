@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from otx_seg.datasets.annotations.stored_masks import mask_size
+from otx_seg.annotations.stored_masks import mask_size
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import grey_bits, read_image, verify_image
 

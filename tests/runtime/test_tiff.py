@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from tiff_files import tiff_file
 
-from otx_seg.datasets.annotations.stored_masks import mask_size, stored_mask
+from otx_seg.annotations.stored_masks import mask_size, stored_mask
 from otx_seg.errors import DataError
 from otx_seg.runtime.images import read_image, verify_image
 

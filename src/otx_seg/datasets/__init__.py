@@ -1,7 +1,8 @@
 """Data sets: folders of images and masks to samples, splits, checks and batches."""
 
-from otx_seg.datasets.annotations.masks import MAX_LABELS, read_mask
-from otx_seg.datasets.annotations.polygon_round_trip import polygon_round_trip
+from otx_seg.annotations.masks import MAX_LABELS, read_mask
+from otx_seg.annotations.polygon_round_trip import polygon_round_trip
+from otx_seg.annotations.samples import Sample, Subset
 from otx_seg.datasets.data_spec import DataSpec
 from otx_seg.datasets.opening import (
     check_format_name,
@@ -11,7 +12,6 @@ from otx_seg.datasets.opening import (
     looks_like,
     open_folder,
 )
-from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import ScanReport, readable_samples, require_two_labels, scan
 from otx_seg.datasets.split import (
     DEFAULT_SEED,

@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.datasets.annotations.dataset_meta import META_FILE
-from otx_seg.datasets.annotations.mask_faults import MaskContentError
-from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET, SUBSETS, subset_name
+from otx_seg.annotations.dataset_meta import META_FILE
+from otx_seg.annotations.mask_faults import MaskContentError
+from otx_seg.annotations.samples import Sample, Subset
 from otx_seg.datasets.loading.loader import read_pair
-from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
+from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, SUBSETS, subset_name
 from otx_seg.labels import Labels
 from otx_seg.runtime.image_headers import file_and_page, read_bytes
 from otx_seg.runtime.processors import processor_count
@@ -46,7 +46,7 @@ class Written:
 def write_as_folders(
     subsets: Mapping[str, Subset], output: Path, progress: Callable[[int, int], None] | None = None
 ) -> Written:
-    """Write subsets as Common Semantic Segmentation, see `otx_seg.datasets.layouts.folder`, and the labels at the end.
+    """Write subsets as Common Semantic Segmentation, see `otx_seg.formats.layouts.folder`, and the labels at the end.
 
     Images are copied byte for byte; pages become PNG files, and masks PNG files of label indices. Pairs that are there
     already stay as they are: files are written as a whole, and the mask of a pair last.

@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from otx_seg import catalogue
-from otx_seg.datasets.data_format import DataFormat, Subsets
-from otx_seg.datasets.layouts.folder import SUBSETS, layouts_in, listed_folders, subset_name
-from otx_seg.datasets.layouts.layout_clues import each_folder_once
-from otx_seg.datasets.pages import with_pages
-from otx_seg.datasets.samples import Subset
+from otx_seg.annotations.pages import with_pages
+from otx_seg.annotations.samples import Subset
 from otx_seg.errors import DataError, UsageError
+from otx_seg.formats import DataFormat, Subsets
+from otx_seg.formats.layouts.folder import SUBSETS, layouts_in, listed_folders, subset_name
+from otx_seg.formats.layouts.layout_clues import each_folder_once
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _FOLDERS_LOOKED_INTO = 50
 @functools.cache
 def known_formats() -> dict[str, DataFormat]:
     """Every format by the name of its module, which is what ``--data-format`` calls it."""
-    found = catalogue.classes("otx_seg.datasets.formats").values()
+    found = catalogue.classes("otx_seg.formats").values()
     return {format_class.__module__.rpartition(".")[2]: format_class() for format_class in found}
 
 

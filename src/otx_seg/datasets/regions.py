@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from otx_seg.datasets.annotations.masks import MAX_LABELS, MaskCode
+from otx_seg.annotations.masks import MAX_LABELS, MaskCode
+from otx_seg.annotations.samples import Sample, Subset
 from otx_seg.datasets.loading.loader import open_loader
-from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.unlabelled import ImageSet
 from otx_seg.labels import IGNORE_INDEX, Labels, default_colors
 from otx_seg.runtime.image_headers import file_and_page, open_header, read_bytes

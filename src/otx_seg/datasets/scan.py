@@ -15,10 +15,10 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from otx_seg.annotations.bands import bands, count_values
+from otx_seg.annotations.mask_faults import MaskContentError
+from otx_seg.annotations.samples import MaskSizeError, Sample, Subset
 from otx_seg.class_weights import LabelStatistics
-from otx_seg.datasets.annotations.bands import bands, count_values
-from otx_seg.datasets.annotations.mask_faults import MaskContentError
-from otx_seg.datasets.samples import MaskSizeError, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.runtime.images import verify_image

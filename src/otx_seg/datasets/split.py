@@ -11,16 +11,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.datasets.data_format import Subsets
+from otx_seg.annotations.samples import Subset
 from otx_seg.datasets.data_spec import DataSpec
-from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET
 from otx_seg.datasets.opening import find_subsets
 from otx_seg.datasets.progress import Progress, counter
-from otx_seg.datasets.samples import Subset
 from otx_seg.datasets.scan import ScanReport, readable_samples, scan
 from otx_seg.datasets.stratification import choose_validation
 from otx_seg.datasets.unlabelled import ImageSet
 from otx_seg.errors import DataError
+from otx_seg.formats import Subsets
+from otx_seg.formats.layouts.folder import DEFAULT_SUBSET
 
 _LISTED = 10  # subsets named in a message
 

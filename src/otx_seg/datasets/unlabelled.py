@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.datasets.annotations.listed_paths import possible_paths
+from otx_seg.annotations.listed_paths import possible_paths
 from otx_seg.datasets.check.copies import equal_files
-from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET, subsets_in
-from otx_seg.datasets.layouts.mask_names import MASK_ENDINGS, called_alike, kind_of, masks_beside
-from otx_seg.datasets.layouts.what_lies_there import MAY_HOLD_MASKS
 from otx_seg.errors import DataError
+from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, subsets_in
+from otx_seg.formats.layouts.mask_names import MASK_ENDINGS, called_alike, kind_of, masks_beside
+from otx_seg.formats.layouts.what_lies_there import MAY_HOLD_MASKS
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, file_names, images_in, unread_in
 from otx_seg.runtime.images import read_image, verify_image
 from otx_seg.runtime.plain_files import read_text, shown

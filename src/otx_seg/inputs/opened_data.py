@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from otx_seg.annotations.samples import Subset
 from otx_seg.datasets.check.problems import FileNote, Problem, of_unused, split_message
-from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET, SUBSETS, subset_name
 from otx_seg.datasets.opening import find_subsets, format_of, known_formats
-from otx_seg.datasets.samples import Subset
 from otx_seg.datasets.split import TRAINED_ON, VALIDATED_ON, Use, choose_subset
 from otx_seg.errors import DataError, UsageError
+from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, SUBSETS, subset_name
 from otx_seg.inputs.check_sources import Source
 
 

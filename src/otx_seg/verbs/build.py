@@ -8,8 +8,8 @@ from pathlib import Path
 
 from otx_seg import template as templates
 from otx_seg.datasets import DataSpec
-from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET, SUBSETS, subsets_in
 from otx_seg.errors import UsageError
+from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, SUBSETS, subsets_in
 from otx_seg.inputs.edit_data_file import differences, merge, open_what_is_given
 from otx_seg.inputs.resolver import data_of
 from otx_seg.template import Template

@@ -11,9 +11,9 @@ from typing import Any
 
 from otx_seg.datasets import DataSpec, Subset, open_folder
 from otx_seg.datasets.conversion import write_as_folders
-from otx_seg.datasets.layouts.folder import DEFAULT_SUBSET
 from otx_seg.datasets.split import check_same_labels
 from otx_seg.errors import DataError, OtxError, UsageError, interrupted_by
+from otx_seg.formats.layouts.folder import DEFAULT_SUBSET
 from otx_seg.inputs.check_sources import Source, Sources, sources_of
 from otx_seg.inputs.data import to_look_through
 from otx_seg.inputs.resolver import open_resolver

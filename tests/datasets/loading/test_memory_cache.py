@@ -66,7 +66,7 @@ def test_batches_are_the_same_with_and_without_it_and_files_are_read_once(
             decoded.value += 1
         return read_image(path)
 
-    monkeypatch.setattr("otx_seg.datasets.samples.read_image", count)
+    monkeypatch.setattr("otx_seg.annotations.samples.read_image", count)
     monkeypatch.setattr("otx_seg.datasets.unlabelled.read_image", count)
 
     def three_epochs(cache: MemoryCache | None) -> tuple[list[Any], int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from otx_seg.annotations.samples import Sample
 from otx_seg.datasets.check.copies import equal_by
 from otx_seg.datasets.check.inspection import Inspected, Inspection
 from otx_seg.datasets.check.problems import (
@@ -22,7 +23,6 @@ from otx_seg.datasets.check.problems import (
     untrained_labels,
     unvalidated_labels,
 )
-from otx_seg.datasets.samples import Sample
 from otx_seg.datasets.scan import VISIBLE_EXTENT, require_two_labels
 from otx_seg.datasets.split import Use, check_same_labels
 from otx_seg.errors import DataError

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from otx_seg.annotations.samples import Sample, Subset
 from otx_seg.datasets.check.copies import digest_of_pixels
-from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.datasets.scan import Finding, ImageContent, ScanReport, examine, for_each_sample, summarise
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_headers import file_and_page

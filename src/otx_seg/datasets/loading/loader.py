@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate, get_worker_info
 
+from otx_seg.annotations.samples import Sample, Subset
 from otx_seg.datasets.loading.epoch_sampler import Key
 from otx_seg.datasets.loading.loader_processes import affordable, exit_codes, in_words, is_about_processes, start
 from otx_seg.datasets.loading.views import Labelled, View, planes
-from otx_seg.datasets.samples import Sample, Subset
 from otx_seg.errors import DataError
 
 _TENSORS_OF_A_VIEW = 4  # in a batch, at most

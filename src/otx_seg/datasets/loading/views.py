@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from otx_seg.annotations.samples import Subset
 from otx_seg.datasets.loading.endless_sampler import EndlessSampler
 from otx_seg.datasets.loading.epoch_sampler import EpochSampler, Key
 from otx_seg.datasets.loading.memory_cache import Cache, NoCache
-from otx_seg.datasets.samples import Subset
 from otx_seg.datasets.unlabelled import ImageSet
 from otx_seg.transforms.pipeline import Transform
 

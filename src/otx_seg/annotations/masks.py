@@ -1,0 +1,217 @@
+"""From mask files to label indices, pixel-exact; how they are stored is read by `annotations.stored_masks`.
+
+How a file is to be read is decided for each file by itself, because real data sets mix the kinds:
+
+* grey: the values are label indices; 255 is ignored. Values that are no index but all of them a grey label
+  colour of the data set (black and white masks, say) are read as colours.
+* palette: the palette numbers are label indices; 255 is ignored. A palette that holds nothing but label colours
+  (and white) is read by its colours: image programs write such files from colour masks, with numbers in any order.
+* colour: by the data set's colours (`segmentation_colors`). White is ignored unless it is a label's colour.
+  A file with equal channels and no label colour is a grey mask saved as RGB.
+
+Where two labels have colours, values and colours between them (soft edges) count as the nearer one, and in JPEG files
+any colour counts as the nearest label's, as long as most pixels are close to one.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from otx_seg.annotations.mask_faults import WHITE, MaskContentError, snapped, wrong_colors, wrong_values
+from otx_seg.annotations.snapping import Color, is_two_tone, may_be_soft
+from otx_seg.annotations.stored_masks import StoredMask, decode_stored, verify_mask_file
+from otx_seg.labels import IGNORE_INDEX
+from otx_seg.runtime.image_headers import read_bytes
+
+MAX_LABELS = 254
+"""A mask is uint8: 255 is ignored and 254 marks a colour without label while a file is being decoded."""
+
+SIZE_ADVICE = "save the mask at the image's size"
+"""What to do about a mask file of another size than its image."""
+
+_UNKNOWN = 254
+_LARGEST_IN_TABLE = 1 << 16  # values that a table is faster for than a search; arrays may hold any
+_JPEG = b"\xff\xd8\xff"
+
+
+class HasMaskFile(Protocol):
+    """Whatever knows the path of a mask file."""
+
+    @property
+    def mask(self) -> str: ...
+
+
+class MaskCode(NamedTuple):
+    """What the pixels of a data set's masks mean.
+
+    Attributes:
+        names: label names in index order.
+        colors: the RGB colour of each label in colour masks; None for a label that has none.
+        void: those of `names` that are no labels to learn: their pixels are ignored.
+        instance_bits: how many of the lowest bits of a value number the objects of a label.
+        source: name of the file in which the labels stand, for messages.
+        values: the value of each label in index masks, ascending; None: its index.
+    """
+
+    names: tuple[str, ...]
+    colors: tuple[Color | None, ...]
+    void: tuple[str, ...] = ()
+    instance_bits: int = 0
+    source: str = "dataset_meta.json"
+    values: tuple[int, ...] | None = None
+
+    @property
+    def size_advice(self) -> str:
+        """See `MaskReader`."""
+        return SIZE_ADVICE
+
+    def read(self, sample: HasMaskFile) -> NDArray[np.uint8]:
+        """`read_mask` of the sample's mask file."""
+        return read_mask(sample.mask, self)
+
+    def files_of(self, sample: HasMaskFile) -> tuple[str, ...]:
+        """The sample's mask file."""
+        return (sample.mask,)
+
+    def read_counting(self, sample: HasMaskFile) -> tuple[NDArray[np.uint8], int]:
+        """As `read`, and how many pixels had a value or colour between those of labels and got the nearest one's."""
+        return _read_counting(read_bytes(sample.mask), sample.mask, self)
+
+    def verify(self, sample: HasMaskFile) -> None:
+        """`verify_mask_file` of the sample's mask file."""
+        verify_mask_file(sample.mask)
+
+    @property
+    def index_of_color(self) -> dict[Color, int]:
+        """The label index of every colour that means one."""
+        return {color: index for index, color in enumerate(self.colors) if color is not None}
+
+
+def read_mask(path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
+    """The label index of every pixel.
+
+    Args:
+        path: a mask file in a format that images come in.
+        code: the data set's labels and colours.
+
+    Returns:
+        uint8 (H, W): 0 to len(code.names) - 1, or 255 for ignored.
+
+    Raises:
+        MaskContentError: a value or colour that is no label, or a kind of pixel that masks cannot have.
+        DataError: the file cannot be read or is damaged.
+    """
+    return decode_mask(read_bytes(path), path, code)
+
+
+def decode_mask(content: bytes, path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
+    """As `read_mask`, from the content of the file."""
+    return _read_counting(content, path, code)[0]
+
+
+def _read_counting(content: bytes, path: str | Path, code: MaskCode) -> tuple[NDArray[np.uint8], int]:
+    lossy = content.startswith(_JPEG)
+    raw = decode_stored(content, path)
+    if lossy and is_two_tone(code.colors):
+        return snapped(raw.pixels, path, code, lossy)
+    if raw.pixels.ndim == 3:
+        return _from_colors(raw.pixels, path, code, lossy)
+    if raw.palette is not None and _only_label_colors(raw, code):
+        return _from_colors(raw.palette[:, ::-1][raw.pixels], path, code, lossy)
+    return _from_values(raw, path, code, lossy)
+
+
+def _from_values(raw: StoredMask, path: str | Path, code: MaskCode, lossy: bool) -> tuple[NDArray[np.uint8], int]:
+    values = raw.pixels >> code.instance_bits if code.instance_bits else raw.pixels
+    if code.values is None and values.min() >= 0 and values.max() < len(code.names):
+        if raw.palette is None and values.max() == 0 and _black_is_ambiguous(code):
+            raise MaskContentError(
+                f"{path}: an all-black grey mask; is it label 0, {code.names[0]}, or the label that is black in "
+                f"the colours of {code.source}? Save the mask as RGB, or remove the colours there"
+            )
+        return values.astype(np.uint8, copy=False), 0
+    present = [int(value) for value in np.unique(values)]
+    known = {IGNORE_INDEX: IGNORE_INDEX, **{value: index for index, value in enumerate(_values_of(code))}}
+    by_value = all(value in known for value in present)
+    labels = [known[value] for value in present] if by_value and code.values is not None else None
+    labels = labels or _grey_or_palette_colors(present, raw.palette, code)
+    if labels is not None:
+        if present[-1] > _LARGEST_IN_TABLE:
+            return np.array(labels, np.uint8)[np.searchsorted(present, values)], 0
+        table = np.full(present[-1] + 1, _UNKNOWN, np.uint8)
+        table[present] = labels
+        return table[values], 0
+    if by_value:
+        return values.astype(np.uint8, copy=False), 0
+    if (
+        raw.palette is None
+        and 0 <= present[0] <= present[-1] <= IGNORE_INDEX
+        and may_be_soft(present, code.colors, lossy)
+    ):
+        return snapped(values.astype(np.uint8, copy=False), path, code, lossy)
+    wrong = [value for value in present if value not in known]
+    raise MaskContentError(wrong_values(wrong, values, path, code))
+
+
+def _values_of(code: MaskCode) -> tuple[int, ...]:
+    return code.values or tuple(range(len(code.names)))
+
+
+def _black_is_ambiguous(code: MaskCode) -> bool:
+    """Whether grey masks may hold colours, and 0 as a colour is another label than 0 as an index."""
+    known = code.index_of_color
+    return known.get((0, 0, 0), 0) != 0 and all(len(set(color)) == 1 for color in known)
+
+
+def _grey_or_palette_colors(present: list[int], palette: NDArray | None, code: MaskCode) -> list[int] | None:
+    """The label of each value in `present` if every one of them stands for a label colour, else None."""
+    known = code.index_of_color
+    if present[0] < 0 or present[-1] >= (256 if palette is None else len(palette)):
+        return None
+    colors = [(value,) * 3 if palette is None else tuple(palette[value].tolist()) for value in present]
+    found = [known[color] for color in colors if color in known]
+    return found if len(found) == len(present) else None
+
+
+def _only_label_colors(raw: StoredMask, code: MaskCode) -> bool:
+    """Whether a palette holds label colours, perhaps white, and nothing else, and all of the pixels' numbers."""
+    known = code.index_of_color
+    if raw.palette is None or not known or raw.pixels.max() >= len(raw.palette):
+        return False
+    return all(tuple(color) in known or tuple(color) == WHITE for color in raw.palette.tolist())
+
+
+@lru_cache(maxsize=4)
+def _color_table(code: MaskCode) -> NDArray[np.uint8]:
+    """uint8 (2**24,): 254 XOR the label, for every colour R * 65536 + G * 256 + B.
+
+    Stored this way, no label is 0, and the 16 MB stay untouched pages but for the few around the colours in use.
+    """
+    table = np.zeros(1 << 24, np.uint8)
+    for (red, green, blue), index in {WHITE: IGNORE_INDEX, **code.index_of_color}.items():
+        table[red << 16 | green << 8 | blue] = index ^ _UNKNOWN
+    return table
+
+
+def _from_colors(
+    pixels: NDArray[np.uint8], path: str | Path, code: MaskCode, lossy: bool
+) -> tuple[NDArray[np.uint8], int]:
+    # A fourth channel makes one 32-bit number of each pixel: cheaper than shifting three channels together.
+    number = cv2.cvtColor(pixels, cv2.COLOR_BGR2BGRA).view(np.int32)[:, :, 0]
+    number &= 0xFFFFFF
+    labels = np.take(_color_table(code), number)
+    labels ^= _UNKNOWN
+    if not (labels == _UNKNOWN).any():
+        return labels, 0
+    grey = pixels[:, :, 0]
+    if (pixels == grey[:, :, None]).all():
+        return _from_values(StoredMask(grey, None), path, code, lossy)
+    if len(code.index_of_color) > 1 and (lossy or is_two_tone(code.colors)):
+        return snapped(pixels, path, code, lossy)
+    raise MaskContentError(wrong_colors(number[labels == _UNKNOWN], path, code))
