@@ -19,9 +19,9 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from drawn_kinds import draw_kind
 from side_by_side import side_by_side
 
-from otx_seg.datasets.synthetic.drawn_kinds import draw_kind
 from otx_seg.template import default_template
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.train import train

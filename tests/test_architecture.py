@@ -235,7 +235,6 @@ READING = ("json.load", "json.loads", "yaml.load", "yaml.safe_load")
 OTHER_READERS = {
     "runtime/plain_files.py": "text and JSON of users are read here",
     "template/yaml_files.py": "and YAML here",
-    "datasets/format_table.py": "the documentation",
     "template/listing.py": "shipped templates, quickly",
     "models/backbones.py": "a shipped list",
     "deployment/deploy.py": "shipped texts",

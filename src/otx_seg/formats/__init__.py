@@ -23,14 +23,14 @@ class DataFormat(Protocol):
     Attributes:
         title: what people call it.
         layout: the files that it is recognised by, in a few words.
-        notes: what else there is to know of it, in Markdown, for the table in docs/data.md (`datasets.format_table`).
+        notes: what else there is to know of it, in Markdown, for the table in docs/data.md (`docs/format_table.py`).
         takes_annotation_file: whether a file of annotations elsewhere can be named.
     """
 
     title: str
     layout: str
     notes: str
-    takes_annotation_file: bool
+    takes_annotation_file: bool = False
 
     def detects(self, root: Path) -> bool:
         """Whether a folder looks like this format, from a few names in it. Opens no image."""

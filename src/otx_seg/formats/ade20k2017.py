@@ -8,7 +8,7 @@ from pathlib import Path
 from otx_seg.annotations.coded_objects import MOST_CODES
 from otx_seg.annotations.label_lists import lines_of
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.ade20k import ade20k_subsets, holds_descriptions
 from otx_seg.runtime.plain_files import shown, whole_number
 
@@ -17,7 +17,7 @@ _COLUMNS = 6
 _MOST_PARTS = 100  # levels of parts of parts
 
 
-class Ade20k2017:
+class Ade20k2017(DataFormat):
     """The full ADE20K as published in 2017::
 
         training/a/abbey/ADE_train_00000970.jpg
@@ -33,14 +33,11 @@ class Ade20k2017:
         "whole objects, not parts; labels in alphabetical order; pixels of no object are ignored. The whole of "
         "ADE20K has thousands of labels, 254 are possible; its 150-label edition is `image_and_mask_folders`"
     )
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         return holds_descriptions(root, _DESCRIPTION)
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         return ade20k_subsets(root, _DESCRIPTION, _describe, by_instance=True)
 
 

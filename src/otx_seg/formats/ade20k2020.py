@@ -7,7 +7,7 @@ from pathlib import Path
 
 from otx_seg.annotations.coded_objects import MOST_CODES
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.ade20k import ade20k_subsets, holds_descriptions
 from otx_seg.runtime.images import read_bytes
 from otx_seg.runtime.plain_files import parse_json, whole_number
@@ -17,7 +17,7 @@ _EXPECTED = "expected are annotation.object entries with raw_name, name_ndx and 
 _MOST_PARTS = 100  # levels of parts of parts
 
 
-class Ade20k2020:
+class Ade20k2020(DataFormat):
     """The full ADE20K as published in 2020::
 
         training/urban/street/ADE_train_00016858.jpg
@@ -30,14 +30,11 @@ class Ade20k2020:
     title = "ADE20K 2020"
     layout = "training/.../a.jpg with a_seg.png and a.json"
     notes = "as `ade20k2017`"
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         return holds_descriptions(root, _DESCRIPTION)
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         return ade20k_subsets(root, _DESCRIPTION, _describe, by_instance=False)
 
 

@@ -9,7 +9,7 @@ from otx_seg.annotations.label_lists import labels_and_code, labels_of_root, tel
 from otx_seg.annotations.masks import MaskCode
 from otx_seg.annotations.samples import Subset
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.cityscapes import standard_labels
 from otx_seg.formats.layouts.folder import by_subset, pair_files
 from otx_seg.formats.layouts.layout_clues import holds_folders
@@ -19,7 +19,7 @@ _IMAGES, _LABELS = "images/10k", "labels/sem_seg"
 _MASKS, _COLORS = "masks", "colormaps"
 
 
-class Bdd100k:
+class Bdd100k(DataFormat):
     """A data set as of BDD100K, the 10,000 images with semantic masks::
 
         images/10k/train/0004a4c0.jpg
@@ -32,14 +32,11 @@ class Bdd100k:
     title = "BDD100K"
     layout = f"{_IMAGES}/train/ and {_LABELS}/{_MASKS}/train/ or {_COLORS}/train/"
     notes = "labels as for `cityscapes`; those that `masks/` has in numbers come before the colours of `colormaps/`"
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         return holds_folders(root / "images", "10k") and _masks_of(root) is not None
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         masks = _masks_of(root)
         if masks is None or not (root / _IMAGES).is_dir():
             raise DataError(f"{root}: no semantic masks; BDD100K has {self.layout}")

@@ -15,7 +15,7 @@ from otx_seg.annotations.samples import LeftOut, Sample, Subset
 from otx_seg.annotations.stored_masks import stored_mask
 from otx_seg.annotations.values_found import find_labels
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.folder import first_of, subset_name
 from otx_seg.formats.layouts.layout_clues import files_with, head
 from otx_seg.labels import Labels
@@ -24,7 +24,7 @@ _LABELS = "label_colors.txt"
 _QUOTE = '"'
 
 
-class CamVid:
+class CamVid(DataFormat):
     """CamVid with lists of files::
 
         train.txt                /train/0001TP_006690.png trainannot/0001TP_006690.png
@@ -41,14 +41,11 @@ class CamVid:
         "labels of `label_colors.txt` or another list; else colours have to be CamVid's 32, and numbers are the labels "
         "`label_0` and so on. `Void` is ignored"
     )
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         return bool(_lists(root))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         lists = _lists(root)
         if not lists:
             raise DataError(f"{root}: no list of files; expected is train.txt with an image and its mask per line")

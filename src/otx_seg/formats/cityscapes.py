@@ -10,7 +10,7 @@ from otx_seg.annotations.label_lists import labels_and_code, labels_of_root, tel
 from otx_seg.annotations.masks import Color, MaskCode
 from otx_seg.annotations.samples import Subset
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.folder import index_images, listed_folders, pair_files, subset_name
 from otx_seg.formats.layouts.layout_clues import holds_folders
 from otx_seg.labels import Labels
@@ -19,7 +19,7 @@ _IMAGES, _MASKS = "leftImg8bit", "gtFine"
 _IMAGE_ENDING, _TRAIN_IDS, _IDS = "_leftImg8bit", "_gtFine_labelTrainIds", "_gtFine_labelIds"
 
 
-class Cityscapes:
+class Cityscapes(DataFormat):
     """A data set as of Cityscapes::
 
         leftImg8bit/train/bochum/bochum_000000_000313_leftImg8bit.png
@@ -36,14 +36,11 @@ class Cityscapes:
         "`_labelTrainIds` come before `_labelIds`. Without a list of labels they are the 19 the benchmark "
         "scores, under Datumaro's names (`trafficlight`); all else is ignored"
     )
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         return holds_folders(root, _IMAGES, _MASKS)
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         missing = next((name for name in (_IMAGES, _MASKS) if not (root / name).is_dir()), None)
         if missing is not None:
             raise DataError(f"{root}: no folder {missing}; a Cityscapes data set has {_IMAGES}/ and {_MASKS}/")

@@ -14,7 +14,7 @@ from otx_seg.annotations.listed_paths import is_there, located, possible_paths
 from otx_seg.annotations.polygons import OutlinedObjects
 from otx_seg.annotations.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, first_of, listed_folders, subset_name
 from otx_seg.formats.layouts.layout_clues import files_with, head, holds_folders
 from otx_seg.formats.layouts.mask_names import subset_word
@@ -29,7 +29,7 @@ _DATA = "data"
 _YEAR = re.compile(r"(train|val|test)[-_]?\d{4}$")
 
 
-class Coco:
+class Coco(DataFormat):
     """Objects with outlines in a JSON file for each subset::
 
         annotations/instances_train2017.json     or stuff_..., or any name
@@ -50,11 +50,9 @@ class Coco:
     takes_annotation_file = True
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         return bool(_files(root))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         files = {DEFAULT_SUBSET: annotations} if annotations is not None else _files(root)
         if not files:
             raise DataError(

@@ -6,25 +6,22 @@ from functools import partial
 from pathlib import Path
 
 from otx_seg.annotations.dataset_meta import META_FILE
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts import folder
 
 
-class CommonSemanticSegmentation:
+class CommonSemanticSegmentation(DataFormat):
     """``images/``, ``masks/`` and ``dataset_meta.json``, or subset folders with these; see `layouts.folder`."""
 
     title = "Common Semantic Segmentation"
     layout = f"images/ and masks/ with {META_FILE}"
     notes = "as above; also in subset folders"
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         found = folder.layouts_in(root)
         return any((place / "masks").is_dir() for place in found) and any(
             (place / META_FILE).is_file() for place in (root, *found)
         )
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         return {name: partial(folder.open_subset, root, place) for name, place in folder.find_subsets(root).items()}

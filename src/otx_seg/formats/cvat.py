@@ -16,7 +16,7 @@ from otx_seg.annotations.annotation_values import coordinate
 from otx_seg.annotations.plain_xml import read_xml
 from otx_seg.annotations.polygons import ellipse, noted_size, reason_of
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.annotated_images import (
     AnnotatedImage,
     Annotations,
@@ -41,7 +41,7 @@ _FRAME_SUFFIXES = (".png", ".PNG", ".jpg", ".jpeg")
 _MOST = 1_000_000_000  # of numbers that put things in order
 
 
-class Cvat:
+class Cvat(DataFormat):
     """What CVAT exports as "CVAT for images"::
 
         train.xml  (or annotations.xml)
@@ -57,14 +57,11 @@ class Cvat:
         'objects: polygons, brush masks, ellipses; exports of projects, tasks and jobs, as "CVAT for images". Labels '
         "of tags, and of other things that have no outline, are none"
     )
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         return bool(_files(root))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         files = _files(root)
         if not files:
             raise DataError(f"{root}: no XML file of CVAT; expected is {self.layout}")

@@ -12,7 +12,7 @@ from otx_seg.annotations.masks import Color
 from otx_seg.annotations.polygons import ellipse, noted_size, reason_of, rectangle
 from otx_seg.annotations.samples import Subset
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.annotated_images import (
     AnnotatedImage,
     Annotations,
@@ -31,7 +31,7 @@ _EXPECTED = "Datumaro's files have categories and items"
 _MOST = 1_000_000_000  # of numbers that put things in order
 
 
-class DatumaroJson:
+class DatumaroJson(DataFormat):
     """Datumaro's JSON::
 
         annotations/train.json
@@ -44,14 +44,11 @@ class DatumaroJson:
     title = "Datumaro"
     layout = "annotations/train.json with dm_format_version and items"
     notes = "objects: polygons, masks, ellipses"
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         return bool(_files(root))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         files = _files(root)
         if not files:
             raise DataError(f"{root}: no JSON file of Datumaro; expected is {self.layout}")

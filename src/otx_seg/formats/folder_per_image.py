@@ -14,7 +14,7 @@ from otx_seg.annotations.label_lists import labels_and_code, labels_of_root
 from otx_seg.annotations.samples import LeftOut, Sample, Subset
 from otx_seg.annotations.united_masks import objects_on_ground
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, SUBSETS, by_subset, first_of, index_images, listed_folders
 from otx_seg.formats.layouts.layout_clues import image_stems
 from otx_seg.labels import Labels
@@ -26,7 +26,7 @@ _ASSUMED = ("background", "object")
 _LOOKED_INTO = 5
 
 
-class FolderPerImage:
+class FolderPerImage(DataFormat):
     """As in the Data Science Bowl of 2018, the nuclei::
 
         0a849e/images/0a849e.png
@@ -43,16 +43,13 @@ class FolderPerImage:
         "as in the Data Science Bowl of 2018: the masks of an image are united, all objects are one label. Labels are "
         "the two of `labels.txt`, else `background` and `object`; folders also in `train/`, `val/`, `test/`"
     )
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         if (root / META_FILE).is_file() or (root / _IMAGES).is_dir():
             return False
         return any(map(_is_one, (root, *(folder for name, folder in by_subset(root).items() if name in SUBSETS))))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         inside = {name: folder for name, folder in by_subset(root).items() if name in SUBSETS and _is_one(folder)}
         folders = inside or {DEFAULT_SUBSET: root}
         labels = functools.cache(partial(_labels, root))  # the same for all, and told once

@@ -15,7 +15,7 @@ from otx_seg.annotations.samples import Sample, Subset
 from otx_seg.annotations.stored_masks import ARRAY_SUFFIX
 from otx_seg.annotations.values_found import listed_or_found
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.folder import (
     SUBSETS,
     Folders,
@@ -44,7 +44,7 @@ class _Place(NamedTuple):
     masks: tuple[Path, ...]
 
 
-class ImageAndMaskFolders:
+class ImageAndMaskFolders(DataFormat):
     """Images and masks in a folder each, in any of these ways, the folders called as in `mask_names`::
 
         images/a.jpg        train/images/a.jpg      images/train/a.jpg      train_images/a.jpg      train/a.jpg
@@ -63,15 +63,12 @@ class ImageAndMaskFolders:
         f"without {META_FILE}; or train/ and train_labels/"
     )
     notes = "as above; gives way to any other format"
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         described = any((folder / META_FILE).is_file() for folder in (root, root.parent))
         return not described and bool(_places(root))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         places = _places(root)
         if not places:
             raise DataError(f"{root}: no folder of images with one of masks; expected are {self.layout}")

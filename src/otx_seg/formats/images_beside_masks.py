@@ -13,7 +13,7 @@ from otx_seg.annotations.dataset_meta import META_FILE
 from otx_seg.annotations.masks import MaskCode
 from otx_seg.annotations.samples import LeftOut, Subset
 from otx_seg.annotations.values_found import listed_or_found
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, SUBSETS, by_subset, index_images, listed_folders
 from otx_seg.formats.layouts.layout_clues import folders_on_the_way_down, holds_twins, image_stems
 from otx_seg.formats.layouts.mask_names import masks_beside
@@ -31,7 +31,7 @@ class _Part(NamedTuple):
     others: tuple[LeftOut, ...] = ()
 
 
-class ImagesBesideMasks:
+class ImagesBesideMasks(DataFormat):
     """Each image with its mask beside it, in any folders; those called train, val and test are subsets::
 
         a.jpg               train/a.jpg             patient 1/a.tif
@@ -46,10 +46,8 @@ class ImagesBesideMasks:
     title = "images beside their masks"
     layout = "a.jpg and a_mask.png, a_label.png or the like side by side"
     notes = "labels as above; in any folders, or in `train/`, `val/`, `test/`; gives way to any other format"
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         if (root / META_FILE).is_file():
             return False
         folders = [root]
@@ -58,7 +56,6 @@ class ImagesBesideMasks:
         return any(holds_twins(folder) or masks_beside(image_stems(folder)) for folder in folders)
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         parts = _parts(root)
         labels = functools.cache(partial(_labels, root, parts))  # the same for all, and looked for once
         return {name: partial(_open, part, labels) for name, part in parts.items()}

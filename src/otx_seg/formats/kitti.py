@@ -9,7 +9,7 @@ from otx_seg.annotations.label_lists import labels_and_code, labels_of_root, tel
 from otx_seg.annotations.masks import MaskCode
 from otx_seg.annotations.samples import Subset
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.cityscapes import standard_labels
 from otx_seg.formats.layouts.folder import listed_folders, pair_files, subset_name
 from otx_seg.labels import Labels
@@ -18,7 +18,7 @@ _IMAGES, _MASKS, _INSTANCES = "image_2", "semantic", "instance"
 _INSTANCE_BITS = 8
 
 
-class Kitti:
+class Kitti(DataFormat):
     """A data set as of KITTI's benchmark of semantic segmentation::
 
         training/image_2/000000_10.png
@@ -32,14 +32,11 @@ class Kitti:
     title = "KITTI"
     layout = f"training/{_IMAGES}/ and training/{_MASKS}/ or training/{_INSTANCES}/"
     notes = "labels as for `cityscapes`"
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         return any((folder / _IMAGES).is_dir() and _masks_in(folder) for folder in listed_folders(root))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         found = {folder: _masks_in(folder) for folder in listed_folders(root) if (folder / _IMAGES).is_dir()}
         opened = {
             subset_name(folder.name): partial(_open, root, folder, masks) for folder, masks in found.items() if masks

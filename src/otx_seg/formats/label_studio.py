@@ -16,7 +16,7 @@ from otx_seg.annotations.annotation_values import as_list, as_mapping, label_of,
 from otx_seg.annotations.polygons import ellipse, rectangle
 from otx_seg.annotations.samples import LeftOut
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.annotated_images import (
     AnnotatedImage,
     Annotations,
@@ -38,7 +38,7 @@ _FARTHEST = 1000.0  # percent of a side
 _Sides = tuple[int, int]
 
 
-class LabelStudio:
+class LabelStudio(DataFormat):
     """What Label Studio exports as JSON or JSON-MIN; the images are not in it, and are put beside::
 
         project-1.json         any name
@@ -55,14 +55,11 @@ class LabelStudio:
         "counts, else its last annotation; cancelled ones and tasks without annotation are left out. Labels are those "
         "of `labels.txt`, else those that occur, in the order of the alphabet"
     )
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         return bool(_files(root))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         files = _files(root)
         if not files:
             raise DataError(f"{root}: no export of Label Studio; expected is {self.layout}")

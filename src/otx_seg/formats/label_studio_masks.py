@@ -14,7 +14,7 @@ from otx_seg.annotations.polygons import labels_with_background
 from otx_seg.annotations.samples import LeftOut, Sample, Subset
 from otx_seg.annotations.united_masks import objects_on_ground
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.label_studio import LabelStudio
 from otx_seg.formats.layouts.annotated_images import listed_names, subset_of
 from otx_seg.formats.layouts.folder import SUBSETS, listed_folders, subset_name
@@ -45,7 +45,7 @@ class _Strokes(NamedTuple):
     label: str
 
 
-class LabelStudioMasks:
+class LabelStudioMasks(DataFormat):
     """What Label Studio exports as "Brush labels to PNG", any number of files for an image, one for each label::
 
         task-12-annotation-3-by-1-tag-cat-0.png       or in a folder, such as masks/
@@ -61,16 +61,13 @@ class LabelStudioMasks:
         "images are called like the number of their task. The export as JSON holds the same strokes and names the "
         "images: where it lies there too, it is read instead. Of two strokes that overlap, the smaller stays visible"
     )
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         return any(_STROKES.fullmatch(path.name) for folder in _folders(root) for path in _pngs(folder)) and not (
             LabelStudio().detects(root)
         )
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         every = list(image_names(str(root)))
         strokes = [
             _Strokes(name, int(match[1]), int(match[2]), match[3])

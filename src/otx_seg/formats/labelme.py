@@ -18,7 +18,7 @@ from otx_seg.annotations.plain_xml import read_xml
 from otx_seg.annotations.polygons import noted_size, reason_of, rectangle
 from otx_seg.annotations.stored_masks import mask_size, stored_mask
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.annotated_images import AnnotatedImage, Annotations, Region, open_annotated
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, subset_name
 from otx_seg.formats.layouts.layout_clues import files_with, folders_on_the_way_down, holds_folders
@@ -30,7 +30,7 @@ _OBJECTS, _IMAGES, _MASKS = "Annotations", "Images", "Masks"
 _MOST = 1_000_000_000  # of numbers of objects
 
 
-class LabelMe:
+class LabelMe(DataFormat):
     """What the LabelMe web tool of MIT exports, as XML (not the JSON of the desktop program labelme)::
 
         Annotations/train/a.xml
@@ -43,16 +43,13 @@ class LabelMe:
     title = "LabelMe"
     layout = "Annotations/ with XML files, and Images/"
     notes = "objects; the XML of the web tool, not the JSON of the desktop program"
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         return holds_folders(root, _OBJECTS, _IMAGES) and any(
             files_with(folder, ".xml") for folder in folders_on_the_way_down(root / _OBJECTS)
         )
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         files = sorted(name for name in file_names(str(root)) if name.lower().endswith(".xml"))
         if not files:
             raise DataError(f"{root}: no XML files; expected are {self.layout}")

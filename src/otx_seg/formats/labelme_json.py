@@ -13,7 +13,7 @@ from otx_seg.annotations.annotation_values import as_list, as_mapping, label_of,
 from otx_seg.annotations.polygons import ellipse, rectangle
 from otx_seg.annotations.samples import LeftOut
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.annotated_images import (
     AnnotatedImage,
     Annotations,
@@ -34,7 +34,7 @@ _FOLDERS, _FILES = 20, 3  # looked into
 _NO_AREA = ("line", "linestrip", "point", "points")
 
 
-class LabelmeJson:
+class LabelmeJson(DataFormat):
     """What the desktop program labelme saves, in any folders; those called train, val and test are subsets::
 
         a.jpg
@@ -50,10 +50,8 @@ class LabelmeJson:
         "objects: polygons, rectangles, circles, masks. Labels are those of `labels.txt`, else those that occur, in "
         "the order of the alphabet; `__ignore__` is ignored. `imageData` is not read: the image has to be there"
     )
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         folders = [root, *listed_folders(root)[:_FOLDERS]]
         folders += [
             below
@@ -64,7 +62,6 @@ class LabelmeJson:
         return any(_SHAPES.search(head(path)) for folder in folders for path in files_with(folder, ".json", _FILES))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         files = sorted(name for name in file_names(str(root)) if name.lower().endswith(".json"))
         if not files:
             raise DataError(f"{root}: no JSON files; expected is {self.layout}, as labelme saves it")

@@ -9,7 +9,7 @@ from otx_seg.annotations.label_lists import labels_and_code, labels_of_root, tel
 from otx_seg.annotations.masks import MaskCode
 from otx_seg.annotations.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, first_of, listed_folders, pair_files, subset_name
 from otx_seg.formats.layouts.layout_clues import holds_folders
 from otx_seg.labels import Labels
@@ -18,7 +18,7 @@ _IMAGES, _MASKS = "images_png", "masks_png"
 _NAMES = ("no-data", "background", "building", "road", "water", "barren", "forest", "agriculture")
 
 
-class LoveDa:
+class LoveDa(DataFormat):
     """A data set as of LoveDA::
 
         Train/Urban/images_png/1366.png     Train/Rural/images_png/0.png     Val/ ...
@@ -30,14 +30,11 @@ class LoveDa:
     title = "LoveDA"
     layout = f"Train/Urban/{_IMAGES}/ and Train/Urban/{_MASKS}/"
     notes = "0 is no data and ignored; the other values are LoveDA's seven labels, unless a list says otherwise"
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         return bool(_regions(root))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         regions = _regions(root)
         if not regions:
             raise DataError(f"{root}: no images with masks; LoveDA has {self.layout}")

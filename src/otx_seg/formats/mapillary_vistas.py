@@ -9,7 +9,7 @@ from otx_seg.annotations.label_lists import labels_and_code
 from otx_seg.annotations.masks import Color, MaskCode
 from otx_seg.annotations.samples import Subset
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.folder import listed_folders, pair_files, subset_name
 from otx_seg.formats.layouts.layout_clues import files_with
 from otx_seg.labels import Labels
@@ -21,7 +21,7 @@ _MASKS = {"labels": 0, "instances": 8}  # folder: bits of the number of the obje
 _UNLABELED = "void--unlabeled"
 
 
-class MapillaryVistas:
+class MapillaryVistas(DataFormat):
     """A data set as of Mapillary Vistas::
 
         training/images/a.jpg
@@ -38,15 +38,12 @@ class MapillaryVistas:
         "also of the other editions (`config_v1.2.json`, `config.json`). Masks from `labels/`, else `instances/`. "
         'Labels with `"evaluate": false` are ignored. The panoptic files are not read'
     )
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         configs = {path.name for path in files_with(root, ".json")} & set(_VERSIONS.values())
         return bool(configs) and any((folder / _IMAGES).is_dir() for folder in listed_folders(root))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         for version, config in _VERSIONS.items():
             if not (root / config).is_file():
                 continue

@@ -10,7 +10,7 @@ from otx_seg.annotations.label_lists import labels_and_code
 from otx_seg.annotations.samples import LeftOut, Sample, Subset
 from otx_seg.annotations.united_masks import objects_on_ground
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, index_images, listed_folders
 from otx_seg.formats.layouts.layout_clues import holds_folders
 from otx_seg.formats.layouts.mask_names import stem_of_image
@@ -22,7 +22,7 @@ _GOOD, _MASKS, _GROUND = "good", "ground_truth", "background"
 _PARTS = ("train", "test")
 
 
-class MvtecAd:
+class MvtecAd(DataFormat):
     """A data set as of MVTec AD, one object of it or one of your own::
 
         train/good/000.png
@@ -40,14 +40,11 @@ class MvtecAd:
         "a label for each folder of defects, and background, which is all that good images show. All images are one "
         "subset, since `train/` has good ones only"
     )
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         return holds_folders(root, "test", _MASKS) and bool(_defects(root))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         if not (root / _MASKS).is_dir() or not _defects(root):
             raise DataError(f"{root}: no masks of defects; a data set as of MVTec AD has {self.layout}")
         return {DEFAULT_SUBSET: partial(_open, root)}

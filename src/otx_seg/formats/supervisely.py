@@ -15,7 +15,7 @@ from otx_seg.annotations.masks import Color
 from otx_seg.annotations.polygons import rectangle
 from otx_seg.annotations.samples import LeftOut
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.annotated_images import AnnotatedImage, Annotations, Region, annotated_subsets
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, SUBSETS, listed_folders, subset_name
 from otx_seg.formats.layouts.layout_clues import files_with, holds_folders
@@ -26,7 +26,7 @@ _NO_AREA = ("line", "polyline", "point", "graph")
 _COLOR = re.compile("#[0-9a-fA-F]{6}")
 
 
-class Supervisely:
+class Supervisely(DataFormat):
     """A project as Supervisely exports it::
 
         meta.json                   classes and their colours
@@ -44,14 +44,11 @@ class Supervisely:
         "objects: polygons with holes, bitmaps, rectangles. Data sets called `train`, `val` and `test` are subsets; "
         "all are one if none is. Labels are the classes of `meta.json`, in its order"
     )
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         return any(files_with(folder / _OBJECTS, ".json", 1) for folder in _data_sets(root))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         folders = _data_sets(root)
         if not folders:
             raise DataError(f"{root}: no Supervisely project, which has {self.layout}")

@@ -10,7 +10,7 @@ from otx_seg.annotations.label_lists import labels_and_code, labels_of_root, tel
 from otx_seg.annotations.masks import Color, MaskCode
 from otx_seg.annotations.samples import Subset
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, pair_files
 from otx_seg.formats.layouts.layout_clues import holds_folders
 from otx_seg.labels import Labels
@@ -18,7 +18,7 @@ from otx_seg.labels import Labels
 _VARIANTS = {("RGB", "GT"): "Rand", ("RGBLeft", "GTLeft"): "Sf", ("RGB", "SemSeg"): "Al"}
 
 
-class Synthia:
+class Synthia(DataFormat):
     """One of the SYNTHIA data sets, which are not divided into subsets::
 
         RGB/0000001.png  GT/0000001.png              Rand (also GT/COLOR/)
@@ -32,14 +32,11 @@ class Synthia:
     title = "Synthia"
     layout = "RGB/ and GT/ or SemSeg/, or RGBLeft/ and GTLeft/"
     notes = "colour masks; text masks (`GTTXT/`) are not read. `Void` is ignored"
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         return any(holds_folders(root, *folders) for folders in _VARIANTS)
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         folders = next((folders for folders in _VARIANTS if holds_folders(root, *folders)), None)
         if folders is None:
             raise DataError(f"{root}: a SYNTHIA data set has {self.layout}")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from otx_seg.annotations.annotation_values import as_list, as_mapping, coordinate, label_of
 from otx_seg.annotations.polygons import ellipse, rectangle
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.annotated_images import (
     AnnotatedImage,
     Annotations,
@@ -45,7 +45,7 @@ class _Marked(NamedTuple):
     attributes: Mapping[str, Any]
 
 
-class Via:
+class Via(DataFormat):
     """What VIA 1 and 2 save and export::
 
         via_project.json       or via_region_data.json, via_region_data.csv, or any name
@@ -61,14 +61,11 @@ class Via:
         "label is the region attribute called `label`, `class`, `type`, `name` or `category`, or the only one; labels "
         "are those of `labels.txt`, else those that occur, in the order of the alphabet"
     )
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         return bool(_files(root))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         files = _files(root)
         if not files:
             raise DataError(f"{root}: no file of VIA; expected is {self.layout}")

@@ -10,7 +10,7 @@ from otx_seg.annotations.label_lists import labels_and_code, labels_of_root, lin
 from otx_seg.annotations.masks import Color, MaskCode
 from otx_seg.annotations.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.folder import (
     DEFAULT_SUBSET,
     first_of,
@@ -28,7 +28,7 @@ _IMAGES, _LISTS = "JPEGImages", "ImageSets/Segmentation"
 _MASKS = ("SegmentationClass", "SegmentationClassPNG")
 
 
-class PascalVoc:
+class PascalVoc(DataFormat):
     """A data set as of the Pascal VOC challenges::
 
         JPEGImages/2007_000032.jpg
@@ -49,15 +49,12 @@ class PascalVoc:
         "list, else Pascal VOC's 20 and background. 255 and a label called `ignored` or `void` are ignored. Boxes are "
         "not enough"
     )
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         together = [(one, other) for one in (_IMAGES, "ImageSets") for other in (*_MASKS, "ImageSets") if one != other]
         return any(holds_folders(root, *names) for names in together)
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         masks = next((root / name for name in _MASKS if holds_images_below(root / name)), None)
         if masks is None:
             there = next((name for name in _MASKS if (root / name).is_dir()), None)

@@ -16,7 +16,7 @@ from otx_seg.annotations.polygons import labels_with_background
 from otx_seg.annotations.samples import LeftOut, Sample, Subset
 from otx_seg.annotations.yolo_text import BOX, MOST_CLASSES, OUTLINE, YoloOutlines
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
+from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, SUBSETS, first_of, listed_folders, subset_name
 from otx_seg.formats.layouts.layout_clues import files_with, head
 from otx_seg.labels import Labels
@@ -42,7 +42,7 @@ class _Place(NamedTuple):
     is_list: bool = False
 
 
-class YoloSegmentation:
+class YoloSegmentation(DataFormat):
     """Images with a text file of outlines for each one, in any of these ways::
 
         data.yaml            data.yaml               data.yaml       names, and where the subsets are
@@ -59,15 +59,12 @@ class YoloSegmentation:
         "another machine. Larger objects are painted first; an image without a text file, or with an empty one, is "
         "background. Boxes alone are refused, boxes among outlines are ignored"
     )
-    takes_annotation_file = False
 
     def detects(self, root: Path) -> bool:
-        """See `DataFormat`."""
         described = _description(root) is not None
         return any(_holds_lines(folder, described) for folder in _folders_of_outlines(root))
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        """See `DataFormat`."""
         description = _description(root)
         content = read_yaml(description, "a description of data", DataError) if description else {}
         places = {**_by_layout(root), **_by_description(root, description, content)}

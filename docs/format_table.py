@@ -1,14 +1,14 @@
-"""The table of formats in docs/data.md, written by what reads them: ``python -m otx_seg.datasets.format_table``."""
+"""The table of formats in docs/data.md, written by what reads them: ``python docs/format_table.py``."""
 
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 from otx_seg.datasets.opening import known_formats
 
-BEGIN = "<!-- The table of formats is written by `python -m otx_seg.datasets.format_table docs/data.md`. -->"
+PAGE = Path(__file__).with_name("data.md")
+BEGIN = "<!-- The table of formats is written by `python docs/format_table.py`. -->"
 END = "<!-- End of the table of formats. -->"
 
 _NAME_OF_FILES = re.compile(r"[^\s,;()]*(?:[/_*<]|\.\w)[^\s,;()]*")
@@ -37,5 +37,4 @@ def with_table(page: str) -> str:
 
 
 if __name__ == "__main__":
-    path = Path(sys.argv[1])
-    path.write_text(with_table(path.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

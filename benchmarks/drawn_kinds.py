@@ -1,6 +1,6 @@
 """Data sets drawn from random numbers that differ in kind: thin structures, tiny objects, two huge regions.
 
-Machine parts of usual size are in `synthetic`; these are what else a factory or a clinic may have, for tests and
+Machine parts of usual size are in `otx_seg.datasets.synthetic`; these are what else a factory or a clinic may have, for
 benchmarks of choices that depend on the data.
 """
 

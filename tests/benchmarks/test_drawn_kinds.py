@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from drawn_kinds import KINDS, draw_kind
 
 from otx_seg.configuration.facts import data_facts
 from otx_seg.datasets import open_folder, scan
-from otx_seg.datasets.synthetic.drawn_kinds import KINDS, draw_kind
 from otx_seg.errors import UsageError
 
 
