@@ -131,7 +131,9 @@ def test_other_programs_with_open_axes(
 
 def snippets() -> list[str]:
     """The programs of the documentation's section for other programs."""
-    section = DEPLOYMENT.read_text(encoding="utf-8").split("\n## Using the model in another program\n")[1].split("\n## ")[0]
+    section = (
+        DEPLOYMENT.read_text(encoding="utf-8").split("\n## Using the model in another program\n")[1].split("\n## ")[0]
+    )
     return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
 
 
