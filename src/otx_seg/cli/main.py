@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import logging
 import os
 import sys
 from typing import Any
@@ -121,10 +120,8 @@ def _fail(message: str, exit_code: int, error: BaseException) -> None:
         from otx_seg.distributed.worker import note_failure
 
         if note_failure(message, exit_code, error):  # of several processes that fail, only one is to be heard
-            logging.shutdown()
             sys.exit(exit_code)
     say(f"Error: {message}", error=True)
-    logging.shutdown()
     sys.exit(exit_code)
 
 
