@@ -1,5 +1,6 @@
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -189,7 +190,7 @@ def test_sixteen_bit_values_that_are_no_label(tmp_path, save):
 @pytest.mark.parametrize("largest", [300, 2_000_000_000])
 def test_listed_values_may_be_large(tmp_path, largest):
     np.save(tmp_path / "m.npy", np.array([[0, largest, 7]], np.int32))
-    code = NO_COLORS._replace(values=(0, 7, largest))
+    code = replace(NO_COLORS, values=(0, 7, largest))
     np.testing.assert_array_equal(read_mask(tmp_path / "m.npy", code), [[0, 2, 1]])
 
 

@@ -120,7 +120,7 @@ def test_objects_that_are_refused(tmp_path, changed, message):
     [
         ({"size": {"height": 0, "width": 3}}, "the image's height is 0; it should be from 1"),
         ({"size": {"height": 300_000, "width": 300_000}}, "the image's size is 300000 x 300000, more pixels"),
-        ({"size": {"height": 8, "width": 12}}, r"says that train/img/im0\.png has 12 x 8 pixels, it has 24 x 16"),
+        ({"size": {"height": 8, "width": 12}}, r"says that train/img/im0\.png has 12 x 8 pixels, the file has 24 x 16"),
         ({"objects": None}, "objects should be a list"),
     ],
 )

@@ -119,7 +119,7 @@ def test_where_nothing_is_to_be_scored_it_says_so(tiny_data: Subset, messages: A
 
 def test_labels_are_matched_by_name(predictor: Predictor, tiny_data: Subset) -> None:
     names = ("background", "pole", "red brick", "sky")
-    code = tiny_data.mask_code._replace(names=names)
+    code = replace(tiny_data.mask_code, names=names)
     # The files' 1 is now a pole and their 2 red brick: the other way round than the model says.
     other = replace(tiny_data, labels=Labels(names, default_colors(4), 0), mask_code=code)
     as_drawn, swapped = evaluate(predictor, tiny_data).scores, evaluate(predictor, other).scores

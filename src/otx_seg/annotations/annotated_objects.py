@@ -6,7 +6,7 @@ labelme by Pillow, which differ in single pixels along slanted sides.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,69 +17,41 @@ from PIL import Image, ImageDraw
 
 from otx_seg.annotations.bitmaps import brush_pixels, png_pixels
 from otx_seg.annotations.canvas import Canvas
-from otx_seg.annotations.masks import MaskContentError
-from otx_seg.annotations.polygons import content_of, reason_of
+from otx_seg.annotations.polygons import OutlinedObjects
 from otx_seg.annotations.samples import Sample
 from otx_seg.runtime.images import verify_image
 
 _PER_CODED_PIXEL = 5e-9  # seconds that unpacking takes
-_SIZE_ADVICE = "correct the size of the image there, or put the image here that it was annotated on"
 
 
 @dataclass(frozen=True)
-class AnnotatedObjects:
-    """Paints the masks of a data set out of `Region`s; see `OutlinedObjects`, whose attributes are the same."""
+class AnnotatedObjects(OutlinedObjects):
+    """Paints the masks of a data set out of `Region`s."""
 
-    names: tuple[str, ...]
-    uncovered: int
-    pages: Mapping[str, bytes]
-    void: tuple[str, ...] = ()
-    size_advice: str = _SIZE_ADVICE
+    size_advice = "correct the size of the image there, or put the image here that it was annotated on"
 
-    def read(self, sample: Sample) -> NDArray[np.uint8]:
-        """uint8 (H, W): indices of `names`, 255 for ignored.
-
-        Raises:
-            MaskContentError: a region is unusable, or the image has another size than was noted.
-            DataError: the image cannot be read.
-        """
-        noted_size, described = content_of(self.pages[sample.name])
+    def _size(self, sample: Sample, noted: Sequence[int] | None) -> Sequence[int]:
         size = verify_image(sample.image)
-        noted = tuple(noted_size or size)
-        if noted != size:
-            raise MaskContentError(
-                f"{sample.mask}: says that {sample.name} has {noted[1]} x {noted[0]} pixels, it has {size[1]} x "
-                f"{size[0]}; {self.size_advice}"
-            )
-        canvas = Canvas(*size, self.uncovered)
-        for place, (label, shape) in enumerate(described, 1):
-            try:
-                _paint(canvas, shape, label)
-            except (ValueError, TypeError, KeyError, OverflowError) as error:
-                raise MaskContentError(
-                    f"{sample.mask}: object {place} in {sample.name} ({size[1]} x {size[0]} pixels) is unusable: "
-                    f"{reason_of(error)}; correct it, or take the object out of the file"
-                ) from error
-        return canvas.mask()
+        if noted and tuple(noted) != size:
+            self._refuse(sample, noted, size)
+        return size
 
-    def verify(self, sample: Sample) -> None:
-        """Nothing more can be damaged than what `read` tells of."""
+    def _called(self, place: int) -> str:
+        return f"object {place}"
 
-
-def _paint(canvas: Canvas, shape: Any, label: int) -> None:
-    """Paint the shape of a `Region`. Raises ValueError, TypeError, KeyError or OverflowError if it is unusable."""
-    size = canvas.height, canvas.width
-    if not isinstance(shape, dict) or "counts" in shape:
-        canvas.paint(shape, label)
-    elif "brush" in shape:
-        canvas.count_work(_PER_CODED_PIXEL * size[0] * size[1])
-        canvas.paint_pixels(brush_pixels(shape["brush"], size), 0, 0, label)
-    elif "png" in shape:
-        pixels = png_pixels(shape["png"], size, bool(shape.get("deflated")))
-        canvas.count_work(_PER_CODED_PIXEL * pixels.size)
-        canvas.paint_pixels(pixels, shape["left"], shape["top"], label)
-    else:
-        _paint_with_border(canvas, shape, label)
+    def _paint(self, canvas: Canvas, shape: Any, label: int) -> None:
+        size = canvas.height, canvas.width
+        if not isinstance(shape, dict) or "counts" in shape:
+            canvas.paint(shape, label)
+        elif "brush" in shape:
+            canvas.count_work(_PER_CODED_PIXEL * size[0] * size[1])
+            canvas.paint_pixels(brush_pixels(shape["brush"], size), 0, 0, label)
+        elif "png" in shape:
+            pixels = png_pixels(shape["png"], size, bool(shape.get("deflated")))
+            canvas.count_work(_PER_CODED_PIXEL * pixels.size)
+            canvas.paint_pixels(pixels, shape["left"], shape["top"], label)
+        else:
+            _paint_with_border(canvas, shape, label)
 
 
 def _paint_with_border(canvas: Canvas, shape: dict[str, Any], label: int) -> None:

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.annotations.mask_faults import MaskContentError
-from otx_seg.annotations.masks import SIZE_ADVICE, HasMaskFile
-from otx_seg.annotations.samples import Sample
-from otx_seg.annotations.stored_masks import stored_mask, verify_mask_file
+from otx_seg.annotations.samples import MaskReader, Sample
+from otx_seg.annotations.stored_masks import stored_mask
 from otx_seg.labels import IGNORE_INDEX
 
 MOST_CODES = 1 << 14
@@ -22,22 +21,18 @@ _CLASS_STEP = 10  # red counts the hundreds of classes in steps of ten
 
 
 @dataclass(frozen=True)
-class CodedObjects:
+class CodedObjects(MaskReader):
     """Reads masks whose codes are looked up in a table of the image.
 
     Attributes:
         names: labels in index order.
         codes: by the name of a sample, JSON of the label index of each code in its mask.
         by_instance: whether the code is the number of an object, in blue, instead of that of a class, in red and green.
-        void: none.
-        size_advice: see `MaskReader`.
     """
 
     names: tuple[str, ...]
     codes: Mapping[str, str]
     by_instance: bool
-    void: tuple[str, ...] = ()
-    size_advice: str = SIZE_ADVICE
 
     def read(self, sample: Sample) -> NDArray[np.uint8]:
         """uint8 (H, W): indices of `names`; 255 where no object is.
@@ -70,13 +65,9 @@ class CodedObjects:
         # Objects are numbered by the order of their shades of blue; 0 is none.
         return np.searchsorted(np.union1d([0], stored[:, :, 0]), stored[:, :, 0])
 
-    def files_of(self, sample: HasMaskFile) -> tuple[str, ...]:
+    def files_of(self, sample: Sample) -> tuple[str, ...]:
         """The sample's mask file."""
         return (sample.mask,)
-
-    def verify(self, sample: HasMaskFile) -> None:
-        """See `verify_mask_file`."""
-        verify_mask_file(sample.mask)
 
 
 def coded_objects(names: tuple[str, ...], found: Mapping[str, Mapping[int, str]], by_instance: bool) -> CodedObjects:

@@ -6,6 +6,7 @@ import functools
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -216,7 +217,7 @@ def labels_of_root(
     """
     if (root / META_FILE).is_file():
         labels, code = read_dataset_meta(root / META_FILE)
-        return labels, code._replace(instance_bits=instance_bits)
+        return labels, replace(code, instance_bits=instance_bits)
     found = find_label_lists((root,))
     if found.usable:
         return listed_labels(chosen_list(found.usable), void, by_value, instance_bits)
@@ -259,7 +260,7 @@ def listed_labels(
     labels, code = labels_and_code(colors, listed.path, void, by_value, instance_bits)
     values = tuple(entry.value for entry in listed.entries if entry.value is not None)
     has_gaps = bool(values) and values != tuple(range(len(values)))
-    return labels, code._replace(values=values if has_gaps else None)
+    return labels, replace(code, values=values if has_gaps else None)
 
 
 def labels_and_code(

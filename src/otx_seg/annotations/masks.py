@@ -15,39 +15,31 @@ any colour counts as the nearest label's, as long as most pixels are close to on
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.annotations.mask_faults import WHITE, MaskContentError, snapped, wrong_colors, wrong_values
+from otx_seg.annotations.samples import MaskReader, Sample
 from otx_seg.annotations.snapping import Color, is_two_tone, may_be_soft
-from otx_seg.annotations.stored_masks import StoredMask, decode_stored, verify_mask_file
+from otx_seg.annotations.stored_masks import StoredMask, decode_stored
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.runtime.image_headers import read_bytes
 
 MAX_LABELS = 254
 """A mask is uint8: 255 is ignored and 254 marks a colour without label while a file is being decoded."""
 
-SIZE_ADVICE = "save the mask at the image's size"
-"""What to do about a mask file of another size than its image."""
-
 _UNKNOWN = 254
 _LARGEST_IN_TABLE = 1 << 16  # values that a table is faster for than a search; arrays may hold any
 _JPEG = b"\xff\xd8\xff"
 
 
-class HasMaskFile(Protocol):
-    """Whatever knows the path of a mask file."""
-
-    @property
-    def mask(self) -> str: ...
-
-
-class MaskCode(NamedTuple):
+@dataclass(frozen=True)
+class MaskCode(MaskReader):
     """What the pixels of a data set's masks mean.
 
     Attributes:
@@ -66,26 +58,13 @@ class MaskCode(NamedTuple):
     source: str = "dataset_meta.json"
     values: tuple[int, ...] | None = None
 
-    @property
-    def size_advice(self) -> str:
+    def read_counting(self, sample: Sample) -> tuple[NDArray[np.uint8], int]:
         """See `MaskReader`."""
-        return SIZE_ADVICE
+        return read_counting(sample.mask, self)
 
-    def read(self, sample: HasMaskFile) -> NDArray[np.uint8]:
-        """`read_mask` of the sample's mask file."""
-        return read_mask(sample.mask, self)
-
-    def files_of(self, sample: HasMaskFile) -> tuple[str, ...]:
+    def files_of(self, sample: Sample) -> tuple[str, ...]:
         """The sample's mask file."""
         return (sample.mask,)
-
-    def read_counting(self, sample: HasMaskFile) -> tuple[NDArray[np.uint8], int]:
-        """As `read`, and how many pixels had a value or colour between those of labels and got the nearest one's."""
-        return _read_counting(read_bytes(sample.mask), sample.mask, self)
-
-    def verify(self, sample: HasMaskFile) -> None:
-        """`verify_mask_file` of the sample's mask file."""
-        verify_mask_file(sample.mask)
 
     @property
     def index_of_color(self) -> dict[Color, int]:
@@ -107,15 +86,12 @@ def read_mask(path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
         MaskContentError: a value or colour that is no label, or a kind of pixel that masks cannot have.
         DataError: the file cannot be read or is damaged.
     """
-    return decode_mask(read_bytes(path), path, code)
+    return read_counting(path, code)[0]
 
 
-def decode_mask(content: bytes, path: str | Path, code: MaskCode) -> NDArray[np.uint8]:
-    """As `read_mask`, from the content of the file."""
-    return _read_counting(content, path, code)[0]
-
-
-def _read_counting(content: bytes, path: str | Path, code: MaskCode) -> tuple[NDArray[np.uint8], int]:
+def read_counting(path: str | Path, code: MaskCode) -> tuple[NDArray[np.uint8], int]:
+    """As `read_mask`, and how many pixels had a value or colour between those of labels and got the nearest one's."""
+    content = read_bytes(path)
     lossy = content.startswith(_JPEG)
     raw = decode_stored(content, path)
     if lossy and is_two_tone(code.colors):

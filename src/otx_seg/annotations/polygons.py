@@ -9,7 +9,7 @@ import marshal
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from otx_seg.annotations.canvas import Canvas
 from otx_seg.annotations.dataset_meta import check_labels
 from otx_seg.annotations.mask_faults import MaskContentError
 from otx_seg.annotations.masks import Color
-from otx_seg.annotations.samples import Sample
+from otx_seg.annotations.samples import MaskReader, Sample
 from otx_seg.labels import IGNORE_INDEX, Labels, background_index, default_colors, means_background, means_ignored
 from otx_seg.runtime.image_headers import MAX_PIXELS, open_header, read_bytes
 from otx_seg.runtime.images import verify_image
@@ -46,56 +46,62 @@ class Outline(NamedTuple):
 
 
 @dataclass(frozen=True)
-class OutlinedObjects:
+class OutlinedObjects(MaskReader):
     """Paints the masks of a data set; the objects of an image are read when its mask is.
 
     Attributes:
         names: labels in index order.
         uncovered: index of the label of pixels that no object covers.
         pages: by the name of a sample, its size and objects, see `page`: few bytes that travel fast to other processes.
-        void: none.
-        size_advice: see `MaskReader`.
     """
 
     names: tuple[str, ...]
     uncovered: int
     pages: Mapping[str, bytes]
-    void: tuple[str, ...] = ()
-    size_advice: str = "correct the size of the image there, or put the image here that the outlines were drawn on"
+
+    size_advice = "correct the size of the image there, or put the image here that the outlines were drawn on"
 
     def read(self, sample: Sample) -> NDArray[np.uint8]:
         """uint8 (H, W): indices of `names`, 255 for ignored.
 
         Raises:
-            MaskContentError: an outline is unusable.
+            MaskContentError: an object is unusable, or the image has another size than was noted.
             DataError: the size of the image is not noted and cannot be read.
         """
-        size, objects = content_of(self.pages[sample.name])
-        height, width = size or verify_image(sample.image)
-        if height * width > _ORDINARY_SIZE:
-            self._compare_with_header(sample, height, width)
+        noted, objects = content_of(self.pages[sample.name])
+        height, width = self._size(sample, noted)
         canvas = Canvas(height, width, self.uncovered)
-        for label, shape in objects:
+        for place, (label, shape) in enumerate(objects, 1):
             try:
-                canvas.paint(shape, label)
+                self._paint(canvas, shape, label)
             except (ValueError, TypeError, KeyError, OverflowError) as error:
                 raise MaskContentError(
-                    f"{sample.mask}: the outline of an object in {sample.name} ({width} x {height} pixels) is "
+                    f"{sample.mask}: {self._called(place)} in {sample.name} ({width} x {height} pixels) is "
                     f"unusable: {reason_of(error)}; correct it, or take the object out of the file"
                 ) from error
         return canvas.mask()
 
-    def _compare_with_header(self, sample: Sample, height: int, width: int) -> None:
-        """Refuse a size that is not that of the image, before there is a mask of it."""
-        header = open_header(read_bytes(sample.image), sample.image)
-        if {height, width} != {header.height, header.width}:  # a rotation by EXIF turns one of them
-            raise MaskContentError(
-                f"{sample.mask}: says that {sample.name} has {width} x {height} pixels, the file has "
-                f"{header.width} x {header.height}; {self.size_advice}"
-            )
+    def _size(self, sample: Sample, noted: Sequence[int] | None) -> Sequence[int]:
+        """(height, width) of the mask; that of a large one is compared with the image before there is a mask of it."""
+        size = noted or verify_image(sample.image)
+        if size[0] * size[1] > _ORDINARY_SIZE:
+            header = open_header(read_bytes(sample.image), sample.image)
+            if {*size} != {header.height, header.width}:  # a rotation by EXIF turns one of them
+                self._refuse(sample, size, (header.height, header.width))
+        return size
 
-    def verify(self, sample: Sample) -> None:
-        """Nothing more can be damaged than what `read` tells of."""
+    def _refuse(self, sample: Sample, noted: Sequence[int], size: Sequence[int]) -> NoReturn:
+        raise MaskContentError(
+            f"{sample.mask}: says that {sample.name} has {noted[1]} x {noted[0]} pixels, the file has "
+            f"{size[1]} x {size[0]}; {self.size_advice}"
+        )
+
+    def _called(self, place: int) -> str:
+        """An object in messages; it may stand elsewhere in the file than in the order of painting."""
+        return "the outline of an object"
+
+    def _paint(self, canvas: Canvas, shape: Any, label: int) -> None:
+        canvas.paint(shape, label)
 
 
 def page(size: Sequence[int] | None, objects: Iterable[Outline]) -> bytes:

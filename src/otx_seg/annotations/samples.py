@@ -7,14 +7,14 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.annotations.mask_faults import MaskContentError
 from otx_seg.annotations.polygon_round_trip import polygon_round_trip
-from otx_seg.annotations.stored_masks import mask_size
+from otx_seg.annotations.stored_masks import mask_size, verify_mask_file
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
 from otx_seg.runtime.image_headers import file_and_page
@@ -91,13 +91,11 @@ class LeftOut(NamedTuple):
         return f"{self.reason}: {self.printable}"
 
 
-class MaskReader(Protocol):
+class MaskReader:
     """What makes the masks of a data set: from files of values or colours, or from outlines of objects.
 
-    It goes to loader processes, so it can be pickled. Of mask files, which are read anew each time, it may also have
-    ``files_of(sample)``, the paths of an image's mask files: one, none or several. Where values may lie between those
-    of labels, it may have ``read_counting(sample)``: as `read`, and how many pixels had such a value and got the label
-    of the nearest one.
+    It goes to loader processes, so it can be pickled. A subclass has `read` or, where values may lie between those of
+    labels, `read_counting`.
 
     Attributes:
         names: what the values of `read` mean, in index order.
@@ -105,20 +103,31 @@ class MaskReader(Protocol):
         size_advice: what to do about a mask of another size than its image.
     """
 
-    @property
-    def names(self) -> tuple[str, ...]: ...
-
-    @property
-    def void(self) -> tuple[str, ...]: ...
-
-    @property
-    def size_advice(self) -> str: ...
+    names: tuple[str, ...]
+    void: tuple[str, ...] = ()
+    size_advice = "save the mask at the image's size"
 
     def read(self, sample: Sample) -> NDArray[np.uint8]:
-        """uint8 (H, W): indices of `names`, 255 for ignored. Raises DataError naming the file."""
+        """uint8 (H, W): indices of `names`, 255 for ignored.
+
+        Raises:
+            MaskContentError: a value, colour or object that cannot be this data set's.
+            DataError: a file cannot be read; the text names it.
+        """
+        return self.read_counting(sample)[0]
+
+    def read_counting(self, sample: Sample) -> tuple[NDArray[np.uint8], int]:
+        """As `read`, and how many pixels had a value between those of labels and got the label of the nearest one."""
+        return self.read(sample), 0
+
+    def files_of(self, sample: Sample) -> tuple[str, ...]:
+        """The mask files of a sample, which are read anew each time: one, none or several."""
+        return ()
 
     def verify(self, sample: Sample) -> None:
         """Look for damage that `read` passes over. Raises DataError naming the file."""
+        for path in self.files_of(sample):
+            verify_mask_file(path)
 
 
 @dataclass(frozen=True)
@@ -162,7 +171,7 @@ class Subset:
             MaskSizeError: they differ.
             DataError: the mask file cannot be read.
         """
-        for path in self._mask_files(sample):
+        for path in self.mask_code.files_of(sample):
             self.refuse_other_size(sample, size, mask_size(path), path)
 
     def check_pair(self, sample: Sample, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> None:
@@ -191,11 +200,7 @@ class Subset:
 
     def _files(self, sample: Sample) -> tuple[str, ...]:
         """The files that are read for a sample each time."""
-        return (sample.image, *self._mask_files(sample))
-
-    def _mask_files(self, sample: Sample) -> tuple[str, ...]:
-        files_of = getattr(self.mask_code, "files_of", None)
-        return () if files_of is None else files_of(sample)
+        return (sample.image, *self.mask_code.files_of(sample))
 
     def stamped(self) -> Subset:
         """The subset with the state its files are in now: `check_pair` refuses those that are replaced later."""
@@ -207,19 +212,14 @@ class Subset:
 
     def read_mask_counting(self, sample: Sample) -> tuple[NDArray[np.uint8], int]:
         """As `read_mask`, and how many of its pixels had a value between those of labels and got the nearest one's."""
-        count = getattr(self.mask_code, "read_counting", None)
-        mask, snapped = (self.mask_code.read(sample), 0) if count is None else count(sample)
-        return self._numbered(sample, mask), snapped
-
-    def _numbered(self, sample: Sample, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """What was read as this subset has it: its numbers, polygons and ignored labels."""
+        mask, snapped = self.mask_code.read_counting(sample)
         if self.labels.names != self.mask_code.names:
             mask = self._renumbering[mask]
         if self.use_polygons:
             mask = polygon_round_trip(mask, self.labels)
         ignored = [self.labels.names.index(label) for label in self.ignored_labels.get(sample.name, ())]
         # Not in place: some decoders hand out arrays that cannot be written to.
-        return np.where(np.isin(mask, ignored), np.uint8(IGNORE_INDEX), mask) if ignored else mask
+        return np.where(np.isin(mask, ignored), np.uint8(IGNORE_INDEX), mask) if ignored else mask, snapped
 
     @functools.cached_property
     def _renumbering(self) -> NDArray[np.uint8]:

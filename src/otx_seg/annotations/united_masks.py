@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.annotations.mask_faults import MaskContentError
-from otx_seg.annotations.masks import MaskCode, verify_mask_file
-from otx_seg.annotations.samples import Sample
+from otx_seg.annotations.masks import MaskCode, read_counting
+from otx_seg.annotations.samples import MaskReader, Sample
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.runtime.images import verify_image
 
@@ -19,7 +19,7 @@ _Region = tuple[int, int, int, int, NDArray[np.bool_]]  # pixels, label, row, co
 
 
 @dataclass(frozen=True)
-class UnitedMasks:
+class UnitedMasks(MaskReader):
     """Reads the masks of images that have any number of mask files, each with what it shows on the label around it.
 
     Where two files show something, the smaller region stays visible. An image without files shows nothing.
@@ -37,28 +37,15 @@ class UnitedMasks:
     code: MaskCode
     files: Mapping[str, tuple[tuple[str, int | None], ...]]
     ground: int = 0
+    void: tuple[str, ...] = ()
 
-    @property
-    def void(self) -> tuple[str, ...]:
-        """See `MaskReader`."""
-        return self.code.void
-
-    @property
-    def size_advice(self) -> str:
-        """See `MaskReader`."""
-        return self.code.size_advice
-
-    def read(self, sample: Sample) -> NDArray[np.uint8]:
-        """uint8 (H, W): indices of `names`, 255 for ignored.
+    def read_counting(self, sample: Sample) -> tuple[NDArray[np.uint8], int]:
+        """See `MaskReader`.
 
         Raises:
             MaskContentError: as `read_mask`, or files of different sizes.
             DataError: a file cannot be read.
         """
-        return self.read_counting(sample)[0]
-
-    def read_counting(self, sample: Sample) -> tuple[NDArray[np.uint8], int]:
-        """As `read`, and how many pixels had a value between those of labels."""
         files = self.files.get(sample.name)
         if files is None:
             return self.code.read_counting(sample)
@@ -67,7 +54,7 @@ class UnitedMasks:
         regions: list[_Region] = []
         shape, snapped = None, 0
         for path, label in files:
-            mask, between = self.code.read_counting(_MaskFile(path))
+            mask, between = read_counting(path, self.code)
             if shape is not None and mask.shape != shape:
                 raise MaskContentError(
                     f"{path}: has {mask.shape[1]} x {mask.shape[0]} pixels, another one of the same image {shape[1]} x "
@@ -80,9 +67,7 @@ class UnitedMasks:
             united[row : row + where.shape[0], column : column + where.shape[1]][where] = label
         return united, snapped
 
-    def _regions(
-        self, mask: NDArray[np.uint8], label: int | None
-    ) -> list[tuple[int, int, int, int, NDArray[np.bool_]]]:
+    def _regions(self, mask: NDArray[np.uint8], label: int | None) -> list[_Region]:
         """What a mask shows of each label but the ground, cut out: there may be thousands of masks of an image."""
         found = []
         for value in np.unique(mask).tolist():
@@ -100,11 +85,6 @@ class UnitedMasks:
         files = self.files.get(sample.name)
         return (sample.mask,) if files is None else tuple(path for path, _ in files)
 
-    def verify(self, sample: Sample) -> None:
-        """See `verify_mask_file`."""
-        for path in self.files_of(sample):
-            verify_mask_file(path)
-
 
 def objects_on_ground(
     names: tuple[str, ...], files: Mapping[str, Sequence[tuple[str, int]]], source: str
@@ -117,8 +97,3 @@ def objects_on_ground(
     """
     code = MaskCode(("black", "white"), ((0, 0, 0), (255, 255, 255)), source=source)
     return UnitedMasks(names, code, {name: tuple(of_image) for name, of_image in files.items()})
-
-
-@dataclass(frozen=True)
-class _MaskFile:
-    mask: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
@@ -144,7 +145,7 @@ def find_labels(root: Path, masks: Sequence[str], unusable: Sequence[str] = ()) 
         shades = [(value,) * 3 for value in values]
     if _are_black_and_white(found, shades, by_color):
         labels, code = _of_colors(root, [_BLACK, _WHITE], advice, soft={*shades} not in ({_BLACK, _WHITE}, _OF_16_BITS))
-        return labels, code._replace(values=(0, _white(shades)))  # else 1 would be the second one too
+        return labels, replace(code, values=(0, _white(shades)))  # else 1 would be the second one too
     if (by_color and len(shades) > _FEW) or any(map(_is_jpeg, found)):
         raise DataError(_no_labels(root, len(shades), masks))
     if by_color:

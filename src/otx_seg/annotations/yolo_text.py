@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.annotations.polygons import Outline, OutlinedObjects, page, rectangle
-from otx_seg.annotations.samples import Sample
+from otx_seg.annotations.samples import MaskReader, Sample
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.runtime.images import verify_image
@@ -76,7 +76,7 @@ def _parsed(words: list[str]) -> YoloObject:
 
 
 @dataclass(frozen=True)
-class YoloOutlines:
+class YoloOutlines(MaskReader):
     """Paints the masks of a data set from its text files, which are read when a mask is.
 
     Larger objects are painted first, so that small ones on them stay visible, as Ultralytics does. Below all of them
@@ -87,16 +87,13 @@ class YoloOutlines:
         uncovered: index of the background.
         index_of: the label of each class by its number.
         source: the file that names the classes, for messages.
-        void: none.
-        size_advice: see `MaskReader`.
     """
 
     names: tuple[str, ...]
     uncovered: int
     index_of: Mapping[int, int]
     source: str
-    void: tuple[str, ...] = ()
-    size_advice: str = "shares of an image's sides fit any size"
+    size_advice = "shares of an image's sides fit any size"
 
     def read(self, sample: Sample) -> NDArray[np.uint8]:
         """uint8 (H, W): indices of `names`, 255 for ignored.
@@ -127,9 +124,6 @@ class YoloOutlines:
                 points = np.array(each.shares).reshape(-1, 2) * sides
                 outlines.append((_area(points), Outline(self.index_of[each.number], [points.reshape(-1).tolist()])))
         return [*boxes, *(outline for _, outline in sorted(outlines, key=lambda item: -item[0]))]
-
-    def verify(self, sample: Sample) -> None:
-        """Nothing more can be damaged than what `read` tells of."""
 
 
 def _area(points: NDArray[np.float64]) -> float:

@@ -71,7 +71,7 @@ class Pairs(NamedTuple):
             every = [self.masks[key], *paths]
             files[self.images[key]] = tuple((f"{self.masks_folder}/{path}", None) for path in every)
         logger.info("%s: several masks of an image are united: of %s", self.masks_folder, count(len(files), "image"))
-        return UnitedMasks(code.names, code, files, ground)
+        return UnitedMasks(code.names, code, files, ground, code.void)
 
 
 def _all(lists: Iterable[list[str]]) -> list[str]:
