@@ -150,7 +150,7 @@ def read_study(run: RunFolder) -> None:
     study.values(0, 4)
     study.values(1, 4)
     study.halving()
-    study.first_outcome()
+    study.look()
 
 
 def _find(root: Path, path: Path) -> Any:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from otx_seg.hpo.halving import MOST_TRIALS, Halving, chosen, plan_halving, promising
+from otx_seg.hpo.halving import (
+    MOST_TRIALS,
+    Halving,
+    chosen,
+    has_learned,
+    plan_halving,
+    promising,
+    without_idle_start,
+)
 
 
 def test_the_ratio_counts_what_stopped_trials_cost() -> None:
@@ -73,3 +81,29 @@ def test_a_first_look_stops_what_does_not_lead() -> None:
 
 def test_of_equal_trials_the_first_is_the_best() -> None:
     assert chosen({0: 0.5, 1: 0.7, 2: 0.5, 3: 0.1}, 3, 0.5) == [1, 0, 2]
+
+
+def test_a_start_that_learned_nothing_gives_way_to_what_learned_something() -> None:
+    assert without_idle_start({0: 0.2, 1: 0.3}, 6, False) == {1: 0.3}
+    assert without_idle_start({0: 0.2, 1: 0.24}, 6, False) == {0: 0.2, 1: 0.24}  # by luck
+    assert without_idle_start({0: 0.3, 1: 0.4}, 6, False) == {0: 0.3, 1: 0.4}
+    assert without_idle_start({1: 0.4}, 6, True) == {1: 0.4}  # the start failed
+    assert without_idle_start({0: 0.2}, 6, True) == {0: 0.2}  # the others did
+
+
+def test_of_what_learned_nothing_the_usual_values_go_on() -> None:
+    assert without_idle_start({0: 0.14, 1: 0.14}, 6, True) == {1: 0.14}
+    assert without_idle_start({0: 0.14, 1: 0.13}, 6, True) == {0: 0.14, 1: 0.13}
+    assert without_idle_start({0: 0.3, 1: 0.31}, 6, True) == {0: 0.3, 1: 0.31}
+
+
+def test_answers_that_do_not_look_at_the_image_have_learned_nothing() -> None:
+    shares = [0.7, 0.2, 0.1]
+    by_share = sum(2 * p * p / (p + p) for p in shares) / 3
+    assert by_share == pytest.approx(1 / 3)
+    for answer in ([1.0, 0.0, 0.0], [1 / 3] * 3, [0.5, 0.3, 0.2]):
+        blind = sum(2 * p * q / (p + q) for p, q in zip(shares, answer, strict=True)) / 3
+        assert blind <= by_share
+        assert not has_learned(blind, 3)
+    assert not has_learned(None, 3)
+    assert has_learned(0.39, 3)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from otx_seg.hpo.progress import WholeJob
-from otx_seg.training.loggers import Logger, StepReport, ValidationReport
+from otx_seg.hpo.progress import LastPart, PartOfJob
+from otx_seg.hpo.trial import Outcome
+from otx_seg.training.loggers import Logger, Loggers, StepReport, ValidationReport
 
 
 class Told(Logger):
@@ -26,11 +27,11 @@ def at(progress: float, elapsed_s: float) -> StepReport:
 def test_a_training_that_gets_more_time_is_told_without_a_step_back() -> None:
     """Ten minutes with a ratio of 1.5: two trials of one minute; the one that goes on gets 14 minutes."""
     told = Told()
-    whole = WholeJob(told, 1.5)
-    for _ in range(2):
-        whole.trial(0.0, 0.0).on_step(at(0.1, 60.0))
-        whole.spent(0.1, 60.0)
-    winner = whole.winner(0.1, 60.0, longer=1.4)
+    loggers = Loggers([told])
+    paused = Outcome(0.5, 0.1, 1, 1, 60.0, "", 1)
+    PartOfJob(loggers, [], 1.5).on_step(at(0.1, 60.0))
+    PartOfJob(loggers, [paused], 1.5).on_step(at(0.1, 60.0))
+    winner = LastPart(loggers, [paused], longer=1.4)
     winner.on_step(at(1 / 14, 60.0))
     winner.on_step(at(0.5, 420.0))
     winner.on_step(at(1.0, 840.0))

@@ -11,6 +11,7 @@ from otx_seg.datasets.loading import memory_cache
 from otx_seg.hpo import trial
 from otx_seg.hpo.trial import TrialContext
 from otx_seg.template import load
+from otx_seg.workspace.run_folder import RunFolder
 
 
 def test_trials_at_once_share_half_of_what_is_free(
@@ -18,7 +19,9 @@ def test_trials_at_once_share_half_of_what_is_free(
 ) -> None:
     monkeypatch.setattr(memory_cache, "free_memory", lambda: 32_000_000_000)
     asked = load("Lite-HRNet-s-mod2").override({"algo_backend.mem_cache_size": 64_000_000_000})
-    trial_context = TrialContext(open_training(DataSpec(drawn_data), seed=1), (), 1, False, tmp_path, at_once=4)
+    trial_context = TrialContext(
+        open_training(DataSpec(drawn_data), seed=1), (), 1, False, RunFolder(tmp_path), at_once=4
+    )
     sizes: list[int] = []
     monkeypatch.setattr(memory_cache, "MemoryCache", lambda size, slots: sizes.append(size))
     trial.open_shared_cache(trial_context, asked)

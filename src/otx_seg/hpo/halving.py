@@ -23,6 +23,9 @@ _LARGEST_LEAD = 0.1
 _PROMISING = 0.05
 """A lead at a first look without which a trial will hardly have the one it needs."""
 
+_CLEARLY = 0.05
+"""A lead over nothing learned that is no luck."""
+
 SHORTEST_SHARE = 1 / MOST_TRIALS
 """Share of a training below which scores say little of what becomes of it."""
 
@@ -110,6 +113,33 @@ def promising(scores: Mapping[int, float]) -> list[int]:
     """
     start = scores.get(0, -math.inf)
     return [number for number in sorted(scores) if number == 0 or scores[number] >= start + _PROMISING]
+
+
+def without_idle_start(scores: Mapping[int, float], labels: int, outside: bool) -> Mapping[int, float]:
+    """The scores by the number of a trial; without that of trial 0 if it has learned nothing, and another more.
+
+    Args:
+        labels: see `has_learned`.
+        outside: whether its values lie outside of what is searched: then it is enough that another is no worse.
+    """
+    start = scores.get(0)
+    others = {number: score for number, score in scores.items() if number != 0}
+    if start is None or not others or has_learned(start, labels):
+        return scores
+    return others if max(others.values()) >= start + (0.0 if outside else _CLEARLY) else scores
+
+
+def has_learned(score: float | None, labels: int) -> bool:
+    """Whether a network is clearly better than answers that do not look at the image.
+
+    Such answers give label i to a share q_i of all pixels, whatever is there. It has the share p_i of them, so that its
+    Dice is 2 p_i q_i / (p_i + q_i). The mean over n labels is largest for q = p, and 1 / n there.
+
+    Args:
+        score: mDice, background included.
+        labels: how many the mean is taken over, background included.
+    """
+    return score is not None and score > 1.0 / labels + _CLEARLY
 
 
 def _rungs(trials: int) -> int:

@@ -2,53 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
+from otx_seg.hpo.trial import Outcome
 from otx_seg.training.loggers import Logger, Loggers, StepReport, TrainResult, ValidationReport
 
 
-class WholeJob:
-    """Passes the reports of one training after another on as those of one that takes `ratio` times as long.
+class PartOfJob(Logger):
+    """Tells the progress of a trial as that of search and final training together.
 
     Args:
-        ratio: time of all trainings together as a multiple of a whole one's.
+        others: the other trials, as far as they have come.
+        ratio: time of search and training together as a multiple of a whole training's.
     """
 
-    def __init__(self, loggers: Loggers, ratio: float) -> None:
-        self.loggers, self.ratio = loggers, ratio
-        self.share = self.elapsed_s = 0.0
-
-    def spent(self, share: float, seconds: float) -> None:
-        """A training has ended or was paused after this share of a whole one and this time."""
-        self.share += share
-        self.elapsed_s += seconds
-
-    def trial(self, share: float, seconds: float) -> Loggers:
-        """For a trial that goes on from here; its validations are told by the search."""
-        return Loggers([_Part(self, share, seconds, False)])
-
-    def winner(self, share: float, seconds: float, longer: float) -> Loggers:
-        """For the training that the search ends in, which goes on from here, and is this many times as long now."""
-        self.ratio = self.share - share + longer
-        return Loggers([_Part(self, share, seconds, True, longer)])
-
-
-class _Part(Logger):
-    def __init__(
-        self, whole: WholeJob, share: float, seconds: float, tells_validations: bool, longer: float = 1.0
-    ) -> None:
-        self.whole, self.share, self.seconds, self.tells_validations = whole, share, seconds, tells_validations
-        self.longer = longer
+    def __init__(self, loggers: Loggers, others: Iterable[Outcome], ratio: float) -> None:
+        self.loggers, others = loggers, list(others)
+        self.share, self.elapsed_s = sum(one.share for one in others), sum(one.seconds for one in others)
+        self.ratio, self.longer = ratio, 1.0
 
     def on_step(self, report: StepReport) -> None:
-        progress = min((self.whole.share + self.longer * report.progress - self.share) / self.whole.ratio, 1.0)
-        elapsed_s = self.whole.elapsed_s + report.elapsed_s - self.seconds
-        self.whole.loggers.on_step(replace(report, progress=progress, elapsed_s=elapsed_s))
+        progress = min((self.share + self.longer * report.progress) / self.ratio, 1.0)
+        self.loggers.on_step(replace(report, progress=progress, elapsed_s=self.elapsed_s + report.elapsed_s))
+
+
+class LastPart(PartOfJob):
+    """As `PartOfJob`, for the training that is left, `longer` times as long now; its validations and end are told."""
+
+    def __init__(self, loggers: Loggers, others: Iterable[Outcome], longer: float) -> None:
+        super().__init__(loggers, others, 1.0)
+        self.longer, self.ratio = longer, self.share + longer
 
     def on_validation(self, report: ValidationReport) -> None:
-        if self.tells_validations:
-            self.whole.loggers.on_validation(report)
+        self.loggers.on_validation(report)
 
     def on_end(self, result: TrainResult) -> None:
-        if self.tells_validations:
-            self.whole.loggers.on_end(result)
+        self.loggers.on_end(result)

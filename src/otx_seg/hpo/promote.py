@@ -6,7 +6,6 @@ import logging
 from dataclasses import replace
 
 from otx_seg.hpo.space import values_of
-from otx_seg.hpo.trial import run_of_trial
 from otx_seg.report.trials import Trials, describe_trials, describe_values, read_trials, write_trials
 from otx_seg.training.checkpoint import read_checkpoint
 from otx_seg.training.setup.decisions import plain, with_found
@@ -19,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 def promote(plan: Plan, run: RunFolder, found: Trials) -> Plan:
     """Make the chosen trial of a search the run's own training; the plan to resume it."""
-    trial = run_of_trial(run.search, found.chosen)
+    trial = run.trial(found.chosen)
     write_trials(run.trials, found)
     if len(found.trials) > 1:
         logger.info("%s", describe_trials(found))
@@ -51,11 +50,7 @@ def promote_next(plan: Plan, run: RunFolder, failure: str) -> Plan | None:
     at_work = next((trial for trial in candidates if trial.number == found.chosen), candidates[0])
     failed = replace(at_work, outcome="failed", failure=failure)
     trials = [failed if trial is at_work else trial for trial in found.trials]
-    left = [
-        trial
-        for trial in trials
-        if trial.outcome != "failed" and run_of_trial(run.search, trial.number).checkpoint.exists()
-    ]
+    left = [one for one in trials if one.outcome != "failed" and run.trial(one.number).checkpoint.exists()]
     if not left:
         return None
     following = max(left, key=lambda trial: (trial.scores[-1], -trial.number))

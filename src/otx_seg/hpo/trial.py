@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ class TrialContext:
 
     Attributes:
         label_weights: how much the pixels of each label count.
-        folder: of the search.
+        run: that the search is for.
         at_once: trials that share the memory and the processors of this machine.
     """
 
@@ -41,31 +42,23 @@ class TrialContext:
     label_weights: tuple[float, ...]
     seed: int
     deterministic: bool
-    folder: Path
+    run: RunFolder
     at_once: int = 1
 
     @property
     def beginning(self) -> Path:
         """The file of weights and random state that every trial begins with."""
-        return self.folder / "beginning.pth"
-
-    def run_of(self, number: int) -> RunFolder:
-        """The folder of a trial."""
-        return run_of_trial(self.folder, number)
-
-
-def run_of_trial(folder: Path, number: int) -> RunFolder:
-    """The folder of a trial in that of a search."""
-    return RunFolder(folder / "trials" / str(number))
+        return self.run.search / "beginning.pth"
 
 
 @dataclass(frozen=True)
 class TrialTask:
-    """Train a trial up to a share of a whole training, 0 to 1."""
+    """Train a trial up to a share of a whole training, 0 to 1, or until it has made so many steps."""
 
     number: int
     template: Template
     until: float
+    steps: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -101,18 +94,18 @@ def train_trial(trial_context: TrialContext, task: TrialTask, loggers: Loggers, 
         InterruptedRunError: by a signal; its state is saved.
         OtxError: no trial could be trained like this.
     """
-    run = trial_context.run_of(task.number)
+    run = trial_context.run.trial(task.number)
     write_text(run.template, task.template.as_yaml())
     training = _open(trial_context, task, run, loggers, cache)
     failure = ""
     try:
-        training.fit(task.until)
+        training.fit(task.until, task.steps)
     except (DivergedError, OutOfMemoryError) as error:
         failure = str(error)
     at = training.state
     outcome = Outcome(
         None if failure else _last_score(run),
-        1.0 if at.ended else task.until,
+        1.0 if at.ended else training.progress,
         at.epoch,
         at.step,
         training.elapsed_s,

@@ -1,4 +1,9 @@
-"""Where trials are trained: in this process one after another, or in several at once."""
+"""Where trials are trained: in this process one after another, or in several at once.
+
+A worker is told on stdin what to do, by pickles: the `TrialContext`, then one `TrialTask` after another. It answers
+each with an `Outcome` or an exception. It ends when stdin does, whatever it is doing, so that it never outlives the
+process that started it; a trial cut short goes on from its last checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -8,94 +13,66 @@ import queue
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+import traceback
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
-from typing import Protocol
+from typing import Any
 
 import torch
 
 from otx_seg.datasets.loading.memory_cache import Cache
 from otx_seg.errors import OtxError
-from otx_seg.hpo.trial import Outcome, TrialContext, TrialTask, train_trial
+from otx_seg.hpo.trial import Outcome, TrialContext, TrialTask, open_shared_cache, train_trial
 from otx_seg.training.checkpoint import TRAIN
-from otx_seg.training.loggers import Loggers
+from otx_seg.training.loggers import Logger, Loggers
 from otx_seg.workspace.command_line import resume_command
 
-_CODE = "import sys; sys.path[:] = sys.argv[1:]; from otx_seg.hpo.worker import main; main()"
+_CODE = "import sys; sys.path[:] = sys.argv[1:]; from otx_seg.hpo.workers import answer_tasks; answer_tasks()"
 _LOOK_S = 0.2  # from one look at signals to the next
+_SAVING_S = 120.0  # for processes that were asked to end
 
 
-class Workers(Protocol):
-    """Trains up to `size` trials at once."""
+class Workers:
+    """Trains as many trials at once as the context says; several in processes of their own, each with a cache and a
+    GPU, by turns where there are fewer, or its share of the processors.
 
-    size: int
+    Args:
+        cache: for the trials that this process trains.
+    """
 
-    def start(self, task: TrialTask) -> Future[Outcome]: ...
-
-    def stop(self) -> None: ...
-
-    def __enter__(self) -> Workers: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None: ...
-
-
-def first_done(futures: list[Future[Outcome]], check: Callable[[], None]) -> set[Future[Outcome]]:
-    """Wait until one is done; `check` is called now and then, and may raise."""
-    while True:
-        check()
-        done, _ = wait(futures, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
-        if done:
-            return done
-
-
-class OwnProcess:
-    """Trains one trial at a time, here and now."""
-
-    size = 1
-
-    def __init__(self, trial_context: TrialContext, loggers: Callable[[TrialTask], Loggers], cache: Cache) -> None:
-        self.trial_context, self.loggers, self.cache = trial_context, loggers, cache
-
-    def start(self, task: TrialTask) -> Future[Outcome]:
-        """Train, and give a future that is done."""
-        done: Future[Outcome] = Future()
-        done.set_result(train_trial(self.trial_context, task, self.loggers(task), self.cache))
-        return done
-
-    def stop(self) -> None:
-        """Nothing runs between two trials."""
-
-    def __enter__(self) -> OwnProcess:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        pass
-
-
-class WorkerProcesses:
-    """Trains in several processes: each has a GPU, by turns where there are fewer, or its share of the processors."""
-
-    def __init__(self, trial_context: TrialContext, size: int) -> None:
-        self.trial_context, self.size = trial_context, size
-        self.free: queue.SimpleQueue[_WorkerProcess] = queue.SimpleQueue()
+    def __init__(self, trial_context: TrialContext, cache: Cache) -> None:
+        self.trial_context, self.cache = trial_context, cache
+        self.running: dict[Future[Outcome], int] = {}
         self.processes: list[_WorkerProcess] = []
-        self.threads = ThreadPoolExecutor(size)
+        self.free: queue.SimpleQueue[_WorkerProcess] = queue.SimpleQueue()
+        self.threads = ThreadPoolExecutor(trial_context.at_once)
 
-    def __enter__(self) -> WorkerProcesses:
-        for index in range(self.size):
-            process = _WorkerProcess(self.trial_context, index, _environment(index, self.size))
-            self.processes.append(process)
-            self.free.put(process)
+    def __enter__(self) -> Workers:
+        size = self.trial_context.at_once
+        for index in range(size if size > 1 else 0):
+            self.processes.append(_WorkerProcess(self.trial_context, index, _environment(index, size)))
+            self.free.put(self.processes[-1])
         return self
 
-    def start(self, task: TrialTask) -> Future[Outcome]:
-        """Let a process train that has nothing to do."""
-        return self.threads.submit(self._train, task)
+    @property
+    def has_room(self) -> bool:
+        """Whether a trial can be started that does not have to wait."""
+        return len(self.running) < self.trial_context.at_once
+
+    def start(self, task: TrialTask, told: Logger) -> None:
+        """Let a process train that has nothing to do, or train here and now.
+
+        Args:
+            told: of a training in this process.
+        """
+        if self.processes:
+            future = self.threads.submit(self._train, task)
+        else:
+            future = Future()
+            future.set_result(train_trial(self.trial_context, task, Loggers([told]), self.cache))
+        self.running[future] = task.number
 
     def _train(self, task: TrialTask) -> Outcome:
         process = self.free.get()
@@ -104,24 +81,37 @@ class WorkerProcesses:
         finally:
             self.free.put(process)
 
-    def stop(self) -> None:
-        """Let all processes save and end."""
-        for process in self.processes:
-            process.terminate()
+    def done(self, check: Callable[[], None]) -> Iterator[tuple[int, Outcome]]:
+        """Wait until a trial is paused, and give the numbers and outcomes of those that are.
+
+        Args:
+            check: called now and then; it may raise.
+        """
+        found: set[Future[Outcome]] = set()
+        while not found:
+            check()
+            found, _ = wait(self.running, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
+        for future in found:
+            yield self.running.pop(future), future.result()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in self.processes:
-            process.close()
-        self.threads.shutdown()
+        try:
+            if error is not None:  # let them save
+                for process in self.processes:
+                    process.process.terminate()
+                wait(self.running, timeout=_SAVING_S)
+        finally:
+            for process in self.processes:
+                process.close()
+            self.threads.shutdown()
 
 
 class _WorkerProcess:
-    """A process that trains trials, see `worker`; it ends when this one does."""
-
     def __init__(self, trial_context: TrialContext, index: int, environment: dict[str, str]) -> None:
-        self.log = trial_context.folder / f"worker-{index}.log"
+        self.run = trial_context.run
+        self.log = self.run.search / f"worker-{index}.log"
         with self.log.open("ab") as log:
             # The very modules of this process, wherever they came from.
             self.process = subprocess.Popen(
@@ -133,7 +123,7 @@ class _WorkerProcess:
             )
         self._tell(trial_context)
 
-    def _tell(self, message: object) -> None:
+    def _tell(self, message: TrialContext | TrialTask) -> None:
         assert self.process.stdin is not None
         try:
             pickle.dump(message, self.process.stdin)
@@ -156,16 +146,12 @@ class _WorkerProcess:
             why = ", most likely for want of memory: train fewer trials at once" if code == -signal.SIGKILL else ""
             raise OtxError(
                 f"the process that trained trial {task.number} was ended {how}{why}; details: {self.log}",
-                resume_command(TRAIN, self.log.parents[1]),
+                resume_command(TRAIN, self.run.path),
             ) from error
         if isinstance(answer, Exception):
             raise answer
         assert isinstance(answer, Outcome)
         return answer
-
-    def terminate(self) -> None:
-        """Let it save and end."""
-        self.process.terminate()
 
     def close(self) -> None:
         """End it now."""
@@ -179,6 +165,46 @@ class _WorkerProcess:
                 continue
 
 
+def answer_tasks() -> None:
+    """What a worker does: train until there is nothing left to do."""
+    # Ctrl-C and the end of a terminal reach all its processes: the one that started this one decides what ends.
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    # Whatever a library prints must not get among the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(arrived,), daemon=True).start()
+    trial_context: TrialContext = arrived.get()
+    cache: Cache | None = None
+    while True:
+        task: TrialTask = arrived.get()
+        cache = cache or open_shared_cache(trial_context, task.template)
+        pickle.dump(_answer(trial_context, task, cache), answers)
+        answers.flush()
+
+
+def _listen(arrived: queue.SimpleQueue[Any]) -> None:
+    try:
+        while True:
+            arrived.put(pickle.load(sys.stdin.buffer))
+    except EOFError:
+        os._exit(0)
+
+
+def _answer(trial_context: TrialContext, task: TrialTask, cache: Cache) -> Outcome | OtxError:
+    try:
+        return train_trial(trial_context, task, Loggers(), cache)
+    except OtxError as error:
+        return error
+    except Exception as error:  # what no one foresaw is told by the process that asked
+        traceback.print_exc()
+        text = (str(error) or "no message").splitlines()[0]
+        logs = trial_context.run.search / "worker-*.log"
+        return OtxError(f"trial {task.number} failed: {type(error).__name__}: {text}; details: {logs}")
+
+
 def visible_gpus() -> list[str]:
     """The GPUs that processes started here can be given, as CUDA_VISIBLE_DEVICES names them."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -190,10 +216,3 @@ def _environment(index: int, size: int) -> dict[str, str]:
     gpus = visible_gpus()
     threads = {"OMP_NUM_THREADS": str(max(1, torch.get_num_threads() // size))}
     return {**threads, "CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else threads
-
-
-def open_workers(
-    trial_context: TrialContext, size: int, loggers: Callable[[TrialTask], Loggers], cache: Cache
-) -> Workers:
-    """Processes for `size` trials at once, each with a cache of its own; for one at a time, this one with `cache`."""
-    return OwnProcess(trial_context, loggers, cache) if size == 1 else WorkerProcesses(trial_context, size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -102,7 +103,8 @@ class Trainer:
     def elapsed_s(self) -> float:
         return self.state.elapsed_s + time.monotonic() - self._started
 
-    def _progress(self) -> float:
+    @property
+    def progress(self) -> float:
         """Share of the run that has passed, 0 to 1, equal on all processes."""
         by_steps = (self.state.epoch + self.state.batch / len(self.loader)) / self.parameters.num_iters
         if self.parameters.max_minutes == 0:
@@ -114,14 +116,16 @@ class Trainer:
 
     # ------------------------------------------------------------------ the loop
 
-    def fit(self, until: float = 1.0) -> TrainResult:
-        """Train to the end, or until this share of the run, 0 to 1, has passed; another process can `resume` it.
+    def fit(self, until: float = 1.0, steps: float = math.inf) -> TrainResult:
+        """Train to the end, or until this share of the run, 0 to 1, has passed, or so many steps are made in all;
+        another process can `resume` it.
 
         Raises:
             OtxError: interrupted by a signal, the loss or weights are not finite, memory ran out, the disk is full, or
                 the folder of the run is gone (FolderGoneError).
             DataError: an image or a mask cannot be read.
         """
+        self._until, self._until_step = until, steps
         with StopRequest() as stop_request, closing(self):
             if not self.state.step:
                 self.save_checkpoint()  # from here on a killed run can go on
@@ -129,10 +133,10 @@ class Trainer:
                     if self._validate():
                         self.state.ended = f"{self.validator.stopping.reason}, without training"
                     self.save_checkpoint()
-            while not self.state.ended and self._goes_on(until):
+            while not self.state.ended and self._goes_on():
                 try:
                     with lost_in_words(self.workers):
-                        self._epoch(stop_request, until)
+                        self._epoch(stop_request)
                 except Exception as problem:
                     if is_out_of_memory(problem):
                         self._halve_batch(problem)
@@ -161,9 +165,16 @@ class Trainer:
             self.loggers.on_end(result)
         return result
 
-    def _goes_on(self, until: float) -> bool:
-        """Whether something is left to do up to this share of the run: steps, or to score what they have made."""
-        return until >= 1.0 or self.state.validated_step < self.state.step or self._progress() < until
+    def _goes_on(self) -> bool:
+        """Whether something is left to do: steps, or to score what they have made."""
+        at = self.state
+        if at.validated_step < at.step:
+            return True
+        return at.step < self._until_step and (self._until >= 1.0 or self.progress < self._until)
+
+    def _pauses(self, progress: float) -> bool:
+        """Whether to stop here, after this share of the run."""
+        return progress >= self._until or self.state.step >= self._until_step
 
     def _was_scoring(self) -> bool:
         """Whether the run was interrupted while the last epoch was scored."""
@@ -174,14 +185,14 @@ class Trainer:
         """End the loader's processes."""
         self.loader.close()
 
-    def _epoch(self, stop_request: StopRequest, until: float) -> None:
-        """Train to the end of the present epoch, or until this share of the run has passed."""
-        state, progress = self.state, self._progress()
+    def _epoch(self, stop_request: StopRequest) -> None:
+        """Train to the end of the present epoch, or to where `fit` pauses."""
+        state, progress = self.state, self.progress
         self.loader.batch_sampler.set_epoch(state.epoch, state.batch)
         batches = len(self.loader)
         self.model.train()
         begins = not state.step and progress < 1.0  # a share may be over before its first step
-        for batch in self.loader if (progress < until or begins) and not self._was_scoring() else ():
+        for batch in self.loader if (begins or not self._pauses(progress)) and not self._was_scoring() else ():
             if (state.step + 1) % INTERVAL == 0 and self.accelerator.is_main_process:
                 self.run.check_there()
             self.half_way = True
@@ -189,15 +200,15 @@ class Trainer:
             state.step += 1
             state.batch += 1
             self.half_way = False
-            progress = self._progress()
+            progress = self.progress
             self._end_if_asked(stop_request)
-            if progress >= until:
+            if self._pauses(progress):
                 break
             if time.monotonic() - self._saved > CHECKPOINT_INTERVAL_S:
                 self.save_checkpoint()
         if state.batch >= batches:
             state.epoch, state.batch = state.epoch + 1, 0
-        if progress < until and not self._validation_due():
+        if not self._pauses(progress) and not self._validation_due():
             return
         stalled = self._validate()
         if progress >= 1.0:

@@ -268,8 +268,8 @@ def _search(plan: Plan, context: TrainContext, network: SegmentationNetwork, ori
         search.prepare()  # before the plan: without these files it would be that of a training alone
         write_plan(plan, context.data, context.run)
     announce_plan(plan, context.data, context.run, origin)
-    found = search.find()
-    return found, replace(context, template=found.template, loggers=search.loggers)
+    found, loggers = search.find()
+    return found, replace(context, template=found.template, loggers=loggers)
 
 
 def _open(

@@ -96,6 +96,10 @@ class RunFolder:
         """The trials of a finished search."""
         return self.search / "trials.json"
 
+    def trial(self, number: int) -> RunFolder:
+        """The folder of a trial of the search."""
+        return RunFolder(self.search / "trials" / str(number))
+
     @property
     def report(self) -> Path:
         return self.path / "cli_report.log"
