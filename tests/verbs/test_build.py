@@ -207,7 +207,7 @@ def test_the_last_models_are_found(here: Path, messages: Any, caplog: pytest.Log
         resolver.weights(None)
     with pytest.raises(UsageError, match=r"no model was exported .*: run `otx export` first"):
         resolver.exported(None, quantized_too=True)
-    run = open_run(None, "train", (), False, (), resolver.outputs)
+    run = open_run(resolver.destination(None, False), "train")
     exported = resolver.outputs / "9_export" / "openvino.xml"
     for file, when in ((run.weights, 100), (exported, 200), (exported.with_suffix(".bin"), 200)):
         file.parent.mkdir(parents=True, exist_ok=True)

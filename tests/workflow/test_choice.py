@@ -67,7 +67,7 @@ def test_a_job_of_a_workspace_goes_on_from_anywhere(data: Path, here: Path) -> N
     before = job_before(JobRequest(workspace=str(here / "w")), "check", "train")
     choice = choose(JobRequest(), before, named=True)
     assert choice.state is not None
-    assert (choice.job.workspace, choice.job.template.name) == ((here / "w").resolve(), "Lite-HRNet-s-mod2")
+    assert (choice.job.workspace, choice.job.plan.template.name) == ((here / "w").resolve(), "Lite-HRNet-s-mod2")
 
 
 def test_data_of_the_last_job_is_not_looked_for_where_the_call_is_about_other_data(data: Path, here: Path) -> None:

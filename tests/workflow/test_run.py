@@ -22,13 +22,12 @@ from otx_seg.cli.main import main
 from otx_seg.datasets import DataSpec
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.inputs.check_sources import Source, sources_of
-from otx_seg.inputs.resolver import open_resolver
 from otx_seg.template import load
 from otx_seg.training.checkpoint import is_free
 from otx_seg.training.loggers import Logger
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
-from otx_seg.training.setup.plan import Request
+from otx_seg.training.setup.plan import Plan, Request
 from otx_seg.training.stopping import InterruptedRunError
 from otx_seg.verbs.build import build
 from otx_seg.workflow import run as run_module
@@ -61,7 +60,13 @@ class Counted:
                 {"file": f"{model}/product", "size_bytes": 1, "latency_median_s": 1.0}
                 for model in ("train", "export", "optimize")
             ]
-            scores = {"Dice Average": 0.5, "mIoU": 0.4, "images": 1, "size_bytes": 7, "template": job.template.name}
+            scores = {
+                "Dice Average": 0.5,
+                "mIoU": 0.4,
+                "images": 1,
+                "size_bytes": 7,
+                "template": job.plan.template.name,
+            }
             return {"file": f"{name}/product", "models": measured, **scores}
 
         return work
@@ -184,24 +189,29 @@ def test_what_may_change_is_read_from_the_template_too(data: Path, here: Path) -
     assert all(map(is_free, parameters))
 
 
-def test_steps_of_a_job_without_a_workspace_see_none(
-    data: Path, here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    job = settle(JobRequest(DataSpec(data / "train")), seconds=1.0, shown=lambda: nullcontext(Logger()))
-    build(data / "train", workspace=here)
-    assert open_resolver(None).workspace is not None
-    assert open_resolver(job.own_workspace).workspace is None
-    given: list[Any] = []
+def test_a_job_trains_what_was_settled_when_it_began(data: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"learning_parameters.learning_rate": 0.01}
+    made = build(data / "train", data / "val", model="Lite-HRNet-s-mod2", workspace="w")
+    job = settle(JobRequest(workspace="w", parameters=given, seed=7), seconds=1.0, shown=lambda: nullcontext(Logger()))
+    made.workspace.template.write_text("edited since")
+    made.workspace.data.unlink()
+    trained: list[Plan] = []
 
-    def note(*arguments: Any, workspace: Any, **more: Any) -> None:
-        given.append(workspace)
+    def note(plan: Plan, *_: Any) -> None:
+        trained.append(plan)
         raise OtxError("enough")
 
-    for verb, called in (("train", "run_training"), ("optimize", "run_optimization")):
-        monkeypatch.setattr(steps, called, note)
-        with pytest.raises(OtxError, match=r"enough"):
-            next(step for step in steps.STEPS if step.name == verb).work(job, {"export": {"file": "any"}})
-    assert given == ["", ""]
+    monkeypatch.setattr(steps, "train_planned", note)
+    with pytest.raises(OtxError, match=r"enough"):
+        STEPS[1].work(job, {})
+    (plan,) = trained
+    assert (plan.data.train_root, plan.data.val_root, plan.data.test_root) == (
+        data / "train",
+        data / "val",
+        data / "val",
+    )
+    assert (plan.given, plan.seed, plan.template.name) == (given, 7, "Lite-HRNet-s-mod2")
+    assert plan.template_reason.startswith("that of the workspace")
 
 
 def test_what_begins_anew_keeps_nothing_of_what_was(counted: Counted, data: Path, here: Path) -> None:
@@ -346,16 +356,16 @@ def test_what_is_left_out_is_as_before() -> None:
 def test_what_a_workspace_says_of_the_data_reaches_every_step(
     here: Path, drawn_data: Path, drawn_as_coco: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: dict[str, Request] = {}
+    asked: dict[str, Plan | Request] = {}
 
     def asks(step: str) -> Callable[..., Any]:
-        def verb(request: Request, **arguments: Any) -> Any:
-            asked[step] = request
+        def verb(asked_for: Plan | Request, *_: Any) -> Any:
+            asked[step] = asked_for
             raise OtxError(step)
 
         return verb
 
-    for step, called in (("train", "run_training"), ("optimize", "run_optimization")):
+    for step, called in (("train", "train_planned"), ("optimize", "quantize_ir")):
         monkeypatch.setattr(steps, called, asks(step))
     build(drawn_data, train_ann_files=drawn_as_coco["train"], val_ann_files=drawn_as_coco["val"], workspace="w")
     with pytest.raises(OtxError, match=r"step 2 of 9, training: train"):  # the data was looked through
@@ -487,23 +497,22 @@ def test_the_whole_job(
 
 
 def test_a_killed_training_goes_on(data: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Request] = []
+    planned: list[Plan] = []
 
-    def train(request: Request, **arguments: Any) -> None:
-        asked.append(request)
+    def train(plan: Plan, *_: Any) -> None:
+        planned.append(plan)
         raise OtxError("enough")
 
-    monkeypatch.setattr("otx_seg.workflow.steps.run_training", train)
+    monkeypatch.setattr(steps, "train_planned", train)
     with pytest.raises(OtxError, match=r"enough"):
         run(data / "train", output="job")
-    assert asked[-1].resume_from is None
-    assert asked[-1].template is None  # which one, the training decides
+    assert not planned[-1].template_named  # which one, the training decides
     checkpoint = Path("job", "train", "logs", "checkpoint", "state.pth")
     checkpoint.parent.mkdir(parents=True)
     checkpoint.touch()
-    with pytest.raises(OtxError, match=r"enough"):
+    with pytest.raises(OtxError, match=r"step 2 of 9, training: .*state.pth: "):  # it is to be gone on with
         run(output="job")
-    assert Path(str(asked[-1].resume_from)).resolve() == Path("job", "train").resolve()
+    assert len(planned) == 1
     with pytest.raises(OtxError, match=r"enough"):
         run(output="job", overwrite=True)
     assert not checkpoint.exists()

@@ -16,7 +16,7 @@ import pytest
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.workspace.lock import LOCK
 from otx_seg.workspace.logs import log_to
-from otx_seg.workspace.run_folder import RunFolder, open_run
+from otx_seg.workspace.run_folder import Destination, RunFolder, open_run
 
 logger = logging.getLogger("otx_seg.somewhere")
 
@@ -37,7 +37,7 @@ def names(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("error", [None, OtxError("the disk is full"), ValueError("unforeseen")])
 def test_messages_and_tracebacks_are_kept(tmp_path: Path, error: Exception | None) -> None:
-    run = open_run(tmp_path / "run", "eval", (), overwrite=False)
+    run = open_run(Destination(tmp_path / "run"), "eval")
     ended(run, error)
     text = run.log.read_text()
     assert "working" in text
@@ -46,7 +46,7 @@ def test_messages_and_tracebacks_are_kept(tmp_path: Path, error: Exception | Non
 
 
 def test_results_are_noted_in_the_file_alone(tmp_path: Path, messages: Any) -> None:
-    run = open_run(tmp_path / "run", "eval", (), overwrite=False)
+    run = open_run(Destination(tmp_path / "run"), "eval")
     with log_to(run) as note:
         logger.info("working")
         note("Dice 0.5")
@@ -56,10 +56,10 @@ def test_results_are_noted_in_the_file_alone(tmp_path: Path, messages: Any) -> N
 
 @pytest.mark.parametrize("error", [UsageError("no such label"), DataError("no images")])
 def test_a_refusal_leaves_nothing(tmp_path: Path, error: Exception) -> None:
-    ended(open_run(tmp_path / "a" / "run", "eval", (), overwrite=False), error)
+    ended(open_run(Destination(tmp_path / "a" / "run"), "eval"), error)
     assert not list(tmp_path.iterdir())
     (tmp_path / "b").mkdir()
-    ended(open_run(tmp_path / "b", "eval", (), overwrite=False), error)
+    ended(open_run(Destination(tmp_path / "b"), "eval"), error)
     assert [path.name for path in tmp_path.rglob("*")] == ["b"]
 
 
@@ -67,16 +67,16 @@ def test_what_is_no_part_of_the_refused_work_stays(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "mine.txt").touch()
     (tmp_path / "mine.txt").touch()
-    ended(open_run(tmp_path, "eval", (), overwrite=False), UsageError("no"))
+    ended(open_run(Destination(tmp_path), "eval"), UsageError("no"))
     assert {"logs/mine.txt", "mine.txt"} <= set(names(tmp_path))
 
 
 def test_a_refusal_after_results_keeps_the_log(tmp_path: Path) -> None:
-    run = open_run(tmp_path / "run", "train", (), overwrite=False)
+    run = open_run(Destination(tmp_path / "run"), "train")
     ended(run, DataError("an image is gone"), "template.yaml")
     assert names(run.path) == ["logs/otx.log", "template.yaml"]
     assert "an image is gone" in run.log.read_text()
-    again = open_run(tmp_path / "run", "eval", (), overwrite=False)
+    again = open_run(Destination(tmp_path / "run"), "eval")
     ended(again, UsageError("no"))
     assert "an image is gone" in run.log.read_text()  # the log of earlier work is not this one's to remove
 
@@ -93,7 +93,7 @@ with log_to(RunFolder(Path(sys.argv[1]))):
 
 
 def test_two_processes_do_not_work_on_one_run(tmp_path: Path) -> None:
-    run = open_run(tmp_path / "run", "train", (), overwrite=False)
+    run = open_run(Destination(tmp_path / "run"), "train")
     command = [sys.executable, "-c", AT_WORK, str(run.path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as working:
         assert working.stdout is not None
@@ -104,7 +104,7 @@ def test_two_processes_do_not_work_on_one_run(tmp_path: Path) -> None:
         who = rf"run: another otx command is at work there \(process {working.pid} on \S+\); wait"
         with pytest.raises(UsageError, match=who), log_to(run):
             pass
-        with log_to(open_run(tmp_path, "eval", (), overwrite=False)):  # in the folder around it, but not for its files
+        with log_to(open_run(Destination(tmp_path), "eval")):  # in the folder around it, but not for its files
             pass
         assert theirs.exists()
         working.kill()
@@ -115,7 +115,7 @@ def test_two_processes_do_not_work_on_one_run(tmp_path: Path) -> None:
 
 
 def test_one_process_does_not_work_twice_on_a_run(tmp_path: Path) -> None:
-    run = open_run(tmp_path / "run", "train", (), overwrite=False)
+    run = open_run(Destination(tmp_path / "run"), "train")
     with log_to(run), pytest.raises(UsageError, match="another otx command is at work there"), log_to(run):
         pass
     assert names(run.path) == ["logs/otx.log"]
@@ -146,7 +146,7 @@ def test_what_was_never_finished_goes_and_what_is_the_users_stays(tmp_path: Path
     for name in (*gone, *stays):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
-    with log_to(open_run(tmp_path, "eval", (), overwrite=False)):
+    with log_to(open_run(Destination(tmp_path), "eval")):
         pass
     assert names(tmp_path) == sorted([*stays, "logs/otx.log"])
     assert not (tmp_path / ".unfinished-abcd1234").exists()
@@ -160,14 +160,14 @@ def test_without_locks_it_works_with_a_warning(
         raise error
 
     monkeypatch.setattr("filelock.FileLock.acquire", refuse)
-    with log_to(open_run(tmp_path / "run", "eval", (), overwrite=False)):
+    with log_to(open_run(Destination(tmp_path / "run"), "eval")):
         pass
     assert "run: the file system gives no locks" in messages.text
 
 
 @pytest.mark.parametrize("how", ["deleted", "emptied", "renamed", "replaced"])
 def test_a_folder_that_is_gone_at_the_end_is_no_success(how: str, tmp_path: Path) -> None:
-    run = open_run(tmp_path / "run", "eval", (), overwrite=False)
+    run = open_run(Destination(tmp_path / "run"), "eval")
 
     def lose() -> None:
         with log_to(run):

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from otx_seg.errors import OtxError, UsageError
-from otx_seg.workspace.run_folder import latest_weights, open_run, point_latest
+from otx_seg.workspace.run_folder import Destination, latest_weights, open_run, point_latest
 
 
 def test_a_new_folder_in_the_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    first = open_run(None, "train", (), overwrite=False)
-    second = open_run(None, "train", (), overwrite=False)
+    first = open_run(Destination(), "train")
+    second = open_run(Destination(), "train")
     assert first.path != second.path
     assert first.path.parent == Path("otx-workspace-SEGMENTATION/outputs")
     assert "_train" in first.path.name
@@ -31,7 +31,7 @@ def test_a_name_that_another_process_takes_is_not_shared(tmp_path: Path, monkeyp
         return found
 
     monkeypatch.setattr(Path, "exists", just_before)
-    opened = open_run(None, "train", (), overwrite=False, outputs=tmp_path)
+    opened = open_run(Destination(outputs=tmp_path), "train")
     assert taken
     assert opened.path not in taken
 
@@ -39,17 +39,17 @@ def test_a_name_that_another_process_takes_is_not_shared(tmp_path: Path, monkeyp
 def test_a_result_is_not_overwritten_silently(tmp_path: Path) -> None:
     (tmp_path / "performance.json").touch()
     with pytest.raises(UsageError, match=r"already holds a result \(performance.json\).*--overwrite"):
-        open_run(tmp_path, "eval", ("performance.json",), overwrite=False)
-    open_run(tmp_path, "eval", ("performance.json",), overwrite=True)
-    open_run(tmp_path, "predict", ("overlays",), overwrite=False)
+        open_run(Destination(tmp_path), "eval", ("performance.json",))
+    open_run(Destination(tmp_path, overwrite=True), "eval", ("performance.json",))
+    open_run(Destination(tmp_path), "predict", ("overlays",))
 
 
 def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=r"names a file"):
-        open_run(tmp_path / "file", "eval", (), overwrite=False)
+        open_run(Destination(tmp_path / "file"), "eval")
     with pytest.raises(OtxError, match=r"cannot write there"):
-        open_run(Path("/proc/otx"), "eval", (), overwrite=False)
+        open_run(Destination(Path("/proc/otx")), "eval")
 
 
 @pytest.mark.parametrize("links_allowed", [True, False])
@@ -63,7 +63,7 @@ def test_the_latest_model_is_found_again(tmp_path: Path, monkeypatch: pytest.Mon
 
         monkeypatch.setattr(Path, "symlink_to", refuse)
     for content in (b"first", b"second"):
-        run = open_run(None, "train", (), overwrite=False)
+        run = open_run(Destination(), "train")
         run.weights.parent.mkdir()
         run.weights.write_bytes(content)
         point_latest(run)
@@ -74,7 +74,7 @@ def test_the_latest_model_is_found_again(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_run_elsewhere_leaves_no_pointer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    point_latest(open_run(tmp_path / "run", "train", (), overwrite=False))
+    point_latest(open_run(Destination(tmp_path / "run"), "train"))
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
@@ -83,11 +83,11 @@ def test_nothing_is_written_into_data(tmp_path: Path, monkeypatch: pytest.Monkey
     data.mkdir()
     for output in (data, data / "out", tmp_path / "else" / ".." / "data"):
         with pytest.raises(UsageError, match=r"lies in .*data, a folder of data, where nothing is written; give an"):
-            open_run(output, "eval", (), overwrite=True, data_roots=(data,))
+            open_run(Destination(output, overwrite=True), "eval", data_roots=(data,))
     monkeypatch.chdir(data)
     with pytest.raises(UsageError, match="--output elsewhere"):
-        open_run(None, "eval", (), overwrite=False, data_roots=(Path(),))
+        open_run(Destination(), "eval", data_roots=(Path(),))
     assert not list(data.iterdir())
     (data / "image.png").touch()
-    open_run(tmp_path, "eval", (), overwrite=False, data_roots=(data,))  # beside the data
-    open_run(data, "predict", (), overwrite=False, data_roots=(data / "image.png",))  # beside an image
+    open_run(Destination(tmp_path), "eval", data_roots=(data,))  # beside the data
+    open_run(Destination(data), "predict", data_roots=(data / "image.png",))  # beside an image

@@ -10,7 +10,7 @@ import pytest
 from otx_seg.errors import UsageError
 from otx_seg.workspace.data_file import Data, DataFile, Labelled, Unlabelled, read_data_file
 from otx_seg.workspace.exports import latest_exported, latest_quantized
-from otx_seg.workspace.run_folder import RunFolder, latest_weights, open_run, point_latest
+from otx_seg.workspace.run_folder import Destination, RunFolder, latest_weights, open_run, point_latest
 from otx_seg.workspace.workspace import Workspace, find_workspace, hint_to_workspace, workspace_around
 
 
@@ -42,7 +42,7 @@ def test_a_folder_with_both_files_is_one(workspace: Workspace, monkeypatch: pyte
 def test_runs_of_a_workspace_are_known_as_such(workspace: Workspace, tmp_path: Path) -> None:
     assert workspace_around(workspace.outputs / "1_train") == workspace.path
     assert workspace_around(tmp_path / "outputs" / "1_train") is None
-    run = open_run(None, "train", (), False, (), workspace.outputs)
+    run = open_run(Destination(outputs=workspace.outputs), "train")
     assert run.path.parent == workspace.outputs
     assert run.region_masks == workspace.path / "detcon_mask"
 
@@ -57,7 +57,7 @@ def test_the_training_of_a_whole_job_is_found(
             raise OSError("links are not allowed here")
 
         monkeypatch.setattr(Path, "symlink_to", refuse)
-    job = open_run(None, "run", (), False, (), workspace.outputs)
+    job = open_run(Destination(outputs=workspace.outputs), "run")
     training = RunFolder(job.path / "train")
     training.weights.parent.mkdir(parents=True)
     training.weights.write_bytes(b"weights")

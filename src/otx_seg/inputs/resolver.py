@@ -18,7 +18,7 @@ from otx_seg.errors import DataError, UsageError
 from otx_seg.processes import rank
 from otx_seg.workspace.data_file import Data, read_data_file
 from otx_seg.workspace.exports import latest_exported, latest_quantized
-from otx_seg.workspace.run_folder import latest_weights
+from otx_seg.workspace.run_folder import Destination, latest_weights
 from otx_seg.workspace.workspace import Workspace, find_workspace, hint_to_workspace, nothing_trained, outputs_of
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,10 @@ class Resolver:
     def outputs(self) -> Path:
         """The folder of new runs."""
         return outputs_of(self.workspace)
+
+    def destination(self, output: str | Path | None, overwrite: bool) -> Destination:
+        """Where the command writes: the folder given, else a new one among the runs."""
+        return Destination(output, overwrite, self.outputs)
 
     @functools.cached_property
     def data(self) -> Data:

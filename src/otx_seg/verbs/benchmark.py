@@ -26,7 +26,7 @@ from otx_seg.runtime.processors import processor_count
 from otx_seg.training.setup.data import tell_skipped
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
-from otx_seg.workspace.run_folder import open_run
+from otx_seg.workspace.run_folder import Destination, open_run
 
 logger = logging.getLogger(__name__)
 
@@ -127,26 +127,25 @@ def benchmark(
     data = to_measure_on_if_any(resolver, given)
     if data is None and given.described:
         raise UsageError("--data-format and --test-ann-files say how to read data: give --data-roots too")
-    return compare(files, data, given_labels(labels), output, overwrite, resolver.outputs, threads, seconds, progress)
+    to = resolver.destination(output, overwrite)
+    return compare(files, to, threads, seconds, progress, data, given_labels(labels))
 
 
 def compare(
     files: Sequence[Path],
-    data: DataSpec | None,
-    labels: Labels | None,
-    output: str | Path | None,
-    overwrite: bool,
-    outputs: Path,
+    to: Destination,
     threads: int,
     seconds: float,
     progress: Progress | None,
+    data: DataSpec | None = None,
+    labels: Labels | None = None,
 ) -> Benchmark:
     """As `benchmark`, but nothing is filled in: without `data` there are no scores, whatever a workspace names."""
     with_bf16 = computes_in_bf16()
     variants = variants_of(files, with_bf16, labels)
     subset = None if data is None else open_test(data)
     roots = () if data is None or subset is None else (*data.folders, subset.root)
-    run = open_run(output, "benchmark", _PRODUCTS, overwrite, roots, outputs)
+    run = open_run(to, "benchmark", _PRODUCTS, roots)
     with log_to(run) as note:
         if subset is not None:
             tell_skipped("test", subset.unmatched)

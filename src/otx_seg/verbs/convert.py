@@ -100,7 +100,7 @@ def convert(
     for subset in subsets.values():
         check_same_labels(first, subset)
     if output is None:
-        folder = open_run(None, "convert", (), False, sources.folders, resolver.outputs).path
+        folder = open_run(resolver.destination(None, False), "convert", (), sources.folders).path
     else:
         folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from otx_seg.runtime.pipeline import Masks, in_turn, side_by_side
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.runtime.streams import open_stream
 from otx_seg.workspace.logs import log_to
-from otx_seg.workspace.run_folder import open_run, watched
+from otx_seg.workspace.run_folder import Destination, open_run, watched
 
 
 def demo(
@@ -71,7 +71,7 @@ def demo(
     source = str(images_to_run_on(resolver, None, "--input", what) if input is None else input)
     stream = open_stream(source)
     predictor = load_predictor(resolver.weights(load_weights), labels=given_labels(labels))
-    run = None if show.output is None else open_run(show.output, "demo", (), overwrite, (Path(source),))
+    run = None if show.output is None else open_run(Destination(show.output, overwrite), "demo", (), (Path(source),))
     with nullcontext() if run is None else log_to(run) as note:
         seen = progress if run is None else watched(run, progress)
         shown = demonstrate(stream, _masks_by(predictor), predictor.labels, show, seen)

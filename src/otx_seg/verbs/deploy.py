@@ -35,7 +35,7 @@ def deploy(
     """
     resolver = open_resolver(workspace)
     model = resolver.exported(load_weights, quantized_too=True)
-    run = open_run(output, "deploy", (PACKAGE,), overwrite, (), resolver.outputs)
+    run = open_run(resolver.destination(output, overwrite), "deploy", (PACKAGE,))
     with log_to(run) as note:
         result = deploy_model(model, run.path, given_labels(labels))
         note(f"{model} packed into {result.package}, {result.size} bytes")

@@ -74,8 +74,8 @@ def evaluate(
     settings = made_from.hyper_parameters.learning_parameters
     opened = test_data_roots if isinstance(test_data_roots, Subset) else None
     subset = opened or open_measured(spec, training, settings.use_otx_adapter)
-    roots = (*spec.folders, subset.root)
-    run = open_run(output, "eval", ("performance.json",), overwrite, roots, resolver.outputs)
+    to, roots = resolver.destination(output, overwrite), (*spec.folders, subset.root)
+    run = open_run(to, "eval", ("performance.json",), roots)
     with log_to(run) as note:
         tell_skipped("test", subset.unmatched)
         workers = choose_workers(settings, processes=1)

@@ -55,7 +55,7 @@ def explain(
     resolver = open_resolver(workspace)
     images = images_to_run_on(resolver, explain_data_roots, "--explain-data-roots", "an image or a folder of images")
     predictor = load_predictor(resolver.weights(load_weights), labels=given_labels(labels))
-    run = open_run(output, "explain", (), overwrite, (images,), resolver.outputs)
+    run = open_run(resolver.destination(output, overwrite), "explain", (), (images,))
     with log_to(run) as note:
         result = explain_images(predictor, images, run.path, how, overwrite, watched(run, progress))
         note(f"{len(result.written)} maps written, {len(result.unreadable)} images left out")

@@ -68,7 +68,7 @@ def export(
     weights = resolver.weights(load_weights)
     images = _images_to_compare(weights, Path(compare_on) if compare_on is not None else None)
     named = templates.load(template) if template is not None else None
-    run = open_run(output, "export", _PRODUCTS, overwrite, (), resolver.outputs)
+    run = open_run(resolver.destination(output, overwrite), "export", _PRODUCTS)
     with log_to(run) as note:
         result = export_weights(
             weights, run.path, export_type, half_precision, images, named, dump_features, input_size, dynamic

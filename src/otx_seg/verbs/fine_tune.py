@@ -41,7 +41,7 @@ from otx_seg.training.setup.plan import Plan, Request
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.logs import log_to
-from otx_seg.workspace.run_folder import RunFolder, open_run
+from otx_seg.workspace.run_folder import Destination, RunFolder, open_run
 from otx_seg.workspace.weights import read_weights
 
 logger = logging.getLogger(__name__)
@@ -49,14 +49,7 @@ logger = logging.getLogger(__name__)
 _PRODUCTS = (f"{FOLDER}/openvino.xml", "template.yaml")
 
 
-def fine_tune_weights(
-    request: Request,
-    output: str | Path | None,
-    overwrite: bool,
-    outputs: Path,
-    loggers: Loggers,
-    progress: Progress | None,
-) -> FineTuned:
+def fine_tune_weights(request: Request, to: Destination, loggers: Loggers, progress: Progress | None) -> FineTuned:
     """Quantise trained weights, and fine-tune them; see `optimize`, which has made sure that no argument is missing.
 
     Raises:
@@ -74,7 +67,7 @@ def fine_tune_weights(
     assert plan.load_weights is not None
     weights = read_weights(plan.load_weights)
     refuse_quantized(weights.state_dict, plan.load_weights)
-    run = _open_run(plan, output, overwrite, outputs)
+    run = _open_run(plan, to)
     go_on = saying_how_to_go_on(OPTIMIZE, run, plan.resumed_run is not None)
     with log_to(run) as note, go_on, interruptions_as_such():
         finished = None if plan.resumed_run is None else read_fine_tuned(run)
@@ -168,15 +161,15 @@ def _refuse_other_labels(plan: Plan, names: tuple[str, ...]) -> None:
         )
 
 
-def _open_run(plan: Plan, output: str | Path | None, overwrite: bool, outputs: Path) -> RunFolder:
+def _open_run(plan: Plan, to: Destination) -> RunFolder:
+    held = to.named
     if plan.resumed_run is None:
-        held = None if output is None else RunFolder(Path(output))
         products = _PRODUCTS[:1] if held is not None and nothing_trained(held) else _PRODUCTS
         go_on = resume_command(OPTIMIZE, held.path) if held is not None and held.checkpoint.is_file() else ""
-        return open_run(output, OPTIMIZE, products, overwrite, plan.data.folders, outputs, go_on)
-    if output is not None and Path(output).resolve() != plan.resumed_run.path.resolve():
+        return open_run(to, OPTIMIZE, products, plan.data.folders, go_on)
+    if held is not None and held.path.resolve() != plan.resumed_run.path.resolve():
         raise UsageError(f"a resumed run stays in its folder, {plan.resumed_run.path}: leave --output out")
-    return open_run(plan.resumed_run.path, OPTIMIZE, (), overwrite)
+    return open_run(Destination(plan.resumed_run.path), OPTIMIZE)
 
 
 def _describe(plan: Plan, data: TrainingData, run: RunFolder) -> None:

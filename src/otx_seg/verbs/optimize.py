@@ -26,7 +26,7 @@ from otx_seg.training.loggers import Logger, Loggers
 from otx_seg.training.setup.plan import Request
 from otx_seg.verbs.fine_tune import fine_tune_weights
 from otx_seg.workspace.logs import log_to
-from otx_seg.workspace.run_folder import open_run
+from otx_seg.workspace.run_folder import Destination, open_run
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +86,8 @@ def optimize(
         DataError: the data cannot be used.
         OtxError: the fine-tuning failed or was interrupted; the message says how to go on.
     """
+    check_given_to_optimize(load_weights, train_data_roots, resume_from, workspace)
+    resolver = open_resolver(workspace)
     data = DataSpec.given(
         data_format,
         train_root=train_data_roots,
@@ -93,39 +95,20 @@ def optimize(
         train_annotations=train_ann_files,
         val_annotations=val_ann_files,
     )
-    request = Request(
-        data,
-        template=template,
-        load_weights=load_weights,
-        resume_from=resume_from,
-        seed=seed,
-        parameters=parameters or {},
-    )
-    return run_optimization(request, labels, workspace, output, overwrite, loggers, progress)
-
-
-def run_optimization(
-    request: Request,
-    labels: str | Sequence[str] | None = None,
-    workspace: str | Path | None = None,
-    output: str | Path | None = None,
-    overwrite: bool = False,
-    loggers: Sequence[Logger] = (),
-    progress: Progress | None = None,
-) -> Quantized:
-    """As `optimize`, with the other arguments as one."""
-    check_given_to_optimize(request.load_weights, request.data.train_root, request.resume_from, workspace)
-    resolver = open_resolver(workspace)
-    if request.resume_from is None:
-        weights = resolver.exported(request.load_weights, quantized_too=False)
-        data = to_train_on(resolver, request.data)
-        seed = _seed(resolver, data) if request.seed is None else request.seed
-        request = replace(request, load_weights=weights, data=data, seed=seed)
+    request = Request(data, template=template, resume_from=resume_from, seed=seed, parameters=parameters or {})
+    if resume_from is None:
+        request = _filled(resolver, replace(request, load_weights=resolver.exported(load_weights, quantized_too=False)))
+    to = resolver.destination(output, overwrite)
     if request.load_weights is None or Path(request.load_weights).suffix.lower() == ".pth":
         if labels is not None:
             raise UsageError("--labels is for exported models of other tools; a .pth has its labels: leave it out")
-        return fine_tune_weights(request, output, overwrite, resolver.outputs, Loggers(loggers), progress)
-    return _quantize_ir(request, Path(request.load_weights), labels, output, overwrite, resolver.outputs, progress)
+        return fine_tune_weights(request, to, Loggers(loggers), progress)
+    return quantize_ir(request, to, labels, progress)
+
+
+def _filled(resolver: Resolver, request: Request) -> Request:
+    data = to_train_on(resolver, request.data)
+    return replace(request, data=data, seed=_seed(resolver, data) if request.seed is None else request.seed)
 
 
 def _seed(resolver: Resolver, data: DataSpec) -> int | None:
@@ -137,16 +120,12 @@ def _seed(resolver: Resolver, data: DataSpec) -> int | None:
     return last.seed
 
 
-def _quantize_ir(
-    request: Request,
-    weights: Path,
-    labels: str | Sequence[str] | None,
-    output: str | Path | None,
-    overwrite: bool,
-    outputs: Path,
-    progress: Progress | None,
+def quantize_ir(
+    request: Request, to: Destination, labels: str | Sequence[str] | None, progress: Progress | None
 ) -> Quantized:
-    seed = DEFAULT_SEED if request.seed is None else request.seed
+    """As `optimize` of an ``.xml``, but nothing is filled in."""
+    assert request.load_weights is not None
+    weights, seed = Path(request.load_weights), DEFAULT_SEED if request.seed is None else request.seed
     used = USED_TO_QUANTIZE[".xml"]
     predictor, made_from = open_model(weights, request.template, labels, request.parameters, used)
     refuse_quantized(read_ir(weights), weights)
@@ -154,7 +133,7 @@ def _quantize_ir(
     data = open_training(request.data, seed, settings.learning_parameters.use_otx_adapter, progress)
     assert data.val is not None
     roots = (*request.data.folders, data.train.root, data.val.root)
-    run = open_run(output, "optimize", _PRODUCTS, overwrite, roots, outputs)
+    run = open_run(to, "optimize", _PRODUCTS, roots)
     with log_to(run) as note:
         logger.info("%s", data.split)
         workers = choose_workers(settings.learning_parameters, processes=1)

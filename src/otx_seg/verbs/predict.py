@@ -59,7 +59,7 @@ def predict(
     images = images_to_run_on(resolver, input, "--input", "an image or a folder of images")
     _refuse_video(images, load_weights)
     predictor = load_predictor(resolver.weights(load_weights), labels=given_labels(labels))
-    run = open_run(output, "predict", (), overwrite, (images,), resolver.outputs)
+    run = open_run(resolver.destination(output, overwrite), "predict", (), (images,))
     with log_to(run) as note:
         result = predict_images(predictor, images, run.path, overwrite, watched(run, progress), window, views)
         note(f"{len(result.written)} masks written, {len(result.unreadable)} images left out")

@@ -76,7 +76,7 @@ def quickstart(
         UsageError: `output` already holds a quickstart, or another command is at work there.
         OtxError: a stage failed.
     """
-    run = open_run(output, "quickstart", _PRODUCTS, overwrite, (), open_resolver(None).outputs)
+    run = open_run(open_resolver(None).destination(output, overwrite), "quickstart", _PRODUCTS)
     with log_to(run):
         return _whole_job(run.path, minutes, overwrite, loggers, say)
 

@@ -48,7 +48,7 @@ from otx_seg.training.setup.plan import Plan, Request, make_plan
 from otx_seg.training.trainer import Trainer
 from otx_seg.training.views import open_training_cache
 from otx_seg.workspace.logs import log_to
-from otx_seg.workspace.run_folder import FolderGoneError, RunFolder
+from otx_seg.workspace.run_folder import Destination, FolderGoneError, RunFolder
 
 _LONGEST_WAIT = timedelta(hours=12)
 _CACHE = "algo_backend.mem_cache_size"
@@ -138,21 +138,15 @@ def train(
         hpo_parallel=hpo_parallel,
         deterministic=deterministic,
     )
-    return run_training(request, workspace, output, overwrite, loggers)
-
-
-def run_training(
-    request: Request,
-    workspace: str | Path | None = None,
-    output: str | Path | None = None,
-    overwrite: bool = False,
-    loggers: Sequence[Logger] = (),
-) -> TrainResult:
-    """As `train`, with the other arguments as one."""
     end_with_launcher()
-    # Dividing many images into regions is done by one process; the others wait for longer than the usual minutes.
-    processes = PartialState(cpu=on_cpu(), timeout=_LONGEST_WAIT)
+    _join_processes()
     resolver, plan = all_or_none(lambda: _settle(workspace, request))
+    return train_planned(plan, resolver.destination(output, overwrite), loggers)
+
+
+def train_planned(plan: Plan, to: Destination, loggers: Sequence[Logger] = ()) -> TrainResult:
+    """As `train`, once it is settled what is trained."""
+    processes = _join_processes()
     with ExitStack() as stack:
 
         def begin() -> RunFolder | None:
@@ -160,7 +154,7 @@ def run_training(
             if not processes.is_main_process:
                 stack.enter_context(only_errors())
                 return None
-            opened = open_training_run(plan, resolver.outputs, output, overwrite)
+            opened = open_training_run(plan, to)
             stack.enter_context(log_to(opened))
             bring_along(plan, opened)
             return opened
@@ -171,6 +165,11 @@ def run_training(
         stack.enter_context(saying_how_to_go_on(TRAIN, run, plan.resumed_run is not None))
         stack.enter_context(interruptions_as_such())
         return _train(plan, run, processes, Loggers(loggers))
+
+
+def _join_processes() -> PartialState:
+    # Dividing many images into regions is done by one process; the others wait for longer than the usual minutes.
+    return PartialState(cpu=on_cpu(), timeout=_LONGEST_WAIT)
 
 
 def _settle(workspace: str | Path | None, request: Request) -> tuple[Resolver, Plan]:

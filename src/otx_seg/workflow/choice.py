@@ -146,21 +146,12 @@ def settle(asked: JobRequest, *, seconds: float, shown: Callable[[], AbstractCon
         raise UsageError(
             "otx run makes models that segment, and these images come without masks; train a backbone with otx train"
         )
-    job = Job(
-        folder=Path(),
-        template=plan.template,
-        data=_with_test_data(resolver, asked.data, plan.data),
-        seed=plan.seed,
-        workspace=None if resolver.workspace is None else resolver.workspace.path.resolve(),
-        seconds=seconds,
-        shown=shown,
-        template_named=plan.template_named,
-        given=request.parameters,
-    )
-    for root in job.data.labelled_folders:
+    plan = replace(plan, data=_with_test_data(resolver, asked.data, plan.data))
+    for root in plan.data.labelled_folders:
         if not root.is_dir():
             raise DataError(f"{root}: no such folder")
-    return job
+    workspace = None if resolver.workspace is None else resolver.workspace.path.resolve()
+    return Job(Path(), plan, workspace, seconds, shown)
 
 
 def _with_test_data(resolver: Resolver, asked: DataSpec, data: DataSpec) -> DataSpec:

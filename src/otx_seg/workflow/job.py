@@ -15,6 +15,7 @@ from otx_seg.runtime.plain_files import shown
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import differences, is_free
 from otx_seg.training.loggers import Logger
+from otx_seg.training.setup.plan import Plan
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.digest import digest_of
 from otx_seg.workspace.own_files import damaged, read_own
@@ -70,35 +71,28 @@ class Job:
 
     Attributes:
         folder: where everything goes, each step in a folder of its own.
-        template: the one named, with `given` in it; else the usual one, and the training may choose another.
-        template_named: whether arguments or workspace name a template.
-        given: the hyper-parameters that were asked for, which any template gets.
-        data: of the training and to measure on; without a `test_root`, that is done on the validation images which are
-            taken from the training images.
+        plan: of its training. Its data is also what is measured on; without a `test_root`, that is done on the
+            validation images which are taken from the training images.
         workspace: its folder, if there is one.
         seconds: how long each model's speed is measured.
         shown: opens the display of a step.
     """
 
     folder: Path
-    template: Template
-    data: DataSpec
-    seed: int
+    plan: Plan
     workspace: Path | None
     seconds: float
     shown: Callable[[], AbstractContextManager[Logger]]
-    template_named: bool = True
-    given: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def own_workspace(self) -> str:
-        """The `workspace` of the verbs that its steps call: none but its own, wherever they are called."""
-        return "" if self.workspace is None else str(self.workspace)
+    def data(self) -> DataSpec:
+        """What is trained on and measured on."""
+        return self.plan.data
 
     @property
     def free_parameters(self) -> dict[str, Any]:
         """The hyper-parameters that may change while the job is under way, as far as somebody named them."""
-        named = _named_in(self.template) if self.template_named else self.given
+        named = _named_in(self.plan.template) if self.plan.template_named else self.plan.given
         return {name: value for name, value in named.items() if is_free(name)}
 
     @property
@@ -110,10 +104,11 @@ class Job:
     def inputs(self) -> dict[str, Any]:
         """All that the results depend on, as plain values: the template, how to read the data, the folders and files,
         and a digest of what is in them."""
+        plan = self.plan
         return {
             "data format": self.data.data_format,
-            "template": self.template.as_dict() if self.template_named else {"parameters": self.given},
-            "seed": self.seed,
+            "template": plan.template.as_dict() if plan.template_named else {"parameters": plan.given},
+            "seed": plan.seed,
             "folders": self.folders,
             "files": {what: self._digest(name) for what, name in _CALLED.items()},
         }

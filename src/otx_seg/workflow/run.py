@@ -38,7 +38,7 @@ from otx_seg.workspace.run_folder import JOB_STATE, open_run
 logger = logging.getLogger(__name__)
 
 _OF_OTHERS = ("template.yaml", "models")
-"""What a job writes too, or what shows that the folder is a training's."""
+"""What shows that the folder is a training's, or that of a job which nothing tells of any more."""
 
 
 def run(
@@ -102,14 +102,15 @@ def run(
         parameters=parameters or {},
         workspace=_text(workspace),
     )
-    outputs = open_resolver(workspace).outputs
-    folder = Path(output) if output is not None else _last_job(outputs)
+    resolver = open_resolver(workspace)
+    folder = Path(output) if output is not None else _last_job(resolver.outputs)
     as_it_stood = _content(folder)
     before = _state_before(folder, overwrite)
     settled = functools.partial(settle, seconds=seconds, shown=shown)
     choice = choose_job(asked, before, folder, output is not None, overwrite, settled)
     held = () if choice.state is not None else (JOB_STATE, *(step.name for step in STEPS), *_OF_OTHERS)
-    opened = open_run(choice.folder, "run", held, overwrite, choice.job.data.labelled_folders, outputs)
+    to = resolver.destination(choice.folder, overwrite)
+    opened = open_run(to, "run", held, choice.job.data.labelled_folders)
     job = replace(choice.job, folder=opened.path)
     with log_to(opened):
         if choice.folder is not None and _content(choice.folder) != as_it_stood:
@@ -118,7 +119,7 @@ def run(
         if choice.folder is not None and any((choice.folder / name).exists() for name in held):
             state.replaces = () if before is None else _make_room(before)
         # It may go on from another folder than that of the workspace, or from within one that it knows nothing of.
-        state.asked = replace(state.asked, workspace=job.own_workspace)
+        state.asked = replace(state.asked, workspace=_text(job.workspace) or "")
         skipped = _work_through(job, state, say)
     return outcome_of(job, state, skipped)
 

@@ -16,17 +16,16 @@ from otx_seg.datasets import Subset
 from otx_seg.errors import DataError
 from otx_seg.inputs.check_sources import sources_of
 from otx_seg.inputs.last_training import open_measured
-from otx_seg.training.setup.plan import Request
+from otx_seg.training.setup.plan import Request, make_plan
 from otx_seg.verbs.benchmark import checked_threads, compare
 from otx_seg.verbs.check import look_through
 from otx_seg.verbs.deploy import deploy
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.export import export
-from otx_seg.verbs.optimize import run_optimization
-from otx_seg.verbs.train import run_training
+from otx_seg.verbs.optimize import quantize_ir
+from otx_seg.verbs.train import train_planned
 from otx_seg.workflow.job import Job
-from otx_seg.workspace.atomic import write_text
-from otx_seg.workspace.run_folder import RunFolder, point_latest
+from otx_seg.workspace.run_folder import Destination, RunFolder, point_latest
 
 logger = logging.getLogger(__name__)
 
@@ -64,16 +63,10 @@ def _check(job: Job, done: Done) -> dict[str, Any]:
 def _train(job: Job, done: Done) -> dict[str, Any]:
     run = RunFolder(job.folder / "train")
     with job.shown() as display:
+        plan = job.plan
         if run.checkpoint.is_file():
-            request = Request(resume_from=run.path, parameters=job.free_parameters)
-            result = run_training(request, loggers=[display])
-        else:
-            # A template that is named is complete: nothing of the workspace is to be added to it.
-            template, parameters = (_written_template(job), {}) if job.template_named else (None, job.given)
-            request = Request(job.data, template=template, parameters=parameters, seed=job.seed)
-            result = run_training(
-                request, workspace=job.own_workspace, output=run.path, overwrite=True, loggers=[display]
-            )
+            plan = make_plan(Request(resume_from=run.path, parameters=job.free_parameters))
+        result = train_planned(plan, Destination(run.path, overwrite=True), [display])
     point_latest(run, part_of=job.folder)
     assert result.scores is not None
     return {
@@ -85,12 +78,6 @@ def _train(job: Job, done: Done) -> dict[str, Any]:
         "training_s": result.elapsed_s,
         "reason": result.reason,
     }
-
-
-def _written_template(job: Job) -> Path:
-    path = job.folder / "template.yaml"
-    write_text(path, job.template.as_yaml())
-    return path
 
 
 def _eval(model_of: str) -> Callable[[Job, Done], dict[str, Any]]:
@@ -112,7 +99,7 @@ def _eval(model_of: str) -> Callable[[Job, Done], dict[str, Any]]:
 
 def _measured_on(job: Job) -> Subset:
     """The test images; where there are none, those that the training took from its own folder to validate on."""
-    use_polygons = job.template.hyper_parameters.learning_parameters.use_otx_adapter
+    use_polygons = job.plan.template.hyper_parameters.learning_parameters.use_otx_adapter
     return open_measured(job.data, RunFolder(job.folder / "train"), use_polygons)
 
 
@@ -123,14 +110,8 @@ def _export(job: Job, done: Done) -> dict[str, Any]:
 
 def _optimize(job: Job, done: Done) -> dict[str, Any]:
     with job.shown() as display:
-        request = Request(job.data, load_weights=job.folder / done["export"]["file"], seed=job.seed)
-        result = run_optimization(
-            request,
-            workspace=job.own_workspace,
-            output=job.folder / "optimize",
-            overwrite=True,
-            progress=display.on_scan,
-        )
+        request = Request(job.data, load_weights=job.folder / done["export"]["file"], seed=job.plan.seed)
+        result = quantize_ir(request, Destination(job.folder / "optimize", overwrite=True), None, display.on_scan)
     return {"file": _relative(result.model, job), "quantized_layers": result.quantized_layers}
 
 
@@ -138,8 +119,8 @@ def _benchmark(job: Job, done: Done) -> dict[str, Any]:
     files = [job.folder / done[step]["file"] for step in ("train", "export", "optimize")]
     with job.shown() as display:
         # Speed alone: the scores are those of the evaluations.
-        folder, threads = job.folder / "benchmark", checked_threads(None)
-        result = compare(files, None, None, folder, True, job.folder, threads, job.seconds, display.on_scan)
+        to = Destination(job.folder / "benchmark", overwrite=True)
+        result = compare(files, to, checked_threads(None), job.seconds, display.on_scan)
     measured = [
         {
             "file": _relative(found.variant.weights, job),

@@ -147,52 +147,63 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+@dataclass(frozen=True)
+class Destination:
+    """Where a command was told to write.
+
+    Attributes:
+        output: the folder asked for, or None for a new one in `outputs`.
+        overwrite: replace a result that `output` already holds.
+        outputs: the workspace's folder of runs.
+    """
+
+    output: str | Path | None = None
+    overwrite: bool = False
+    outputs: Path = WORKSPACE / OUTPUTS
+
+    @property
+    def named(self) -> RunFolder | None:
+        """The folder asked for, whatever it holds."""
+        return None if self.output is None else RunFolder(Path(self.output))
+
+
 def open_run(
-    output: str | Path | None,
-    verb: str,
-    products: tuple[str, ...],
-    overwrite: bool,
-    data_roots: tuple[Path, ...] = (),
-    outputs: Path = WORKSPACE / OUTPUTS,
-    go_on: str = "",
+    to: Destination, verb: str, products: tuple[str, ...] = (), data_roots: tuple[Path, ...] = (), go_on: str = ""
 ) -> RunFolder:
     """Choose and create the folder a command writes to.
 
     Args:
-        output: the folder asked for, or None for a new one in `outputs`.
         verb: name of the command, part of a new folder's name.
-        products: names of files and folders whose presence means that `output` already holds such a result.
-        overwrite: replace such a result.
+        products: names of files and folders whose presence means that a folder already holds such a result.
         data_roots: folders of data, in which nothing is written.
-        outputs: the workspace's folder of runs.
         go_on: the command that goes on with such a result, if there is one.
 
     Raises:
-        UsageError: `output` already holds a result and `overwrite` is False, or is a file or a workspace; or it, or
-            the workspace, would lie in a folder of data.
+        UsageError: the folder already holds a result that is not to be replaced, or is a file or a workspace; or it,
+            or the workspace, would lie in a folder of data.
         OtxError: the folder cannot be written to.
     """
-    given, output = output, _new_folder(outputs, verb) if output is None else Path(output)
+    output = _new_folder(to.outputs, verb) if to.output is None else Path(to.output)
     refuse_among_data(output, filter(Path.is_dir, data_roots), "give an --output elsewhere")
     if not Workspace(output).missing:
         raise UsageError(f"{output}: is a workspace; choose another --output, such as {output / OUTPUTS / verb}")
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: --output names a file; name a folder")
     held = [name for name in products if (output / name).exists()]
-    if held and not overwrite:
+    if held and not to.overwrite:
         raise UsageError(
             f"{output}: already holds a result ({held[0]}); choose another --output, or allow replacing it "
             f"with --overwrite{go_on and f'; it goes on with: {go_on}'}"
         )
     made = tuple(folder for folder in (*reversed(output.parents), output) if not folder.exists())
     try:
-        output.mkdir(parents=True, exist_ok=given is not None)
+        output.mkdir(parents=True, exist_ok=to.output is not None)
         probe = output / f".write-test-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        if given is None and isinstance(error, FileExistsError) and output.is_dir():  # by another process, just now
-            return open_run(None, verb, products, overwrite, data_roots, outputs, go_on)
+        if to.output is None and isinstance(error, FileExistsError) and output.is_dir():  # by another process, just now
+            return open_run(to, verb, products, data_roots, go_on)
         raise OtxError(f"{output}: cannot write there ({error.strerror}); choose another --output") from error
     return RunFolder(output, made, identity=_identity(output))
 

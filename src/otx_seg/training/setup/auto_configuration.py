@@ -47,6 +47,7 @@ from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, limits
 from otx_seg.training.largest_batch import find_largest_batch
 from otx_seg.training.setup.build import new_network
 from otx_seg.training.setup.plan import Plan
+from otx_seg.training.setup.train_type import PARAMETER
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +162,7 @@ def _choose_template(plan: Plan, data: DataFacts, machine: MachineFacts) -> tupl
     shipped = [item for item in templates.find_templates() if item.category in ENOUGH_STEPS]
     candidates = [_candidate(item) for item in shipped]
     decision, _ = _choose_network(plan.template, candidates, data, machine, plan.trained_size)
-    return templates.load(decision.value).override(plan.given), decision
+    return templates.load(decision.value).override({**plan.given, PARAMETER: plan.train_type}), decision
 
 
 def _named_template(plan: Plan) -> Decision:

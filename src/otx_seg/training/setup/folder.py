@@ -14,35 +14,30 @@ from otx_seg.training.setup.plan import Plan
 from otx_seg.training.setup.search_settings import holds_search
 from otx_seg.workspace.atomic import write_atomic, write_json, write_text
 from otx_seg.workspace.command_line import resume_command
-from otx_seg.workspace.run_folder import RunFolder, open_run
+from otx_seg.workspace.run_folder import Destination, RunFolder, open_run
 from otx_seg.workspace.weights import write_label_schema
 
 _PRODUCTS = ("template.yaml", "models")
 
 
-def open_training_run(plan: Plan, outputs: Path, output: str | Path | None, overwrite: bool) -> RunFolder:
+def open_training_run(plan: Plan, to: Destination) -> RunFolder:
     """The folder of a training: a new one, that of the run to go on with, or one to go on with it elsewhere.
-
-    Args:
-        plan: what is trained.
-        outputs: the workspace's folder of runs.
-        output, overwrite: see `train`.
 
     Raises:
         UsageError: the folder holds a result, or lies in a folder of data.
         OtxError: it cannot be written to.
     """
+    held = to.named
     if plan.resumed_run is None:
-        held = None if output is None else RunFolder(Path(output))
         products = () if held is not None and nothing_trained(held) else _PRODUCTS
         begun = held is not None and (held.checkpoint.is_file() or holds_search(held))
         go_on = resume_command(TRAIN, held.path) if held is not None and begun else ""
-        return open_run(output, "train", products, overwrite, plan.data.folders, outputs, go_on)
-    if output is None or Path(output).resolve() == plan.resumed_run.path.resolve():
-        return open_run(plan.resumed_run.path, "train", (), overwrite)
+        return open_run(to, TRAIN, products, plan.data.folders, go_on)
+    if held is None or held.path.resolve() == plan.resumed_run.path.resolve():
+        return open_run(Destination(plan.resumed_run.path), TRAIN)
     if plan.search is not None:
         raise UsageError(f"a search stays in its folder, {plan.resumed_run.path}: leave --output out")
-    return open_run(output, "train", _PRODUCTS, overwrite, plan.data.folders)
+    return open_run(to, TRAIN, _PRODUCTS, plan.data.folders)
 
 
 def clear(run: RunFolder) -> None:

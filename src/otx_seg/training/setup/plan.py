@@ -131,8 +131,7 @@ def _new_plan(request: Request) -> Plan:
             "--train-type Selfsupervised learns from images alone: leave out --data-format and --train-ann-files, and "
             "name the folder of the images"
         )
-    parameters = {**request.parameters, PARAMETER: train_type}
-    chosen = chosen.override(parameters)
+    chosen = chosen.override({**request.parameters, PARAMETER: train_type})
     seed = DEFAULT_SEED if request.seed is None else request.seed
     known = start.labels if isinstance(start, WeightsFile) else None
     _refuse_unused(chosen, known, request.parameters)
@@ -145,7 +144,7 @@ def _new_plan(request: Request) -> Plan:
     if shipped is None or _learning(chosen) != _learning(shipped):
         refuse_idle_groups(try_network(chosen), chosen)
     size = start.input_size if isinstance(start, WeightsFile) and all(map(is_input_side, start.input_size)) else None
-    return Plan(chosen, reason, request.data, seed, weights, known, None, None, search, parameters, named, size)
+    return Plan(chosen, reason, request.data, seed, weights, known, None, None, search, request.parameters, named, size)
 
 
 def _choose_template(named: str | Path | None, start: WeightsFile | BackboneFile | None) -> Template:
