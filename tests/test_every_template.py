@@ -16,7 +16,7 @@ from otx_seg.labels import Labels, default_colors
 from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template, find_templates, load
-from otx_seg.training.optimizer import build_optimizer
+from otx_seg.training.optimizer import build_optimizer, parameter_groups
 from otx_seg.workspace.weights import write_weights
 
 LABELS = Labels(("background", "thing", "other thing"), default_colors(3), 0)
@@ -35,7 +35,7 @@ def test_a_template_from_file_to_exported_model(name: str, tmp_path: Path) -> No
     template = load(name).override({"learning_parameters.input_size": "64x64"})
     torch.manual_seed(0)
     algorithm = algorithms.build(template, new_network(template), [0.5, 0.3, 0.2]).train()
-    optimizer = build_optimizer(algorithm, template)
+    optimizer = build_optimizer(parameter_groups(algorithm, template), template)
     image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     mask = torch.randint(0, 3, (2, 64, 64), dtype=torch.uint8)
     batch = {"labelled": {"image": image, "mask": mask, "files": ["a", "b"]}}
@@ -76,7 +76,7 @@ def test_every_way_of_learning_works_with_every_template(name: str, mode: str) -
     template = TEMPLATES[name].override(MODES[mode])
     torch.manual_seed(0)
     algorithm = algorithms.build(template, new_network(template), [0.5, 0.3, 0.2]).train()
-    optimizer = build_optimizer(algorithm, template)
+    optimizer = build_optimizer(parameter_groups(algorithm, template), template)
     image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     mask = torch.randint(0, 3, (2, 2, 2), dtype=torch.uint8).repeat_interleave(32, 1).repeat_interleave(32, 2)
     view = {"image": image, "strong": image.flip(3), "mask": mask, "files": ["a", "b"]}

@@ -187,7 +187,7 @@ def observed(template: Template, key: str) -> Any:
         widths = [layer.out_features for layer in algorithm.detcon.predictor if isinstance(layer, torch.nn.Linear)]
         return plain_values(algorithm), plain_values(algorithm.detcon), algorithm.detcon.average.keep, widths
     if section == "optimizer":
-        optimizer = build_optimizer(torch.nn.Linear(2, 2), template)
+        optimizer = build_optimizer(parameter_groups(torch.nn.Linear(2, 2), template), template)
         return [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
     if section == "parameter_groups":
         named = torch.nn.ModuleDict({"norm": torch.nn.Linear(2, 2), "rest": torch.nn.Linear(2, 2)})

@@ -34,9 +34,8 @@ def with_optimizer(*groups: dict[str, Any], **arguments: Any) -> Template:
 
 def test_norms_are_not_decayed() -> None:
     network = Network()
-    optimizer = build_optimizer(
-        network, with_optimizer({"match": "norm", "decay": 0.0}, type="AdamW", weight_decay=0.5)
-    )
+    template = with_optimizer({"match": "norm", "decay": 0.0}, type="AdamW", weight_decay=0.5)
+    optimizer = build_optimizer(parameter_groups(network, template), template)
     decays = {id(parameter): group["weight_decay"] for group in optimizer.param_groups for parameter in group["params"]}
     assert decays[id(network.conv.weight)] == 0.5
     assert decays[id(network.norm.weight)] == 0.0
@@ -50,7 +49,8 @@ def test_a_group_has_its_rate_and_waits_for_its_epoch() -> None:
     template = with_optimizer(
         {"match": r"^norm\.weight", "rate": 10.0}, {"match": "norm", "frozen_epochs": 2}, type="SGD"
     )
-    optimizer, groups = build_optimizer(network, template), tuple(parameter_groups(network, template))
+    groups = parameter_groups(network, template)
+    optimizer = build_optimizer(groups, template)
     assert [len(group["params"]) for group in optimizer.param_groups] == [2, 1, 1]
     parts = {"weight": network.norm.weight, "bias": network.norm.bias, "rest": network.conv.bias}
     lost = []
@@ -103,7 +103,8 @@ def test_the_groups_of_the_templates_have_parameters(summary: TemplateSummary) -
 def test_frozen_parameters_are_left_out() -> None:
     network = Network()
     network.norm.requires_grad_(False)
-    optimizer = build_optimizer(network, with_optimizer(type="SGD", momentum=0.9))
+    template = with_optimizer(type="SGD", momentum=0.9)
+    optimizer = build_optimizer(parameter_groups(network, template), template)
     assert sum(len(group["params"]) for group in optimizer.param_groups) == 2
 
 
@@ -117,5 +118,6 @@ def test_frozen_parameters_are_left_out() -> None:
     ],
 )
 def test_what_torch_does_not_know_is_refused(arguments: dict[str, Any], message: str) -> None:
+    template = with_optimizer(**arguments)
     with pytest.raises(UsageError, match=message):
-        build_optimizer(Network(), with_optimizer(**arguments))
+        build_optimizer(parameter_groups(Network(), template), template)

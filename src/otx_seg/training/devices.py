@@ -19,7 +19,7 @@ from otx_seg.processes import world_size
 from otx_seg.runtime.processors import processor_count
 from otx_seg.template import Template
 from otx_seg.template.hyper_parameters import LearningParameters
-from otx_seg.training.optimizer import build_optimizer
+from otx_seg.training.optimizer import LearningOf, build_optimizer, parameter_groups
 from otx_seg.words import count
 
 if TYPE_CHECKING:
@@ -62,13 +62,17 @@ def on_cpu() -> bool:
     return not (torch.cuda.is_available() or torch.backends.mps.is_available())
 
 
-def place(algorithm: Any, template: Template, accelerator: Accelerator) -> tuple[nn.Module, torch.optim.Optimizer]:
-    """Move an algorithm to its device and make its optimiser, both wrapped for several processes where there are."""
+def place(
+    algorithm: Any, template: Template, accelerator: Accelerator
+) -> tuple[nn.Module, torch.optim.Optimizer, tuple[LearningOf, ...]]:
+    """Move an algorithm to its device and make its optimiser, both wrapped for several processes where there are; the
+    third says how each group of the optimiser learns."""
     if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
         algorithm = nn.SyncBatchNorm.convert_sync_batchnorm(algorithm)
     algorithm.to(accelerator.device)
-    model, optimizer = accelerator.prepare(algorithm, build_optimizer(algorithm, template))
-    return model, optimizer
+    groups = parameter_groups(algorithm, template)
+    model, optimizer = accelerator.prepare(algorithm, build_optimizer(groups, template))
+    return model, optimizer, tuple(groups)
 
 
 def largest(accelerator: Accelerator, value: float) -> float:

@@ -12,7 +12,7 @@ from otx_seg.datasets import TrainingData
 from otx_seg.processes import processes_here
 from otx_seg.template import Template
 from otx_seg.training.devices import choose_workers, start_accelerator
-from otx_seg.training.optimizer import build_optimizer
+from otx_seg.training.optimizer import build_optimizer, parameter_groups
 from otx_seg.training.out_of_memory import is_out_of_memory
 from otx_seg.training.views import open_views
 
@@ -39,7 +39,7 @@ def find_largest_batch(algorithm: Algorithm, data: TrainingData, template: Templ
     accelerator = start_accelerator(parameters.precision, algorithm)
     module: torch.nn.Module = algorithm  # type: ignore[assignment]
     module.to(accelerator.device).train()
-    optimizer = build_optimizer(module, template)
+    optimizer = build_optimizer(parameter_groups(module, template), template)
     fitting = size = parameters.batch_size
     workers = choose_workers(parameters, processes_here())
     while (size := min(2 * fitting, most)) > fitting:

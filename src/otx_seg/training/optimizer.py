@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import nn
@@ -18,8 +18,8 @@ _WRAPPERS = re.compile(r"^.*?network\.network\.")
 """What algorithms put before the names of the network's parameters."""
 
 
-def build_optimizer(algorithm: nn.Module, template: Template) -> torch.optim.Optimizer:
-    """Construct the template's optimiser over the trainable parameters of `algorithm`.
+def build_optimizer(learning: Groups, template: Template) -> torch.optim.Optimizer:
+    """Construct the template's optimiser over the parameters of these groups, in their order.
 
     Raises:
         UsageError: torch.optim has no such class, or it does not take the arguments given.
@@ -31,8 +31,8 @@ def build_optimizer(algorithm: nn.Module, template: Template) -> torch.optim.Opt
         arguments.setdefault("fused", True)
     rate, decay = template.hyper_parameters.learning_parameters.learning_rate, _weight_decay(constructor, arguments)
     groups: list[dict[str, Any]] = []
-    for learning, parameters in parameter_groups(algorithm, template).items():
-        changed = {} if learning.decay == 1 else {"weight_decay": learning.decay * decay}
+    for how, parameters in learning.items():
+        changed = {} if how.decay == 1 else {"weight_decay": how.decay * decay}
         groups.append({"params": parameters, **changed})
     try:
         optimizer: torch.optim.Optimizer = constructor(groups, lr=rate, **arguments)
@@ -66,10 +66,13 @@ class LearningOf(NamedTuple):
     frozen_epochs: int = 0
 
 
-def parameter_groups(algorithm: nn.Module, template: Template) -> dict[LearningOf, list[nn.Parameter]]:
-    """The trainable parameters by how they learn, in the order of the optimiser's groups: the usual ones first."""
+Groups: TypeAlias = dict[LearningOf, list[nn.Parameter]]
+
+
+def parameter_groups(algorithm: nn.Module, template: Template) -> Groups:
+    """The trainable parameters by how they learn, the usual ones first."""
     how = [LearningOf(group.rate, group.decay, group.frozen_epochs) for group in template.parameter_groups]
-    groups: dict[LearningOf, list[nn.Parameter]] = {learning: [] for learning in (LearningOf(), *how)}
+    groups: Groups = {learning: [] for learning in (LearningOf(), *how)}
     for name, parameter in algorithm.named_parameters():
         if parameter.requires_grad:
             inside = _WRAPPERS.sub("", name)

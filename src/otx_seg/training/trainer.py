@@ -27,7 +27,7 @@ from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import choose_workers, largest, leave_together, place, start_accelerator
 from otx_seg.training.loggers import INTERVAL, Loggers, MetricsFile, StepReport, TrainResult, ValidationReport
 from otx_seg.training.loss_guard import LossGuard
-from otx_seg.training.optimizer import hold_frozen, parameter_groups, set_rates
+from otx_seg.training.optimizer import hold_frozen, set_rates
 from otx_seg.training.out_of_memory import is_out_of_memory, smaller_batch
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.state import VERSION, TrainState, random_state, restore_random_state, write_state
@@ -69,8 +69,7 @@ class Trainer:
         self.command, self.validate_first = command, stopping is not None
         self.parameters = template.hyper_parameters.learning_parameters
         self.accelerator = start_accelerator(self.parameters.precision, algorithm)
-        self.model, self.optimizer = place(algorithm, template, self.accelerator)
-        self.groups = tuple(parameter_groups(algorithm, template))  # type: ignore[arg-type]
+        self.model, self.optimizer, self.groups = place(algorithm, template, self.accelerator)
         self._trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         keep = self.parameters.ema_keep
         self.average = WeightAverage(algorithm.deployable(), keep, ramp=True) if keep > 0 else None
