@@ -66,7 +66,7 @@ def test_the_verbs_need_no_arguments(
         ("export", "openvino.xml"),
         ("ptq", "openvino.xml"),
     ]
-    assert measured[1] == DataSpec(test_root=drawn_data / "val")
+    assert measured[5] == DataSpec(test_root=drawn_data / "val")
     deployed = otx("deploy")
     assert deployed.code == 0, deployed.err
     assert "model exported or quantised last: outputs/" in deployed.message
