@@ -44,7 +44,17 @@ LAYERS = [
     "workflow",
     "cli",
 ]
-LEAVES = ("class_weights", "errors", "interrupts", "labels", "catalogue", "telemetry", "words", "processes")
+LEAVES = (
+    "child_process",
+    "class_weights",
+    "errors",
+    "interrupts",
+    "labels",
+    "catalogue",
+    "telemetry",
+    "words",
+    "processes",
+)
 
 
 def imported_parts(path: Path) -> set[str]:
@@ -215,8 +225,6 @@ def test_what_is_printed_goes_one_way() -> None:
     own = {
         "runtime/terminal.py": "print",  # which escapes what a terminal would obey
         "report/console.py": "Console",
-        "deployment/benchmark/worker.py": "print",  # lines of JSON, to the process that started it
-        "deployment/benchmark/worker_process.py": "print",
     }
     for path in SOURCE.rglob("*.py"):
         name = path.relative_to(SOURCE).as_posix()
@@ -240,8 +248,7 @@ OTHER_READERS = {
     "deployment/deploy.py": "shipped texts",
     "runtime/processors.py": "the system's",
     "datasets/loading/free_memory.py": "the system's",
-    "deployment/benchmark/worker.py": "lines between two processes, and the system's",
-    "deployment/benchmark/worker_process.py": "lines between two processes",
+    "deployment/benchmark/worker.py": "the system's",
     "distributed/worker.py": "notes between processes",
     "distributed/rendezvous.py": "messages between processes",
     "distributed/launcher.py": "the output of processes",

@@ -419,16 +419,16 @@ def test_processes_share_the_trials(drawn_data: Path, template: Path, tmp_path: 
 def test_a_search_whose_process_was_killed_goes_on_in_several(
     drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    output, train_there = tmp_path / "run", workers._WorkerProcess.train
+    output, ask = tmp_path / "run", workers.ChildProcess.ask
 
-    def killed(worker: Any, task: Any) -> Any:
-        if task.number == 1:
-            worker.process.kill()
-        return train_there(worker, task)
+    def killed(child: Any, do: str, **details: Any) -> Any:
+        if details["task"].number == 1:
+            child.process.kill()
+        return ask(child, do, **details)
 
     with monkeypatch.context() as patch:
-        patch.setattr(workers._WorkerProcess, "train", killed)
-        with pytest.raises(OtxError, match=r"trained trial 1 was ended by SIGKILL") as raised:
+        patch.setattr(workers.ChildProcess, "ask", killed)
+        with pytest.raises(OtxError, match=r"trial 1: the process that ran it was ended by SIGKILL") as raised:
             run(drawn_data, template, output, 2.0, hpo_parallel=2, parameters=BRIEF)
     assert "--resume-from" in str(raised.value)
     train(resume_from=output)

@@ -1,27 +1,17 @@
-"""Where trials are trained: in this process one after another, or in several at once.
-
-A worker is told on stdin what to do, by pickles: the `TrialContext`, then one `TrialTask` after another. It answers
-each with an `Outcome` or an exception. It ends when stdin does, whatever it is doing, so that it never outlives the
-process that started it; a trial cut short goes on from its last checkpoint.
-"""
+"""Where trials are trained: in this process one after another, or in several at once."""
 
 from __future__ import annotations
 
 import os
-import pickle
 import queue
-import signal
-import subprocess
-import sys
-import threading
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from types import TracebackType
-from typing import Any
 
 import torch
 
+from otx_seg.child_process import ChildError, ChildProcess
 from otx_seg.datasets.loading.memory_cache import Cache
 from otx_seg.errors import OtxError
 from otx_seg.hpo.trial import Outcome, TrialContext, TrialTask, open_shared_cache, train_trial
@@ -29,7 +19,6 @@ from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.loggers import Logger, Loggers
 from otx_seg.workspace.command_line import resume_command
 
-_CODE = "import sys; sys.path[:] = sys.argv[1:]; from otx_seg.hpo.workers import answer_tasks; answer_tasks()"
 _LOOK_S = 0.2  # from one look at signals to the next
 _SAVING_S = 120.0  # for processes that were asked to end
 
@@ -45,14 +34,16 @@ class Workers:
     def __init__(self, trial_context: TrialContext, cache: Cache) -> None:
         self.trial_context, self.cache = trial_context, cache
         self.running: dict[Future[Outcome], int] = {}
-        self.processes: list[_WorkerProcess] = []
-        self.free: queue.SimpleQueue[_WorkerProcess] = queue.SimpleQueue()
+        self.processes: list[ChildProcess] = []
+        self.free: queue.SimpleQueue[ChildProcess] = queue.SimpleQueue()
         self.threads = ThreadPoolExecutor(trial_context.at_once)
 
     def __enter__(self) -> Workers:
         size = self.trial_context.at_once
         for index in range(size if size > 1 else 0):
-            self.processes.append(_WorkerProcess(self.trial_context, index, _environment(index, size)))
+            with (self.trial_context.run.search / f"worker-{index}.log").open("ab") as log:
+                environment, advice = _environment(index, size), "train fewer trials at once"
+                self.processes.append(ChildProcess(__name__, TrialSession.__name__, log, environment, advice))
             self.free.put(self.processes[-1])
         return self
 
@@ -77,7 +68,11 @@ class Workers:
     def _train(self, task: TrialTask) -> Outcome:
         process = self.free.get()
         try:
-            return process.train(task)
+            outcome: Outcome = process.ask("train", trial_context=self.trial_context, task=task)
+            return outcome
+        except ChildError as error:
+            go_on = resume_command(TRAIN, self.trial_context.run.path)
+            raise OtxError(f"trial {task.number}: {error}", go_on) from error
         finally:
             self.free.put(process)
 
@@ -97,112 +92,24 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
+        with ExitStack() as ending:
+            ending.callback(self.threads.shutdown)
+            for child in self.processes:
+                ending.enter_context(child)
             if error is not None:  # let them save
-                for process in self.processes:
-                    process.process.terminate()
+                for child in self.processes:
+                    child.process.terminate()
                 wait(self.running, timeout=_SAVING_S)
-        finally:
-            for process in self.processes:
-                process.close()
-            self.threads.shutdown()
 
 
-class _WorkerProcess:
-    def __init__(self, trial_context: TrialContext, index: int, environment: dict[str, str]) -> None:
-        self.run = trial_context.run
-        self.log = self.run.search / f"worker-{index}.log"
-        with self.log.open("ab") as log:
-            # The very modules of this process, wherever they came from.
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", _CODE, *sys.path],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env={**os.environ, **environment},
-            )
-        self._tell(trial_context)
+class TrialSession:
+    """The trials that a process of its own trains."""
 
-    def _tell(self, message: TrialContext | TrialTask) -> None:
-        assert self.process.stdin is not None
-        try:
-            pickle.dump(message, self.process.stdin)
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # whoever waits for the answer sees that the process is gone
-
-    def train(self, task: TrialTask) -> Outcome:
-        """
-        Raises:
-            OtxError: what the training raised, or the process is gone.
-        """
-        assert self.process.stdout is not None
-        self._tell(task)
-        try:
-            answer = pickle.load(self.process.stdout)
-        except (EOFError, pickle.UnpicklingError) as error:
-            code = self.process.wait()
-            how = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
-            why = ", most likely for want of memory: train fewer trials at once" if code == -signal.SIGKILL else ""
-            raise OtxError(
-                f"the process that trained trial {task.number} was ended {how}{why}; details: {self.log}",
-                resume_command(TRAIN, self.run.path),
-            ) from error
-        if isinstance(answer, Exception):
-            raise answer
-        assert isinstance(answer, Outcome)
-        return answer
-
-    def close(self) -> None:
-        """End it now."""
-        self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe is not None
-            try:
-                pipe.close()
-            except BrokenPipeError:
-                continue
-
-
-def answer_tasks() -> None:
-    """What a worker does: train until there is nothing left to do."""
-    # Ctrl-C and the end of a terminal reach all its processes: the one that started this one decides what ends.
-    for name in ("SIGINT", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-    # Whatever a library prints must not get among the answers.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(arrived,), daemon=True).start()
-    trial_context: TrialContext = arrived.get()
     cache: Cache | None = None
-    while True:
-        task: TrialTask = arrived.get()
-        cache = cache or open_shared_cache(trial_context, task.template)
-        pickle.dump(_answer(trial_context, task, cache), answers)
-        answers.flush()
 
-
-def _listen(arrived: queue.SimpleQueue[Any]) -> None:
-    try:
-        while True:
-            arrived.put(pickle.load(sys.stdin.buffer))
-    except EOFError:
-        os._exit(0)
-
-
-def _answer(trial_context: TrialContext, task: TrialTask, cache: Cache) -> Outcome | OtxError:
-    try:
-        return train_trial(trial_context, task, Loggers(), cache)
-    except OtxError as error:
-        return error
-    except Exception as error:  # what no one foresaw is told by the process that asked
-        traceback.print_exc()
-        text = (str(error) or "no message").splitlines()[0]
-        logs = trial_context.run.search / "worker-*.log"
-        return OtxError(f"trial {task.number} failed: {type(error).__name__}: {text}; details: {logs}")
+    def train(self, trial_context: TrialContext, task: TrialTask) -> Outcome:
+        self.cache = self.cache or open_shared_cache(trial_context, task.template)
+        return train_trial(trial_context, task, Loggers(), self.cache)
 
 
 def visible_gpus() -> list[str]:

@@ -31,7 +31,7 @@ def log(tmp_path: Path) -> Iterator[IO[bytes]]:
 def test_a_model_from_loading_to_throughput(color_variant: Variant, log: IO[bytes]) -> None:
     with WorkerProcess(color_variant, 1, log) as worker:
         loaded = worker.load()
-        assert loaded["input_size"] == [16, 16]
+        assert loaded["input_size"] == (16, 16)
         assert loaded["labels"]["names"] == ["background", "grass", "sea"]
         assert loaded["load_s"] > 0
         times = worker.ask("latency", warm_up_s=0.0, seconds=0.0)
@@ -55,7 +55,7 @@ def test_threads_are_the_processors_it_may_use(color_variant: Variant, log: IO[b
         worker.load()
         usable = usable_processors()
         assert usable
-        assert os.sched_getaffinity(worker._process.pid) == {usable[0]}
+        assert os.sched_getaffinity(worker.process.pid) == {usable[0]}
 
 
 def test_what_is_wrong_with_model_or_data_is_told_as_it_is(
@@ -90,8 +90,8 @@ def test_a_failure_no_one_foresaw_names_the_model_and_the_log(color_variant: Var
 def test_a_worker_that_is_killed(color_variant: Variant, log: IO[bytes]) -> None:
     with WorkerProcess(color_variant, 1, log) as worker:
         worker.load()
-        worker._process.kill()
-        worker._process.wait()
+        worker.process.kill()
+        worker.process.wait()
         with pytest.raises(OtxError, match=r"OpenVINO FP32\): .*ended by SIGKILL, most likely for want of memory"):
             worker.ask("latency", warm_up_s=0.0, seconds=0.0)
 
@@ -99,7 +99,7 @@ def test_a_worker_that_is_killed(color_variant: Variant, log: IO[bytes]) -> None
 def test_a_worker_ends_with_its_context(color_variant: Variant, log: IO[bytes]) -> None:
     with WorkerProcess(color_variant, 1, log) as worker:
         pass
-    assert worker._process.returncode is not None
+    assert worker.process.returncode is not None
 
 
 @LINUX
