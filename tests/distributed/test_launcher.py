@@ -25,7 +25,7 @@ from otx_seg.datasets import open_folder
 from otx_seg.datasets.synthetic.draw import draw_dataset
 from otx_seg.distributed import launcher, rendezvous, worker
 from otx_seg.distributed.launcher import Launch, settle_launch
-from otx_seg.distributed.rendezvous import host_rendezvous, join_rendezvous
+from otx_seg.distributed.rendezvous import meet
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.evaluate import confusion_of, evaluate
 from otx_seg.inference.predictor import load_predictor
@@ -264,19 +264,16 @@ def test_a_run_that_torchrun_started_goes_on_under_it(monkeypatch: pytest.Monkey
     assert resume_command("train", Path("run")) == "otx train --resume-from run (under torchrun, as before)"
 
 
-def test_what_is_left_when_a_launcher_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(launcher.tempfile, "tempdir", str(tmp_path))
+def test_a_launcher_that_ends_puts_signals_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
 
     def launch() -> None:
-        with launcher._ending_in_order(), launcher._notes() as folder:
-            assert list(tmp_path.iterdir()) == [folder]
+        with launcher._ending_in_order():
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(5)
 
     with pytest.raises(KeyboardInterrupt):
         launch()
-    assert not list(tmp_path.iterdir())
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -315,26 +312,26 @@ def test_a_process_of_a_torchrun_job_starts_no_others(monkeypatch: pytest.Monkey
 
 def test_a_port_in_use(taken_port: int) -> None:
     with pytest.raises(UsageError, match=rf"port {taken_port} is in use .* choose another one"):
-        host_rendezvous("localhost", taken_port, 2, PLAN, timeout_s=1)
+        meet("localhost", taken_port, 2, 0, PLAN, timeout_s=1)
 
 
 def test_nodes_that_never_come() -> None:
     with pytest.raises(OtxError, match=r"only 1 of 2 nodes came within 0\.5 s"):
-        host_rendezvous("localhost", 0, 2, PLAN, timeout_s=0.5)
+        meet("localhost", 0, 2, 0, PLAN, timeout_s=0.5)
 
 
 def test_a_first_node_that_is_not_there(free_port: int) -> None:
     with pytest.raises(OtxError, match=r"the first node was not there within 0\.5 s"):
-        join_rendezvous("localhost", free_port, 2, 1, PLAN, timeout_s=0.5)
+        meet("localhost", free_port, 2, 1, PLAN, timeout_s=0.5)
 
 
 def test_nodes_that_were_told_different_things(free_port: int) -> None:
-    host = host_rendezvous("localhost", free_port, 1, PLAN, timeout_s=1)
+    host = meet("localhost", free_port, 1, 0, PLAN, timeout_s=1)
     with pytest.raises(UsageError, match=r"2 of 2 processes per node, the first one with 1 of 2"):
-        join_rendezvous("localhost", host.port, 2, 1, {"processes": 2, "world_size": 2}, timeout_s=5)
-    join_rendezvous("localhost", host.port, 2, 1, PLAN, timeout_s=5)
+        meet("localhost", host.port, 2, 1, {"processes": 2, "world_size": 2}, timeout_s=5)
+    meet("localhost", host.port, 2, 1, PLAN, timeout_s=5)
     with pytest.raises(UsageError, match=r"--base-rank: node 2 of 2 is there already"):
-        join_rendezvous("localhost", host.port, 2, 1, PLAN, timeout_s=5)
+        meet("localhost", host.port, 2, 1, PLAN, timeout_s=5)
 
 
 def test_the_documented_time_is_the_one_waited() -> None:

@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import shlex
-import shutil
 import signal
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from otx_seg.distributed.failures import interrupted, what_failed
-from otx_seg.distributed.rendezvous import host_rendezvous, join_rendezvous
+from otx_seg.distributed.rendezvous import meet
 from otx_seg.distributed.worker import FOLDER, LAUNCHER, read_notes
 from otx_seg.errors import UsageError
 from otx_seg.interrupts import interruptions_as_such
@@ -86,13 +85,12 @@ def scale_out(
     """
     launch = settle_launch(gpus, rdzv_endpoint, base_rank, world_size)
     options = _options(gpus, rdzv_endpoint, base_rank, world_size)
-    with _ending_in_order(), _notes() as folder, _environment(launch, folder, options):
-        plan = {"processes": launch.processes, "world_size": launch.world_size}
-        if launch.node == 0:
-            meeting = host_rendezvous(launch.host, launch.port, launch.nodes, plan)
-        else:
-            meeting = join_rendezvous(launch.host, launch.port, launch.nodes, launch.node, plan)
-        with _agent_log(folder):
+    # The processes may be quicker: those whose launcher was killed remove its folder.
+    notes = tempfile.TemporaryDirectory(prefix="otx-launch-", ignore_cleanup_errors=True)
+    with _ending_in_order(), notes as name:
+        folder, plan = Path(name), {"processes": launch.processes, "world_size": launch.world_size}
+        meeting = meet(launch.host, launch.port, launch.nodes, launch.node, plan)
+        with _environment(launch, folder, options), _agent_log(folder):
             try:
                 _launch(launch, meeting.port, folder, words)
             except ChildFailedError as error:
@@ -195,16 +193,6 @@ def _ending_in_order() -> Iterator[None]:
             for number, handler in before.items():
                 if handler is not None:  # else it was not set by Python
                     signal.signal(number, handler)
-
-
-@contextmanager
-def _notes() -> Iterator[Path]:
-    """A folder for the notes of the processes and the agent's log, while it lasts."""
-    folder = Path(tempfile.mkdtemp(prefix="otx-launch-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

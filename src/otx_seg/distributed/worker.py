@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from otx_seg.errors import OtxError
-from otx_seg.processes import world_size
+from otx_seg.processes import rank, world_size
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.command_line import resume_command
@@ -47,7 +47,6 @@ class Note:
         at: seconds since 1970.
     """
 
-    rank: int
     message: str
     exit_code: int
     kind: str
@@ -62,9 +61,8 @@ def note_failure(message: str, exit_code: int, error: BaseException) -> bool:
     """
     if launcher_is_gone():
         return False
-    rank = int(os.environ["RANK"])
-    note = Note(rank, message, exit_code, type(error).__name__, time.time())
-    write_json(Path(os.environ[FOLDER]) / f"{rank}.json", asdict(note))
+    note = Note(message, exit_code, type(error).__name__, time.time())
+    write_json(Path(os.environ[FOLDER]) / f"{rank()}.json", asdict(note))
     return True
 
 
@@ -120,8 +118,7 @@ def naming_lost_processes(run: RunFolder) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        alone = world_size() == 1
-        if alone or not any(words in str(error) for words in (*_LOST, *_SLOW)):
+        if world_size() == 1 or not any(words in str(error) for words in (*_LOST, *_SLOW)):
             raise
         raise LostProcessError(
             "another process of this training ended or does not answer; look for what it said where it ran; the last "
