@@ -144,7 +144,9 @@ def test_files_without_partner(tmp_path):
 
 
 def test_an_image_of_another_size(tmp_path):
-    with pytest.raises(DataError, match=r"a\.json: says that a\.png has 4000 x 3000 pixels, the file has 40 x 30; correct"):
+    with pytest.raises(
+        DataError, match=r"a\.json: says that a\.png has 4000 x 3000 pixels, the file has 40 x 30; correct"
+    ):
         mask_of(write(tmp_path, shape(), imageHeight=3000, imageWidth=4000))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -204,13 +204,11 @@ def chosen_list(lists: Sequence[LabelList]) -> LabelList:
     return chosen
 
 
-def labels_of_root(
-    root: Path, void: Sequence[str] = (), by_value: bool = False, instance_bits: int = 0
-) -> tuple[Labels, MaskCode] | None:
+def labels_of_root(root: Path, by_value: bool = False, instance_bits: int = 0) -> tuple[Labels, MaskCode] | None:
     """The labels that a file in the root of a data set lists, or None where there is no such file.
 
     Args:
-        void, by_value, instance_bits: see `labels_and_code`.
+        by_value, instance_bits: see `labels_and_code`.
 
     Raises:
         DataError: a file that looks like a list of labels cannot be used, or two differ.
@@ -220,10 +218,35 @@ def labels_of_root(
         return labels, replace(code, instance_bits=instance_bits)
     found = find_label_lists((root,))
     if found.usable:
-        return listed_labels(chosen_list(found.usable), void, by_value, instance_bits)
+        return listed_labels(chosen_list(found.usable), by_value, instance_bits)
     if found.unusable:
         raise DataError(found.unusable[0])
     return None
+
+
+def labels_or_assumed(
+    root: Path,
+    benchmark: str,
+    known: Callable[[], tuple[Mapping[str, Color | None], Sequence[str]]],
+    by_value: bool = False,
+    instance_bits: int = 0,
+) -> tuple[Labels, MaskCode]:
+    """As `labels_of_root`, or where no file lists labels those of a benchmark, which the user is told.
+
+    Args:
+        benchmark: its name.
+        known: gives `listed` and `void` of `labels_and_code`; called only if need be.
+        by_value, instance_bits: see `labels_and_code`.
+
+    Raises:
+        DataError: as `labels_of_root`.
+    """
+    found = labels_of_root(root, by_value, instance_bits)
+    if found is not None:
+        return found
+    listed, void = known()
+    tell_assumed(root, benchmark, tuple(name for name in listed if name not in void))
+    return labels_and_code(listed, root, void, by_value, instance_bits)
 
 
 @functools.lru_cache(maxsize=16)  # told once, not for each subset
@@ -248,16 +271,14 @@ def lines_of(path: Path) -> list[str]:
     return [line for line in map(str.strip, read_text(path).splitlines()) if line and not line.startswith("#")]
 
 
-def listed_labels(
-    listed: LabelList, void: Sequence[str] = (), by_value: bool = False, instance_bits: int = 0
-) -> tuple[Labels, MaskCode]:
+def listed_labels(listed: LabelList, by_value: bool = False, instance_bits: int = 0) -> tuple[Labels, MaskCode]:
     """As `labels_and_code`, of a list that was read; its values may have gaps.
 
     Raises:
         DataError: as `labels_and_code`.
     """
     colors = {entry.name: entry.color for entry in listed.entries}
-    labels, code = labels_and_code(colors, listed.path, void, by_value, instance_bits)
+    labels, code = labels_and_code(colors, listed.path, (), by_value, instance_bits)
     values = tuple(entry.value for entry in listed.entries if entry.value is not None)
     has_gaps = bool(values) and values != tuple(range(len(values)))
     return labels, replace(code, values=values if has_gaps else None)

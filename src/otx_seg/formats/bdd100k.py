@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from otx_seg.annotations.label_lists import labels_and_code, labels_of_root, tell_assumed
-from otx_seg.annotations.masks import MaskCode
+from otx_seg.annotations.label_lists import labels_or_assumed
+from otx_seg.annotations.masks import Color
 from otx_seg.annotations.samples import Subset
 from otx_seg.errors import DataError
 from otx_seg.formats import DataFormat, Subsets
-from otx_seg.formats.cityscapes import standard_labels
+from otx_seg.formats.cityscapes import scored_labels
 from otx_seg.formats.layouts.folder import by_subset, pair_files
 from otx_seg.formats.layouts.layout_clues import holds_folders
-from otx_seg.labels import Labels
 
 _IMAGES, _LABELS = "images/10k", "labels/sem_seg"
 _MASKS, _COLORS = "masks", "colormaps"
@@ -53,14 +53,10 @@ def _masks_of(root: Path) -> Path | None:
 
 def _open(root: Path, images: Path, masks: Path) -> Subset:
     samples, unmatched = pair_files(images, masks)
-    labels, code = _labels(root, masks.parent.name == _COLORS)
+    by_color = masks.parent.name == _COLORS
+    labels, code = labels_or_assumed(root, "Cityscapes", _colors if by_color else scored_labels, by_value=not by_color)
     return Subset(images, labels, samples, unmatched, code)
 
 
-def _labels(root: Path, by_color: bool) -> tuple[Labels, MaskCode]:
-    listed = labels_of_root(root, by_value=not by_color)
-    if listed is not None:
-        return listed
-    scored, _ = standard_labels()
-    tell_assumed(root, "Cityscapes", tuple(scored))
-    return labels_and_code({**scored, "unlabeled": (0, 0, 0)} if by_color else scored, root, by_value=not by_color)
+def _colors() -> tuple[Mapping[str, Color], Sequence[str]]:
+    return {**scored_labels()[0], "unlabeled": (0, 0, 0)}, ()

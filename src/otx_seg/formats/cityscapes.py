@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from otx_seg.annotations.label_lists import labels_and_code, labels_of_root, tell_assumed
-from otx_seg.annotations.masks import Color, MaskCode
+from otx_seg.annotations.label_lists import labels_or_assumed
+from otx_seg.annotations.masks import Color
 from otx_seg.annotations.samples import Subset
 from otx_seg.errors import DataError
 from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.folder import index_images, listed_folders, pair_files, subset_name
 from otx_seg.formats.layouts.layout_clues import holds_folders
-from otx_seg.labels import Labels
 
 _IMAGES, _MASKS = "leftImg8bit", "gtFine"
 _IMAGE_ENDING, _TRAIN_IDS, _IDS = "_leftImg8bit", "_gtFine_labelTrainIds", "_gtFine_labelIds"
@@ -56,25 +55,23 @@ def _open(root: Path, folder: str) -> Subset:
     if ending is None:
         raise DataError(f"{masks}: no masks; expected are files that end in {_IDS}.png or {_TRAIN_IDS}.png")
     samples, unmatched = pair_files(images, masks, _IMAGE_ENDING, ending)
-    labels, code = _labels(root, ending)
+    known = scored_labels if ending == _TRAIN_IDS else all_labels
+    labels, code = labels_or_assumed(root, "Cityscapes", known, by_value=True)
     return Subset(root, labels, samples, unmatched, code)
 
 
-def _labels(root: Path, ending: str) -> tuple[Labels, MaskCode]:
-    listed = labels_of_root(root, by_value=True)
-    if listed is not None:
-        return listed
-    scored, every = standard_labels()
-    tell_assumed(root, "Cityscapes", tuple(scored))
-    if ending == _TRAIN_IDS:
-        return labels_and_code(scored, root, by_value=True)
-    return labels_and_code(every, root, [name for name in every if name not in scored], by_value=True)
-
-
-def standard_labels() -> tuple[Mapping[str, Color], Mapping[str, Color]]:
-    """The labels that the benchmark scores, in the order of the values of labelTrainIds, and those of labelIds."""
+def scored_labels() -> tuple[Mapping[str, Color], Sequence[str]]:
+    """The labels that the benchmark scores, in the order of the values of labelTrainIds; none is void."""
     from datumaro.plugins.data_formats import cityscapes  # slow to import
 
     scored = dict(cityscapes.TRAIN_CITYSCAPES_LABEL_MAP)
     scored.pop("background", None)  # Datumaro's name for what is ignored
-    return scored, dict(cityscapes.CITYSCAPES_LABEL_MAP)
+    return scored, ()
+
+
+def all_labels() -> tuple[Mapping[str, Color], Sequence[str]]:
+    """The labels in the order of the values of labelIds, and those that are not scored."""
+    from datumaro.plugins.data_formats import cityscapes  # slow to import
+
+    every, scored = dict(cityscapes.CITYSCAPES_LABEL_MAP), scored_labels()[0]
+    return every, [name for name in every if name not in scored]

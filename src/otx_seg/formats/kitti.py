@@ -5,14 +5,12 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from otx_seg.annotations.label_lists import labels_and_code, labels_of_root, tell_assumed
-from otx_seg.annotations.masks import MaskCode
+from otx_seg.annotations.label_lists import labels_or_assumed
 from otx_seg.annotations.samples import Subset
 from otx_seg.errors import DataError
 from otx_seg.formats import DataFormat, Subsets
-from otx_seg.formats.cityscapes import standard_labels
+from otx_seg.formats.cityscapes import all_labels
 from otx_seg.formats.layouts.folder import listed_folders, pair_files, subset_name
-from otx_seg.labels import Labels
 
 _IMAGES, _MASKS, _INSTANCES = "image_2", "semantic", "instance"
 _INSTANCE_BITS = 8
@@ -55,15 +53,6 @@ def _masks_in(folder: Path) -> str | None:
 
 def _open(root: Path, folder: Path, masks: str) -> Subset:
     samples, unmatched = pair_files(folder / _IMAGES, folder / masks)
-    labels, code = _labels(root, _INSTANCE_BITS if masks == _INSTANCES else 0)
+    bits = _INSTANCE_BITS if masks == _INSTANCES else 0
+    labels, code = labels_or_assumed(root, "Cityscapes", all_labels, by_value=True, instance_bits=bits)
     return Subset(folder, labels, samples, unmatched, code)
-
-
-def _labels(root: Path, instance_bits: int) -> tuple[Labels, MaskCode]:
-    listed = labels_of_root(root, by_value=True, instance_bits=instance_bits)
-    if listed is not None:
-        return listed
-    scored, every = standard_labels()
-    tell_assumed(root, "Cityscapes", tuple(scored))
-    void = [name for name in every if name not in scored]
-    return labels_and_code(every, root, void, by_value=True, instance_bits=instance_bits)

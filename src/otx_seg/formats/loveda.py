@@ -5,14 +5,12 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from otx_seg.annotations.label_lists import labels_and_code, labels_of_root, tell_assumed
-from otx_seg.annotations.masks import MaskCode
+from otx_seg.annotations.label_lists import labels_or_assumed
 from otx_seg.annotations.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, first_of, listed_folders, pair_files, subset_name
 from otx_seg.formats.layouts.layout_clues import holds_folders
-from otx_seg.labels import Labels
 
 _IMAGES, _MASKS = "images_png", "masks_png"
 _NAMES = ("no-data", "background", "building", "road", "water", "barren", "forest", "agriculture")
@@ -63,13 +61,5 @@ def _open(root: Path, regions: list[Path]) -> Subset:
         unmatched += others
     if not samples:
         raise DataError(f"{root}: no image has a mask; {first_of(unmatched)}")
-    labels, code = _labels(root)
+    labels, code = labels_or_assumed(root, "LoveDA", lambda: (dict.fromkeys(_NAMES), ()))
     return Subset(root, labels, tuple(sorted(samples, key=lambda sample: sample.name)), tuple(unmatched), code)
-
-
-def _labels(root: Path) -> tuple[Labels, MaskCode]:
-    listed = labels_of_root(root)
-    if listed is not None:
-        return listed
-    tell_assumed(root, "LoveDA", _NAMES)
-    return labels_and_code(dict.fromkeys(_NAMES), root)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from otx_seg.annotations.label_lists import labels_and_code, labels_of_root, tell_assumed
-from otx_seg.annotations.masks import Color, MaskCode
+from otx_seg.annotations.label_lists import labels_or_assumed
+from otx_seg.annotations.masks import Color
 from otx_seg.annotations.samples import Subset
 from otx_seg.errors import DataError
 from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, pair_files
 from otx_seg.formats.layouts.layout_clues import holds_folders
-from otx_seg.labels import Labels
 
 _VARIANTS = {("RGB", "GT"): "Rand", ("RGBLeft", "GTLeft"): "Sf", ("RGB", "SemSeg"): "Al"}
 
@@ -46,17 +45,14 @@ class Synthia(DataFormat):
 def _open(root: Path, images: str, masks: str) -> Subset:
     in_color = root / masks / "COLOR"
     samples, unmatched = pair_files(root / images, in_color if in_color.is_dir() else root / masks)
-    labels, code = _labels(root, _VARIANTS[images, masks])
+    known = partial(_known_labels, _VARIANTS[images, masks])
+    labels, code = labels_or_assumed(root, "SYNTHIA", known)
     return Subset(root, labels, samples, unmatched, code)
 
 
-def _labels(root: Path, variant: str) -> tuple[Labels, MaskCode]:
-    listed = labels_of_root(root)
-    if listed is not None:
-        return listed
+def _known_labels(variant: str) -> tuple[Mapping[str, Color], Sequence[str]]:
     from datumaro.plugins.data_formats.synthia import format as synthia  # slow to import
 
     known: Mapping[str, Color] = getattr(synthia, f"Synthia{variant}LabelMap")
-    tell_assumed(root, "SYNTHIA", tuple(known))
     # Datumaro gives SF's trucks the colour of its trains; theirs is that of Cityscapes.
-    return labels_and_code({**known, "Truck": (0, 0, 70)} if variant == "Sf" else known, root)
+    return {**known, "Truck": (0, 0, 70)} if variant == "Sf" else known, ()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from otx_seg.annotations.label_lists import labels_and_code, labels_of_root, lines_of, tell_assumed
-from otx_seg.annotations.masks import Color, MaskCode
+from otx_seg.annotations.label_lists import labels_or_assumed, lines_of
+from otx_seg.annotations.masks import Color
 from otx_seg.annotations.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.formats import DataFormat, Subsets
@@ -21,7 +22,6 @@ from otx_seg.formats.layouts.folder import (
 )
 from otx_seg.formats.layouts.layout_clues import holds_folders, holds_images_below
 from otx_seg.formats.layouts.mask_names import kind_of
-from otx_seg.labels import Labels
 from otx_seg.runtime.image_files import file_names
 
 _IMAGES, _LISTS = "JPEGImages", "ImageSets/Segmentation"
@@ -82,7 +82,7 @@ class PascalVoc(DataFormat):
 
 
 def _open(root: Path, masks_folder: Path, listed: Path | None) -> Subset:
-    labels, code = _labels(root)
+    labels, code = labels_or_assumed(root, "Pascal VOC", _known_labels)
     if listed is None:
         samples, unmatched = pair_files(root / _IMAGES, masks_folder)
     else:
@@ -105,15 +105,11 @@ def _listed_samples(root: Path, masks_folder: Path, listed: Path) -> tuple[tuple
     return tuple(sorted(samples, key=lambda sample: sample.name)), tuple(unmatched)
 
 
-def _labels(root: Path) -> tuple[Labels, MaskCode]:
-    listed = labels_of_root(root)
-    if listed is not None:
-        return listed
+def _known_labels() -> tuple[Mapping[str, Color], Sequence[str]]:
     from datumaro.plugins.data_formats.voc.format import VocColormap, VocLabel  # slow to import
 
-    known: dict[str, Color | None] = {}
+    known: dict[str, Color] = {}
     for label in VocLabel:
         red, green, blue = map(int, VocColormap[label.value])
         known[label.name] = (red, green, blue)
-    tell_assumed(root, "Pascal VOC", tuple(known))
-    return labels_and_code(known, root)
+    return known, ()
