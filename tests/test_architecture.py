@@ -253,7 +253,7 @@ OTHER_READERS = {
     "distributed/rendezvous.py": "messages between processes",
     "distributed/launcher.py": "the output of processes",
     "deployment/compact.py": "models that were just written",
-    "annotations/coded_objects.py": "texts out of a file that has been read",
+    "formats/layouts/ade20k.py": "texts out of a file that has been read",
 }
 """Modules that read text in other ways than through `plain_files` and `yaml_files`, and why."""
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from otx_seg.annotations.mask_faults import MaskContentError
 from otx_seg.annotations.masks import MaskCode, read_mask
-from otx_seg.annotations.stored_masks import verify_mask_file
+from otx_seg.annotations.stored_masks import MaskContentError, verify_mask_file
 from otx_seg.errors import DataError
 
 CODE = MaskCode(("background", "cat", "dog"), ((0, 0, 0), (255, 0, 0), (0, 128, 0)))

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from otx_seg.annotations.mask_faults import MaskContentError
-from otx_seg.annotations.stored_masks import mask_size, stored_mask
+from otx_seg.annotations.stored_masks import MaskContentError, mask_size, stored_mask
 from otx_seg.annotations.values_found import find_labels
 from otx_seg.datasets import open_folder
 from otx_seg.errors import DataError

@@ -19,7 +19,8 @@ from brief_training import PARAMETERS, same_weights
 from small_network import small_template
 
 from otx_seg.algorithms.supervised import Supervised
-from otx_seg.datasets import DataSpec, Sample, Subset
+from otx_seg.annotations.samples import Sample
+from otx_seg.datasets import DataSpec, Subset
 from otx_seg.datasets.synthetic.draw import draw_dataset
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.hpo import halving, length, trial, workers

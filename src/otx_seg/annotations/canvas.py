@@ -1,4 +1,4 @@
-"""A mask on which the outlines of objects are painted: polygons and run-length codes.
+"""A mask on which objects are painted: polygons, run-length codes and the coded pixels of annotation tools.
 
 Polygons are filled by COCO's own tools: a pixel belongs to a polygon that covers its centre, more or less. These tools
 take memory and time for each pixel that an outline passes, inside the image or not, and crash on numbers that are too
@@ -12,7 +12,9 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
+from otx_seg.annotations.bitmaps import brush_pixels, png_pixels
 from otx_seg.annotations.run_lengths import run_lengths
 from otx_seg.runtime.plain_files import number, shown
 
@@ -24,6 +26,7 @@ _LONGEST_OUTLINE = 5_000_000  # in pixels, of one polygon: 200 MB in COCO's tool
 _MOST_WORK = 8.0  # seconds of a processor, for all objects of an image
 # What things cost, in seconds, measured generously.
 _PER_OBJECT, _PER_OUTLINE_PIXEL, _PER_PAINTED_PIXEL, _PER_BOX_PIXEL = 4e-5, 1.6e-7, 4e-11, 4e-9
+_PER_CODED_PIXEL = 5e-9  # that are unpacked
 _PIXELS_PER_RUN = 200  # looked at one by one in the time that painting one run takes
 
 
@@ -48,7 +51,8 @@ class Canvas:
         """Give the pixels of an object its label.
 
         Args:
-            shape: see `otx_seg.annotations.polygons.Outline`.
+            shape: see `otx_seg.annotations.polygons.Outline`, or of annotation tools
+                `otx_seg.formats.layouts.annotated_images.Region`.
             label: the value of its pixels.
 
         Raises:
@@ -60,6 +64,15 @@ class Canvas:
                 self._paint_runs(self._runs_of(polygon), label)
         elif "box" in shape:
             self._paint_box(shape, label)
+        elif "outline" in shape:
+            self._paint_with_border(shape, label)
+        elif "brush" in shape:
+            self.count_work(_PER_CODED_PIXEL * self.height * self.width)
+            self.paint_pixels(brush_pixels(shape["brush"], (self.height, self.width)), 0, 0, label)
+        elif "png" in shape:
+            pixels = png_pixels(shape["png"], (self.height, self.width), bool(shape.get("deflated")))
+            self.count_work(_PER_CODED_PIXEL * pixels.size)
+            self.paint_pixels(pixels, shape["left"], shape["top"], label)
         else:
             self._check_size(shape["size"])
             self._paint_runs(run_lengths(shape["counts"], self.height * self.width), label)
@@ -122,6 +135,25 @@ class Canvas:
         inside = np.repeat(np.arange(lengths.size) % 2 == 1, lengths).reshape(height, width)
         self.paint_pixels(inside, left, top, label)
 
+    def _paint_with_border(self, shape: dict[str, Any], label: int) -> None:
+        """A polygon whose points name pixels, and whose border belongs to it, in the box around it.
+
+        Supervisely fills it by OpenCV, labelme by Pillow, which differ in single pixels along slanted sides.
+        """
+        for polygon in (shape["outline"], *shape["holes"]):
+            self.check_reach(np.asarray(polygon))
+        outline, *holes = (
+            np.floor(polygon).astype(np.int32).reshape(-1, 2) for polygon in (shape["outline"], *shape["holes"])
+        )
+        corner = outline.min(axis=0).clip(0)
+        width, height = np.maximum(outline.max(axis=0).clip(None, (self.width - 1, self.height - 1)) - corner + 1, 0)
+        if not width or not height:
+            return
+        inside = _FILLED_BY[shape["filled_by"]](outline - corner, height, width)
+        for hole in holes:
+            inside[_by_opencv(hole - corner, height, width)] = False
+        self.paint_pixels(inside, int(corner[0]), int(corner[1]), label)
+
     def paint_pixels(self, inside: NDArray[np.bool_], left: int, top: int, label: int) -> None:
         """Give pixels their label: those of (h, w) that are True, of which the first lies at (left, top).
 
@@ -138,3 +170,18 @@ class Canvas:
         self._work += seconds
         if self._work > _MOST_WORK:
             raise ValueError("the objects are too many, and too large, for one image")
+
+
+def _by_opencv(points: NDArray[np.int32], height: int, width: int) -> NDArray[np.bool_]:
+    inside = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(inside, [points], 1)
+    return inside.view(bool)
+
+
+def _by_pillow(points: NDArray[np.int32], height: int, width: int) -> NDArray[np.bool_]:
+    picture = Image.new("L", (int(width), int(height)))
+    ImageDraw.Draw(picture).polygon(points.reshape(-1).tolist(), fill=1, outline=1)
+    return np.array(picture).view(bool)
+
+
+_FILLED_BY = {"OpenCV": _by_opencv, "Pillow": _by_pillow}

@@ -23,16 +23,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.annotations.mask_faults import WHITE, MaskContentError, snapped, wrong_colors, wrong_values
 from otx_seg.annotations.samples import MaskReader, Sample
-from otx_seg.annotations.snapping import Color, is_two_tone, may_be_soft
-from otx_seg.annotations.stored_masks import StoredMask, decode_stored
+from otx_seg.annotations.snapping import Color, is_two_tone, may_be_soft, nearest_labels
+from otx_seg.annotations.stored_masks import MaskContentError, StoredMask, decode_stored
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.runtime.image_headers import read_bytes
+from otx_seg.words import listed
 
 MAX_LABELS = 254
 """A mask is uint8: 255 is ignored and 254 marks a colour without label while a file is being decoded."""
 
+_WHITE = (255, 255, 255)
+_SHOWN = 5  # wrong values or colours in a message; enough to see the pattern
 _UNKNOWN = 254
 _LARGEST_IN_TABLE = 1 << 16  # values that a table is faster for than a search; arrays may hold any
 _JPEG = b"\xff\xd8\xff"
@@ -95,7 +97,7 @@ def read_counting(path: str | Path, code: MaskCode) -> tuple[NDArray[np.uint8], 
     lossy = content.startswith(_JPEG)
     raw = decode_stored(content, path)
     if lossy and is_two_tone(code.colors):
-        return snapped(raw.pixels, path, code, lossy)
+        return _snapped(raw.pixels, path, code, lossy)
     if raw.pixels.ndim == 3:
         return _from_colors(raw.pixels, path, code, lossy)
     if raw.palette is not None and _only_label_colors(raw, code):
@@ -130,9 +132,9 @@ def _from_values(raw: StoredMask, path: str | Path, code: MaskCode, lossy: bool)
         and 0 <= present[0] <= present[-1] <= IGNORE_INDEX
         and may_be_soft(present, code.colors, lossy)
     ):
-        return snapped(values.astype(np.uint8, copy=False), path, code, lossy)
+        return _snapped(values.astype(np.uint8, copy=False), path, code, lossy)
     wrong = [value for value in present if value not in known]
-    raise MaskContentError(wrong_values(wrong, values, path, code))
+    raise MaskContentError(_wrong_values(wrong, values, path, code))
 
 
 def _values_of(code: MaskCode) -> tuple[int, ...]:
@@ -160,7 +162,7 @@ def _only_label_colors(raw: StoredMask, code: MaskCode) -> bool:
     known = code.index_of_color
     if raw.palette is None or not known or raw.pixels.max() >= len(raw.palette):
         return False
-    return all(tuple(color) in known or tuple(color) == WHITE for color in raw.palette.tolist())
+    return all(tuple(color) in known or tuple(color) == _WHITE for color in raw.palette.tolist())
 
 
 @lru_cache(maxsize=4)
@@ -170,7 +172,7 @@ def _color_table(code: MaskCode) -> NDArray[np.uint8]:
     Stored this way, no label is 0, and the 16 MB stay untouched pages but for the few around the colours in use.
     """
     table = np.zeros(1 << 24, np.uint8)
-    for (red, green, blue), index in {WHITE: IGNORE_INDEX, **code.index_of_color}.items():
+    for (red, green, blue), index in {_WHITE: IGNORE_INDEX, **code.index_of_color}.items():
         table[red << 16 | green << 8 | blue] = index ^ _UNKNOWN
     return table
 
@@ -189,5 +191,63 @@ def _from_colors(
     if (pixels == grey[:, :, None]).all():
         return _from_values(StoredMask(grey, None), path, code, lossy)
     if len(code.index_of_color) > 1 and (lossy or is_two_tone(code.colors)):
-        return snapped(pixels, path, code, lossy)
-    raise MaskContentError(wrong_colors(number[labels == _UNKNOWN], path, code))
+        return _snapped(pixels, path, code, lossy)
+    raise MaskContentError(_wrong_colors(number[labels == _UNKNOWN], path, code))
+
+
+def _wrong_values(wrong: list[int], values: NDArray, path: str | Path, code: MaskCode) -> str:
+    """What is wrong with a mask of `values` (H, W) of which those in `wrong` are no label's."""
+    shown = ", ".join(f"{value} ({int((values == value).sum())} pixels)" for value in wrong[:_SHOWN])
+    more = f" and {len(wrong) - _SHOWN} more values" if len(wrong) > _SHOWN else ""
+    text = f"{path}: mask value {shown}{more} is no label; allowed are {_allowed_values(code)}; "
+    return text + _advice_on_values(wrong, path, code)
+
+
+def _allowed_values(code: MaskCode) -> str:
+    allowed = [f"{value} {name}" for value, name in zip(_values_of(code), code.names, strict=True)]
+    return f"{listed(allowed)} and {IGNORE_INDEX} (ignored)"
+
+
+def _wrong_colors(numbers: NDArray[np.int32], path: str | Path, code: MaskCode) -> str:
+    """The same of a colour mask; `numbers` are the colours of the pixels without label, R * 65536 + G * 256 + B."""
+    found, counts = np.unique(numbers, return_counts=True)
+    most = np.argsort(-counts, kind="stable")[:_SHOWN]
+    shown = ", ".join(f"({found[i] >> 16}, {found[i] >> 8 & 255}, {found[i] & 255}) ({counts[i]} pixels)" for i in most)
+    more = f" and {len(found) - _SHOWN} more colours" if len(found) > _SHOWN else ""
+    named = [f"{color} {code.names[index]}" for color, index in code.index_of_color.items()]
+    allowed = (
+        f"allowed are {listed(named)} and {_WHITE} (ignored)" if named else f"{code.source} has no colours of labels"
+    )
+    return f"{path}: mask colour {shown}{more} is no label; {allowed}; {_advice_on(path, code)}"
+
+
+def _advice_on(path: str | Path, code: MaskCode) -> str:
+    """What to do about a mask that holds what is no label."""
+    if Path(path).suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif"):
+        return (
+            f"JPEG changes the values of a mask: save masks as PNG, or give the labels in {code.source} the colours of "
+            "the masks, far from each other: then each pixel gets the label of the nearest colour"
+        )
+    return f"correct the mask or add the label to {code.source}"
+
+
+def _advice_on_values(wrong: list[int], path: str | Path, code: MaskCode) -> str:
+    if wrong == [0] and code.values is not None:
+        return f"give it a name in {code.source}: `0 background`, or `0 void` if it is to be ignored"
+    return _advice_on(path, code)
+
+
+def _snapped(pixels: NDArray[np.uint8], path: str | Path, code: MaskCode, lossy: bool) -> tuple[NDArray[np.uint8], int]:
+    """As `nearest_labels`, of all labels that have colours.
+
+    Raises:
+        MaskContentError: colours are far from all of them.
+    """
+    known = code.index_of_color
+    exact = {_WHITE: IGNORE_INDEX, **known}
+    two_tone = len(code.names) == len(known) == 2
+    try:
+        return nearest_labels(pixels, exact, known if two_tone else exact, lossy)
+    except ValueError as error:
+        named = ", ".join(f"{color} {code.names[index]}" for color, index in [*known.items()][:10])
+        raise MaskContentError(f"{path}: {error}; labels are {named}; {_advice_on(path, code)}") from error

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from otx_seg.annotations.canvas import Canvas
 from otx_seg.annotations.dataset_meta import check_labels
-from otx_seg.annotations.mask_faults import MaskContentError
 from otx_seg.annotations.masks import Color
 from otx_seg.annotations.samples import MaskReader, Sample
+from otx_seg.annotations.stored_masks import MaskContentError
 from otx_seg.labels import IGNORE_INDEX, Labels, background_index, default_colors, means_background, means_ignored
 from otx_seg.runtime.image_headers import MAX_PIXELS, open_header, read_bytes
 from otx_seg.runtime.images import verify_image
@@ -73,7 +73,7 @@ class OutlinedObjects(MaskReader):
         canvas = Canvas(height, width, self.uncovered)
         for place, (label, shape) in enumerate(objects, 1):
             try:
-                self._paint(canvas, shape, label)
+                canvas.paint(shape, label)
             except (ValueError, TypeError, KeyError, OverflowError) as error:
                 raise MaskContentError(
                     f"{sample.mask}: {self._called(place)} in {sample.name} ({width} x {height} pixels) is "
@@ -100,8 +100,20 @@ class OutlinedObjects(MaskReader):
         """An object in messages; it may stand elsewhere in the file than in the order of painting."""
         return "the outline of an object"
 
-    def _paint(self, canvas: Canvas, shape: Any, label: int) -> None:
-        canvas.paint(shape, label)
+
+class AnnotatedObjects(OutlinedObjects):
+    """As `OutlinedObjects`, out of the `Region`s of annotation tools, whose sizes are those of the images."""
+
+    size_advice = "correct the size of the image there, or put the image here that it was annotated on"
+
+    def _size(self, sample: Sample, noted: Sequence[int] | None) -> Sequence[int]:
+        size = verify_image(sample.image)
+        if noted and tuple(noted) != size:
+            self._refuse(sample, noted, size)
+        return size
+
+    def _called(self, place: int) -> str:
+        return f"object {place}"
 
 
 def page(size: Sequence[int] | None, objects: Iterable[Outline]) -> bytes:

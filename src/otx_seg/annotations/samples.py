@@ -12,9 +12,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.annotations.mask_faults import MaskContentError
 from otx_seg.annotations.polygon_round_trip import polygon_round_trip
-from otx_seg.annotations.stored_masks import mask_size, verify_mask_file
+from otx_seg.annotations.stored_masks import MaskContentError, mask_size, verify_mask_file
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
 from otx_seg.runtime.image_headers import file_and_page

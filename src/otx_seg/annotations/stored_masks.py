@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFile
 
-from otx_seg.annotations.mask_faults import MaskContentError
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_headers import OF_EMPTY_MASKS, ImageHeader, open_header, read_bytes
 from otx_seg.runtime.images import imdecode, load, verify_png
@@ -34,6 +33,10 @@ _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _PNG_BIT_DEPTH, _PNG_COLOR_TYPE = 24, 25  # byte positions in a PNG file
 _MANY, _FAR = 64, 48  # colours of a mask, and how far apart those are that are named
 _PNG_GREY, _PNG_RGB = 0, 2
+
+
+class MaskContentError(DataError):
+    """A mask file that is sound but cannot be this data set's: a value or colour that is no label, say."""
 
 
 class StoredMask(NamedTuple):

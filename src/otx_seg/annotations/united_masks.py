@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.annotations.mask_faults import MaskContentError
 from otx_seg.annotations.masks import MaskCode, read_counting
 from otx_seg.annotations.samples import MaskReader, Sample
+from otx_seg.annotations.stored_masks import MaskContentError
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.runtime.images import verify_image
 

@@ -22,11 +22,10 @@ from otx_seg.annotations.label_lists import (
     listed_labels,
 )
 from otx_seg.annotations.label_table import ListedLabel
-from otx_seg.annotations.mask_faults import MaskContentError
 from otx_seg.annotations.masks import MAX_LABELS, Color, MaskCode
 from otx_seg.annotations.pages import masks_that_fit
 from otx_seg.annotations.samples import Sample
-from otx_seg.annotations.stored_masks import frequent_colors, stored_mask
+from otx_seg.annotations.stored_masks import MaskContentError, frequent_colors, stored_mask
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX, Labels
 from otx_seg.runtime.processors import processor_count

@@ -1,8 +1,6 @@
 """Data sets: folders of images and masks to samples, splits, checks and batches."""
 
-from otx_seg.annotations.masks import MAX_LABELS, read_mask
-from otx_seg.annotations.polygon_round_trip import polygon_round_trip
-from otx_seg.annotations.samples import Sample, Subset
+from otx_seg.annotations.samples import Subset
 from otx_seg.datasets.data_spec import DataSpec
 from otx_seg.datasets.opening import (
     check_format_name,
@@ -31,10 +29,8 @@ from otx_seg.datasets.unlabelled import (
 
 __all__ = [
     "DEFAULT_SEED",
-    "MAX_LABELS",
     "DataSpec",
     "ImageSet",
-    "Sample",
     "ScanReport",
     "Subset",
     "TrainingData",
@@ -51,8 +47,6 @@ __all__ = [
     "open_test",
     "open_training",
     "open_unlabelled",
-    "polygon_round_trip",
-    "read_mask",
     "readable_samples",
     "require_two_labels",
     "scan",

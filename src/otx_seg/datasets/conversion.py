@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.annotations.dataset_meta import META_FILE
-from otx_seg.annotations.mask_faults import MaskContentError
 from otx_seg.annotations.samples import Sample, Subset
+from otx_seg.annotations.stored_masks import MaskContentError
 from otx_seg.datasets.loading.loader import read_pair
 from otx_seg.errors import DataError
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, SUBSETS, subset_name

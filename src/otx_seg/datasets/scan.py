@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.annotations.bands import bands, count_values
-from otx_seg.annotations.mask_faults import MaskContentError
 from otx_seg.annotations.samples import MaskSizeError, Sample, Subset
+from otx_seg.annotations.stored_masks import MaskContentError
 from otx_seg.class_weights import LabelStatistics
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX
@@ -29,6 +29,10 @@ VISIBLE_EXTENT = 4.0
 
 _LISTED = 5  # faults named in a message
 _Found = TypeVar("_Found")
+
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, and the numbers of images done and to do."""
 
 
 class ImageContent(NamedTuple):
@@ -174,6 +178,11 @@ def scan(subset: Subset, progress: Callable[[int], None] | None = None, threads:
     if faults:
         raise DataError(_summary(faults, subset))
     return summarise(subset, findings)
+
+
+def counter(what: str, total: int, progress: Progress | None) -> Callable[[int], None] | None:
+    """What tells `progress` that so many of `total` are done, and of what."""
+    return None if progress is None else lambda done: progress(what, done, total)
 
 
 def for_each_sample(

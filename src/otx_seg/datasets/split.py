@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -14,15 +13,13 @@ from numpy.typing import NDArray
 from otx_seg.annotations.samples import Subset
 from otx_seg.datasets.data_spec import DataSpec
 from otx_seg.datasets.opening import find_subsets
-from otx_seg.datasets.progress import Progress, counter
-from otx_seg.datasets.scan import ScanReport, readable_samples, scan
+from otx_seg.datasets.scan import Progress, ScanReport, counter, readable_samples, scan
 from otx_seg.datasets.stratification import choose_validation
 from otx_seg.datasets.unlabelled import ImageSet
 from otx_seg.errors import DataError
 from otx_seg.formats import Subsets
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET
-
-_LISTED = 10  # subsets named in a message
+from otx_seg.words import listed
 
 DEFAULT_SEED = 42
 """Seed of everything random where none is given; one for all commands, so that they split data alike."""
@@ -198,10 +195,9 @@ def choose_subset(root: Path, names: Collection[str], wanted: tuple[str, ...], p
     for name in (*wanted, *(names if len(names) == 1 else ())):
         if name in names:
             return name
-    known = ", ".join(islice(names, _LISTED)) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
     raise DataError(
-        f"{root}: which subset to {purpose}? Found {known}, expected {' or '.join(wanted)}; give the path of one, or "
-        f"rename its folder to {wanted[0]}"
+        f"{root}: which subset to {purpose}? Found {listed(names)}, expected {' or '.join(wanted)}; give the path of "
+        f"one, or rename its folder to {wanted[0]}"
     )
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from otx_seg.annotations.coded_objects import MOST_CODES
 from otx_seg.annotations.label_lists import lines_of
 from otx_seg.errors import DataError
 from otx_seg.formats import DataFormat, Subsets
-from otx_seg.formats.layouts.ade20k import ade20k_subsets, holds_descriptions
+from otx_seg.formats.layouts.ade20k import MOST_CODES, ade20k_subsets, holds_descriptions
 from otx_seg.runtime.plain_files import shown, whole_number
 
 _DESCRIPTION = "_atr.txt"

@@ -28,7 +28,7 @@ from otx_seg.formats.layouts.folder import (
 from otx_seg.formats.layouts.layout_clues import holds_images_below
 from otx_seg.formats.layouts.mask_names import is_plain, kind_of, subset_word
 from otx_seg.formats.layouts.mask_pairs import Pairs, pairs_of_folders
-from otx_seg.formats.layouts.unread_files import no_images, unread_files
+from otx_seg.formats.layouts.what_lies_there import no_images, unread_files
 from otx_seg.labels import Labels
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from otx_seg.datasets.check.data_check import CheckedSubset, DataCheck, checked_
 from otx_seg.datasets.check.findings import find_problems
 from otx_seg.datasets.check.inspection import Inspection, inspect
 from otx_seg.datasets.check.problems import SEVERITIES, FileNote, Problem
-from otx_seg.datasets.progress import Progress, counter
+from otx_seg.datasets.scan import Progress, counter
 from otx_seg.datasets.unlabelled import ImageSet, check_images, leave_out_copies, open_unlabelled
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inputs.check_sources import Sources, sources_given, sources_of_workspace

@@ -16,11 +16,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from otx_seg.annotations.annotated_objects import AnnotatedObjects
 from otx_seg.annotations.label_lists import read_label_list
 from otx_seg.annotations.listed_paths import located
 from otx_seg.annotations.masks import Color
-from otx_seg.annotations.polygons import Outline, labels_with_background, page, split_polygons
+from otx_seg.annotations.polygons import AnnotatedObjects, Outline, labels_with_background, page, split_polygons
 from otx_seg.annotations.samples import LeftOut, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.formats import Subsets

@@ -25,8 +25,7 @@ from otx_seg.annotations.stored_masks import ARRAY_SUFFIX
 from otx_seg.errors import DataError
 from otx_seg.formats.layouts.layout_clues import entries_not_hidden
 from otx_seg.formats.layouts.mask_names import mask_of_twins
-from otx_seg.formats.layouts.unread_files import no_images, unread_files
-from otx_seg.formats.layouts.what_lies_there import no_pairs, unknown_layout
+from otx_seg.formats.layouts.what_lies_there import no_images, no_pairs, unknown_layout, unread_files
 from otx_seg.runtime.image_files import entries_of, image_names, is_image_name, stem_of
 from otx_seg.words import count
 

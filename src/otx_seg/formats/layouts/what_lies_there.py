@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from otx_seg.annotations.dataset_meta import META_FILE
+from otx_seg.annotations.samples import LeftOut
 from otx_seg.errors import DataError
 from otx_seg.formats.layouts.layout_clues import head
 from otx_seg.formats.layouts.mask_names import called_alike, kind_of, subset_word
-from otx_seg.runtime.image_files import file_names, is_image_name
-from otx_seg.words import count
+from otx_seg.runtime.image_files import file_names, is_image_name, unread_in, unread_names
+from otx_seg.words import count, listed
 
 _LOOKED_AT = 3000  # files
 _LISTED = 5
@@ -161,8 +162,7 @@ def _in_words(images: Mapping[str, Mapping[str, list[str]]]) -> str:
     """How many images lie in which folders."""
     number = sum(len(files) for names in images.values() for files in names.values())
     where = sorted(folder for folder in images if folder)
-    listed = ", ".join(where[:_LISTED]) + (f" and {len(where) - _LISTED} more" if len(where) > _LISTED else "")
-    return f"{count(number, 'image')}{f' in {listed}' if where else ''}"
+    return f"{count(number, 'image')}{f' in {listed(where, _LISTED)}' if where else ''}"
 
 
 def _first(images: Mapping[str, Mapping[str, list[str]]]) -> str:
@@ -232,3 +232,17 @@ def what_else(folder: Path) -> str:
         return f"it has {_annotations(folder, seen)}"
     found = seen.of([suffix for suffix, _ in seen.suffixes.most_common(_LISTED)])
     return f"it has {found}, which are not read here; save them as PNG"
+
+
+def no_images(folder: Path, named: str = "") -> str:
+    """What to say of a folder without images (`named`: like what), or with those of formats that are not read alone."""
+    return f"{folder}: {unread_in(folder) or f'no images{named}; {what_else(folder)}'}"
+
+
+def unread_files(*folders: Path) -> tuple[LeftOut, ...]:
+    """The images in some folders whose formats are not read."""
+    return tuple(
+        LeftOut("unread_files", "in a format that is not read", str(folder), name)
+        for folder in dict.fromkeys(folders)
+        for name in unread_names(str(folder))
+    )

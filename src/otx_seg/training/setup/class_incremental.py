@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from otx_seg.datasets import MAX_LABELS, ScanReport, TrainingData
+from otx_seg.annotations.masks import MAX_LABELS
+from otx_seg.datasets import ScanReport, TrainingData
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, extended
 

@@ -24,8 +24,8 @@ from otx_seg.datasets import (
 )
 from otx_seg.datasets.check.copies import equal_files
 from otx_seg.datasets.check.problems import label_problems, shared_images, snapped_pixels, unvalidated_labels
-from otx_seg.datasets.progress import Progress, counter
 from otx_seg.datasets.regions import Division, open_regions
+from otx_seg.datasets.scan import Progress, counter
 from otx_seg.errors import DataError, UsageError
 from otx_seg.labels import Labels
 from otx_seg.training.recorded_data import SUBSETS, RecordedData, read_recorded
