@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from otx_seg.configuration.facts import DataFacts, MachineFacts
-from otx_seg.configuration.network import Candidate, choose_network
+from otx_seg.configuration.network import Budget, Candidate, choose_network
 
 SPEED, BALANCE = Candidate("s", "SPEED", 0.6, 8), Candidate("b", "BALANCE", 1.2, 4)
 ALL = (SPEED, BALANCE, Candidate("a", "ACCURACY", 3.6, 2))
@@ -19,7 +19,7 @@ def images(side: float, extent: float = 0.3, aspect: float = 1.0, work: float = 
 
 
 def chosen(data: DataFacts, minutes: float = 0, machine: MachineFacts = TWO_CORES, **given: object) -> tuple[str, str]:
-    template, size = choose_network(data, machine, minutes, 8, **{"candidates": ALL, **given})  # type: ignore[arg-type]
+    template, size = choose_network(data, Budget(machine, minutes, 8, data.work), **{"candidates": ALL, **given})  # type: ignore[arg-type]
     return template.value, size.value
 
 
@@ -37,7 +37,7 @@ def test_small_regions_want_a_larger_input_as_far_as_the_images_have_more_to_sho
     assert chosen(images(2000, extent=0.0103), **small)[1] == "1024x1024"
     assert chosen(images(2000, extent=0.001), **small)[1] == "1024x1024"
     assert chosen(images(500, extent=0.001), **small)[1] == "512x512"
-    reason = choose_network(images(2000, extent=0.0105), GPU, 0, 8, [SPEED])[1].reason
+    reason = choose_network(images(2000, extent=0.0105), Budget(GPU, 0, 8), [SPEED])[1].reason
     assert reason == "images of about 2000 pixels a side; regions of 'spot' are 8.1 pixels across at 768"
 
 
@@ -54,7 +54,9 @@ def test_a_finer_network_shows_small_regions_too() -> None:
 def test_few_images_do_not_get_the_largest_network() -> None:
     few = DataFacts(49, (512.0,) * 49, 1.0, {"background": 0.8, "spot": 0.3})
     assert chosen(few, minutes=721) == ("b", "512x512")
-    assert choose_network(few, TWO_CORES, 721, 8, ALL)[0].reason.endswith("; 49 images are few for a larger network")
+    assert choose_network(few, Budget(TWO_CORES, 721, 8), ALL)[0].reason.endswith(
+        "; 49 images are few for a larger network"
+    )
 
 
 def test_time_decides_between_templates_and_then_on_the_size() -> None:
@@ -68,7 +70,7 @@ def test_time_decides_between_templates_and_then_on_the_size() -> None:
     assert chosen(images(512), minutes=29) == ("s", "384x384")
     assert chosen(images(512), minutes=16) == ("b", "256x256")
     assert chosen(images(512), minutes=1) == ("s", "256x256")
-    reason = choose_network(images(512), TWO_CORES, 1, 8, ALL)[1].reason
+    reason = choose_network(images(512), Budget(TWO_CORES, 1, 8), ALL)[1].reason
     assert reason.endswith("; at 512 there is time for about 50 steps in 1 minute")
 
 
@@ -92,7 +94,7 @@ def test_without_a_limit_the_most_accurate_template_is_nobodys_wish() -> None:
 def test_what_is_given_stays() -> None:
     assert chosen(images(512), minutes=1, candidates=[BALANCE], size=(320, 640)) == ("b", "320x640")
     assert chosen(images(512), minutes=1, size=(1024, 1024))[1] == "1024x1024"
-    template, size = choose_network(images(512), TWO_CORES, 1, 8, [BALANCE], (320, 640))
+    template, size = choose_network(images(512), Budget(TWO_CORES, 1, 8), [BALANCE], (320, 640))
     assert (template.given, size.given) == (True, True)
 
 

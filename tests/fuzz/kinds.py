@@ -27,10 +27,9 @@ from otx_seg.runtime.images import read_image
 from otx_seg.template.search_space import Range
 from otx_seg.training.loggers import MetricsFile, read_metrics
 from otx_seg.training.recorded_data import RecordedData, read_recorded
-from otx_seg.training.setup.decisions import decisions_of, plain
+from otx_seg.training.setup.folder import decisions_of, write_decisions
 from otx_seg.training.setup.search_settings import Settings, read_settings, write_settings
 from otx_seg.workflow.job import JobRequest, JobState, read_state
-from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.data_file import DataFile, read_data_file
 from otx_seg.workspace.run_folder import JOB_STATE, RunFolder
 
@@ -203,7 +202,7 @@ KINDS: dict[str, Kind] = {
     "run.json": own(JOB_STATE, write_state, lambda run: read_state(run.path)),
     "auto_configuration.json": own(
         "auto_configuration.json",
-        lambda run: write_json(run.decisions, plain([Decision("template", "a", "b"), Decision("c.d", 3, "e", True)])),
+        lambda run: write_decisions(run, [Decision("template", "a", "b"), Decision("c.d", 3, "e", True)]),
         decisions_of,
     ),
     "metrics.jsonl": own("logs/metrics.jsonl", write_lines, read_lines, json_lines_changed),

@@ -48,24 +48,48 @@ class Candidate:
     output_stride: float
 
 
+@dataclass(frozen=True)
+class Budget:
+    """How many steps a training can make.
+
+    Attributes:
+        minutes: time limit; 0: none.
+        batch_size: images per step.
+        work: see `DataFacts`.
+    """
+
+    machine: MachineFacts
+    minutes: float
+    batch_size: int
+    work: float = 1.0
+
+    def steps(self, candidate: Candidate, side: float) -> float:
+        """About how many steps there is time for."""
+        per_step = self.batch_size * candidate.gigaflops * (side / REFERENCE_SIDE) ** 2 * self.work
+        seconds = per_step / (_GIGAFLOPS_PER_CORE * self.machine.threads)
+        if self.machine.gpu:
+            seconds = max(per_step / _GIGAFLOPS_OF_GPU, _SHORTEST_STEP_OF_GPU * self.work)
+        return (self.minutes or PLANNED_MINUTES) * 60 / seconds
+
+    def in_words(self, candidate: Candidate, side: float) -> str:
+        """The same for people."""
+        steps = self.steps(candidate, side)
+        limit = count(self.minutes, "minute") if self.minutes else f"{PLANNED_MINUTES / 60:g} hours"
+        number = f"about {float(f'{steps:.1g}'):,.0f}" if steps < _PLENTY else f"more than {_PLENTY:,}"
+        return f"{number} steps in {limit}"
+
+
 def choose_network(
-    data: DataFacts,
-    machine: MachineFacts,
-    minutes: float,
-    batch_size: int,
-    candidates: Sequence[Candidate],
-    size: tuple[int, int] | None = None,
+    data: DataFacts, budget: Budget, candidates: Sequence[Candidate], size: tuple[int, int] | None = None
 ) -> tuple[Decision, Decision]:
     """Template and input size that leave time for enough steps: where possible such as show the smallest regions, then
     the largest useful input, then the most accurate template.
 
     Args:
-        minutes: time limit; 0: none.
-        batch_size: images per step.
         candidates: one where the user named it, else one of each category.
         size: (height, width) in pixels where the user gave it.
     """
-    ordered, left_out = (candidates, "") if len(candidates) == 1 else _in_order(candidates, data.images, minutes)
+    ordered, left_out = (candidates, "") if len(candidates) == 1 else _in_order(candidates, data.images, budget.minutes)
     wanted = {candidate: _wanted_side(data, candidate.output_stride) for candidate in ordered}
     pairs = [(candidate, side) for candidate in ordered for side in _sides(wanted[candidate], size)]
     # Where these are equal, the order of the categories stays.
@@ -73,16 +97,15 @@ def choose_network(
     affordable = [
         (candidate, side)
         for candidate, side in pairs
-        if affordable_steps(candidate, side, data, machine, minutes, batch_size)
+        if budget.steps(candidate, side)
         >= (ENOUGH_STEPS["BALANCE"] if len(candidates) == 1 else ENOUGH_STEPS[candidate.category])
     ]
-    chosen, side = affordable[0] if affordable else _fastest(pairs, data, machine, minutes, batch_size)
+    fastest = max(pairs, key=lambda pair: budget.steps(*pair))  # the first of those that make the most steps
+    chosen, side = affordable[0] if affordable else fastest
     why = _about(data, wanted[chosen], chosen.output_stride)
     if size is None and side < wanted[chosen]:
-        why += f"; at {wanted[chosen]} there is time for "
-        why += _told(chosen, wanted[chosen], data, machine, minutes, batch_size)
-    steps = _told(chosen, side, data, machine, minutes, batch_size)
-    reason = f"{chosen.category.lower()}: time for {steps}{left_out}"
+        why += f"; at {wanted[chosen]} there is time for {budget.in_words(chosen, wanted[chosen])}"
+    reason = f"{chosen.category.lower()}: time for {budget.in_words(chosen, side)}{left_out}"
     template = Decision(TEMPLATE, chosen.name, reason, len(candidates) == 1)
     height, width = size or _shape(side, data.aspect)
     return template, Decision(INPUT_SIZE, f"{height}x{width}", why, size is not None)
@@ -91,13 +114,6 @@ def choose_network(
 def wanted_size(data: DataFacts) -> tuple[int, int]:
     """(height, width) in pixels of the input that is chosen for these images and the usual template if time allows."""
     return _shape(_wanted_side(data, VISIBLE_EXTENT), data.aspect)
-
-
-def _fastest(
-    pairs: Sequence[tuple[Candidate, int]], data: DataFacts, machine: MachineFacts, minutes: float, batch_size: int
-) -> tuple[Candidate, int]:
-    """The first of those that make the most steps."""
-    return max(pairs, key=lambda pair: affordable_steps(pair[0], pair[1], data, machine, minutes, batch_size))
 
 
 def _in_order(candidates: Sequence[Candidate], images: int, minutes: float) -> tuple[list[Candidate], str]:
@@ -149,23 +165,3 @@ def _shape(side: int, aspect: float) -> tuple[int, int]:
     sides = (side / math.sqrt(aspect), side * math.sqrt(aspect))
     height, width = (min(max(round(value / SIZE_STEP) * SIZE_STEP, SMALLEST_SIDE), LARGEST_SIDE) for value in sides)
     return height, width
-
-
-def affordable_steps(
-    candidate: Candidate, side: float, data: DataFacts, machine: MachineFacts, minutes: float, batch_size: int
-) -> float:
-    """About how many steps there is time for; see `choose_network`."""
-    per_step = batch_size * candidate.gigaflops * (side / REFERENCE_SIDE) ** 2 * data.work
-    seconds = per_step / (_GIGAFLOPS_PER_CORE * machine.threads)
-    if machine.gpu:
-        seconds = max(per_step / _GIGAFLOPS_OF_GPU, _SHORTEST_STEP_OF_GPU * data.work)
-    return (minutes or PLANNED_MINUTES) * 60 / seconds
-
-
-def _told(
-    candidate: Candidate, side: int, data: DataFacts, machine: MachineFacts, minutes: float, batch_size: int
-) -> str:
-    steps = affordable_steps(candidate, side, data, machine, minutes, batch_size)
-    limit = count(minutes, "minute") if minutes else f"{PLANNED_MINUTES / 60:g} hours"
-    number = f"about {float(f'{steps:.1g}'):,.0f}" if steps < _PLENTY else f"more than {_PLENTY:,}"
-    return f"{number} steps in {limit}"

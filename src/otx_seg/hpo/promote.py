@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+from otx_seg.configuration.facts import Decision
 from otx_seg.hpo.space import values_of
 from otx_seg.report.trials import Trials, describe_trials, describe_values, read_trials, write_trials
 from otx_seg.training.checkpoint import read_checkpoint
-from otx_seg.training.setup.decisions import plain, with_found
+from otx_seg.training.setup.folder import write_decisions
 from otx_seg.training.setup.plan import Plan
-from otx_seg.workspace.atomic import write_atomic, write_json, write_text
+from otx_seg.workspace.atomic import write_atomic, write_text
 from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -29,7 +32,7 @@ def promote(plan: Plan, run: RunFolder, found: Trials) -> Plan:
     chosen = plan.template.override(values)
     write_text(run.template, chosen.as_yaml())
     decisions = with_found(plan.decisions, values, found.trials[0].values)
-    write_json(run.decisions, plain(decisions))
+    write_decisions(run, decisions)
     return replace(plan, template=chosen, decisions=decisions, state=read_checkpoint(trial.checkpoint))
 
 
@@ -66,3 +69,22 @@ def promote_next(plan: Plan, run: RunFolder, failure: str) -> Plan | None:
     )
     trials = [replace(trial, outcome="chosen") if trial is following else trial for trial in trials]
     return promote(plan, run, replace(found, chosen=following.number, trials=tuple(trials)))
+
+
+def with_found(decisions: Sequence[Decision], values: dict[str, Any], first: dict[str, Any]) -> tuple[Decision, ...]:
+    """The decisions after a search for hyper-parameters.
+
+    Args:
+        values: what the search found, ``{"group.name": value}``.
+        first: what it began with.
+    """
+
+    def after(item: Decision) -> Decision:
+        value = values.get(item.parameter, item.value)
+        if value == item.value:
+            return item
+        if value == first[item.parameter]:
+            return Decision(item.parameter, value, "what the search began with")
+        return Decision(item.parameter, value, f"found by the search, which began with {first[item.parameter]}")
+
+    return tuple(map(after, decisions))

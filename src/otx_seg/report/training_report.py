@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
+from otx_seg.configuration.facts import Decision
 from otx_seg.configuration.learning import MOST_EPOCHS
 from otx_seg.datasets import TrainingData
 from otx_seg.metrics.confusion import Scores
@@ -15,13 +17,14 @@ from otx_seg.report.tables import as_text, scores_table
 from otx_seg.report.trials import describe_trials, read_trials
 from otx_seg.training.devices import describe_device
 from otx_seg.training.loggers import TrainResult
-from otx_seg.training.setup.decisions import announce, as_lines
 from otx_seg.training.setup.plan import Plan
 from otx_seg.training.state import TrainState
 from otx_seg.words import count
 from otx_seg.workspace.run_folder import RunFolder, delete_tensors, point_latest
 
 logger = logging.getLogger(__name__)
+
+_SAID_ELSEWHERE = ("algo_backend.train_type", "validation")  # of the decisions
 
 
 def announce_plan(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -> None:
@@ -31,7 +34,7 @@ def announce_plan(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -
         origin: where the network's weights come from.
     """
     if plan.resumed_run is None:
-        announce(plan.decisions)
+        _announce(plan.decisions)
     parameters = plan.template.hyper_parameters.learning_parameters
     limits = [f"at most {count(parameters.max_minutes, 'minute')}"] if parameters.max_minutes else []
     if not limits or parameters.num_iters < MOST_EPOCHS:
@@ -48,6 +51,19 @@ def announce_plan(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -
         ", ".join(limits),
         run.path,
     )
+
+
+def _announce(decisions: Sequence[Decision]) -> None:
+    """Say what was decided and why, a line each; what the user decided in one line."""
+    for decision in decisions:
+        if not decision.given and decision.parameter not in _SAID_ELSEWHERE:
+            name = decision.parameter.rpartition(".")[2]
+            logger.info("decided: %s %s (%s)", name, decision.value, decision.reason)
+    given = ", ".join(
+        f"{decision.parameter.rpartition('.')[2]} {decision.value}" for decision in decisions if decision.given
+    )
+    if given:
+        logger.info("as given: %s", given)
 
 
 def tell_going_on(position: TrainState, state: dict[str, Any], processes: int) -> None:
@@ -97,7 +113,7 @@ def finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: 
         {
             "Template": f"{chosen.name} ({chosen.id})\n{chosen.summary}",
             "Dataset": _dataset_text(plan, data),
-            "Decisions": as_lines(plan.decisions),
+            "Decisions": "\n".join(f"{item.parameter} = {item.value}: {item.reason}" for item in plan.decisions),
             "Configuration": f"training: {plan.train_type}, {plan.reason}\n{origin}\nseed {plan.seed}\n"
             + chosen.as_yaml(),
             **search,

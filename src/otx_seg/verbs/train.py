@@ -42,8 +42,7 @@ from otx_seg.training.setup.data import (
     open_regions_to_train_on,
     refuse_other_data,
 )
-from otx_seg.training.setup.decisions import decisions_of
-from otx_seg.training.setup.folder import bring_along, clear, open_training_run, write_plan
+from otx_seg.training.setup.folder import bring_along, clear, decisions_of, open_training_run, write_plan
 from otx_seg.training.setup.plan import Plan, Request, make_plan
 from otx_seg.training.trainer import Trainer
 from otx_seg.training.views import open_training_cache

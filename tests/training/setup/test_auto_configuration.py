@@ -18,18 +18,15 @@ from small_network import small_file
 
 from otx_seg.configuration.facts import Decision, MachineFacts
 from otx_seg.configuration.network import INPUT_SIZE
-from otx_seg.datasets import DataSpec, TrainingData, find_training, open_training
+from otx_seg.datasets import DataSpec, TrainingData, open_training
 from otx_seg.datasets.synthetic.draw import NAMES as DRAWN
-from otx_seg.errors import OtxError, UsageError
-from otx_seg.inputs.last_training import open_measured
+from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, default_colors
 from otx_seg.template import find_template_file, load
 from otx_seg.training.setup.auto_configuration import configure
 from otx_seg.training.setup.data import check_data, open_data
-from otx_seg.training.setup.decisions import with_found
 from otx_seg.training.setup.plan import Plan, Request, make_plan
 from otx_seg.verbs.train import train
-from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import read_weights, write_backbone, write_weights
 
 BATCH, RATE = "learning_parameters.batch_size", "learning_parameters.learning_rate"
@@ -277,28 +274,6 @@ def test_training_and_quantising_divide_images_alike(drawn_data: Path, tmp_path:
     assert (len(trained.train), len(trained.val or ())) == (5, 2)
     assert trained.val == calibrated.val
     assert trained.train == calibrated.train
-
-
-def test_the_validation_images_of_a_run_are_found_again(drawn_data: Path, tmp_path: Path) -> None:
-    train(drawn_data / "train", output=tmp_path, template=small_file(), parameters=BRIEF, seed=5)
-    spec = DataSpec(drawn_data / "train")
-    found = open_measured(spec, RunFolder(tmp_path))
-    assert found == open_training(spec, seed=5).val
-    assert 0 < len(found) < len(find_training(spec).train)
-    (tmp_path / "data.json").write_text("[]")
-    with pytest.raises(OtxError, match=r"data.json: .*the run's data is unknown"):
-        open_measured(spec, RunFolder(tmp_path))
-
-
-def test_what_a_search_found_replaces_what_was_decided() -> None:
-    before = (Decision("template", "small", "as given", given=True), Decision("g.size", 8, "as usual"))
-    first = {"g.size": 8, "g.rate": 0.2}
-    assert with_found(before, {"g.size": 8, "g.rate": 0.1}, first) == before
-    after = with_found(before, {"g.size": 5, "g.rate": 0.1}, first)
-    assert after == (before[0], Decision("g.size", 5, "found by the search, which began with 8"))
-    # The trial with these values failed later.
-    assert with_found(after, {"g.size": 6, "g.rate": 0.1}, first)[1].reason.endswith("began with 8")
-    assert with_found(after, first, first)[1] == Decision("g.size", 8, "what the search began with")
 
 
 def test_a_label_in_one_image_is_trained_on_and_said(

@@ -35,8 +35,8 @@ from otx_seg.configuration.network import (
     ENOUGH_STEPS,
     INPUT_SIZE,
     TEMPLATE,
+    Budget,
     Candidate,
-    affordable_steps,
     choose_network,
 )
 from otx_seg.datasets import ScanReport, TrainingData, format_of
@@ -182,7 +182,8 @@ def _choose_network(
 ) -> tuple[Decision, Decision]:
     parameters = template.hyper_parameters.learning_parameters
     size = size if INPUT_SIZE in template.left_open else template.input_size
-    return choose_network(data, machine, parameters.max_minutes, parameters.batch_size, candidates, size)
+    budget = Budget(machine, parameters.max_minutes, parameters.batch_size, data.work)
+    return choose_network(data, budget, candidates, size)
 
 
 def _trained_size(plan: Plan) -> Decision | None:
@@ -219,8 +220,8 @@ def _epochs(template: Template, data: DataFacts, machine: MachineFacts) -> Decis
     parameters = template.hyper_parameters.learning_parameters
     affordable = math.inf
     if not machine.gpu:  # how fast a GPU is, is a guess
-        this, side = _candidate(template), template.input_side
-        affordable = affordable_steps(this, side, data, machine, 0, parameters.batch_size)
+        budget = Budget(machine, 0, parameters.batch_size, data.work)
+        affordable = budget.steps(_candidate(template), template.input_side)
     return choose_epochs(_epoch(template, data.images, data.new, machine), parameters.max_minutes, affordable)
 
 

@@ -1,21 +1,26 @@
-"""Where a training writes."""
+"""The folder of a training: chosen, cleared, and what is written there before the first step."""
 
 from __future__ import annotations
 
+import logging
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
+from otx_seg.configuration.facts import Decision
 from otx_seg.datasets import TrainingData
 from otx_seg.errors import UsageError
 from otx_seg.training.checkpoint import TRAIN, nothing_trained
 from otx_seg.training.setup.data import describe_data
-from otx_seg.training.setup.decisions import plain
 from otx_seg.training.setup.plan import Plan
 from otx_seg.training.setup.search_settings import holds_search
 from otx_seg.workspace.atomic import write_atomic, write_json, write_text
 from otx_seg.workspace.command_line import resume_command
+from otx_seg.workspace.own_files import read_own
 from otx_seg.workspace.run_folder import Destination, RunFolder, open_run
 from otx_seg.workspace.weights import write_label_schema
+
+logger = logging.getLogger(__name__)
 
 _PRODUCTS = ("template.yaml", "models")
 
@@ -60,8 +65,24 @@ def write_plan(plan: Plan, data: TrainingData, run: RunFolder) -> None:
     if plan.train_type != "Selfsupervised":
         write_label_schema(run.label_schema, data.train.labels)
     describe_data(plan, data).write(run)
-    write_json(run.decisions, plain(plan.decisions))
+    write_decisions(run, plan.decisions)
     write_text(run.template, plan.template.as_yaml())
+
+
+def write_decisions(run: RunFolder, decisions: Sequence[Decision]) -> None:
+    """Write down what was decided, for `decisions_of`."""
+    write_json(run.decisions, [decision.as_json() for decision in decisions])
+
+
+def decisions_of(run: RunFolder) -> tuple[Decision, ...]:
+    """The decisions a run began with, for its report; none where its folder no longer tells."""
+    if not run.decisions.is_file():
+        return ()
+    try:
+        return tuple(read_own(run.decisions, list[Decision], "the report will lack what was decided"))
+    except UsageError as error:
+        logger.warning("%s", error)
+        return ()
 
 
 def bring_along(plan: Plan, run: RunFolder) -> None:
