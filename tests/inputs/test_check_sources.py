@@ -29,6 +29,10 @@ A, B, FILE, OTHER = Path("a"), Path("b"), Path("one.json"), Path("other.json")
             [Source(A, FILE, "train"), Source(A, OTHER, "val")],
         ),
         (
+            DataSpec(A / "train", None, A, train_annotations=FILE, val_annotations=OTHER),
+            [Source(A / "train", FILE, "train"), Source(A / "train", OTHER, "val"), Source(A, None, "test")],
+        ),
+        (
             DataSpec(A, None, A, train_annotations=FILE, val_annotations=OTHER, test_annotations=OTHER),
             [Source(A, FILE, "train"), Source(A, OTHER, "val")],
         ),

@@ -18,30 +18,12 @@ from otx_seg.inputs.data import (
     to_measure_on_if_any,
     to_train_on,
 )
-from otx_seg.inputs.resolver import Resolver
-from otx_seg.inputs.training import fill_from
-from otx_seg.training.setup.plan import Request, make_plan
-from otx_seg.workspace.workspace import Workspace
+from otx_seg.inputs.resolver import Resolver, open_resolver
+from otx_seg.verbs.build import build
 
 NOTHING, COCO = DataSpec(), DataSpec(data_format="coco")
 X = Path("x.json")
 Says = Callable[[str], Resolver]
-
-
-@pytest.fixture
-def says(tmp_path: Path) -> Says:
-    """A workspace whose data.yaml says something; beside it folders and files of any content."""
-    workspace = Workspace(tmp_path / "w")
-    workspace.path.mkdir()
-    for name in ("a", "b", "c"):
-        (tmp_path / name).mkdir()
-        (tmp_path / f"{name}.json").touch()
-
-    def write(text: str) -> Resolver:
-        workspace.data.write_text(f"data: {{{text}}}")
-        return Resolver(workspace)
-
-    return write
 
 
 ALL = """data-format: coco,
@@ -203,14 +185,19 @@ def test_files_that_are_not_there(says: Says, text: str, message: str) -> None:
         to_train_on(says(text), NOTHING)
 
 
-def test_a_training_is_planned_with_it(says: Says) -> None:
-    resolver = says(ALL)
-    resolver.workspace.template.write_text("")  # type: ignore[union-attr]
-    plan = make_plan(fill_from(resolver, Request(template="Lite-HRNet-s-mod2")))
-    assert plan.data.data_format == "coco"
-    assert plan.data.val_annotations is not None
-    # What masks are read from is nothing to training without masks, unless it is asked for.
-    plan = make_plan(fill_from(resolver, Request(template="Lite-HRNet-s-mod2", train_type="Selfsupervised")))
-    assert plan.data == DataSpec(plan.data.train_root)
-    with pytest.raises(UsageError, match=r"leave out --data-format"):
-        make_plan(fill_from(resolver, Request(template="Lite-HRNet-s-mod2", train_type="Selfsupervised", data=COCO)))
+def test_what_is_tested_on(here: Path, drawn_data: Path) -> None:
+    def measured(given: str | None = None) -> Path | None:
+        return to_measure_on(open_resolver("w"), DataSpec.given(test_root=given))[0].test_root
+
+    train, val = drawn_data / "train", drawn_data / "val"
+    build(train, workspace="w")
+    with pytest.raises(UsageError, match=r"--test-data-roots is missing: .*, or write it into w/data.yaml"):
+        measured()
+    build(drawn_data, workspace="w")  # its subset val
+    assert measured() == drawn_data
+    build(val_data_roots=val, workspace="w")
+    assert measured() == val
+    assert images_to_run_on(open_resolver("w"), None, "--input", "images") == val / "images"
+    build(test_data_roots=train, workspace="w")
+    assert measured() == train
+    assert measured("given") == Path("given")

@@ -8,7 +8,6 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,8 @@ from brief_training import PARAMETERS
 from small_network import small_template
 
 from otx_seg.cli.main import main
-from otx_seg.datasets import DataSpec
 from otx_seg.errors import DataError, OtxError, UsageError
-from otx_seg.inputs.check_sources import Source, sources_of
 from otx_seg.template import load
-from otx_seg.training.checkpoint import is_free
 from otx_seg.training.loggers import Logger
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
@@ -180,15 +176,6 @@ def test_a_job_that_another_process_has_moved_on_is_left_to_it(
     assert Path("job", JOB_STATE).read_text() == "what another process has made of it"
 
 
-def test_what_may_change_is_read_from_the_template_too(data: Path, here: Path) -> None:
-    template = load("Lite-HRNet-s-mod2").override({"learning_parameters.num_workers": 0})
-    Path("mine.yaml").write_text(template.as_yaml())
-    asked = JobRequest(DataSpec(data / "train"), template=str(Path("mine.yaml").resolve()))
-    parameters = settle(asked, seconds=1.0, shown=lambda: nullcontext(Logger())).free_parameters
-    assert parameters["learning_parameters.num_workers"] == 0
-    assert all(map(is_free, parameters))
-
-
 def test_a_job_trains_what_was_settled_when_it_began(data: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"learning_parameters.learning_rate": 0.01}
     made = build(data / "train", data / "val", model="Lite-HRNet-s-mod2", workspace="w")
@@ -338,21 +325,6 @@ def test_format_and_files_of_annotations_are_part_of_the_job(
     assert not Path("other").exists()
 
 
-def test_what_is_left_out_is_as_before() -> None:
-    files = {"train_annotations": Path("/a.json"), "val_annotations": Path("/b.json")}
-    before = JobRequest(DataSpec(Path("/a"), data_format="coco", **files), seed=7)
-    assert JobRequest().or_as_before(before) == before
-    assert JobRequest(DataSpec(train_annotations=Path("/c.json"))).or_as_before(before).data == replace(
-        before.data, train_annotations=Path("/c.json")
-    )
-    # Files go with their folders, that of validation images without a folder with the training folder.
-    moved = JobRequest(DataSpec(Path("/d"))).or_as_before(before)
-    assert moved == replace(before, data=DataSpec(Path("/d"), data_format="coco"))
-    assert JobRequest(DataSpec(val_root=Path("/d"))).or_as_before(before).data == replace(
-        before.data, val_root=Path("/d"), val_annotations=None
-    )
-
-
 def test_what_a_workspace_says_of_the_data_reaches_every_step(
     here: Path, drawn_data: Path, drawn_as_coco: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -410,35 +382,6 @@ def test_data_that_cannot_be_used_is_told_before_the_training(data: Path, here: 
         run(data, output="job")
     assert "77" in Path("job", "check", "check.html").read_text(encoding="utf-8")
     assert not Path("job", "train").exists()
-
-
-def test_folders_in_other_folders_are_checked_once(tmp_path: Path) -> None:
-    for name in ("a/train", "b"):
-        (tmp_path / name).mkdir(parents=True)
-    roots = (tmp_path / "a" / "train", tmp_path / "b", tmp_path / "a")
-    data = DataSpec(*roots)
-    # What holds others is for what the first of them is for.
-    assert sources_of(data).labelled == (Source(tmp_path / "b", None, "val"), Source(tmp_path / "a", None, "train"))
-    # A file of annotations describes a subset of its own; without another folder, in the training folder.
-    files = [tmp_path / "train.json", tmp_path / "val.json"]
-    data = replace(data, val_root=None, train_annotations=files[0], val_annotations=files[1])
-    described = [Source(tmp_path / "a" / "train", file, file.stem) for file in files]
-    assert sources_of(data).labelled == (*described, Source(tmp_path / "a", None, "test"))
-    on_validation = replace(data, test_root=data.train_root, test_annotations=files[1])
-    assert sources_of(on_validation).labelled == tuple(described)
-
-
-def test_a_state_from_before_is_read(tmp_path: Path) -> None:
-    asked = {"template": None, "train_root": "/a", "val_root": None, "test_root": None, "data_format": "coco"}
-    asked |= {"train_annotations": "/a.json", "val_annotations": None, "test_annotations": None, "seed": 3}
-    content = {"version": 1, "asked": {**asked, "parameters": {}, "workspace": ""}, "inputs": {}, "done": {}}
-    (tmp_path / JOB_STATE).write_text(json.dumps({**content, "stopped": {}}))
-    state = read_state(tmp_path)
-    assert state is not None
-    data = DataSpec(Path("/a"), data_format="coco", train_annotations=Path("/a.json"))
-    assert state.asked == JobRequest(data, seed=3, workspace="")
-    state.write()
-    assert json.loads(state.file.read_text())["asked"].items() >= content["asked"].items()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 2}', '{"version": 1, "asked": {"what": 1}}'])
