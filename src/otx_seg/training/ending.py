@@ -5,34 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
-from otx_seg.datasets.loading.loader_processes import LoadingError
 from otx_seg.errors import OtxError, interrupted_by
 from otx_seg.training.checkpoint import last_saved
 from otx_seg.training.stopping import InterruptedRunError
 from otx_seg.words import count
 from otx_seg.workspace.command_line import resume_command
-from otx_seg.workspace.run_folder import FolderGoneError, RunFolder
-
-
-def interrupted(signal_name: str | None, steps: int, saved: str, go_on: str) -> InterruptedRunError:
-    """The error that ends a run which was asked to stop.
-
-    Args:
-        signal_name: of what asked for it; None: another process.
-        steps: that are made.
-        saved: what there is to go on from.
-        go_on: the command that does.
-    """
-    return InterruptedRunError(
-        f"interrupted by {signal_name or 'another process'} after {count(steps, 'step')}; {saved}", go_on
-    )
-
-
-def without_images(error: LoadingError, steps: int, saved: str, go_on: str) -> LoadingError:
-    """The same where the processes that load images are gone."""
-    return LoadingError(f"{error.what}. After {count(steps, 'step')}, {saved}", go_on)
+from otx_seg.workspace.run_folder import FolderGoneError, RunFolder, free_place
 
 
 @contextmanager
@@ -64,18 +43,10 @@ def rescued(
         command: the verb that goes on with it.
         write: all that is needed for that into a folder.
     """
-    run = replace(of_run, path=_free_beside(of_run.path), identity=None)
+    run = replace(of_run, path=free_place(of_run.path.with_name(f"{of_run.path.name}_rescued")), identity=None)
     try:
         write(run)
     except OSError as problem:
         return OtxError(f"{error.what}. What was learned could not be saved beside it either ({problem.strerror})")
     learned = f"what was learned in {count(steps, 'step')} is saved in {run.path}"
     return OtxError(f"{error.what}; {learned}", resume_command(command, run.path))
-
-
-def _free_beside(folder: Path) -> Path:
-    candidate, number = folder.with_name(f"{folder.name}_rescued"), 2
-    while candidate.exists():
-        candidate = folder.with_name(f"{folder.name}_rescued_{number}")
-        number += 1
-    return candidate

@@ -20,11 +20,11 @@ from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage
 from otx_seg.processes import processes_here
 from otx_seg.runtime.graph_shape import first_line
-from otx_seg.training import ending
 from otx_seg.training.checked_state import check_fit, unusable
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import choose_workers, largest, leave_together, place, start_accelerator
+from otx_seg.training.ending import rescued
 from otx_seg.training.loggers import INTERVAL, Loggers, MetricsFile, StepReport, TrainResult, ValidationReport
 from otx_seg.training.loss_guard import LossGuard
 from otx_seg.training.optimizer import hold_frozen, set_rates
@@ -145,7 +145,8 @@ class Trainer:
                     elif isinstance(problem, LoadingError):
                         with suppress(RuntimeError):  # PyTorch tells of each process that was killed
                             self.loader.close()
-                        raise ending.without_images(problem, *self._left()) from problem
+                        saved, go_on = self._saved_now()
+                        raise LoadingError(f"{problem.what}. After {saved}", go_on) from problem
                     else:
                         raise
             if self.state.ended and self.validator.is_lost():
@@ -253,15 +254,17 @@ class Trainer:
             raise error from stop_request.interruption
 
     def _interrupted(self, stop_request: StopRequest) -> InterruptedRunError:
-        return ending.interrupted(stop_request.signal_name, *self._left())
+        saved, go_on = self._saved_now()
+        by = stop_request.signal_name or "another process"
+        return InterruptedRunError(f"interrupted by {by} after {saved}", go_on)
 
-    def _left(self) -> tuple[int, str, str]:
-        """The steps that are made, what is saved of them (everything, if the last one is over), how to go on."""
+    def _saved_now(self) -> tuple[str, str]:
+        """In words, after how many steps what is saved (everything, if the last one is over); the command to go on."""
         saved = "the run goes on from its last checkpoint"
         if not self.half_way:
             self.save_checkpoint()
             saved = "everything is saved"
-        return self.state.step, saved, resume_command(self.command, self.run.path)
+        return f"{count(self.state.step, 'step')}; {saved}", resume_command(self.command, self.run.path)
 
     def rescued(self, error: FolderGoneError, describe: Callable[[RunFolder], None]) -> OtxError:
         """Save a training whose folder is gone beside it, with its best network so far; the error to end with.
@@ -277,7 +280,7 @@ class Trainer:
             self.validator.write_kept(run)
             write_state(run, self.state_dict())
 
-        return ending.rescued(error, self.run, self.state.step, self.command, write)
+        return rescued(error, self.run, self.state.step, self.command, write)
 
     def _halve_batch(self, error: Exception) -> None:
         """Go back to the start of the present epoch, with batches of half the size."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import TypeVar
 
@@ -183,7 +184,8 @@ def open_run(
             or the workspace, would lie in a folder of data.
         OtxError: the folder cannot be written to.
     """
-    output = _new_folder(to.outputs, verb) if to.output is None else Path(to.output)
+    stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
+    output = free_place(to.outputs / f"{stamp}_{verb}") if to.output is None else Path(to.output)
     refuse_among_data(output, filter(Path.is_dir, data_roots), "give an --output elsewhere")
     if not Workspace(output).missing:
         raise UsageError(f"{output}: is a workspace; choose another --output, such as {output / OUTPUTS / verb}")
@@ -208,14 +210,10 @@ def open_run(
     return RunFolder(output, made, identity=_identity(output))
 
 
-def _new_folder(parent: Path, verb: str) -> Path:
-    stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
-    candidate = parent / f"{stamp}_{verb}"
-    number = 2
-    while candidate.exists():
-        candidate = parent / f"{stamp}_{verb}_{number}"
-        number += 1
-    return candidate
+def free_place(folder: Path) -> Path:
+    """A folder that is not there: this one, or one beside it with a number from 2 on behind the name."""
+    names = chain([folder.name], (f"{folder.name}_{number}" for number in count(2)))
+    return next(place for place in map(folder.with_name, names) if not place.exists())
 
 
 def point_latest(run: RunFolder, part_of: Path | None = None) -> None:
