@@ -11,6 +11,7 @@ from otx_seg.datasets.loading import memory_cache
 from otx_seg.hpo import trial
 from otx_seg.hpo.trial import TrialContext
 from otx_seg.template import load
+from otx_seg.training.context import TrainContext
 from otx_seg.workspace.run_folder import RunFolder
 
 
@@ -19,9 +20,8 @@ def test_trials_at_once_share_half_of_what_is_free(
 ) -> None:
     monkeypatch.setattr(memory_cache, "free_memory", lambda: 32_000_000_000)
     asked = load("Lite-HRNet-s-mod2").override({"algo_backend.mem_cache_size": 64_000_000_000})
-    trial_context = TrialContext(
-        open_training(DataSpec(drawn_data), seed=1), (), 1, False, RunFolder(tmp_path), at_once=4
-    )
+    data = open_training(DataSpec(drawn_data), seed=1)
+    trial_context = TrialContext(TrainContext(asked, data, (), RunFolder(tmp_path), 1), False, at_once=4)
     sizes: list[int] = []
     monkeypatch.setattr(memory_cache, "MemoryCache", lambda size, slots: sizes.append(size))
     trial.open_shared_cache(trial_context, asked)

@@ -46,11 +46,8 @@ class Halving:
 
     def ratio(self) -> float:
         """Time of search and winner together as a multiple of a training's; it depends on the scores after a look."""
-        left = [self.trials]
-        for _ in self.rungs:
-            left.append(survivors(left[-1]))
-        stopped = [before - after for before, after in pairwise(left)]
-        return 1.0 + sum(count * rung for count, rung in zip(stopped, self.rungs, strict=True))
+        stopped = (before - after for before, after in pairwise(_left(self.trials)))
+        return 1.0 + sum(count * rung for count, rung in zip(stopped, self.rungs, strict=False))
 
 
 def plan_halving(ratio: float, shortest: float, epochs: int | None = None) -> Halving | None:
@@ -68,7 +65,7 @@ def plan_halving(ratio: float, shortest: float, epochs: int | None = None) -> Ha
         None if the ratio is too small for two trials.
     """
     for trials in range(MOST_TRIALS, 1, -1):
-        powers = [FACTOR**rung for rung in range(_rungs(trials))]
+        powers = [FACTOR**rung for rung in range(len(_left(trials)) - 1)]
         cost = Halving(trials, tuple(float(power) for power in powers)).ratio() - 1.0
         longest = min((ratio - 1.0) / cost, 1.0 / powers[-1])
         if epochs is not None:
@@ -142,9 +139,6 @@ def has_learned(score: float | None, labels: int) -> bool:
     return score is not None and score > 1.0 / labels + _CLEARLY
 
 
-def _rungs(trials: int) -> int:
-    """How many rungs it takes until one trial is left."""
-    count = 0
-    while trials > 1:
-        trials, count = survivors(trials), count + 1
-    return count
+def _left(trials: int) -> list[int]:
+    """The trials that begin, and that are left after each rung until there is one."""
+    return [trials, *_left(survivors(trials))] if trials > 1 else [trials]

@@ -61,18 +61,13 @@ class Search:
         self.plan, self.halving = plan_search(plan, context.data)
         assert self.plan.search is not None
         self.context, self.run, self.settings = context, context.run, self.plan.search
-        self.trial_context = TrialContext(
-            context.data,
-            context.label_weights,
-            context.seed,
-            plan.deterministic,
-            context.run,
-            self.settings.parallel or max(1, len(visible_gpus())),
-        )
+        context = replace(context, template=plan.template, loggers=Loggers(), cache=None)
+        size = self.settings.parallel or max(1, len(visible_gpus()))
+        self.trial_context = TrialContext(context, plan.deterministic, size)
         self.space = space_of(plan.template, len(context.data.train))
         weights = {name: value.clone() for name, value in network.state_dict().items()}
         self.beginning = {"network": weights, "random": random_state(), "origin": origin}
-        build_trainer(replace(context, template=plan.template, loggers=Loggers()), network, origin).close()
+        build_trainer(replace(context, cache=self.context.cache), network, origin).close()
 
     def prepare(self) -> None:
         """Write down what a search begins with, before a new one."""

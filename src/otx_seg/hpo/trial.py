@@ -5,13 +5,12 @@ from __future__ import annotations
 import gc
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from otx_seg.datasets import TrainingData
 from otx_seg.datasets.loading.memory_cache import Cache, room_for
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import read_checkpoint
@@ -33,22 +32,18 @@ class TrialContext:
     """What all trials of a search have in common.
 
     Attributes:
-        label_weights: how much the pixels of each label count.
-        run: that the search is for.
+        training: that the search is for; its loggers and its cache stay with the process that searches.
         at_once: trials that share the memory and the processors of this machine.
     """
 
-    data: TrainingData
-    label_weights: tuple[float, ...]
-    seed: int
+    training: TrainContext
     deterministic: bool
-    run: RunFolder
     at_once: int = 1
 
     @property
     def beginning(self) -> Path:
         """The file of weights and random state that every trial begins with."""
-        return self.run.search / "beginning.pth"
+        return self.training.run.search / "beginning.pth"
 
 
 @dataclass(frozen=True)
@@ -94,7 +89,7 @@ def train_trial(trial_context: TrialContext, task: TrialTask, loggers: Loggers, 
         InterruptedRunError: by a signal; its state is saved.
         OtxError: no trial could be trained like this.
     """
-    run = trial_context.run.trial(task.number)
+    run = trial_context.training.run.trial(task.number)
     write_text(run.template, task.template.as_yaml())
     training = _open(trial_context, task, run, loggers, cache)
     failure = ""
@@ -118,8 +113,9 @@ def train_trial(trial_context: TrialContext, task: TrialTask, loggers: Loggers, 
 
 
 def _open(trial_context: TrialContext, task: TrialTask, run: RunFolder, loggers: Loggers, cache: Cache) -> Trainer:
-    make_deterministic(trial_context.seed, trial_context.deterministic)
-    network = new_network(task.template, trial_context.data)
+    training = trial_context.training
+    make_deterministic(training.seed, trial_context.deterministic)
+    network = new_network(task.template, training.data)
     beginning: dict[str, Any] = read_tensors(trial_context.beginning)
     network.load_state_dict(beginning["network"])
     restore_random_state(beginning["random"])
@@ -127,19 +123,17 @@ def _open(trial_context: TrialContext, task: TrialTask, run: RunFolder, loggers:
     if task.number > 0:
         # What would go on with smaller batches would be another trial than the one that is compared.
         template = template.override({"learning_parameters.auto_adapt_batch_size": "None"})
-    context = TrainContext(
-        template, trial_context.data, trial_context.label_weights, run, trial_context.seed, loggers, cache
-    )
-    training = build_trainer(context, network, beginning["origin"])
+    context = replace(training, template=template, run=run, loggers=loggers, cache=cache)
+    trainer = build_trainer(context, network, beginning["origin"])
     if run.checkpoint.exists():
-        training.resume(read_checkpoint(run.checkpoint))
-    return training
+        trainer.resume(read_checkpoint(run.checkpoint))
+    return trainer
 
 
 def open_shared_cache(trial_context: TrialContext, template: Template) -> Cache:
     """The cache of a process that trains some of the trials."""
     size = room_for(template.hyper_parameters.algo_backend.mem_cache_size) // trial_context.at_once
-    return open_training_cache(trial_context.data, template.override({"algo_backend.mem_cache_size": size}))
+    return open_training_cache(trial_context.training.data, template.override({"algo_backend.mem_cache_size": size}))
 
 
 def _with_its_share(template: Template, trials: int) -> Template:

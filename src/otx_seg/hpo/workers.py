@@ -41,7 +41,7 @@ class Workers:
     def __enter__(self) -> Workers:
         size = self.trial_context.at_once
         for index in range(size if size > 1 else 0):
-            with (self.trial_context.run.search / f"worker-{index}.log").open("ab") as log:
+            with (self.trial_context.training.run.search / f"worker-{index}.log").open("ab") as log:
                 environment, advice = _environment(index, size), "train fewer trials at once"
                 self.processes.append(ChildProcess(__name__, TrialSession.__name__, log, environment, advice))
             self.free.put(self.processes[-1])
@@ -71,7 +71,7 @@ class Workers:
             outcome: Outcome = process.ask("train", trial_context=self.trial_context, task=task)
             return outcome
         except ChildError as error:
-            go_on = resume_command(TRAIN, self.trial_context.run.path)
+            go_on = resume_command(TRAIN, self.trial_context.training.run.path)
             raise OtxError(f"trial {task.number}: {error}", go_on) from error
         finally:
             self.free.put(process)

@@ -22,7 +22,8 @@ AUTO = "auto"
 """Stands for a value that is decided when a training begins, see `otx_seg.configuration`."""
 
 
-def _extra(field: FieldInfo) -> dict[str, Any]:
+def extra(field: FieldInfo) -> dict[str, Any]:
+    """What a field says beside its type and range: ``inactive``, ``decided`` or ``choices``."""
     return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
@@ -59,7 +60,7 @@ class Group(BaseModel):
     def can_be_open(cls) -> tuple[str, ...]:
         """The parameters that can be left open."""
         fields = cls.model_fields.items()
-        return tuple(name for name, field in fields if _extra(field).get("decided"))
+        return tuple(name for name, field in fields if extra(field).get("decided"))
 
     @property
     def left_open(self) -> tuple[str, ...]:
@@ -74,9 +75,9 @@ class Group(BaseModel):
     @classmethod
     def _refuse_inactive(cls, value: Any, info: ValidationInfo) -> Any:
         field = cls.model_fields[info.field_name or ""]
-        if _extra(field).get("inactive") and value != field.default:
+        if extra(field).get("inactive") and value != field.default:
             raise ValueError(f"only {field.default!r} is possible: {field.description}")
-        choices = _extra(field).get("choices")
+        choices = extra(field).get("choices")
         if choices and value not in choices:
             raise ValueError(f"there is none of that name; {nearest(str(value), choices)}")
         return value

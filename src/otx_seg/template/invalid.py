@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from otx_seg.catalogue import nearest
 from otx_seg.runtime.plain_files import shown
 from otx_seg.runtime.terminal import printable
-from otx_seg.template.group import AUTO
+from otx_seg.template.group import AUTO, extra
 
 _LONGEST_KEY = 60
 
@@ -67,8 +67,7 @@ def _section(model: type[BaseModel], location: list[str]) -> type[BaseModel] | N
 
 def describe_range(field: Any) -> str:
     """The values a field of a schema class can take, such as ``1 to 512`` or ``Performance | Mixed``."""
-    extra = field.json_schema_extra
-    if isinstance(extra, dict) and extra.get("decided"):
+    if extra(field).get("decided"):
         return " | ".join(part for part in (AUTO, _range_of_values(field)) if part)
     return _range_of_values(field)
 
@@ -77,8 +76,8 @@ def _range_of_values(field: Any) -> str:
     options = getattr(field.annotation, "__args__", ())
     if getattr(field.annotation, "__origin__", None) is Literal:
         return " | ".join(map(str, options))
-    if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("choices"):
-        return " | ".join(map(str, field.json_schema_extra["choices"]))
+    if extra(field).get("choices"):
+        return " | ".join(map(str, extra(field)["choices"]))
     if field.annotation is bool:
         return "True | False"
     limits = {

@@ -7,8 +7,8 @@ from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
+from otx_seg.template.group import extra
 from otx_seg.template.invalid import describe_range
 from otx_seg.template.template import Template
 
@@ -94,22 +94,12 @@ def _described(section: BaseModel, prefix: str) -> list[Parameter]:
         Parameter(
             name=f"{prefix}{name}",
             value=values[name],
-            kind="choice" if _extra(field).get("choices") else _kind(field.annotation),
-            possible=_possible(field),
+            kind="choice" if extra(field).get("choices") else _kind(field.annotation),
+            possible=f"only {field.default}" if extra(field).get("inactive") else describe_range(field),
             meaning=field.description or "",
         )
         for name, field in type(section).model_fields.items()
     ]
-
-
-def _extra(field: FieldInfo) -> dict[str, Any]:
-    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-
-
-def _possible(field: FieldInfo) -> str:
-    if _extra(field).get("inactive"):
-        return f"only {field.default}"
-    return describe_range(field)
 
 
 def _kind(annotation: Any) -> str:

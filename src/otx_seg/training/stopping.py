@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from otx_seg.errors import OtxError, UsageError
+from otx_seg.interrupts import ENDING
 from otx_seg.template import Template
 
 
@@ -130,9 +131,8 @@ class StopRequest:
 
     def __enter__(self) -> StopRequest:
         try:
-            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-                number = getattr(signal, name, None)  # Windows has no SIGHUP
-                if number is not None and (name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN):  # nohup
+            for number in ENDING:
+                if number.name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN:  # nohup
                     self._previous[number] = signal.signal(number, self._note)
         except ValueError:
             pass  # not in the main thread: the program that embeds the training owns the signals

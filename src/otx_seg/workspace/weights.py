@@ -65,15 +65,6 @@ class BackboneFile:
     template: Template
 
 
-def write_weights(path: Path, state_dict: dict[str, Tensor], labels: Labels, template: Template, origin: str) -> None:
-    """Write a trained network atomically; see `WeightsFile` for the arguments.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    _write(path, state_dict, labels, template, origin)
-
-
 def write_backbone(path: Path, state_dict: dict[str, Tensor], template: Template, origin: str) -> None:
     """Write a trained backbone atomically, for another training to begin with.
 
@@ -84,10 +75,20 @@ def write_backbone(path: Path, state_dict: dict[str, Tensor], template: Template
     Raises:
         OSError: the file cannot be written.
     """
-    _write(path, {_BACKBONE + key: value for key, value in state_dict.items()}, None, template, origin)
+    write_weights(path, {_BACKBONE + key: value for key, value in state_dict.items()}, None, template, origin)
 
 
-def _write(path: Path, state_dict: dict[str, Tensor], labels: Labels | None, template: Template, origin: str) -> None:
+def write_weights(
+    path: Path, state_dict: dict[str, Tensor], labels: Labels | None, template: Template, origin: str
+) -> None:
+    """Write a trained network atomically; see `WeightsFile` for the arguments.
+
+    Args:
+        labels: None: it is a backbone alone.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     content = {
         "model": {"state_dict": {key: value.detach().cpu().clone() for key, value in state_dict.items()}},
         "labels": None if labels is None else labels_to_plain(labels),
