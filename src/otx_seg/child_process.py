@@ -72,7 +72,7 @@ class ChildProcess:
         except (BrokenPipeError, EOFError, pickle.UnpicklingError) as error:
             code = self.process.wait()
             how = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
-            why = f", most likely for want of memory: {self.advice}" if code in (-signal.SIGKILL, 137) else ""
+            why = f", most likely for want of memory: {self.advice}" if code in (-9, 137) else ""
             raise ChildError(f"the process that ran it was ended {how}{why}; details: {self.log}") from error
         if is_done:
             return answer

@@ -481,22 +481,22 @@ def test_a_bad_rate_is_replaced_where_the_time_is_short_too(
 def test_trials_that_do_not_lead_at_a_first_look_end_there(
     drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(length, "FEWEST_STEPS", 20)
+    monkeypatch.setattr(length, "FEWEST_STEPS", 10)
     monkeypatch.setattr(halving, "_PROMISING", 2.0)  # more than any lead
     monkeypatch.setattr(length, "has_learned", lambda score, labels: True)
     ticks = count()
     monkeypatch.setattr(time, "monotonic", lambda: 0.01 * next(ticks))  # each look at the clock takes that long
-    parameters = {"learning_parameters.max_minutes": 0.25, "learning_parameters.num_iters": 100_000}
+    parameters = {"learning_parameters.max_minutes": 0.12, "learning_parameters.num_iters": 100_000}
     parameters |= {"learning_parameters.learning_rate_warmup_iters": 0, RATE: 1e-3}
     output = tmp_path / "run"
     with pytest.raises(RuntimeError):
-        run(drawn_data, template, output, 1.2, parameters=parameters, loggers=[Crash(30)])
+        run(drawn_data, template, output, 1.2, parameters=parameters, loggers=[Crash(12)])
     train(resume_from=output)
     found = trials_of(output)
     first, *others = found["trials"]
     assert 1 / 27 <= found["rungs"][0] < 1.5 / 27
     assert found["rungs"][1] > 1.5 / 27
-    assert (len(first["scores"]), first["outcome"], first["steps"] >= 20) == (2, "chosen", True)
+    assert (len(first["scores"]), first["outcome"], first["steps"] >= 10) == (2, "chosen", True)
     assert others
     assert all(len(other["scores"]) == 1 and other["steps"] < first["steps"] for other in others)
     assert all((output / "hpo" / "trials" / str(other["number"])).is_dir() for other in others)

@@ -23,7 +23,7 @@ from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.data_folders import refuse_among_data
 from otx_seg.workspace.digest import digest_of
 from otx_seg.workspace.lock import LOCK, alone_in
-from otx_seg.workspace.own_files import read_mapping
+from otx_seg.workspace.own_files import read_own
 from otx_seg.workspace.run_folder import open_run
 
 logger = logging.getLogger(__name__)
@@ -159,7 +159,7 @@ def _refuse_other_content(folder: Path, origin: dict[str, Any]) -> None:
     if not folder.exists() or all(path.name == LOCK for path in folder.iterdir()):
         return
     try:
-        under_way = read_mapping(folder / _UNDER_WAY, "")
+        under_way = read_own(folder / _UNDER_WAY, dict[str, Any], "")
     except UsageError:
         raise UsageError(f"{folder}: is not empty; choose another --output, or empty it") from None
     if under_way != origin:

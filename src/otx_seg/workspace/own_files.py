@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from otx_seg.errors import UsageError
 from otx_seg.runtime.plain_files import read_json, shown
@@ -39,8 +39,3 @@ def read_own(path: Path, kind: type[T], advice: str) -> T:
 def damaged(path: Path, what: str, advice: str) -> UsageError:
     """The error for a file of the program's own that something has happened to."""
     return UsageError(f"{path}: is damaged ({what}); {advice}")
-
-
-def read_mapping(path: Path, advice: str) -> dict[str, Any]:
-    """As `read_own`, for a mapping whose values the caller checks."""
-    return read_own(path, dict[str, Any], advice)
