@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 import openvino
 
+from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.demonstration import Show, demonstrate
-from otx_seg.runtime.network_input import network_input
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.pipeline import requests_at_once, side_by_side
 from otx_seg.runtime.streams import open_stream

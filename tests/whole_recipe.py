@@ -1,6 +1,6 @@
 """A recipe under which all that is worth it is quantised, whatever it costs."""
 
-from otx_seg.deployment.recipe import Recipe
+from otx_seg.deployment.calibration import Recipe
 
 EVERYTHING = Recipe(
     preset="Performance",

@@ -10,7 +10,7 @@ _SMALLEST_SHARE = 1e-5  # shown with its digits
 
 def count(number: float, noun: str) -> str:
     """A number with its noun, which is in the plural unless there is just one: 1 image, 2,000 images, 0.5 minutes."""
-    plural = "es" if noun.endswith("x") else "s"
+    plural = "es" if noun.endswith(("s", "x")) else "s"
     return f"{number:,.10g} {noun}{'' if number == 1 else plural}"
 
 

@@ -32,6 +32,8 @@ def otx(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     """Call ``otx("verb", argument, ...)`` in an empty folder; gives exit code and output."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
+    # Where absl is installed, it ends with closing the stream that it found, which is pytest's own.
+    monkeypatch.setattr("logging.shutdown", lambda: None)
 
     def call(*arguments: object) -> Outcome:
         with pytest.raises(SystemExit) as ended:

@@ -14,8 +14,7 @@ from otx_seg.datasets import Subset
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.runtime.augmented_views import AugmentedViews, parse_views
 from otx_seg.runtime.images import read_image
-from otx_seg.runtime.predict_mask import predict_mask
-from otx_seg.runtime.sliding_window import SlidingWindow
+from otx_seg.runtime.predict_mask import SlidingWindow, predict_mask
 
 REFUSED = [
     (["--sliding-window", "0x64"], "sides are 1 to 100000 pixels: 0x64"),

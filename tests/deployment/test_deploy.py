@@ -212,7 +212,7 @@ def test_a_full_disk(tiny_ir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def refuse(path: Path, content: bytes) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(module, "write_atomic", refuse)
+    monkeypatch.setattr("otx_seg.runtime.result_files.write_atomic", refuse)
     with pytest.raises(OtxError, match=r"openvino\.zip: cannot be written \(No space left on device\)"):
         deploy(tiny_ir, tmp_path)
 

@@ -18,10 +18,10 @@ from torch import nn
 from otx_seg.datasets import Subset
 from otx_seg.deployment import export as export_module
 from otx_seg.deployment.agreement import drawn_images
+from otx_seg.deployment.calibration import Recipe
 from otx_seg.deployment.dynamic import Dynamic
 from otx_seg.deployment.export import ExportType, export
 from otx_seg.deployment.quantize import quantize
-from otx_seg.deployment.recipe import Recipe
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.evaluate import evaluate
 from otx_seg.inference.predictor import load_predictor

@@ -17,7 +17,7 @@ from otx_seg.deployment.export import export
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.models.network import SegmentationNetwork
-from otx_seg.runtime.network_input import network_input
+from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.openvino_core import openvino_core
 from otx_seg.runtime.predict_mask import predict_mask
 from otx_seg.workspace.weights import read_weights, write_weights

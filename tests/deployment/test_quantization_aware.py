@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from otx_seg.deployment import ignored_nodes, quantization_aware
-from otx_seg.deployment.recipe import recipe
+from otx_seg.deployment.calibration import recipe
 from otx_seg.inference.torch_predictor import open_checkpoint
 from otx_seg.runtime.openvino_predictor import read_ir
 from otx_seg.workspace.weights import read_weights

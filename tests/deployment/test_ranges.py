@@ -11,9 +11,8 @@ import torch
 from whole_recipe import EVERYTHING
 
 from otx_seg.datasets import Subset
-from otx_seg.deployment.calibration import Calibration
+from otx_seg.deployment.calibration import Calibration, Recipe
 from otx_seg.deployment.ranges import quantize_network
-from otx_seg.deployment.recipe import Recipe
 from otx_seg.inference.torch_predictor import open_checkpoint
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.quantized_conv import QuantizedConv2d, share_of_zeros

@@ -14,7 +14,7 @@ from otx_seg.deployment.agreement import drawn_images
 from otx_seg.deployment.deploy import deploy
 from otx_seg.errors import UsageError
 from otx_seg.inference.predictor import load_predictor
-from otx_seg.runtime.network_input import network_input
+from otx_seg.runtime.crops import network_input
 
 
 @pytest.fixture(scope="module")

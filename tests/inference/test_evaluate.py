@@ -15,9 +15,8 @@ from otx_seg.labels import Labels, default_colors
 from otx_seg.metrics.confusion import confusion_matrix, scores
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.masks import PostProcessing
-from otx_seg.runtime.predict_mask import predict_mask
+from otx_seg.runtime.predict_mask import parse_window, predict_mask
 from otx_seg.runtime.predictor import Predictor
-from otx_seg.runtime.sliding_window import parse_window
 
 PIXELS = 4 * 60 * 100
 

@@ -10,14 +10,15 @@ from otx_seg.deployment.agreement import drawn_images
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inference import saliency
 from otx_seg.inference.explain import Explanations, explain_images
-from otx_seg.inference.heat_map import heat_map
 from otx_seg.inference.how_to_explain import FOR_ALL_LABELS, PER_LABEL, HowToExplain
-from otx_seg.inference.predictor import ExplainablePredictor, load_predictor
+from otx_seg.inference.predictor import load_predictor
+from otx_seg.inference.saliency import heat_map
 from otx_seg.inference.torch_predictor import open_checkpoint
 from otx_seg.labels import Labels, default_colors
 from otx_seg.runtime import result_files
-from otx_seg.runtime.network_input import network_input
+from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.predict_mask import predict_mask
+from otx_seg.runtime.predictor import ExplainablePredictor
 
 IMAGE = drawn_images((50, 70))[0]
 FOLDERS = ("0_background", "1_red_brick", "2_pole", "3_sky")

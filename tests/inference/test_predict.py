@@ -13,12 +13,11 @@ from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels
 from otx_seg.runtime import result_files
 from otx_seg.runtime.augmented_views import AugmentedViews
+from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.masks import mask_at
-from otx_seg.runtime.network_input import network_input
 from otx_seg.runtime.overlay import overlay
-from otx_seg.runtime.predict_mask import predict_mask
+from otx_seg.runtime.predict_mask import SlidingWindow, predict_mask
 from otx_seg.runtime.predictor import Predictor
-from otx_seg.runtime.sliding_window import SlidingWindow
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from otx_seg.errors import UsageError
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels, default_colors
 from otx_seg.models.network import SegmentationNetwork
-from otx_seg.runtime.network_input import network_input
+from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.workspace.weights import write_label_schema
 

@@ -10,9 +10,8 @@ from rich.console import Console
 
 from otx_seg.deployment.benchmark.measure import Measurement
 from otx_seg.deployment.benchmark.variant import Variant
-from otx_seg.report import benchmark_chart
-from otx_seg.report.benchmark_chart import draw_benchmark
-from otx_seg.report.benchmark_table import benchmark_table, short_names
+from otx_seg.report import benchmark as figures
+from otx_seg.report.benchmark import benchmark_table, draw_benchmark, short_names
 
 SLOW = Measurement(
     variant=Variant(Path("run/weights.pth"), "torch", "FP32", "FP32"),
@@ -84,10 +83,10 @@ def test_texts_beside_points_do_not_cover_each_other(tmp_path: Path) -> None:
 
 
 def test_the_axis_of_latencies_has_several_ticks() -> None:
-    assert benchmark_chart._ticks(1, 30) == [1, 2, 5, 10, 20]
-    assert benchmark_chart._ticks(2.1, 5.4) == [3, 4, 5]
+    assert figures._ticks(1, 30) == [1, 2, 5, 10, 20]
+    assert figures._ticks(2.1, 5.4) == [3, 4, 5]
     for low in (10 ** (step / 50) for step in range(100)):
-        assert len(benchmark_chart._ticks(low, 2.56 * low)) >= 2, low
+        assert len(figures._ticks(low, 2.56 * low)) >= 2, low
 
 
 def test_the_picture_without_scores(tmp_path: Path) -> None:

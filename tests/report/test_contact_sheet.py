@@ -10,7 +10,7 @@ from PIL import Image
 
 from otx_seg.datasets import open_folder
 from otx_seg.datasets.check.inspection import Inspection, inspect
-from otx_seg.report.contact_sheet import choose_images, small
+from otx_seg.report.contact_sheet import choose_images
 from otx_seg.report.page import bar
 from otx_seg.words import label_share
 
@@ -52,12 +52,6 @@ def test_the_rest_is_spread_evenly(inspection: Inspection) -> None:
     assert max(np.diff([0, *numbers, 39])) <= 8
     assert 5 not in chosen(inspection, 100)
     assert len(chosen(inspection, 100)) == 39
-
-
-def test_large_pictures_are_shrunk() -> None:
-    assert small(np.zeros((1000, 500, 3), np.uint8)).shape == (360, 180, 3)
-    assert small(np.zeros((1, 5000, 3), np.uint8)).shape == (1, 360, 3)
-    assert small(np.zeros((20, 30, 3), np.uint8)).shape == (20, 30, 3)
 
 
 def test_small_shares_can_be_read_and_seen() -> None:

@@ -13,11 +13,10 @@ from rich.console import Console
 
 from otx_seg.labels import Labels, default_colors
 from otx_seg.metrics.confusion import scores
-from otx_seg.report.comparison import draw_comparison
-from otx_seg.report.curves import draw_curves
+from otx_seg.report.pictures import draw_comparison, draw_curves
 from otx_seg.report.progress import TrainingDisplay, format_duration
-from otx_seg.report.run_report import write_report
 from otx_seg.report.tables import as_text, scores_table
+from otx_seg.report.training_report import write_report
 from otx_seg.training.loggers import MetricsFile, StepReport, ValidationReport
 
 LABELS = Labels(("background", "cat", "dog"), default_colors(3), 0)

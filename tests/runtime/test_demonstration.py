@@ -17,7 +17,7 @@ from otx_seg.deployment.agreement import drawn_images
 from otx_seg.errors import UsageError
 from otx_seg.runtime import demonstration
 from otx_seg.runtime.demo_program import in_words
-from otx_seg.runtime.demonstration import Show, Shown, demonstrate
+from otx_seg.runtime.demonstration import Show, Shown, Window, demonstrate, why_no_window
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.pipeline import Masked, in_turn, side_by_side
@@ -200,3 +200,48 @@ def test_without_a_display(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert messages.text.count("add --output FOLDER") == 1
     run(window=False)
     assert messages.text.count("no window") == 2
+
+
+def test_an_opencv_without_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:                           NONE\n  Media I/O:\n")
+    assert "opencv-python-headless" in (why_no_window() or "")
+
+
+def test_a_machine_without_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:                           QT5\n")
+    monkeypatch.setattr(demonstration.sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    assert "DISPLAY is not set" in (why_no_window() or "")
+    monkeypatch.setenv("DISPLAY", ":94")
+    assert "the display :94 does not answer" in (why_no_window() or "")
+    monkeypatch.setattr(demonstration.sys, "platform", "win32")
+    assert why_no_window() is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "open_window", "delay", "wanted"),
+    [
+        ([ord("q")], 1, 0, False),
+        ([27], 1, 1000, False),
+        ([-1, -1, ord("n")], 1, 0, True),
+        ([-1] * 3, 1, 120, True),
+        ([-1], 0, 0, False),
+        ([-1], 1, 1, True),
+    ],
+)
+def test_keys(monkeypatch: pytest.MonkeyPatch, keys: list[int], open_window: int, delay: int, wanted: bool) -> None:
+    pressed, shown, waits = iter(keys), [], []
+
+    def wait_key(milliseconds: int) -> int:
+        waits.append(milliseconds)
+        return next(pressed)
+
+    monkeypatch.setattr(cv2, "namedWindow", lambda *_: None)
+    monkeypatch.setattr(cv2, "imshow", lambda _, pixels: shown.append(pixels[0, 0].tolist()))
+    monkeypatch.setattr(cv2, "waitKey", wait_key)
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: open_window)
+    picture = np.full((4, 5, 3), (1, 2, 3), np.uint8)
+    assert Window("title").show(picture, delay) is wanted
+    assert shown == [[3, 2, 1]]  # OpenCV shows blue, green, red
+    assert len(waits) == len(keys)
+    assert 0 not in waits  # would wait for a key even after the window is closed

@@ -17,7 +17,7 @@ from otx_seg.runtime import fonts
 
 
 def forget() -> None:
-    for remembered in (fonts.readable_names, fonts._font_file, fonts._font_files):
+    for remembered in (fonts.readable_names, fonts._has, fonts._font_files):
         remembered.cache_clear()
 
 

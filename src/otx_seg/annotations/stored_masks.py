@@ -21,8 +21,7 @@ from otx_seg.errors import DataError
 from otx_seg.runtime.image_headers import OF_EMPTY_MASKS, ImageHeader, open_header, read_bytes
 from otx_seg.runtime.images import imdecode, load, verify_png
 from otx_seg.runtime.tiff import CMYK, StoredPage
-from otx_seg.runtime.tiff_images import refuse_strange
-from otx_seg.runtime.tiff_samples import stored_samples
+from otx_seg.runtime.tiff_pixels import refuse_strange, stored_samples
 
 ARRAY_SUFFIX = ".npy"
 """Of masks that are no images but arrays of NumPy."""

@@ -6,13 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import (
-    annotation_files_options,
-    data_format_option,
-    labels_option,
-    output_options,
-    workspace_option,
-)
+from otx_seg.cli.options import annotation_options, json_option, labels_option, output_options, workspace_option
 from otx_seg.cli.verb import Verb
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 
@@ -50,26 +44,23 @@ _OPTION = "--load-weights"
 @click.option(
     "--data-roots", metavar="FOLDER", help="Labelled data to measure Dice on; else as data.yaml says, else none."
 )
-@annotation_files_options("test")
-@data_format_option
+@annotation_options("test")
 @click.option("--threads", type=int, help="Threads for each model; without it one for each usable processor.")
 @click.option(
     "--seconds", type=float, default=DEFAULT_SECONDS, show_default=True, help="How long each model is measured."
 )
 @workspace_option
 @output_options
-@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@json_option
 def command(as_json: bool, **arguments: Any) -> None:
     """Compare models: latency, throughput, size, memory, loading time, and Dice on labelled images.
 
     Every file is run in all the ways it can be: a .pth and a floating-point .xml in 32 bits, and in bf16 where the
     processor has it. The models take turns on the CPU, each in a process of its own.
     """
-    from otx_seg.cli.screen import counting, prepare_screen, results
+    from otx_seg.cli.screen import counting, results
+    from otx_seg.report.benchmark import benchmark_table
     from otx_seg.runtime.terminal import say_json
-
-    prepare_screen()
-    from otx_seg.report.benchmark_table import benchmark_table
     from otx_seg.verbs.benchmark import benchmark
 
     with counting("measuring") as advance:
@@ -78,4 +69,4 @@ def command(as_json: bool, **arguments: Any) -> None:
         say_json(result.as_json())
         return
     results.print(benchmark_table(result.measurements, result.title))
-    results.print(f"Chart: {result.chart}", soft_wrap=True)
+    results.print(f"Chart: {result.chart}")

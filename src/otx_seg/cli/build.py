@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import annotation_files_options, data_format_option
+from otx_seg.cli.options import annotation_options
 from otx_seg.cli.verb import Verb
 
 
@@ -14,8 +14,7 @@ from otx_seg.cli.verb import Verb
 @click.option("--train-data-roots", metavar="FOLDER", help="Training data, see `otx train`.")
 @click.option("--val-data-roots", metavar="FOLDER", help="Validation data, see `otx train`.")
 @click.option("--test-data-roots", metavar="FOLDER", help="Test data, see `otx eval`.")
-@annotation_files_options("train", "val", "test")
-@data_format_option
+@annotation_options("train", "val", "test")
 @click.option("--unlabeled-data-roots", metavar="FOLDER", help="Images without masks, to learn from as well.")
 @click.option("--unlabeled-file-list", metavar="FILE", help="Names those to use, one path per line; else all.")
 @click.option("--task", metavar="TASK", help="SEGMENTATION, which is all there is.")
@@ -44,31 +43,28 @@ def command(**arguments: Any) -> None:
     In one that is there, change what is given and keep the rest: another --model keeps the data, the old template
     and an edited data.yaml are kept as copies, outputs are not touched.
     """
-    from otx_seg.cli.screen import prepare_screen, results
+    from otx_seg.cli.screen import results
     from otx_seg.template.heads import main_head_of
-
-    prepare_screen()
     from otx_seg.verbs.build import build
 
     made = build(**arguments)
     folder, template = made.workspace.path, made.template
-    results.print(f"{'New workspace' if made.new else 'Workspace'}: {folder}", soft_wrap=True)
+    results.print(f"{'New workspace' if made.new else 'Workspace'}: {folder}")
     train_type = template.hyper_parameters.algo_backend.train_type
-    results.print(f"template.yaml: {template.name}, {train_type} training", soft_wrap=True)
+    results.print(f"template.yaml: {template.name}, {train_type} training")
     if arguments["backbone"] is not None:
         head = main_head_of(template.model)
         results.print(
             f"  decode head {head['type']} on levels {head['in_index']} of {head['in_channels']} channels; "
-            f"{template.gigaflops:.2f} GFLOPs, {template.parameter_count:,} parameters",
-            soft_wrap=True,
+            f"{template.gigaflops:.2f} GFLOPs, {template.parameter_count:,} parameters"
         )
-    results.print(f"data.yaml: {made.data.summary or 'empty'}", soft_wrap=True)
+    results.print(f"data.yaml: {made.data.summary or 'empty'}")
     if not made.new:
-        results.print(f"Changed: {'; '.join(made.changes) or 'nothing'}", soft_wrap=True)
+        results.print(f"Changed: {'; '.join(made.changes) or 'nothing'}")
     for copy in made.kept:
-        results.print(f"What was there is kept: {copy}", soft_wrap=True)
+        results.print(f"What was there is kept: {copy}")
     if made.data.train.data_roots is None:
-        results.print(f"Next: write the data's folders into {made.workspace.data}, then `otx train`", soft_wrap=True)
+        results.print(f"Next: write the data's folders into {made.workspace.data}, then `otx train`")
     else:
         go = "" if str(folder) == "." else f"cd {folder} && "
-        results.print(f"Next: {go}otx train", soft_wrap=True)
+        results.print(f"Next: {go}otx train")

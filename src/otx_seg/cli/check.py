@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from otx_seg.cli.options import annotation_files_options, data_format_option, workspace_option
+from otx_seg.cli.options import annotation_options, workspace_option
 from otx_seg.cli.verb import Verb
 from otx_seg.workspace.command_line import otx_command
 
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     help="The data: all subsets in it are checked. May be repeated, where training and validation data lie apart. "
     "Without it the data of the workspace.",
 )
-@annotation_files_options("train", "val", "test")
-@data_format_option
+@annotation_options("train", "val", "test")
 @workspace_option
 @click.option("--html", metavar="FILE", help="Write a page with charts and with pictures of the masks.")
 @click.option("--overwrite", is_flag=True, help="Replace that page if there is one.")
@@ -38,14 +37,10 @@ def command(as_json: bool, **arguments: Any) -> None:
 
     Exits with 0 if the data can be used, be there warnings or not, and with 3 if not.
     """
-    from otx_seg.cli.screen import counting, prepare_screen, results
-    from otx_seg.runtime.terminal import say_json
-
-    prepare_screen()
-    from rich.text import Text
-
+    from otx_seg.cli.screen import counting, results
     from otx_seg.errors import DataError
     from otx_seg.report.check_tables import check_parts
+    from otx_seg.runtime.terminal import say_json
     from otx_seg.verbs.check import check
 
     with counting("checking") as advance:
@@ -54,12 +49,12 @@ def command(as_json: bool, **arguments: Any) -> None:
         say_json(result.as_json())
     else:
         for part in check_parts(result):
-            results.print(part, soft_wrap=isinstance(part, Text))
+            results.print(part)
             results.print()
     if result.usable_for is None:
         raise DataError(f"the data is {result.verdict}")
     if not as_json:
-        results.print(f"Next: {_next(result, **arguments)}", soft_wrap=True)
+        results.print(f"Next: {_next(result, **arguments)}")
 
 
 def _next(

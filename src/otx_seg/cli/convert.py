@@ -36,16 +36,14 @@ def command(**arguments: Any) -> None:
     Every command reads these formats by itself. Converted data is quicker to open, and easy to look at and to
     change. An interrupted conversion goes on where it was when the same command is given again.
     """
-    from otx_seg.cli.screen import counting, prepare_screen, results
-
-    prepare_screen()
+    from otx_seg.cli.screen import counting, results
     from otx_seg.verbs.convert import convert
     from otx_seg.workspace.command_line import otx_command
 
     with counting("converting") as advance:
         result = convert(progress=advance, **arguments)
     parts = ", ".join(f"{name} {count}" for name, count in result.images.items())
-    results.print(f"Images: {sum(result.images.values())} ({parts})", soft_wrap=True)
-    results.print(f"Labels: {', '.join(result.labels.names)}", soft_wrap=True)
-    results.print(f"Data: {result.output}", soft_wrap=True)
-    results.print(f"Next: {otx_command('check', '--data-roots', result.output)}", soft_wrap=True)
+    results.print(f"Images: {sum(result.images.values())} ({parts})")
+    results.print(f"Labels: {', '.join(result.labels.names)}")
+    results.print(f"Data: {result.output}")
+    results.print(f"Next: {otx_command('check', '--data-roots', result.output)}")

@@ -50,9 +50,7 @@ def command(source: str | None, **arguments: Any) -> None:
 
     In the window, q or ESC stops. Without a display nothing is shown: use --output.
     """
-    from otx_seg.cli.screen import counting, prepare_screen, results
-
-    prepare_screen()
+    from otx_seg.cli.screen import counting, results
     from otx_seg.runtime.demo_program import in_words
     from otx_seg.verbs.demo import demo
 
@@ -60,4 +58,4 @@ def command(source: str | None, **arguments: Any) -> None:
         shown = demo(source, progress=advance, **arguments)
     output = arguments["output"]
     for line in in_words(shown, None if output is None else Path(output)):
-        results.print(line, soft_wrap=True)
+        results.print(line)

@@ -21,15 +21,11 @@ from otx_seg.cli.verb import Verb
 @output_options
 def command(**arguments: Any) -> None:
     """Pack an OpenVINO model into openvino.zip, with a demo and a README for a receiver without this toolkit."""
-    from otx_seg.cli.screen import prepare_screen, results
-
-    prepare_screen()
+    from otx_seg.cli.screen import results
     from otx_seg.verbs.deploy import deploy
     from otx_seg.workspace.command_line import otx_command
 
     result = deploy(arguments.pop("load_weights"), **arguments)
-    results.print(
-        f"Package: {result.package} ({result.size / 1e6:.2f} MB, {len(result.labels)} labels)", soft_wrap=True
-    )
+    results.print(f"Package: {result.package} ({result.size / 1e6:.2f} MB, {len(result.labels)} labels)")
     try_it = otx_command("demo", "--input", "PATH", "--load-weights", result.package)
-    results.print(f"Try it here: {try_it}", soft_wrap=True)
+    results.print(f"Try it here: {try_it}")

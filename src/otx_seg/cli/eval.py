@@ -7,8 +7,7 @@ from typing import Any
 import click
 
 from otx_seg.cli.options import (
-    annotation_files_options,
-    data_format_option,
+    annotation_options,
     labels_option,
     output_options,
     weights_option,
@@ -21,8 +20,7 @@ from otx_seg.cli.parameters import ParametersCommand
 @click.command("eval", cls=ParametersCommand)
 @click.argument("template", required=False)
 @click.option("--test-data-roots", metavar="FOLDER", help="Labelled data to measure on; else as data.yaml says.")
-@annotation_files_options("test")
-@data_format_option
+@annotation_options("test")
 @weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
 @labels_option
 @whole_image_options
@@ -34,11 +32,9 @@ def command(as_json: bool, **arguments: Any) -> None:
 
     TEMPLATE is read from the weights; naming it makes the command check it.
     """
-    from otx_seg.cli.screen import counting, prepare_screen, results
-    from otx_seg.runtime.terminal import say_json
-
-    prepare_screen()
+    from otx_seg.cli.screen import counting, results
     from otx_seg.report.tables import scores_table
+    from otx_seg.runtime.terminal import say_json
     from otx_seg.verbs.evaluate import evaluate
     from otx_seg.words import count
 

@@ -46,9 +46,7 @@ def command(explain_data_roots: str | None, **arguments: Any) -> None:
     Blue is low, red is high: probabilities from 0 to 1, other maps from their smallest to their largest value, which
     stand in the overlay's corner beside the label.
     """
-    from otx_seg.cli.screen import counting, prepare_screen, results
-
-    prepare_screen()
+    from otx_seg.cli.screen import counting, results
     from otx_seg.verbs.explain import explain
     from otx_seg.words import count
 
@@ -57,4 +55,4 @@ def command(explain_data_roots: str | None, **arguments: Any) -> None:
     first = result.written[0]
     images = len({explanation.image for explanation in result.written})
     written = f"{count(len(result.written), 'map')} of {count(images, 'image')} written"
-    results.print(f"{written}, the first: {first.map}, overlay {first.overlay}", soft_wrap=True)
+    results.print(f"{written}, the first: {first.map}, overlay {first.overlay}")

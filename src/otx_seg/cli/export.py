@@ -46,20 +46,18 @@ def command(**arguments: Any) -> None:
 
     # What is wrong with these is said before the long import.
     check_given_to_export(arguments["load_weights"], arguments["workspace"])
-    from otx_seg.cli.screen import prepare_screen, results
-
-    prepare_screen()
+    from otx_seg.cli.screen import results
     from otx_seg.verbs.export import export
     from otx_seg.words import count
     from otx_seg.workspace.command_line import otx_command
 
     result = export(**arguments)
     compared = count(result.images, "image") if result.images else "drawn images, as no real ones were given"
-    results.print(f"Model: {result.model}", soft_wrap=True)
+    results.print(f"Model: {result.model}")
     results.print(f"It agrees with the network on {100 * result.agreement:.3f} % of the pixels of {compared}.")
     if arguments["dump_features"]:
         explain = ("explain", "--explain-data-roots", "IMAGES", "--load-weights", result.model, "--output", "heatmaps")
-        results.print(f"Next: {otx_command(*explain)}", soft_wrap=True)
+        results.print(f"Next: {otx_command(*explain)}")
     if result.model.suffix != ".xml":
         return
     if result.quantized:
@@ -67,4 +65,4 @@ def command(**arguments: Any) -> None:
     else:
         roots = ("--train-data-roots", "FOLDER")
         following = otx_command("optimize", "--load-weights", result.model, *roots, "--output", "optimized")
-    results.print(f"{'Or' if arguments['dump_features'] else 'Next'}: {following}", soft_wrap=True)
+    results.print(f"{'Or' if arguments['dump_features'] else 'Next'}: {following}")

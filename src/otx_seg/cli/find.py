@@ -36,6 +36,9 @@ def command(template: str | None, backbone: Literal["mmseg", "otx"] | None, as_j
         _show_all(as_json)
 
 
+command.needs_screen = False
+
+
 def _show_all(as_json: bool) -> None:
     columns = ("name", "id", "category", "gigaflops", "parameter_count", "size_mb")
     found = find_templates()

@@ -6,13 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import (
-    annotation_files_options,
-    data_format_option,
-    labels_option,
-    output_options,
-    workspace_option,
-)
+from otx_seg.cli.options import annotation_options, labels_option, output_options, workspace_option
 from otx_seg.cli.parameters import ParametersCommand
 
 
@@ -31,8 +25,7 @@ from otx_seg.cli.parameters import ParametersCommand
     help="Images that calibrate the value ranges; for a .pth with masks, to train on.",
 )
 @click.option("--val-data-roots", metavar="FOLDER", help="Labelled data to compare on; else as in `otx train`.")
-@annotation_files_options("train", "val")
-@data_format_option
+@annotation_options("train", "val")
 @click.option("--resume-from", metavar="RUN", help="Go on with an interrupted fine-tuning: its folder or checkpoint.")
 @click.option(
     "--seed",
@@ -52,10 +45,8 @@ def command(**arguments: Any) -> None:
     # What is wrong with these is said before the long import.
     checked = ("load_weights", "train_data_roots", "resume_from", "workspace")
     check_given_to_optimize(*(arguments[name] for name in checked))
-    from otx_seg.cli.screen import messages, prepare_screen, results
-
-    prepare_screen()
-    from otx_seg.deployment.fine_tuned import FineTuned
+    from otx_seg.cli.screen import messages, results
+    from otx_seg.deployment.outcome import FineTuned
     from otx_seg.report.progress import TrainingDisplay
     from otx_seg.report.tables import models_table
     from otx_seg.verbs.optimize import optimize
@@ -74,9 +65,8 @@ def command(**arguments: Any) -> None:
     results.print(
         f"{result.quantized_layers} of the {worth_it} layers worth it compute with integers; "
         f"{result.latency_before / result.latency_after:.2f} times as fast as before; "
-        f"calibrated on {count(result.calibration_images, 'image')}",
-        soft_wrap=True,
+        f"calibrated on {count(result.calibration_images, 'image')}"
     )
-    results.print(f"Model: {result.model}", soft_wrap=True)
+    results.print(f"Model: {result.model}")
     if isinstance(result, FineTuned):
-        results.print(f"Weights: {result.weights}", soft_wrap=True)
+        results.print(f"Weights: {result.weights}")

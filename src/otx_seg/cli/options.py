@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import click
 
 Decorated = Callable[..., Any]
+Decorator = Callable[[Decorated], Decorated]
 
 
 class ValueNeeded(click.Choice[str]):
@@ -21,7 +23,12 @@ class ValueNeeded(click.Choice[str]):
         return super().convert(value, param, ctx)
 
 
-def weights_option(kinds: str) -> Callable[[Decorated], Decorated]:
+def together(*options: Decorator) -> Decorator:
+    """Several options as one, in this order."""
+    return lambda command: functools.reduce(lambda made, option: option(made), reversed(options), command)
+
+
+def weights_option(kinds: str) -> Decorator:
     """``--load-weights`` for files of these kinds."""
     return click.option(
         "--load-weights",
@@ -30,36 +37,50 @@ def weights_option(kinds: str) -> Callable[[Decorated], Decorated]:
     )
 
 
-def workspace_option(command: Decorated) -> Decorated:
-    """``--workspace``."""
-    return click.option(
-        "--workspace",
-        metavar="FOLDER",
-        help="A folder made by `otx build`, which fills in what is not given; else the current one, if it is one.",
-    )(command)
-
-
-def labels_option(command: Decorated) -> Decorated:
-    """``--labels`` for models that carry none."""
-    return click.option(
-        "--labels",
-        metavar="A,B,...",
-        help="Names of the labels in the order of the model's outputs, for a model of another tool that carries none.",
-    )(command)
-
-
-def output_options(command: Decorated) -> Decorated:
-    """``--output`` and ``--overwrite``."""
-    output = click.option(
-        "-o", "--output", metavar="FOLDER", help="Where to write; without it a new folder in the workspace."
-    )
-    overwrite = click.option("--overwrite", is_flag=True, help="Replace a result that the output folder already holds.")
-    return output(overwrite(command))
+labels_option = click.option(
+    "--labels",
+    metavar="A,B,...",
+    help="Names of the labels in the order of the model's outputs, for a model of another tool that carries none.",
+)
+workspace_option = click.option(
+    "--workspace",
+    metavar="FOLDER",
+    help="A folder made by `otx build`, which fills in what is not given; else the current one, if it is one.",
+)
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Replace a result that the output folder already holds."
+)
+output_options = together(
+    click.option("-o", "--output", metavar="FOLDER", help="Where to write; without it a new folder in the workspace."),
+    overwrite_option,
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+seed_option = click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number (default 42)."
+)
+whole_image_options = together(
+    click.option(
+        "--sliding-window",
+        metavar="HxW",
+        help="Cut each image into overlapping windows of this size in pixels instead of squashing it as a whole.",
+    ),
+    click.option(
+        "--overlap", metavar="R", type=float, help="Share of a window, 0 to below 1, that neighbours share.  [0.25]"
+    ),
+    click.option(
+        "--tta",
+        metavar="[LOOKS]",
+        is_flag=False,
+        flag_value="flip",
+        help="Test-time augmentation: average with the mirror image (flip, also without LOOKS), with other scales "
+        "(1.25,1.5), or with both (flip,1.25,1.5).",
+    ),
+)
 
 
 def data_format_option(command: Decorated) -> Decorated:
     """``--data-format``; a format is called like its module."""
-    modules = (Path(__file__).parents[1] / "datasets" / "formats").glob("[a-z]*.py")
+    modules = (Path(__file__).parents[1] / "formats").glob("[a-z]*.py")
     return click.option(
         "--data-format",
         type=click.Choice(sorted(path.stem for path in modules)),
@@ -68,40 +89,15 @@ def data_format_option(command: Decorated) -> Decorated:
     )(command)
 
 
-def annotation_files_options(*subsets: str) -> Callable[[Decorated], Decorated]:
-    """``--train-ann-files`` and the like for these subsets."""
-
-    def decorate(command: Decorated) -> Decorated:
-        for subset in reversed(subsets):
-            command = click.option(
-                f"--{subset}-ann-files",
-                metavar="FILE",
-                help=f"COCO file that describes the {_CALLED[subset]} data, where it is not found in the folder.",
-            )(command)
-        return command
-
-    return decorate
-
-
-_CALLED = {"train": "training", "val": "validation", "test": "test"}
-
-
-def whole_image_options(command: Decorated) -> Decorated:
-    """``--sliding-window``, ``--overlap`` and ``--tta``."""
-    window = click.option(
-        "--sliding-window",
-        metavar="HxW",
-        help="Cut each image into overlapping windows of this size in pixels instead of squashing it as a whole.",
+def annotation_options(*subsets: str) -> Decorator:
+    """How labelled data is described: ``--train-ann-files`` and the like for these subsets, and ``--data-format``."""
+    called = {"train": "training", "val": "validation", "test": "test"}
+    files = (
+        click.option(
+            f"--{subset}-ann-files",
+            metavar="FILE",
+            help=f"COCO file that describes the {called[subset]} data, where it is not found in the folder.",
+        )
+        for subset in subsets
     )
-    overlap = click.option(
-        "--overlap", metavar="R", type=float, help="Share of a window, 0 to below 1, that neighbours share.  [0.25]"
-    )
-    tta = click.option(
-        "--tta",
-        metavar="[LOOKS]",
-        is_flag=False,
-        flag_value="flip",
-        help="Test-time augmentation: average with the mirror image (flip, also without LOOKS), with other scales "
-        "(1.25,1.5), or with both (flip,1.25,1.5).",
-    )
-    return window(overlap(tta(command)))
+    return together(*files, data_format_option)

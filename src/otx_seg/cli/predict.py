@@ -25,16 +25,11 @@ from otx_seg.cli.verb import Verb
 @output_options
 def command(input_path: str | None, **arguments: Any) -> None:
     """Write a mask of label indices (PNG) and an overlay (JPEG) for each image."""
-    from otx_seg.cli.screen import counting, prepare_screen, results
-
-    prepare_screen()
+    from otx_seg.cli.screen import counting, results
     from otx_seg.verbs.predict import predict
     from otx_seg.words import count
 
     with counting("predicting") as advance:
         result = predict(input_path, progress=advance, **arguments)
     first = result.written[0].files
-    results.print(
-        f"{count(len(result.written), 'mask')} written, the first: {first.mask}, overlay {first.overlay}",
-        soft_wrap=True,
-    )
+    results.print(f"{count(len(result.written), 'mask')} written, the first: {first.mask}, overlay {first.overlay}")

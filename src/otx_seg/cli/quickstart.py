@@ -18,12 +18,10 @@ def command(output: str | None, overwrite: bool, minutes: float) -> None:
 
     Needs no data, no network and no GPU.
     """
-    from otx_seg.cli.screen import messages, prepare_screen, results
-    from otx_seg.runtime.terminal import say
-
-    prepare_screen()
+    from otx_seg.cli.screen import messages, results
     from otx_seg.report.progress import TrainingDisplay
     from otx_seg.report.tables import models_table
+    from otx_seg.runtime.terminal import say
     from otx_seg.verbs.quickstart import TEMPLATE, quickstart
 
     with TrainingDisplay(messages) as display:
@@ -39,7 +37,7 @@ def command(output: str | None, overwrite: bool, minutes: float) -> None:
         for stage in result.stages
     ]
     results.print(models_table(rows, f"{TEMPLATE} on drawn data"))
-    results.print(f"Images, truth and predictions: {result.picture}", soft_wrap=True)
+    results.print(f"Images, truth and predictions: {result.picture}")
     say(
         "",
         "The same on your own data, a folder of images and masks in one of the usual formats:",

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import annotation_files_options, data_format_option, workspace_option
+from otx_seg.cli.options import annotation_options, json_option, seed_option, workspace_option
 from otx_seg.cli.parameters import ParametersCommand
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 
@@ -20,9 +20,8 @@ from otx_seg.deployment.benchmark import DEFAULT_SECONDS
     metavar="FOLDER",
     help="Data to measure on; else a subset test of the training data, else the validation data.",
 )
-@annotation_files_options("train", "val", "test")
-@data_format_option
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number (default 42).")
+@annotation_options("train", "val", "test")
+@seed_option
 @click.option(
     "--seconds", type=float, default=DEFAULT_SECONDS, show_default=True, help="How long each model's speed is measured."
 )
@@ -40,19 +39,17 @@ from otx_seg.deployment.benchmark import DEFAULT_SECONDS
     help="Begin anew in that folder, as soon as the data has been found usable; without --output in that of the last "
     "job, if it is about the same data.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@json_option
 def command(as_json: bool, **arguments: Any) -> None:
     """The whole job in one go: check, train, evaluate, export, quantise, measure, pack.
 
     It stops at the first failure. Called again with the same arguments, or with --output and its folder alone, it goes
     on where it stopped. Template and params are as for `otx train`, which chooses what is left open.
     """
-    from otx_seg.cli.screen import messages, prepare_screen, results
-    from otx_seg.runtime.terminal import say_json
-
-    prepare_screen()
+    from otx_seg.cli.screen import messages, results
     from otx_seg.report.progress import TrainingDisplay
     from otx_seg.report.tables import models_table
+    from otx_seg.runtime.terminal import say_json
     from otx_seg.workflow.run import run
 
     result = run(
@@ -64,5 +61,5 @@ def command(as_json: bool, **arguments: Any) -> None:
     rows = [(model.name, model.dice, model.m_iou, model.size, model.latency) for model in result.models]
     results.print(models_table(rows, f"{result.template}, {result.images} images"))
     for model in result.models:
-        results.print(f"{model.name}: {model.file}", soft_wrap=True)
-    results.print(f"Package: {result.package}", soft_wrap=True)
+        results.print(f"{model.name}: {model.file}")
+    results.print(f"Package: {result.package}")

@@ -22,7 +22,7 @@ class _ScreenHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         style = "yellow" if record.levelno >= logging.WARNING else None
         prefix = "Warning: " if record.levelno >= logging.WARNING else ""
-        messages.print(prefix + record.getMessage(), style=style, soft_wrap=True)
+        messages.print(prefix + record.getMessage(), style=style)
 
 
 def prepare_screen() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import annotation_files_options, data_format_option, workspace_option
+from otx_seg.cli.options import annotation_options, overwrite_option, seed_option, workspace_option
 from otx_seg.cli.parameters import ParametersCommand, as_words
 from otx_seg.processes import rank
 from otx_seg.words import count
@@ -20,8 +20,7 @@ from otx_seg.words import count
     metavar="FOLDER",
     help="Validation data; without it a subset called val in the training data, else a fifth of it, chosen by label.",
 )
-@annotation_files_options("train", "val")
-@data_format_option
+@annotation_options("train", "val")
 @click.option("--unlabeled-data-roots", metavar="FOLDER", help="Images without masks, to learn from as well.")
 @click.option("--unlabeled-file-list", metavar="FILE", help="Names those to use, one path per line; else all.")
 @click.option(
@@ -33,8 +32,8 @@ from otx_seg.words import count
 @click.option("--resume-from", metavar="RUN", help="Go on with an interrupted run: its folder or its checkpoint file.")
 @workspace_option
 @click.option("-o", "--output", metavar="FOLDER", help="Folder of the run; without it a new one in the workspace.")
-@click.option("--overwrite", is_flag=True, help="Replace a result that the output folder already holds.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number (default 42).")
+@overwrite_option
+@seed_option
 @click.option("--deterministic", is_flag=True, help="Only deterministic GPU kernels, slower; a CPU always is.")
 @click.option(
     "--mem-cache-size",
@@ -75,9 +74,8 @@ def command(context: click.Context, **arguments: Any) -> None:
     TEMPLATE is a name or id that `otx find` lists, or the path of a template file. Without it, and for every parameter
     that is auto, a value is chosen for the data, the machine and the time, and the reason is said.
     """
-    from otx_seg.cli.screen import messages, prepare_screen, results
+    from otx_seg.cli.screen import messages, results
 
-    prepare_screen()
     scaling = {name: arguments.pop(name) for name in ("gpus", "rdzv_endpoint", "base_rank", "world_size")}
     scaling = {name: value for name, value in scaling.items() if value is not None}
     if scaling:
@@ -97,9 +95,9 @@ def command(context: click.Context, **arguments: Any) -> None:
     if result.scores is not None:
         results.print(scores_table(result.scores, f"best epoch: {result.epoch} of {result.epochs}"))
     results.print(f"Trained for {format_duration(result.elapsed_s)}, {count(result.steps, 'step')}: {result.reason}.")
-    results.print(f"Weights: {result.weights}", soft_wrap=True)
+    results.print(f"Weights: {result.weights}")
     if result.scores is None:
         following = f"otx train --load-weights {result.weights} --train-data-roots LABELLED"
     else:
         following = f"otx export --load-weights {result.weights} --output exported"
-    results.print(f"Next: {following}", soft_wrap=True)
+    results.print(f"Next: {following}")

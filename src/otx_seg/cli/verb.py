@@ -21,9 +21,18 @@ class Verb(click.Command):
 
     Attributes:
         may_be_urls: names of parameters that take addresses in a network too.
+        needs_screen: whether messages and progress are shown, which needs imports that take a moment.
     """
 
     may_be_urls: tuple[str, ...] = ()
+    needs_screen = True
+
+    def invoke(self, ctx: click.Context) -> None:
+        if self.needs_screen:
+            from otx_seg.cli.screen import prepare_screen
+
+            prepare_screen()
+        super().invoke(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing:

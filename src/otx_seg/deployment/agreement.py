@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.runtime.network_input import network_input
+from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.predictor import Predictor
 
 REQUIRED_AGREEMENT = 0.999

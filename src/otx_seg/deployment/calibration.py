@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import nncf
 import numpy as np
@@ -20,10 +21,51 @@ from nncf.quantization.range_estimator import (
 from numpy.typing import NDArray
 
 from otx_seg.datasets import Subset
-from otx_seg.deployment.recipe import Recipe
+from otx_seg.datasets.scan import Progress, counter
 from otx_seg.errors import DataError
-from otx_seg.runtime.network_input import network_input
+from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.openvino_core import signal_stack_kept
+from otx_seg.template import Settings, Template
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is quantised.
+
+    Attributes:
+        preset: Performance quantises all values symmetrically around zero, Mixed the activations asymmetrically.
+        subset_size: calibration images at most.
+        ignored_patterns: regular expressions; nodes in whose name one is found stay in floating point, beside those
+            that do in any network, see `delicate_nodes`.
+        ignored_types: operation types that stay in floating point.
+        range_quantile: share of the smallest and of the largest values of an activation that its range leaves out.
+        max_dice_loss: Dice that quantisation may cost, 0..1; see `quantize`.
+        control_seconds: time allowed for finding layers that have to stay in floating point for that.
+    """
+
+    preset: Literal["Performance", "Mixed"]
+    subset_size: int
+    ignored_patterns: Sequence[str]
+    ignored_types: Sequence[str]
+    range_quantile: float
+    max_dice_loss: float
+    control_seconds: float
+
+
+def recipe(template: Settings | Template) -> Recipe:
+    """How the template wants its model quantised."""
+    settings, fixed = template.hyper_parameters.pot_parameters, template.quantization
+    promise = template.hyper_parameters.nncf_optimization
+    return Recipe(
+        preset=settings.preset,
+        subset_size=settings.stat_subset_size,
+        ignored_patterns=fixed.ignored_patterns,
+        ignored_types=fixed.ignored_types,
+        range_quantile=fixed.range_quantile,
+        max_dice_loss=promise.maximal_accuracy_degradation / 100,
+        control_seconds=60 * promise.accuracy_control_minutes,
+    )
+
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +81,7 @@ class Calibration:
         size: tuple[int, int],
         count: int,
         seed: int,
-        progress: Callable[[str, int, int], None] | None,
+        progress: Progress | None,
     ) -> None:
         if not subset.samples:
             raise DataError(f"{subset.root}: has no images to calibrate with")
@@ -48,14 +90,14 @@ class Calibration:
         self.indices = [int(index) for index in chosen]
         fewer = f"; pot_parameters.stat_subset_size, {count}, would allow more" if len(chosen) < count else ""
         logger.info("calibrating on %d of %d images of %s%s", len(chosen), len(subset), subset.root, fewer)
-        self.progress = progress
+        self.progress = counter("calibrating", len(self.indices), progress)
         self.done = 0
 
     def read(self, index: int) -> NDArray[np.float32]:
         """float32 (1, 3, h, w), 0-255."""
         self.done += 1
         if self.progress is not None:
-            self.progress("calibrating", min(self.done, len(self.indices)), len(self.indices))
+            self.progress(min(self.done, len(self.indices)))
         image = self.subset.read_image(self.subset.samples[index])
         return network_input(image, self.size).astype(np.float32)
 

@@ -15,7 +15,7 @@ import numpy as np
 import openvino
 from openvino import opset13
 
-from otx_seg.deployment.features import INNER_NAMES
+from otx_seg.deployment.converted_graph import INNER_NAMES
 from otx_seg.deployment.files import save_ir
 from otx_seg.deployment.ignored_nodes import is_quantized
 from otx_seg.runtime.written_digest import write_digest

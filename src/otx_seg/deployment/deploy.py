@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from otx_seg.errors import OtxError
 from otx_seg.labels import Labels
 from otx_seg.runtime.handed_over import CONFIG, MODEL_BIN, MODEL_XML, config_of
 from otx_seg.runtime.masks import PostProcessing
 from otx_seg.runtime.model_info import ModelInfo
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
-from otx_seg.runtime.whole_file import write_atomic
+from otx_seg.runtime.result_files import write_result
 from otx_seg.runtime.written_digest import add_zip_digest
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.model_file import check_model_file
@@ -64,10 +63,7 @@ def deploy(model: Path, output: Path, labels: Labels | None = None) -> Deployed:
     check_model_file(model, (".xml",), _instead_of(model))
     predictor = OpenVinoPredictor(model, labels=labels)
     content = _zipped(_contents(model, predictor))
-    try:
-        write_atomic(output / PACKAGE, content)
-    except OSError as error:
-        raise OtxError(f"{output / PACKAGE}: cannot be written ({error.strerror})") from error
+    write_result(output / PACKAGE, content)
     return Deployed(output / PACKAGE, len(content), predictor.labels)
 
 

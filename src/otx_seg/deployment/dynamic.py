@@ -14,9 +14,9 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, R
 from otx_seg.deployment.agreement import ROUNDING, agreement, drawn_images
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.torch_predictor import TorchPredictor
-from otx_seg.runtime.altered_predictor import AlteredPredictor
 from otx_seg.runtime.openvino_core import openvino_core
 from otx_seg.runtime.openvino_predictor import read_ir
+from otx_seg.runtime.predictor import AlteredPredictor
 
 if TYPE_CHECKING:
     from torch import Tensor

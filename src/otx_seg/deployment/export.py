@@ -28,19 +28,22 @@ from otx_seg.deployment.agreement import (
     drawn_images,
 )
 from otx_seg.deployment.compact import halve_large_constants, save_compact, store_kernels_in_8_bits
+from otx_seg.deployment.converted_graph import (
+    OUTPUT_NAMES,
+    keep_features_inside_onnx,
+    name_features_in_ir,
+    spell_out_group_norms,
+)
 from otx_seg.deployment.dynamic import Dynamic, check_dynamic, open_axes
-from otx_seg.deployment.features import OUTPUT_NAMES, keep_features_inside_onnx, name_features_in_ir
+from otx_seg.deployment.exported_form import exported_form
 from otx_seg.deployment.files import IR_XML, ONNX, save_ir, written_whole
-from otx_seg.deployment.fuse import fold_batch_norm
 from otx_seg.deployment.ignored_nodes import find_ignored_nodes
-from otx_seg.deployment.rewrite import spell_out_group_norms
-from otx_seg.deployment.unshuffle import unshuffle
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inference.torch_predictor import TorchPredictor, open_checkpoint
-from otx_seg.models.network import Deployable, SegmentationNetwork
+from otx_seg.models.network import Deployable
 from otx_seg.models.open_network import OpenNetwork
-from otx_seg.models.quantized_conv import is_quantized, with_rounded_weights
+from otx_seg.models.quantized_conv import is_quantized
 from otx_seg.models.resampling import any_size
 from otx_seg.runtime.model_info import LABEL_SCHEMA, SECTION, ModelInfo
 from otx_seg.runtime.openvino_core import openvino_core
@@ -233,13 +236,6 @@ def _declare_outputs(model: onnx.ModelProto, predictor: TorchPredictor, dynamic:
 def _graph(predictor: TorchPredictor, dump_features: bool) -> nn.Module:
     network = exported_form(predictor.network)
     return (OpenNetwork(network) if dump_features else Deployable(network)).eval()
-
-
-def exported_form(network: SegmentationNetwork) -> SegmentationNetwork:
-    """A copy of a network in evaluation mode, equal up to rounding, as it is exported."""
-    folded = fold_batch_norm(with_rounded_weights(network))
-    unshuffle(folded)
-    return folded
 
 
 def _info(predictor: TorchPredictor) -> ModelInfo:

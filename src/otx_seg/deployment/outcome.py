@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from otx_seg.datasets import Subset
+from otx_seg.datasets.scan import Progress, counter
+from otx_seg.deployment.files import IR_XML
+from otx_seg.errors import DataError
 from otx_seg.inference.evaluate import Evaluation, evaluate
+from otx_seg.metrics.confusion import scores_from_json
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
+from otx_seg.runtime.plain_files import read_json
+from otx_seg.workspace.run_folder import RunFolder
 
-Progress = Callable[[str, int, int], None]
+FOLDER, WEIGHTS, PERFORMANCE = "nncf", "weights.pth", "nncf_performance.json"
+"""Where the outcome of a fine-tuning stands."""
+
+_OF_FINE_TUNING = ("epochs", "best_epoch", "reason", "reached", "zeros", "agreement")
 
 
 @dataclass(frozen=True)
@@ -82,9 +90,58 @@ def evaluate_stage(
     progress: Progress | None,
 ) -> Evaluation:
     """Evaluate a model, and call `progress` with the stage's name and the numbers of images done and to do."""
+    return evaluate(predictor, subset, workers=workers, progress=counter(f"evaluating {stage}", len(subset), progress))
 
-    def report(done: int) -> None:
-        if progress is not None:
-            progress(f"evaluating {stage}", done, len(subset))
 
-    return evaluate(predictor, subset, workers=workers, progress=report)
+@dataclass(frozen=True, kw_only=True)
+class FineTuned(Quantized):
+    """The outcome of `fine_tune`.
+
+    Attributes:
+        weights: the ``.pth`` of the new model, quantised too.
+        epochs: of fine-tuning; 0 if none was needed.
+        best_epoch: finished epochs when the network that was kept was found.
+        reason: why the fine-tuning ended.
+        reached: whether the network in torch lost no more Dice than allowed.
+        zeros: share, 0..1, of the weights of the quantised layers that are pruned.
+        agreement: share of pixels, 0..1, on which the new IR agrees with the new network in torch.
+    """
+
+    weights: Path
+    epochs: int
+    best_epoch: int
+    reason: str
+    reached: bool
+    zeros: float
+    agreement: float
+
+    def as_json(self) -> dict[str, Any]:
+        """What `nncf_performance.json` holds, see `Quantized.as_json`."""
+        return {**super().as_json(), **{name: getattr(self, name) for name in _OF_FINE_TUNING}}
+
+
+def read_fine_tuned(run: RunFolder) -> FineTuned | None:
+    """What the fine-tuning of a run has come to; None if it is not finished, or does not tell."""
+    folder = run.path / FOLDER
+    if not (folder / IR_XML).is_file():
+        return None
+    try:
+        content = read_json(folder / PERFORMANCE)
+        before = content["before"]
+        return FineTuned(
+            model=folder / IR_XML,
+            before=_evaluation(before, content["images"]),
+            after=_evaluation(content, content["images"]),
+            size_before=before["size_bytes"],
+            size_after=content["size_bytes"],
+            latency_before=before["avg_time_per_image"],
+            latency_after=content["avg_time_per_image"],
+            weights=folder / WEIGHTS,
+            **{name: content[name] for name in ("layers", "quantized_layers", "calibration_images", *_OF_FINE_TUNING)},
+        )
+    except (DataError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _evaluation(content: dict[str, Any], images: int) -> Evaluation:
+    return Evaluation(scores_from_json(content), content["avg_time_per_image"], images)

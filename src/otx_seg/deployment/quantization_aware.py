@@ -15,10 +15,11 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from otx_seg import algorithms
-from otx_seg.deployment.calibration import Calibration
-from otx_seg.deployment.export import export, exported_form
+from otx_seg.datasets.scan import Progress
+from otx_seg.deployment.calibration import Calibration, Recipe
+from otx_seg.deployment.export import export
+from otx_seg.deployment.exported_form import exported_form
 from otx_seg.deployment.files import size_of, written_whole
-from otx_seg.deployment.fine_tuned import FOLDER, PERFORMANCE, WEIGHTS, FineTuned
 from otx_seg.deployment.ignored_nodes import (
     find_ignored_nodes,
     integer_layers,
@@ -26,9 +27,8 @@ from otx_seg.deployment.ignored_nodes import (
     module_of,
     weighted_nodes,
 )
-from otx_seg.deployment.outcome import Progress, evaluate_stage
+from otx_seg.deployment.outcome import FOLDER, PERFORMANCE, WEIGHTS, FineTuned, evaluate_stage
 from otx_seg.deployment.ranges import quantize_network
-from otx_seg.deployment.recipe import Recipe
 from otx_seg.errors import UsageError
 from otx_seg.inference.latency import compare_latency
 from otx_seg.inference.torch_predictor import TorchPredictor, open_checkpoint

@@ -13,8 +13,7 @@ import torch
 from nncf.quantization.advanced_parameters import OverflowFix, QuantizationParameters
 from torch import Tensor, nn
 
-from otx_seg.deployment.calibration import Calibration, nncf_in_silence, nncf_settings
-from otx_seg.deployment.recipe import Recipe
+from otx_seg.deployment.calibration import Calibration, Recipe, nncf_in_silence, nncf_settings
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.quantized_conv import LARGEST_INPUT, InputQuantizer, quantize_convolutions
 

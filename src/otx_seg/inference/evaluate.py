@@ -20,12 +20,11 @@ from otx_seg.datasets.loading.loader_processes import lost_in_words
 from otx_seg.errors import DataError, UsageError
 from otx_seg.labels import Labels
 from otx_seg.metrics.confusion import Scores, confusion_matrix, scores
-from otx_seg.runtime.altered_predictor import AlteredPredictor
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews, mirrored
 from otx_seg.runtime.masks import mask_at
-from otx_seg.runtime.predict_mask import predict_mask
-from otx_seg.runtime.predictor import Predictor
-from otx_seg.runtime.sliding_window import SlidingWindow
+from otx_seg.runtime.predict_mask import SlidingWindow, predict_mask
+from otx_seg.runtime.predictor import AlteredPredictor, Predictor
+from otx_seg.words import listed
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +32,6 @@ _MASK_THREADS = 2
 """Threads that turn probabilities into masks while the network works on the next batch."""
 
 _PIXELS_AT_ONCE = 1 << 24
-
-_NAMES = 10  # of labels, in a message
 
 
 @dataclass(frozen=True)
@@ -105,12 +102,11 @@ def evaluate(
 def _tell_nothing_to_score(found: Scores, labels: Labels, subset: Subset) -> None:
     names = [labels.names[index] for index in labels.foreground]
     if not any(name in found.per_label for name in names):
-        shown = ", ".join(names[:_NAMES]) + (", ..." if len(names) > _NAMES else "")
         logger.warning(
             "%s: the masks show none of %s; there is nothing to take a Dice average of, its 0 says nothing: evaluate "
             "on images that show them",
             subset.root,
-            shown,
+            listed(names),
         )
 
 

@@ -14,17 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.inference import saliency
-from otx_seg.inference.heat_map import SCALE, heat_map
 from otx_seg.inference.how_to_explain import ACTIVATION, CLASS_WISE, EIGEN, PER_LABEL, PROBABILITY, HowToExplain
 from otx_seg.inference.image_by_image import work_through
-from otx_seg.inference.predictor import ExplainablePredictor
+from otx_seg.inference.saliency import SCALE, heat_map
 from otx_seg.labels import Labels
-from otx_seg.runtime.activations import Activations
+from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.fonts import readable_names
 from otx_seg.runtime.images import read_image
-from otx_seg.runtime.legend import draw_note
 from otx_seg.runtime.masks import mask_at
-from otx_seg.runtime.network_input import network_input
+from otx_seg.runtime.overlay import draw_note
+from otx_seg.runtime.predictor import Activations, ExplainablePredictor
 from otx_seg.runtime.result_files import OVERLAYS, shrunk, write_picture, write_result
 
 MAPS = "maps"
@@ -137,7 +136,9 @@ def _explain(
         if how.process_maps:
             write_picture(colors, heat)
         else:
-            write_result(numbers, _as_npy(maps[index]))
+            content = io.BytesIO()
+            np.save(content, maps[index])
+            write_result(numbers, content.getvalue())
         written.append(Explanation(source, label, colors if how.process_maps else numbers, overlay))
     return written
 
@@ -169,9 +170,3 @@ def _folders(labels: Labels) -> list[PurePath]:
 
 def _short(number: float) -> str:
     return f"{round(number, 3):.3g}"
-
-
-def _as_npy(values: NDArray[np.float32]) -> bytes:
-    content = io.BytesIO()
-    np.save(content, values)
-    return content.getvalue()

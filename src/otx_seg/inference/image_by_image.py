@@ -8,9 +8,7 @@ from pathlib import Path, PurePath
 from typing import TypeVar
 
 from otx_seg.errors import DataError, OtxError, interrupted_by
-from otx_seg.runtime.image_files import images_in, unread_in
-from otx_seg.runtime.image_headers import file_and_page
-from otx_seg.runtime.result_files import check_free, unique_names
+from otx_seg.runtime.result_files import check_free, named_images
 from otx_seg.words import count
 
 logger = logging.getLogger(__name__)
@@ -44,18 +42,12 @@ def work_through(
         UsageError: a file would be overwritten; nothing has been done then.
         OtxError: it was interrupted.
     """
-    images = images_in(source)
-    root = source if source.is_dir() else source.parent
-    names = unique_names([image.relative_to(root) for image in images])
-    inputs = {Path(file_and_page(image)[0]).resolve() for image in images}
-    unread = unread_in(source)
-    if unread:
-        logger.warning("%s: left out: %s", source, unread)
-    for name in names:
+    images, inputs = named_images(source)
+    for _, name in images:
         check_free(files_of(name), inputs, overwrite)
     results: list[Result] = []
     unreadable: list[tuple[Path, str]] = []
-    for number, (image, name) in enumerate(zip(images, names, strict=True), start=1):
+    for number, (image, name) in enumerate(images, start=1):
         try:
             results.append(work(image, name))
         except DataError as error:

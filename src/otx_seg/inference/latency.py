@@ -58,7 +58,10 @@ def timed_calls(
         least: number of counted calls at least.
         warm_up_s, seconds: how long calls are made without and with counting them; the last ones end later.
     """
-    _call_for(warm_up_s, call)
+    began = time.perf_counter()
+    call()
+    while time.perf_counter() - began < warm_up_s:
+        call()
     times: list[float] = []
     began = time.perf_counter()
     while len(times) < least or time.perf_counter() - began < seconds:
@@ -66,10 +69,3 @@ def timed_calls(
         call()
         times.append(time.perf_counter() - start)
     return times
-
-
-def _call_for(seconds: float, call: Callable[[], object]) -> None:
-    began = time.perf_counter()
-    call()
-    while time.perf_counter() - began < seconds:
-        call()

@@ -14,7 +14,6 @@ from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
-from otx_seg.runtime.activations import CLASS_ACTIVATION, FEATURE_MAP, FEATURE_VECTOR, Activations, check_features
 from otx_seg.runtime.graph_shape import (
     Port,
     check_constants,
@@ -25,6 +24,7 @@ from otx_seg.runtime.graph_shape import (
     size_to_run_at,
 )
 from otx_seg.runtime.model_info import SECTION, declared_input_size, read_model_info
+from otx_seg.runtime.predictor import CLASS_ACTIVATION, FEATURE_MAP, FEATURE_VECTOR, Activations, check_features
 from otx_seg.runtime.written_digest import DIGEST, check_digest
 
 if TYPE_CHECKING:

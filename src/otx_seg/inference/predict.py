@@ -15,10 +15,9 @@ from otx_seg.labels import Labels
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.overlay import overlay
-from otx_seg.runtime.predict_mask import predict_mask
+from otx_seg.runtime.predict_mask import SlidingWindow, predict_mask
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.runtime.result_files import ResultFiles, result_files, shrunk
-from otx_seg.runtime.sliding_window import SlidingWindow
 
 
 @dataclass(frozen=True)

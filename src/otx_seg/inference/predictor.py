@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
-from otx_seg.runtime.activations import Activations
 from otx_seg.runtime.model_info import refuse_other_labels
-from otx_seg.runtime.predictor import Kind, Predictor
+from otx_seg.runtime.predictor import ExplainablePredictor, Kind, Predictor
 from otx_seg.workspace.model_file import check_model_file
 
 if TYPE_CHECKING:
     from otx_seg.template import Template
 
-
-class ExplainablePredictor(Predictor, Protocol):
-    """One that can also show what it decided on."""
-
-    def activations(self, image: NDArray[np.uint8]) -> Activations:
-        """What the network saw in an image.
-
-        Args:
-            image: uint8 RGB (1, 3, h, w) of the model's input size.
-
-        Raises:
-            UsageError: the model was exported without its features, or ends in no 1x1 convolution.
-        """
-        ...
+_KINDS: dict[str, Kind] = {".pth": "torch", ".xml": "openvino", ".onnx": "onnx"}
 
 
 def load_predictor(
@@ -54,7 +36,9 @@ def load_predictor(
             made from another template.
     """
     weights = Path(weights)
-    predictor: ExplainablePredictor = _by_suffix(weights, _OPENERS)(weights, template, device, labels)
+    check_model_file(weights, [*_KINDS, ".zip"])
+    predictor = _opened(weights, template, device, labels)
+    refuse_other_labels(predictor.labels, labels, weights)
     made_from = predictor.template
     if template is not None and made_from is not None and made_from.get("name") != template.name:
         raise UsageError(
@@ -64,19 +48,33 @@ def load_predictor(
     return predictor
 
 
+def _opened(path: Path, template: Template | None, device: str | None, labels: Labels | None) -> ExplainablePredictor:
+    suffix = path.suffix.lower()
+    if suffix == ".pth":
+        from otx_seg.inference.torch_predictor import open_checkpoint
+
+        return open_checkpoint(path, template, device)
+    if suffix == ".onnx":
+        from otx_seg.inference.onnx_predictor import OnnxPredictor
+
+        return OnnxPredictor(path, labels=labels)
+    if suffix == ".zip":
+        from otx_seg.inference.deployed_zip import open_zip
+
+        return open_zip(path)
+    from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
+
+    return OpenVinoPredictor(path, labels=labels)
+
+
 def kind_of(weights: Path) -> Kind:
     """The program that runs a model file, told from its name.
 
     Raises:
         UsageError: the file is missing, or its name ends in something else than ``.pth``, ``.xml`` or ``.onnx``.
     """
-    kind: Kind = _by_suffix(weights, _KINDS)
-    return kind
-
-
-def _by_suffix(weights: Path, table: Mapping[str, Any]) -> Any:
-    check_model_file(weights, list(table))
-    return table[weights.suffix.lower()]
+    check_model_file(weights, list(_KINDS))
+    return _KINDS[weights.suffix.lower()]
 
 
 def template_of(predictor: Predictor, weights: Path) -> Template | None:
@@ -96,41 +94,3 @@ def template_of(predictor: Predictor, weights: Path) -> Template | None:
             f"{weights}: was made by another version of this toolkit, which described templates otherwise ({error}); "
             "export it again from its weights"
         ) from error
-
-
-def _open_torch(
-    path: Path, template: Template | None, device: str | None, labels: Labels | None
-) -> ExplainablePredictor:
-    from otx_seg.inference.torch_predictor import open_checkpoint
-
-    predictor = open_checkpoint(path, template, device)
-    refuse_other_labels(predictor.labels, labels, path)
-    return predictor
-
-
-def _open_openvino(
-    path: Path, template: Template | None, device: str | None, labels: Labels | None
-) -> ExplainablePredictor:
-    from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
-
-    return OpenVinoPredictor(path, labels=labels)
-
-
-def _open_onnx(
-    path: Path, template: Template | None, device: str | None, labels: Labels | None
-) -> ExplainablePredictor:
-    from otx_seg.inference.onnx_predictor import OnnxPredictor
-
-    return OnnxPredictor(path, labels=labels)
-
-
-def _open_zip(path: Path, template: Template | None, device: str | None, labels: Labels | None) -> ExplainablePredictor:
-    from otx_seg.inference.deployed_zip import open_zip
-
-    predictor = open_zip(path)
-    refuse_other_labels(predictor.labels, labels, path)
-    return predictor
-
-
-_KINDS: dict[str, Kind] = {".pth": "torch", ".xml": "openvino", ".onnx": "onnx"}
-_OPENERS: dict[str, Any] = {".pth": _open_torch, ".xml": _open_openvino, ".onnx": _open_onnx, ".zip": _open_zip}

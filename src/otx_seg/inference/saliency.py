@@ -1,11 +1,12 @@
-"""Maps of what a network decided on: one for each label, or one for all of them."""
+"""Maps of what a network decided on, one for each label or one for all of them, and their colours."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.runtime.activations import Activations
+from otx_seg.runtime.predictor import Activations
 
 
 def probability(seen: Activations) -> NDArray[np.float32]:
@@ -45,3 +46,27 @@ def eigen(seen: Activations) -> NDArray[np.float32]:
     projected = first @ centred * (1 if first.sum() >= 0 else -1)
     result: NDArray[np.float32] = projected.reshape(1, *seen.feature_map.shape[1:]).astype(np.float32)
     return result
+
+
+SCALE: NDArray[np.uint8] = np.asarray(
+    cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_JET)[:, 0, ::-1]
+)
+"""The colours from low to high, uint8 (256, 3) RGB."""
+
+
+def heat_map(values: NDArray[np.float32], size: tuple[int, int], limits: tuple[float, float]) -> NDArray[np.uint8]:
+    """A map enlarged bilinearly and coloured: from blue, low, through green and yellow to red, high.
+
+    Args:
+        values: float32 (h, w).
+        size: (height, width) in pixels of the result.
+        limits: the values that become the bluest blue and the reddest red. If they are equal, all is blue.
+
+    Returns:
+        uint8 (height, width, 3) RGB, OpenCV's colour map ``COLORMAP_JET``.
+    """
+    lowest, highest = limits
+    scale = 255 / (highest - lowest) if highest > lowest else 0.0
+    levels = cv2.resize((values - np.float32(lowest)) * np.float32(scale), size[::-1], interpolation=cv2.INTER_LINEAR)
+    np.clip(np.rint(levels, out=levels), 0, 255, out=levels)
+    return np.asarray(cv2.cvtColor(cv2.applyColorMap(levels.astype(np.uint8), cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB))

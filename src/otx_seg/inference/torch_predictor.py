@@ -16,9 +16,9 @@ from otx_seg.models.build import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.open_network import OpenNetwork
 from otx_seg.models.quantized_conv import restore_quantized
-from otx_seg.runtime.activations import Activations
 from otx_seg.runtime.graph_shape import check_probabilities
 from otx_seg.runtime.masks import PLAIN_ARGMAX, PostProcessing
+from otx_seg.runtime.predictor import Activations
 from otx_seg.template import Template
 from otx_seg.template.heads import is_shipped
 from otx_seg.workspace.tensor_file import unlike

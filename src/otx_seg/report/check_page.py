@@ -8,7 +8,7 @@ from html import escape
 from otx_seg.datasets.check.data_check import CheckedSubset, DataCheck
 from otx_seg.datasets.check.findings import equal_images
 from otx_seg.datasets.check.inspection import Inspection
-from otx_seg.datasets.check.problems import FileNote, Problem
+from otx_seg.datasets.check.problems import Problem
 from otx_seg.report import contact_sheet
 from otx_seg.report.check_tables import sizes_text
 from otx_seg.report.page import bar, chip, page
@@ -72,7 +72,8 @@ def _subsets(result: DataCheck) -> str:
 def _problem(problem: Problem) -> str:
     files = ""
     if problem.files:
-        listed = "".join(f"<li>{_note(note)}</li>" for note in problem.files[:_LISTED_FILES])
+        notes = (f"<code>{escape(note.path)}</code> {escape(note.note)}" for note in problem.files[:_LISTED_FILES])
+        listed = "".join(f"<li>{note}</li>" for note in notes)
         more = len(problem.files) - _LISTED_FILES
         listed += f"<li>and {more:,} more</li>" if more > 0 else ""
         shown = " open" if len(problem.files) <= _SHOWN_FILES else ""
@@ -82,10 +83,6 @@ def _problem(problem: Problem) -> str:
         f"<b>{escape(problem.subset)}</b>: {escape(problem.what)}."
         f'<br><span class="faint">What to do:</span> {escape(problem.advice)}.{files}</div>'
     )
-
-
-def _note(note: FileNote) -> str:
-    return f"<code>{escape(note.path)}</code> {escape(note.note)}"
 
 
 def _labels(subset: CheckedSubset, inspection: Inspection, input_size: tuple[int, int] | None) -> str:

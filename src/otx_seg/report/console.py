@@ -33,7 +33,9 @@ class PlainConsole(Console):
         super().__init__(markup=False, emoji=False, **options)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print messages, tables and other renderables."""
+        """Print messages, which are left for the terminal to wrap, tables and other renderables."""
+        if all(isinstance(item, (str, Text)) for item in objects):
+            options = {"soft_wrap": True, **options}
         super().print(*(self._as_message(item, options) for item in objects), **options)
 
     def _as_message(self, item: Any, options: dict[str, Any]) -> Any:

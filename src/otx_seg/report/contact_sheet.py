@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from otx_seg.datasets.check.findings import Copy
 from otx_seg.datasets.check.inspection import Inspection
@@ -18,6 +16,7 @@ from otx_seg.labels import Labels
 from otx_seg.report.page import chip, embedded
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.overlay import overlay
+from otx_seg.runtime.result_files import shrunk
 
 Thing = TypeVar("Thing")
 
@@ -111,7 +110,7 @@ def _figure(copy: Copy) -> str:
     content = copy.found.content
     shown = sorted(content.shown, key=lambda index: -content.pixels[index])
     try:
-        image, mask = small(subset.read_image(sample)), subset.read_mask(sample)
+        image, mask = shrunk(subset.read_image(sample), _LONGEST_SIDE), subset.read_mask(sample)
     except DataError as error:  # it was sound a moment ago
         return f"<figure>{escape(str(error))}</figure>"
     mask = cv2.resize(mask, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_NEAREST)
@@ -127,19 +126,10 @@ def _figure(copy: Copy) -> str:
 def _bare_figure(subset: str, path: str) -> str:
     name = escape(f"{subset}: {Path(path).name}")
     try:
-        image = small(read_image(path))
+        image = shrunk(read_image(path), _LONGEST_SIDE)
     except DataError as error:  # it was sound a moment ago
         return f"<figure>{escape(str(error))}</figure>"
     return (
         f'<figure><div class="picture" title="{escape(path)}"><img src="{embedded(image)}" alt="{name}" loading="lazy">'
         f"</div><figcaption>{name}</figcaption></figure>"
     )
-
-
-def small(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """An image, uint8 (H, W, 3), shrunk to a longer side of 360 pixels; smaller ones as they are."""
-    height, width = image.shape[:2]
-    shrink = min(1.0, _LONGEST_SIDE / max(height, width))
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    shrunk: NDArray[np.uint8] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return shrunk

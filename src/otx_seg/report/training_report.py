@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
+import platform
+import shlex
+import sys
 from collections.abc import Sequence
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from otx_seg.configuration.facts import Decision
 from otx_seg.configuration.learning import MOST_EPOCHS
 from otx_seg.datasets import TrainingData
 from otx_seg.metrics.confusion import Scores
-from otx_seg.report.curves import draw_curves
+from otx_seg.report.pictures import draw_curves
 from otx_seg.report.progress import format_duration
-from otx_seg.report.run_report import write_report
 from otx_seg.report.tables import as_text, scores_table
 from otx_seg.report.trials import describe_trials, read_trials
 from otx_seg.training.devices import describe_device
@@ -20,7 +25,10 @@ from otx_seg.training.loggers import TrainResult
 from otx_seg.training.setup.plan import Plan
 from otx_seg.training.state import TrainState
 from otx_seg.words import count
+from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.run_folder import RunFolder, delete_tensors, point_latest
+
+_REPORTED_PACKAGES = ("otx-seg", "torch", "mmsegmentation", "openvino", "nncf", "datumaro", "numpy")
 
 logger = logging.getLogger(__name__)
 
@@ -79,14 +87,10 @@ def tell_going_on(position: TrainState, state: dict[str, Any], processes: int) -
         logger.warning(
             "the run was trained by %s together so far and is by %s now, so that a step uses %g times as many images: "
             "start it like before to go on as it began",
-            _processes(before),
-            _processes(processes),
+            count(before, "process"),
+            count(processes, "process"),
             processes / before,
         )
-
-
-def _processes(number: int) -> str:
-    return "1 process" if number == 1 else f"{number} processes"
 
 
 def tell_finished(run: RunFolder, reason: str) -> None:
@@ -122,6 +126,24 @@ def finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: 
     )
     if result.scores is not None:
         tell_unlearned(result.scores)
+
+
+def write_report(path: Path, sections: dict[str, str]) -> None:
+    """Write `cli_report.log`: the environment and the given sections ({heading: text}), for reading months later."""
+    program = "otx" if Path(sys.argv[0]).name in ("otx", "__main__.py") else sys.argv[0]
+    environment = "\n".join(
+        [
+            f"date: {datetime.now().astimezone().isoformat(timespec='seconds')}",
+            f"folder: {Path.cwd()}",
+            f"command: {shlex.join([program, *sys.argv[1:]])}",
+            f"machine: {platform.platform()}, Python {platform.python_version()}",
+            *(f"{package}: {version(package)}" for package in _REPORTED_PACKAGES),
+        ]
+    )
+    parts = {"Environment": environment, **sections}
+    write_text(
+        path, "\n".join(f"{heading}\n{'-' * len(heading)}\n{text.rstrip()}\n" for heading, text in parts.items())
+    )
 
 
 def tell_unlearned(scores: Scores) -> None:

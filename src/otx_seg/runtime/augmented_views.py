@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
-from otx_seg.runtime.altered_predictor import AlteredPredictor
-from otx_seg.runtime.crops import Box, crop, resample
-from otx_seg.runtime.tiling import shares, starts
+from otx_seg.runtime.crops import Box, crop, resample, shares, starts
+from otx_seg.runtime.predictor import AlteredPredictor
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import re
+import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,16 +20,15 @@ from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
-from otx_seg.runtime.legend import draw_legend, draw_note
-from otx_seg.runtime.overlay import overlay
+from otx_seg.runtime.overlay import draw_legend, draw_note, overlay
 from otx_seg.runtime.pipeline import Masked, Masks
 from otx_seg.runtime.result_files import result_files
 from otx_seg.runtime.streams import Frame, Stream
-from otx_seg.runtime.window import Window, why_no_window
 
 logger = logging.getLogger(__name__)
 
 _TIMED_FRAMES = 10
+_QUIT = frozenset((ord("q"), ord("Q"), 27))  # 27: ESC
 _VIDEO_DELAY = 1  # milliseconds; the least with which a window is drawn
 
 
@@ -190,3 +193,54 @@ def _fitted(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uin
     target = (max(1, round(width * scale)), max(1, round(height * scale)))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(picture, target, interpolation=way))
+
+
+def why_no_window() -> str | None:
+    """The reason why this machine, or this OpenCV, can show no window; None if it can."""
+    gui = re.search(r"GUI:\s*(\S+)", cv2.getBuildInformation())
+    if gui is None or gui[1] == "NONE":
+        return "opencv-python-headless is installed, which has no windows; opencv-python has"
+    if sys.platform != "linux":
+        return None
+    if not os.environ.get("DISPLAY"):
+        return "there is no display (DISPLAY is not set)"
+    # A display that does not answer ends the process, so another one asks.
+    probe = [sys.executable, "-c", "import cv2; cv2.namedWindow('probe'); cv2.destroyAllWindows()"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode != 0:
+        return f"the display {os.environ['DISPLAY']} does not answer"
+    return None
+
+
+class Window:
+    """Shows one picture after another; `q`, ESC or closing it means that the viewer has seen enough."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE)
+
+    def show(self, picture: NDArray[np.uint8], delay: int) -> bool:
+        """Show a picture.
+
+        Args:
+            picture: uint8 (H, W, 3) RGB.
+            delay: milliseconds to wait for a key; 0: until one is pressed.
+
+        Returns:
+            Whether the viewer wants more.
+        """
+        cv2.imshow(self.title, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        waited = 0
+        while True:
+            # In short steps, so that closing the window ends an unlimited wait.
+            step = min(delay - waited, 50) if delay else 50
+            key = cv2.waitKey(max(1, step))
+            if key != -1:
+                return key & 0xFF not in _QUIT
+            if cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1:
+                return False
+            waited += step
+            if delay and waited >= delay:
+                return True
+
+    def close(self) -> None:
+        cv2.destroyAllWindows()

@@ -43,7 +43,8 @@ def font_for(text: str, size: float) -> ImageFont.FreeTypeFont | ImageFont.Image
 
 def font_file(text: str) -> Path | None:
     """The file of a font with all letters of a text, a plain upright one if possible, or None if there is none."""
-    return _font_file(frozenset("".join(unicodedata.normalize("NFC", text).split())))
+    letters = frozenset("".join(unicodedata.normalize("NFC", text).split()))
+    return next((file for file in _font_files() if _has(file, letters)), None)
 
 
 @functools.cache
@@ -73,10 +74,6 @@ def readable_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @functools.cache
-def _font_file(letters: frozenset[str]) -> Path | None:
-    return next((file for file in _font_files() if _has(file, letters)), None)
-
-
 def _has(file: Path, letters: frozenset[str]) -> bool:
     font = _opened(file)
     if font is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from otx_seg.errors import UsageError
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.runtime.plain_files import shown
 
+_Sides = tuple[int, int, int, int]
 _CHANNELS = 3
 _ROUNDING = 0.02
 """By how much probabilities may miss 0, 1 and their sum of 1: in bfloat16 they do by less."""
@@ -99,13 +101,7 @@ def check_graph(inputs: Sequence[Port], outputs: Sequence[Port], path: Path) -> 
     """
     reason = _odd_input(inputs) or _odd_output(outputs, inputs[0])
     if reason is None:
-        assert inputs[0].shape is not None
-        assert outputs[0].shape is not None
-        _, _, height, width = inputs[0].shape
-        classes = outputs[0].shape[1]
-        assert height is not None
-        assert width is not None
-        assert classes is not None
+        (_, _, height, width), (_, classes, _, _) = (cast("_Sides", ports[0].shape) for ports in (inputs, outputs))
         return (height, width), classes
     taken, given = (" and ".join(map(str, ports)) or "nothing" for ports in (inputs, outputs))
     raise UsageError(

@@ -10,8 +10,11 @@ from typing import Any
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import labels_to_plain
-from otx_seg.runtime.model_info import BLUR_STRENGTH, LABELS, SOFT_THRESHOLD, ModelInfo
-from otx_seg.runtime.model_values import (
+from otx_seg.runtime.model_info import (
+    BLUR_STRENGTH,
+    LABELS,
+    SOFT_THRESHOLD,
+    ModelInfo,
     check_version,
     checked_labels,
     checked_post_processing,

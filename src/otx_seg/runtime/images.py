@@ -2,7 +2,7 @@
 
 The header is read first, see `otx_seg.runtime.image_headers`. Ordinary JPEG, PNG and TIFF files are then decoded by
 OpenCV, which is about twice as fast as Pillow into an array and needs a third of the memory; other TIFF files by
-`otx_seg.runtime.tiff_images`; all else by Pillow.
+`otx_seg.runtime.tiff_pixels`; all else by Pillow.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps
+from PIL import ImageFile
 
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_headers import UNREADABLE, ImageHeader, file_and_page, open_header, read_bytes
 from otx_seg.runtime.silence import opencv_silenced
-from otx_seg.runtime.tiff_images import opencv_reads, tiff_image, value_bits
-from otx_seg.runtime.tiff_samples import stored_samples
+from otx_seg.runtime.tiff_pixels import opencv_reads, stored_samples, tiff_image, value_bits
 
 _EXIF_ORIENTATION = 0x0112
 _ROWS_AT_ONCE = 1024
@@ -61,7 +60,7 @@ def decode_image(content: bytes, header: ImageHeader, path: str | Path) -> NDArr
     assert header.image is not None
     if not _is_ordinary(content, header):
         return _as_rgb(load(header.image, path), path)
-    if not _ends_properly(content, header.format):
+    if (b"IEND" if header.format == "PNG" else b"\xff\xd9") not in content[-16:]:
         # Some decoders fill the rest of a truncated image with grey and say nothing; Pillow raises. A file that
         # merely has something after its end passes.
         load(header.image, path)
@@ -121,17 +120,6 @@ def _silently(decode: Callable[[], NDArray | None]) -> NDArray | None:
             return None
 
 
-def _ends_properly(content: bytes, file_format: str | None) -> bool:
-    return (b"IEND" in content[-16:]) if file_format == "PNG" else (b"\xff\xd9" in content[-16:])
-
-
-def _upright(image: ImageFile.ImageFile) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except UNREADABLE:  # garbage in place of EXIF data; viewers show such an image as it is stored
-        return image
-
-
 def _turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Pixels as they are stored, as viewers show them."""
     if orientation in (5, 6, 7, 8):
@@ -142,17 +130,14 @@ def _turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 
 
 def _as_rgb(image: ImageFile.ImageFile, path: str | Path) -> NDArray[np.uint8]:
-    shown = _upright(image)
-    if shown.mode in _SIXTEEN_BIT_GREY:
-        values = np.asarray(shown)
-        return np.repeat((values >> (_bits_of(values) - 8)).astype(np.uint8)[:, :, None], 3, axis=2)
-    if shown.mode in ("I", "F"):
+    if image.mode in ("I", "F"):
         raise DataError(f"{path}: 32-bit samples; save the image with 8 or 16 bits per channel")
-    return np.array(shown.convert("RGB"))
-
-
-def _bits_of(values: NDArray) -> int:
-    return 12 if values.max() < 1 << 12 else 16
+    if image.mode in _SIXTEEN_BIT_GREY:
+        values = np.asarray(image)
+        pixels = np.repeat((values >> (value_bits(values, 16) - 8)).astype(np.uint8)[:, :, None], 3, axis=2)
+    else:
+        pixels = np.array(image.convert("RGB"))
+    return _turned(pixels, _orientation(image))
 
 
 def grey_bits(path: str | Path) -> int | None:
@@ -172,10 +157,10 @@ def grey_bits(path: str | Path) -> int | None:
     page = header.page
     if page is not None:
         is_grey = page.bits == 16 and page.colours == 1 and not page.strangeness
-        return value_bits(stored_samples(content, page, path)[..., 0], page) if is_grey else None
+        return value_bits(stored_samples(content, page, path)[..., 0], 16) if is_grey else None
     if header.image is None or header.image.mode not in _SIXTEEN_BIT_GREY:
         return None
-    return _bits_of(np.asarray(load(header.image, path)))
+    return value_bits(np.asarray(load(header.image, path)), 16)
 
 
 def verify_image(path: str | Path) -> tuple[int, int]:
@@ -207,7 +192,7 @@ def verify_image(path: str | Path) -> tuple[int, int]:
 def _orientation(image: ImageFile.ImageFile) -> int:
     try:
         return image.getexif().get(_EXIF_ORIENTATION, 1)
-    except UNREADABLE:
+    except UNREADABLE:  # garbage in place of EXIF data; viewers show such an image as it is stored
         return 1
 
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
-from otx_seg.runtime.activations import CLASS_ACTIVATION, FEATURE_MAP, FEATURE_VECTOR, Activations, check_features
 from otx_seg.runtime.graph_shape import Port, check_constants, check_graph, check_probabilities, size_to_run_at
 from otx_seg.runtime.model_info import SECTION, declared_input_size, read_model_info
 from otx_seg.runtime.openvino_core import openvino_core
+from otx_seg.runtime.predictor import CLASS_ACTIVATION, FEATURE_MAP, FEATURE_VECTOR, Activations, check_features
 from otx_seg.runtime.written_digest import DIGEST, check_digest
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class OpenVinoPredictor:
         return result
 
     def activations(self, image: NDArray[np.uint8]) -> Activations:
-        """See `ExplainablePredictor.activations` of `inference.predictor`."""
+        """See `ExplainablePredictor.activations`."""
         found = self._compiled_with_activations(image.astype(np.float32))
         return Activations(*(found[name][0].copy() for name in (0, FEATURE_MAP, CLASS_ACTIVATION)))
 

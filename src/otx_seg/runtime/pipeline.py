@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.masks import mask_at
-from otx_seg.runtime.network_input import network_input
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.predict_mask import predict_mask
 from otx_seg.runtime.predictor import Predictor

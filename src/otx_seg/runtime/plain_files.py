@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import json
 import math
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -120,13 +119,10 @@ def is_deeper(value: Any, levels: int) -> bool:
         if not reached:
             return False
         # Most containers hold nothing but numbers: that is told without a look at each from Python.
-        holding = [items for items in map(_items, reached) if not _CONTAINERS.isdisjoint(map(type, items))]
+        contents = (value.values() if isinstance(value, dict) else value for value in reached)
+        holding = [items for items in contents if not _CONTAINERS.isdisjoint(map(type, items))]
         reached = [item for items in holding for item in items if type(item) in _CONTAINERS]
     return bool(reached)
-
-
-def _items(container: dict[str, Any] | list[Any]) -> Collection[Any]:
-    return container.values() if isinstance(container, dict) else container
 
 
 def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -147,11 +143,7 @@ def _then(expected: str) -> str:
 
 
 def whole_number(value: Any, low: int, high: int, what: str) -> int:
-    """A whole number out of a file; texts and floats that are exactly one count as well.
-
-    Args:
-        low, high: the smallest and the largest allowed value.
-        what: what it is, for the message.
+    """A whole number out of a file, see `number`; texts and floats that are exactly one count as well.
 
     Raises:
         ValueError: it is none, or out of range.
@@ -159,8 +151,8 @@ def whole_number(value: Any, low: int, high: int, what: str) -> int:
     exact = number(value, low, high, what)
     if exact != int(exact):
         raise ValueError(f"{what} is {shown(value)}, not a whole number")
-    # A float has no more than 53 bits.
-    return int(value) if isinstance(value, (int, str)) and not _is_decimal(value) else int(exact)
+    digits = isinstance(value, str) and value.strip().lstrip("+-").isdigit()
+    return int(value) if digits or isinstance(value, int) else int(exact)  # a float has no more than 53 bits
 
 
 def number(value: Any, low: float, high: float, what: str) -> float:
@@ -184,10 +176,6 @@ def number(value: Any, low: float, high: float, what: str) -> float:
     if not math.isfinite(found) or not low <= found <= high:
         raise ValueError(f"{what} is {shown(value)}; it should be from {low:,} to {high:,}")
     return found
-
-
-def _is_decimal(value: int | str) -> bool:
-    return isinstance(value, str) and not value.strip().lstrip("+-").isdigit()
 
 
 def shown(value: Any) -> str:

@@ -1,12 +1,16 @@
-"""One interface to a model, whichever program runs it."""
+"""One interface to a model, whichever program runs it: probabilities, and what the network saw before it decided."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.runtime.masks import PostProcessing
 
@@ -14,6 +18,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Kind = Literal["torch", "openvino", "onnx"]
+
+FEATURE_VECTOR = "feature_vector"
+"""An output of models exported with features, (1, C), the mean of the feature map. Model API of OpenVINO knows it."""
+
+FEATURE_MAP, CLASS_ACTIVATION = "feature_map", "class_activation"
+"""Values inside such a model. They are no outputs, since Model API takes no more than one beside the probabilities;
+who wants them makes them outputs when he opens the model."""
 
 
 class Predictor(Protocol):
@@ -52,3 +63,76 @@ class Predictor(Protocol):
             float32 (B, K, h, w); they sum to 1 over K.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Activations:
+    """One image inside a network.
+
+    Attributes:
+        probabilities: float32 (K, H, W), of the network's input size.
+        feature_map: float32 (C, h, w), what the last layer classifies, mostly coarser than the input.
+        class_activation: float32 (K, h, w), each label's sum over the feature map, weighted as by the last layer; with
+            that layer's bias they would be the logits.
+    """
+
+    probabilities: NDArray[np.float32]
+    feature_map: NDArray[np.float32]
+    class_activation: NDArray[np.float32]
+
+
+class ExplainablePredictor(Predictor, Protocol):
+    """One that can also show what it decided on."""
+
+    def activations(self, image: NDArray[np.uint8]) -> Activations:
+        """What the network saw in an image.
+
+        Args:
+            image: uint8 RGB (1, 3, h, w) of the model's input size.
+
+        Raises:
+            UsageError: the model was exported without its features, or ends in no 1x1 convolution.
+        """
+        ...
+
+
+class AlteredPredictor:
+    """A `Predictor` with the labels, the input size and all else of another one."""
+
+    def __init__(
+        self, original: Predictor, probabilities: Callable[[NDArray[np.uint8] | Tensor], NDArray[np.float32]]
+    ) -> None:
+        """
+        Args:
+            probabilities: what stands for `Predictor.probabilities`.
+        """
+        self.kind = original.kind
+        self.labels = original.labels
+        self.input_size = original.input_size
+        self.template: dict[str, Any] | None = original.template
+        self.post_processing = original.post_processing
+        self._probabilities = probabilities
+
+    def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
+        """See `Predictor.probabilities`."""
+        return self._probabilities(images)
+
+
+def check_features(names: Collection[str], is_ours: bool, path: Path) -> None:
+    """Make sure that a graph keeps its features.
+
+    Args:
+        names: of the values inside it.
+        is_ours: whether this toolkit exported it.
+        path: the model, for the message.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if FEATURE_MAP not in names or CLASS_ACTIVATION not in names:
+        way = "choose --explain-algorithm probability"
+        if is_ours:
+            reason, way = "was exported without its features", f"export it with --dump-features, or {way}"
+        else:
+            reason = "is another tool's model, which keeps no features"
+        raise UsageError(f"{path}: {reason}, so that nothing but its probabilities can be explained; {way}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -13,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.errors import OtxError, UsageError
+from otx_seg.runtime.image_files import images_in, unread_in
 from otx_seg.runtime.image_headers import file_and_page
 from otx_seg.runtime.whole_file import write_atomic
+
+logger = logging.getLogger(__name__)
 
 OVERLAYS = "overlays"
 _JPEG_QUALITY = 90
@@ -61,6 +65,24 @@ def result_files(output: Path, name: PurePath) -> ResultFiles:
     return ResultFiles(output / f"{name}.png", output / OVERLAYS / f"{name}.jpg")
 
 
+def named_images(source: Path) -> tuple[list[tuple[Path, PurePath]], set[Path]]:
+    """The images at `source`, see `images_in`, each with the name of its results, and the files that they are in.
+
+    Images in formats that are not read are told of, as a warning. The name is the path below the folder, see
+    `unique_names`; files are resolved paths.
+
+    Raises:
+        DataError: `source` does not exist, or no image is there.
+    """
+    images = images_in(source)
+    unread = unread_in(source)
+    if unread:
+        logger.warning("%s: left out: %s", source, unread)
+    root = source if source.is_dir() else source.parent
+    names = unique_names([image.relative_to(root) for image in images])
+    return list(zip(images, names, strict=True)), {Path(file_and_page(image)[0]).resolve() for image in images}
+
+
 def unique_names(relative: list[Path]) -> list[PurePath]:
     """Names without suffix, of a page with its number (``a#2``).
 
@@ -91,10 +113,14 @@ def _folded(path: PurePath) -> str:
     return unicodedata.normalize("NFC", path.as_posix()).casefold()
 
 
-def shrunk(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """As large as an overlay is kept: an image (H, W, 3), or a mask (H, W), of which labels are not mixed."""
+def shrunk(pixels: NDArray[np.uint8], longest_side: int | None = None) -> NDArray[np.uint8]:
+    """With so many pixels on its longer side at most, by default those of an overlay that is kept.
+
+    Args:
+        pixels: an image (H, W, 3), or a mask (H, W), of which labels are not mixed.
+    """
     height, width = pixels.shape[:2]
-    scale = _OVERLAY_SIDE / max(height, width)
+    scale = (longest_side or _OVERLAY_SIDE) / max(height, width)
     if scale >= 1:
         return pixels
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

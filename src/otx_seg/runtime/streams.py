@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Protocol
@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.errors import DataError
-from otx_seg.runtime.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES, images_in, unread_in
-from otx_seg.runtime.image_headers import MAX_PIXELS, file_and_page, is_image
+from otx_seg.runtime.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from otx_seg.runtime.image_headers import MAX_PIXELS, is_image
 from otx_seg.runtime.images import read_image
-from otx_seg.runtime.result_files import unique_names
+from otx_seg.runtime.result_files import named_images
 from otx_seg.runtime.silence import opencv_silenced
 from otx_seg.runtime.urls import is_url, shown_url
 
@@ -97,22 +97,17 @@ class _Images:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.files = images_in(path)
-        self.inputs = {Path(file_and_page(file)[0]).resolve() for file in self.files}
-        unread = unread_in(path)
-        if unread:
-            logger.warning("%s: left out: %s", path, unread)
-        self.total: int | None = len(self.files)
+        self.images, self.inputs = named_images(path)
+        self.total: int | None = len(self.images)
 
     def frames(self) -> Iterator[Frame]:
-        root = self.path if self.path.is_dir() else self.path.parent
         read, first_reason = False, ""
-        for file, name in zip(self.files, unique_names([file.relative_to(root) for file in self.files]), strict=True):
+        for file, name in self.images:
             try:
                 frame = Frame(name, read_image(file))
             except DataError as error:
                 first_reason = first_reason or str(error)
-                if len(self.files) > 1:
+                if len(self.images) > 1:
                     logger.warning("skipped: %s", error)
                 continue
             read = True
@@ -120,8 +115,8 @@ class _Images:
         if not read:
             raise DataError(
                 first_reason
-                if len(self.files) == 1
-                else f"{self.path}: none of {len(self.files)} images could be read; the first: {first_reason}"
+                if len(self.images) == 1
+                else f"{self.path}: none of {len(self.images)} images could be read; the first: {first_reason}"
             )
 
 
@@ -135,37 +130,26 @@ class _Video:
             # An estimate in some formats.
             self.total = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT))) or None
 
-    @contextmanager
-    def _open(self) -> Iterator[Any]:
+    def _open(self) -> AbstractContextManager[Any]:
         if self.path.stat().st_size == 0:
             raise DataError(f"{self.path}: the file is empty")
         # OpenCV's own reader of AVI files, which comes after FFmpeg's, prints what it dislikes.
         reader = cv2.CAP_FFMPEG if cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG) else cv2.CAP_ANY
-        with _captured(str(self.path), reader) as capture:
-            if not capture.isOpened():
-                raise DataError(
-                    f"{self.path}: neither an image nor a video that can be read; if it is a video, it is cut off or "
-                    "damaged, or in a format that this OpenCV does not know"
-                )
-            _refuse_large(capture, str(self.path))
-            yield capture
+        unopened = (
+            "neither an image nor a video that can be read; if it is a video, it is cut off or damaged, or in a format "
+            "that this OpenCV does not know"
+        )
+        return _captured(str(self.path), str(self.path), unopened, reader)
 
     def frames(self) -> Iterator[Frame]:
-        number = 0
         with self._open() as capture:
-            while (image := _next_image(capture)) is not None:
-                number += 1
-                yield Frame(PurePath(f"{self.path.stem}_{number:06d}"), image)
+            number = yield from _frames(capture, self.path.stem)
         if number == 0:
             raise DataError(f"{self.path}: no frame of this video can be read; it is cut off or damaged")
         # A count that is worked out from the duration may be one too large.
         if self.total is not None and number < self.total - 1:
-            logger.warning(
-                "%s: the video ends early: it announces %d frames, %d could be read; it is cut off or damaged",
-                self.path,
-                self.total,
-                number,
-            )
+            early = "%s: the video ends early: it announces %d frames, %d could be read; it is cut off or damaged"
+            logger.warning(early, self.path, self.total, number)
 
 
 class _Camera:
@@ -178,22 +162,13 @@ class _Camera:
         with self._open():
             pass  # so that a camera that is not there is told before a model is loaded
 
-    @contextmanager
-    def _open(self) -> Iterator[Any]:
-        with _captured(self.index) as capture:
-            if not capture.isOpened():
-                raise DataError(
-                    f"camera {self.index}: cannot be opened; is it connected, and free? The first camera is 0. "
-                    "(There is no file of that name either.)"
-                )
-            yield capture
+    def _open(self) -> AbstractContextManager[Any]:
+        unopened = "cannot be opened; is it connected, and free? The first camera is 0."
+        return _captured(self.index, f"camera {self.index}", f"{unopened} (There is no file of that name either.)")
 
     def frames(self) -> Iterator[Frame]:
-        number = 0
         with self._open() as capture:
-            while (image := _next_image(capture)) is not None:
-                number += 1
-                yield Frame(PurePath(f"camera{self.index}_{number:06d}"), image)
+            number = yield from _frames(capture, f"camera{self.index}")
         raise DataError(f"camera {self.index}: gives no more frames after {number}; was it disconnected?")
 
 
@@ -209,50 +184,48 @@ class _Network:
         with self._open():
             pass  # so that a dead address is told before a model is loaded
 
-    @contextmanager
-    def _open(self) -> Iterator[Any]:
+    def _open(self) -> AbstractContextManager[Any]:
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 1000 * TIMEOUT_S, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 1000 * TIMEOUT_S]
-        with _captured(self.url, cv2.CAP_FFMPEG, limits) as capture:
-            if not capture.isOpened():
-                raise DataError(
-                    f"{self.shown}: gives no stream within {TIMEOUT_S} s; is the address right, can it be reached from "
-                    "here, and does it send video?"
-                )
-            _refuse_large(capture, self.shown)
-            yield capture
+        unopened = (
+            f"gives no stream within {TIMEOUT_S} s; is the address right, can it be reached from here, and does it "
+            "send video?"
+        )
+        return _captured(self.url, self.shown, unopened, cv2.CAP_FFMPEG, limits)
 
     def frames(self) -> Iterator[Frame]:
-        number = 0
         with self._open() as capture:
-            while (image := _next_image(capture)) is not None:
-                number += 1
-                yield Frame(PurePath(f"stream_{number:06d}"), image)
+            number = yield from _frames(capture, "stream")
         if number == 0:
             raise DataError(f"{self.shown}: gives no frame that can be read within {TIMEOUT_S} s")
         logger.info("%s: the stream ended after %d frames", self.shown, number)
 
 
-def _refuse_large(capture: Any, shown: str) -> None:
-    width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
-    if width * height > MAX_PIXELS:
-        raise DataError(f"{shown}: the video claims frames of {width:.0f} x {height:.0f} pixels")
-
-
 @contextmanager
-def _captured(source: str | int, reader: int = cv2.CAP_ANY, options: Sequence[int] = ()) -> Iterator[Any]:
+def _captured(
+    source: str | int, name: str, unopened: str, reader: int = cv2.CAP_ANY, options: Sequence[int] = ()
+) -> Iterator[Any]:
     """OpenCV's capture of a file, camera or address, without what libraries print about sources that do not work."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet; looked at when the first video is opened
     with opencv_silenced():
         capture = cv2.VideoCapture(source, reader, list(options))
     try:
+        if not capture.isOpened():
+            raise DataError(f"{name}: {unopened}")
+        width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+        if width * height > MAX_PIXELS:
+            raise DataError(f"{name}: the video claims frames of {width:.0f} x {height:.0f} pixels")
         yield capture
     finally:
         capture.release()
 
 
-def _next_image(capture: Any) -> NDArray[np.uint8] | None:
-    with opencv_silenced():
-        there, pixels = capture.read()
-    if not there:
-        return None
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels))
+def _frames(capture: Any, name: str) -> Generator[Frame, None, int]:
+    """The frames of a capture, numbered behind `name`; their number."""
+    number = 0
+    while True:
+        with opencv_silenced():
+            there, pixels = capture.read()
+        if not there:
+            return number
+        number += 1
+        yield Frame(PurePath(f"{name}_{number:06d}"), np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)))

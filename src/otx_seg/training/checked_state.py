@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from otx_seg.errors import UsageError
-from otx_seg.runtime.model_values import check_version
+from otx_seg.runtime.model_info import check_version
 from otx_seg.runtime.plain_files import number, shown, whole_number
 from otx_seg.template.hyper_parameters import LearningParameters
 from otx_seg.training.state import VERSION, TrainState

@@ -26,15 +26,7 @@ class Blur:
         self.sigma = interval("sigma", sigma, 0.1, 50)
 
     def __call__(self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """
-        Args:
-            image: uint8 (H, W, 3).
-            mask: (H, W), handed through.
-            rng: where every random number comes from.
-
-        Returns:
-            the image, uint8 (H, W, 3), a new array if it is blurred, and the mask.
-        """
+        """See `pipeline.Transform`."""
         if rng.random() >= self.probability:
             return image, mask
         return cv2.GaussianBlur(image, (0, 0), rng.uniform(*self.sigma)), mask

@@ -32,16 +32,7 @@ class CutOut:
         self.side = interval("side", side, 0, 1)
 
     def __call__(self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw the holes.
-
-        Args:
-            image: uint8 (H, W, 3).
-            mask: (H, W), handed through.
-            rng: where every random number comes from.
-
-        Returns:
-            the image, a new array if it has holes, and the mask.
-        """
+        """See `pipeline.Transform`."""
         if rng.random() >= self.probability:
             return image, mask
         image = image.copy()

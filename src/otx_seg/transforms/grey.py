@@ -22,15 +22,7 @@ class Grey:
         self.probability = number("probability", probability, 0, 1)
 
     def __call__(self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """
-        Args:
-            image: uint8 (H, W, 3), RGB.
-            mask: (H, W), handed through.
-            rng: where every random number comes from.
-
-        Returns:
-            the image with three equal channels, a new array, or as it was; and the mask.
-        """
+        """See `pipeline.Transform`."""
         if rng.random() >= self.probability:
             return image, mask
         return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), mask

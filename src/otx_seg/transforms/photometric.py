@@ -49,16 +49,7 @@ class Photometric:
         self.hue = number("hue", hue, 0, 180)
 
     def __call__(self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw a change.
-
-        Args:
-            image: uint8 (H, W, 3), RGB.
-            mask: (H, W), handed through.
-            rng: where every random number comes from.
-
-        Returns:
-            the changed image, uint8 (H, W, 3), a new array if it was changed, and the mask.
-        """
+        """See `pipeline.Transform`."""
         if rng.random() >= self.probability:
             return image, mask
         return cv2.transform(image, self._draw_colors(rng)), mask

@@ -13,7 +13,8 @@ from otx_seg import catalogue
 from otx_seg.errors import UsageError
 
 Transform = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
-"""(image uint8 (h, w, 3) RGB, mask uint8 (h, w), generator) -> the same two, changed."""
+"""(image uint8 (h, w, 3) RGB, mask uint8 (h, w) of labels or 255, generator) -> the same two, changed: new arrays, or
+what was given. Every random number comes from the generator."""
 
 _PACKAGE = __name__.rpartition(".")[0]
 

@@ -59,16 +59,7 @@ class RandomView:
         self.rotation_probability = number("rotation_probability", rotation_probability, 0, 1)
 
     def __call__(self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw a view.
-
-        Args:
-            image: uint8 (h, w, 3).
-            mask: uint8 (h, w), labels or 255.
-            rng: where every random number comes from.
-
-        Returns:
-            image uint8 (H, W, 3) and mask uint8 (H, W), new arrays.
-        """
+        """See `pipeline.Transform`; both are new arrays, (H, W) pixels large."""
         image, mask = _readable(image, cv2.INTER_AREA), _readable(mask, cv2.INTER_NEAREST)
         ratio = rng.uniform(*self.scale_range)
         turn = self._draw_turn(rng)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 
@@ -13,7 +12,7 @@ def number(name: str, value: float, lowest: float, highest: float) -> float:
         ValueError: it is not; the text names the argument, its value and what is allowed.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not lowest <= value <= highest:
-        raise ValueError(f"{name} must be {_allowed(lowest, highest)}, not {value!r}")
+        raise ValueError(f"{name} must be a number in {lowest:g}..{highest:g}, not {value!r}")
     return float(value)
 
 
@@ -29,7 +28,3 @@ def interval(name: str, value: Sequence[float], lowest: float, highest: float) -
     if low > high:
         raise ValueError(f"{name} must be a pair [low, high] with low <= high, not {value!r}")
     return low, high
-
-
-def _allowed(lowest: float, highest: float) -> str:
-    return f"a number from {lowest:g} up" if math.isinf(highest) else f"a number in {lowest:g}..{highest:g}"

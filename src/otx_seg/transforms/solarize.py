@@ -27,15 +27,7 @@ class Solarize:
         self.table = np.where(values >= number("threshold", threshold, 0, 256), 255 - values, values).astype(np.uint8)
 
     def __call__(self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """
-        Args:
-            image: uint8 (H, W, 3).
-            mask: (H, W), handed through.
-            rng: where every random number comes from.
-
-        Returns:
-            the image, a new array if it is changed, and the mask.
-        """
+        """See `pipeline.Transform`."""
         if rng.random() >= self.probability:
             return image, mask
         return self.table[image], mask

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.datasets import DataSpec, open_test
+from otx_seg.datasets.scan import Progress
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
-from otx_seg.deployment.benchmark.measure import Measurement, Progress, measure
-from otx_seg.deployment.benchmark.processor import computes_in_bf16, processor_name
+from otx_seg.deployment.benchmark.measure import Measurement, measure
 from otx_seg.deployment.benchmark.variant import Variant
-from otx_seg.deployment.benchmark.variants import variants_of
+from otx_seg.deployment.benchmark.variants import computes_in_bf16, processor_name, variants_of
 from otx_seg.errors import UsageError
 from otx_seg.inputs.data import to_measure_on_if_any
 from otx_seg.inputs.open_model import given_labels
 from otx_seg.inputs.resolver import open_resolver
 from otx_seg.labels import Labels
-from otx_seg.report.benchmark_chart import draw_benchmark
+from otx_seg.report.benchmark import draw_benchmark
 from otx_seg.runtime.processors import processor_count
 from otx_seg.training.setup.data import tell_skipped
 from otx_seg.workspace.atomic import write_json

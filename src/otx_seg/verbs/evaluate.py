@@ -14,7 +14,7 @@ from otx_seg.inputs.last_training import open_measured
 from otx_seg.inputs.open_model import open_model
 from otx_seg.inputs.resolver import open_resolver
 from otx_seg.runtime.augmented_views import parse_views
-from otx_seg.runtime.sliding_window import parse_window
+from otx_seg.runtime.predict_mask import parse_window
 from otx_seg.template import USED_BY
 from otx_seg.training.devices import choose_workers
 from otx_seg.training.setup.data import tell_skipped

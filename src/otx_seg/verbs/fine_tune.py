@@ -9,8 +9,9 @@ from typing import Any
 
 from otx_seg import template as templates
 from otx_seg.datasets import DEFAULT_SEED, TrainingData
-from otx_seg.deployment.fine_tuned import FOLDER, FineTuned, read_fine_tuned
-from otx_seg.deployment.outcome import Progress
+from otx_seg.datasets.scan import Progress
+from otx_seg.deployment.calibration import recipe
+from otx_seg.deployment.outcome import FOLDER, FineTuned, read_fine_tuned
 from otx_seg.deployment.quantization_aware import (
     BEST,
     FineTuning,
@@ -18,7 +19,6 @@ from otx_seg.deployment.quantization_aware import (
     fine_tuning_template,
     refuse_quantized,
 )
-from otx_seg.deployment.recipe import recipe
 from otx_seg.errors import UsageError
 from otx_seg.interrupts import interruptions_as_such
 from otx_seg.processes import refuse_several

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.datasets import DEFAULT_SEED, DataSpec, open_training
-from otx_seg.deployment.outcome import Progress, Quantized
+from otx_seg.datasets.scan import Progress
+from otx_seg.deployment.calibration import recipe
+from otx_seg.deployment.outcome import Quantized
 from otx_seg.deployment.quantize import quantize, refuse_quantized
-from otx_seg.deployment.recipe import recipe
 from otx_seg.errors import UsageError
 from otx_seg.inputs.data import to_train_on
 from otx_seg.inputs.last_training import last_training

@@ -14,7 +14,7 @@ from otx_seg.inputs.resolver import open_resolver
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from otx_seg.runtime.image_headers import is_image
-from otx_seg.runtime.sliding_window import parse_window
+from otx_seg.runtime.predict_mask import parse_window
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run, watched

@@ -14,7 +14,7 @@ from otx_seg.inference.evaluate import Evaluation
 from otx_seg.inference.latency import compare_latency
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inputs.resolver import open_resolver
-from otx_seg.report.comparison import draw_comparison
+from otx_seg.report.pictures import draw_comparison
 from otx_seg.training.loggers import Logger
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.export import export

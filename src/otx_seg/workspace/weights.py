@@ -15,7 +15,7 @@ from torch import Tensor
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, background_index, default_colors, labels_to_plain
-from otx_seg.runtime.model_values import check_version, checked_labels, checked_size
+from otx_seg.runtime.model_info import check_version, checked_labels, checked_size
 from otx_seg.runtime.plain_files import shown
 from otx_seg.runtime.written_digest import tell_without_digest
 from otx_seg.template import Template, from_dict

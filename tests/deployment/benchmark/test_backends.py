@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from otx_seg.deployment.benchmark.backends import BACKENDS
-from otx_seg.deployment.benchmark.processor import computes_in_bf16
 from otx_seg.deployment.benchmark.variant import Arithmetic, Variant
+from otx_seg.deployment.benchmark.variants import computes_in_bf16
 from otx_seg.inference.latency import bare_call
 from otx_seg.inference.predictor import kind_of, load_predictor
 

@@ -9,8 +9,7 @@ import numpy as np
 import openvino
 import pytest
 
-from otx_seg.deployment.benchmark.processor import processor_name
-from otx_seg.deployment.benchmark.variants import stored_precision, variants_of
+from otx_seg.deployment.benchmark.variants import processor_name, stored_precision, variants_of
 from otx_seg.errors import UsageError
 
 

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.deployment.benchmark.variant import Arithmetic, Variant
-from otx_seg.runtime.altered_predictor import AlteredPredictor
-from otx_seg.runtime.predictor import Kind, Predictor
+from otx_seg.runtime.predictor import AlteredPredictor, Kind, Predictor
 
 if TYPE_CHECKING:
     from torch import Tensor

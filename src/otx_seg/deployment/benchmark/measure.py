@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,18 +11,17 @@ from typing import Any
 import numpy as np
 
 from otx_seg.datasets import DataSpec, open_test
+from otx_seg.datasets.scan import Progress
 from otx_seg.deployment.benchmark.variant import Variant
 from otx_seg.deployment.benchmark.worker_process import WorkerProcess
 from otx_seg.deployment.files import size_of
 from otx_seg.errors import UsageError
 from otx_seg.inference.evaluate import matched
 from otx_seg.labels import Labels
-from otx_seg.runtime.model_values import checked_labels
+from otx_seg.runtime.model_info import checked_labels
 
 _ROUNDS = 10
 _WARM_UP = 1 / 3  # of a turn's measured time, before it: caches, threads and clock are the last model's until then
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -111,6 +110,7 @@ def measure(
         DataError: the data cannot be used.
         OtxError: a process failed or is gone.
     """
+    tell = progress or (lambda stage, done, total: None)
     turn = seconds / 2 / _ROUNDS
     timing = {"warm_up_s": _WARM_UP * turn, "seconds": turn}
     with ExitStack() as stack:
@@ -118,23 +118,23 @@ def measure(
         # 1. open
         workers, loaded = [], []
         for number, variant in enumerate(variants):
-            _tell(progress, "loading", number, len(variants))
+            tell("loading", number, len(variants))
             workers.append(stack.enter_context(WorkerProcess(variant, threads, stderr)))
             loaded.append(workers[-1].load())
         _check_labels(variants, [checked_labels(found["labels"]) for found in loaded])
         if data is not None:
             matched(checked_labels(loaded[0]["labels"]), open_test(data))
         # 2. latency
-        times = _in_turns(workers, _ROUNDS, "latency", timing, progress)
+        times = _in_turns(workers, _ROUNDS, "latency", timing, tell)
         memory = [worker.ask("peak_memory") for worker in workers]
         # 3. throughput
         for worker in workers:
             worker.ask("load_throughput")
-        rates = _in_turns(workers, _ROUNDS, "throughput", timing, progress)
+        rates = _in_turns(workers, _ROUNDS, "throughput", timing, tell)
         # 4. scores
         scores: list[list[Any]] = [[None] for _ in workers]
         if data is not None:
-            scores = _in_turns(workers, 1, "scores", data.as_plain(), progress)
+            scores = _in_turns(workers, 1, "scores", data.as_plain(), tell)
     return [
         Measurement(
             variant=variant,
@@ -153,20 +153,15 @@ def measure(
 
 
 def _in_turns(
-    workers: Sequence[WorkerProcess], rounds: int, do: str, details: dict[str, Any], progress: Progress | None
+    workers: Sequence[WorkerProcess], rounds: int, do: str, details: dict[str, Any], tell: Progress
 ) -> list[list[Any]]:
     """What each worker answered in each round; in a round they work one after another."""
     answers: list[list[Any]] = [[] for _ in workers]
     for number in range(rounds):
         for place, (worker, found) in enumerate(zip(workers, answers, strict=True)):
-            _tell(progress, do, number * len(workers) + place, rounds * len(workers))
+            tell(do, number * len(workers) + place, rounds * len(workers))
             found.append(worker.ask(do, **details))
     return answers
-
-
-def _tell(progress: Progress | None, stage: str, done: int, total: int) -> None:
-    if progress is not None:
-        progress(stage, done, total)
 
 
 def _check_labels(variants: Sequence[Variant], labels: Sequence[Labels]) -> None:

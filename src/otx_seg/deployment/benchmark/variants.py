@@ -1,4 +1,4 @@
-"""What a model file can be run as."""
+"""What a model file can be run as, and on what processor."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from otx_seg.deployment.benchmark.variant import Arithmetic, Stored, Variant
 from otx_seg.errors import UsageError
 from otx_seg.inference.predictor import kind_of
 from otx_seg.labels import Labels
+from otx_seg.runtime.openvino_core import openvino_core
 from otx_seg.runtime.openvino_predictor import read_ir
 from otx_seg.runtime.predictor import Kind
 
@@ -61,3 +62,13 @@ def stored_precision(ir: Path) -> Stored:
         if node.get_type_name() == "Constant":
             elements[node.get_element_type().get_type_name()] += node.get_byte_size()
     return "FP16" if elements["f16"] > elements["f32"] else "FP32"
+
+
+def computes_in_bf16() -> bool:
+    """Whether this processor has instructions for bfloat16, as OpenVINO sees it."""
+    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def processor_name() -> str:
+    """What the processor calls itself."""
+    return str(openvino_core().get_property("CPU", "FULL_DEVICE_NAME")).strip()

@@ -1,24 +1,29 @@
 """Models exported with their features: what others see of them, and what is kept inside."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import openvino
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from torch import nn
 from whole_recipe import EVERYTHING
 
 from otx_seg.datasets import Subset
 from otx_seg.deployment.agreement import agreement, drawn_images
+from otx_seg.deployment.converted_graph import spell_out_group_norms
 from otx_seg.deployment.export import export
 from otx_seg.deployment.quantize import quantize
 from otx_seg.errors import UsageError
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.models.network import SegmentationNetwork
-from otx_seg.runtime.activations import Activations
-from otx_seg.runtime.network_input import network_input
+from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.openvino_core import openvino_core
+from otx_seg.runtime.predictor import Activations
 from otx_seg.workspace.weights import read_weights, write_weights
 
 IMAGE = network_input(drawn_images((48, 80))[1], (64, 64))
@@ -118,3 +123,27 @@ def test_quantised(open_ir: Path, tiny_data: Subset, tmp_path: Path) -> None:
         pair = [getattr(activations, name).ravel() for activations in (seen, before)]
         assert np.corrcoef(pair)[0, 1] > 0.9, name
     assert agreement(original, quantised, drawn_images((64, 64))) > 0.8
+
+
+@pytest.mark.parametrize("shape", [[2, 12, 5, 7], [-1, 12, 5, 7], [2, 12, -1, -1], [-1, 12, -1, -1]])
+def test_group_norm_followed_by_a_sum(shape: list[int]) -> None:
+    torch.manual_seed(0)
+    norm = nn.GroupNorm(4, 12, eps=1e-3)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    images = 3 * torch.randn(2, 12, 5, 7) + 1
+    with torch.no_grad():
+        expected = (norm(images) + images).numpy()
+
+    opset = openvino.opset13
+    image = opset.parameter(openvino.PartialShape(shape), np.float32)
+    weight, bias = (opset.constant(values.detach().numpy()) for values in (norm.weight, norm.bias))
+    x = opset.group_normalization(image, weight, bias, 4, 1e-3, name="norm")
+    model = openvino.Model([opset.add(x, image)], [image], "norm")
+    spell_out_group_norms(model)
+
+    nodes = {node.get_friendly_name(): node.get_type_name() for node in model.get_ops()}
+    assert "GroupNormalization" not in nodes.values()
+    assert nodes["norm"] == "Add"
+    compiled = openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    assert_allclose(compiled(images.numpy())[0], expected, atol=1e-5)

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
-from otx_seg.report.lettering import choose_fonts
+from otx_seg.report.pictures import choose_fonts
 from otx_seg.runtime import fonts
 
 

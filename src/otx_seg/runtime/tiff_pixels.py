@@ -1,4 +1,4 @@
-"""The samples of a TIFF page as they are stored, whatever their bits, planes, strips and tiles.
+"""The samples of a TIFF page, whatever their bits, planes, strips and tiles, and what they look like to viewers.
 
 Strips and tiles are put together here. What is in them is unpacked by zlib, or by libtiff, to which Pillow hands each
 as a file of its own: whatever the whole file is like, the decoder sees one strip of an ordinary one.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,19 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from otx_seg.errors import DataError
-from otx_seg.runtime.tiff import BLACK_IS_ZERO, FAX, JPEG, LZW, PALETTE, UNCOMPRESSED, YCBCR, StoredPage
+from otx_seg.runtime.tiff import (
+    BLACK_IS_ZERO,
+    CMYK,
+    FAX,
+    JPEG,
+    LZW,
+    PALETTE,
+    RGB,
+    UNCOMPRESSED,
+    WHITE_IS_ZERO,
+    YCBCR,
+    StoredPage,
+)
 
 _DEFLATE = (8, 32946)
 _PACK_BITS = 32773
@@ -29,6 +40,7 @@ _WITH_PREDICTOR = (LZW, *_DEFLATE, 34925, 50000)
 _OTHERS = {6: "old-style JPEG", 33003: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 50001: "WebP"}
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _NUMBERS_AT_ONCE = 1 << 16
+_HEAD = b"II*\0\x08\0\0\0"  # of a file whose tags follow at once
 _DAMAGED = (ValueError, OSError, zlib.error, struct.error, OverflowError)
 
 
@@ -134,42 +146,21 @@ def _by_libtiff(
     """A strip or tile as an image of its own of (rows, columns), with samples of 8 bits, or of 1 if it is a fax."""
     rows, columns = size
     fax = page.compression in FAX
-    numbers = {256: (columns,), 257: (rows,), 258: (1 if fax else 8,) * channels, 259: (page.compression,)}
-    numbers |= {262: (photometric,), 273: (8,), 277: (channels,), 278: (rows,), 279: (len(stored),)}
-    numbers |= {code: (value,) for code, value in page.fax_options}
+    tags = TiffImagePlugin.ImageFileDirectory_v2(_HEAD)
+    tags.update({256: columns, 257: rows, 258: (1 if fax else 8,) * channels, 259: page.compression, 262: photometric})
+    tags.update({273: 0, 277: channels, 278: rows, 279: len(stored), **dict(page.fax_options)})  # 273: behind the tags
     if fax and page.reversed_bits:
-        numbers[266] = (2,)
+        tags[266] = 2
     if photometric == YCBCR:
-        numbers[530] = page.subsampling
-    tags = {code: (4, struct.pack(f"<{len(values)}I", *values)) for code, values in numbers.items()}
-    for code in (258, 530):  # which libtiff knows as numbers of 16 bits alone
-        if code in numbers:
-            tags[code] = (3, struct.pack(f"<{len(numbers[code])}H", *numbers[code]))
+        tags[530] = page.subsampling
     if page.jpeg_tables:
-        tags[347] = (7, page.jpeg_tables)
+        tags[347] = page.jpeg_tables
     try:
-        image = TiffImagePlugin.TiffImageFile(io.BytesIO(_file(stored, tags)))
+        image = TiffImagePlugin.TiffImageFile(io.BytesIO(_HEAD + tags.tobytes(len(_HEAD)) + stored))
         image.load()
     except (SyntaxError, TypeError, KeyError, IndexError, EOFError) as error:
         raise ValueError(str(error)) from error
     return image
-
-
-def _file(stored: bytes, tags: Mapping[int, tuple[int, bytes]]) -> bytes:
-    """A TIFF file of one strip, which begins at byte 8, with tags of these types and values."""
-    long_values = bytearray()
-    entries = b""
-    values_at = 8 + len(stored) + len(stored) % 2
-    for code, (kind, value) in sorted(tags.items()):
-        count = len(value) // {3: 2, 4: 4, 7: 1}[kind]
-        if len(value) > 4:
-            place = struct.pack("<I", values_at + len(long_values))
-            long_values += value + b"\0" * (len(value) % 2)
-            value = place
-        entries += struct.pack("<HHI", code, kind, count) + value.ljust(4, b"\0")
-    head = b"II*\0" + struct.pack("<I", values_at + len(long_values))
-    padding = b"\0" * (len(stored) % 2)
-    return head + stored + padding + long_values + struct.pack("<H", len(tags)) + entries + b"\0" * 4
 
 
 def _unpacked(stored: bytes, page: StoredPage, rows: int, numbers: int) -> NDArray:
@@ -187,3 +178,88 @@ def _unpacked(stored: bytes, page: StoredPage, rows: int, numbers: int) -> NDArr
         bits = np.unpackbits(packed[top : top + step], axis=1)[:, : numbers * page.bits]
         values[top : top + step] = bits if page.bits == 1 else bits.reshape(-1, numbers, page.bits) @ worth
     return values
+
+
+_LOSSLESS = (1, 5, 8, 32773, 32946)
+_ADVICE = "save it as RGB or grey, with 8 or 16 bits per channel"
+
+
+def opencv_reads(page: StoredPage) -> bool:
+    """Whether OpenCV decodes a page to what `tiff_image` gives: the ordinary kinds, twice as fast and in little memory.
+
+    It looks at the first page alone, turns none, multiplies colours by alpha, scales 16 bits in another way, and fails
+    at tiles without compression in memory.
+    """
+    ordinary = (page.photometric, page.samples) in ((WHITE_IS_ZERO, 1), (BLACK_IS_ZERO, 1), (RGB, 3))
+    upright = page.directory == 0 and page.orientation == 1
+    packed = (
+        undecodable(page) is None
+        and page.compression in _LOSSLESS
+        and not (page.tiled and page.compression == UNCOMPRESSED)
+    )
+    return ordinary and upright and packed and (page.bits, page.kind) == (8, "u")
+
+
+def refuse_strange(
+    page: StoredPage,
+    path: str | Path,
+    strange: str | None,
+    advice: str = _ADVICE,
+    error: type[DataError] = DataError,
+) -> None:
+    """
+    Args:
+        strange: what is unusual about the page; None: nothing.
+        advice: what to do about it.
+        error: what is raised.
+
+    Raises:
+        DataError: as `error`: it is unusual, or nothing here decodes it.
+    """
+    reason = strange or undecodable(page)
+    if reason is not None:
+        raise error(f"{path}: {reason}: this is not read; {advice}")
+
+
+def tiff_image(content: bytes, page: StoredPage, path: str | Path) -> NDArray[np.uint8]:
+    """uint8 (H, W, 3) RGB of a page as it is stored, not turned.
+
+    Raises:
+        DataError: a kind that is not read, or a truncated or damaged file.
+    """
+    strange = page.strangeness
+    if strange is None and page.photometric == CMYK and page.bits != 8:
+        strange = f"{page.bits}-bit CMYK samples"
+    if strange is None and page.photometric == PALETTE and (page.palette is None or page.bits > 8):
+        strange = f"{page.bits}-bit palette numbers"
+    refuse_strange(page, path, strange)
+    samples = stored_samples(content, page, path)[..., : page.colours]
+    if page.photometric == CMYK:
+        return np.array(Image.fromarray(np.ascontiguousarray(samples), "CMYK").convert("RGB"))
+    if page.palette is not None:
+        return _colours(page.palette, samples[..., 0])
+    grey = page.colours == 1
+    shades = _eight_bits(samples, value_bits(samples, page.bits) if grey else page.bits)
+    if page.photometric == WHITE_IS_ZERO:
+        np.subtract(255, shades, out=shades)
+    return np.repeat(shades, 3, axis=2) if grey else np.ascontiguousarray(shades)
+
+
+def value_bits(values: NDArray, stored: int) -> int:
+    """How many of their `stored` bits grey values have: cameras of 12 bits write 16, which would leave 16 shades."""
+    return 12 if stored == 16 and values.max() < 1 << 12 else stored
+
+
+def _colours(palette: NDArray[np.uint8], numbers: NDArray) -> NDArray[np.uint8]:
+    every = np.zeros((256, 3), np.uint8)
+    every[: len(palette)] = palette[:256]
+    return every[numbers]
+
+
+def _eight_bits(samples: NDArray, bits: int) -> NDArray[np.uint8]:
+    if bits == 8:
+        return np.array(samples, np.uint8)
+    if bits > 8:
+        return (samples >> (bits - 8)).astype(np.uint8)
+    highest = (1 << bits) - 1
+    return np.rint(np.arange(highest + 1) * (255 / highest)).astype(np.uint8)[samples]

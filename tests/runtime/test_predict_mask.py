@@ -7,13 +7,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, default_colors
-from otx_seg.runtime import sliding_window
+from otx_seg.runtime import predict_mask as module
 from otx_seg.runtime.augmented_views import parse_views
-from otx_seg.runtime.crops import Box
+from otx_seg.runtime.crops import Box, shares, starts
 from otx_seg.runtime.masks import PLAIN_ARGMAX, PostProcessing
-from otx_seg.runtime.predict_mask import predict_mask
-from otx_seg.runtime.sliding_window import DEFAULT_OVERLAP, SlidingWindow, mask_by_windows, parse_window
-from otx_seg.runtime.tiling import shares, starts
+from otx_seg.runtime.predict_mask import DEFAULT_OVERLAP, SlidingWindow, mask_by_windows, parse_window, predict_mask
 
 CLASSES = 3
 INPUT = (12, 16)
@@ -88,9 +86,9 @@ def test_no_pixel_depends_on_how_the_work_is_divided(size, window, canvas, blur,
 
     whole = found()
     for columns in (1, 7, 33):
-        monkeypatch.setattr(sliding_window, "_BYTES_AT_ONCE", 4 * CLASSES * INPUT[0] * columns)
+        monkeypatch.setattr(module, "_BYTES_AT_ONCE", 4 * CLASSES * INPUT[0] * columns)
         for pixels in (1, 200):
-            monkeypatch.setattr(sliding_window, "PIXELS_AT_ONCE", pixels)
+            monkeypatch.setattr(module, "PIXELS_AT_ONCE", pixels)
             assert (found() == whole).mean() > (0.9995 if blur > 1 else 0.99999)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from otx_seg.labels import Labels
-from otx_seg.runtime.legend import draw_legend, draw_note
+from otx_seg.runtime.overlay import draw_legend, draw_note
 
 LABELS = Labels(("road", "background", "tree", "sky"), ((250, 0, 0), (9, 9, 9), (0, 250, 0), (0, 0, 250)), background=1)
 

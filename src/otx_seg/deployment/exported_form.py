@@ -1,19 +1,26 @@
-"""Lite-HRNet without its channel shuffles, splits and concatenations: the same function, for inference.
+"""Networks as they are exported: the same function, for inference.
 
-A block of Lite-HRNet passes half of each branch's channels through, weighs and filters the other half, and interleaves
-both. Runtimes copy the whole branch three times for that. Here no channel ever moves: every block works on all of
-them, with kernels that leave alone those that pass (a gate that is 1, a filter that is the identity). What the
-interleaving would have done to the order of the channels is done once, to the weights of all layers that follow.
+Batch normalisation is folded into the convolutions before it. The converters do that too, but name the merged node
+after neither: by folding first, every convolution of the exported graph keeps the name it has in the network, which is
+what patterns of ignored nodes are written against.
+
+Lite-HRNet loses its channel shuffles, splits and concatenations. A block passes half of each branch's channels through,
+weighs and filters the other half, and interleaves both: runtimes copy the whole branch three times for that. Here no
+channel ever moves: every block works on all of them, with kernels that leave alone those that pass (a gate that is 1, a
+filter that is the identity). What the interleaving would have done to the order of the channels is done once, to the
+weights of all layers that follow.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from otx_seg.models.aggregated_fcn_head import AggregatedFCNHead
 from otx_seg.models.iterative_aggregator import IterativeAggregator
@@ -25,6 +32,7 @@ from otx_seg.models.lite_hrnet import (
     SpatialWeighting,
 )
 from otx_seg.models.network import SegmentationNetwork
+from otx_seg.models.quantized_conv import with_rounded_weights
 from otx_seg.models.resampling import pool_to, resize_nearest
 
 _OPEN = 40.0
@@ -32,6 +40,44 @@ _OPEN = 40.0
 
 Order = Tensor
 """int64 (C,): which channel of the original network stands at each place of a branch."""
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def exported_form(network: SegmentationNetwork) -> SegmentationNetwork:
+    """A copy of a network in evaluation mode, equal up to rounding, as it is exported."""
+    folded = fold_batch_norm(with_rounded_weights(network))
+    unshuffle(folded)
+    return folded
+
+
+def fold_batch_norm(network: Network) -> Network:
+    """A copy of a network in evaluation mode, equal up to rounding, in which a convolution does its norm's work.
+
+    Only where one is certain to follow the other: in a ``ConvModule`` and side by side in an ``nn.Sequential``.
+    """
+    folded = copy.deepcopy(network)
+    for module in list(folded.modules()):
+        if isinstance(module, ConvModule):
+            _fold_conv_module(module)
+        elif isinstance(module, nn.Sequential):
+            _fold_sequence(module)
+    return folded
+
+
+def _fold_conv_module(module: ConvModule) -> None:
+    usual = module.order[:2] == ("conv", "norm") and not module.with_spectral_norm
+    if usual and module.with_norm and isinstance(module.norm, nn.BatchNorm2d) and isinstance(module.conv, nn.Conv2d):
+        module.conv = fuse_conv_bn_eval(module.conv, module.norm)
+        setattr(module, module.norm_name, nn.Identity())
+
+
+def _fold_sequence(sequence: nn.Sequential) -> None:
+    for index in range(len(sequence) - 1):
+        convolution, norm = sequence[index], sequence[index + 1]
+        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            sequence[index] = fuse_conv_bn_eval(convolution, norm)
+            sequence[index + 1] = nn.Identity()
 
 
 class UnsplitCrossWeighting(nn.Module):

@@ -10,7 +10,7 @@ import pytest
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, labels_to_plain
 from otx_seg.runtime.masks import PostProcessing
-from otx_seg.runtime.model_values import (
+from otx_seg.runtime.model_info import (
     check_version,
     checked_labels,
     checked_post_processing,

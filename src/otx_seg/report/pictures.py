@@ -1,0 +1,113 @@
+"""Pictures by Matplotlib: learning curves, images beside what a model makes of them, and letters of any script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from otx_seg.datasets import DataSpec, open_test
+from otx_seg.inference.predictor import load_predictor
+from otx_seg.runtime.fonts import font_file, readable_names
+from otx_seg.runtime.overlay import overlay
+from otx_seg.runtime.predict_mask import predict_mask
+from otx_seg.training.loggers import read_metrics
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_COMPARED_IMAGES = 4
+_NO_CURVES = ("step", "epoch", "learning_rate", "kept pixels")
+
+
+def draw_curves(journal: Path, picture: Path) -> dict[str, tuple[str, ...]]:
+    """Plot the training losses and the validation scores of `journal` over the steps into a PNG.
+
+    The sum of the losses stands beside its parts; a run without validations has no second diagram.
+
+    Returns:
+        The names of the curves in each diagram, by its title.
+
+    Raises:
+        OSError: the journal cannot be read or the picture not written.
+    """
+    from matplotlib.figure import Figure
+
+    entries = read_metrics(journal)
+    losses = [entry for entry in entries if "loss" in entry]
+    validations = [entry for entry in entries if "Dice Average" in entry]
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    axes = figure.subplots(1, 2 if validations else 1, squeeze=False)[0]
+    # The parts differ from step to step: a contrast is not computed at every one.
+    names = dict.fromkeys(name for entry in losses for name in entry if _is_curve(name, entry[name]))
+    for name in names if len(names) > 2 else ["loss"]:  # with a single part, the sum is that part
+        drawn = [(entry["step"], entry[name]) for entry in losses if _is_curve(name, entry.get(name))]
+        axes[0].plot(*zip(*drawn, strict=True), linewidth=0.8, label="sum" if name == "loss" else name)
+    axes[0].set(title="training loss", xlabel="step", yscale="log")
+    if len(names) > 2:
+        axes[0].legend()
+    if validations:
+        for key, name in (("Dice Average", "Dice"), ("mIoU", "mIoU")):
+            axes[1].plot(
+                [entry["step"] for entry in validations], [entry[key] for entry in validations], "o-", label=name
+            )
+        axes[1].set(title="validation scores", xlabel="step", ylim=(0, 1))
+        axes[1].legend()
+    for diagram in axes:
+        diagram.grid(alpha=0.3)
+    figure.savefig(picture, dpi=110)
+    return {diagram.get_title(): tuple(line.get_label() for line in diagram.get_lines()) for diagram in axes}
+
+
+def _is_curve(name: str, value: object) -> bool:
+    return name not in _NO_CURVES and isinstance(value, (int, float))
+
+
+def draw_comparison(weights: Path, data_root: Path, picture: Path) -> None:
+    """Draw some images of a labelled data set into a PNG: image, truth, prediction, with a legend.
+
+    Args:
+        weights: any model `load_predictor` opens.
+        data_root: labelled images with the model's labels.
+        picture: the PNG to write.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    predictor = load_predictor(weights)
+    subset = open_test(DataSpec(test_root=data_root))
+    step = max(1, len(subset) // _COMPARED_IMAGES)
+    samples = subset.samples[::step][:_COMPARED_IMAGES]
+    figure = Figure(figsize=(2.6 * len(samples), 8.2), layout="constrained")
+    axes = figure.subplots(3, len(samples), squeeze=False)
+    for column, sample in enumerate(samples):
+        image, truth = subset.read_image(sample), subset.read_mask(sample)
+        shown = (
+            image,
+            overlay(image, truth, subset.labels),
+            overlay(image, predict_mask(predictor, image), subset.labels),
+        )
+        for row, (pixels, name) in enumerate(zip(shown, ("image", "truth", "prediction"), strict=True)):
+            axes[row][column].imshow(pixels)
+            axes[row][column].set(xticks=[], yticks=[])
+            if column == 0:
+                axes[row][column].set_ylabel(name)
+    names = readable_names(subset.labels.names)
+    patches = [
+        Patch(color="#{:02x}{:02x}{:02x}".format(*subset.labels.colors[index]), label=names[index])
+        for index in subset.labels.foreground
+    ]
+    figure.legend(handles=patches, loc="outside lower center", ncols=6, frameon=False)
+    choose_fonts(figure)
+    figure.savefig(picture, dpi=90)
+
+
+def choose_fonts(figure: Figure) -> None:
+    """Give every text of a figure a font with all of its letters, where there is one and it needs another one."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        file = None if text.get_text().isascii() else font_file(text.get_text())
+        if file is not None:
+            text.set_fontproperties(FontProperties(fname=file, size=text.get_fontsize()))
