@@ -23,8 +23,8 @@ def what_failed(world_size: int, folder: Path, failures: dict[int, Any]) -> OtxE
     """
     notes, run = read_notes(folder)
     ours = (signal.SIGTERM, signal.SIGINT)  # sent by the agent to the others
-    killed = [(rank, -found.exitcode) for rank, found in sorted(failures.items()) if found.exitcode < 0]
-    killed = [(rank, number) for rank, number in killed if number not in ours]
+    ends = [(rank, -found.exitcode) for rank, found in sorted(failures.items())]
+    killed = [(rank, number) for rank, number in ends if number > 0 and number not in ours]
     if killed:
         rank, number = killed[0]
         why = ", often because memory ran out" if number == signal.SIGKILL else ""

@@ -123,7 +123,14 @@ def read_start(path: Path) -> WeightsFile | BackboneFile:
         UsageError: the file is no such checkpoint; the message says why.
     """
     content, has_digest = open_tensors(path)
-    found = _backbone(content, path) if _is_backbone(content) else _whole(content, path, has_digest)
+    is_backbone = isinstance(content, dict) and "version" in content and content.get("labels", ()) is None
+    try:
+        found = _backbone(content, path) if is_backbone else _whole(content, path, has_digest)
+    except KeyError as error:
+        what = "is not a whole checkpoint" if is_backbone else "is a checkpoint, but not one of a segmentation model"
+        raise UsageError(f"{path}: {what}: it has no {error}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}; {_REMEDY}") from error
     if not has_digest and _DIGEST in content:
         raise UsageError(
             f"{path}: was changed after it was written: its digest is gone; take the file as it was, or, if it was "
@@ -135,36 +142,26 @@ def read_start(path: Path) -> WeightsFile | BackboneFile:
 
 
 def _backbone(content: Any, path: Path) -> BackboneFile:
-    try:
-        check_version(content["version"], VERSION, path)
-        tensors = {key.removeprefix(_BACKBONE): value for key, value in _state_dict(content).items()}
-        return BackboneFile(tensors, from_dict(content["template"], str(path)))
-    except KeyError as error:
-        raise UsageError(f"{path}: is not a whole checkpoint: it has no {error}") from error
-    except ValueError as error:
-        raise UsageError(f"{path}: {error}; {_REMEDY}") from error
+    check_version(content["version"], VERSION, path)
+    tensors = {key.removeprefix(_BACKBONE): value for key, value in _state_dict(content).items()}
+    return BackboneFile(tensors, from_dict(content["template"], str(path)))
 
 
 def _whole(content: Any, path: Path, has_digest: bool) -> WeightsFile:
-    try:
-        state_dict = _state_dict(content)
-        classifiers = [value for key, value in state_dict.items() if _CLASSIFIERS.fullmatch(key)]
-        if not classifiers or any(classifier.ndim == 0 for classifier in classifiers):
-            raise UsageError(f"{path}: is a checkpoint, but not one of a segmentation model: it has no {_CLASSIFIER}")
-        if "version" not in content:
-            return _from_otx_1(content, state_dict)
-        check_version(content["version"], VERSION, path)
-        labels = checked_labels(content["labels"])
-        template = from_dict(content["template"], str(path))
-        size, origin = checked_size(content["input_size"]), content["origin"]
-        if size != template.input_size:
-            raise ValueError(f"input_size is {size}, but {template.input_size} in its template")
-        if not isinstance(origin, str):
-            raise ValueError(f"origin is {shown(origin)}, no text")
-    except KeyError as error:
-        raise UsageError(f"{path}: is a checkpoint, but not one of a segmentation model: it has no {error}") from error
-    except ValueError as error:
-        raise UsageError(f"{path}: {error}; {_REMEDY}") from error
+    state_dict = _state_dict(content)
+    classifiers = [value for key, value in state_dict.items() if _CLASSIFIERS.fullmatch(key)]
+    if not classifiers or any(classifier.ndim == 0 for classifier in classifiers):
+        raise UsageError(f"{path}: is a checkpoint, but not one of a segmentation model: it has no {_CLASSIFIER}")
+    if "version" not in content:
+        return _from_otx_1(content, state_dict)
+    check_version(content["version"], VERSION, path)
+    labels = checked_labels(content["labels"])
+    template = from_dict(content["template"], str(path))
+    size, origin = checked_size(content["input_size"]), content["origin"]
+    if size != template.input_size:
+        raise ValueError(f"input_size is {size}, but {template.input_size} in its template")
+    if not isinstance(origin, str):
+        raise ValueError(f"origin is {shown(origin)}, no text")
     for classifier in classifiers:
         if len(classifier) != len(labels):
             raise UsageError(f"{path}: has {len(classifier)} outputs but names {len(labels)} labels")
@@ -188,10 +185,6 @@ def _state_dict(content: Any) -> dict[str, Tensor]:
     if odd is not None:
         raise ValueError(f"the tensor {shown(odd)} holds variances below 0")
     return found
-
-
-def _is_backbone(content: Any) -> bool:
-    return isinstance(content, dict) and "version" in content and content.get("labels", ()) is None
 
 
 def _from_otx_1(content: dict[str, Any], state_dict: dict[str, Tensor]) -> WeightsFile:
