@@ -1,6 +1,6 @@
 """What `otx train` decides, against the plain default template: the same data, the same time.
 
-Trains on CamVid and on drawn data sets of other kinds, `--seeds` times each: once with nothing but --train-data-roots
+Trains on CamVid and on synthetic data sets of other kinds, `--seeds` times each: once with only --train-data-roots
 and max_minutes, and once with the default template and its usual values (512x512, batches of 8). Both are evaluated on
 the images they were validated on. Finished runs are kept: the same command begins again with the one that was
 interrupted, and prints the table of all that is there.
@@ -44,7 +44,7 @@ PLAIN = {
 
 
 def draw(folder: Path, name: str, scale: float) -> Path:
-    """The drawn data set: ``train`` and ``val``, four fifths and a fifth of its images."""
+    """The synthetic data set: ``train`` and ``val``, four fifths and a fifth of its images."""
     kind, images, size = DRAWN[name]
     count = max(10, round(images * scale))
     done = folder / "done"
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15.0, help="of each training")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="*", choices=["camvid", *DRAWN], help="these data sets")
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the drawn images, to try the program")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the synthetic images, to try the program")
     parser.add_argument("--pretrained", default="none", help="as for otx train")
     options = parser.parse_args()
 

@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--template", default="Lite-HRNet-s-mod2")
-    parser.add_argument("--weights", type=Path, help="to go on with")
+    parser.add_argument("--weights", type=Path, help="to continue with")
     parser.add_argument("--parameter", default="learning_rate")
     parser.add_argument("--values", type=float, nargs="+", default=[0.001, 0.003, 0.0095])
     parser.add_argument("--epochs", type=int, default=50)

@@ -3,7 +3,7 @@
 For each data set and seed it trains without a search for all of the time, and with `--enable-hpo` with a training that
 is shorter by the time ratio, so that search and training together take as long; without a GPU both at the same time,
 each with half of the cores. With --bad-rate both start from a learning rate that is far too low. A finished run is not
-repeated: the same command goes on where it was interrupted.
+repeated: the same command resumes where it stopped interrupted.
 
     python benchmarks/hpo.py CAMVID_ROOT --output FOLDER [--minutes M] [--seeds N] [--ratio R] [--input-size HxW]
         [--head-start M] [--batch-size N]
@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--input-size", default="256x256")
     parser.add_argument("--batch-size", type=int, default=0, help="to begin with; the smaller, the more steps")
-    parser.add_argument("--images", type=int, default=100, help="of the drawn data set")
+    parser.add_argument("--images", type=int, default=100, help="of the synthetic data set")
     parser.add_argument("--bad-rate", action="store_true", help=f"start from a learning rate of {BAD_RATE:g}")
     parser.add_argument(
         "--head-start", type=float, default=0.0, metavar="M", help="minutes on half of the images before"

@@ -2,7 +2,7 @@
 
     python benchmarks/structure.py
 
-Counts, for a training on drawn images, the files and functions of ``otx_seg`` that run from the call of ``train`` to
+Counts, for a training on synthetic images, the files and functions of ``otx_seg`` that run from ``train`` to
 the first step, those of one batch, and those of the mask of one image; then lines, packages, cycles of files, and
 functions that hand six or more of their arguments on unchanged.
 """

@@ -19,12 +19,12 @@ def test_a_child_answers_fails_and_dies_in_words(tmp_path: Path) -> None:
         patch.syspath_prepend(tmp_path)
         with ChildProcess("of_test", "Session", log, {"C": "3"}, "ask for less") as child:
             assert child.ask("add", a=1, b=2) == 6
-            with pytest.raises(DataError, match=r"^no images\. Go on with: otx check$"):
+            with pytest.raises(DataError, match=r"^no images\. Continue with: otx check$"):
                 child.ask("refuse")
             with pytest.raises(ChildError, match=r"^TypeError: .*; details: .*log$"):
                 child.ask("add", a=1, b="2")
             child.process.kill()
-            told = r"^the process that ran it was ended by SIGKILL, .* want of memory: ask for less; details: .*log$"
+            told = r"^the process that ran it was ended by SIGKILL, .* lack of memory: ask for less; details: .*log$"
             with pytest.raises(ChildError, match=told):
                 child.ask("add", a=1, b=2)
     assert "not among the answers" in (tmp_path / "log").read_text()

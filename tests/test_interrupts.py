@@ -32,11 +32,11 @@ def library(interrupted: bool) -> None:
         raise RuntimeError("conversion failed") from error
 
 
-def saying_how_to_go_on() -> None:
+def with_resume_command() -> None:
     try:
         os.kill(os.getpid(), signal.SIGINT)
     except KeyboardInterrupt as error:
-        raise OtxError("interrupted; to go on, give the same command again") from error
+        raise OtxError("interrupted; to resume, run the same command again") from error
 
 
 @pytest.mark.parametrize(("sent", "said"), [("SIGINT", "interrupted"), ("SIGTERM", "interrupted by SIGTERM")])
@@ -98,7 +98,7 @@ def test_the_inner_one_of_two_is_told_first() -> None:
 
 def test_what_is_said_of_an_interruption_stays() -> None:
     with pytest.raises(OtxError, match="give the same command again") as error, interruptions_as_such():
-        saying_how_to_go_on()
+        with_resume_command()
     assert exit_code_of(error.value) == 130
     assert exit_code_of(UsageError("after none")) == 2
 

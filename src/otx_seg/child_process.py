@@ -42,7 +42,7 @@ class ChildProcess:
         module, session: where a class is whose methods answer; one object of it is made, in the process alone.
         log: where its stderr goes.
         environment: what it finds in its environment beside what this process does.
-        advice: what to do where it was most likely killed for want of memory.
+        advice: what to do where it was most likely killed for lack of memory.
     """
 
     def __init__(self, module: str, session: str, log: IO[bytes], environment: Mapping[str, str], advice: str) -> None:
@@ -72,7 +72,7 @@ class ChildProcess:
         except (BrokenPipeError, EOFError, pickle.UnpicklingError) as error:
             code = self.process.wait()
             how = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
-            why = f", most likely for want of memory: {self.advice}" if code in (-9, 137) else ""
+            why = f", most likely for lack of memory: {self.advice}" if code in (-9, 137) else ""
             raise ChildError(f"the process that ran it was ended {how}{why}; details: {self.log}") from error
         if is_done:
             return answer

@@ -29,7 +29,7 @@ class LabelStatistics:
 
 
 def class_weights(rule: str, found: LabelStatistics) -> tuple[float, ...]:
-    """A weight for each label; their mean over all training pixels is 1, so that the learning rate need not follow.
+    """A weight for each label; their mean over all training pixels is 1, so the learning rate need not change.
 
     - ``none``: 1.
     - ``inverse_root``: 1 / sqrt(share).

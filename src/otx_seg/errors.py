@@ -10,25 +10,25 @@ import signal
 
 
 class OtxError(Exception):
-    """Work that was asked for correctly failed while it was being done (exit code 1).
+    """A correct request failed during work (exit code 1).
 
     Args:
         what: what is wrong, where, and what to do.
         go_on: the command that goes on with what was begun; empty: there is none, or `what` says how.
 
     Attributes:
-        what: as given, for whoever knows a better way to go on.
+        what: as given, for whoever knows a better way to continue.
     """
 
     exit_code = 1
 
     def __init__(self, what: str, go_on: str = "") -> None:
-        super().__init__(f"{what}. Go on with: {go_on}" if go_on else what)
+        super().__init__(f"{what}. Continue with: {go_on}" if go_on else what)
         self.what = what
 
 
 class UsageError(OtxError):
-    """What was asked for makes no sense: a wrong option, template, weights file or combination (exit code 2)."""
+    """A wrong option, template, weights file or combination (exit code 2)."""
 
     exit_code = 2
 
@@ -40,7 +40,7 @@ class DataError(OtxError):
 
 
 def ending_signal(error: BaseException) -> signal.Signals | None:
-    """The signal whose interruption an error is, or was raised from on purpose; None: there was none."""
+    """The signal whose interruption an error is, or was raised from deliberately; None: there was none."""
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, KeyboardInterrupt):

@@ -42,7 +42,7 @@ def interruptions_as_such() -> Iterator[None]:
 
     Raises:
         KeyboardInterrupt: in place of any exception after such a signal, but of an OtxError that was raised from it on
-            purpose: that says how to go on.
+            purpose: that says how to continue.
     """
     note = _Note()
     before: dict[signal.Signals, Any] = {}

@@ -61,7 +61,7 @@ def extended(labels: Labels, other: Labels) -> Labels:
 
 
 def labels_called(names: str | Sequence[str]) -> Labels:
-    """Labels of which no more is known than what they are called.
+    """Labels with default colours, from their names.
 
     Args:
         names: in the order of a model's outputs, one by one or in a text with commas between them.

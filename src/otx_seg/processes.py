@@ -1,4 +1,4 @@
-"""The processes that train together, as torchrun's environment tells of them; one process where it says nothing."""
+"""The processes of a training, from torchrun's environment; one process without it."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def test_outputs_and_losses_go_together() -> None:
         "main": [1.0], "decode_0": [0.4], "aux_0": [0.3, 0.2],
     }  # fmt: skip
     without = template.model_copy(update={"losses": {"decode_0": template.losses["decode_0"]}})  # type: ignore[call-overload, index]
-    with pytest.raises(UsageError, match=r"model\.auxiliary_head: no loss looks at its output.*losses\.aux_0"):
+    with pytest.raises(UsageError, match=r"model\.auxiliary_head: its output has no loss.*losses\.aux_0"):
         algorithms.build(without, network, WEIGHTS)
 
 

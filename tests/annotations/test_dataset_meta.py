@@ -69,18 +69,18 @@ def test_names_in_other_scripts(meta):
         ("\x80", "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
         ('{"label_map": {"0": "a", "1": "b"}, "label_map": {"0": "a"}}', "not valid JSON .*'label_map'.* twice"),
-        ('{"label_map": {"' + "1" * 5000 + '": "a"}}', "label_map key '1111.* is no whole number"),
+        ('{"label_map": {"' + "1" * 5000 + '": "a"}}', "label_map key '1111.* is not an integer"),
         ('{"labels": [' + ", ".join(f'"{n}"' for n in range(100_000)) + "]}", "100000 labels; at most"),
         ('{"label_map": {"0": "a", "1": "b"}, "note": NaN}', "not valid JSON"),
         ('["a", "b"]', "a JSON object is expected"),
         ("{}", "no label_map; it should look like"),
-        ('{"label_map": {"0": "a", "0": "b"}}', "the key '0' stands there twice"),
+        ('{"label_map": {"0": "a", "0": "b"}}', "the key '0' occurs twice"),
         ({"label_map": ["a", "b"]}, "label_map should map mask values to names"),
         ({"label_map": {"0": "a", "1": 7}}, "label_map should map mask values to names"),
-        ({"label_map": {"0": "a", "x": "b"}}, "label_map key 'x' is no whole number"),
-        ({"label_map": {"0": "a", "-1": "b"}}, "label_map key '-1' is no whole number"),
-        ({"label_map": {"0": "a", "01": "b"}}, "label_map key '01' is no whole number"),
-        ({"label_map": {"0": "a", "1.0": "b"}}, "label_map key '1.0' is no whole number"),
+        ({"label_map": {"0": "a", "x": "b"}}, "label_map key 'x' is not an integer"),
+        ({"label_map": {"0": "a", "-1": "b"}}, "label_map key '-1' is not an integer"),
+        ({"label_map": {"0": "a", "01": "b"}}, "label_map key '01' is not an integer"),
+        ({"label_map": {"0": "a", "1.0": "b"}}, "label_map key '1.0' is not an integer"),
         ({"label_map": {"0": "a", "2": "b"}}, "2 labels but none for mask value 1; number the labels from 0"),
         ({"label_map": {"1": "a", "2": "b"}}, "none for mask value 0"),
         ({"label_map": label_map("a", "b", "a")}, "the label 'a' is named twice"),
@@ -112,7 +112,7 @@ def test_unusable_files(meta, content, message):
 
 def test_a_file_in_another_encoding(tmp_path):
     (tmp_path / "dataset_meta.json").write_bytes('{"label_map": {"0": "Straße"}}'.encode("latin-1"))
-    with pytest.raises(DataError, match=r"is no UTF-8 text .*; save it as UTF-8"):
+    with pytest.raises(DataError, match=r"is not UTF-8 text .*; save it as UTF-8"):
         read_dataset_meta(tmp_path / "dataset_meta.json")
 
 

@@ -11,7 +11,7 @@ from otx_seg.datasets.conversion import write_as_folders
 from otx_seg.datasets.scan import scan
 from otx_seg.datasets.unlabelled import open_unlabelled
 from otx_seg.errors import DataError
-from otx_seg.inference.image_by_image import work_through
+from otx_seg.inference.image_by_image import process_images
 from otx_seg.runtime.images import read_image, verify_image
 from otx_seg.runtime.result_files import unique_names
 
@@ -85,7 +85,7 @@ def test_reduced_images_and_transparency_masks_are_no_pages(tmp_path):
 
 def test_images_to_predict_are_pages_too(data, tmp_path):
     results = []
-    work_through(
+    process_images(
         data / "images", lambda name: [tmp_path / "out" / f"{name}.png"], lambda *one: results.append(one), False, None
     )
     assert [str(name) for _, name in results] == ["single", "stack#1", "stack#2", "stack#3"]

@@ -25,7 +25,7 @@ def test_arrays_of_whole_numbers(tmp_path, kind, order):
 @pytest.mark.parametrize(
     ("array", "words"),
     [
-        (MASK.astype(np.float32), r"an array of float32 \(9 x 13\); save whole numbers"),
+        (MASK.astype(np.float32), r"an array of float32 \(9 x 13\); save integers"),
         (np.zeros((9, 13, 3), np.uint8), r"an array of uint8 \(9 x 13 x 3\)"),
         (np.zeros(5, np.int64), r"an array of int64 \(5\)"),
         (np.array([[{"a": 1}]], object), r"an array of object \(1 x 1\)"),

@@ -44,7 +44,7 @@ def test_a_time_ratio_of_one_or_less(train: Any, tmp_path: Path, ratio: str) -> 
 
 def test_the_help_tells_the_usual_ratio(otx: Any) -> None:
     told = " ".join(otx("train", "--help").out.split())
-    assert f"as a multiple of the training's alone. [{DEFAULT_RATIO:g}, or what two trials take]" in told
+    assert f"as a multiple of the training's time. [{DEFAULT_RATIO:g}, or time for two trials]" in told
 
 
 def test_a_time_ratio_too_small_for_two_trials(train: Any, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_run_without_a_search_is_not_resumed_with_one(otx: Any, train: Any, tm
 def test_a_damaged_record_of_a_search(otx: Any, tmp_path: Path) -> None:
     (tmp_path / "hpo").mkdir()
     (tmp_path / "hpo" / "search.json").write_text('{"ratio": 1.5')
-    refused(otx("train", "--resume-from", tmp_path), "search.json", "the search cannot go on", "start a new run")
+    refused(otx("train", "--resume-from", tmp_path), "search.json", "the search cannot continue", "start a new run")
 
 
 @pytest.mark.parametrize(
@@ -92,11 +92,11 @@ def test_a_damaged_record_of_a_search(otx: Any, tmp_path: Path) -> None:
     [
         ({"learning_parameters": {"learning_rte": {"low": 1e-4, "high": 1e-2}}}, "learning_parameters.learning_rate"),
         ({"learning_parameters": {"num_iters": {"low": 1, "high": 10}}}, "num_iters: cannot be searched"),
-        ({"learning_parameters": {"learning_rate": {"low": 1e-2, "high": 1e-4}}}, "has to be below high = 0.0001"),
+        ({"learning_parameters": {"learning_rate": {"low": 1e-2, "high": 1e-4}}}, "must be below high = 0.0001"),
         ({"learning_parameters": {"learning_rate": {"low": 1e-4, "high": 5.0}}}, "high = 5 is not within 1e-07 to 0.1"),
-        ({"learning_parameters": {"ema_keep": {"low": 0.0, "high": 0.9, "log": True}}}, "begins above 0"),
+        ({"learning_parameters": {"ema_keep": {"low": 0.0, "high": 0.9, "log": True}}}, "must start above 0"),
         ({"learning_parameters": {"ema_keep": {"low": 0.5, "high": 1.0}}}, "high = 1 is not within"),
-        ({"learning_parameters": {"batch_size": {"low": 2.5, "high": 8}}}, "low = 2.5 has to be a whole number"),
+        ({"learning_parameters": {"batch_size": {"low": 2.5, "high": 8}}}, "low = 2.5 must be an integer"),
         ({"learning_parameters": {"learning_rate": {"low": 1e-4}}}, "high' is missing"),
         ({"learning_parameters": {"learning_rate": {"low": 1e-4, "high": 1e-2, "steps": 3}}}, "unknown key"),
         ({"learning_parameters": {"learning_rate": [1e-4, 1e-2]}}, "search_space.learning_parameters.learning_rate"),

@@ -114,7 +114,7 @@ def test_a_broken_image_is_listed_and_skipped(train: Any, data: Path, tmp_path: 
     whole = data / "train" / "images" / "0000.jpg"
     whole.write_bytes(whole.read_bytes()[:600])
     (data / "train" / "images" / "0001.jpg").unlink()
-    (data / "train" / "images" / "0001.png").write_text("this is no image")
+    (data / "train" / "images" / "0001.png").write_text("this is not an image")
     outcome = train("-o", tmp_path / "run")
     assert outcome.code == 0, outcome.err
     assert "training data: 2 images" in outcome.message
@@ -124,7 +124,7 @@ def test_a_broken_image_is_listed_and_skipped(train: Any, data: Path, tmp_path: 
 
 
 def test_images_that_are_not_predicted_are_told_and_logged(otx: Any, data: Path, tiny_ir: Path, tmp_path: Path) -> None:
-    (data / "val" / "images" / "text.png").write_text("this is no image")
+    (data / "val" / "images" / "text.png").write_text("this is not an image")
     outcome = otx("predict", "-i", data / "val" / "images", "--load-weights", tiny_ir, "-o", tmp_path / "out")
     assert outcome.code == 0, outcome.err
     assert outcome.message.count("skipped:") == 1
@@ -137,7 +137,7 @@ def test_images_that_are_not_predicted_are_told_and_logged(otx: Any, data: Path,
 def test_a_refused_command_leaves_nothing(otx: Any, data: Path, tiny_ir: Path, tmp_path: Path, existed: bool) -> None:
     images = data / "val" / "images"
     for path in images.iterdir():
-        path.write_text("this is no image")
+        path.write_text("this is not an image")
     output = tmp_path / "a" / "b"
     if existed:
         output.mkdir(parents=True)
@@ -195,7 +195,7 @@ def test_odd_unlabelled_images(train: Any, data: Path, tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.err
     assert "broken.jpg" in outcome.message
     assert "unlabelled data: 5 images" in outcome.message
-    assert "Semisupervised, since unlabelled images are given" in outcome.message
+    assert "Semisupervised, because unlabelled images are given" in outcome.message
 
 
 def test_bare_images(otx: Any, train: Any, data: Path, tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_bare_images(otx: Any, train: Any, data: Path, tmp_path: Path) -> None:
     small = [*PARAMS, "--pseudo_masks.min_size=50"]
     outcome = otx("train", small_file(), "--train-data-roots", bare, "--output", tmp_path / "run", *small)
     assert outcome.code == 0, outcome.err
-    assert f"Selfsupervised, since {bare} holds images without masks" in outcome.message.replace("\n", " ")
+    assert f"Selfsupervised, because {bare} has images without masks" in outcome.message.replace("\n", " ")
     assert "--train-data-roots LABELLED" in outcome.out
     assert not (bare / "detcon_mask").exists()
     # with validation data, or with unlabelled images beside them, the masks are missing
@@ -384,7 +384,7 @@ def test_an_auto_that_nothing_decides(otx: Any, data: Path) -> None:
         (("--mem-cache-size", "9999GB"), ("algo_backend.mem_cache_size", "0 to 1000000000000")),
         (("--world-size", "0"), ("--world-size",)),
         (("--base-rank", "1", "--world-size", "2", "--rdzv-endpoint", "nowhere"), ("nowhere", "is not HOST:PORT")),
-        (("--base-rank", "2", "--world-size", "2"), ("--base-rank 2", "have numbers 0 to 1")),
+        (("--base-rank", "2", "--world-size", "2"), ("--base-rank 2", "have ranks 0 to 1")),
     ],
 )
 def test_cache_and_processes(otx: Any, data: Path, words: tuple[str, ...], texts: tuple[str, ...]) -> None:
@@ -465,32 +465,32 @@ def test_weights_that_would_run_code(otx: Any, data: Path, tmp_path: Path, verb:
 
 def test_parameters_that_a_command_does_not_look_at(otx: Any, data: Path, tiny_weights: Path, tiny_ir: Path) -> None:
     words = ("--load-weights", tiny_weights, "params", "--learning_parameters.input_size=128x128")
-    refused(otx("eval", "--test-data-roots", data, *words), 2, "changes nothing here", "inference_batch_size")
+    refused(otx("eval", "--test-data-roots", data, *words), 2, "has no effect here", "inference_batch_size")
     words = ("--load-weights", tiny_ir, "params", "--learning_parameters.batch_size=3")
-    refused(otx("optimize", "--train-data-roots", data, *words), 2, "changes nothing here", "pot_parameters.preset")
+    refused(otx("optimize", "--train-data-roots", data, *words), 2, "has no effect here", "pot_parameters.preset")
     words = ("--load-weights", tiny_weights, "params", "--nncf_optimization.accuracy_control_minutes=3")
-    refused(otx("optimize", "--train-data-roots", data, *words), 2, "changes nothing here", "num_epochs")
+    refused(otx("optimize", "--train-data-roots", data, *words), 2, "has no effect here", "num_epochs")
     words = ("--load-weights", tiny_ir, "params", "--nncf_optimization.num_epochs=3")
-    refused(otx("optimize", "--train-data-roots", data, *words), 2, "changes nothing here", "accuracy_control_minutes")
+    refused(otx("optimize", "--train-data-roots", data, *words), 2, "has no effect here", "accuracy_control_minutes")
     refused(otx("optimize", "--train-data-roots", data), 2, "--load-weights is missing")
     refused(otx("optimize", "--load-weights", tiny_ir), 2, "--train-data-roots is missing")
-    refused(otx("optimize", "--resume-from", data), 2, "holds no checkpoint to go on from")
+    refused(otx("optimize", "--resume-from", data), 2, "has no checkpoint to resume from")
 
 
 def test_an_input_size_that_no_network_takes(otx: Any, tiny_weights: Path, tmp_path: Path) -> None:
     words = ("export", "--load-weights", tiny_weights, "--output", tmp_path / "exported", "--input-size")
-    refused(otx(*words, "100x64"), 2, "input_size: '100x64'", "100 is no multiple of 32 from 64 to 2048")
+    refused(otx(*words, "100x64"), 2, "input_size: '100x64'", "100 is not a multiple of 32 from 64 to 2048")
     refused(otx(*words, "huge"), 2, "input_size: 'huge'", "HEIGHTxWIDTH, such as 512x512")
 
 
 def test_an_option_without_its_value(otx: Any, tiny_weights: Path, tmp_path: Path) -> None:
     words = ("export", "--load-weights", tiny_weights, "--dynamic")
-    refused(otx(*words, "-o", tmp_path / "out"), 2, "needs a value: batch, size or both; '-o' stands in its place")
+    refused(otx(*words, "-o", tmp_path / "out"), 2, "needs a value: batch, size or both; not '-o'")
     refused(otx(*words, "shape"), 2, "'shape' is not one of 'batch', 'size', 'both'")
 
 
 def test_models_of_the_wrong_kind(otx: Any, tiny_weights: Path, tiny_ir: Path, tiny_onnx: Path, data: Path) -> None:
-    exported = "is an exported model already; `otx export` takes the .pth that `otx train` wrote"
+    exported = "is already exported; `otx export` takes the .pth of `otx train`"
     for model in (tiny_ir, tiny_onnx):
         refused(otx("export", "--load-weights", model), 2, f"{model}: {exported}")
     refused(otx("optimize", "--train-data-roots", data, "--load-weights", tiny_onnx), 2, "cannot be quantised; give")
@@ -596,7 +596,7 @@ def test_streams_that_cannot_be_shown(otx: Any, tiny_ir: Path, tmp_path: Path) -
 def test_a_video_is_for_the_demo(otx: Any, tiny_ir: Path, tmp_path: Path) -> None:
     (tmp_path / "my clip.mp4").write_bytes(b"\0\0\0\x20ftypisom")
     outcome = otx("predict", "-i", tmp_path / "my clip.mp4", "--load-weights", tiny_ir, "-o", tmp_path / "out")
-    refused(outcome, 3, "clip.mp4: is no image; if it is a video", f"otx demo --input '{tmp_path}/my clip.mp4'")
+    refused(outcome, 3, "clip.mp4: is not an image; if it is a video", f"otx demo --input '{tmp_path}/my clip.mp4'")
     assert not (tmp_path / "out").exists()
 
 

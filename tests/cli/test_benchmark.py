@@ -28,7 +28,7 @@ def renamed(tiny_ir: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "renamed"
     shutil.copytree(tiny_ir.parent, folder)
     path = folder / tiny_ir.name
-    undigested = re.sub(r"<otx_digest[^>]*>", "", path.read_text())  # an edit on purpose takes it out
+    undigested = re.sub(r"<otx_digest[^>]*>", "", path.read_text())  # an edit deliberately takes it out
     path.write_text(undigested.replace("red brick", "grey brick"))
     return path
 
@@ -80,7 +80,7 @@ def test_files_that_cannot_be_compared(otx: Any, tiny_ir: Path, tiny_weights: Pa
     refused(otx(*first, tmp_path / "model.tflite"), 2, "weights end in .pth, .xml, .onnx, not in '.tflite'")
     refused(otx(*first, tiny_ir), 2, "openvino.xml: is given twice")
     refused(otx(*first, "--load-weights", tiny_ir), 2, "openvino.xml: is given twice")
-    refused(otx(*first, tmp_path / "model.onnx", *QUICK), 2, "model.onnx: is no ONNX model, or is damaged")
+    refused(otx(*first, tmp_path / "model.onnx", *QUICK), 2, "model.onnx: is not an ONNX model, or is damaged")
     refused(otx("benchmark"), 2, "--load-weights")
     refused(otx("benchmark", tiny_ir), 2, f"otx benchmark --load-weights {tiny_ir}")
     assert not (tmp_path / "here" / "benchmark.json").exists()

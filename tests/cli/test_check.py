@@ -97,7 +97,7 @@ def test_data_that_cannot_be_used_ends_with_3(otx: Any, data: Path) -> None:
         Image.new("L", (64, 64), 200).save(path)
     outcome = otx("check", "--data-roots", data)
     assert outcome.code == 3
-    assert outcome.message == "Error: the data is not usable: 1 error to put right"
+    assert outcome.message == "Error: the data is not usable: 1 error"
     assert "Error  train: 5 of 12 masks hold what is no label" in outcome.out
     assert outcome.out.index("The data is not usable: 1 error") < outcome.out.index("Error  train: 5 of 12")
     assert "mask value 200 (4096 pixels)" in outcome.out
@@ -155,8 +155,8 @@ def test_a_page_is_not_replaced_unasked(otx: Any, sound: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("place", "text"),
     [
-        ("data/train/page.html", "a folder of data"),
-        ("data/../data/page.html", "a folder of data"),
+        ("data/train/page.html", "a data folder"),
+        ("data/../data/page.html", "a data folder"),
         ("folder", "is a folder"),
         ("file/page.html", "below another file"),
     ],
@@ -175,7 +175,7 @@ def test_a_file_of_annotations_is_never_replaced(otx: Any, drawn_data: Path, dra
     file = drawn_as_coco["train"]
     before = file.read_bytes()
     outcome = otx("check", "--data-roots", drawn_data, "--train-ann-files", file, "--html", file, "--overwrite")
-    assert (outcome.code, "is a file of annotations, which is never replaced" in outcome.message) == (2, True)
+    assert (outcome.code, "is an annotation file, which is never replaced" in outcome.message) == (2, True)
     assert file.read_bytes() == before
 
 

@@ -59,11 +59,11 @@ def two_formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         (["train", "--train-data-roots", "BOTH", "--data-format", "cocoa"], 2, "'cocoa' is not one of"),
         (["train", "--train-data-roots", "BOTH", "--data-format", "cityscapes"], 3, "no folder leftImg8bit"),
-        (["train", "--train-data-roots", "BOTH", "--train-ann-files", "none.json"], 3, "no such file of annotations"),
+        (["train", "--train-data-roots", "BOTH", "--train-ann-files", "none.json"], 3, "no such annotation file"),
         (
             ["train", "--train-data-roots", "BOTH", "--data-format", "voc", "--train-ann-files", "FILE"],
             2,
-            "a file of annotations cannot be named for voc",
+            "an annotation file cannot be given for voc",
         ),
         (
             ["train", "--train-data-roots", "BOTH", "--data-format", "coco", "--train-type", "Selfsupervised"],
@@ -78,7 +78,7 @@ def two_formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (
             ["run", "--train-data-roots", "BOTH", "--train-ann-files", "none.json"],
             3,
-            "none.json: no such file of annot",
+            "none.json: no such annot",
         ),
         (["run", "--train-data-roots", "BOTH", "--test-ann-files", "FILE"], 2, "give --test-data-roots too"),
         (["run", "--train-data-roots", "BOTH", "--data-format", "cocoa"], 2, "'cocoa' is not one of"),

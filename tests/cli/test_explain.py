@@ -13,7 +13,7 @@ import pytest
 import otx_seg
 from otx_seg.cli.explain import command
 from otx_seg.datasets import Subset
-from otx_seg.inference.how_to_explain import FOR_ALL_LABELS, PER_LABEL
+from otx_seg.inference.explain_settings import FOR_ALL_LABELS, PER_LABEL
 
 
 @pytest.fixture

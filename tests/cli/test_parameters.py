@@ -21,7 +21,7 @@ def test_both_forms() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["a.b", "1"], r"'a.b' stands where a --group.name is expected"),
+        (["a.b", "1"], r"'a.b' is not a --group.name, which is expected here"),
         (["--a.b"], r"--a.b needs a value"),
         (["--a.b", "--c.d", "1"], r"--a.b needs a value"),
         (["--a.b", "1", "--a.b=2"], r"--a.b is given twice"),

@@ -22,13 +22,13 @@ from otx_seg.cli.system_errors import in_words, is_out_of_memory
     [
         (errno.ENOSPC, 1, "Free space"),
         (errno.EACCES, 1, "change its permissions"),
-        (errno.EROFS, 1, "choose another place"),
+        (errno.EROFS, 1, "choose another path"),
         (errno.EMFILE, 1, "ulimit -n 4096"),
         (errno.ENAMETOOLONG, 2, "255 bytes for a name"),
-        (errno.ENOTDIR, 1, "is no folder"),
+        (errno.ENOTDIR, 1, "is not a folder"),
         (errno.EISDIR, 1, "is a folder"),
-        (errno.ELOOP, 1, "leads back to itself"),
-        (errno.ENOENT, 1, "was removed while otx was at work"),
+        (errno.ELOOP, 1, "is a link to itself"),
+        (errno.ENOENT, 1, "was removed while otx was running"),
     ],
 )
 def test_every_refusal_has_words_and_a_code(number: int, code: int, words: str) -> None:
@@ -84,10 +84,7 @@ def test_a_current_folder_that_was_removed(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=tmp_path / "gone", capture_output=True, text=True, check=False
     )
     assert result.returncode == 2
-    assert (
-        result.stderr.strip()
-        == "Error: the current folder was removed, so that no path leads anywhere; cd to another one"
-    )
+    assert result.stderr.strip() == "Error: the current folder was removed; cd to another one"
 
 
 def test_sigterm_says_what_is_kept_and_leaves_nothing_half_done(tiny_weights: Path, tmp_path: Path) -> None:

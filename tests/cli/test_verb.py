@@ -31,7 +31,7 @@ def here(otx: Any) -> None:
 def test_a_template_with_an_option_that_only_others_have(otx: Any, option: str) -> None:
     outcome = otx("train", option, "SegNext-t", "--train-data-roots", "data")
     assert outcome.code == 2
-    assert f"{option}: here the template stands without an option, as in otx train SegNext-t" in outcome.err
+    assert f"{option}: the template is given without an option, as in otx train SegNext-t" in outcome.err
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_the_option_of_a_stray_file_or_folder(otx: Any, here: None, words: str, 
     outcome = otx(*words.split())
     verb, option, first = words.split()[0], *told.split()[:2]
     assert outcome.code == 2
-    assert outcome.message == f"Error: {first}: stands without its option; that is {option}, as in otx {verb} {told}"
+    assert outcome.message == f"Error: {first}: is given without its option, which is {option}, as in otx {verb} {told}"
     assert sorted(Path().rglob("*")) == before
 
 

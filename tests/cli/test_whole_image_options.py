@@ -19,8 +19,8 @@ from otx_seg.runtime.predict_mask import SlidingWindow, predict_mask
 REFUSED = [
     (["--sliding-window", "0x64"], "sides are 1 to 100000 pixels: 0x64"),
     (["--sliding-window", "200000x64"], "sides are 1 to 100000 pixels: 200000x64"),
-    (["--sliding-window", "64"], "'64' is no sliding window: give HEIGHTxWIDTH in pixels, such as 512x512"),
-    (["--sliding-window", "64*64"], "is no sliding window"),
+    (["--sliding-window", "64"], "'64' is not a sliding window: give HEIGHTxWIDTH in pixels, such as 512x512"),
+    (["--sliding-window", "64*64"], "is not a sliding window"),
     (["--sliding-window", "2x64"], "side of 2 pixels would be enlarged more than 8 times to the 64"),
     (["--sliding-window", "64x64", "--overlap", "1"], "at least 0 and below 1: 1"),
     (["--sliding-window", "64x64", "--overlap", "-0.5"], "at least 0 and below 1: -0.5"),

@@ -91,7 +91,7 @@ def test_the_training_folder_alone_is_enough(otx: Any, drawn_data: Path, monkeyp
     recorded = json.loads(Path("outputs/latest_trained_model/data.json").read_text())
     assert len(recorded["val"]) == 2
     assert "on 2 images" in next(Path("outputs").glob("*_eval/logs/otx.log")).read_text()
-    assert "images to measure on: those that the last training validated on: outputs/" in evaluated.message
+    assert "images to evaluate on: those that the last training validated on: outputs/" in evaluated.message
     for verb in ("predict", "explain"):
         outcome = otx(verb)
         assert outcome.code == 0, outcome.err
@@ -130,7 +130,7 @@ def test_a_workspace_is_checked_in_its_format_and_with_its_files(
     assert f"annotations of the val data: {val}, from the workspace" in told.message
     subsets = [(s["name"], s["use"], s["images"], s["data_format"]) for s in json.loads(told.out)["subsets"]]
     assert subsets == [("train", "training", 8, "COCO"), ("val", "validation", 2, "COCO")]
-    # What is given is stronger, and stays in the command to go on with.
+    # What is given is stronger, and stays in the command to continue with.
     named = otx("check", "--workspace", workspace, "--val-ann-files", train)
     assert named.code == 0, named.err
     assert "8 images are in train and in val" in named.out
@@ -226,7 +226,7 @@ def test_what_is_no_workspace(otx: Any, tmp_path: Path) -> None:
     for verb in verbs:
         outcome = otx(verb, "--workspace", tmp_path)
         assert outcome.code == 2, verb
-        assert "is no workspace (template.yaml and data.yaml missing); make one with `otx build" in outcome.message
+        assert "is not a workspace (template.yaml and data.yaml missing); make one with `otx build" in outcome.message
     assert not list(Path.cwd().iterdir())
 
 

@@ -14,7 +14,7 @@ from otx_seg.configuration.learning import (
     choose_largest_batch,
     choose_learning_rate,
     choose_loss,
-    choose_rounds,
+    choose_repeats,
     choose_workers,
     epochs_of,
     estimate_largest_batch,
@@ -58,15 +58,15 @@ def test_a_larger_batch_comes_with_a_larger_learning_rate() -> None:
 def test_epochs_end_where_a_patient_user_would() -> None:
     assert choose_epochs(EpochSize(80, 8, 1), 0, affordable=3000).value == 300
     reason = choose_epochs(EpochSize(80, 8, 1), 0, affordable=3000).reason
-    assert reason == "3,000 steps at 10 steps each, all that 4 hours are enough for; early stopping may end them"
+    assert reason == "3,000 steps at 10 steps each, the most that 4 hours allow; early stopping may end them"
     assert choose_epochs(EpochSize(80, 8, 1), 0, affordable=7000).value == 600
 
 
 @pytest.mark.parametrize(("images", "rounds"), [(1, 5), (8, 5), (16, 4), (24, 4), (40, 3), (80, 2), (8 * 33, 1)])
 def test_few_images_make_several_rounds(images: int, rounds: int) -> None:
     # floor(5 - 0.7 sqrt(steps - 1)): 5 for 1 step, 4.3, 4.01, 3.6 for 5 steps, 2.9 for 10, 1.04 for 33.
-    assert choose_rounds(EpochSize(images, 8, 1), counted=False).value == rounds
-    assert choose_rounds(EpochSize(images, 8, 1), counted=True).value == 1
+    assert choose_repeats(EpochSize(images, 8, 1), counted=False).value == rounds
+    assert choose_repeats(EpochSize(images, 8, 1), counted=True).value == 1
 
 
 def test_a_list_of_losses_stays() -> None:
@@ -94,7 +94,7 @@ def test_an_epoch_is_as_long_as_the_balance_of_new_labels_makes_it() -> None:
     epoch = EpochSize(1000, 8, 1, new=10)
     assert epoch.steps == 13
     assert choose_epochs(epoch, minutes=0).value == 462  # 6000 / 13
-    assert choose_rounds(epoch, counted=False).value == 2  # 5 - 0.7 sqrt(12) = 2.6
+    assert choose_repeats(epoch, counted=False).value == 2  # 5 - 0.7 sqrt(12) = 2.6
     assert choose_interval(epoch, minutes=0).value is True
 
 

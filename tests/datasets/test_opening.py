@@ -80,7 +80,7 @@ def test_what_else_lies_in_the_folder_does_not_matter(tmp_path):
 
 def test_a_data_set_one_folder_below_is_pointed_at(tmp_path):
     by_datumaro("voc_segmentation")(tmp_path / "VOC2012")
-    with pytest.raises(DataError, match=rf"no data set itself, but VOC2012 in it looks like voc: name {tmp_path}/VOC"):
+    with pytest.raises(DataError, match=rf"not a data set, but VOC2012 in it looks like voc: name {tmp_path}/VOC"):
         open_folder(tmp_path)
 
 
@@ -116,9 +116,9 @@ def test_folders_without_files_of_a_format(tmp_path, data_format):
 def test_files_of_annotations_are_for_coco(tmp_path):
     common(tmp_path)
     (tmp_path / "a.json").write_text(json.dumps({}))
-    with pytest.raises(UsageError, match=r"a\.json: a file of annotations cannot be named for common_semantic.*coco\)"):
+    with pytest.raises(UsageError, match=r"a\.json: an annotation file cannot be given for common_semantic.*coco\)"):
         open_folder(tmp_path, "common_semantic_segmentation", tmp_path / "a.json")
-    with pytest.raises(DataError, match=r"b\.json: no such file of annotations"):
+    with pytest.raises(DataError, match=r"b\.json: no such annotation file"):
         open_folder(tmp_path, None, tmp_path / "b.json")
 
 

@@ -1,4 +1,4 @@
-"""Pseudo-masks: what they show, where they are kept, and when they are made anew."""
+"""Pseudo-masks: what they show, where they are kept, and when they are made again."""
 
 from __future__ import annotations
 

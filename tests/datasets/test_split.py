@@ -66,7 +66,7 @@ def test_a_random_fifth_by_seed(dataset):
     assert (len(data.train), len(data.val)) == (16, 4)
     assert sorted(names(data.train) + names(data.val)) == [f"{i:02d}" for i in range(20)]
     assert names(data.train) == sorted(names(data.train))
-    assert data.split == f"validation: 4 of the 20 images of {root}, chosen by label and seed 3"
+    assert data.split == f"validation: 4 of the 20 images of {root}, split by label and seed 3"
     assert names(open_training(DataSpec(root), seed=3).val) == names(data.val)
     assert len({tuple(names(open_training(DataSpec(root), seed=seed).val)) for seed in range(5)}) == 5
 
@@ -86,7 +86,7 @@ def test_a_split_with_many_rare_labels_says_why_it_is_larger(dataset):
     data = find_training(DataSpec(dataset(["a", "b", "c", "d"])))
     parts, _, _ = split_training(data, scan(data.train), Path("root"), seed=0, val_share=0.2)
     assert parts.split == (
-        "validation: 2 of the 4 images of root, chosen by label and seed 0: more than 1, so that they show every label "
+        "validation: 2 of the 4 images of root, split by label and seed 0: more than 1, so that they show every label "
         "that several images have"
     )
 
@@ -118,7 +118,7 @@ def test_a_single_image(dataset, two_roots):
         open_training(DataSpec(root), seed=0)
     data = open_training(DataSpec(root, root), seed=0)
     assert names(data.train) == names(data.val) == ["a"]
-    assert data.split.endswith("as given; these are the training images too, so the scores will be too good")
+    assert data.split.endswith("as given; these are also the training images, so the scores will be too high")
 
 
 def test_a_broken_test_folder_does_not_stop_training(dataset):

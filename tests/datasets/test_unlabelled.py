@@ -112,7 +112,7 @@ def test_of_a_data_set_only_the_training_images(folder: Path, tmp_path: Path) ->
     shutil.rmtree(root / "training")
     assert open_unlabelled(root).root == root / "val" / "images"
     shutil.copytree(root / "val", root / "more")
-    with pytest.raises(DataError, match=r"which images to learn from\? Found more, val"):
+    with pytest.raises(DataError, match=r"which images to train on\? Found more, val"):
         open_unlabelled(root)
 
 

@@ -15,7 +15,7 @@ from whole_recipe import EVERYTHING
 
 from otx_seg.datasets import Subset
 from otx_seg.deployment.agreement import agreement, drawn_images
-from otx_seg.deployment.converted_graph import spell_out_group_norms
+from otx_seg.deployment.converted_graph import decompose_group_norms
 from otx_seg.deployment.export import export
 from otx_seg.deployment.quantize import quantize
 from otx_seg.errors import UsageError
@@ -140,7 +140,7 @@ def test_group_norm_followed_by_a_sum(shape: list[int]) -> None:
     weight, bias = (opset.constant(values.detach().numpy()) for values in (norm.weight, norm.bias))
     x = opset.group_normalization(image, weight, bias, 4, 1e-3, name="norm")
     model = openvino.Model([opset.add(x, image)], [image], "norm")
-    spell_out_group_norms(model)
+    decompose_group_norms(model)
 
     nodes = {node.get_friendly_name(): node.get_type_name() for node in model.get_ops()}
     assert "GroupNormalization" not in nodes.values()

@@ -39,7 +39,7 @@ def test_a_type_that_does_not_occur_is_refused(graph: openvino.Model) -> None:
 
 
 def test_what_is_no_regular_expression_is_refused(graph: openvino.Model) -> None:
-    with pytest.raises(UsageError, match=r"'\(' is no regular expression"):
+    with pytest.raises(UsageError, match=r"'\(' is not a regular expression"):
         find_ignored_nodes(graph, ["("], [], PATH)
 
 

@@ -128,14 +128,14 @@ def test_two_nodes_train_together_and_go_on_after_one_was_killed(data: Path, tmp
     assert "Traceback" not in str(outputs)
     assert "the process with rank 1 (of 0 to 1) was killed by SIGKILL" in messages["second"]
     assert "another process of this training ended" in messages["first"]
-    again = f"Go on with: otx train --resume-from {run} --rdzv-endpoint localhost:{free_port}"
+    again = f"Continue with: otx train --resume-from {run} --rdzv-endpoint localhost:{free_port}"
     assert messages["first"].endswith(f"{again} --world-size 2")
     assert messages["second"].endswith(f"{again} --base-rank 1 --world-size 2")
     assert all(error.count("Error:") == 1 for _, error in outputs.values())
     assert not (tmp_path / "unused").exists()
 
     assert read_checkpoint(find_checkpoint(run))["position"]["step"] > 0
-    told = [shlex.split(messages[name].partition("Go on with: otx ")[2]) for name in ("first", "second")]
+    told = [shlex.split(messages[name].partition("Continue with: otx ")[2]) for name in ("first", "second")]
     going_on = [start([sys.executable, "-m", "otx_seg", *words]) for words in told]
     ended = [process.communicate(timeout=200) for process in going_on]
     assert [process.returncode for process in going_on] == [0, 0], ended
@@ -178,7 +178,7 @@ def test_the_processes_end_with_their_launcher(number: signal.Signals, data: Pat
     assert found is not None
     assert found[1] == {signal.SIGKILL: "SIGTERM"}.get(number, number.name)
     assert read_checkpoint(find_checkpoint(run))["position"]["step"] == int(found[2])
-    assert error.rstrip().endswith(f"Go on with: otx train --resume-from {run} --world-size 2")
+    assert error.rstrip().endswith(f"Continue with: otx train --resume-from {run} --world-size 2")
     assert not list(temporary.glob("otx-*"))
 
 
@@ -229,8 +229,8 @@ def test_gpus_are_counted_among_the_visible_ones(
         (("0,1", "localhost:0", 0, 4), r"give --rdzv-endpoint HOST:PORT"),
         (("0,1", "host:29500", 1, 4), r"multiples of the 2 processes here"),
         (("0,1", "host:29500", 0, 3), r"multiples of the 2 processes here"),
-        (("0,1", "host:29500", 4, 4), r"have numbers 0 to 3"),
-        (("0,1", "host:0", 0, 4), r"works on localhost alone"),
+        (("0,1", "host:29500", 4, 4), r"have ranks 0 to 3"),
+        (("0,1", "host:0", 0, 4), r"works only on localhost"),
         (("0,1", "host", 0, 4), r"is not HOST:PORT"),
         (("0,1", "host:70000", 0, 4), r"is not HOST:PORT"),
     ],
@@ -282,10 +282,10 @@ def test_a_process_whose_launcher_is_gone_speaks_for_itself(monkeypatch: pytest.
     monkeypatch.setenv(worker.FOLDER, str(tmp_path / "notes"))
     (tmp_path / "notes").mkdir()
     monkeypatch.setenv(worker.LAUNCHER, str(os.getppid()))
-    assert worker.note_failure("no room", 1, OtxError("no room"))
+    assert worker.leave_note("no room", 1, OtxError("no room"))
     assert worker.read_notes(tmp_path / "notes")[0][0].message == "no room"
     monkeypatch.setenv(worker.LAUNCHER, "1234567890")
-    assert not worker.note_failure("no room", 1, OtxError("no room"))
+    assert not worker.leave_note("no room", 1, OtxError("no room"))
     before, heard = signal.getsignal(signal.SIGTERM), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: heard.set())
     try:
@@ -316,7 +316,7 @@ def test_a_port_in_use(taken_port: int) -> None:
 
 
 def test_nodes_that_never_come() -> None:
-    with pytest.raises(OtxError, match=r"only 1 of 2 nodes came within 0\.5 s"):
+    with pytest.raises(OtxError, match=r"only 1 of 2 nodes joined within 0\.5 s"):
         meet("localhost", 0, 2, 0, PLAN, timeout_s=0.5)
 
 
@@ -330,7 +330,7 @@ def test_nodes_that_were_told_different_things(free_port: int) -> None:
     with pytest.raises(UsageError, match=r"2 of 2 processes per node, the first one with 1 of 2"):
         meet("localhost", host.port, 2, 1, {"processes": 2, "world_size": 2}, timeout_s=5)
     meet("localhost", host.port, 2, 1, PLAN, timeout_s=5)
-    with pytest.raises(UsageError, match=r"--base-rank: node 2 of 2 is there already"):
+    with pytest.raises(UsageError, match=r"--base-rank: node 2 of 2 has already joined"):
         meet("localhost", host.port, 2, 1, PLAN, timeout_s=5)
 
 

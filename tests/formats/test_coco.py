@@ -236,7 +236,7 @@ def test_outlines_of_too_few_points_are_ignored_in_their_box(coco, messages):
     mask = mask_of(root)
     assert np.argwhere(mask == 255).tolist() == [[0, 0], [1, 6], [1, 7], [2, 6], [2, 7], [6, 8], [6, 9], [7, 8], [7, 9]]
     assert mask[2:4, 2:4].tolist() == [[2, 2], [2, 2]]
-    told = "3 outlines have fewer than three points, the first one in a.png: the pixels in their boxes are ignored"
+    told = "3 polygons have fewer than three points, the first one in a.png: the pixels in their boxes are ignored"
     assert messages.text.count("fewer than three points") == 1
     assert f"instances_train2017.json: {told}" in messages.text
 
@@ -261,7 +261,7 @@ def test_equal_ids_of_images_are_refused_by_number_and_name(coco):
 def test_an_image_that_is_listed_twice_is_one(coco, messages):
     root = changed(coco([annotation(10, [SQUARE])]), lambda content: content["images"].append(content["images"][0]))
     assert mask_of(root).max() == 1
-    assert "images stand there twice, with the same id: a.png" in messages.text
+    assert "images occur twice, with the same id: a.png" in messages.text
 
 
 def test_several_spellings_of_background_are_one_label(coco):
@@ -376,7 +376,7 @@ def test_the_category_above_all_others_is_no_label(coco, messages):
         ("²", 10, "height is '²', not a number"),
         (8, 10**12, "width is 1000000000000; it should be"),
         (30_000, 30_000, "30000 x 30000 pixels are more than the 500 million that are read"),
-        (8.5, 10, "height is 8.5, not a whole number"),
+        (8.5, 10, "height is 8.5, not an integer"),
         ([8], 10, r"height is \[8\], not a number"),
     ],
 )

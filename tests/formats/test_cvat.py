@@ -61,7 +61,7 @@ def test_ellipses_and_exports_of_single_jobs(tmp_path):
 def test_a_polygon_of_too_few_points(cvat, messages):
     root = cvat(POLYGON + POLYGON.replace("0,0;2,0;2,4;0,4", "5,0;7,2"))
     assert first_row(root) == [1, 1, 0, 0, 0, 255, 255, 0, 0, 0]
-    assert "1 outlines have fewer than three points" in messages.text
+    assert "1 polygons have fewer than three points" in messages.text
 
 
 def test_the_z_order_decides_and_then_the_order_of_the_file(cvat):
@@ -77,7 +77,7 @@ def test_masks_go_along_the_rows_of_their_box(cvat):
 
 def test_boxes_of_no_outline_are_ignored(cvat, messages):
     assert first_row(cvat(POLYGON + BOX)) == [1, 1, 0, 0, 0, 0, 255, 255, 0, 0]
-    assert "1 boxes have no outline: the pixels in them are ignored; the first: images/a.png" in messages.text
+    assert "1 boxes have no polygon: the pixels in them are ignored; the first: images/a.png" in messages.text
     grouped = (shape.replace("label=", 'group_id="3" label=') for shape in (POLYGON, BOX))
     assert first_row(cvat("".join(grouped))) == [1, 1, *[0] * 8]
     turned = BOX.replace('rotation="0"', 'rotation="90"')  # around (7, 2): from 5 to 9, in rows 1 and 2

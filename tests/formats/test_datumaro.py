@@ -78,7 +78,7 @@ def test_boxes_alone(first_row):
 def test_polygons_of_too_few_points_are_ignored_in_their_box(first_row, messages):
     things = [thing("polygon", 0, square(0, 4)), thing("polygon", 1, [3, 0, 6.5, 2]), thing("polygon", 1, [9, 0])]
     assert first_row(things) == [1, 1, 1, 1, 255, 255, 255, 0, 0, 255]
-    told = "2 outlines have fewer than three points: the pixels in their boxes are ignored; the first: images/train/a"
+    told = "2 polygons have fewer than three points: the pixels in their boxes are ignored; the first: images/train/a"
     assert told in messages.text
 
 

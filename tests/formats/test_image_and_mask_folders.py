@@ -309,7 +309,7 @@ def test_lists_that_cannot_be_used(tmp_path, content, message):
     with pytest.raises(DataError, match=rf"labels\.txt: .*{message}"):
         open_folder(root)
     (root / "labels.txt").write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(DataError, match=r"labels\.txt: is no UTF-8 text"):
+    with pytest.raises(DataError, match=r"labels\.txt: is not UTF-8 text"):
         open_folder(root)
 
 

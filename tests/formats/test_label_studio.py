@@ -142,7 +142,7 @@ def test_results_that_are_refused(tmp_path, changed, message):
 
 def test_a_damaged_brush_code(tmp_path):
     value = {"format": "rle", "rle": brush_code(expected() == 1)[:-2], "brushlabels": ["cat"]}
-    with pytest.raises(DataError, match=r"project-1\.json: object 1 in images/a\.png .*: its brush code is cut off"):
+    with pytest.raises(DataError, match=r"project-1\.json: object 1 in images/a\.png .*: its brush code is truncated"):
         mask_of(write(tmp_path, annotation(result(value))))
 
 

@@ -104,13 +104,13 @@ def test_labels_that_are_listed(tmp_path):
 def test_lines_and_points_are_told(tmp_path, messages):
     root = write(tmp_path, shape(), shape(points=[[1, 1], [20, 20]], kind="line"), shape(points=[[1, 1]], kind="point"))
     np.testing.assert_array_equal(mask_of(root), expected((1, (2, 3, 12, 13))))
-    assert "2 lines or points cover no pixels and are left out; the first: a.png" in messages.text
+    assert "2 lines or points cover no pixels and are skipped; the first: a.png" in messages.text
 
 
 def test_a_stray_click_is_ignored_below_all_others(tmp_path, messages):
     root = write(tmp_path, shape(), shape(points=[[4, 4], [6, 6]]), shape(points=[[20, 20], [22, 21]]))
     np.testing.assert_array_equal(mask_of(root), expected((1, (2, 3, 12, 13)), (255, (20, 20, 22, 21))))
-    assert "2 outlines have fewer than three points" in messages.text
+    assert "2 polygons have fewer than three points" in messages.text
 
 
 def test_nothing_drawn_is_background(tmp_path):

@@ -97,7 +97,7 @@ def test_numbers_of_objects_of_ade20k_that_are_none(tmp_path, number):
     ade20k(tmp_path, 2017)
     path = tmp_path / "train/street/corner/im0_atr.txt"
     path.write_text(path.read_text() + f'{number} # 0 # 0 # x # bird # ""\n', encoding="utf-8")
-    with pytest.raises(DataError, match=r"im0_atr\.txt: ('.*bird.*' is no object|object 1 stands there twice)"):
+    with pytest.raises(DataError, match=r"im0_atr\.txt: ('.*bird.*' is no object|object 1 occurs twice)"):
         open_folder(tmp_path)
 
 

@@ -170,7 +170,7 @@ def test_data_that_is_refused(tmp_path, lines, description, message):
         ("0 0 0 nan 0 1 1", "is 'nan'; it should be"),
         ("0 0 0 1 0 1 1 0.9", "8 values; an outline is a class and three or more points"),
         ("0", "1 value; an outline"),
-        ("1.5 0 0 1 0 1 1", "the class is '1.5', not a whole number"),
+        ("1.5 0 0 1 0 1 1", "the class is '1.5', not an integer"),
     ],
 )
 def test_a_damaged_text_is_left_out_and_told(tmp_path, line, message):

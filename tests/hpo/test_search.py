@@ -281,9 +281,9 @@ def test_a_search_is_resumed_as_it_began(drawn_data: Path, template: Path, searc
     with pytest.raises(RuntimeError):
         run(drawn_data, template, tmp_path / "run", RATIO, loggers=[Crash(1)])
     for folder in (searched, tmp_path / "run"):
-        with pytest.raises(UsageError, match=r"has --hpo-time-ratio 2.75, now 2 is asked for"):
+        with pytest.raises(UsageError, match=r"has --hpo-time-ratio 2.75, not 2"):
             train(resume_from=folder, enable_hpo=True, hpo_time_ratio=2.0)
-    with pytest.raises(UsageError, match=r"learning_rate = 1e-06, now 0.1 is asked for"):
+    with pytest.raises(UsageError, match=r"learning_rate = 1e-06, not 0.1"):
         train(resume_from=tmp_path / "run", parameters={RATE: 0.1})
     with pytest.raises(UsageError, match=r"stays in its folder"):
         train(resume_from=tmp_path / "run", output=tmp_path / "elsewhere")
@@ -379,7 +379,7 @@ def test_the_next_best_trial_goes_on_where_the_best_one_diverges_in_the_end(
     assert "became nan" in found["trials"][before["chosen"]]["failure"]
     said = " ".join(messages.text.split())
     assert f"trial {before['chosen']} (learning_rate {poisoned:.3g}), the chosen one, failed in the final" in said
-    assert f"goes on from 50 %, which takes longer than was planned: trial {found['chosen']}" in said
+    assert f"goes on from 50 %, which takes longer than planned: trial {found['chosen']}" in said
     rate = values_of(output)[found["chosen"]]
     assert load(output / "template.yaml").hyper_parameters.learning_parameters.learning_rate == rate
     run(drawn_data, template, tmp_path / "plain", None, parameters={**BRIEF, RATE: rate})

@@ -122,7 +122,7 @@ def test_a_size_that_is_a_lie(changed: Callable[..., Path]) -> None:
     content = path.read_bytes()
     assert content.count(size.to_bytes(4, "little")) == 2  # in the file's own header and in the directory
     path.write_bytes(content.replace(size.to_bytes(4, "little"), (2000).to_bytes(4, "little")))
-    refused(path, "is no zip file, or is damaged")
+    refused(path, "is not a zip file, or is damaged")
 
 
 def test_what_is_no_zip(package: Path, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_what_is_no_zip(package: Path, tmp_path: Path) -> None:
     flipped[len(content) // 2] ^= 0xFF
     for damaged in (b"", b"hello", content[: len(content) // 2]):
         path.write_bytes(damaged)
-        refused(path, "is no zip file, or is damaged")
+        refused(path, "is not a zip file, or is damaged")
     path.write_bytes(bytes(flipped))
     refused(path, "is damaged or was changed after it was written")
 

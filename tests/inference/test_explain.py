@@ -10,7 +10,7 @@ from otx_seg.deployment.agreement import drawn_images
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inference import saliency
 from otx_seg.inference.explain import Explanations, explain_images
-from otx_seg.inference.how_to_explain import FOR_ALL_LABELS, PER_LABEL, HowToExplain
+from otx_seg.inference.explain_settings import FOR_ALL_LABELS, PER_LABEL, ExplainSettings
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inference.saliency import heat_map
 from otx_seg.inference.torch_predictor import open_checkpoint
@@ -47,7 +47,7 @@ def drawn(path: Path) -> np.ndarray:
 
 @pytest.mark.parametrize("algorithm", PER_LABEL)
 def test_maps_of_every_label(algorithm: str, predictor: ExplainablePredictor, source: Path, tmp_path: Path) -> None:
-    how = HowToExplain(algorithm, all_labels=True, overlay_weight=0.25)
+    how = ExplainSettings(algorithm, all_labels=True, overlay_weight=0.25)
     found = explain_images(predictor, tmp_path / "in", tmp_path / "out", how)
     assert found.unreadable == ()
     assert [explanation.label for explanation in found.written] == ["background", "red brick", "pole", "sky"]
@@ -69,7 +69,7 @@ def test_maps_of_every_label(algorithm: str, predictor: ExplainablePredictor, so
 
 @pytest.mark.parametrize("algorithm", FOR_ALL_LABELS)
 def test_one_map_for_all_labels(algorithm: str, predictor: ExplainablePredictor, source: Path, tmp_path: Path) -> None:
-    found = explain_images(predictor, tmp_path / "in", tmp_path / "out", HowToExplain(algorithm))
+    found = explain_images(predictor, tmp_path / "in", tmp_path / "out", ExplainSettings(algorithm))
     ((image, label, numbers, overlay),) = [(e.image, e.label, e.map, e.overlay) for e in found.written]
     assert (image, label) == (source, None)
     assert files(tmp_path / "out") == {"maps/sub/a.npy", "overlays/sub/a.jpg"}
@@ -97,7 +97,7 @@ def test_labels_that_are_not_found_have_no_map(
     without_poles: ExplainablePredictor, source: Path, tmp_path: Path
 ) -> None:
     assert np.unique(predict_mask(without_poles, IMAGE)).tolist() == [0, 1, 3]
-    found = explain_images(without_poles, source, tmp_path / "out", HowToExplain())
+    found = explain_images(without_poles, source, tmp_path / "out", ExplainSettings())
     assert [explanation.label for explanation in found.written] == ["background", "red brick", "sky"]
     assert files(tmp_path / "out") == expected_files("npy")
 
@@ -105,18 +105,18 @@ def test_labels_that_are_not_found_have_no_map(
 def test_results_of_another_call_are_replaced_only_if_allowed_and_then_wholly(
     without_poles: ExplainablePredictor, source: Path, tmp_path: Path
 ) -> None:
-    explain_images(without_poles, source, tmp_path / "out", HowToExplain(all_labels=True, process_maps=True))
+    explain_images(without_poles, source, tmp_path / "out", ExplainSettings(all_labels=True, process_maps=True))
     before = files(tmp_path / "out")
     (tmp_path / "out" / "maps" / FOLDERS[2] / "mine.png").write_text("something of the user's")
     with pytest.raises(UsageError, match=r"a\.(png|jpg): exists; choose another --output"):
-        explain_images(without_poles, source, tmp_path / "out", HowToExplain())
+        explain_images(without_poles, source, tmp_path / "out", ExplainSettings())
     assert files(tmp_path / "out") == before | {"maps/2_pole/mine.png"}
-    explain_images(without_poles, source, tmp_path / "out", HowToExplain(), overwrite=True)
+    explain_images(without_poles, source, tmp_path / "out", ExplainSettings(), overwrite=True)
     assert files(tmp_path / "out") == expected_files("npy") | {"maps/2_pole/mine.png"}
 
 
 def test_maps_as_pictures(predictor: ExplainablePredictor, source: Path, tmp_path: Path) -> None:
-    how = HowToExplain(all_labels=True, process_maps=True)
+    how = ExplainSettings(all_labels=True, process_maps=True)
     found = explain_images(predictor, source, tmp_path / "out", how)
     maps = saliency.class_wise(predictor.activations(network_input(IMAGE, (64, 64))))
     for explanation, numbers in zip(found.written, maps, strict=True):
@@ -127,7 +127,7 @@ def test_maps_as_pictures(predictor: ExplainablePredictor, source: Path, tmp_pat
 
 def test_all_image_or_all_heat(predictor: ExplainablePredictor, source: Path, tmp_path: Path) -> None:
     def overlay(weight: float) -> np.ndarray:
-        how = HowToExplain("eigencam", process_maps=True, overlay_weight=weight)
+        how = ExplainSettings("eigencam", process_maps=True, overlay_weight=weight)
         (explanation,) = explain_images(predictor, source, tmp_path / str(weight), how).written
         return drawn(explanation.overlay).astype(int)
 
@@ -138,7 +138,7 @@ def test_all_image_or_all_heat(predictor: ExplainablePredictor, source: Path, tm
 
 def test_an_overlay_that_is_large_enough_names_its_label(predictor: ExplainablePredictor, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "large.png"), cv2.resize(IMAGE, (280, 200))[:, :, ::-1])
-    how = HowToExplain("probability", all_labels=True, overlay_weight=1)
+    how = ExplainSettings("probability", all_labels=True, overlay_weight=1)
     for index, found in enumerate(explain_images(predictor, tmp_path / "large.png", tmp_path / "out", how).written):
         picture, heat = drawn(found.overlay).astype(int), heat_map(np.load(found.map), (200, 280), (0, 1))
         assert np.abs(picture[:180] - heat[:180]).mean() < 6
@@ -152,7 +152,7 @@ def test_odd_label_names(open_ir: Path, source: Path, tmp_path: Path) -> None:
     predictor.labels = Labels(names[:4], default_colors(4), 0)
     for start in (0, 4):
         predictor.labels = Labels(names[start : start + 4], default_colors(4), None)
-        explain_images(predictor, source, tmp_path / "out", HowToExplain(all_labels=True), overwrite=True)
+        explain_images(predictor, source, tmp_path / "out", ExplainSettings(all_labels=True), overwrite=True)
     folders = {path.name for path in (tmp_path / "out" / "maps").iterdir()}
     assert folders == {"0__a_b", "1_con", "2_CON", "3_", "0__", "1_Straße_道路", f"2_{'x' * 60}", "3_tab_here"}
     assert {path.name for path in tmp_path.iterdir()} == {"in", "out"}
@@ -172,7 +172,7 @@ def test_inputs_are_never_overwritten(predictor: ExplainablePredictor, tmp_path:
     cv2.imwrite(str(path), IMAGE)
     before = path.read_bytes()
     with pytest.raises(UsageError, match=r"a\.jpg: is one of the images and would be overwritten"):
-        explain_images(predictor, path, tmp_path, HowToExplain("eigencam"), overwrite=True)
+        explain_images(predictor, path, tmp_path, ExplainSettings("eigencam"), overwrite=True)
     assert files(tmp_path) == {"overlays/a.jpg"}
     assert path.read_bytes() == before
 
@@ -186,7 +186,7 @@ def test_unreadable_images_are_listed_and_the_rest_is_done(
         predictor,
         tmp_path / "in",
         tmp_path / "out",
-        HowToExplain("eigencam"),
+        ExplainSettings("eigencam"),
         progress=lambda done, total: seen.append((done, total)),
     )
     assert [explanation.image for explanation in found.written] == [source]
@@ -196,26 +196,26 @@ def test_unreadable_images_are_listed_and_the_rest_is_done(
     assert seen == [(1, 2), (2, 2)]
     source.unlink()
     with pytest.raises(DataError, match="none of 1 images could be read"):
-        explain_images(predictor, tmp_path / "in", tmp_path / "new", HowToExplain("eigencam"))
+        explain_images(predictor, tmp_path / "in", tmp_path / "new", ExplainSettings("eigencam"))
 
 
 def test_pictures_of_large_images_are_shrunk(
     predictor: ExplainablePredictor, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(result_files, "_OVERLAY_SIDE", 35)
-    how = HowToExplain("activationmap", process_maps=True)
+    how = ExplainSettings("activationmap", process_maps=True)
     (explanation,) = explain_images(predictor, source, tmp_path / "out", how).written
     assert drawn(explanation.map).shape == drawn(explanation.overlay).shape == (25, 35, 3)
 
 
 def test_a_model_without_features_has_probabilities_only(tiny_ir: Path, source: Path, tmp_path: Path) -> None:
     predictor = load_predictor(tiny_ir)
-    found = explain_images(predictor, source, tmp_path / "out", HowToExplain("probability", all_labels=True))
+    found = explain_images(predictor, source, tmp_path / "out", ExplainSettings("probability", all_labels=True))
     expected = predictor.probabilities(network_input(IMAGE, (64, 64)))[0]
     assert_array_equal([np.load(explanation.map) for explanation in found.written], expected)
     for algorithm in ("classwisesaliencymap", "activationmap", "eigencam"):
         with pytest.raises(UsageError, match="export it with --dump-features, or choose --explain-algorithm prob"):
-            explain_images(predictor, source, tmp_path / "none", HowToExplain(algorithm))
+            explain_images(predictor, source, tmp_path / "none", ExplainSettings(algorithm))
     assert not (tmp_path / "none").exists()
 
 
@@ -231,4 +231,4 @@ def test_a_model_without_features_has_probabilities_only(tiny_ir: Path, source: 
 )
 def test_settings_out_of_range(settings: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        HowToExplain(**settings)  # type: ignore[arg-type]
+        ExplainSettings(**settings)  # type: ignore[arg-type]

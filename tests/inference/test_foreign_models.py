@@ -78,7 +78,7 @@ def test_where_labels_come_from(tmp_path: Path) -> None:
     assert load_predictor(path).labels == LABELS  # with its colours
     assert load_predictor(path, labels=labels_called("x,y,z")).labels.names == ("x", "y", "z")
     (tmp_path / "label_schema.json").write_text("[]")
-    with pytest.raises(UsageError, match=r"label_schema\.json: is no label schema"):
+    with pytest.raises(UsageError, match=r"label_schema\.json: is not a label schema"):
         load_predictor(path)
 
 
@@ -175,13 +175,17 @@ def test_onnx_models_for_something_else(tmp_path: Path) -> None:
 
 def test_onnx_models_that_onnx_runtime_refuses(tmp_path: Path) -> None:
     unknown = onnx_model(tmp_path / "unknown.onnx", [helper.make_node("Softmaxx", ["image"], ["result"])])
-    with pytest.raises(UsageError, match=r"unknown\.onnx: is no ONNX model, or is damaged \(ONNX Runtime: .*Softmaxx"):
+    with pytest.raises(
+        UsageError, match=r"unknown\.onnx: is not an ONNX model, or is damaged \(ONNX Runtime: .*Softmaxx"
+    ):
         load_predictor(unknown, labels=NAMES)
     model = onnx.load(onnx_model(tmp_path / "outside.onnx", [helper.make_node("Add", ["image", "w"], ["result"])]))
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones((1, 3, 8, 8), np.float32), "w"))
     onnx.save(model, tmp_path / "outside.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
     (tmp_path / "w.bin").unlink()
-    with pytest.raises(UsageError, match=r"outside\.onnx: is no ONNX model, or is damaged \(ONNX Runtime: .*w\.bin"):
+    with pytest.raises(
+        UsageError, match=r"outside\.onnx: is not an ONNX model, or is damaged \(ONNX Runtime: .*w\.bin"
+    ):
         load_predictor(tmp_path / "outside.onnx", labels=NAMES)
 
 

@@ -115,7 +115,7 @@ def test_weights_of_whole_numbers(small_weights: Path, tmp_path: Path) -> None:
     ("key", "value", "reason"),
     [
         ("backbone.stem.conv1.bn.running_var", -5.0, "running_var' holds variances below 0"),
-        (CLASSIFIER, 3e38, "gives values that are no numbers"),
+        (CLASSIFIER, 3e38, "gives values that are NaN or infinite"),
     ],
 )
 def test_weights_whose_numbers_are_no_good(
@@ -136,7 +136,7 @@ def test_weights_that_were_saved_anew(small_weights: Path, tmp_path: Path) -> No
     torch.save(content, tmp_path / "weights.pth")
     message = refused_or_taken(lambda: use(tmp_path / "weights.pth"))
     assert message is not None
-    assert "was changed after it was written: its digest is gone" in message
+    assert "was changed after it was written: its digest is missing" in message
 
 
 def test_bits_of_weights(small_weights: Path, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_an_ir_that_is_no_plain_text(tmp_path: Path, capfd: pytest.CaptureFixtur
     content = path.read_text()
     for head in ("<!DOCTYPE net [<!ENTITY a 'b'>]>", "<!DOCTYPE net [<!ENTITY", "<a>", "<!--<net -->"):
         path.write_text(content.replace("<net", f"{head}<net", 1))
-        assert refused_or_taken(lambda: use(path)) == f"{path}: is no OpenVINO model"
+        assert refused_or_taken(lambda: use(path)) == f"{path}: is not an OpenVINO model"
     path.write_bytes(content.encode().replace(b"grass", b"gr\xe4ser"))
     assert refused_or_taken(lambda: use(path)) == f"{path}: is damaged, or does not fit its model.bin"
     assert capfd.readouterr() == ("", "")
@@ -231,7 +231,7 @@ def test_numbers_of_an_onnx_file_that_are_none(tmp_path: Path) -> None:
     weights = np.ones((3, 3, 1, 1), np.float32)
     weights[0, 0] = np.inf
     path = color_onnx(tmp_path / "model.onnx", INFO.entries(), weights)
-    assert "1 of 9 values of the constant 'weights' are no numbers" in str(refused_or_taken(lambda: use(path)))
+    assert "1 of 9 values of the constant 'weights' are NaN or infinite" in str(refused_or_taken(lambda: use(path)))
 
 
 @pytest.mark.parametrize("has_digest", [True, False])

@@ -90,8 +90,8 @@ def test_naming_another_template_for_a_checkpoint(tiny_weights: Path) -> None:
         ("weights", r"not in nothing"),
         ("missing.pth", "there is no such file"),
         ("text.pth", "is not a checkpoint, or is damaged"),
-        ("text.onnx", "is no ONNX model, or is damaged"),
-        ("text.xml", "is no OpenVINO model"),
+        ("text.onnx", "is not an ONNX model, or is damaged"),
+        ("text.xml", "is not an OpenVINO model"),
     ],
 )
 def test_files_that_are_no_weights(name: str, message: str, tmp_path: Path) -> None:

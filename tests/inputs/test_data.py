@@ -160,7 +160,7 @@ def test_images_are_found_as_the_data_says(
     )
     assert images_to_run_on(resolver, None, "--input", "images") == drawn_data
     assert "format of the data: coco, from the workspace" in messages.text  # type: ignore[attr-defined]
-    assert f"images of {drawn_data} are used, not only the 2 to measure on" in messages.text  # type: ignore[attr-defined]
+    assert f"images of {drawn_data} are used, not only the 2 to evaluate on" in messages.text  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

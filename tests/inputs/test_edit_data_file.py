@@ -91,7 +91,7 @@ def test_images_that_a_file_describes_are_no_bare_images(
     images = tmp_path / "images"
     images.symlink_to(drawn_data / "train" / "images")
     assert make(images).template.hyper_parameters.algo_backend.train_type == "Selfsupervised"
-    with pytest.raises(UsageError, match=r"--train-ann-files: Selfsupervised training looks at images alone"):
+    with pytest.raises(UsageError, match=r"--train-ann-files: Selfsupervised training uses only images"):
         make(train_ann_files=drawn_as_coco["train"])
     file = tmp_path / "train.json"
     file.write_text(drawn_as_coco["train"].read_text().replace("train/images/", ""))
@@ -110,8 +110,8 @@ def test_images_that_a_file_describes_are_no_bare_images(
         ),
         ({"val_ann_files": "FILE"}, UsageError, r"give --val-data-roots too"),
         ({"test_ann_files": "FILE", "train_data_roots": "VOC"}, UsageError, r"give --test-data-roots too"),
-        ({"train_data_roots": "VOC", "train_ann_files": "none.json"}, DataError, r"none.json: no such file of annot"),
-        ({"train_data_roots": "VOC", "val_ann_files": "none.json"}, DataError, r"none.json: no such file of annot"),
+        ({"train_data_roots": "VOC", "train_ann_files": "none.json"}, DataError, r"none.json: no such annot"),
+        ({"train_data_roots": "VOC", "val_ann_files": "none.json"}, DataError, r"none.json: no such annot"),
         ({"train_data_roots": "VOC", "train_ann_files": "FILE"}, DataError, r"none of its 8 images is below"),
         ({"test_data_roots": "VOC", "test_ann_files": "FILE"}, DataError, r"none of its 8 images is below"),
         ({"train_data_roots": "VOC", "data_format": "cityscapes"}, DataError, r"no folder leftImg8bit"),
@@ -119,12 +119,12 @@ def test_images_that_a_file_describes_are_no_bare_images(
         (
             {"train_data_roots": "VOC", "train_ann_files": "FILE", "data_format": "voc"},
             UsageError,
-            r"a file of annotations cannot be named for voc",
+            r"an annotation file cannot be given for voc",
         ),
         (
             {"train_data_roots": "VOC", "val_ann_files": "FILE", "train_type": "Selfsupervised"},
             UsageError,
-            r"Selfsupervised looks at no masks",
+            r"Selfsupervised uses no masks",
         ),
     ],
 )

@@ -47,7 +47,7 @@ def test_what_the_last_training_validated_on_is_measured_on(here: Path, drawn_da
     assert last.seed == optimize._seed(open_resolver("w"), DataSpec(drawn_data / "train")) == 7
     assert optimize._seed(open_resolver("w"), DataSpec(drawn_data / "train", drawn_data / "val")) is None
     replace(recorded, val=("gone.png", *names[:2])).write(run)
-    with pytest.raises(DataError, match=r"1 of the 3 images that .* validated on are not there any more"):
+    with pytest.raises(DataError, match=r"1 of the 3 images that .* validated on no longer exist"):
         open_measured(*to_measure_on(open_resolver("w"), DataSpec()))
     others: list[dict[str, Any]] = [{"train_root": Path("/elsewhere")}, {"val_root": Path("/val")}]
     elsewhere = [replace(recorded, data=replace(recorded.data, **other)) for other in others]

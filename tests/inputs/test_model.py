@@ -23,8 +23,8 @@ def models(here: Path) -> None:
     [
         (None, r"nothing was trained"),
         ("none.pth", r"none.pth: there is no such file"),
-        (XML, r"model.xml: is an exported model already"),
-        (ONNX, r"model.onnx: is an exported model already"),
+        (XML, r"model.xml: is already exported"),
+        (ONNX, r"model.onnx: is already exported"),
     ],
 )
 def test_what_cannot_be_exported(weights: str | None, message: str) -> None:
@@ -35,7 +35,7 @@ def test_what_cannot_be_exported(weights: str | None, message: str) -> None:
 @pytest.mark.parametrize(
     ("weights", "train", "resume_from", "message"),
     [
-        (PTH, None, "run", r"--resume-from and --load-weights exclude each other"),
+        (PTH, None, "run", r"--resume-from and --load-weights cannot be combined"),
         (None, "data", None, r"--load-weights is missing: .*nothing was exported"),
         (ONNX, "data", None, r"model.onnx: cannot be quantised; give the .xml"),
         (BIN, "data", None, r"model.bin: .*give the .xml beside it: model.xml"),

@@ -19,7 +19,7 @@ def test_what_the_template_says_can_be_replaced(tiny_weights: Path) -> None:
 
 
 def test_a_parameter_that_the_command_does_not_use(tiny_weights: Path) -> None:
-    with pytest.raises(UsageError, match=rf"'a\.b' changes nothing here; this command uses {SIZE}"):
+    with pytest.raises(UsageError, match=rf"'a\.b' has no effect here; this command uses {SIZE}"):
         open_model(tiny_weights, None, None, {"a.b": 1}, (SIZE,))
 
 

@@ -23,7 +23,7 @@ val: {data-roots: ../b, ann-files: ../b.json}"""
 
 def test_the_template_of_a_workspace_is_called_so(here: Path, drawn_data: Path) -> None:
     build(drawn_data, model="SegNext-t", workspace="w")
-    for template, reason in ((None, "that of the workspace; `otx build --model` puts"), ("SegNext-t", "as given")):
+    for template, reason in ((None, "that of the workspace; `otx build --model` changes"), ("SegNext-t", "as given")):
         plan = make_plan(fill_from(open_resolver("w"), Request(template=template)))
         assert plan.template_reason.startswith(reason)
 

@@ -17,7 +17,7 @@ from otx_seg import template
 from otx_seg.errors import UsageError
 from otx_seg.models import build_model
 from otx_seg.models.backbones import choose_backbone, constructor_arguments, known_backbones, list_backbones
-from otx_seg.models.fit import Level, fitting_levels, leaves_idle, levels_of, try_network, with_backbone
+from otx_seg.models.fit import Level, fitting_levels, has_idle_parameters, levels_of, try_network, with_backbone
 from otx_seg.models.network import SegmentationNetwork
 
 QUICK = ("mobilenetv2", "stdc1", "mit-b0")
@@ -52,7 +52,7 @@ def test_constructor_arguments_of_parents_are_counted() -> None:
 
 def test_parameters_of_levels_that_no_head_looks_at_are_idle() -> None:
     def idle(chosen: template.Template) -> bool:
-        return leaves_idle(SegmentationNetwork(build_model(chosen, 2)))
+        return has_idle_parameters(SegmentationNetwork(build_model(chosen, 2)))
 
     own = template.load("Lite-HRNet-s-mod2")
     assert not idle(own)
@@ -61,7 +61,7 @@ def test_parameters_of_levels_that_no_head_looks_at_are_idle() -> None:
     assert not torch.equal(before, torch.get_rng_state())  # networks are initialised ...
     network = SegmentationNetwork(build_model(own, 2))
     before, weights = torch.get_rng_state(), copy.deepcopy(network.state_dict())
-    leaves_idle(network)
+    has_idle_parameters(network)
     assert torch.equal(before, torch.get_rng_state())  # ... but looking at one changes nothing
     assert all(torch.equal(value, weights[name]) for name, value in network.state_dict().items())
 
@@ -168,8 +168,8 @@ def test_what_cannot_be_chosen(name: str, message: str) -> None:
     ("text", "message"),
     [
         ("type: os.system", r"'os.system' is not allowed"),
-        ("type: FCNHead", r"type: 'FCNHead' is no backbone"),
-        ("depth: 18", r"type: None is no backbone"),
+        ("type: FCNHead", r"type: 'FCNHead' is not a backbone"),
+        ("depth: 18", r"type: None is not a backbone"),
         ("type: ResNetV1c", r"ResNetV1c needs depth; add it there"),
         ("{type: ResNetV1c, depth: 18, witdh: 3}", r"unknown key 'witdh'"),
         ("{type: ResNetV1c, depth: 18, pretrained: x.pth}", r"backbone.pretrained: 'x.pth' is not possible here"),

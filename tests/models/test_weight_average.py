@@ -10,7 +10,7 @@ from otx_seg.models.weight_average import WeightAverage
 
 def test_the_average_is_the_formula_in_the_docstring() -> None:
     network = nn.Sequential(nn.Linear(2, 1), nn.BatchNorm1d(1))
-    average = WeightAverage(network, keep=0.6, ramp=True)
+    average = WeightAverage(network, decay=0.6, ramp=True)
     expected = 0.0
     for update in range(30):
         with torch.no_grad():
@@ -18,8 +18,8 @@ def test_the_average_is_the_formula_in_the_docstring() -> None:
             network[1].running_mean.fill_(2.0 * update)
             network[1].num_batches_tracked.fill_(update)
         average.update()
-        keep = min(0.6, (1 + update) / (10 + update))
-        expected = keep * expected + (1 - keep) * update if update else 0.0
+        decay = min(0.6, (1 + update) / (10 + update))
+        expected = decay * expected + (1 - decay) * update if update else 0.0
     torch.testing.assert_close(average.module[0].weight, torch.full((1, 2), expected))
     torch.testing.assert_close(average.module[1].running_mean, torch.tensor([2 * expected]))
     assert int(average.module[1].num_batches_tracked) == 29
@@ -28,7 +28,7 @@ def test_the_average_is_the_formula_in_the_docstring() -> None:
 def test_the_network_itself_is_untouched() -> None:
     network = nn.Linear(2, 2)
     before = network.weight.detach().clone()
-    average = WeightAverage(network, keep=0.9, ramp=True)
+    average = WeightAverage(network, decay=0.9, ramp=True)
     average.update()
     assert torch.equal(network.weight, before)
     assert average.module is not network
@@ -36,7 +36,7 @@ def test_the_network_itself_is_untouched() -> None:
 
 def test_without_ramp_the_share_is_the_same_at_every_update() -> None:
     network = nn.Linear(1, 1)
-    average = WeightAverage(network, keep=0.75, ramp=False)
+    average = WeightAverage(network, decay=0.75, ramp=False)
     with torch.no_grad():
         average.module.weight.fill_(4.0)
         network.weight.fill_(8.0)
@@ -48,7 +48,7 @@ def test_without_ramp_the_share_is_the_same_at_every_update() -> None:
 
 def test_all_of_the_average_can_be_kept() -> None:
     network = nn.Linear(2, 2)
-    average = WeightAverage(network, keep=1.0, ramp=False)
+    average = WeightAverage(network, decay=1.0, ramp=False)
     before = average.module.weight.clone()
     with torch.no_grad():
         network.weight.add_(1.0)

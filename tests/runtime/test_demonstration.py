@@ -17,7 +17,7 @@ from otx_seg.deployment.agreement import drawn_images
 from otx_seg.errors import UsageError
 from otx_seg.runtime import demonstration
 from otx_seg.runtime.demo_program import in_words
-from otx_seg.runtime.demonstration import Show, Shown, Window, demonstrate, why_no_window
+from otx_seg.runtime.demonstration import DemoResult, DemoSettings, Window, demonstrate, why_no_window
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.pipeline import Masked, in_turn, side_by_side
@@ -39,9 +39,9 @@ def images(tmp_path: Path, save: Any) -> Path:
 
 @pytest.fixture
 def run(predictor: OpenVinoPredictor, images: Path) -> Any:
-    def call(progress: Any = None, **settings: Any) -> Shown:
+    def call(progress: Any = None, **settings: Any) -> DemoResult:
         make_masks = functools.partial(side_by_side, predictor)
-        return demonstrate(open_stream(images), make_masks, predictor.labels, Show(**settings), progress)
+        return demonstrate(open_stream(images), make_masks, predictor.labels, DemoSettings(**settings), progress)
 
     return call
 
@@ -93,7 +93,7 @@ def test_making_the_model_ready_is_not_in_the_rate(predictor: OpenVinoPredictor,
         for frame in frames:
             yield Masked(frame, np.zeros(frame.image.shape[:2], np.uint8), seconds=0.01)
 
-    shown = demonstrate(open_stream(images), late, predictor.labels, Show(window=False))
+    shown = demonstrate(open_stream(images), late, predictor.labels, DemoSettings(window=False))
     assert shown.frames == 3
     assert 0.01 <= shown.seconds < 0.5
     assert shown.milliseconds == pytest.approx(10)
@@ -116,7 +116,7 @@ def test_the_network_is_run_before_frames_are_timed(predictor: OpenVinoPredictor
 
 
 def test_the_outcome_in_words(tmp_path: Path) -> None:
-    shown = Shown(frames=30, seconds=2.0, milliseconds=72.61)
+    shown = DemoResult(frames=30, seconds=2.0, milliseconds=72.61)
     assert in_words(shown, None) == [
         "Frames: 30, 15.0 per second with reading and drawing; 72.6 ms from frame to mask on average"
     ]
@@ -168,7 +168,7 @@ def test_a_loop_goes_on_until_the_viewer_has_seen_enough(run: Any, viewer: Viewe
     assert viewer.closed == 1
     assert_array_equal(viewer.seen[0][0], viewer.seen[3][0])
     with pytest.raises(UsageError, match="--output keeps each frame once"):
-        Show(loop=True, output=Path("out"))
+        DemoSettings(loop=True, output=Path("out"))
 
 
 @pytest.mark.parametrize(("delay", "expected"), [(None, 0), (30, 30)])
@@ -186,9 +186,9 @@ def test_interrupting(predictor: OpenVinoPredictor, images: Path) -> None:
 
     stream = open_stream(images)
     # What has no end is ended in this way; what has one was not finished.
-    assert demonstrate(stream, interrupted, predictor.labels, Show(window=False, loop=True)).frames == 2
+    assert demonstrate(stream, interrupted, predictor.labels, DemoSettings(window=False, loop=True)).frames == 2
     with pytest.raises(KeyboardInterrupt):
-        demonstrate(stream, interrupted, predictor.labels, Show(window=False))
+        demonstrate(stream, interrupted, predictor.labels, DemoSettings(window=False))
 
 
 def test_without_a_display(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: Any) -> None:

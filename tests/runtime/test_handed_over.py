@@ -59,7 +59,7 @@ def test_without_config_the_model_tells(folder: Path) -> None:
     ("text", "reason"),
     [
         ("{", "not valid JSON"),
-        ("[]", r"it holds \[\], no mapping"),
+        ("[]", r"it holds \[\], not a mapping"),
         ("{}", "converter_type"),
         (json.dumps({**CONFIG, "converter_type": "DETECTION"}), "a model for 'DETECTION'"),
         (json.dumps(CONFIG).replace(', "d"]', "]"), "3 labels need 3 colors; there are 4"),

@@ -45,7 +45,7 @@ def test_labels_come_back(labels: Labels) -> None:
         ({"colors": [[0, 0, 0], [0, 0], [0, 0, 0]]}, r"a color is \[0, 0\], not three numbers"),
         ({"colors": [[0, 0, 256], [0, 0, 1], [0, 0, 2]]}, r"a part of the color \[0, 0, 256\] is 256; it should be"),
         ({"colors": [[0, 0, -1], [0, 0, 1], [0, 0, 2]]}, "is -1; it should be from 0 to 255"),
-        ({"colors": [[0, 0, 0.5], [0, 0, 1], [0, 0, 2]]}, "is 0.5, not a whole number"),
+        ({"colors": [[0, 0, 0.5], [0, 0, 1], [0, 0, 2]]}, "is 0.5, not an integer"),
         ({"background": 3}, "the index of the background is 3; it should be from 0 to 2"),
         ({"background": -1}, "the index of the background is -1"),
         ({"background": True}, "the index of the background is True, not a number"),
@@ -93,7 +93,7 @@ def test_post_processing(threshold: Any, blur: Any) -> None:
         (None, 1, "soft_threshold is None"),
         (0.0, 0, "blur_strength is 0; it should be -1, or from 1 to 255"),
         (0.0, 1e9, "blur_strength is 1000000000.0; it should be from -1 to 255"),
-        (0.0, 1.5, "blur_strength is 1.5, not a whole number"),
+        (0.0, 1.5, "blur_strength is 1.5, not an integer"),
         (0.0, "²", "blur_strength is '²', not a number"),
     ],
 )

@@ -38,7 +38,7 @@ def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path, mark, encoding):
 
 def test_what_is_no_text(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"\xff\x00\xfe")
-    with pytest.raises(DataError, match=r"a\.txt: is no UTF-8 text .*; save it as UTF-8"):
+    with pytest.raises(DataError, match=r"a\.txt: is not UTF-8 text .*; save it as UTF-8"):
         read_text(tmp_path / "a.txt")
     with pytest.raises(UsageError, match="cannot be read"):
         read_text(tmp_path / "missing", UsageError)
@@ -58,15 +58,15 @@ def test_plain_values(tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('{"a": 1, "a": 2}', "the key 'a' stands there twice"),
-        ("[NaN]", "NaN is no JSON"),
-        ("[-Infinity]", "-Infinity is no JSON"),
+        ('{"a": 1, "a": 2}', "the key 'a' occurs twice"),
+        ("[NaN]", "NaN is not JSON"),
+        ("[-Infinity]", "-Infinity is not JSON"),
         ("[" * 100_000 + "]" * 100_000, "nested too deeply"),
         ("[" * (DEEPEST + 1) + "]" * (DEEPEST + 1), "nested more than 100 levels"),
         ('["\\ud800"]', "surrogates"),
         ("1" * 5000, "limit"),
         ("{", "not valid JSON"),
-        (b"\xff{}", "no UTF-8"),
+        (b"\xff{}", "not UTF-8"),
     ],
 )
 def test_what_is_no_json(text, reason):

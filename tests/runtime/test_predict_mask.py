@@ -182,7 +182,7 @@ def test_reading_a_window() -> None:
 
 @pytest.mark.parametrize("text", ["512", "512X512", "512x", "x", "-5x10", "1.5x2", "512x512x3", "", "a lot"])
 def test_a_mistyped_window(text: str) -> None:
-    with pytest.raises(UsageError, match="is no sliding window: give HEIGHTxWIDTH"):
+    with pytest.raises(UsageError, match="is not a sliding window: give HEIGHTxWIDTH"):
         parse_window(text, None)
 
 

@@ -192,5 +192,5 @@ def test_addresses_that_give_nothing(served: str, monkeypatch: pytest.MonkeyPatc
                 open_stream(source)
             assert "secret" not in str(raised.value)
             assert time.monotonic() - start < 5
-    with pytest.raises(DataError, match=r"ftp://a/b: is no address of a stream; those begin with rtsp"):
+    with pytest.raises(DataError, match=r"ftp://a/b: is not an address of a stream; those begin with rtsp"):
         open_stream("ftp://a/b")

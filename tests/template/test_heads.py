@@ -65,8 +65,8 @@ def test_a_template_with_further_outputs_is_read_as_it_was_written(tmp_path: Pat
 @pytest.mark.parametrize(
     ("losses", "says"),
     [
-        ({"decode_0": [LOSS]}, r"model\.auxiliary_head: no loss looks at its output"),
-        ([LOSS], r"no loss looks at its output"),
+        ({"decode_0": [LOSS]}, r"model\.auxiliary_head: its output has no loss"),
+        ([LOSS], r"its output has no loss"),
         ({"decode_0": [LOSS], "aux_0": []}, r"yaml: losses\.aux_0: \[\] is not usable: .* at least 1 item"),
         (
             {"decode_0": [LOSS], "aux_0": LOSS},

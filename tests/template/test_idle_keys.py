@@ -55,7 +55,7 @@ def written(tmp_path: Path) -> Any:
 def test_what_would_do_nothing_is_refused(written: Any, key: str, value: Any) -> None:
     path = written(key, value)
     with pytest.raises(
-        UsageError, match=rf"mine\.yaml: model\.{key}.*: .* would do nothing: .*; take it out"
+        UsageError, match=rf"mine\.yaml: model\.{key}.*: .* would have no effect: .*; remove it"
     ) as caught:
         template.load(path)
     assert str(path) in str(caught.value)

@@ -39,7 +39,7 @@ def chain(levels: int) -> str:
             "\n".join(f"a{i}: &a{i} [{f'*a{i - 1}' if i else 1}]" for i in range(500)),
             "aliases are nested more than 100",
         ),
-        ("a: 1\na: 2", "the key a stands there twice, line 2"),
+        ("a: 1\na: 2", "the key a occurs twice, line 2"),
         ("a: 2024-13-45", "month"),
         ("a: " + "1" * 5000, "not valid YAML"),
         ("a: [1", "not valid YAML"),

@@ -101,7 +101,7 @@ def change(name: str, state: Any) -> None:
             del held["exp_avg_sq"]
     elif name == "no moments":
         state["optimizer"]["state"] = {}
-    elif name == "tensor of whole numbers":
+    elif name == "tensor of integers":
         parameters[key] = parameters[key].long()
     elif name == "moment that is a text":
         first_moment(state)["exp_avg"] = "abc"
@@ -133,7 +133,7 @@ def change(name: str, state: Any) -> None:
         state["position"] |= {"batch": 10**6, "ended": ""}
 
 
-KINDS = """tensor missing; tensor of whole numbers; moment missing everywhere; no moments; squares below 0;
+KINDS = """tensor missing; tensor of integers; moment missing everywhere; no moments; squares below 0;
 confusion beyond reason; average that is none;
 tensor of another shape; tensor that is a text; moment of another shape; moment missing;
 moment that is a text; step below 0; parameter that is not there; other betas; groups missing;

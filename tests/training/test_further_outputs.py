@@ -52,7 +52,7 @@ def test_weights_without_the_auxiliary_head_are_a_beginning(template: Path, tmp_
     network = build_model(chosen, 2)
     fewer = Labels(("background", "other"), default_colors(2), 0)
     text = load_starting_weights(network, tmp_path / "weights.pth", fewer, chosen)
-    assert "labels kept: background, other; at random, since the file has none: aux_0; dropped: thing" in text
+    assert "labels kept: background, other; random, because the file has none: aux_0; dropped: thing" in text
     for stage in (0, 1):
         rows = network.state_dict()[f"decode_head.{stage}.conv_seg.weight"]
         assert torch.equal(rows, shipped.state_dict()[f"decode_head.{stage}.conv_seg.weight"][[0, 2]])

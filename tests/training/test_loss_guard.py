@@ -1,4 +1,4 @@
-"""A loss that is no number is found, and named with its step and files."""
+"""A loss that is not a number is found, and named with its step and files."""
 
 from __future__ import annotations
 

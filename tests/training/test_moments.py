@@ -61,7 +61,7 @@ def test_before_the_first_checkpoint_the_same_command_begins_again(
     killed(monkeypatch, module, name, lambda: train_briefly(drawn_data, run))
     assert (run / "template.yaml").exists() == (module is state)
     if module is not state:
-        with pytest.raises(UsageError, match="ended before its first step: give the command again that began it"):
+        with pytest.raises(UsageError, match="ended before its first step: run its original command again"):
             train(resume_from=run)
     train_briefly(drawn_data, run)
     assert same_weights(run, finished)
@@ -88,7 +88,7 @@ def test_once_all_is_written_down_it_can_be_resumed_too(
 
 
 def test_what_is_no_training_that_never_began_is_not_replaced(drawn_data: Path, finished: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"already holds a result .*; it goes on with: otx train --resume-from"):
+    with pytest.raises(UsageError, match=r"already holds a result .*; resume it with: otx train --resume-from"):
         train_briefly(drawn_data, finished)
     (tmp_path / "template.yaml").write_text("mine")
     with pytest.raises(UsageError, match=r"already holds a result \(template.yaml\)"):
@@ -96,7 +96,7 @@ def test_what_is_no_training_that_never_began_is_not_replaced(drawn_data: Path, 
     assert (tmp_path / "template.yaml").read_text() == "mine"
     # A search that was killed before its first trial ended is none of them either.
     write_json(RunFolder(tmp_path).search / "search.json", {})
-    with pytest.raises(UsageError, match=r"already holds a result .*; it goes on with: otx train --resume-from"):
+    with pytest.raises(UsageError, match=r"already holds a result .*; resume it with: otx train --resume-from"):
         train_briefly(drawn_data, tmp_path)
 
 
@@ -134,7 +134,7 @@ def test_a_training_whose_folder_is_gone_says_so_and_saves_what_it_has(
     how: str, drawn_data: Path, tmp_path: Path
 ) -> None:
     run, saved = tmp_path / "run", tmp_path / "run_rescued"
-    gone = r"run: was deleted, .* what was learned in \d steps is saved in \S+run_rescued. Go on with: otx train"
+    gone = r"run: was deleted, .* what was learned in \d steps is saved in \S+run_rescued. Continue with: otx train"
     with pytest.raises(OtxError, match=gone) as error:
         train_briefly(drawn_data, run, loggers=[At(4, lambda: lose(run, how))])
     assert error.value.exit_code == 1
@@ -169,7 +169,9 @@ def test_a_training_whose_loader_was_killed_says_so_and_goes_on_and_ends_when_as
         for child in multiprocessing.active_children():
             child.kill()
 
-    killed_after = r"was killed \(Killed; often for want of memory\).* After \d steps?, .* Go on with: otx train --res"
+    killed_after = (
+        r"was killed \(Killed; often for lack of memory\).* After \d steps?, .* Continue with: otx train --res"
+    )
     with pytest.raises(OtxError, match=killed_after):
         train_briefly(drawn_data, run, loggers=[At(1, kill_loader)], parameters={"learning_parameters.num_workers": 2})
 
@@ -178,7 +180,9 @@ def test_a_training_whose_loader_was_killed_says_so_and_goes_on_and_ends_when_as
 
     with monkeypatch.context() as patch:
         patch.setattr("otx_seg.verbs.train.finish", end)
-        with pytest.raises(InterruptedRunError, match=r"by SIGTERM; what was saved.* Go on with: otx train") as error:
+        with pytest.raises(
+            InterruptedRunError, match=r"by SIGTERM; what was saved.* Continue with: otx train"
+        ) as error:
             train(resume_from=run, loggers=[At(9, RunFolder(run).weights.unlink)])
     assert exit_code_of(error.value) == 128 + signal.SIGTERM
     train(resume_from=run)

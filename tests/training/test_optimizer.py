@@ -14,7 +14,7 @@ from otx_seg.template import Template, TemplateSummary, find_templates, load
 from otx_seg.template.template import ParameterGroup
 from otx_seg.training.optimizer import (
     build_optimizer,
-    hold_frozen,
+    clear_frozen_gradients,
     parameter_groups,
     refuse_idle_groups,
     set_rates,
@@ -59,7 +59,7 @@ def test_a_group_has_its_rate_and_waits_for_its_epoch() -> None:
         optimizer.zero_grad()
         sum(part.sum() for part in parts.values()).backward()  # type: ignore[union-attr]
         set_rates(optimizer, groups, 0.01)
-        hold_frozen(optimizer, groups, epoch)
+        clear_frozen_gradients(optimizer, groups, epoch)
         optimizer.step()
         lost.append({name: float((before[name] - part).mean()) for name, part in parts.items()})
     assert lost[0] == pytest.approx({"weight": 0.1, "bias": 0.0, "rest": 0.01}, abs=1e-6)
@@ -86,7 +86,7 @@ def test_names_are_those_of_the_network_whatever_trains_it() -> None:
             [{"match": "norm"}, {"match": "norm.bias"}],
             r"\[1\]\.match: .*earlier groups have all parameters",
         ),
-        ([{"match": "norm", "decay": 0.0}], r"\[0\]\.decay: 0\.0 would do nothing: the optimizer has no weight_decay"),
+        ([{"match": "norm", "decay": 0.0}], r"\[0\]\.decay: 0\.0 has no effect: the optimizer has no weight_decay"),
     ],
 )
 def test_groups_that_change_nothing_are_refused(groups: list[dict[str, Any]], message: str) -> None:

@@ -64,7 +64,7 @@ def test_what_is_written(finished: Path, images: Path) -> None:
     recorded = json.loads((finished / "data.json").read_text())
     assert (len(recorded["train"]), recorded["val"]) == (count, [])
     report = (finished / "cli_report.log").read_text()
-    assert f"training: Selfsupervised, since {images} holds images without masks" in report
+    assert f"training: Selfsupervised, because {images} has images without masks" in report
     assert "a backbone, for --load-weights" in report
 
 
@@ -136,7 +136,7 @@ def test_the_template_is_that_of_the_backbone(drawn_data: Path, finished: Path, 
 
 
 def test_nothing_is_written_among_the_images(images: Path) -> None:
-    with pytest.raises(UsageError, match=r"lies in .*bare, a folder of data"):
+    with pytest.raises(UsageError, match=r"lies in .*bare, a data folder"):
         pretrain(images, images / "run")
     assert not (images / "run").exists()
 
@@ -153,9 +153,9 @@ def test_broken_images_are_left_out(images: Path, tmp_path: Path, messages: Mess
 def test_what_makes_no_sense(drawn_data: Path, images: Path, finished: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"leave out --val-data-roots"):
         train_briefly(drawn_data, tmp_path / "run", train_type="selfsupervised")
-    with pytest.raises(UsageError, match=r"enable_supcon needs labelled images alone, not Selfsupervised"):
+    with pytest.raises(UsageError, match=r"enable_supcon needs only labelled images, not Selfsupervised"):
         pretrain(images, tmp_path / "run", parameters={"learning_parameters.enable_supcon": True})
-    with pytest.raises(UsageError, match=r"train_type = 'Selfsupervised', now 'Incremental' is asked for"):
+    with pytest.raises(UsageError, match=r"train_type = 'Selfsupervised', not 'Incremental'"):
         pretrain(images, finished, resume_from=finished, train_type="Incremental")
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -49,7 +49,7 @@ def test_what_is_recorded(finished: Path, unlabelled: Path) -> None:
     assert recorded["unlabelled"] == ["new 0.jpg", "new 1.jpg", "new 2.jpg"]
     assert recorded["unlabelled_root"] == str(unlabelled.resolve())
     report = (finished / "cli_report.log").read_text()
-    assert "training: Semisupervised, since unlabelled images are given" in report
+    assert "training: Semisupervised, because unlabelled images are given" in report
     assert "3 unlabelled images" in report
     losses = [entry for entry in read_metrics(finished / "logs" / "metrics.jsonl") if "loss" in entry]
     assert all("unsupervised" in entry for entry in losses)
@@ -58,7 +58,7 @@ def test_what_is_recorded(finished: Path, unlabelled: Path) -> None:
 def test_what_is_said(drawn_data: Path, unlabelled: Path, tmp_path: Path, messages: Messages) -> None:
     parameters = {**FAST, "learning_parameters.num_iters": 1}
     train_briefly(drawn_data, tmp_path / "run", unlabeled_data_roots=unlabelled, parameters=parameters)
-    assert "training: Semisupervised, since unlabelled images are given" in messages.text
+    assert "training: Semisupervised, because unlabelled images are given" in messages.text
     for name in ("train", "val"):
         assert f"copy of {name}.jpg: is among the labelled images" in messages.text
 
@@ -94,9 +94,9 @@ def test_a_crashed_run_goes_on_as_if_nothing_had_happened(
 def test_a_run_stays_what_it_began_as(drawn_data: Path, unlabelled: Path, finished: Path, tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     train_briefly(drawn_data, plain, parameters={"learning_parameters.num_iters": 1})
-    with pytest.raises(UsageError, match=r"train_type = 'Incremental', now 'Semisupervised' is asked for"):
+    with pytest.raises(UsageError, match=r"train_type = 'Incremental', not 'Semisupervised'"):
         train_briefly(drawn_data, plain, resume_from=plain, unlabeled_data_roots=unlabelled)
-    with pytest.raises(UsageError, match=r"train_type = 'Semisupervised', now 'Incremental' is asked for"):
+    with pytest.raises(UsageError, match=r"train_type = 'Semisupervised', not 'Incremental'"):
         train_briefly(drawn_data, finished, resume_from=finished, train_type="Incremental")
 
 

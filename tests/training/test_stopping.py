@@ -91,5 +91,5 @@ def test_another_goal_than_the_interrupted_run_had_is_refused() -> None:
     stopping = ScoreReached(0.5, 1.0)
     stopping.load_state_dict({"goal": 0.50001})
     assert stopping.goal == 0.50001
-    with pytest.raises(UsageError, match=r"had to reach a Dice of 0.6000, now it would be 0.5000"):
+    with pytest.raises(UsageError, match=r"had to reach a Dice of 0.6000, not 0.5000"):
         stopping.load_state_dict({"goal": 0.6})

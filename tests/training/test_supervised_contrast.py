@@ -47,7 +47,7 @@ def test_a_crashed_run_goes_on_as_if_nothing_had_happened(drawn_data: Path, fini
 
 def test_it_goes_with_labelled_images_alone(drawn_data: Path, tmp_path: Path) -> None:
     draw_dataset(tmp_path / "more", 5, 64, seed=9)
-    with pytest.raises(UsageError, match=r"enable_supcon needs labelled images alone, not Semisup"):
+    with pytest.raises(UsageError, match=r"enable_supcon needs only labelled images, not Semisup"):
         train_briefly(
             drawn_data, tmp_path / "run", parameters=CONTRAST, unlabeled_data_roots=tmp_path / "more" / "train"
         )

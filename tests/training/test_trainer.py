@@ -129,7 +129,7 @@ def test_resuming_a_finished_run_gives_its_result(
     result = train_briefly(drawn_data, tmp_path / "copy", resume_from=finished, loggers=[recorder])
     assert (result.steps, recorder.steps) == (9, [])
     assert result.scores is not None
-    assert f"{tmp_path / 'copy'} is finished already: 3 epochs done. This is its result" in messages.text
+    assert f"{tmp_path / 'copy'} is already finished: 3 epochs done. This is its result" in messages.text
     assert same_weights(tmp_path / "copy", finished)
 
 
@@ -204,13 +204,13 @@ def test_lost_weights_are_written_anew(drawn_data: Path, finished: Path, tmp_pat
     assert result.scores is not None
     assert again.scores is not None
     assert again.scores.dice_average == result.scores.dice_average
-    assert "weights.pth is gone: it is written anew, from the end of the training" in messages.text
+    assert "weights.pth is missing: it is written again, from the end of the training" in messages.text
     # Before the end, the next one that is scored is the best there is.
     with pytest.raises(CrashAt.CrashError):
         train_briefly(drawn_data, tmp_path / "crashed", loggers=[CrashAt(8)])
     (tmp_path / "crashed" / "models" / "weights.pth").unlink()
     train_briefly(drawn_data, tmp_path / "crashed", resume_from=tmp_path / "crashed")
-    assert "weights.pth is gone: the best network from now on is kept instead" in messages.text
+    assert "weights.pth is missing: the best network from now on is saved instead" in messages.text
     assert (tmp_path / "crashed" / "models" / "weights.pth").exists()
 
 
@@ -229,7 +229,7 @@ def test_weights_that_are_no_numbers_are_not_saved(
 
     monkeypatch.setattr(Supervised, "after_step", poisoned)
     monkeypatch.setattr("otx_seg.training.trainer.CHECKPOINT_INTERVAL_S", 0.0)
-    with pytest.raises(DivergedError, match=r"weights are no numbers any more after step 1; the state before it is in"):
+    with pytest.raises(DivergedError, match=r"the weights became NaN or infinite in step 1; the state before it is in"):
         train_briefly(drawn_data, tmp_path / "run", template=tmp_path / "template.yaml")
     state = torch.load(tmp_path / "run" / "logs" / "checkpoint" / "state.pth", weights_only=True)
     assert all(value.isfinite().all() for value in state["algorithm"].values())
@@ -276,17 +276,17 @@ def test_killed_at_random_moments(drawn_data: Path, tmp_path: Path) -> None:
 def test_resuming_with_another_template_or_other_data_is_refused(
     drawn_data: Path, finished: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match=r"batch_size = 3, now 4 is asked for"):
+    with pytest.raises(UsageError, match=r"batch_size = 3, not 4"):
         _resume(finished, parameters={"learning_parameters.batch_size": 4})
     with pytest.raises(UsageError, match=r"model.*SegNext|name = 'Lite-HRNet-s-mod2'"):
         _resume(finished, template="SegNext-t")
     with pytest.raises(UsageError, match=r"the train files are not those the run began with"):
         _resume(finished, train_data_roots=drawn_data / "val")
-    with pytest.raises(UsageError, match=r"a folder of data, where nothing is written"):
+    with pytest.raises(UsageError, match=r"a data folder, where nothing is written"):
         _resume(finished, output=drawn_data / "train" / "run")
-    with pytest.raises(UsageError, match=r"holds no checkpoint"):
+    with pytest.raises(UsageError, match=r"has no checkpoint"):
         _resume(tmp_path)
-    with pytest.raises(UsageError, match=r"continued with --load-weights"):
+    with pytest.raises(UsageError, match=r"to start from weights, use --load-weights"):
         _resume(finished / "models" / "weights.pth")
 
 
@@ -343,7 +343,7 @@ def test_memory_running_out_halves_the_batch(
     parameters = {"learning_parameters.batch_size": 4, "learning_parameters.num_iters": 1}
     with caplog.at_level(logging.INFO, "otx_seg"):
         result = train_briefly(drawn_data, tmp_path / "run", parameters=parameters)
-    assert "going on with batches of 2 from the start of epoch 1; the learning rate stays" in caplog.text
+    assert "continuing with batches of 2 from the start of epoch 1; the learning rate stays" in caplog.text
     assert result.steps == 4
     with pytest.raises(
         OtxError, match=r"memory ran out with batches of 4 images; lower learning_parameters.batch_size"

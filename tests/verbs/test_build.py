@@ -139,7 +139,7 @@ def test_what_is_refused_leaves_nothing(
 def test_no_workspace_in_a_folder_of_data(drawn_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(drawn_data / "train")
     before = sorted(drawn_data.rglob("*"))
-    with pytest.raises(UsageError, match=r"a folder of data, where nothing is written"):
+    with pytest.raises(UsageError, match=r"a data folder, where nothing is written"):
         build(".")
     with pytest.raises(UsageError, match=r"holds data, nothing is written there"):
         build(workspace=".")

@@ -107,7 +107,7 @@ def test_json_holds_all_of_it(data: Path) -> None:
             "code": "unmatched_files",
             "subset": "val",
             "what": "1 file without partner",
-            "advice": "give each image a mask of its name, or annotate it; until then they are left out",
+            "advice": "give each image a mask of its name, or annotate it; until then they are skipped",
             "files": [{"path": str(data / "val" / "images" / "3.png"), "note": "image without mask"}],
         }
     ]
@@ -177,9 +177,9 @@ def test_files_of_annotations_that_are_misused(data: Path, drawn_data: Path, dra
         UsageError, match=r"--train-ann-files, --test-ann-files: give --data-roots once, .* or once for"
     ):
         check([drawn_data, data, data / "val"], train_ann_files=train, test_ann_files=val)
-    with pytest.raises(UsageError, match=r"train.json: is named twice in the files of annotations"):
+    with pytest.raises(UsageError, match=r"train.json: is named twice in the annotation files"):
         check(drawn_data, train_ann_files=train, val_ann_files=train)
-    with pytest.raises(DataError, match=r"none.json: no such file of annotations"):
+    with pytest.raises(DataError, match=r"none.json: no such annotation file"):
         check(drawn_data, val_ann_files="none.json")
     problem = only(check(data, train_ann_files=train))
     assert (problem.severity, problem.code, problem.subset) == ("error", "cannot_be_opened", "train")
@@ -193,7 +193,7 @@ def test_all_masks_with_faults_are_listed(data: Path) -> None:
     result = check(data)
     problems = found(result)
     assert result.usable_for is None
-    assert result.verdict == "not usable: 2 errors to put right"
+    assert result.verdict == "not usable: 2 errors"
     values = problems["unknown_mask_values"]
     assert [Path(note.path).name for note in values.files] == ["0.png", "1.png", "2.png", "3.png"]
     assert "masks" in values.files[0].path

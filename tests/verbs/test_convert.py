@@ -1,4 +1,4 @@
-"""`otx convert` writes what it reads, goes on where it was, and leaves alone what is not its own."""
+"""`otx convert` writes what it reads, resumes where it stopped, and leaves alone what is not its own."""
 
 import json
 import shutil
@@ -67,7 +67,7 @@ def test_an_interrupted_conversion_goes_on(coco, tmp_path):
     def interrupt(done, total):
         raise KeyboardInterrupt
 
-    with pytest.raises(OtxError, match="interrupted; to go on, give the same command again"):
+    with pytest.raises(OtxError, match="interrupted; to resume, run the same command again"):
         convert(coco, tmp_path / "out", progress=interrupt)
     done = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
     assert done
@@ -115,7 +115,7 @@ def test_folders_called_like_subsets_are_no_subsets_afterwards(tmp_path):
 
 
 def test_outputs_that_are_refused(coco, tmp_path):
-    with pytest.raises(UsageError, match="a folder of data, where nothing is written"):
+    with pytest.raises(UsageError, match="a data folder, where nothing is written"):
         convert(coco, coco / "new")
     assert not (coco / "new").exists()
     (tmp_path / "mine.txt").touch()
@@ -164,7 +164,7 @@ def test_a_refused_conversion_in_a_workspace_leaves_no_folder(tmp_path, monkeypa
         common(tmp_path / part)  # with subsets of the same names
     build(tmp_path / "train", tmp_path / "val", workspace=tmp_path / "w")
     monkeypatch.chdir(tmp_path / "w")
-    with pytest.raises(DataError, match=r"val: has a subset train, as .*; convert them apart, with --data-roots"):
+    with pytest.raises(DataError, match=r"val: has a subset train, as .*; convert them separately, with --data-roots"):
         convert()
     assert not Path("outputs").exists()
     with pytest.raises(UsageError, match=r"--data-roots is missing"):

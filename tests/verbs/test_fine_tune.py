@@ -150,7 +150,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
         optimize(small_weights, data, data, output=run, parameters=BRIEF, loggers=[At(3, interrupt)])
     assert not (run / "nncf").exists()
     assert not list(run.glob(".unfinished*"))
-    with pytest.raises(UsageError, match=r"of a run of otx optimize; go on with otx optimize --resume-from"):
+    with pytest.raises(UsageError, match=r"of a run of otx optimize; use otx optimize --resume-from"):
         train(resume_from=run)
     with pytest.raises(UsageError, match=r"nncf_optimization.num_epochs = 2, now 3"):
         optimize(resume_from=run, parameters={"nncf_optimization.num_epochs": 3})
@@ -161,7 +161,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     lost, saved = tmp_path / "lost", tmp_path / "lost_rescued"
     shutil.copytree(run, lost)
     with pytest.raises(
-        OtxError, match=r"lost: was deleted.* in 4 steps is saved in \S+. Go on with: otx optimize --re"
+        OtxError, match=r"lost: was deleted.* in 4 steps is saved in \S+. Continue with: otx optimize --re"
     ):
         optimize(resume_from=lost, loggers=[At(4, lambda: shutil.rmtree(lost))])
     assert read_checkpoint(find_checkpoint(saved), "optimize")["position"]["step"] == 4
@@ -222,7 +222,7 @@ def test_what_is_quantised_is_not_quantised_again(finished: Path, data: Path, tm
 
 
 def test_a_result_is_replaced_on_demand_only(finished: Path, small_weights: Path, data: Path) -> None:
-    with pytest.raises(UsageError, match=r"already holds a result .*; it goes on with: otx optimize --res"):
+    with pytest.raises(UsageError, match=r"already holds a result .*; resume it with: otx optimize --res"):
         optimize(small_weights, data, data, output=finished, parameters=BRIEF)
 
 
@@ -233,7 +233,7 @@ def test_resuming_a_finished_run_gives_its_result_without_work(finished: Path, m
         assert result.as_json() == performance(finished)
         assert (result.model, result.weights) == (finished / "nncf/openvino.xml", finished / "nncf/weights.pth")
         assert result.before.images == 4
-    assert messages.text.count(f"{finished} is finished already: 2 epochs done. This is its result") == 2
+    assert messages.text.count(f"{finished} is already finished: 2 epochs done. This is its result") == 2
     now = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.name != "otx.log"}
     assert {path for path in now if not path.is_dir() and now[path] != before.get(path)} == set()
 
@@ -277,9 +277,9 @@ def test_a_training_can_begin_with_quantised_weights(finished: Path, data: Path,
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"nncf_optimization.accuracy_control_minutes": 3}, "changes nothing here; with a .pth"),
-        ({"learning_parameters.learning_rate": 3}, "changes nothing here; with a .pth"),
-        ({"nncf_optimization.pruning_ratio": 0.2}, "changes nothing without nncf_optimization.enable_pruning=True"),
+        ({"nncf_optimization.accuracy_control_minutes": 3}, "has no effect here; with a .pth"),
+        ({"learning_parameters.learning_rate": 3}, "has no effect here; with a .pth"),
+        ({"nncf_optimization.pruning_ratio": 0.2}, "has no effect without nncf_optimization.enable_pruning=True"),
         (
             {"nncf_optimization.enable_pruning": True, "nncf_optimization.pruning_supported": False},
             "nncf_optimization.pruning_supported=False",
@@ -305,9 +305,9 @@ def test_arguments_that_do_not_go_together(small_weights: Path, data: Path, tmp_
         optimize(train_data_roots=data)
     with pytest.raises(UsageError, match="--train-data-roots is missing"):
         optimize(small_weights)
-    with pytest.raises(UsageError, match="exclude each other"):
+    with pytest.raises(UsageError, match="cannot be combined"):
         optimize(small_weights, data, resume_from=tmp_path)
-    with pytest.raises(UsageError, match="holds no checkpoint"):
+    with pytest.raises(UsageError, match="has no checkpoint"):
         optimize(resume_from=tmp_path)
     with pytest.raises(UsageError, match="was made from the template Lite-HRNet-s-mod2, not from SegNext-t"):
         optimize(small_weights, data, template="SegNext-t", output=tmp_path / "run")

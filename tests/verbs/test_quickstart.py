@@ -18,7 +18,7 @@ def test_the_whole_journey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     def say(text: str) -> None:
         said.append(text)
         if len(said) == 1:
-            with pytest.raises(UsageError, match="another otx command is at work there"):
+            with pytest.raises(UsageError, match="another otx command is working there"):
                 module.quickstart(tmp_path / "start", minutes=0.05)
 
     result = module.quickstart(tmp_path / "start", minutes=0.05, say=say)

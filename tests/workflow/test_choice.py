@@ -98,7 +98,7 @@ def test_what_learned_nothing_takes_what_was_put_right(data: Path, here: Path) -
     changed = choose(JobRequest(parameters={"learning_parameters.batch_size": 4}), before, named=True)
     assert changed.asked.parameters == {MINUTES: 1.0, "learning_parameters.batch_size": 4}
     before.done["train"] = {"file": "train"}
-    with pytest.raises(UsageError, match=r"the files of the train data are others now"):
+    with pytest.raises(UsageError, match=r"the files of the train data have changed"):
         choose(JobRequest(), before, named=True)
 
 
@@ -133,7 +133,7 @@ def test_a_workspace_that_was_moved(data: Path, here: Path, monkeypatch: pytest.
     shutil.move("old", "new")
     monkeypatch.chdir("new")
     assert choose(JobRequest(), before).state is not None
-    with pytest.raises(UsageError, match=r"old: is no workspace"):
+    with pytest.raises(UsageError, match=r"old: is not a workspace"):
         choose(JobRequest(), before, named=True)  # nothing says that it is this one now
     before.file = here / "new" / "outputs" / "job" / JOB_STATE
     monkeypatch.chdir(here)

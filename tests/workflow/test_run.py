@@ -78,7 +78,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
 def test_a_failed_job_goes_on_where_it_stopped(counted: Counted, data: Path, here: Path) -> None:
     counted.failing["export"] = OtxError("no room")
     with pytest.raises(
-        OtxError, match=r"step 4 of 9, exporting to OpenVINO: no room. .*goes on with: otx run --output"
+        OtxError, match=r"step 4 of 9, exporting to OpenVINO: no room. .*Resume the whole job with: otx run --output"
     ):
         run(data / "train", data / "val", output="job")
     assert json.loads(Path("job", JOB_STATE).read_text())["stopped"] == {"step": "export", "reason": "no room"}
@@ -94,7 +94,7 @@ def test_a_failed_job_goes_on_where_it_stopped(counted: Counted, data: Path, her
     Path("job", "optimize", "product").unlink()
     assert run(output="job").skipped == ("check", "train", "eval_train", "export", "eval_export")
     assert counted.done == NAMES + NAMES[5:]
-    # Nothing but the page is made anew where that is gone.
+    # Nothing but the page is made again where that is gone.
     Path("job", "check", "product").unlink()
     assert run(output="job").skipped == tuple(NAMES[1:])
 
@@ -104,7 +104,7 @@ def test_an_interrupted_training_says_how_the_whole_job_goes_on(counted: Counted
     with pytest.raises(InterruptedRunError) as raised:
         run(data / "train", data / "val", output="my job")
     assert str(raised.value) == (
-        "step 2 of 9, training: interrupted; everything is saved. The whole job goes on with: otx run --output 'my job'"
+        "step 2 of 9, training: interrupted; everything is saved. Resume the whole job with: otx run --output 'my job'"
     )
     assert json.loads(Path("my job", JOB_STATE).read_text())["stopped"]["reason"] == "interrupted; everything is saved"
 
@@ -112,15 +112,15 @@ def test_an_interrupted_training_says_how_the_whole_job_goes_on(counted: Counted
 @pytest.mark.parametrize(
     ("error", "way_on"),
     [
-        (DataError("a mask is broken"), "Once that is put right, the whole job goes on with: otx run --output job"),
+        (DataError("a mask is broken"), "Correct this, then resume the whole job with: otx run --output job"),
         (
-            DivergedError("the loss is no number. Lower learning_parameters.learning_rate"),
-            "The whole job begins anew with: otx run --output job --overwrite params "
+            DivergedError("the loss is not a number. Lower learning_parameters.learning_rate"),
+            "Start the whole job again with: otx run --output job --overwrite params "
             "--learning_parameters.learning_rate=RATE",
         ),
         (
             OutOfMemoryError("memory ran out. Lower learning_parameters.batch_size"),
-            "The whole job begins anew with: otx run --output job --overwrite params "
+            "Start the whole job again with: otx run --output job --overwrite params "
             "--learning_parameters.batch_size=IMAGES",
         ),
     ],
@@ -137,8 +137,8 @@ def test_data_that_fails_after_the_training_has_two_ways_on(counted: Counted, da
     with pytest.raises(DataError) as raised:
         run(data / "train", data / "val", output="job")
     assert str(raised.value) == (
-        "step 6 of 9, quantising to INT8: a disk is not there. Once that is put right, the whole job goes on with: otx "
-        "run --output job; if it changes what was trained on, it begins anew with: otx run --output job --overwrite"
+        "step 6 of 9, quantising to INT8: a disk is not there. Correct this, then resume the whole job with: otx "
+        "run --output job; if the training data changes, start it again with: otx run --output job --overwrite"
     )
 
 
@@ -218,9 +218,7 @@ def test_a_finished_job_says_that_it_is(
     caplog.set_level(logging.INFO, "otx_seg")
     for _ in range(2):
         run(data / "train", output="job", parameters={"learning_parameters.max_minutes": 1})
-    assert (
-        "job: nothing is left to do, with learning_parameters.max_minutes=1; --overwrite begins anew" in messages.text
-    )
+    assert "job: already done, with learning_parameters.max_minutes=1; --overwrite starts again" in messages.text
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -249,12 +247,12 @@ def test_a_job_under_a_name_of_its_own_is_the_last_one(counted: Counted, data: P
 
 def test_a_job_about_something_else_is_not_continued(counted: Counted, data: Path, here: Path) -> None:
     run(data / "train", data / "val", output="job")
-    with pytest.raises(UsageError, match=r"batch_size was None and is 4; begin anew with --overwrite"):
+    with pytest.raises(UsageError, match=r"batch_size was None and is 4; start again with --overwrite"):
         run(output="job", parameters={"learning_parameters.batch_size": 4})
     with pytest.raises(UsageError, match=r"train data was .*train' and is .*val' \(and 1 more\)"):
         run(data / "val", output="job")
     os.utime(data / "train" / "masks" / "0000.png", (1, 1))
-    with pytest.raises(UsageError, match=r"the files of the train data are others now"):
+    with pytest.raises(UsageError, match=r"the files of the train data have changed"):
         run(output="job")
     assert counted.done == NAMES
     assert run(output="job", overwrite=True).skipped == ()
@@ -311,14 +309,12 @@ def test_format_and_files_of_annotations_are_part_of_the_job(
     assert state is not None
     assert state.inputs["folders"]["test data"] == str(drawn_data)  # measured on what is validated on
     assert state.inputs["folders"]["test annotations"] == str(drawn_as_coco["val"])
-    with pytest.raises(
-        UsageError, match=r"the job there was begun with something else: data format was None and is 'c"
-    ):
+    with pytest.raises(UsageError, match=r"the job there has other inputs: data format was None and is 'c"):
         run(output="job", data_format="coco")
     with pytest.raises(UsageError, match=r"validation annotations was .*val.json' and is .*train.json'"):
         run(output="job", val_ann_files=drawn_as_coco["train"])
     os.utime(train, (1, 1))
-    with pytest.raises(UsageError, match=r"the files of the train annotations are others now"):
+    with pytest.raises(UsageError, match=r"the files of the train annotations have changed"):
         run(output="job")
     with pytest.raises(UsageError, match=r"--test-ann-files describes images in a folder: give --test-data-roots too"):
         run(drawn_data, output="other", test_ann_files=train)
@@ -362,11 +358,11 @@ def test_what_is_refused_leaves_nothing(counted: Counted, data: Path, here: Path
         run("nowhere", output="job")
     with pytest.raises(UsageError, match=r"--train-data-roots is missing"):
         run(output="job")
-    with pytest.raises(UsageError, match=r"lies in .*train, a folder of data"):
+    with pytest.raises(UsageError, match=r"lies in .*train, a data folder"):
         run(data / "train", output=data / "train" / "job")
     with pytest.raises(UsageError, match=r"give a number above 0"):
         run(data / "train", output="job", seconds=0)
-    with pytest.raises(UsageError, match=r"come without masks"):
+    with pytest.raises(UsageError, match=r"have none"):
         run(data / "train" / "images", output="job")
     assert not list(here.iterdir())
     Path("job", "train").mkdir(parents=True)
@@ -377,7 +373,7 @@ def test_what_is_refused_leaves_nothing(counted: Counted, data: Path, here: Path
 def test_data_that_cannot_be_used_is_told_before_the_training(data: Path, here: Path) -> None:
     mask = next((data / "train" / "masks").iterdir())
     cv2.imwrite(str(mask), np.full((64, 64), 77, np.uint8))
-    expected = r"step 1 of 9, checking the data: the data is not usable: 1 error to put right: .*; see .*check.html"
+    expected = r"step 1 of 9, checking the data: the data is not usable: 1 error: .*; see .*check.html"
     with pytest.raises(DataError, match=expected):
         run(data, output="job")
     assert "77" in Path("job", "check", "check.html").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Nothing is written into a folder of data, by whatever way it is reached."""
+"""Nothing is written into a data folder, by whatever way it is reached."""
 
 from __future__ import annotations
 
@@ -16,11 +16,9 @@ def test_refused(tmp_path: Path, place: str) -> None:
     (tmp_path / "data" / "train").mkdir(parents=True)
     (tmp_path / "data" / "train" / "images").symlink_to(tmp_path / "disk" / "pictures")
     (tmp_path / "link").symlink_to(tmp_path / "data")
-    with pytest.raises(UsageError, match=r"lies in .*data, a folder of data.*, where nothing is written; go"):
+    with pytest.raises(UsageError, match=r"lies in .*data, a data folder.*, where nothing is written; go"):
         refuse_among_data(tmp_path / place, [tmp_path / "nowhere", tmp_path / "data"], "go elsewhere")
-    with pytest.raises(
-        UsageError, match=r"lies in .*data, a folder of data \(by its link .*data/train/images\), where"
-    ):
+    with pytest.raises(UsageError, match=r"lies in .*data, a data folder \(by its link .*data/train/images\), where"):
         refuse_among_data(tmp_path / "disk" / "pictures", [tmp_path / "data"], "go elsewhere")
     for free in ("disk/new", "new", "data2", "."):
         refuse_among_data(tmp_path / free, [tmp_path / "data"], "go elsewhere")

@@ -101,7 +101,7 @@ def test_two_processes_do_not_work_on_one_run(tmp_path: Path) -> None:
         theirs = run.path / "models" / ".weights.pth.abcd1234.unfinished"
         theirs.parent.mkdir()
         theirs.touch()
-        who = rf"run: another otx command is at work there \(process {working.pid} on \S+\); wait"
+        who = rf"run: another otx command is working there \(process {working.pid} on \S+\); wait"
         with pytest.raises(UsageError, match=who), log_to(run):
             pass
         with log_to(open_run(Destination(tmp_path), "eval")):  # in the folder around it, but not for its files
@@ -116,7 +116,7 @@ def test_two_processes_do_not_work_on_one_run(tmp_path: Path) -> None:
 
 def test_one_process_does_not_work_twice_on_a_run(tmp_path: Path) -> None:
     run = open_run(Destination(tmp_path / "run"), "train")
-    with log_to(run), pytest.raises(UsageError, match="another otx command is at work there"), log_to(run):
+    with log_to(run), pytest.raises(UsageError, match="another otx command is working there"), log_to(run):
         pass
     assert names(run.path) == ["logs/otx.log"]
 
@@ -181,6 +181,6 @@ def test_a_folder_that_is_gone_at_the_end_is_no_success(how: str, tmp_path: Path
                 run.path.mkdir()
                 (run.path / LOCK).write_text("another command's")
 
-    with pytest.raises(OtxError, match=r"run: was deleted, emptied, renamed or replaced.* Go on with: the same"):
+    with pytest.raises(OtxError, match=r"run: was deleted, emptied, renamed or replaced.* Continue with: the same"):
         lose()
     assert not run.path.exists() or (run.path / LOCK).read_text() == "another command's"

@@ -39,7 +39,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         ('{"number": 3.5, "paths": []}', "number is 3.5: .*; advice"),
         ('{"number": true, "paths": []}', "number is True: .*; advice"),
         ('{"number": 3, "paths": [null]}', r"paths\.0 is None: .*; advice"),
-        ('{"number": 3, "paths": [], "share": NaN}', "NaN is no JSON"),
+        ('{"number": 3, "paths": [], "share": NaN}', "NaN is not JSON"),
         ('{"number": 3}', r"paths is .*: Field required\); advice"),
         (json.dumps({"number": "x" * 100_000, "paths": []}), "number is 'xxx.*'?\\.\\.\\.: .*; advice"),
     ],

@@ -82,7 +82,7 @@ def test_nothing_is_written_into_data(tmp_path: Path, monkeypatch: pytest.Monkey
     data = tmp_path / "data"
     data.mkdir()
     for output in (data, data / "out", tmp_path / "else" / ".." / "data"):
-        with pytest.raises(UsageError, match=r"lies in .*data, a folder of data, where nothing is written; give an"):
+        with pytest.raises(UsageError, match=r"lies in .*data, a data folder, where nothing is written; give an"):
             open_run(Destination(output, overwrite=True), "eval", data_roots=(data,))
     monkeypatch.chdir(data)
     with pytest.raises(UsageError, match="--output elsewhere"):

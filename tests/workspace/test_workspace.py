@@ -29,7 +29,7 @@ def test_a_folder_with_both_files_is_one(workspace: Workspace, monkeypatch: pyte
     assert find_workspace(None) == Workspace(Path())
     workspace.data.unlink()
     assert find_workspace(None) is None
-    with pytest.raises(UsageError, match=r"is no workspace \(data.yaml missing\); make one with `otx build"):
+    with pytest.raises(UsageError, match=r"is not a workspace \(data.yaml missing\); make one with `otx build"):
         find_workspace(workspace.path)
     with pytest.raises(UsageError, match=r"there is no such folder"):
         find_workspace(workspace.path / "nowhere")

@@ -46,7 +46,7 @@ class Algorithm(Protocol):
 
 
 def build(template: Template, network: SegmentationNetwork, label_weights: Sequence[float]) -> Any:
-    """Construct the algorithm a template asks for; an `Algorithm` that is an ``nn.Module``.
+    """Construct the algorithm of a template; an `Algorithm` that is an ``nn.Module``.
 
     Args:
         network: what is trained, initialised.
@@ -76,7 +76,7 @@ def build(template: Template, network: SegmentationNetwork, label_weights: Seque
 def build_quantization_aware(
     template: Template, network: SegmentationNetwork, label_weights: Sequence[float]
 ) -> QuantizationAware:
-    """Construct what fine-tunes a quantised network, with a template's losses of the main output.
+    """Construct the algorithm that fine-tunes a quantised network, with a template's losses of the main output.
 
     Args:
         network, label_weights: see `build`.
@@ -89,7 +89,7 @@ def build_quantization_aware(
 
 
 def takes_label_weights(template: Template) -> bool:
-    """Whether a loss of the template counts the pixels of some labels more than those of others."""
+    """Whether a loss of the template uses label weights."""
     every = chain.from_iterable(template.losses_by_output.values())
     return any(_takes_label_weights(str(arguments.get("type"))) for arguments in every)
 
@@ -137,7 +137,7 @@ def _build_loss(arguments: dict[str, Any], channels: int, label_weights: Sequenc
 
 
 def _try_loss(loss: nn.Module, channels: int, labels: int, where: str) -> None:
-    """Compare an output of so many channels with a mask that shows every label, before the training does.
+    """Before training, compare an output of so many channels with a mask that has every label.
 
     Raises:
         UsageError: that is impossible.

@@ -1,4 +1,4 @@
-"""Contrast between regions of two views of the same images: what DetCon and supervised contrastive training share.
+"""Contrastive loss between regions of two views of the same images, for DetCon and supervised contrastive training.
 
 Hénaff et al., "Efficient visual pretraining with contrastive detection" (2021, https://arxiv.org/abs/2103.10957).
 """
@@ -73,7 +73,7 @@ def pool_regions(features: Tensor, grid: Tensor, regions: Tensor) -> Tensor:
 
 
 def region_contrast(predictions: Pair, targets: Pair, regions: Pair, temperature: float) -> Tensor:
-    """How badly regions are told apart: the loss of Hénaff et al. 2021, equation 3, for both directions.
+    """The contrastive loss of regions: Hénaff et al. 2021, equation 3, for both directions.
 
     For a region of one view, the same region of the same image in the other view is the positive (there may be several
     copies, since regions are drawn with replacement), and all other regions of both views and of all images are

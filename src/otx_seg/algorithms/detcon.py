@@ -1,4 +1,4 @@
-"""DetCon-B: a backbone learns to tell regions of images apart, without any labels.
+"""DetCon-B: a backbone learns to distinguish regions of images, without any labels.
 
 Hénaff et al., "Efficient visual pretraining with contrastive detection" (2021, https://arxiv.org/abs/2103.10957).
 """
@@ -48,7 +48,8 @@ class RegionEmbedding(nn.Module):
 
 
 class DetCon(nn.Module):
-    """Trains a backbone to give the same region of two views of an image the same vector, and others other ones.
+    """Trains a backbone to map the same region of two views of an image to similar vectors, and others to different
+    ones.
 
     1. Both views go through the online backbone.
     2. Regions are drawn in each view; the features of each are averaged, projected and handed to the predictor.
@@ -130,7 +131,7 @@ class DetCon(nn.Module):
         return region_contrast(predicted, projected, regions, self.temperature)
 
     def after_step(self) -> None:
-        """Let the target follow."""
+        """Update the target network."""
         # 5. moving average
         self.average.update()
 

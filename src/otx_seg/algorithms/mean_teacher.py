@@ -1,4 +1,4 @@
-"""Mean Teacher: learning from images without masks beside those with.
+"""Mean Teacher: semi-supervised training on images with and without masks.
 
 Tarvainen & Valpola, "Mean teachers are better role models" (2017, https://arxiv.org/abs/1703.01780).
 """
@@ -22,7 +22,7 @@ from otx_seg.models.weight_average import WeightAverage
 
 
 class _Masks(NamedTuple):
-    """What is known of the labelled images, (B, H, W), and of the unlabelled ones, (U, H, W); 255 where nothing is."""
+    """Masks of the labelled images, (B, H, W), and of the unlabelled ones, (U, H, W); 255 where unknown."""
 
     labelled: Tensor
     pasted: Tensor
@@ -30,17 +30,17 @@ class _Masks(NamedTuple):
 
 
 class MeanTeacher(nn.Module):
-    """Trains a student on labelled images and on its teacher's opinion of the others.
+    """Trains a student on labelled images and on the teacher's pseudo-labels of unlabelled ones.
 
     1. The teacher, whose weights are the moving average of the student's, labels the weak view of each unlabelled
        image.
     2. Pixels on which it is least certain are left out: those whose entropy is among the highest `entropy_drop` of the
        batch at the beginning, none at the end, in proportion to what is left of the run.
     3. The strong view, which has the same geometry, gets boxes of other unlabelled images (see `mix_boxes`), and
-       regions of a labelled image with their true labels (see `paste_labels`).
-    4. The student learns the masks of the labelled images, the true labels of the pasted regions, and the teacher's
-       labels of the rest. Each loss is a mean over the pixels it counts, which is the re-weighting by their number that
-       OTX 1.x does. Pasted regions and the rest share the weight by their areas.
+       regions of a labelled image with their ground-truth labels (see `paste_labels`).
+    4. The student learns the masks of the labelled images, the ground truth of the pasted regions, and the teacher's
+       pseudo-labels of the rest. Each loss is a mean over the pixels it counts, which equals the re-weighting by their
+       number in OTX 1.x. Pasted regions and the rest share the weight by their areas.
     5. After the optimiser's step the teacher follows the student: teacher = keep * teacher + (1 - keep) * student. At
        first it keeps less, so that it forgets the student's beginnings (see `WeightAverage`).
 
@@ -133,7 +133,7 @@ class MeanTeacher(nn.Module):
     forward = training_step
 
     def _trust(self, at: TrainProgress) -> float:
-        """The weight of the teacher's labels beside that of true ones, 0..1."""
+        """The weight of the pseudo-labels relative to the ground truth, 0..1."""
         passed = at.progress - self.start_share
         if at.epoch < self.start_epoch or passed < 0:
             return 0.0
@@ -145,7 +145,7 @@ class MeanTeacher(nn.Module):
         return drop_uncertain(probabilities, unlabelled["mask"], dropped)
 
     def _lose(self, output: SegmentationOutput, masks: _Masks, trust: float) -> tuple[dict[str, Tensor], Tensor]:
-        """The losses on labelled images, and the weighted one on the others; output of B+U images."""
+        """The losses on labelled images, and the weighted ones on unlabelled images; output of B+U images."""
         known, guessed = output.split((len(masks.labelled), len(masks.pasted)))
         losses = self.losses(known, masks.labelled)
         share = (masks.pasted != IGNORE_INDEX).float().mean()
@@ -155,7 +155,7 @@ class MeanTeacher(nn.Module):
         return losses, self.unsupervised_weight * unsupervised
 
     def _lose_by_prototypes(self, prototypes: Prototypes, features: Tensor, masks: _Masks, trust: float) -> Tensor:
-        """What the second classifier loses on the same labels; features (B+U, C, h, w)."""
+        """The losses of the second classifier on the same labels; features (B+U, C, h, w)."""
         mixed = torch.where(masks.pasted != IGNORE_INDEX, masks.pasted, masks.taught)
         scores, apart = prototypes(features, torch.cat((masks.labelled.long(), mixed)))
         size = (mixed.shape[-2], mixed.shape[-1])
@@ -164,7 +164,7 @@ class MeanTeacher(nn.Module):
         return losses["loss"] + unsupervised + apart
 
     def after_step(self) -> None:
-        """Let the teacher follow."""
+        """Update the teacher."""
         # 5. moving average
         self.average.update()
 

@@ -1,4 +1,4 @@
-"""Images made of parts of others, labels included."""
+"""Images composed of parts of others, with their labels."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def paste_labels(images: Tensor, donors: Tensor, masks: Tensor, probability: flo
         probability: chance that an image gets any, 0..1.
 
     Returns:
-        new images, and int64 (U, H, W): the true labels of what was pasted, 255 elsewhere.
+        new images, and int64 (U, H, W): the ground-truth labels of what was pasted, 255 elsewhere.
     """
     true = torch.full((len(images), *masks.shape[1:]), IGNORE_INDEX, dtype=torch.int64, device=images.device)
     donors = donors[torch.arange(len(images)) % len(donors)]

@@ -39,7 +39,7 @@ class PixelLosses(nn.Module):
 
 
 class OutputLosses(nn.Module):
-    """Adds up the losses of the outputs of a network, each of which is compared with the same mask.
+    """Adds up the losses of the outputs of a network; all are compared with the same mask.
 
     Args:
         losses: by the name of the output they look at; `main` is among them.

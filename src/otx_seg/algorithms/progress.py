@@ -1,4 +1,4 @@
-"""When a step takes place."""
+"""The progress of a training."""
 
 from __future__ import annotations
 

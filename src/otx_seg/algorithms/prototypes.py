@@ -21,7 +21,7 @@ _SINKHORN_SHARPNESS = 0.05
 
 
 class Prototypes(nn.Module):
-    """A second classifier without weights of its own but for a projection: prototypes that follow the features.
+    """A second classifier whose only weights are a projection: its prototypes follow the features.
 
     1. The features of each pixel are projected and scaled to length 1.
     2. A label's score is the similarity with the nearest of its prototypes, normalised over the labels.
@@ -54,7 +54,7 @@ class Prototypes(nn.Module):
         self.register_buffer("prototypes", functional.normalize(torch.randn(labels, per_label, channels), dim=2))
 
     def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Classify pixels; in training mode, let the prototypes follow.
+        """Classify pixels; in training mode, update the prototypes.
 
         Args:
             features: (B, C, h, w).
@@ -115,7 +115,7 @@ class Prototypes(nn.Module):
 
 
 def share_out(similarities: Tensor) -> Tensor:
-    """Give each pixel of a label one of its prototypes, so that each prototype gets about as many.
+    """Assign each pixel of a label to one of its prototypes, in equal numbers.
 
     The optimal transport of Cuturi (2013, https://arxiv.org/abs/1306.0895) by Sinkhorn's iterations, then for each
     pixel the prototype it gives most to (Zhou et al. 2022, equations 7 and 8; they draw a random one instead, close to
@@ -136,7 +136,7 @@ def share_out(similarities: Tensor) -> Tensor:
 
 @contextmanager
 def classifier_inputs(head: Any) -> Iterator[list[Tensor]]:
-    """Within this context a list that receives what the classifier of a decode head gets: (B, C, h, w) of each pass."""
+    """Within this context, a list of the inputs (B, C, h, w) of a decode head's classifier, one for each pass."""
     seen: list[Tensor] = []
     handle = head.conv_seg.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     try:

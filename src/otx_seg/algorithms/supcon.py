@@ -1,4 +1,4 @@
-"""Supervised contrastive training: labelled pixels, and a contrast between the labels' regions in two views.
+"""Supervised contrastive training: pixel losses, and a contrastive loss on the labels' regions in two views.
 
 The contrast is that of Hénaff et al. 2021 (`region_contrast`) with the annotated masks for regions, after the idea of
 Khosla et al., "Supervised contrastive learning" (2020, https://arxiv.org/abs/2004.11362).
@@ -20,7 +20,7 @@ from otx_seg.models.network import SegmentationNetwork
 
 
 class SupCon(nn.Module):
-    """Trains a network on masks, while its backbone learns to tell the labels' regions apart.
+    """Trains a network on masks, and its backbone to distinguish the labels' regions.
 
     1. At every `interval`-th step two views of the same images go through the network, at the others only the first.
        The second one gets regions of the next image's first view, with their labels (see `paste_labels`).
@@ -85,7 +85,7 @@ class SupCon(nn.Module):
     forward = training_step
 
     def after_step(self) -> None:
-        """Let the target follow."""
+        """Update the target network."""
         # 4. moving average
         self.detcon.after_step()
 

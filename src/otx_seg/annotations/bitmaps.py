@@ -67,7 +67,7 @@ def _inflated(content: bytes, most_bytes: int) -> bytes:
     except zlib.error as reason:
         raise ValueError(f"its pixels are not compressed by zlib ({reason})") from None
     if not unpacker.eof:
-        raise ValueError("its pixels are cut off, or unpack to more than the image has")
+        raise ValueError("its pixels are truncated, or unpack to more than the image has")
     return found
 
 
@@ -140,7 +140,7 @@ class _Bits:
     def _advance(self, length: int) -> int:
         self._place += length
         if self._place > 8 * len(self._content):
-            raise ValueError("its brush code is cut off")
+            raise ValueError("its brush code is truncated")
         return self._place
 
 
@@ -153,4 +153,4 @@ def _bytes_of(codes: Any) -> bytes:
         pass
     for code in codes:
         number(code, 0, 255, "a number of its brush code")
-    raise ValueError("its brush code has numbers that are not whole")
+    raise ValueError("its brush code has numbers that are not integers")

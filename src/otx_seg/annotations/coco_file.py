@@ -58,7 +58,7 @@ def read_coco(path: Path) -> CocoFile:
     Where every outline of a category is a crowd, a tool marked run-length codes so (Datumaro, CVAT): they are objects.
 
     Raises:
-        DataError: no such file, no COCO, or no outline in it; or images or categories stand there twice, so that it
+        DataError: no such file, no COCO, or no outline in it; or images or categories occur twice, so that it
             cannot be told what an annotation is of.
     """
     content = _content(path)
@@ -107,7 +107,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _images(entries: list[dict[str, Any]], path: Path) -> tuple[dict[Any, tuple[str, list[int] | None]], list[str]]:
-    """File name and size of each image by its id, and what is to be said of those that stand there twice.
+    """File name and size of each image by its id, and what is to be said of those that occur twice.
 
     Raises:
         DataError: one id or file name for two images, or an impossible size.
@@ -133,7 +133,7 @@ def _images(entries: list[dict[str, Any]], path: Path) -> tuple[dict[Any, tuple[
     several = [name for name, times in names.items() if times > 1]
     if several:
         raise DataError(f"{path}: two images have the file name {listed(several)}; remove one")
-    return found, [f"images stand there twice, with the same id: {listed(repeated)}"] if repeated else []
+    return found, [f"images occur twice, with the same id: {listed(repeated)}"] if repeated else []
 
 
 def _categories(content: dict[str, Any], path: Path) -> tuple[dict[Any, str], list[str]]:
@@ -290,7 +290,7 @@ def _area_of_polygon(points: list[float]) -> float:
 def _remarks(annotations: list[dict[str, Any]], single: set[Any]) -> Iterator[str]:
     boxes = sum(not _has_outline(annotation) for annotation in annotations)
     if boxes:
-        yield f"{boxes} of {len(annotations)} annotations have no outline: the pixels in their boxes are ignored"
+        yield f"{boxes} of {len(annotations)} annotations have no polygon: the pixels in their boxes are ignored"
     crowds = Counter(
         each["category_id"] in single for each in annotations if each.get("iscrowd") and _has_outline(each)
     )

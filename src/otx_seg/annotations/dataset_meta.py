@@ -106,9 +106,7 @@ def _names_by_index(mapped: Any, path: Path) -> tuple[str, ...]:
     for key, name in mapped.items():
         # Only the plain spelling: int() would also take " 1", "1_0" and other scripts' digits.
         if not _PLAIN_NUMBER.fullmatch(key):
-            raise DataError(
-                f"{path}: label_map key {shown(key)} is no whole number; keys are mask values: 0, 1, 2, ..."
-            )
+            raise DataError(f"{path}: label_map key {shown(key)} is not an integer; keys are mask values: 0, 1, 2, ...")
         by_index[int(key)] = name
     missing = sorted(set(range(len(by_index))) - set(by_index))
     if missing:
@@ -130,7 +128,7 @@ def check_labels(names: tuple[str, ...], path: Path) -> None:
     try:
         check_names(names)
     except ValueError as error:
-        raise DataError(f"{path}: {error}; give each label a name of its own") from error
+        raise DataError(f"{path}: {error}; give each label a different name") from error
     if len(names) < 2:
         only = f"only the label {shown(names[0])}" if names else "no label"
         more = "label what it should find" if any(map(means_background, names)) else "add, say, 'background'"

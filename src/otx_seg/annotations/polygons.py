@@ -192,8 +192,8 @@ def reason_of(error: Exception) -> str:
 def tell_of_strays(number: int, first: str) -> str:
     """What a user should know of polygons of fewer than three points: how many, and the image with the first one."""
     if number == 1:
-        return f"1 outline has fewer than three points, in {first}: the pixels in its box are ignored"
-    what = f"{number} outlines have fewer than three points, the first one in {first}"
+        return f"1 polygon has fewer than three points, in {first}: the pixels in its box are ignored"
+    what = f"{number} polygons have fewer than three points, the first one in {first}"
     return f"{what}: the pixels in their boxes are ignored"
 
 

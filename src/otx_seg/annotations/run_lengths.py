@@ -44,7 +44,7 @@ def _of_numbers(counts: Any) -> NDArray[np.int64]:
         raise ValueError("its run-length code is neither a list nor a text")
     found = np.asarray(counts)
     if found.ndim != 1 or (found.size and found.dtype.kind not in "iuf") or (found != np.trunc(found)).any():
-        raise ValueError("its run-length code has what is no whole number")
+        raise ValueError("its run-length code has what is not an integer")
     if (np.abs(found) > np.iinfo(np.int32).max).any():
         raise ValueError(f"its run-length code has a run of {np.abs(found).max():.10g} pixels")
     return found.astype(np.int64)

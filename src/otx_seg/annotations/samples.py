@@ -184,7 +184,7 @@ class Subset:
             if _stamp(path) != then:
                 raise DataError(
                     f"{path}: was replaced, changed or removed while it was in use, so that image and mask may no "
-                    "longer belong together; leave the data alone during a training, put the file right and resume"
+                    "longer belong together; do not change the data during a training, restore the file and resume"
                 )
         self.refuse_other_size(sample, (image.shape[0], image.shape[1]), mask.shape)
 

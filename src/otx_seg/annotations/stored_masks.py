@@ -133,7 +133,7 @@ def _array_header(content: bytes, path: str | Path) -> tuple[np.dtype, tuple[int
         raise DataError(f"{path}: the array's header is damaged ({error})") from error
     if kind.kind not in "bui" or len(shape) != 2:
         sides = " x ".join(map(str, shape)) or "one number"
-        raise MaskContentError(f"{path}: an array of {kind} ({sides}); save whole numbers (height x width)")
+        raise MaskContentError(f"{path}: an array of {kind} ({sides}); save integers (height x width)")
     if min(shape) < 1:
         raise MaskContentError(f"{path}: an empty array ({shape[0]} x {shape[1]})")
     return kind, (shape[0], shape[1]), by_columns, file.tell()

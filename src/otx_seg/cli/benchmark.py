@@ -1,4 +1,4 @@
-"""`otx benchmark`: models side by side."""
+"""`otx benchmark`: compares models."""
 
 from __future__ import annotations
 
@@ -38,16 +38,14 @@ _OPTION = "--load-weights"
     metavar="FILE...",
     multiple=True,
     help="The models: .pth, .xml and .onnx, with the same labels. The first one is what the others are compared with. "
-    "Without it those made last in the workspace.",
+    "the last ones in the workspace.",
 )
 @labels_option
-@click.option(
-    "--data-roots", metavar="FOLDER", help="Labelled data to measure Dice on; else as data.yaml says, else none."
-)
+@click.option("--data-roots", metavar="FOLDER", help="Labelled data for Dice; default: that of data.yaml, if any.")
 @annotation_options("test")
-@click.option("--threads", type=int, help="Threads for each model; without it one for each usable processor.")
+@click.option("--threads", type=int, help="Threads for each model; default: one for each available processor.")
 @click.option(
-    "--seconds", type=float, default=DEFAULT_SECONDS, show_default=True, help="How long each model is measured."
+    "--seconds", type=float, default=DEFAULT_SECONDS, show_default=True, help="Measuring time for each model."
 )
 @workspace_option
 @output_options
@@ -55,8 +53,8 @@ _OPTION = "--load-weights"
 def command(as_json: bool, **arguments: Any) -> None:
     """Compare models: latency, throughput, size, memory, loading time, and Dice on labelled images.
 
-    Every file is run in all the ways it can be: a .pth and a floating-point .xml in 32 bits, and in bf16 where the
-    processor has it. The models take turns on the CPU, each in a process of its own.
+    Every file is run in all variants: a .pth and a floating-point .xml in FP32, and in bf16 if the
+    processor supports it. The models take turns on the CPU, each in its own process.
     """
     from otx_seg.cli.screen import counting, results
     from otx_seg.report.benchmark import benchmark_table

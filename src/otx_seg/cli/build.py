@@ -15,33 +15,35 @@ from otx_seg.cli.verb import Verb
 @click.option("--val-data-roots", metavar="FOLDER", help="Validation data, see `otx train`.")
 @click.option("--test-data-roots", metavar="FOLDER", help="Test data, see `otx eval`.")
 @annotation_options("train", "val", "test")
-@click.option("--unlabeled-data-roots", metavar="FOLDER", help="Images without masks, to learn from as well.")
-@click.option("--unlabeled-file-list", metavar="FILE", help="Names those to use, one path per line; else all.")
-@click.option("--task", metavar="TASK", help="SEGMENTATION, which is all there is.")
+@click.option("--unlabeled-data-roots", metavar="FOLDER", help="Images without masks for semi-supervised training.")
+@click.option(
+    "--unlabeled-file-list", metavar="FILE", help="List of the images to use, one path per line; default: all."
+)
+@click.option("--task", metavar="TASK", help="SEGMENTATION, the only one.")
 @click.option(
     "--train-type",
     metavar="TYPE",
-    help="Incremental, Semisupervised or Selfsupervised; else that of the workspace, or what the data allows.",
+    help="Incremental, Semisupervised or Selfsupervised; default: that of the workspace, or as the data allows.",
 )
 @click.option(
-    "--model", metavar="TEMPLATE", help="A template that `otx find` lists, or a file; else that of the workspace."
+    "--model", metavar="TEMPLATE", help="A template of `otx find`, or a file; default: that of the workspace."
 )
 @click.option(
     "--backbone",
     metavar="NAME",
-    help="Another backbone for the template: one that `otx find --backbone mmseg` lists, or a YAML file with its type "
+    help="Another backbone for the template: one of `otx find --backbone mmseg`, or a YAML file with its type "
     "and arguments. The decode head is fitted to it.",
 )
 @click.option(
     "--workspace",
     metavar="FOLDER",
-    help="Where; else the current folder if it is a workspace, else otx-workspace-SEGMENTATION in it.",
+    help="Its folder; default: the current one if it is a workspace, else otx-workspace-SEGMENTATION in it.",
 )
 def command(**arguments: Any) -> None:
-    """Make a workspace: a folder with template.yaml and data.yaml, in which every verb works without arguments.
+    """Make a workspace: a folder with template.yaml and data.yaml, in which every command works without arguments.
 
-    In one that is there, change what is given and keep the rest: another --model keeps the data, the old template
-    and an edited data.yaml are kept as copies, outputs are not touched.
+    In an existing workspace, only the given arguments change: another --model keeps the data. The old template
+    and an edited data.yaml are saved as copies; outputs are not touched.
     """
     from otx_seg.cli.screen import results
     from otx_seg.template.heads import main_head_of
@@ -62,7 +64,7 @@ def command(**arguments: Any) -> None:
     if not made.new:
         results.print(f"Changed: {'; '.join(made.changes) or 'nothing'}")
     for copy in made.kept:
-        results.print(f"What was there is kept: {copy}")
+        results.print(f"The old file is saved as {copy}")
     if made.data.train.data_roots is None:
         results.print(f"Next: write the data's folders into {made.workspace.data}, then `otx train`")
     else:

@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     "--data-roots",
     metavar="FOLDER",
     multiple=True,
-    help="The data: all subsets in it are checked. May be repeated, where training and validation data lie apart. "
+    help="The data, with all its subsets. Repeat it if training and validation data are in different folders. "
     "Without it the data of the workspace.",
 )
 @annotation_options("train", "val", "test")
 @workspace_option
-@click.option("--html", metavar="FILE", help="Write a page with charts and with pictures of the masks.")
-@click.option("--overwrite", is_flag=True, help="Replace that page if there is one.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything that was found as JSON.")
+@click.option("--html", metavar="FILE", help="Write a page with charts and pictures of the masks.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing page.")
+@click.option("--json", "as_json", is_flag=True, help="Print all results as JSON.")
 def command(as_json: bool, **arguments: Any) -> None:
-    """Look through labelled images before training on them.
+    """Check labelled images before training.
 
-    Reads every file and tells what each label has of pixels and images, which files are damaged, without partner,
-    stored twice or in two subsets, which masks hold what is no label, and what to do about it.
+    Reads every file. Shows the pixels and images of each label, files that are damaged, unmatched,
+    stored twice or in two subsets, masks with unknown values, and what to do.
 
-    Exits with 0 if the data can be used, be there warnings or not, and with 3 if not.
+    Exits with 0 if the data can be used, with or without warnings, and with 3 if not.
     """
     from otx_seg.cli.screen import counting, results
     from otx_seg.errors import DataError
@@ -74,7 +74,7 @@ def _next(
 
 
 def _described_by(files: dict[str, str], roots: Sequence[str]) -> list[str]:
-    """The options that name files of annotations; trained on is the first of them."""
+    """The options that name annotation files; the first of them is for training."""
     folders = dict(zip(files, roots if len(roots) > 1 else [roots[0]] * len(files), strict=True))
     first = next(iter(files))
     options = ["--train-data-roots", folders[first], "--train-ann-files", files[first]]

@@ -16,7 +16,7 @@ class _ListsFormats(Verb):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from otx_seg.datasets import known_formats
 
-        with formatter.section("Formats, and what they are recognised by"):
+        with formatter.section("Formats, and how they are recognised"):
             formatter.write_dl([(name, known.layout) for name, known in known_formats().items()])
 
 
@@ -24,17 +24,17 @@ class _ListsFormats(Verb):
 @click.option(
     "--data-roots",
     metavar="FOLDER",
-    help="Labelled data; without it all of the workspace's. Nothing is written there.",
+    help="Labelled data; default: all data of the workspace. It is not changed.",
 )
-@click.option("-o", "--output", metavar="FOLDER", help="A new folder to write to; without it one in the workspace.")
+@click.option("-o", "--output", metavar="FOLDER", help="A new output folder; default: one in the workspace.")
 @data_format_option
-@click.option("--ann-files", metavar="FILE", help="COCO file that describes the data, where it is not in the folder.")
+@click.option("--ann-files", metavar="FILE", help="COCO file that describes the data, if it is not in the folder.")
 @workspace_option
 def command(**arguments: Any) -> None:
     """Write labelled data of any format as images, index masks (PNG) and dataset_meta.json.
 
-    Every command reads these formats by itself. Converted data is quicker to open, and easy to look at and to
-    change. An interrupted conversion goes on where it was when the same command is given again.
+    Every command also reads these formats directly. Converted data opens faster, and is easy to inspect and to
+    change. Call the same command again to resume an interrupted conversion.
     """
     from otx_seg.cli.screen import counting, results
     from otx_seg.verbs.convert import convert

@@ -1,4 +1,4 @@
-"""`otx demo`: a model at work, to look at."""
+"""`otx demo`: shows the predictions of a model."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class _Demo(Verb):
 @weights_option(".pth, .xml, .onnx, or the .zip of `otx deploy`")
 @labels_option
 @workspace_option
-@click.option("--display-perf", is_flag=True, help="Write frames per second and milliseconds onto the picture.")
-@click.option("--loop", is_flag=True, help="Begin again at the end, until q, ESC or Ctrl-C.")
+@click.option("--display-perf", is_flag=True, help="Show frames per second and milliseconds on the image.")
+@click.option("--loop", is_flag=True, help="Repeat from the start, until q, ESC or Ctrl-C.")
 @click.option(
     "--delay",
     type=int,
@@ -41,14 +41,14 @@ class _Demo(Verb):
     type=click.IntRange(1, 16384),
     nargs=2,
     metavar="W H",
-    help="Enlarge or shrink the pictures to this width and height, proportions kept.",
+    help="Resize the images to fit this width and height, with the same aspect ratio.",
 )
-@click.option("-o", "--output", metavar="FOLDER", help="Keep masks and overlays there, named as by `otx predict`.")
-@click.option("--overwrite", is_flag=True, help="Replace files of their names in the output folder.")
+@click.option("-o", "--output", metavar="FOLDER", help="Save masks and overlays there, named as in `otx predict`.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files in the output folder.")
 def command(source: str | None, **arguments: Any) -> None:
-    """Show images, a video, a camera or a stream with the model's labels, their colours and names drawn over them.
+    """Show images, a video, a camera or a stream with the predicted labels drawn over them in colours with names.
 
-    In the window, q or ESC stops. Without a display nothing is shown: use --output.
+    In the window, q or ESC stops. Without a display, use --output.
     """
     from otx_seg.cli.screen import counting, results
     from otx_seg.runtime.demo_program import in_words

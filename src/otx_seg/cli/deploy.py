@@ -1,4 +1,4 @@
-"""`otx deploy`: one file to hand over."""
+"""`otx deploy`: a model packed into one file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from otx_seg.cli.verb import Verb
 @click.option(
     "--load-weights",
     metavar="FILE",
-    help="The .xml of `otx export` or `otx optimize`; without it the last of them in the workspace.",
+    help="The .xml of `otx export` or `otx optimize`; default: the last of them in the workspace.",
 )
 @labels_option
 @workspace_option

@@ -1,4 +1,4 @@
-"""`otx eval`: a model measured on labelled images."""
+"""`otx eval`: evaluates a model on labelled images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from otx_seg.cli.parameters import ParametersCommand
 
 @click.command("eval", cls=ParametersCommand)
 @click.argument("template", required=False)
-@click.option("--test-data-roots", metavar="FOLDER", help="Labelled data to measure on; else as data.yaml says.")
+@click.option("--test-data-roots", metavar="FOLDER", help="Labelled data to evaluate on; else as data.yaml says.")
 @annotation_options("test")
 @weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
 @labels_option
@@ -28,9 +28,9 @@ from otx_seg.cli.parameters import ParametersCommand
 @output_options
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 def command(as_json: bool, **arguments: Any) -> None:
-    """Measure a model on labelled images: Dice and IoU of each label and their averages.
+    """Evaluate a model on labelled images: Dice and IoU of each label and their averages.
 
-    TEMPLATE is read from the weights; naming it makes the command check it.
+    TEMPLATE is read from the weights; if given, it is compared with them.
     """
     from otx_seg.cli.screen import counting, results
     from otx_seg.report.tables import scores_table

@@ -1,4 +1,4 @@
-"""`otx explain`: heat maps of what a model decided on."""
+"""`otx explain`: heat maps that explain predictions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from otx_seg.cli.options import labels_option, output_options, weights_option, workspace_option
 from otx_seg.cli.verb import Verb
-from otx_seg.inference.how_to_explain import FOR_ALL_LABELS, PER_LABEL, HowToExplain
+from otx_seg.inference.explain_settings import FOR_ALL_LABELS, PER_LABEL, ExplainSettings
 
 
 @click.command("explain", cls=Verb)
@@ -18,22 +18,21 @@ from otx_seg.inference.how_to_explain import FOR_ALL_LABELS, PER_LABEL, HowToExp
 @click.option(
     "--explain-algorithm",
     type=click.Choice([*PER_LABEL, *FOR_ALL_LABELS], case_sensitive=False),
-    default=HowToExplain.algorithm,
+    default=ExplainSettings.algorithm,
     show_default=True,
-    help="What is mapped: for each label, what speaks for it (Seg-Grad-CAM) or its probability; for all labels "
-    "together, the mean response or the first principal component (Eigen-CAM). Exported models without features know "
-    "probabilities only.",
+    help="For each label its evidence (Seg-Grad-CAM) or its probability; for all labels together the mean activation "
+    "or its first principal component (Eigen-CAM). Exported models without features give only probabilities.",
 )
-@click.option("--explain-all-classes", is_flag=True, help="Maps of all labels, not only of those found in the image.")
+@click.option("--explain-all-classes", is_flag=True, help="Maps of all labels, not only of the predicted ones.")
 @click.option(
     "--process-saliency-maps",
     is_flag=True,
-    help="Write maps as heat maps of the image's size (PNG) instead of the numbers themselves (NPY).",
+    help="Write maps as heat maps of the image's size (PNG) instead of arrays (NPY).",
 )
 @click.option(
     "--overlay-weight",
     type=float,
-    default=HowToExplain.overlay_weight,
+    default=ExplainSettings.overlay_weight,
     show_default=True,
     metavar="R",
     help="Share of the heat map in an overlay, 0 to 1; the rest is the image.",
@@ -41,10 +40,10 @@ from otx_seg.inference.how_to_explain import FOR_ALL_LABELS, PER_LABEL, HowToExp
 @workspace_option
 @output_options
 def command(explain_data_roots: str | None, **arguments: Any) -> None:
-    """Show what a model decided on: heat maps over images (JPEG), and the maps.
+    """Explain predictions: heat maps over images (JPEG), and the maps.
 
-    Blue is low, red is high: probabilities from 0 to 1, other maps from their smallest to their largest value, which
-    stand in the overlay's corner beside the label.
+    Blue is low, red is high: probabilities from 0 to 1, other maps from their smallest to their largest value. The
+    overlay shows these values in its corner beside the label.
     """
     from otx_seg.cli.screen import counting, results
     from otx_seg.verbs.explain import explain

@@ -1,4 +1,4 @@
-"""`otx export`: trained weights as a model for other programs."""
+"""`otx export`: trained weights as an OpenVINO or ONNX model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from otx_seg.cli.verb import Verb
 @click.option(
     "--input-size",
     metavar="HxW",
-    help="Height and width in pixels of the images the model takes, multiples of 32; without it as in training.",
+    help="Input height and width of the model in pixels, multiples of 32; default: as in training.",
 )
 @click.option(
     "--dynamic",
@@ -29,17 +29,17 @@ from otx_seg.cli.verb import Verb
     "on one image of the input size.",
 )
 @click.option(
-    "--compare-on", metavar="PATH", help="Images to compare with the network on; without it validation images."
+    "--compare-on", metavar="PATH", help="Images for the comparison with the network; default: validation images."
 )
 @click.option(
-    "--dump-features", is_flag=True, help="Also give a feature vector of the image, and keep what `otx explain` needs."
+    "--dump-features", is_flag=True, help="Add a feature vector of the image as output, and what `otx explain` needs."
 )
 @workspace_option
 @output_options
 def command(**arguments: Any) -> None:
     """Write trained weights as an OpenVINO or ONNX model, and check that it computes the same.
 
-    The model takes an RGB image of values 0-255 and gives the probability of each label at each pixel. TEMPLATE is
+    The model takes an RGB image of values 0-255 and returns the probability of each label at each pixel. TEMPLATE is
     needed only for weights of OpenVINO Training Extensions 1.x.
     """
     from otx_seg.inputs.model import check_given_to_export
@@ -52,7 +52,7 @@ def command(**arguments: Any) -> None:
     from otx_seg.workspace.command_line import otx_command
 
     result = export(**arguments)
-    compared = count(result.images, "image") if result.images else "drawn images, as no real ones were given"
+    compared = count(result.images, "image") if result.images else "synthetic images, as no real ones were given"
     results.print(f"Model: {result.model}")
     results.print(f"It agrees with the network on {100 * result.agreement:.3f} % of the pixels of {compared}.")
     if arguments["dump_features"]:

@@ -1,4 +1,4 @@
-"""`otx find`: what can be trained."""
+"""`otx find`: lists templates and backbones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from otx_seg.template import find_template_file, find_templates
 @click.option(
     "--backbone",
     type=click.Choice(["mmseg", "otx"]),
-    help="List the backbones that `otx build --backbone` puts into a template: MMSegmentation's, or this toolkit's.",
+    help="List the backbones for `otx build --backbone`: those of MMSegmentation, or of this toolkit.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(template: str | None, backbone: Literal["mmseg", "otx"] | None, as_json: bool) -> None:
@@ -27,7 +27,7 @@ def command(template: str | None, backbone: Literal["mmseg", "otx"] | None, as_j
     GFLOPs are billions of multiply-adds for one 512x512 image; MB are 10^6 bytes of float32 weights.
     """
     if template is not None and backbone is not None:
-        raise UsageError("--template and --backbone list different things: leave one of them out")
+        raise UsageError("--template and --backbone cannot be combined: leave one of them out")
     if backbone is not None:
         _show_backbones(backbone, as_json)
     elif template is not None:
@@ -75,7 +75,7 @@ def _show_one(name: str, as_json: bool) -> None:
         f"{template.size_mb:.2f} MB; one answer for {template.output_stride:g}x{template.output_stride:g} pixels",
         "",
     ]
-    settable = "Parameters, set with `params --NAME VALUE` behind a command's other arguments:"
+    settable = "Parameters, set with `params --NAME VALUE` after a command's other arguments:"
     fixed = f"Settings, changed in a copy of {find_template_file(name)}:"
     lines += [*describe_parameters(parameters, settable), "", *describe_parameters(list_settings(template), fixed, "")]
     say(*lines)

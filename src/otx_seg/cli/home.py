@@ -1,4 +1,4 @@
-"""A home for libraries that keep caches there, where a process has none: containers run with users nobody knows."""
+"""A home folder for the caches of libraries, if the process has none, as in containers with unknown users."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import stat
 
 
 def give_home() -> None:
-    """Where neither HOME nor the list of users tells of a home, let it be a folder among the temporary ones."""
+    """Without HOME or an entry in the list of users, use a temporary folder as home."""
     if os.name != "posix" or os.path.expanduser("~") != "~":  # noqa: PTH111  (Path.home raises)
         return
     import tempfile

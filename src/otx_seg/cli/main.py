@@ -20,32 +20,32 @@ from otx_seg.interrupts import interruptions_as_such
 from otx_seg.runtime.terminal import as_message, prepare_streams, read_names_as_utf8, say
 
 VERBS = {
-    "quickstart": "draw a small data set and run the whole job on it",
-    "run": "the whole job on your data, from training to the package",
+    "quickstart": "run the whole job on a small synthetic data set",
+    "run": "run the whole job on your data, from check to package",
     "find": "list the templates or backbones, or show a template in full",
-    "check": "look through labelled images before training on them",
-    "convert": "write data of another format as images and index masks",
-    "build": "make a workspace, in which the other verbs need no arguments",
+    "check": "check labelled images before training",
+    "convert": "convert data of another format to images and index masks",
+    "build": "make a workspace, in which the other commands need no arguments",
     "train": "train a network on a folder of images and masks",
-    "eval": "measure a model on a labelled data set",
-    "predict": "write the masks of images",
-    "explain": "show what in an image a model decided on",
-    "export": "turn trained weights into an OpenVINO or ONNX model",
+    "eval": "evaluate a model on a labelled data set",
+    "predict": "predict the masks of images",
+    "explain": "show heat maps that explain predictions",
+    "export": "export trained weights as an OpenVINO or ONNX model",
     "optimize": "quantise a model to INT8",
-    "benchmark": "compare models in speed, size, memory and accuracy",
-    "deploy": "pack an OpenVINO model into one file to hand over",
-    "demo": "show a model at work on images, a video or a camera",
+    "benchmark": "compare speed, size, memory and accuracy of models",
+    "deploy": "pack an OpenVINO model into one file for a receiver",
+    "demo": "show predictions on images, a video or a camera",
 }
 """The verbs in the order of work, each in a module of this package, with its line in the overview."""
 
 _AFTER_INTERRUPTION = (
-    "files that were finished stay, and none is left half written. To go on, give the same command again, with "
+    "files that were finished stay, and none is left half written. To continue, give the same command again, with "
     "--overwrite if it finds a result"
 )
 
 
 class _Verbs(click.Group):
-    """Imports a verb's module when it is asked for."""
+    """Imports a verb's module when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -65,7 +65,7 @@ class _Verbs(click.Group):
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             from otx_seg.catalogue import nearest
 
-            raise click.UsageError(f"there is no verb {args[0]!r}; {nearest(args[0], list(VERBS))}")
+            raise click.UsageError(f"there is no command {args[0]!r}; {nearest(args[0], list(VERBS))}")
         return super().resolve_command(ctx, args)
 
 
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
                 read_names_as_utf8()
             prepare_streams()
             if current_folder_is_gone():
-                raise UsageError("the current folder was removed, so that no path leads anywhere; cd to another one")
+                raise UsageError("the current folder was removed; cd to another one")
             give_home()
             cli.main(arguments, standalone_mode=False)
         sys.exit(0)
@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _show_wrong_usage(error: click.ClickException) -> None:
-    """What click says, with the words of the command line in it made printable."""
+    """The message of click, with unprintable characters of the command line replaced."""
     told, reason = io.StringIO(), error.format_message()
     error.show(told)
     say(*told.getvalue().rstrip("\n").replace(reason, as_message(reason)).split("\n"), error=True)
@@ -117,16 +117,16 @@ def _show_wrong_usage(error: click.ClickException) -> None:
 
 def _fail(message: str, exit_code: int, error: BaseException) -> None:
     if "OTX_SEG_LAUNCH" in os.environ:
-        from otx_seg.distributed.worker import note_failure
+        from otx_seg.distributed.worker import leave_note
 
-        if note_failure(message, exit_code, error):  # of several processes that fail, only one is to be heard
+        if leave_note(message, exit_code, error):  # of several processes that fail, only one is to be heard
             sys.exit(exit_code)
     say(f"Error: {message}", error=True)
     sys.exit(exit_code)
 
 
 def _fail_unexpectedly(error: Exception) -> None:
-    """For what no one foresaw: the traceback goes to a file, its place to the screen."""
+    """For unexpected errors: the traceback goes to a file, the path of that file to the screen."""
     if is_out_of_memory(error):
         _fail(NO_MEMORY, 1, error)
     import tempfile
@@ -139,6 +139,6 @@ def _fail_unexpectedly(error: Exception) -> None:
         os.close(descriptor)
         place = f"Details: {file}"
     except OSError:
-        place = "No place could be found for the details"
+        place = "The details could not be written to a file"
     text = (str(error) or type(error).__name__).splitlines()[0]
-    _fail(f"this should not have happened: {type(error).__name__}: {text}. {place}", 1, error)
+    _fail(f"unexpected error: {type(error).__name__}: {text}. {place}", 1, error)

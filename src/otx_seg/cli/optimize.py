@@ -1,4 +1,4 @@
-"""`otx optimize`: an INT8 model from a floating-point one."""
+"""`otx optimize`: quantises a model to INT8."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from otx_seg.cli.parameters import ParametersCommand
 @click.option(
     "--load-weights",
     metavar="FILE",
-    help="The .xml that `otx export` wrote: its weights stay. Or the .pth of `otx train`: fine-tuned. Without it the "
+    help="The .xml of `otx export`: its weights do not change. Or the .pth of `otx train`: fine-tuned. Default: the "
     "model exported last in the workspace.",
 )
 @labels_option
@@ -35,9 +35,9 @@ from otx_seg.cli.parameters import ParametersCommand
 @workspace_option
 @output_options
 def command(**arguments: Any) -> None:
-    """Quantise a model to INT8 and show what that costs and brings.
+    """Quantise a model to INT8, and show the loss of Dice and the gains in size and speed.
 
-    Of an .xml, layers that cost too much Dice stay in floating point. A .pth is fine-tuned with rounded weights until
+    In an .xml, layers that cost too much Dice stay in floating point. A .pth gets quantisation-aware training until
     its Dice is within the limit, nncf_optimization.maximal_accuracy_degradation.
     """
     from otx_seg.inputs.model import check_given_to_optimize

@@ -14,12 +14,12 @@ Decorator = Callable[[Decorated], Decorated]
 
 
 class ValueNeeded(click.Choice[str]):
-    """A choice that knows when it was left out: the next option is not what was meant."""
+    """A choice that notices a missing value: the next option is not the value."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if str(value).startswith("-"):
             *others, last = self.choices
-            self.fail(f"needs a value: {', '.join(others)} or {last}; {value!r} stands in its place", param, ctx)
+            self.fail(f"needs a value: {', '.join(others)} or {last}; not {value!r}", param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -33,25 +33,23 @@ def weights_option(kinds: str) -> Decorator:
     return click.option(
         "--load-weights",
         metavar="FILE",
-        help=f"The model: {kinds}; without it the last one trained in the workspace.",
+        help=f"The model: {kinds}; default: the last one trained in the workspace.",
     )
 
 
 labels_option = click.option(
     "--labels",
     metavar="A,B,...",
-    help="Names of the labels in the order of the model's outputs, for a model of another tool that carries none.",
+    help="Names of the labels in the order of the model's outputs, for a model of another tool without labels.",
 )
 workspace_option = click.option(
     "--workspace",
     metavar="FOLDER",
-    help="A folder made by `otx build`, which fills in what is not given; else the current one, if it is one.",
+    help="A folder made by `otx build`, for missing arguments; default: the current folder, if it is a workspace.",
 )
-overwrite_option = click.option(
-    "--overwrite", is_flag=True, help="Replace a result that the output folder already holds."
-)
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an existing result in the output folder.")
 output_options = together(
-    click.option("-o", "--output", metavar="FOLDER", help="Where to write; without it a new folder in the workspace."),
+    click.option("-o", "--output", metavar="FOLDER", help="Output folder; default: a new one in the workspace."),
     overwrite_option,
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
@@ -62,17 +60,17 @@ whole_image_options = together(
     click.option(
         "--sliding-window",
         metavar="HxW",
-        help="Cut each image into overlapping windows of this size in pixels instead of squashing it as a whole.",
+        help="Cut each image into overlapping windows of this size in pixels instead of resizing it as a whole.",
     ),
     click.option(
-        "--overlap", metavar="R", type=float, help="Share of a window, 0 to below 1, that neighbours share.  [0.25]"
+        "--overlap", metavar="R", type=float, help="Overlap of neighbouring windows as a share, 0 to below 1.  [0.25]"
     ),
     click.option(
         "--tta",
-        metavar="[LOOKS]",
+        metavar="[VIEWS]",
         is_flag=False,
         flag_value="flip",
-        help="Test-time augmentation: average with the mirror image (flip, also without LOOKS), with other scales "
+        help="Test-time augmentation: average with the mirror image (flip, also without VIEWS), with other scales "
         "(1.25,1.5), or with both (flip,1.25,1.5).",
     ),
 )
@@ -85,7 +83,7 @@ def data_format_option(command: Decorated) -> Decorated:
         "--data-format",
         type=click.Choice(sorted(path.stem for path in modules)),
         metavar="NAME",
-        help="Format of the labelled data, where it is not recognised; `otx convert --help` lists them.",
+        help="Format of the labelled data, if it is not recognised; `otx convert --help` lists the formats.",
     )(command)
 
 
@@ -96,7 +94,7 @@ def annotation_options(*subsets: str) -> Decorator:
         click.option(
             f"--{subset}-ann-files",
             metavar="FILE",
-            help=f"COCO file that describes the {called[subset]} data, where it is not found in the folder.",
+            help=f"COCO file that describes the {called[subset]} data, if it is not in the folder.",
         )
         for subset in subsets
     )

@@ -74,7 +74,7 @@ def parse_parameters(words: list[str]) -> dict[str, str]:
     while rest:
         word = rest.pop(0)
         if not word.startswith("--"):
-            raise UsageError(f"params: {word!r} stands where a --group.name is expected")
+            raise UsageError(f"params: {word!r} is not a --group.name, which is expected here")
         name, equals, value = word[2:].partition("=")
         if not equals:
             if not rest or (rest[0].startswith("--")):

@@ -1,4 +1,4 @@
-"""`otx predict`: masks of images."""
+"""`otx predict`: predicts the masks of images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from otx_seg.cli.verb import Verb
     "--input",
     "input_path",
     metavar="PATH",
-    help="An image, or a folder of images; else the workspace's test data.",
+    help="An image, or a folder of images; default: the workspace's test data.",
 )
 @weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
 @labels_option

@@ -1,4 +1,4 @@
-"""`otx quickstart`: the whole job on drawn data."""
+"""`otx quickstart`: the whole job on synthetic data."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from otx_seg.cli.verb import Verb
 @click.command("quickstart", cls=Verb)
 @output_options
 @click.option(
-    "--minutes", type=click.FloatRange(0.05, 1000), default=3.0, show_default=True, help="Training time at most."
+    "--minutes", type=click.FloatRange(0.05, 1000), default=3.0, show_default=True, help="Maximum training time."
 )
 def command(output: str | None, overwrite: bool, minutes: float) -> None:
-    """Draw a small data set and run the whole job on it: train, evaluate, export, quantise.
+    """Run the whole job on a small synthetic data set: train, evaluate, export, quantise.
 
     Needs no data, no network and no GPU.
     """
@@ -36,12 +36,12 @@ def command(output: str | None, overwrite: bool, minutes: float) -> None:
         (stage.name, stage.evaluation.scores.dice_average, stage.evaluation.scores.m_iou, stage.size, stage.latency)
         for stage in result.stages
     ]
-    results.print(models_table(rows, f"{TEMPLATE} on drawn data"))
-    results.print(f"Images, truth and predictions: {result.picture}")
+    results.print(models_table(rows, f"{TEMPLATE} on synthetic data"))
+    results.print(f"Images, ground truth and predictions: {result.picture}")
     say(
         "",
         "The same on your own data, a folder of images and masks in one of the usual formats:",
         "  otx check --data-roots FOLDER",
         "  otx run --train-data-roots FOLDER params --learning_parameters.max_minutes=30",
-        "It sets images aside to measure on; otx run --help says more.",
+        "It sets images aside to evaluate on; otx run --help says more.",
     )

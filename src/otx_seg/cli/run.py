@@ -18,12 +18,16 @@ from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 @click.option(
     "--test-data-roots",
     metavar="FOLDER",
-    help="Data to measure on; else a subset test of the training data, else the validation data.",
+    help="Data to evaluate on; default: a subset test of the training data, else the validation data.",
 )
 @annotation_options("train", "val", "test")
 @seed_option
 @click.option(
-    "--seconds", type=float, default=DEFAULT_SECONDS, show_default=True, help="How long each model's speed is measured."
+    "--seconds",
+    type=float,
+    default=DEFAULT_SECONDS,
+    show_default=True,
+    help="Time for measuring the speed of each model.",
 )
 @workspace_option
 @click.option(
@@ -41,10 +45,10 @@ from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 )
 @json_option
 def command(as_json: bool, **arguments: Any) -> None:
-    """The whole job in one go: check, train, evaluate, export, quantise, measure, pack.
+    """Run the whole job: check, train, evaluate, export, quantise, measure, pack.
 
-    It stops at the first failure. Called again with the same arguments, or with --output and its folder alone, it goes
-    on where it stopped. Template and params are as for `otx train`, which chooses what is left open.
+    It stops at the first failure. To resume, call it again with the same arguments, or with --output and its folder
+    alone. Template and params are as for `otx train`, which chooses missing values.
     """
     from otx_seg.cli.screen import messages, results
     from otx_seg.report.progress import TrainingDisplay

@@ -26,7 +26,7 @@ class _ScreenHandler(logging.Handler):
 
 
 def prepare_screen() -> None:
-    """Show the toolkit's own messages, and keep what its libraries chat about off the screen."""
+    """Show the toolkit's own messages, and hide those of its libraries."""
     logger = logging.getLogger(ROOT)
     logger.setLevel(logging.INFO)
     if not any(isinstance(handler, _ScreenHandler) for handler in logger.handlers):

@@ -1,4 +1,4 @@
-"""What the system refuses, in words: one place for the errors that any reading or writing may end with."""
+"""Messages for errors of the operating system that any reading or writing may raise."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 _TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 _NO_SUCH_PLACE = {
     errno.ENAMETOOLONG: "is too long for a file system (255 bytes for a name, 4,096 for a path); choose a shorter one",
-    errno.ENOTDIR: "is no folder, or something above it is none; name another place",
-    errno.EISDIR: "is a folder where a file is expected; name a file, or another place",
-    errno.ELOOP: "is a link that leads back to itself; name the folder itself",
-    errno.ENOENT: "is not there, or was removed while otx was at work; look for it, then run the command again",
-    errno.ESTALE: "is not there any more: the network disk was changed or lost; run the command again once it is back",
+    errno.ENOTDIR: "is not a folder, or one of its parents is not; choose another path",
+    errno.EISDIR: "is a folder, but a file is expected; name a file, or another path",
+    errno.ELOOP: "is a link to itself; name the folder itself",
+    errno.ENOENT: "does not exist, or was removed while otx was running; restore it, then run the command again",
+    errno.ESTALE: "is gone: the network disk was changed or lost; run the command again when it is back",
 }
 _OUT_OF_MEMORY = (
     "cannot allocate memory",
@@ -45,7 +45,7 @@ def current_folder_is_gone() -> bool:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a library says, in whatever words, that the system gives no more memory or threads."""
+    """Whether a library reports that there is no more memory or no more threads."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     said = str(error).lower()
@@ -53,17 +53,17 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def in_words(error: OSError) -> tuple[str, int] | None:
-    """What is wrong and what to do, and the exit code; None for an error that nobody foresaw."""
+    """The message and the exit code; None for an unexpected error."""
     file = str(error.filename or "a file")
     file = file if len(file) <= _SHOWN else f"{file[:_SHOWN]}..."
     if error.errno in _FULL:
         what = (
-            f"cannot write {file}: {error.strerror}; what was finished before is unharmed. Free space or choose "
+            f"cannot write {file}: {error.strerror}; finished files are not affected. Free space or choose "
             "another --output, then run the command again"
         )
         return what, 1
     if error.errno in _FORBIDDEN:
-        return f"{file}: {error.strerror}; change its permissions or choose another place", 1
+        return f"{file}: {error.strerror}; change its permissions or choose another path", 1
     if error.errno in _TOO_MANY_FILES:
         what = (
             f"too many files are open at once ({file}); allow more with `ulimit -n 4096`, or load images in one "

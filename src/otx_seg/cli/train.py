@@ -14,65 +14,73 @@ from otx_seg.words import count
 
 @click.command("train", cls=ParametersCommand)
 @click.argument("template", required=False)
-@click.option("--train-data-roots", metavar="FOLDER", help="Training data, say images/, masks/ and dataset_meta.json.")
+@click.option(
+    "--train-data-roots", metavar="FOLDER", help="Training data, such as images/, masks/ and dataset_meta.json."
+)
 @click.option(
     "--val-data-roots",
     metavar="FOLDER",
-    help="Validation data; without it a subset called val in the training data, else a fifth of it, chosen by label.",
+    help="Validation data; default: a subset called val in the training data, else a split of a fifth of it.",
 )
 @annotation_options("train", "val")
-@click.option("--unlabeled-data-roots", metavar="FOLDER", help="Images without masks, to learn from as well.")
-@click.option("--unlabeled-file-list", metavar="FILE", help="Names those to use, one path per line; else all.")
+@click.option("--unlabeled-data-roots", metavar="FOLDER", help="Images without masks for semi-supervised training.")
+@click.option(
+    "--unlabeled-file-list", metavar="FILE", help="List of the images to use, one path per line; default: all."
+)
 @click.option(
     "--train-type",
     metavar="TYPE",
-    help="Incremental, Semisupervised or Selfsupervised; without it, what the data allows.",
+    help="Incremental, Semisupervised or Selfsupervised; default: as the data allows.",
 )
 @click.option("--load-weights", metavar="FILE", help="Start from these weights; labels are matched by name.")
-@click.option("--resume-from", metavar="RUN", help="Go on with an interrupted run: its folder or its checkpoint file.")
+@click.option("--resume-from", metavar="RUN", help="Resume an interrupted run: its folder or its checkpoint file.")
 @workspace_option
-@click.option("-o", "--output", metavar="FOLDER", help="Folder of the run; without it a new one in the workspace.")
+@click.option("-o", "--output", metavar="FOLDER", help="Folder of the run; default: a new one in the workspace.")
 @overwrite_option
 @seed_option
-@click.option("--deterministic", is_flag=True, help="Only deterministic GPU kernels, slower; a CPU always is.")
+@click.option(
+    "--deterministic", is_flag=True, help="Use only deterministic GPU kernels (slower); CPUs are always deterministic."
+)
 @click.option(
     "--mem-cache-size",
     metavar="SIZE",
     help="Memory for decoded training images, such as 500MB or 2GiB; 0: none (default 1GB, or half of what is free).",
 )
-@click.option("--gpus", metavar="N,N", help="Train on these GPUs together, a process on each.")
-@click.option("--rdzv-endpoint", metavar="HOST:PORT", help="Where several machines meet: on the first of them.")
+@click.option("--gpus", metavar="N,N", help="Train on these GPUs, with one process on each.")
 @click.option(
-    "--base-rank", metavar="N", type=click.IntRange(0), help="Number of this machine's first process (default 0)."
+    "--rdzv-endpoint", metavar="HOST:PORT", help="Rendezvous address for several machines: that of the first one."
+)
+@click.option(
+    "--base-rank", metavar="N", type=click.IntRange(0), help="Rank of this machine's first process (default 0)."
 )
 @click.option(
     "--world-size",
     metavar="N",
     type=click.IntRange(1),
-    help="Processes of all machines; without GPUs and --rdzv-endpoint: on this CPU.",
+    help="Number of processes on all machines; without GPUs and --rdzv-endpoint: on this CPU.",
 )
-@click.option("--enable-hpo", is_flag=True, help="Search for a better learning rate and batch size first.")
+@click.option("--enable-hpo", is_flag=True, help="First search for a better learning rate and batch size.")
 @click.option(
     "--hpo-time-ratio",
     metavar="R",
     type=float,
-    help="Time of search and training together, as a multiple of the training's alone.  [1.1, or what two trials take]",
+    help="Time of search and training together, as a multiple of the training's time.  [1.1, or time for two trials]",
 )
 @click.option(
     "--hpo-parallel",
     metavar="N",
     type=int,
-    help="Trials of the search at once, each in a process; without it one for each GPU.",
+    help="Number of parallel trials, each in a process; default: one per GPU.",
 )
 @click.pass_context
 def command(context: click.Context, **arguments: Any) -> None:
-    """Train a network and keep the one that scores best on the validation data.
+    """Train a network, and save the weights with the best validation score.
 
-    It learns from labelled images, and from unlabelled ones too if they are given. From a folder of unlabelled images
-    alone it learns a backbone, to be trained further with --load-weights.
+    Trains on labelled images, and on unlabelled images too if they are given. With a folder of only unlabelled images
+    it trains a backbone, for a later training with --load-weights.
 
-    TEMPLATE is a name or id that `otx find` lists, or the path of a template file. Without it, and for every parameter
-    that is auto, a value is chosen for the data, the machine and the time, and the reason is said.
+    TEMPLATE is a name or id from `otx find`, or the path of a template file. Without it, and for every parameter
+    that is auto, a value is chosen from the data, the machine and the time, with the reason.
     """
     from otx_seg.cli.screen import messages, results
 
@@ -91,7 +99,7 @@ def command(context: click.Context, **arguments: Any) -> None:
     with TrainingDisplay(messages) as display:
         result = train(train_root, val_root, loggers=[display], **arguments)
     if rank() != 0:
-        return  # of the processes of a torchrun job, the first one tells
+        return  # only the first process of a torchrun job prints
     if result.scores is not None:
         results.print(scores_table(result.scores, f"best epoch: {result.epoch} of {result.epochs}"))
     results.print(f"Trained for {format_duration(result.elapsed_s)}, {count(result.steps, 'step')}: {result.reason}.")

@@ -1,4 +1,4 @@
-"""What all verbs have in common: a file or folder that stands without its option is told which one it is."""
+"""Common behaviour of all verbs: a file or folder without its option is refused with the name of the option."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Verb(click.Command):
             if error.option_name not in _NAMES_OF_TEMPLATE or not any(item.name == "template" for item in self.params):
                 raise
             raise UsageError(
-                f"{error.option_name}: here the template stands without an option, as in "
+                f"{error.option_name}: the template is given without an option, as in "
                 + otx_command(ctx.info_name or "", "SegNext-t")
             ) from error
         if not ctx.resilient_parsing:
@@ -71,7 +71,7 @@ class Verb(click.Command):
         alike = [word for word, its_option in found if its_option == option]
         together = alike if self.takes_several(option) else alike[:1]
         raise UsageError(
-            f"{together[0]}: stands without its option; that is {option}, as in "
+            f"{together[0]}: is given without its option, which is {option}, as in "
             + otx_command(ctx.info_name or "", option, *together)
         )
 
@@ -80,7 +80,7 @@ class Verb(click.Command):
         return False
 
     def _option_for(self, word: str) -> str | None:
-        """The option that a stray word belongs to; None if it is no file or folder, or none takes it."""
+        """The option that a stray word belongs to; None if it is not a file or folder, or none takes it."""
         options = [max(item.opts, key=len) for item in self.params if isinstance(item, click.Option)]
         data = next((name for name in options if name.endswith("data-roots") or name == "--input"), None)
         weights = "--load-weights" if "--load-weights" in options else None
@@ -95,7 +95,7 @@ class Verb(click.Command):
 
 
 def _is_template(word: str) -> bool:
-    """Whether a word may be meant as the name or the file of a template."""
+    """Whether a word may be the name or the file of a template."""
     path = Path(word)
     if path.is_dir():
         from otx_seg.template import find_templates

@@ -1,4 +1,4 @@
-"""What decisions are made from, and what they are."""
+"""The facts that decisions use, and the decisions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a training lasts, how its batches come about, and what it minimises."""
+"""Decisions on the length of a training, its batches and its losses."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def choose_learning_rate(rate: float, usual_batch: int, batch_size: int, highest
     )
 
 
-def choose_rounds(one_round: EpochSize, counted: bool) -> Decision:
+def choose_repeats(one_round: EpochSize, counted: bool) -> Decision:
     """How often an epoch uses each image: the rule of OTX 1.5, floor(5 - 0.7 sqrt(steps - 1)), at least 1.
 
     Args:
@@ -100,7 +100,7 @@ def choose_rounds(one_round: EpochSize, counted: bool) -> Decision:
     if counted:
         return Decision(ROUNDS, 1, "num_iters counts rounds")
     rounds = math.floor(max(5 - 0.7 * math.sqrt(one_round.steps - 1), 1))
-    return Decision(ROUNDS, rounds, f"one round is {count(one_round.steps, 'step')}")
+    return Decision(ROUNDS, rounds, f"one pass is {count(one_round.steps, 'step')}")
 
 
 def choose_workers(machine: MachineFacts) -> Decision:
@@ -117,11 +117,11 @@ def choose_epochs(epoch: EpochSize, minutes: float, affordable: float = math.inf
         affordable: steps for which there is time though no limit is given, see `PLANNED_MINUTES`.
     """
     if minutes:
-        return Decision(EPOCHS, MOST_EPOCHS, "the time limit decides")
+        return Decision(EPOCHS, MOST_EPOCHS, "the time budget decides")
     epochs, within = max(epochs_of(_ENOUGH_STEPS, epoch), _FEWEST_EPOCHS), ""
     if epochs * epoch.steps > affordable:
         epochs = max(1, int(affordable / epoch.steps))
-        within = f", all that {PLANNED_MINUTES / 60:g} hours are enough for"
+        within = f", the most that {PLANNED_MINUTES / 60:g} hours allow"
     steps = f"{count(epochs * epoch.steps, 'step')} at {count(epoch.steps, 'step')} each{within}"
     return Decision(EPOCHS, epochs, f"{steps}; early stopping may end them")
 
@@ -134,7 +134,7 @@ def epochs_of(steps: int, epoch: EpochSize) -> int:
 def choose_interval(epoch: EpochSize, minutes: float) -> Decision:
     """Whether a validation after every epoch would be too much; see `choose_epochs`."""
     if minutes:
-        return Decision(INTERVAL, False, "under a time limit the clock decides")
+        return Decision(INTERVAL, False, "with a time budget the clock decides")
     if epoch.steps < _LONG_EPOCH:
         return Decision(INTERVAL, True, f"epochs are short ({count(epoch.steps, 'step')})")
     return Decision(INTERVAL, False, f"epochs have {count(epoch.steps, 'step')}")
@@ -145,7 +145,7 @@ def choose_loss(listed: bool) -> Decision:
     Args:
         listed: whether the template has a list of losses of its own.
     """
-    reason = "the Dice loss beside it gained nothing where it was measured"
+    reason = "adding the Dice loss gained nothing in measurements"
     return Decision(LOSS, "cross_entropy", "unused: the template lists its losses" if listed else reason)
 
 

@@ -1,4 +1,4 @@
-"""Which network, and what it sees: template and input size, by what the images show and how much time there is.
+"""Decisions on template and input size, from the size of regions in the images and the available time.
 
 The figures are those of docs/benchmarks.md, docs/configuration.md says what each rule rests on.
 """
@@ -135,7 +135,7 @@ def _sides(wanted: int, size: tuple[int, int] | None) -> list[int]:
 
 
 def _shows(candidate: Candidate, side: int, data: DataFacts) -> bool:
-    """Whether the smallest regions fill a position of the network's output, so that it can be expected to find them."""
+    """Whether the smallest regions fill a position of the network's output, so that it can find them."""
     return data.finest[1] * side >= candidate.output_stride
 
 

@@ -63,7 +63,7 @@ def find_subsets(root: Path, data_format: str | None = None, annotations: Path |
     if annotations is not None and not chosen.takes_annotation_file:
         able = [other for other, known in known_formats().items() if known.takes_annotation_file]
         raise UsageError(
-            f"{annotations}: a file of annotations cannot be named for {name}, whose masks lie in {root}; leave it "
+            f"{annotations}: an annotation file cannot be given for {name}, whose masks lie in {root}; leave it "
             f"out (it is for --data-format {' or '.join(able)})"
         )
     return {name: partial(_with_pages, open_it) for name, open_it in chosen.subsets(root, annotations).items()}
@@ -86,7 +86,7 @@ def format_of(root: Path, data_format: str | None = None, annotations: Path | No
     if not root.is_dir():
         raise DataError(f"{root}: {_no_folder(root)}")
     if annotations is not None and not annotations.is_file():
-        raise DataError(f"{annotations}: no such file of annotations")
+        raise DataError(f"{annotations}: no such annotation file")
     if data_format is not None:
         return check_format_name(data_format)
     with each_folder_once():
@@ -130,7 +130,7 @@ def _seen(root: Path, annotations: Path | None, silent: bool) -> str:
     _refuse_mixture(root, found, {name: seen for name, seen in inside.items() if subset_name(name) in SUBSETS})
     if not found and inside:
         folder, seen = next(iter(inside.items()))
-        raise DataError(f"{root}: is no data set itself, but {folder} in it looks like {seen[0]}: name {root / folder}")
+        raise DataError(f"{root}: is not a data set, but {folder} in it looks like {seen[0]}: name {root / folder}")
     if not found and not inside and not layouts_in(root):
         _refuse_deeper(root)
     if found and found != [ORDINARY] and not silent:
@@ -153,7 +153,7 @@ def _refuse_deeper(root: Path) -> None:
         level = [below for folder in level for below in listed_folders(folder)][:_FOLDERS_LOOKED_INTO]
         found = {folder: seen[0] for folder in level if (seen := looks_like(folder))}
         for folder, seen_as in found.items():
-            one = f"is no data set itself, but {folder.relative_to(root)} in it looks like {seen_as}"
+            one = f"is not a data set, but {folder.relative_to(root)} in it looks like {seen_as}"
             if len(found) == 1:
                 raise DataError(f"{root}: {one}: name {folder}")
             raise DataError(

@@ -30,7 +30,7 @@ _NAMES = tuple(f"region {number}" for number in range(MAX_LABELS))
 _STEM = 40  # characters of an image's name in that of its pseudo-mask, for people; the digest makes it unique
 _DIGEST = 32
 _VERSION = 1
-"""Of how images are divided; pseudo-masks of another version are made anew."""
+"""Of how images are divided; pseudo-masks of another version are made again."""
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def find_training(spec: DataSpec, use_polygons: bool = False) -> TrainingData:
         val_name, val = _open_chosen(val_root, subsets, VALIDATED_ON, "validate on", use_polygons)
         split = f"validation: {len(val)} images of {_place(val_root, val_name)}, as given"
         if _same_files(train, val):
-            split += "; these are the training images too, so the scores will be too good"
+            split += "; these are also the training images, so the scores will be too high"
     elif train_name != "val" and "val" in subsets:
         _, val = _open_chosen(train_root, subsets, ("val",), "validate on", use_polygons)
         split = f"validation: {len(val)} images of the subset val in {train_root}"
@@ -152,7 +152,7 @@ def split_training(
     taken = min(max(1, round(val_share * count)), count - 1)
     chosen = choose_validation(report.labels_of, report.labels, taken, seed)
     number = int(chosen.sum())
-    split = f"validation: {number} of the {count} images of {root}, chosen by label and seed {seed}"
+    split = f"validation: {number} of the {count} images of {root}, split by label and seed {seed}"
     if number > taken:
         split += f": more than {taken}, so that they show every label that several images have"
     parts = replace(data, train=_part(data.train, ~chosen), val=_part(data.train, chosen), split=split)

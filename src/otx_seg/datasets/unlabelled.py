@@ -80,7 +80,7 @@ def open_unlabelled(root: Path, file_list: Path | None = None) -> ImageSet:
     for path, stem in zip(paths, stems, strict=True):
         in_folder = any(kind_of(part) == "masks" for part in path.relative_to(folder).parts[:-1])
         if in_folder or stem in beside:
-            raise DataError(f"{root}: {path} looks like a mask, not like an image; name the folder of the images alone")
+            raise DataError(f"{root}: {path} looks like a mask, not like an image; name the folder of the images")
     found = [str(path) for path in paths]
     if file_list is not None:
         found = _listed(root, folder, found, file_list)
@@ -96,9 +96,7 @@ def _image_folder(root: Path) -> Path:
         if name in subsets:
             return subsets[name].images
     if subsets:
-        raise DataError(
-            f"{root}: which images to learn from? Found {', '.join(subsets)}, expected train; give its path"
-        )
+        raise DataError(f"{root}: which images to train on? Found {', '.join(subsets)}, expected train; give its path")
     return root
 
 
@@ -200,5 +198,5 @@ def leave_out_copies(images: ImageSet, others: Iterable[str]) -> tuple[ImageSet,
             copies.update(path for path in group if path not in labelled)
     kept = images.without(copies)
     if not kept.paths:
-        raise DataError(f"{images.root}: each of its {len(images)} images is among the labelled ones; give others")
+        raise DataError(f"{images.root}: each of its {len(images)} images is also labelled; give others")
     return kept, tuple(sorted(copies))

@@ -1,4 +1,4 @@
-"""Whether an exported model says what the network it was made from says."""
+"""The agreement of an exported model with its network."""
 
 from __future__ import annotations
 

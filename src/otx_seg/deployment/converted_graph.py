@@ -36,7 +36,7 @@ def keep_features_inside_onnx(model: onnx.ModelProto) -> None:
             model.graph.output.remove(output)
 
 
-def spell_out_group_norms(model: openvino.Model) -> None:
+def decompose_group_norms(model: openvino.Model) -> None:
     """Write each GroupNormalization of an IR as mean-variance normalisation, scale and shift; `model` is changed.
 
     In 32-bit arithmetic OpenVINO 2026.4 ends the process while it compiles a GroupNormalization that is followed by a

@@ -1,4 +1,4 @@
-"""One file to hand over: a model with a program that runs it where this toolkit is not installed."""
+"""Packs a model into one file with a program that runs it without this toolkit."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def deploy(model: Path, output: Path, labels: Labels | None = None) -> Deployed:
 
 
 def _instead_of(model: Path) -> dict[str, str]:
-    """What to do with a file that cannot be handed over, by the ending of its name."""
+    """The remedy for a file that cannot be packed, by its suffix."""
     from_weights = otx_command("export", "--load-weights", "WEIGHTS.pth", "--output", "exported")
     ways = {
         ".pth": "make one with: " + otx_command("export", "--load-weights", model, "--output", "exported"),
@@ -139,7 +139,7 @@ def _lowest_versions() -> dict[str, str]:
 
 
 def _about(predictor: OpenVinoPredictor) -> dict[str, str]:
-    """What the README tells of the model."""
+    """The README's description of the model."""
     labels = predictor.labels
     rows = ["| index | label | colour |", "|---|---|---|"]
     for index, (name, color) in enumerate(zip(labels.names, labels.colors, strict=True)):

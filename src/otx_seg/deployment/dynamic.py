@@ -1,4 +1,4 @@
-"""Exported models that leave the batch or the image size open, and whether their graphs keep that promise."""
+"""Exported models with a dynamic batch or image size, and a check that their graphs support it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Dynamic = Literal["batch", "size", "both"]
 _BATCH, _SIZE = {0: "batch"}, {2: "height", 3: "width"}
 _OPEN: dict[Dynamic | None, dict[int, str]] = {None: {}, "batch": _BATCH, "size": _SIZE, "both": _BATCH | _SIZE}
 
-_OTHER_SIZES = ((64, 96), (100, 75))  # (height, width); the second is no multiple of the strides
+_OTHER_SIZES = ((64, 96), (100, 75))  # (height, width); the second is not a multiple of the strides
 
 
 def open_axes(dynamic: Dynamic | None) -> dict[int, str]:
@@ -44,7 +44,7 @@ def open_axes(dynamic: Dynamic | None) -> dict[int, str]:
 def check_dynamic(
     network: TorchPredictor, model: Path, dynamic: Dynamic, required: float, rounding: float = ROUNDING
 ) -> None:
-    """Run a graph on two images at once, at several sizes, as far as it is to take them; compare with its network.
+    """Run a graph on two images at once, and at several sizes, as far as they are dynamic; compare with its network.
 
     Args:
         model: the ``.xml`` or ``.onnx`` of the graph.

@@ -1,4 +1,4 @@
-"""A trained network as an OpenVINO IR or an ONNX file, checked against the network before it is handed over."""
+"""Exports a trained network as an OpenVINO IR or an ONNX file, and checks it against the network."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from otx_seg.deployment.agreement import (
 from otx_seg.deployment.compact import halve_large_constants, save_compact, store_kernels_in_8_bits
 from otx_seg.deployment.converted_graph import (
     OUTPUT_NAMES,
+    decompose_group_norms,
     keep_features_inside_onnx,
     name_features_in_ir,
-    spell_out_group_norms,
 )
 from otx_seg.deployment.dynamic import Dynamic, check_dynamic, open_axes
 from otx_seg.deployment.exported_form import exported_form
-from otx_seg.deployment.files import IR_XML, ONNX, save_ir, written_whole
+from otx_seg.deployment.files import IR_XML, ONNX, save_ir, written_atomically
 from otx_seg.deployment.ignored_nodes import find_ignored_nodes
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.predictor import load_predictor
@@ -124,7 +124,7 @@ def export(
     quantized = is_quantized(predictor.network)
     if quantized and half_precision:
         raise UsageError(f"{weights}: is quantised, to fewer than 16 bits; leave --half-precision out")
-    with written_whole(output) as folder:
+    with written_atomically(output) as folder:
         write_label_schema(folder / LABEL_SCHEMA, predictor.labels)
         if export_type == "onnx":
             model = _write_onnx(predictor, folder / ONNX, dump_features, dynamic)
@@ -190,7 +190,7 @@ def _simplified(model: openvino.Model, path: Path) -> openvino.Model:
     """
     save_ir(model, path)
     read = openvino_core().read_model(path.read_bytes(), path.with_suffix(".bin").read_bytes())
-    spell_out_group_norms(read)
+    decompose_group_norms(read)
     passes = Manager()
     passes.register_pass(ConstantFolding())
     passes.run_passes(read)
@@ -249,7 +249,7 @@ def _recorded(dynamic: Dynamic | None) -> AbstractContextManager[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the advice that tracing gives on shapes becoming constants, which is what is wanted."""
+    """Hide the tracer's warnings about shapes that become constants, which is intended."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

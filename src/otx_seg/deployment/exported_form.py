@@ -81,7 +81,7 @@ def _fold_sequence(sequence: nn.Sequential) -> None:
 
 
 class UnsplitCrossWeighting(nn.Module):
-    """`CrossResolutionWeighting` with a convolution for the gates of each branch, so that nothing has to be split."""
+    """`CrossResolutionWeighting` with a convolution for the gates of each branch, so that no split is needed."""
 
     def __init__(self, conv1: nn.Module, conv2: nn.ModuleList) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The files of an exported model, and writing them so that no half of one is left behind."""
+"""Writes the files of an exported model, so that no incomplete one is left behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ONNX = "model.onnx"
 
 
 @contextmanager
-def written_whole(output: Path) -> Iterator[Path]:
+def written_atomically(output: Path) -> Iterator[Path]:
     """A folder to write results to, which move to `output` only if all of the work succeeds.
 
     Files of the same name in `output` are replaced; those that make a result usable (``.xml``, ``.onnx``) last.
@@ -41,7 +41,7 @@ def written_whole(output: Path) -> Iterator[Path]:
                 os.replace(file, output / file.name)  # noqa: PTH105  (the atomic rename is the point)
     except OSError as error:
         if made and not output.is_dir():
-            gone = f"{output}: was deleted or renamed while otx was at work there; run the command again"
+            gone = f"{output}: was deleted or renamed while otx was working there; run the command again"
             raise OtxError(gone) from error
         file = output if error.filename in (None, str(output)) else output / Path(error.filename).name
         raise OtxError(

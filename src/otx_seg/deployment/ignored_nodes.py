@@ -98,7 +98,7 @@ def find_ignored_nodes(graph: openvino.Model, patterns: Sequence[str], types: Se
         path: the model, for messages.
 
     Raises:
-        UsageError: a pattern is no regular expression, or a pattern or type matches nothing: then the network is not
+        UsageError: a pattern is not a regular expression, or a pattern or type matches nothing: then the network is not
             the one it was written for, and what it was to protect would be quantised without a word.
     """
     nodes = [(node.get_friendly_name(), node.get_type_name()) for node in graph.get_ordered_ops()]
@@ -129,7 +129,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
     except re.error as error:
-        raise UsageError(f"the ignored pattern {pattern!r} is no regular expression: {error}") from error
+        raise UsageError(f"the ignored pattern {pattern!r} is not a regular expression: {error}") from error
 
 
 def module_of(name: str) -> str:

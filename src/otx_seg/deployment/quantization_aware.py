@@ -1,4 +1,4 @@
-"""Quantisation-aware training: fine-tuning a network that rounds, until its Dice is what was promised."""
+"""Quantisation-aware training: fine-tunes a network that rounds, until its Dice is within the limit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from otx_seg.datasets.scan import Progress
 from otx_seg.deployment.calibration import Calibration, Recipe
 from otx_seg.deployment.export import export
 from otx_seg.deployment.exported_form import exported_form
-from otx_seg.deployment.files import size_of, written_whole
+from otx_seg.deployment.files import size_of, written_atomically
 from otx_seg.deployment.ignored_nodes import (
     find_ignored_nodes,
     integer_layers,
@@ -116,9 +116,9 @@ def fine_tune(
         context: its template is that of the fine-tuning, see `fine_tuning_template`; its data has the labels of the
             weights, in their order; its seed also chooses the calibration images; its folder keeps what is needed to go
             on when this is interrupted.
-        state: the checkpoint to go on from, of a run of the same template.
+        state: the checkpoint to continue from, of a run of the same template.
         progress: called with the name of a stage, and the numbers of images done and to do in it.
-        describe: writes into a folder what is needed to go on; called before the training, when nothing can be wrong
+        describe: writes into a folder what is needed to continue; called before the training, when nothing can be wrong
             any more with what was asked for.
 
     Raises:
@@ -148,7 +148,7 @@ def fine_tune(
             describe(run)
         trained = _train(predictor, goal, how, context, state, describe)
         # 5. after
-        with written_whole(run.path / FOLDER) as unfinished:
+        with written_atomically(run.path / FOLDER) as unfinished:
             best = read_weights(trained.weights)
             write_weights(unfinished / WEIGHTS, best.state_dict, best.labels, how.made_from, best.origin)
             written = export(unfinished / WEIGHTS, unfinished, images=compared)

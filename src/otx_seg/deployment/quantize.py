@@ -1,4 +1,4 @@
-"""Post-training quantisation of an IR to 8-bit integers, with its price kept within a limit and measured."""
+"""Post-training quantisation of an IR to 8-bit integers, with a limit for the loss of Dice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from otx_seg.datasets import Subset
 from otx_seg.datasets.scan import Progress
 from otx_seg.deployment.calibration import Calibration, Recipe, nncf_in_silence, nncf_settings
 from otx_seg.deployment.compact import halve_large_constants, save_compact, store_kernels_in_8_bits
-from otx_seg.deployment.files import IR_XML, size_of, written_whole
+from otx_seg.deployment.files import IR_XML, size_of, written_atomically
 from otx_seg.deployment.ignored_nodes import delicate_nodes, find_ignored_nodes, integer_layers, weighted_nodes
 from otx_seg.deployment.outcome import Quantized, evaluate_stage
 from otx_seg.errors import UsageError
@@ -116,7 +116,7 @@ def quantize(
     progress: Progress | None = None,
     labels: Labels | None = None,
 ) -> Quantized:
-    """Quantise an IR, keep what it costs within a limit, and measure what it brings.
+    """Quantise an IR within a limit for the loss of Dice, and measure costs and gains.
 
     1. Find the nodes the recipe leaves alone.
     2. Evaluate the model on the validation images.
@@ -156,7 +156,7 @@ def quantize(
     before = evaluate_stage(predictor, validation, workers, "FP32", progress)
     images = Calibration(calibration, predictor.input_size, recipe.subset_size, seed, progress)
     out_of_time = False
-    with written_whole(output) as folder:
+    with written_atomically(output) as folder:
         # 3. and 4. attempts
         for attempt in _attempts(model, predictor, images, in_floating_point, validation, recipe, progress):
             if attempt is None:

@@ -22,7 +22,7 @@ _NO_OPERATIONS = {"nncf_model_const", "nncf_model_input", "nncf_model_output"}
 
 
 @dataclass(frozen=True)
-class _Place:
+class _GraphConvolution:
     """Where NNCF sees a convolution.
 
     Attributes:
@@ -50,7 +50,7 @@ def quantize_network(
         pruning_ratio: share of their weights to set to 0, 0..1.
     """
     example = torch.from_numpy(images.read(images.indices[0]))
-    places, others = _find(network, layers, example)
+    convolutions, others = _find(network, layers, example)
     masks = _prune(network, layers, others, example, pruning_ratio) if pruning_ratio > 0 else {}
     with torch.no_grad():
         for name, mask in masks.items():
@@ -68,24 +68,24 @@ def quantize_network(
         found = nncf.quantize(network, **settings).state_dict()
     shared: dict[tuple[str, int], InputQuantizer] = {}
     quantizers = {}
-    for name, place in places.items():
-        quantizers[name] = shared.setdefault(place.sources[0], _quantizer(found, place))
+    for name, convolution in convolutions.items():
+        quantizers[name] = shared.setdefault(convolution.sources[0], _quantizer(found, convolution))
     quantize_convolutions(network, quantizers, masks)
 
 
-def _find(network: nn.Module, layers: Sequence[str], example: Tensor) -> tuple[dict[str, _Place], list[str]]:
+def _find(network: nn.Module, layers: Sequence[str], example: Tensor) -> tuple[dict[str, _GraphConvolution], list[str]]:
     """Where the layers are in NNCF's graph of the network, and the names of all other operations."""
     with nncf_in_silence():
         wrapped = nncf.torch.wrap_model(copy.deepcopy(network), example_input=example, trace_parameters=True)
         graph = nncf.build_graph(wrapped, example_input=example)
-    places = {}
+    convolutions = {}
     for name in layers:
         (operation,) = graph.get_next_nodes(graph.get_node_by_name(f"{name}.weight"))
-        places[name] = _Place(operation.node_name, tuple(_sources(graph, operation)))
-    chosen = {place.operation for place in places.values()}
+        convolutions[name] = _GraphConvolution(operation.node_name, tuple(_sources(graph, operation)))
+    chosen = {convolution.operation for convolution in convolutions.values()}
     nodes: list[Any] = graph.get_all_nodes()
     others = [n.node_name for n in nodes if n.node_type not in _NO_OPERATIONS and n.node_name not in chosen]
-    return places, others
+    return convolutions, others
 
 
 def _sources(graph: Any, operation: Any) -> Iterator[tuple[str, int]]:
@@ -96,13 +96,16 @@ def _sources(graph: Any, operation: Any) -> Iterator[tuple[str, int]]:
         computed = [edge for edge in graph.get_input_edges(source) if edge.from_node.node_type != "nncf_model_const"]
 
 
-def _quantizer(found: dict[str, Tensor], place: _Place) -> InputQuantizer:
+def _quantizer(found: dict[str, Tensor], convolution: _GraphConvolution) -> InputQuantizer:
     """What NNCF put before a convolution, or, where only operations that round nothing lie between, further back."""
 
-    hooks = [("pre_hooks", place.operation, 0), *(("post_hooks", source, output) for source, output in place.sources)]
+    hooks = [
+        ("pre_hooks", convolution.operation, 0),
+        *(("post_hooks", source, output) for source, output in convolution.sources),
+    ]
     prefixes = [f"{_HOOKS}.{kind}.{name.replace('.', ':')}__{port}.0." for kind, name, port in hooks]
     nearest = next((prefix for prefix in prefixes if f"{prefix}enabled" in found), None)
-    assert nearest is not None, f"NNCF left the input of {place.operation} unquantised"
+    assert nearest is not None, f"NNCF left the input of {convolution.operation} unquantised"
     if f"{nearest}scale" in found:
         # NNCF's symmetric ranges: -128 to 127 steps, or 0 to 255.
         scale, signed = float(found[f"{nearest}scale"]), bool(found[f"{nearest}signed_tensor"])

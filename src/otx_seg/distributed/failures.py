@@ -1,4 +1,4 @@
-"""What a launcher says of processes that failed or were interrupted."""
+"""The launcher's messages on processes that failed or were interrupted."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.run_folder import RunFolder
 
 
-def what_failed(world_size: int, folder: Path, failures: dict[int, Any]) -> OtxError:
-    """The error of the process whose failure made the others fail.
+def first_failure(world_size: int, folder: Path, failures: dict[int, Any]) -> OtxError:
+    """The error of the process that failed first.
 
     Args:
         world_size: processes on all machines.
@@ -38,7 +38,7 @@ def what_failed(world_size: int, folder: Path, failures: dict[int, Any]) -> OtxE
         first = min(notes, key=lambda note: (note.kind in following, note.at))
         return _as_error(first)
     codes = ", ".join(f"{rank} with exit code {found.exitcode}" for rank, found in sorted(failures.items()))
-    return _to_be_continued(f"processes ended without a word: {codes}", run)
+    return _to_be_continued(f"processes ended without a message: {codes}", run)
 
 
 def interrupted(folder: Path, number: signal.Signals) -> OtxError:
@@ -57,4 +57,4 @@ def _as_error(note: Note) -> OtxError:
 def _to_be_continued(what: str, run: RunFolder | None) -> OtxError:
     if run is None or not run.checkpoint.exists():
         return OtxError(what)
-    return OtxError(f"{what}. Its last checkpoint is there; details: {run.log}", resume_command(TRAIN, run.path))
+    return OtxError(f"{what}. The last checkpoint is saved; details: {run.log}", resume_command(TRAIN, run.path))

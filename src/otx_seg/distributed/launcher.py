@@ -19,7 +19,7 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalEx
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from otx_seg.distributed.failures import interrupted, what_failed
+from otx_seg.distributed.failures import first_failure, interrupted
 from otx_seg.distributed.rendezvous import meet
 from otx_seg.distributed.worker import FOLDER, LAUNCHER, read_notes
 from otx_seg.errors import UsageError
@@ -94,7 +94,7 @@ def scale_out(
             try:
                 _launch(launch, meeting.port, folder, words)
             except ChildFailedError as error:
-                raise what_failed(launch.world_size, folder, error.failures) from None
+                raise first_failure(launch.world_size, folder, error.failures) from None
             except SignalException as stop:
                 raise interrupted(folder, stop.sigval) from KeyboardInterrupt(stop.sigval)
             finally:
@@ -111,7 +111,7 @@ def settle_launch(gpus: str | None, rdzv_endpoint: str, base_rank: int, world_si
     if "RANK" in os.environ:
         raise UsageError(
             "this is one process of a torchrun job already: leave out --gpus, --rdzv-endpoint, --base-rank and "
-            "--world-size, which are torchrun's to say"
+            "--world-size, which belong to torchrun"
         )
     host, port = _parse_endpoint(rdzv_endpoint)
     chosen = None if gpus is None else _parse_gpus(gpus)
@@ -125,16 +125,16 @@ def settle_launch(gpus: str | None, rdzv_endpoint: str, base_rank: int, world_si
     world_size = world_size or processes
     if not several and world_size != processes:
         raise UsageError(
-            f"--world-size {world_size} with {processes} GPUs here: the others are on other machines, which meet at an "
-            "agreed port: give --rdzv-endpoint HOST:PORT"
+            f"--world-size {world_size} with {processes} GPUs here: the others are on other machines, which need a "
+            "common address: give --rdzv-endpoint HOST:PORT"
         )
     if world_size % processes or base_rank % processes:
         raise UsageError(
             f"--world-size {world_size} --base-rank {base_rank}: both must be multiples of the {processes} processes "
-            "here: torchrun gives all machines equally many"
+            "here: all machines have the same number"
         )
     if base_rank >= world_size:
-        raise UsageError(f"--base-rank {base_rank}: the {world_size} processes have numbers 0 to {world_size - 1}")
+        raise UsageError(f"--base-rank {base_rank}: the {world_size} processes have ranks 0 to {world_size - 1}")
     return Launch(chosen, processes, world_size, base_rank, host, port)
 
 
@@ -144,7 +144,7 @@ def _parse_endpoint(text: str) -> tuple[str, int]:
         raise UsageError(f"--rdzv-endpoint {text}: is not HOST:PORT, such as 192.168.0.2:29500")
     host, port = match["host"].strip("[]"), int(match["port"])
     if port == 0 and host not in _LOCAL:
-        raise UsageError(f"--rdzv-endpoint {text}: port 0, any free one, works on localhost alone; name a port")
+        raise UsageError(f"--rdzv-endpoint {text}: port 0 (any free port) works only on localhost; name a port")
     return host, port
 
 
@@ -215,7 +215,7 @@ def _environment(launch: Launch, folder: Path, options: Sequence[str]) -> Iterat
 
 @contextmanager
 def _agent_log(folder: Path) -> Iterator[None]:
-    """Send what the agent says to a file, none of it to the screen."""
+    """Send the agent's messages to a file instead of the screen."""
     logger = logging.getLogger(_AGENT)
     handler = logging.FileHandler(folder / "agent.log", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -250,7 +250,7 @@ def _launch(launch: Launch, port: int, folder: Path, words: Sequence[str]) -> No
 
 
 def _keep_log(folder: Path) -> None:
-    """Add what the agent and the silent processes said to the run's log."""
+    """Add the messages of the agent and of the silent processes to the run's log."""
     _, run = read_notes(folder)
     if run is None or not run.log.exists():
         return

@@ -17,7 +17,7 @@ from otx_seg.runtime.graph_shape import first_line
 logger = logging.getLogger(__name__)
 
 JOIN_TIMEOUT_S = 300.0
-"""How long the nodes wait for each other."""
+"""Time for which the nodes wait for each other."""
 
 _POLL_S = 0.2
 _TRY_S = 2  # of one attempt to reach the first node
@@ -50,15 +50,15 @@ def meet(
         _wait(lambda: store.check(["plan"]), end, lambda: missing.format(1, nodes, timeout_s))
         told = json.loads(store.get("plan"))
         if told != plan:
-            raise UsageError(f"this node is to train with {_plan_text(plan)}, the first one with {_plan_text(told)}")
+            raise UsageError(f"this node trains with {_plan_text(plan)}, the first one with {_plan_text(told)}")
         if store.add(f"node {node}", 1) > 1:
-            raise UsageError(f"--base-rank: node {node + 1} of {nodes} is there already; give each node its own")
+            raise UsageError(f"--base-rank: node {node + 1} of {nodes} has already joined; give each node its own")
         store.add("nodes", 1)
         _wait(
             lambda: store.add("nodes", 0) >= nodes, end, lambda: missing.format(store.add("nodes", 0), nodes, timeout_s)
         )
     except DistNetworkError as error:
-        raise OtxError(f"--rdzv-endpoint {host}:{port}: the first node is gone; start all nodes again") from error
+        raise OtxError(f"--rdzv-endpoint {host}:{port}: the first node has ended; start all nodes again") from error
     return store
 
 
@@ -90,7 +90,7 @@ def _join(host: str, port: int, end: float, timeout_s: float) -> TCPStore:
         return TCPStore(host, port, None, False, limit, wait_for_workers=False, multi_tenant=True)
     except DistError as error:
         raise UsageError(
-            f"--rdzv-endpoint {host}:{port}: what answers there is no training ({first_line(error)}); name the port "
+            f"--rdzv-endpoint {host}:{port}: the service there is not a training ({first_line(error)}); name the port "
             "that the first node was given"
         ) from error
 
@@ -104,7 +104,7 @@ def _answers(host: str, port: int) -> bool:
 
 
 def _wait(is_done: Callable[[], bool], end: float, complaint: Callable[[], str]) -> None:
-    """Look again and again, so that Ctrl-C is heard; the store's own waiting is deaf to it."""
+    """Poll, so that Ctrl-C works; the store's own waiting ignores it."""
     while not is_done():
         if time.monotonic() > end:
             raise OtxError(complaint())

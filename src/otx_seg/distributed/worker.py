@@ -1,4 +1,4 @@
-"""What a process of a training differs in when `otx train` started it beside others: whom it tells how it went."""
+"""A process of a training that `otx train` started with others: its notes to the launcher."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SLOW = ("Timed out waiting", "timed out after", "Watchdog caught collective ope
 
 
 class LostProcessError(OtxError):
-    """Another process of the training is gone."""
+    """Another process of the training has ended."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Note:
     at: float
 
 
-def note_failure(message: str, exit_code: int, error: BaseException) -> bool:
-    """Leave the launcher a note; it says on the screen what was the matter.
+def leave_note(message: str, exit_code: int, error: BaseException) -> bool:
+    """Leave a note for the launcher, which prints it.
 
     Returns:
         False if there is no launcher any more.
@@ -80,7 +80,7 @@ def read_notes(folder: Path) -> tuple[list[Note], RunFolder | None]:
 
 
 def end_with_launcher() -> None:
-    """Stop this process as SIGTERM does when its launcher is gone, even if that was killed; it would train on."""
+    """Stop this process as SIGTERM does when its launcher ends, even if that was killed."""
     if FOLDER in os.environ:
         threading.Thread(target=_watch_launcher, daemon=True).start()
 
@@ -99,7 +99,7 @@ def launcher_is_gone() -> bool:
 
 @contextlib.contextmanager
 def only_errors() -> Iterator[None]:
-    """Keep what the main process says already off the screen."""
+    """Hide messages that the main process prints already."""
     root = logging.getLogger(ROOT)
     level = root.level
     root.setLevel(logging.ERROR)
@@ -121,7 +121,7 @@ def naming_lost_processes(run: RunFolder) -> Iterator[None]:
         if world_size() == 1 or not any(words in str(error) for words in (*_LOST, *_SLOW)):
             raise
         raise LostProcessError(
-            "another process of this training ended or does not answer; look for what it said where it ran; the last "
-            "checkpoint counts",
+            "another process of this training ended or does not answer; see its own messages; the last "
+            "checkpoint is saved",
             resume_command(TRAIN, run.path),
         ) from error

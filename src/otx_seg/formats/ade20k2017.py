@@ -55,6 +55,6 @@ def _describe(path: Path) -> Mapping[int, str]:
             raise DataError(f"{path}: {shown(line)} is no object ({error}); expected is: {expected}") from error
         if level == 0:
             if number in found:
-                raise DataError(f"{path}: object {number} stands there twice; give each its own number")
+                raise DataError(f"{path}: object {number} occurs twice; give each its own number")
             found[number] = columns[4]
     return found

@@ -56,7 +56,7 @@ class Coco(DataFormat):
         files = {DEFAULT_SUBSET: annotations} if annotations is not None else _files(root)
         if not files:
             raise DataError(
-                f"{root}: no COCO file with outlines of objects; expected is {self.layout}, or name it with "
+                f"{root}: no COCO file with polygons of objects; expected is {self.layout}, or name it with "
                 "--train-ann-files, --val-ann-files or --test-ann-files"
             )
         return {name: partial(_open, root, path) for name, path in files.items()}

@@ -188,7 +188,7 @@ def _regions(found: Annotations, shapes: Iterable[Element], image: str) -> Itera
         elif shape.tag in _WITHOUT_AREA:
             found.no_area(image)
         elif shape.get("group_id") not in outlined:
-            found.remark("{} boxes have no outline: the pixels in them are ignored", image)
+            found.remark("{} boxes have no polygon: the pixels in them are ignored", image)
             yield Region(None, [_box(shape)])
 
 
@@ -204,7 +204,7 @@ def _counts(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise ValueError(f"rle is {shown(text)}, not whole numbers with commas between them") from None
+        raise ValueError(f"rle is {shown(text)}, not integers with commas between them") from None
 
 
 def _rotation(shape: Element) -> float:

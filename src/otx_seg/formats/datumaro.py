@@ -145,7 +145,7 @@ def _regions(found: Annotations, things: list[dict[str, Any]], image: str, singl
             label = None if ignored else _label(found, thing)
             yield from _outlined(found, thing, label, image)
         elif thing.get("type") == "bbox" and shown(thing.get("group")) not in groups:
-            found.remark("{} boxes have no outline: the pixels in them are ignored", image)
+            found.remark("{} boxes have no polygon: the pixels in them are ignored", image)
             left, top, width, height = _numbers(thing["bbox"], "bbox", 4)
             yield Region(None, [rectangle(left, top, left + width, top + height)])
         elif thing.get("type") in _NO_AREA:

@@ -173,7 +173,7 @@ def _chosen(root: Path, place: _Place) -> Folders:
         first, second = (pair[side].relative_to(root) for pair in fitting[:2])
         raise DataError(
             f"{root}: two folders of {('images', 'masks')[side]} fit, {first} ({matches[fitting[0]]:,} pairs) and "
-            f"{second} ({matches[fitting[1]]:,}); keep the one to learn from there, and move the other elsewhere or "
+            f"{second} ({matches[fitting[1]]:,}); keep the one to train on there, and move the other elsewhere or "
             f"rename it, to {second}_unused, say"
         )
     return Folders(*fitting[0])

@@ -53,7 +53,7 @@ class LabelStudio(DataFormat):
     notes = (
         "objects: brush strokes, polygons, rectangles, ellipses, in JSON or JSON-MIN. The ground truth of a task "
         "counts, else its last annotation; cancelled ones and tasks without annotation are left out. Labels are those "
-        "of `labels.txt`, else those that occur, in the order of the alphabet"
+        "of `labels.txt`, else those that occur, in alphabetical order"
     )
 
     def detects(self, root: Path) -> bool:

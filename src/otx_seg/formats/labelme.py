@@ -101,7 +101,7 @@ def _regions(found: Annotations, content: Element, image: str) -> Iterator[Regio
             if not _is_box(thing):
                 yield from found.polygon(label, points, image)
             elif points and not outlined.intersection(_relatives(thing)):
-                found.remark("{} boxes have no outline: the pixels in them are ignored", image)
+                found.remark("{} boxes have no polygon: the pixels in them are ignored", image)
                 yield Region(
                     None, [rectangle(min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2]))]
                 )

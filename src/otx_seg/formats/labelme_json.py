@@ -48,7 +48,7 @@ class LabelmeJson(DataFormat):
     layout = "a.json with shapes beside a.jpg"
     notes = (
         "objects: polygons, rectangles, circles, masks. Labels are those of `labels.txt`, else those that occur, in "
-        "the order of the alphabet; `__ignore__` is ignored. `imageData` is not read: the image has to be there"
+        "alphabetical order; `__ignore__` is ignored. `imageData` is not read: the image has to be there"
     )
 
     def detects(self, root: Path) -> bool:

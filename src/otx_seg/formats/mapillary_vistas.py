@@ -72,7 +72,7 @@ def _labels(config: Path, instance_bits: int) -> tuple[Labels, MaskCode]:
             name = str(entry["name"])
             red, green, blue = (whole_number(part, 0, 255, "a colour's channel") for part in entry["color"])
             if name in listed:
-                raise DataError(f"{config}: the label {name!r} stands there twice; give each its own name")
+                raise DataError(f"{config}: the label {name!r} occurs twice; give each its own name")
             listed[name] = (red, green, blue)
             if name == _UNLABELED or not entry.get("evaluate", True):
                 void.append(name)

@@ -59,7 +59,7 @@ class Via(DataFormat):
     notes = (
         "objects: polygons, rectangles, circles, ellipses; in a project, or exported as JSON or CSV (VIA 1 and 2). The "
         "label is the region attribute called `label`, `class`, `type`, `name` or `category`, or the only one; labels "
-        "are those of `labels.txt`, else those that occur, in the order of the alphabet"
+        "are those of `labels.txt`, else those that occur, in alphabetical order"
     )
 
     def detects(self, root: Path) -> bool:

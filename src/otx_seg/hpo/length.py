@@ -60,7 +60,7 @@ def plan_search(plan: Plan, data: TrainingData) -> tuple[Plan, Halving]:
     halving = plan_halving(plan.search.ratio, shortest, epochs)
     if halving is None:
         raise UsageError(
-            f"--hpo-time-ratio {plan.search.ratio:g}: is too little for two trials, since one takes at least "
+            f"--hpo-time-ratio {plan.search.ratio:g}: is too little for two trials, because one takes at least "
             f"{100 * shortest:.0f} % of this training; give {_two_digits(1.0 + shortest):.2f} or more"
         )
     return plan, halving
@@ -117,10 +117,10 @@ def _too_short(plan: Plan, data: TrainingData, share: float, steps: int, first: 
     why = "the %d steps after which trials can be compared take %.0f %% of this training, too much for two of them"
     what = (steps, 100 * needed, " or ".join(ways))
     if has_learned(first.score, data.labels_in_mean):
-        logger.warning(f"no search: {why}; give it %s. Going on with the values as they are", *what)
+        logger.warning(f"no search: {why}; give it %s. Training with the given values", *what)
         return Halving(1, (share,))
     logger.warning(
-        f"with the values as they are nothing is learned in %d steps (mDice %.4f). One other trial is made: {why}; "
+        f"with the given values nothing is learned in %d steps (mDice %.4f). One other trial is made: {why}; "
         "give it %s for a search",
         made,
         first.score or 0.0,

@@ -58,8 +58,8 @@ def promote_next(plan: Plan, run: RunFolder, failure: str) -> Plan | None:
         return None
     following = max(left, key=lambda trial: (trial.scores[-1], -trial.number))
     logger.warning(
-        "trial %d (%s), the chosen one, failed in the final training: %s. The best of the others goes on from %.0f %%, "
-        "which takes longer than was planned: trial %d (%s)",
+        "trial %d (%s), the chosen one, failed in the final training: %s. The best of the others resumes from %.0f %%, "
+        "which takes longer than planned: trial %d (%s)",
         failed.number,
         describe_values(failed.values),
         failure,

@@ -94,7 +94,7 @@ class Search:
                     found = self._found(self._halve())
             except (InterruptedRunError, KeyboardInterrupt) as error:
                 raise InterruptedRunError(
-                    f"the search was {interrupted_by(error)}; what is done is saved",
+                    f"the search was {interrupted_by(error)}; finished trials are saved",
                     resume_command(TRAIN, self.run.path),
                 ) from error
         self.run.check_there()
@@ -161,7 +161,7 @@ class Search:
                 delete_tensors(self.run.trial(number).path)
             left = going_on
             if len(left) > 1:
-                logger.info("at %.0f %%: the trials %s go on", 100 * share, ", ".join(map(str, left)))
+                logger.info("at %.0f %%: the trials %s resume", 100 * share, ", ".join(map(str, left)))
             elif not is_look:
                 break
         return left[0]

@@ -73,7 +73,7 @@ class Study:
                 yield
             except (ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError) as error:
                 told = printable(f"{type(error).__name__}: {error}", _LONGEST_TOLD).replace("\n", " ")
-                raise damaged(self.path, told, "without it the search cannot go on: start a new run") from error
+                raise damaged(self.path, told, "without it the search cannot resume: start a new run") from error
             finally:
                 optuna.logging.set_verbosity(level)
 

@@ -36,7 +36,7 @@ def open_zip(path: Path, device: str = "CPU") -> OpenVinoPredictor:
             _refuse_odd_content(archive, path)
             xml, binary, config = (_read(archive, name, path) for name in (MODEL_XML, MODEL_BIN, CONFIG))
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        raise UsageError(f"{path}: is no zip file, or is damaged ({error})") from error
+        raise UsageError(f"{path}: is not a zip file, or is damaged ({error})") from error
     place = path / _FOLDER
     if not sealed:
         tell_without_digest(path)
@@ -53,7 +53,9 @@ def _refuse_odd_content(archive: zipfile.ZipFile, path: Path) -> None:
     for file in files:
         reason = _odd(file, seen)
         if reason is not None:
-            raise UsageError(f"{path}: {file.filename!r} {reason}; it is no package of `otx deploy`, nothing was read")
+            raise UsageError(
+                f"{path}: {file.filename!r} {reason}; it is not a package of `otx deploy`, nothing was read"
+            )
         seen.add(file.filename)
 
 

@@ -212,7 +212,7 @@ class _Stopwatch:
         return result
 
     def seconds(self) -> float:
-        """What all images took, as if the first call had taken as long as the others."""
+        """The time of all images, with the first call counted like the others."""
         warm = self._calls[1:] or self._calls
         per_image = sum(seconds for _, seconds in warm) / sum(images for images, _ in warm)
         return per_image * sum(images for images, _ in self._calls)

@@ -1,4 +1,4 @@
-"""Heat maps of what a model decided on, as files."""
+"""Heat maps that explain predictions, as files."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.inference import saliency
-from otx_seg.inference.how_to_explain import ACTIVATION, CLASS_WISE, EIGEN, PER_LABEL, PROBABILITY, HowToExplain
-from otx_seg.inference.image_by_image import work_through
+from otx_seg.inference.explain_settings import ACTIVATION, CLASS_WISE, EIGEN, PER_LABEL, PROBABILITY, ExplainSettings
+from otx_seg.inference.image_by_image import process_images
 from otx_seg.inference.saliency import SCALE, heat_map
 from otx_seg.labels import Labels
 from otx_seg.runtime.crops import network_input
@@ -57,7 +57,7 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Explanations:
-    """The outcome of `explain_images`: what was written, and which images could not be read and why."""
+    """The outcome of `explain_images`: the written files, and the unreadable images with the reasons."""
 
     written: tuple[Explanation, ...]
     unreadable: tuple[tuple[Path, str], ...]
@@ -67,7 +67,7 @@ def explain_images(
     predictor: ExplainablePredictor,
     source: Path,
     output: Path,
-    how: HowToExplain,
+    how: ExplainSettings,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Explanations:
@@ -100,7 +100,7 @@ def explain_images(
             stale.unlink(missing_ok=True)
         return written
 
-    done, unreadable = work_through(source, files_of, work, overwrite, progress)
+    done, unreadable = process_images(source, files_of, work, overwrite, progress)
     return Explanations(tuple(explanation for of_image in done for explanation in of_image), unreadable)
 
 
@@ -110,7 +110,7 @@ def _explain(
     output: Path,
     folders: list[PurePath],
     name: PurePath,
-    how: HowToExplain,
+    how: ExplainSettings,
 ) -> list[Explanation]:
     image = read_image(source)
     probabilities, maps = _maps(predictor, image, how.algorithm)

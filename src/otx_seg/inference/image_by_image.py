@@ -1,4 +1,4 @@
-"""Doing the same with every image of a folder, so that nothing is overwritten and no bad image stops the others."""
+"""Processes every image of a folder; nothing is overwritten, and an unreadable image does not stop the others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
-def work_through(
+def process_images(
     source: Path,
     files_of: Callable[[PurePath], Iterable[Path]],
     work: Callable[[Path, PurePath], Result],

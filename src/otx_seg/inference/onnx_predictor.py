@@ -69,7 +69,7 @@ class OnnxPredictor:
             metadata = self._session.get_modelmeta().custom_metadata_map
         except _FAULTS as error:
             reason = first_line(error).split(" : ")[-1]
-            raise UsageError(f"{path}: is no ONNX model, or is damaged (ONNX Runtime: {reason})") from error
+            raise UsageError(f"{path}: is not an ONNX model, or is damaged (ONNX Runtime: {reason})") from error
 
         def entry(name: str) -> str | None:
             found: str | None = metadata.get(f"{SECTION} {name}")

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.inference.image_by_image import work_through
+from otx_seg.inference.image_by_image import process_images
 from otx_seg.labels import Labels
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews
 from otx_seg.runtime.images import read_image
@@ -30,7 +30,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The outcome of `predict_images`: what was written, and which images could not be read and why."""
+    """The outcome of `predict_images`: the written files, and the unreadable images with the reasons."""
 
     written: tuple[Prediction, ...]
     unreadable: tuple[tuple[Path, str], ...]
@@ -73,7 +73,7 @@ def predict_images(
         _write(image, files, draw, predictor.labels)
         return Prediction(image, files)
 
-    return Predictions(*work_through(source, files_of, work, overwrite, progress))
+    return Predictions(*process_images(source, files_of, work, overwrite, progress))
 
 
 def _write(

@@ -1,4 +1,4 @@
-"""Maps of what a network decided on, one for each label or one for all of them, and their colours."""
+"""Saliency maps of a network: one for each label, or one for all of them."""
 
 from __future__ import annotations
 

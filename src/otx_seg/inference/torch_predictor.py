@@ -20,7 +20,7 @@ from otx_seg.runtime.graph_shape import check_probabilities
 from otx_seg.runtime.masks import PLAIN_ARGMAX, PostProcessing
 from otx_seg.runtime.predictor import Activations
 from otx_seg.template import Template
-from otx_seg.template.heads import is_shipped
+from otx_seg.template.heads import is_deployed
 from otx_seg.workspace.tensor_file import unlike
 from otx_seg.workspace.weights import WeightsFile, read_weights
 
@@ -111,7 +111,7 @@ def _network(weights: WeightsFile, template: Template, path: Path) -> Segmentati
         bare = build_model(template, len(weights.labels), shipped_alone=True)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    tensors = {key: value for key, value in weights.state_dict.items() if is_shipped(key)}
+    tensors = {key: value for key, value in weights.state_dict.items() if is_deployed(key)}
     try:
         restore_quantized(bare, tensors)
         bare.load_state_dict(tensors)

@@ -1,4 +1,4 @@
-"""What `otx check` and `otx run` look through: folders, what describes the images in them, and what they are for."""
+"""The sources of `otx check` and `otx run`: folders, their annotation files, and their use."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class Sources:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files of annotations."""
+        """The annotation files."""
         return tuple(source.annotations for source in self.labelled if source.annotations is not None)
 
 
 def sources_of(data: DataSpec) -> Sources:
-    """The labelled data, each once: the files of annotations with their folders, and of the other folders those that do
+    """The labelled data, each once: the annotation files with their folders, and of the other folders those that do
     not lie in another one of them."""
     roots, files = data.roots, data.annotations
     if data.val_annotations is not None and data.val_root is None:
@@ -95,7 +95,7 @@ def sources_given(roots: Sequence[Path], given: DataSpec) -> Sources:
 
     Args:
         roots: folders of labelled data, or of images alone where no format and no file of annotations is given.
-        given: files of annotations, all for one folder, or each for one of as many folders; and their format.
+        given: annotation files, all for one folder, or each for one of as many folders; and their format.
 
     Raises:
         UsageError: a folder or file is named twice, or it is not clear which file describes which folder.
@@ -126,7 +126,7 @@ def _refuse_repeated(sources: Sequence[Source]) -> None:
     for source in sources:
         root, file, _ = source
         if _resolved(source) in seen:
-            what = "--data-roots; name each folder once" if file is None else "the files of annotations; name it once"
+            what = "--data-roots; name each folder once" if file is None else "the annotation files; name it once"
             raise UsageError(f"{root if file is None else file}: is named twice in {what}")
         seen.add(_resolved(source))
 
@@ -155,6 +155,4 @@ def sources_of_workspace(resolver: Resolver, given: DataSpec) -> Sources:
 def _refuse_given(given: DataSpec) -> None:
     if given.described:
         options = ", ".join(("--data-format", *(f"--{part}-ann-files" for part in given.annotations)))
-        raise UsageError(
-            f"Selfsupervised training, as this workspace has it, looks at images alone: leave out {options}"
-        )
+        raise UsageError(f"Selfsupervised training, as this workspace has it, uses only images: leave out {options}")

@@ -1,4 +1,4 @@
-"""The labelled data that a command works on: as given, else as a workspace's ``data.yaml`` says, and how to read it."""
+"""The labelled data of a command: as given, else as in a workspace's ``data.yaml``."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def to_measure_on(resolver: Resolver, given: DataSpec) -> tuple[DataSpec, RunFol
     Raises:
         UsageError: there are none.
     """
-    hint = "name the folder of labelled images to measure on"
+    hint = "name the folder of labelled images to evaluate on"
     return _measured_on(resolver, given) or resolver.missing("--test-data-roots", hint)
 
 
@@ -63,7 +63,7 @@ def _measured_on(resolver: Resolver, given: DataSpec) -> tuple[DataSpec, RunFold
 
 
 def to_measure_on_if_any(resolver: Resolver, given: DataSpec) -> DataSpec | None:
-    """The labelled data to measure on.
+    """The labelled data to evaluate on.
 
     1. The folder given, read as given.
     2. The test data of the workspace, else its validation data, read as ``data.yaml`` says.
@@ -80,7 +80,7 @@ def to_measure_on_if_any(resolver: Resolver, given: DataSpec) -> DataSpec | None
         return given
     for part in _TESTED_ON:
         if getattr(resolver.data, part).named:
-            root = resolver.path_in_data(part if resolver.names(part) else "train", "data_roots", "data to measure on")
+            root = resolver.path_in_data(part if resolver.names(part) else "train", "data_roots", "data to evaluate on")
             assert root is not None
             file = given.test_annotations or _annotations(resolver, part)
             return _in_format(resolver, replace(given, test_root=root, test_annotations=file))
@@ -94,7 +94,7 @@ def _validated_on(resolver: Resolver, given: DataSpec) -> tuple[DataSpec, RunFol
     found = last_training(resolver.outputs, given.or_else(spec_of(resolver.data, resolver.workspace)))
     if found is None:
         return None
-    resolver.taken("images to measure on: those that the last training validated on", found.run.path)
+    resolver.taken("images to evaluate on: those that the last training validated on", found.run.path)
     return to_train_on(resolver, given), found.run
 
 
@@ -112,12 +112,12 @@ def _subset_of_training_data(resolver: Resolver, given: DataSpec) -> DataSpec | 
     subsets = find_subsets(folder, data_format)
     if not any(name in subsets for name in _TESTED_ON):
         return None
-    resolver.taken("data to measure on", folder)
+    resolver.taken("data to evaluate on", folder)
     return replace(given, test_root=folder, data_format=resolver.data_format(given.data_format) or data_format)
 
 
 def to_look_through(resolver: Resolver, option: str, given: DataSpec) -> DataSpec:
-    """All the labelled data that ``data.yaml`` names: what is trained on, validated on, and measured on.
+    """All labelled data of ``data.yaml``: for training, validation and test.
 
     Args:
         option: what gives such data on the command line.
@@ -129,7 +129,7 @@ def to_look_through(resolver: Resolver, option: str, given: DataSpec) -> DataSpe
     """
     root = {part: resolver.root(None, part) for part in PARTS}
     if not any(root.values()):
-        return resolver.missing(option, "name the folder of the data")
+        return resolver.missing(option, "name the data folder")
     if given.test_annotations is not None and root["test"] is None:
         measured = to_measure_on_if_any(resolver, given)
         root["test"] = None if measured is None else measured.test_root
@@ -164,7 +164,7 @@ def images_to_run_on(resolver: Resolver, given: str | Path | None, option: str, 
     folder = Path(folders.pop())
     there = len(images_in(folder))
     if there > len(samples):
-        logger.info("all %d images of %s are used, not only the %d to measure on", there, folder, len(samples))
+        logger.info("all %d images of %s are used, not only the %d to evaluate on", there, folder, len(samples))
     return folder
 
 
@@ -173,5 +173,5 @@ def _annotations(resolver: Resolver, part: str) -> Path | None:
 
 
 def _in_format(resolver: Resolver, spec: DataSpec) -> DataSpec:
-    """In the format asked for, else in that of ``data.yaml``, if it names one."""
+    """In the given format, else in that of ``data.yaml``, if any."""
     return replace(spec, data_format=resolver.data_format(spec.data_format))

@@ -1,4 +1,4 @@
-"""The data given to `otx build`: put together with that of the workspace, and opened."""
+"""The data given to `otx build`: merged with that of the workspace, and opened."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from otx_seg.workspace.workspace import Workspace
 
 
 def merge(before: Data, given: DataSpec, workspace: Workspace) -> Data:
-    """What ``data.yaml`` is to say: what is given, and of what was there, what still holds.
+    """The new ``data.yaml``: the given values, and the old ones that still apply.
 
     A file of annotations belongs to its folder and goes with it, and so does a list of unlabelled images. The format
     goes with the last folder it was for.
@@ -76,13 +76,13 @@ def _written(path: Path, workspace: Workspace) -> str:
 
 
 def open_what_is_given(given: DataSpec, data: Data, workspace: Workspace, train_type: str) -> None:
-    """Look at the files that are given, so that what cannot be used shows now.
+    """Open the given files, so that unusable ones are found now.
 
     Args:
         data: all of the workspace's data, with what is given.
 
     Raises:
-        UsageError: a file of annotations that the train type has no use for, or that the format does not take.
+        UsageError: an annotation file that the train type has no use for, or that the format does not take.
         DataError: the data cannot be used.
     """
     spec = spec_of(data, workspace)
@@ -107,7 +107,7 @@ def _refuse_annotations(given: DataSpec) -> None:
     for name in ("train", "val"):
         if given.annotations[name] is not None:
             raise UsageError(
-                f"--{name}-ann-files: Selfsupervised training looks at images alone; leave it out, or give another "
+                f"--{name}-ann-files: Selfsupervised training uses only images; leave it out, or give another "
                 "--train-type"
             )
 
@@ -117,7 +117,7 @@ def _resolved(written: str | None, workspace: Workspace) -> Path | None:
 
 
 def differences(before: Data, now: Data) -> list[tuple[str, str, str]]:
-    """Everything that ``data.yaml`` can say: what it is, what it was, and what it is now, "none" for nothing."""
+    """Every entry of ``data.yaml`` with its old and its new value, "none" for nothing."""
     pairs = [("data format", before.data_format, now.data_format)]
     for name in (*PARTS, "unlabeled"):
         was, is_now = getattr(before, name), getattr(now, name)

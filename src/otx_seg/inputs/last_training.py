@@ -65,6 +65,6 @@ def open_measured(spec: DataSpec, training: RunFolder | None, use_polygons: bool
     if len(found) < len(taken):
         raise DataError(
             f"{data.train.root}: {len(taken) - len(found)} of the {len(taken)} images that {training.path} validated "
-            "on are not there any more; name others with --test-data-roots"
+            "on no longer exist; name others with --test-data-roots"
         )
     return found

@@ -1,4 +1,4 @@
-"""What is wrong with the model a verb is given, as far as that shows before anything heavy is imported."""
+"""Checks the model file of a verb before any slow import."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from otx_seg.workspace.model_file import check_model_file
 from otx_seg.workspace.run_folder import latest_weights
 from otx_seg.workspace.workspace import find_workspace, hint_to_workspace, nothing_trained, outputs_of
 
-_EXPORTED = "is an exported model already; `otx export` takes the .pth that `otx train` wrote"
+_EXPORTED = "is already exported; `otx export` takes the .pth of `otx train`"
 
 
 def check_given_to_export(weights: str | Path | None, workspace: str | Path | None) -> None:
     """See `otx_seg.verbs.export.export` for the arguments.
 
     Raises:
-        UsageError: `weights` is no file that can be exported, or it is missing and nothing was trained.
+        UsageError: `weights` is not a file that can be exported, or it is missing and nothing was trained.
     """
     if weights is not None:
         check_model_file(Path(weights), (".pth",), dict.fromkeys((".xml", ".bin", ".onnx", ".zip"), _EXPORTED))
@@ -34,11 +34,11 @@ def check_given_to_optimize(
     """See `otx_seg.verbs.optimize.optimize` for the arguments.
 
     Raises:
-        UsageError: one that is needed is missing, two exclude each other, or `weights` is no file to quantise.
+        UsageError: one that is needed is missing, two cannot be combined, or `weights` is not a file to quantise.
     """
     if resume_from is not None:
         if weights is not None:
-            raise UsageError("--resume-from and --load-weights exclude each other: a resumed run has its weights")
+            raise UsageError("--resume-from and --load-weights cannot be combined: a resumed run has its weights")
         return
     if weights is not None:
         path = Path(weights)

@@ -26,7 +26,7 @@ def open_model(
     parameters: dict[str, Any] | None,
     used: tuple[str, ...],
 ) -> tuple[Predictor, Settings]:
-    """A model that is ready to run, and what its template says of it, with `parameters` replaced.
+    """A model that is ready to run, and its template with `parameters` replaced.
 
     Args:
         labels: see `given_labels`.
@@ -40,7 +40,7 @@ def open_model(
     """
     for name in parameters or {}:
         if name not in used:
-            raise UsageError(f"{name!r} changes nothing here; this command uses {', '.join(used)}")
+            raise UsageError(f"{name!r} has no effect here; this command uses {', '.join(used)}")
     named = templates.load(template) if template is not None else None
     predictor = load_predictor(weights, named, labels=given_labels(labels))
     made_from = template_of(predictor, weights) or named

@@ -1,4 +1,4 @@
-"""What a command works on: its arguments, and what the workspace around it has where they leave something out.
+"""The inputs of a command: its arguments, completed from the workspace around it.
 
 One mechanism for all verbs: each asks the resolver for what it needs, with what was given; the resolver says what it
 took from where.
@@ -38,7 +38,7 @@ def open_resolver(workspace: str | Path | None) -> Resolver:
 
 @dataclass(frozen=True)
 class Resolver:
-    """Fills in from a workspace; where there is none, nothing but the last models below the current folder."""
+    """Completes arguments from a workspace; without one, only from the last models below the current folder."""
 
     workspace: Workspace | None
 
@@ -86,7 +86,7 @@ class Resolver:
         """
         found = self.root(given, "train")
         hint = (
-            "name the folder of the training images and masks; or, to learn a backbone from images alone, the folder "
+            "name the folder of the training images and masks; or, to train a backbone on images alone, the folder "
             "of these images"
         )
         return self.missing("--train-data-roots", hint) if found is None else found
@@ -222,7 +222,7 @@ def _newest(candidates: Iterable[Path | None]) -> Path | None:
 
 
 def data_of(workspace: Workspace) -> Data:
-    """What the ``data.yaml`` of a workspace says; nothing where there is no such file.
+    """The content of a workspace's ``data.yaml``; empty without such a file.
 
     Raises:
         UsageError: it cannot be understood, or names an unknown format; the message names file and key.

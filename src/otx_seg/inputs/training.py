@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def fill_from(resolver: Resolver, request: Request) -> Request:
-    """The arguments with what the workspace has and they lack.
+    """The arguments, completed from the workspace.
 
     The train type is that of the workspace's template, unless the arguments name one or unlabelled images; parts of the
     data that it does not use are left out. A run that is gone on with has all of this already.
@@ -37,7 +37,7 @@ def fill_from(resolver: Resolver, request: Request) -> Request:
     chosen = next((name for name in TRAIN_TYPES if name.lower() == str(asked).lower()), None)
     filled = replace(request, template=template)
     if request.template is None:
-        filled = replace(filled, template_reason="that of the workspace; `otx build --model` puts another one there")
+        filled = replace(filled, template_reason="that of the workspace; `otx build --model` changes it")
     if chosen is not None and PARAMETER not in request.parameters:
         filled = replace(filled, train_type=chosen)
     if chosen == "Selfsupervised":

@@ -3,9 +3,9 @@
 With I the pixels on which truth and prediction agree on a label, T its pixels in the truth and P its pixels in the
 prediction, Dice = 2 I / (T + P) and IoU = I / (T + P - I). All sums run over a whole data set before any division.
 
-A label without true pixels (T = 0) has no score: Dice and IoU would be undefined for P = 0 and 0 for any P > 0, so that
-one wrong pixel would move every mean. Pixels taken for it are its false alarms. Where they truly are, they count:
-against the label they belong to, and in the pixel accuracy.
+A label without ground-truth pixels (T = 0) has no score: Dice and IoU would be undefined for P = 0 and 0 for any
+P > 0, so one wrong pixel would change every mean. Pixels predicted for it are its false alarms. They count
+against their true label, and in the pixel accuracy.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def confusion_matrix(prediction: Tensor, target: Tensor, classes: int) -> Tensor
         int64 tensor (K, K), rows truth, columns prediction, on the device of `target`.
 
     Raises:
-        ValueError: the shapes differ, or a value is no label.
+        ValueError: the shapes differ, or a value is not a label.
     """
     if prediction.shape != target.shape:
         raise ValueError(f"prediction {tuple(prediction.shape)} and target {tuple(target.shape)} differ in shape")
@@ -48,7 +48,7 @@ def confusion_matrix(prediction: Tensor, target: Tensor, classes: int) -> Tensor
 
 @dataclass(frozen=True)
 class LabelScore:
-    """The scores of one label that the truth shows; `dice` and `iou` are 0..1."""
+    """The scores of one label that the ground truth shows; `dice` and `iou` are 0..1."""
 
     dice: float
     iou: float
@@ -61,12 +61,12 @@ class Scores:
     """How well predictions agree with the truth; every score is 0..1.
 
     Attributes:
-        dice_average: mean Dice of the labels other than background that have true pixels; 0.0 if none has.
+        dice_average: mean Dice of the labels other than background that have ground-truth pixels; 0.0 if none has.
         m_dice: the same mean with background among the labels.
-        m_iou: mean IoU of the labels that have true pixels, background among them.
+        m_iou: mean IoU of the labels that have ground-truth pixels, background among them.
         pixel_accuracy: share of the counted pixels with the right label.
-        per_label: scores by label name, only labels that have true pixels, in label order.
-        absent: names of the labels without true pixels, in label order; they enter no mean.
+        per_label: scores by label name, only labels that have ground-truth pixels, in label order.
+        absent: names of the labels without ground-truth pixels, in label order; they enter no mean.
         false_alarms: of those of them that were predicted, the number of pixels.
     """
 

@@ -136,7 +136,7 @@ def constructor_arguments(cls: type) -> tuple[tuple[str, ...], dict[str, Any]]:
 
 
 def choose_backbone(name: str | Path) -> ChosenBackbone:
-    """The backbone that a name or a file stands for.
+    """The backbone with that name, or in that file.
 
     Args:
         name: a known configuration (``ResNet-18``) or a type (``CGNet``, ``mmseg.CGNet``), both in any case; or the
@@ -175,7 +175,7 @@ def _from_file(path: Path) -> ChosenBackbone:
     types = {backbone.type: backbone for backbone in _every_type()}
     named = config.get("type")
     if named not in types:
-        raise UsageError(f"{path}: type: {named!r} is no backbone; {nearest(str(named), list(types))}")
+        raise UsageError(f"{path}: type: {named!r} is not a backbone; {nearest(str(named), list(types))}")
     backbone = types[named]
     _refuse_unusable(backbone, str(path))
     missing = [key for key in backbone.required if key not in config]

@@ -28,7 +28,7 @@ from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
 from otx_seg.runtime.plain_files import number, shown
 from otx_seg.template import Template
-from otx_seg.template.heads import Head, heads_of, heads_with_labels, shipped_part, with_heads
+from otx_seg.template.heads import Head, deployed_part, heads_of, heads_with_labels, with_heads
 
 _OURS = "otx_seg."
 _REGISTRIES = (MODELS, mmengine.registry.MODELS, mmengine.registry.WEIGHT_INITIALIZERS)
@@ -75,7 +75,7 @@ def build_model(template: str | Path | Template, num_classes: int, *, shipped_al
         raise UsageError(f"a network needs at least 2 labels to tell apart, got {num_classes}")
     register_ours()
     where = f"template {template.name}"
-    model = copy.deepcopy(shipped_part(template.model) if shipped_alone else template.model)
+    model = copy.deepcopy(deployed_part(template.model) if shipped_alone else template.model)
     check_types(model, where)
     parts = [("backbone", model.get("backbone")), *((head.key, head.config) for head in heads_of(model))]
     for key, config in parts:
@@ -91,7 +91,7 @@ def build_model(template: str | Path | Template, num_classes: int, *, shipped_al
 
 
 def check_types(model: dict[str, Any], where: str, root: str = "model") -> None:
-    """Refuse what mmseg's registry must not be asked for, before anything of `model` is looked up.
+    """Refuse types that mmseg's registry must not build, before any of `model` is looked up.
 
     A dotted type makes mmengine import that name, whatever it is, so only those of this package are let through.
 
@@ -223,7 +223,7 @@ def _failing_part(model: dict[str, Any]) -> str:
 
 
 def said(error: Exception) -> str:
-    """What an error says, or, of an assertion without a message, what was asserted."""
+    """The message of an error; of an assertion without a message, its condition."""
     if str(error):
         return " ".join(str(error).split())[:300]
     where = traceback.extract_tb(error.__traceback__)

@@ -79,7 +79,7 @@ def with_backbone(template: Template, chosen: ChosenBackbone) -> Template:
 
 
 def try_network(template: Template) -> EncoderDecoder:
-    """Build the network of a template that somebody wrote and let it make a step, before data is looked at for long.
+    """Build the network of an edited template and let it make a step, before the data is read.
 
     Returns:
         The network, for two labels.
@@ -194,7 +194,7 @@ def fitting_levels(levels: Sequence[Level], strides: Sequence[float]) -> list[in
     return [deepest[stride] for stride in sorted(chosen)]
 
 
-def leaves_idle(network: SegmentationNetwork) -> bool:
+def has_idle_parameters(network: SegmentationNetwork) -> bool:
     """Whether a training step leaves parameters without a gradient: a backbone has some that work for those of its
     levels alone that no head looks at."""
     tried = copy.deepcopy(network).requires_grad_(True).train()

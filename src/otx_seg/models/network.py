@@ -1,4 +1,4 @@
-"""What is trained and what is shipped: plain images in, scores for every pixel out."""
+"""The trained and the deployed network: plain images in, scores for every pixel out."""
 
 from __future__ import annotations
 

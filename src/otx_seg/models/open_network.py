@@ -1,4 +1,4 @@
-"""A network that shows what it decides on: the features before its classifier, and what each label makes of them."""
+"""A network that also returns the features before its classifier, and each label's evidence in them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from otx_seg.models.quantized_conv import QuantizedConv2d
 
 
 class OpenClassifier(nn.Module):
-    """A 1x1 convolution in two steps, weighted sums and bias, that keeps what came in and the sums.
+    """A 1x1 convolution in two steps, weighted sums and bias, that keeps its input and the sums.
 
     Attributes:
         feature_map: (B, C, h, w), the input of the last call.
@@ -42,7 +42,7 @@ class OpenClassifier(nn.Module):
 
 
 class OpenNetwork(nn.Module):
-    """What is exported with features: probabilities as from `Deployable`, and what they were decided on."""
+    """A network exported with features: probabilities as from `Deployable`, and the features behind them."""
 
     def __init__(self, network: SegmentationNetwork) -> None:
         """

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from otx_seg.models.resampling import exporting
 
 LARGEST_INPUT = 255
-"""Inputs become whole numbers from 0 to this."""
+"""Inputs become integers from 0 to this."""
 
 LARGEST_WEIGHT = 127
-"""Weights become whole numbers from minus this to this."""
+"""Weights become integers from minus this to this."""
 
 Network = TypeVar("Network", bound=nn.Module)
 

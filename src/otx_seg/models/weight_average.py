@@ -12,19 +12,19 @@ from torch.optim.swa_utils import AveragedModel
 class WeightAverage:
     """Exponential moving average of a network's weights and BatchNorm statistics (Tarvainen & Valpola 2017, eq. 3).
 
-    ``average = k * average + (1 - k) * weights`` after each step, beginning with the network's present weights. With
-    `ramp`, k is 0 at the first update and min(keep, (1 + t) / (10 + t)) at the t-th after it: the first averages follow
-    the fast-moving weights closely instead of remembering the initialisation. Without, k = keep.
+    ``average = k * average + (1 - k) * weights`` after each step, starting with the network's present weights. With
+    `ramp`, k is 0 at the first update and min(decay, (1 + t) / (10 + t)) at the t-th after it: the first averages
+    follow the fast-moving weights closely instead of remembering the initialisation. Without, k = decay.
 
     Args:
         network: the network that is trained.
-        keep: share of the average kept at each step, 0..1.
-        ramp: whether to keep less at first.
+        decay: decay of the average per step, 0..1.
+        ramp: whether to use a smaller decay at first.
     """
 
-    def __init__(self, network: nn.Module, keep: float, ramp: bool) -> None:
+    def __init__(self, network: nn.Module, decay: float, ramp: bool) -> None:
         self.network = network
-        self.keep, self.ramp = keep, ramp
+        self.decay, self.ramp = decay, ramp
         self.averaged = AveragedModel(network, use_buffers=True)
         self._pairs: dict[bool, tuple[list[Tensor], list[Tensor]]] = {}
 
@@ -36,11 +36,11 @@ class WeightAverage:
         if not self._pairs:
             self._pairs = self._paired()
         step = int(self.averaged.n_averaged)
-        keep = self.keep
+        decay = self.decay
         if self.ramp:
-            keep = min(keep, (1 + step) / (10 + step)) if step else 0.0
+            decay = min(decay, (1 + step) / (10 + step)) if step else 0.0
         averaged, current = self._pairs[True]
-        torch._foreach_lerp_(averaged, current, 1.0 - keep)
+        torch._foreach_lerp_(averaged, current, 1.0 - decay)
         averaged, current = self._pairs[False]
         if averaged:  # counters
             torch._foreach_copy_(averaged, current)

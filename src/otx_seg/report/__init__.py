@@ -1,1 +1,1 @@
-"""What people look at: tables, progress, curves and the written report of a run."""
+"""Output for people: tables, progress, curves and the written report of a run."""

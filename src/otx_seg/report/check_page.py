@@ -1,4 +1,4 @@
-"""The outcome of looking through data, as a page: what to put right, charts, and pictures of the masks."""
+"""The outcome of a data check as a page: problems, charts, and pictures of the masks."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ def _labels(subset: CheckedSubset, inspection: Inspection, input_size: tuple[int
     if input_size is not None:
         explained = (
             '<p class="faint small">Region across: about the side of a square and twice the width of a line, in the '
-            f"middle one of the images that show the label, at {input_size[0]}x{input_size[1]}, the input size for the "
-            "training images where time allows it.</p>"
+            f"median image that shows the label, at {input_size[0]}x{input_size[1]}, the input size for the "
+            "training images with enough time.</p>"
         )
     return f"<table>{headings}{''.join(rows)}</table>{explained}"
 

@@ -22,7 +22,7 @@ _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
 def check_parts(result: DataCheck) -> Iterator[Table | Text]:
-    """What is printed one below the other: the subsets, their labels, the verdict, and the problems with advice."""
+    """The printed parts of a data check: the subsets, their labels, the verdict, and the problems with advice."""
     yield _subsets(result)
     labelled = [subset for subset in result.subsets if subset.labels]
     if labelled:

@@ -14,7 +14,7 @@ from otx_seg.training.loggers import Logger, StepReport, ValidationReport
 logger = logging.getLogger(__name__)
 
 FIRST_ESTIMATE_STEPS = 10
-"""Steps after which the expected duration is told: enough to see past the slow first ones."""
+"""Steps after which the expected duration is reported: the first ones are slow."""
 
 
 def format_duration(seconds: float) -> str:
@@ -25,7 +25,7 @@ def format_duration(seconds: float) -> str:
 
 
 QUIET_SHARE = 0.1
-"""Share of the run after which a line is written where there is no bar and no validation to tell of."""
+"""Share of the run after which a line is written if there is no bar and no validation."""
 
 
 class TrainingDisplay(Logger):
@@ -69,7 +69,7 @@ class TrainingDisplay(Logger):
         self.scan.stop()
 
     def on_scan(self, what: str, done: int, total: int) -> None:
-        """Count the images that were looked at before the training."""
+        """Count the images that were checked before the training."""
         if self.scan_task is None:
             self.scan.start()
             self.scan_task = self.scan.add_task(what, total=total)

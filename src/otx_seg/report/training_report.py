@@ -1,4 +1,4 @@
-"""What a training says of itself: what it is about to do, and, when it is done, the report in its folder."""
+"""Messages at the start of a training, and the report at its end."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SAID_ELSEWHERE = ("algo_backend.train_type", "validation")  # of the decisions
 
 
 def announce_plan(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -> None:
-    """Say what is trained how, and what of it was decided.
+    """Print the plan of a training, with the decisions.
 
     Args:
         origin: where the network's weights come from.
@@ -74,19 +74,19 @@ def _announce(decisions: Sequence[Decision]) -> None:
         logger.info("as given: %s", given)
 
 
-def tell_going_on(position: TrainState, state: dict[str, Any], processes: int) -> None:
+def report_resume(position: TrainState, state: dict[str, Any], processes: int) -> None:
     """Say where a run goes on, and if it does with other processes than before.
 
     Args:
         state: the checkpoint.
         processes: that train now.
     """
-    logger.info("going on in epoch %d, after %s", position.epoch + 1, count(position.step, "step"))
+    logger.info("resuming in epoch %d, after %s", position.epoch + 1, count(position.step, "step"))
     before = state.get("processes", processes)
     if before != processes:
         logger.warning(
             "the run was trained by %s together so far and is by %s now, so that a step uses %g times as many images: "
-            "start it like before to go on as it began",
+            "start it as before to get the same result",
             count(before, "process"),
             count(processes, "process"),
             processes / before,
@@ -94,16 +94,16 @@ def tell_going_on(position: TrainState, state: dict[str, Any], processes: int) -
 
 
 def tell_finished(run: RunFolder, reason: str) -> None:
-    """Say that there is nothing to go on with.
+    """Say that there is nothing to continue with.
 
     Args:
         reason: why the training had ended.
     """
-    logger.info("%s is finished already: %s. This is its result", run.path, reason)
+    logger.info("%s is already finished: %s. This is its result", run.path, reason)
 
 
 def finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: TrainResult) -> None:
-    """Draw the curves, write the report, delete what the search left, and tell of labels that were not learned."""
+    """Draw the curves, write the report, delete the search's files, and name labels that were not learned."""
     draw_curves(run.metrics, run.curves)
     if data.val is not None:
         point_latest(run)  # a backbone cannot be evaluated or exported
@@ -151,7 +151,7 @@ def tell_unlearned(scores: Scores) -> None:
     missed = [name for name, score in scores.per_label.items() if not score.pixels_predicted]
     if missed:
         logger.warning(
-            "no pixel of the validation images was taken for %s: train longer, with a larger "
+            "no pixel of the validation images was predicted as %s: train longer, with a larger "
             "learning_parameters.input_size, or with more images that show %s",
             ", ".join(missed),
             "it" if len(missed) == 1 else "them",

@@ -97,7 +97,7 @@ def read_trials(path: Path) -> Trials:
 
 
 def describe_trials(found: Trials) -> str:
-    """The table of all trials, and a sentence on what was gained."""
+    """The table of all trials, and a sentence on the gain."""
     names = [name.rpartition(".")[2] for name in found.chosen_trial.values]
     judged = [f"at {100 * rung:.0f} %" for rung in found.rungs]
     rows = [

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from otx_seg.errors import OtxError
-from otx_seg.runtime.demonstration import Show, Shown, demonstrate
+from otx_seg.runtime.demonstration import DemoResult, DemoSettings, demonstrate
 from otx_seg.runtime.handed_over import open_handed_over
 from otx_seg.runtime.pipeline import in_turn, side_by_side
 from otx_seg.runtime.result_files import OVERLAYS
@@ -38,7 +38,7 @@ def main(model: Path, arguments: list[str] | None = None) -> int:
         stream = open_stream(given.input)
         predictor = open_handed_over(given.models, given.device)
         way = side_by_side if given.inference_type == "async" else in_turn
-        show = Show(window=not given.no_show, output=given.output, overwrite=given.overwrite, loop=given.loop)
+        show = DemoSettings(window=not given.no_show, output=given.output, overwrite=given.overwrite, loop=given.loop)
         shown = demonstrate(stream, functools.partial(way, predictor), predictor.labels, show)
         say(*in_words(shown, given.output))
     except OtxError as error:
@@ -55,7 +55,7 @@ class _Messages(logging.Handler):
         say(record.getMessage(), error=True)
 
 
-def in_words(shown: Shown, output: Path | None) -> list[str]:
+def in_words(shown: DemoResult, output: Path | None) -> list[str]:
     """How many frames there were, how fast, what these figures contain, and where the results are, in lines."""
     work = "reading and drawing" if output is None else "reading, drawing and writing"
     lines = [

@@ -33,7 +33,7 @@ _VIDEO_DELAY = 1  # milliseconds; the least with which a window is drawn
 
 
 @dataclass(frozen=True)
-class Show:
+class DemoSettings:
     """What is to be done with each frame and its mask.
 
     Attributes:
@@ -65,7 +65,7 @@ class Show:
 
 
 @dataclass(frozen=True)
-class Shown:
+class DemoResult:
     """The outcome of `demonstrate`.
 
     Attributes:
@@ -88,9 +88,9 @@ def demonstrate(
     stream: Stream,
     make_masks: Masks,
     labels: Labels,
-    show: Show,
+    show: DemoSettings,
     progress: Callable[[int, int | None], None] | None = None,
-) -> Shown:
+) -> DemoResult:
     """Run a model over a stream until it ends or the viewer has seen enough.
 
     Without a display nothing is shown, which is said once. What has no end (a loop, a camera) may also be ended with
@@ -127,7 +127,7 @@ def demonstrate(
     return presenter.outcome()
 
 
-def _window(stream: Stream, show: Show) -> Window | None:
+def _window(stream: Stream, show: DemoSettings) -> Window | None:
     if not show.window:
         return None
     reason = why_no_window()
@@ -146,7 +146,7 @@ def _repeated(stream: Stream) -> Iterator[Frame]:
 class _Presenter:
     """Draws, keeps, shows and times."""
 
-    def __init__(self, stream: Stream, labels: Labels, show: Show, window: Window | None) -> None:
+    def __init__(self, stream: Stream, labels: Labels, show: DemoSettings, window: Window | None) -> None:
         self._stream, self._labels, self._settings, self._window = stream, labels, show, window
         self._delay = show.delay if show.delay is not None else (0 if stream.still else _VIDEO_DELAY)
         self._moments: deque[float] = deque(maxlen=_TIMED_FRAMES + 1)
@@ -181,9 +181,9 @@ class _Presenter:
             draw_note(picture, f"{rate:.1f} frames/s   {latency:.1f} ms")
         return picture
 
-    def outcome(self) -> Shown:
+    def outcome(self) -> DemoResult:
         seconds = time.perf_counter() - self._begun
-        return Shown(self.frames, seconds, 1000 * self._latency / max(1, self.frames))
+        return DemoResult(self.frames, seconds, 1000 * self._latency / max(1, self.frames))
 
 
 def _fitted(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -47,7 +47,7 @@ class Port:
 
 
 def size_to_run_at(inputs: Sequence[Port], declared: tuple[int, int] | None, path: Path) -> tuple[int, int] | None:
-    """The (height, width) in pixels at which to run a graph, or None if what it takes is no image.
+    """The (height, width) in pixels at which to run a graph, or None if what it takes is not an image.
 
     Args:
         inputs: of the graph.
@@ -187,8 +187,8 @@ def check_constants(constants: Iterable[tuple[str, NDArray[np.floating]]], path:
         odd = ~np.isfinite(values)
         if odd.any() and (np.isnan(values).any() or values[~odd].any()):
             raise UsageError(
-                f"{path}: {np.count_nonzero(odd):,} of {values.size:,} values of the constant {shown(name)} are no "
-                "numbers (NaN or infinite); take the file as it was made, or make it anew"
+                f"{path}: {np.count_nonzero(odd):,} of {values.size:,} values of the constant {shown(name)} are "
+                "NaN or infinite; restore the file, or create it again"
             )
 
 
@@ -211,8 +211,8 @@ def check_probabilities(
         raise UsageError(f"{path}: fails on an image of {size[0]} x {size[1]} pixels ({first_line(error)})") from error
     if not np.isfinite(values).all():
         raise UsageError(
-            f"{path}: gives values that are no numbers (NaN or infinite): numbers in it are damaged or far too large; "
-            "take the file as it was made, or make it anew"
+            f"{path}: gives values that are NaN or infinite: numbers in it are damaged or far too large; "
+            "restore the file, or create it again"
         )
     low, high, sums = float(values.min()) + 0.0, float(values.max()) + 0.0, values.sum(axis=1)  # + 0.0: no -0
     if low < -_ROUNDING or high > 1 + _ROUNDING:

@@ -68,13 +68,13 @@ def entries_from_config(text: str | bytes, path: Path, xml: bytes, binary: bytes
     config = parse_json(text, path, _EXPECTED, UsageError)
     try:
         if not isinstance(config, dict):
-            raise ValueError(f"it holds {shown(config)}, no mapping")
+            raise ValueError(f"it holds {shown(config)}, not a mapping")
         check_version(config.get("version", _KNOWN_VERSION), _KNOWN_VERSION, path)
         kind, parameters = (_value(config, key) for key in ("converter_type", "model_parameters"))
         if kind != _KIND:
             raise UsageError(f"{path}: describes a model for {shown(kind)}, not for semantic segmentation")
         if not isinstance(parameters, dict):
-            raise ValueError(f"model_parameters are {shown(parameters)}, no mapping")
+            raise ValueError(f"model_parameters are {shown(parameters)}, not a mapping")
         labels = checked_labels(_value(parameters, "labels"))
         known = checked_post_processing(*(_value(parameters, key) for key in (SOFT_THRESHOLD, BLUR_STRENGTH)))
     except ValueError as error:
@@ -94,7 +94,7 @@ def _compare(written: Any, found: dict[str, str], path: Path) -> None:
     if not isinstance(written, dict) or {**written, CONFIG: found[CONFIG]} != found:
         raise UsageError(
             f"{path}: the {_DIGESTS} in it are not those of {MODEL_XML} and {MODEL_BIN}: one of the files is damaged "
-            "or was changed after it was written; unpack the zip of `otx deploy` again, or make it anew"
+            "or was changed after it was written; unpack the zip of `otx deploy` again, or create it again"
         )
     if written.get(CONFIG, found[CONFIG]) != found[CONFIG]:  # a package of before has none
         logger.warning("%s: labels or thresholds in it were changed after it was written; they are used", path)

@@ -39,7 +39,7 @@ _AS_IT_COMES = {
     "scale_values": {"", "1", "1.0"},
     "resize_type": {"", "standard"},
 }
-"""What a model may tell of how its input is made: nothing but squashing an RGB image of values 0-255. In lower case."""
+"""What a model may tell of how its input is made: nothing but resizing an RGB image of values 0-255. In lower case."""
 _INPUT_SIZE, _VERSION = "otx_input_size", "otx_version"
 _KNOWN_VERSION = 1
 """Of what stands in these entries; files without one are of version 1."""
@@ -84,7 +84,7 @@ def checked_size(plain: Any) -> tuple[int, int]:
     """(height, width) in pixels of what a network takes.
 
     Raises:
-        ValueError: it is something else than two whole numbers from 1 to `LARGEST_SIDE`.
+        ValueError: it is something else than two integers from 1 to `LARGEST_SIDE`.
     """
     if not isinstance(plain, (list, tuple)) or len(plain) != 2:
         raise ValueError(f"input_size is {shown(plain)}, not a height and a width")
@@ -268,7 +268,7 @@ def _labels_beside(path: Path) -> Labels | None:
     try:
         return checked_labels(read_json(schema, "it should be a label schema", UsageError, _MOST_BYTES))
     except ValueError as error:
-        raise UsageError(f"{schema}: is no label schema of this toolkit ({error})") from error
+        raise UsageError(f"{schema}: is not a label schema of this toolkit ({error})") from error
 
 
 def _model_api_labels(text: str, classes: int) -> Labels | None:

@@ -52,7 +52,7 @@ def parse_ir(xml: bytes, path: Path, *files: Any) -> Any:
     """
     # OpenVINO tries any other file as a model of every framework it knows, and prints what each makes of it.
     if _BEGINNING.match(xml) is None:
-        raise UsageError(f"{path}: is no OpenVINO model")
+        raise UsageError(f"{path}: is not an OpenVINO model")
     try:
         xml.decode()  # as its names are, whenever one is asked for
         return openvino_core().read_model(*files)

@@ -58,7 +58,7 @@ def decode_text(content: bytes, path: str | Path, error: type[OtxError] = DataEr
     try:
         return content[len(mark) :].decode(encoding)
     except UnicodeDecodeError as reason:
-        raise error(f"{path}: is no UTF-8 text ({reason}); save it as UTF-8") from reason
+        raise error(f"{path}: is not UTF-8 text ({reason}); save it as UTF-8") from reason
 
 
 def read_json(
@@ -90,7 +90,7 @@ def parse_json(
             into fields that nobody uses. `number` refuses them where one is used.
 
     Raises:
-        OtxError: as `error`, where it is no JSON, a key stands twice in one mapping, a number is NaN or infinite, a
+        OtxError: as `error`, where it is not JSON, a key stands twice in one mapping, a number is NaN or infinite, a
             text has half of a character, or values are nested more than `DEEPEST` levels deep.
     """
     if isinstance(text, bytes):
@@ -135,7 +135,7 @@ def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(word: str) -> None:
-    raise ValueError(f"{word} is no JSON")
+    raise ValueError(f"{word} is not JSON")
 
 
 def _then(expected: str) -> str:
@@ -143,14 +143,14 @@ def _then(expected: str) -> str:
 
 
 def whole_number(value: Any, low: int, high: int, what: str) -> int:
-    """A whole number out of a file, see `number`; texts and floats that are exactly one count as well.
+    """An integer out of a file, see `number`; texts and floats that are exactly one count as well.
 
     Raises:
         ValueError: it is none, or out of range.
     """
     exact = number(value, low, high, what)
     if exact != int(exact):
-        raise ValueError(f"{what} is {shown(value)}, not a whole number")
+        raise ValueError(f"{what} is {shown(value)}, not an integer")
     digits = isinstance(value, str) and value.strip().lstrip("+-").isdigit()
     return int(value) if digits or isinstance(value, int) else int(exact)  # a float has no more than 53 bits
 

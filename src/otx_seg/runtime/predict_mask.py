@@ -67,7 +67,7 @@ def parse_window(text: str | None, overlap: float | None) -> SlidingWindow | Non
         return None
     match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", text.strip())
     if match is None:
-        raise UsageError(f"{text!r} is no sliding window: give HEIGHTxWIDTH in pixels, such as 512x512")
+        raise UsageError(f"{text!r} is not a sliding window: give HEIGHTxWIDTH in pixels, such as 512x512")
     return SlidingWindow(int(match[1]), int(match[2]), DEFAULT_OVERLAP if overlap is None else overlap)
 
 

@@ -136,7 +136,7 @@ class _Video:
         # OpenCV's own reader of AVI files, which comes after FFmpeg's, prints what it dislikes.
         reader = cv2.CAP_FFMPEG if cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG) else cv2.CAP_ANY
         unopened = (
-            "neither an image nor a video that can be read; if it is a video, it is cut off or damaged, or in a format "
+            "neither an image nor a video that can be read; if it is a video, it is truncated, damaged or in a format "
             "that this OpenCV does not know"
         )
         return _captured(str(self.path), str(self.path), unopened, reader)
@@ -145,10 +145,10 @@ class _Video:
         with self._open() as capture:
             number = yield from _frames(capture, self.path.stem)
         if number == 0:
-            raise DataError(f"{self.path}: no frame of this video can be read; it is cut off or damaged")
+            raise DataError(f"{self.path}: no frame of this video can be read; it is truncated or damaged")
         # A count that is worked out from the duration may be one too large.
         if self.total is not None and number < self.total - 1:
-            early = "%s: the video ends early: it announces %d frames, %d could be read; it is cut off or damaged"
+            early = "%s: the video ends early: it announces %d frames, %d could be read; it is truncated or damaged"
             logger.warning(early, self.path, self.total, number)
 
 
@@ -180,7 +180,7 @@ class _Network:
         self.inputs: set[Path] = set()
         self.total: int | None = None
         if url.partition(":")[0].lower() not in STREAMED:
-            raise DataError(f"{self.shown}: is no address of a stream; those begin with {', '.join(STREAMED)}")
+            raise DataError(f"{self.shown}: is not an address of a stream; those begin with {', '.join(STREAMED)}")
         with self._open():
             pass  # so that a dead address is told before a model is loaded
 

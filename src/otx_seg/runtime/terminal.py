@@ -74,7 +74,7 @@ def _by_its_code_in_json(found: re.Match[str]) -> str:
 def read_names_as_utf8() -> None:
     """Start this program anew where Python takes file names for ASCII; what it prints stays ASCII.
 
-    The names in data sets are UTF-8, in files of annotations as well, and they are to be the same there.
+    The names in data sets are UTF-8, in annotation files as well, and they are to be the same there.
     """
     if sys.getfilesystemencoding() == "ascii" and os.environ.get("PYTHONUTF8") != "1":
         environment = {**os.environ, "PYTHONUTF8": "1", "PYTHONIOENCODING": getattr(sys.stdout, "encoding", "ascii")}

@@ -52,7 +52,7 @@ class StoredPage:
         height, width: in pixels, as stored.
         samples: numbers per pixel.
         bits: of each of them.
-        kind: ``u``, ``i`` or ``f``: whole numbers without and with a sign, or fractions; ``c``: complex.
+        kind: ``u``, ``i`` or ``f``: integers without and with a sign, or fractions; ``c``: complex.
         photometric: what the samples mean, as TIFF numbers it.
         planar: whether each sample has a plane of its own, one after the other.
         compression: as TIFF numbers it.

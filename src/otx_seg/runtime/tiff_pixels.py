@@ -71,11 +71,11 @@ def stored_samples(content: bytes, page: StoredPage, path: str | Path) -> NDArra
 
     Args:
         content: the whole file.
-        page: of whole numbers, for which there is nothing `undecodable`.
+        page: of integers, for which there is nothing `undecodable`.
         path: the file's name for messages.
 
     Returns:
-        whole numbers (H, W, S) of 8 to 64 bits; of luma and chroma, RGB.
+        integers (H, W, S) of 8 to 64 bits; of luma and chroma, RGB.
 
     Raises:
         DataError: the file is truncated or damaged.

@@ -74,8 +74,8 @@ def check_digest(model: Path, *others: Path, content: bytes | None = None) -> bo
     if place is None or _of_model(content, place, others) != place[1].decode():
         both = " or ".join(file.name for file in (model, *others))
         raise UsageError(
-            f"{model}: {both} is damaged or was changed after it was written; take it as it was, make it anew (otx "
-            f"export, otx optimize), or, if it was changed on purpose, take its entry model_info/{DIGEST} out"
+            f"{model}: {both} is damaged or was changed after it was written; restore it, create it again (otx "
+            f"export, otx optimize), or, if it was changed deliberately, remove its entry model_info/{DIGEST}"
         )
     return True
 
@@ -132,7 +132,7 @@ def check_zip_digest(path: Path) -> bool:
         for start in range(0, before, _PIECE):
             found.update(file.read(min(_PIECE, before - start)))
     if comment is None or comment[1].decode() != found.hexdigest():
-        raise UsageError(f"{path}: is damaged or was changed after it was written; take it as it was, or make it anew")
+        raise UsageError(f"{path}: is damaged or was changed after it was written; restore it, or create it again")
     return True
 
 

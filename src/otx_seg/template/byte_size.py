@@ -16,7 +16,7 @@ _SIZE = re.compile(r"(\d+)\s*([a-z]*)", re.ASCII)
 
 
 def parse_byte_size(text: str, where: str) -> int:
-    """A whole number with a unit, in bytes: none or B; KB, MB, GB of 1000; K, M, G and KiB, MiB, GiB of 1024.
+    """An integer with a unit, in bytes: none or B; KB, MB, GB of 1000; K, M, G and KiB, MiB, GiB of 1024.
 
     Args:
         text: such as ``500MB``; letters of either case.
@@ -28,7 +28,7 @@ def parse_byte_size(text: str, where: str) -> int:
     match = _SIZE.fullmatch(text.strip().lower())
     if match is None or match[2] not in _UNITS:
         raise UsageError(
-            f"{where}: {text!r} is not a number of bytes; write a whole number, alone or with B, KB, MB, GB, KiB, MiB "
+            f"{where}: {text!r} is not a number of bytes; write an integer, alone or with B, KB, MB, GB, KiB, MiB "
             "or GiB, such as 500MB; 0 switches the cache off"
         )
     return int(match[1]) * _UNITS[match[2]]

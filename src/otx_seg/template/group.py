@@ -1,4 +1,4 @@
-"""What a group of parameters is: fixed values with ranges, some of which may be left open or must stay as they are."""
+"""A group of parameters: fixed values with ranges, some of which may be `auto` or inactive."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def extra(field: FieldInfo) -> dict[str, Any]:
 
 
 def inactive(value: Any, reason: str) -> Any:
-    """A field that only takes `value` in this version; `reason` is told to whoever asks for another."""
+    """A field that only takes `value` in this version; other values are refused with `reason`."""
     return Field(default=value, description=reason, json_schema_extra={"inactive": True})
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from otx_seg.errors import UsageError
 
 MAIN = "main"
-"""The output that is evaluated and shipped: that of `decode_head`, or of the last one of a list."""
+"""The output that is evaluated and deployed: that of `decode_head`, or of the last one of a list."""
 
 _DECODE, _AUXILIARY = "decode_head", "auxiliary_head"
 _STAGE, _FURTHER = "decode_", "aux_"
@@ -30,7 +30,7 @@ class Head(NamedTuple):
     config: Any
 
     @property
-    def is_shipped(self) -> bool:
+    def is_deployed(self) -> bool:
         """Whether a deployed network needs it."""
         return not self.output.startswith(_FURTHER)
 
@@ -70,7 +70,7 @@ def heads_with_labels(model: dict[str, Any]) -> tuple[Head, ...]:
     """
     heads = heads_of(model)
     classes = heads[0].config.get("num_classes")
-    return tuple(head for head in heads if head.is_shipped or head.config.get("num_classes") == classes)
+    return tuple(head for head in heads if head.is_deployed or head.config.get("num_classes") == classes)
 
 
 def with_heads(model: dict[str, Any], change: Callable[[Head], dict[str, Any]]) -> dict[str, Any]:
@@ -85,12 +85,12 @@ def with_heads(model: dict[str, Any], change: Callable[[Head], dict[str, Any]]) 
     return changed
 
 
-def shipped_part(model: dict[str, Any]) -> dict[str, Any]:
+def deployed_part(model: dict[str, Any]) -> dict[str, Any]:
     """The model without the heads that exist in training alone."""
     return {key: value for key, value in model.items() if key != _AUXILIARY}
 
 
-def is_shipped(parameter: str) -> bool:
+def is_deployed(parameter: str) -> bool:
     """Whether a parameter of that name, as in a state dict, belongs to the part of a network that is shipped."""
     return not parameter.startswith(_AUXILIARY)
 
@@ -110,6 +110,6 @@ def refuse_unequal_outputs(model: dict[str, Any], losses: Iterable[str], where: 
         raise UsageError(f"{where}: losses.{name}: there is no such output; this network has {', '.join(heads)}")
     for name in (name for name in heads if name not in named):
         raise UsageError(
-            f"{where}: model.{heads[name].key}: no loss looks at its output, so that it would learn nothing; add "
-            f"losses.{name}, such as {{{name}: [{{type: CrossEntropy, weight: 0.4}}]}}, or take the head out"
+            f"{where}: model.{heads[name].key}: its output has no loss, so it would not be trained; add "
+            f"losses.{name}, such as {{{name}: [{{type: CrossEntropy, weight: 0.4}}]}}, or remove the head"
         )

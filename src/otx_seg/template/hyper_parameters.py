@@ -42,61 +42,61 @@ class LearningParameters(Group):
     learning_rate: float = Field(1e-3, ge=1e-7, le=0.1, description="learning rate after the warm-up")
     loss: str = decided(
         "cross_entropy",
-        description="what is minimised: a loss, or a sum of losses that has a name",
+        description="the loss, or a named sum of losses",
         choices=loss_names(),
     )
     class_weights: str = decided(
         "inverse_root",
-        description="how much the labels' pixels count in the cross-entropy: none (the same), inverse_root (1 / sqrt "
-        "of their share), median_frequency, effective_number, or a number for each label, such as 1,2,0.5",
+        description="weights of the labels in the cross-entropy: none (equal), inverse_root (1 / sqrt of the label's "
+        "share of pixels), median_frequency, effective_number, or a number for each label, such as 1,2,0.5",
     )
     learning_rate_schedule: Literal["poly", "plateau", "constant"] = Field(
         "poly",
-        description="how the rate falls: poly over the run's length (epochs or max_minutes, whichever ends first), "
-        "plateau when the validation Dice stalls, or not at all",
+        description="decay of the learning rate: poly over the whole run (epochs or max_minutes, whichever ends "
+        "first), plateau when the validation Dice stalls, or constant",
     )
     learning_rate_warmup_iters: int = Field(
         100, ge=0, le=10_000, description="steps of linear warm-up, at most a tenth of the run"
     )
-    num_iters: int = decided(300, ge=1, le=100_000, description="epochs at most (the name is historical)")
+    num_iters: int = decided(300, ge=1, le=100_000, description="maximum number of epochs (the name is historical)")
     rounds_per_epoch: int = decided(
         1,
         ge=1,
         le=100,
-        description="how often an epoch uses each training image, so that few images make no short epochs",
+        description="repeats of each training image in an epoch, so that epochs of a small data set are not too short",
     )
-    max_minutes: float = Field(0.0, ge=0, le=100_000, description="end the training after this time; 0: no limit")
+    max_minutes: float = Field(0.0, ge=0, le=100_000, description="time budget of the training; 0: none")
     num_workers: int = decided(2, ge=0, le=32, description="processes that load training images; 0: none")
     auto_num_workers: bool = Field(False, description="choose num_workers from the CPU cores instead")
     enable_early_stopping: bool = Field(
-        True, description="stop when the validation Dice no longer improves; max_minutes is used up in any case"
+        True, description="stop when the validation Dice no longer improves; not with max_minutes"
     )
-    early_stop_start: int = Field(3, ge=0, le=1000, description="first epoch at which early stopping may act")
+    early_stop_start: int = Field(3, ge=0, le=1000, description="first epoch in which early stopping is possible")
     early_stop_patience: int = Field(5, ge=0, le=1000, description="validations without improvement before stopping")
     early_stop_iteration_patience: int = Field(
-        0, ge=0, le=100_000, description="steps without improvement that must have passed as well before stopping"
+        0, ge=0, le=100_000, description="steps without improvement that are required as well before stopping"
     )
     use_adaptive_interval: bool = decided(
         False,
-        description="validate after every epoch (False), or after every 2 to 5 when they have fewer than 50 steps, and "
-        "as rarely as it takes to spend at most about a fifth of the time on it; under max_minutes a twentieth",
+        description="validate after every epoch (False), or after every 2 to 5 if epochs have fewer than 50 steps, and "
+        "so rarely that it takes at most about a fifth of the time, a twentieth with max_minutes",
     )
     ema_keep: float = Field(
-        0.0, ge=0, lt=1, description="share of the weights' moving average kept at each step; 0: no average"
+        0.0, ge=0, lt=1, description="decay of the moving average of the weights, per step; 0: no average"
     )
     auto_adapt_batch_size: Literal["None", "Safe", "Full"] = Field(
         "Safe",
-        description="when memory runs out: None stops, Safe halves the batch and says so; Full also begins with the "
-        "largest batch that fits (tried on a GPU, else estimated), and a learning rate that grew with its square root",
+        description="when memory runs out: None stops, Safe halves the batch with a message; Full also starts with the "
+        "largest batch that fits (tried on a GPU, else estimated), and scales the learning rate with its square root",
     )
     input_size: str = decided(
         "512x512",
-        description=f"HEIGHTxWIDTH the network sees, in pixels, multiples of {SIZE_STEP} from {SMALLEST_SIDE} to "
+        description=f"HEIGHTxWIDTH of the network's input in pixels, multiples of {SIZE_STEP} from {SMALLEST_SIDE} to "
         f"{LARGEST_SIDE}",
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",
-        description="arithmetic of the training step; auto: bf16 on GPUs that compute it, fp16 on others, fp32 on CPUs",
+        description="arithmetic of the training step; auto: bf16 on GPUs that support it, fp16 on others, fp32 on CPUs",
     )
     pretrained: str = Field(
         "auto",
@@ -104,15 +104,15 @@ class LearningParameters(Group):
         "none, or the path of a file",
     )
     use_otx_adapter: bool = Field(
-        False, description="send masks through the polygon round trip of OTX 1.x, to compare with its figures"
+        False, description="convert masks to polygons and back as OTX 1.x, to compare with its figures"
     )
     task_adapt: Literal["replace", "merge"] = Field(
         "replace",
-        description="labels of a training that starts from weights with others: those of the data (replace), or those "
-        "of the weights and then the data's new ones (merge)",
+        description="labels of a training whose initial weights have others: those of the data (replace), or those "
+        "of the weights followed by the new ones of the data (merge)",
     )
     enable_supcon: bool = Field(
-        False, description="contrast the labels' regions between two views of each image, beside the pixel losses"
+        False, description="add a contrastive loss on the labels' regions in two views of each image"
     )
 
     @field_validator("class_weights")
@@ -130,12 +130,12 @@ class LearningParameters(Group):
             raise ValueError(f"{value!r} is not HEIGHTxWIDTH, such as 512x512")
         for side in map(int, match.groups()):
             if not is_input_side(side):
-                raise ValueError(f"{side} is no multiple of {SIZE_STEP} from {SMALLEST_SIDE} to {LARGEST_SIDE}")
+                raise ValueError(f"{side} is not a multiple of {SIZE_STEP} from {SMALLEST_SIDE} to {LARGEST_SIDE}")
         return value
 
 
 class PostProcessing(Group):
-    """What the exported model tells its runtime about turning probabilities into a mask."""
+    """How a runtime turns the probabilities of an exported model into a mask."""
 
     soft_threshold: float = Field(
         0.0, ge=0, le=1, description="probabilities below this are set to 0, as in Model API; 0: plain argmax"
@@ -150,14 +150,14 @@ class AlgoBackend(Group):
 
     train_type: Literal["Incremental", "Semisupervised", "Selfsupervised"] = Field(
         "Incremental",
-        description="Incremental: labelled images alone; Semisupervised: unlabelled ones too; Selfsupervised: "
-        "unlabelled ones alone, for a backbone. `otx train` chooses it from the data it is given",
+        description="Incremental: labelled images; Semisupervised: also unlabelled images; Selfsupervised: only "
+        "unlabelled images, for a backbone. `otx train` chooses it from the data",
     )
     mem_cache_size: int = Field(
         1_000_000_000,
         ge=0,
         le=1_000_000_000_000,
-        description="bytes of memory per machine for decoded training images, at most half of what is free; 0: none",
+        description="bytes of memory per machine for decoded training images, at most half of the free memory; 0: none",
     )
     storage_cache_scheme: str = inactive("NONE", "the storage cache is not part of this version")
 
@@ -166,64 +166,73 @@ class SemiSupervised(Group):
     """Mean Teacher: learning from images without masks."""
 
     unsupervised_weight: float = Field(1.0, ge=0, le=100, description="weight of the losses on unlabelled images")
-    start_epoch: int = Field(
-        1, ge=0, le=100_000, description="first epoch, from 0, in which the teacher's labels may count"
-    )
-    start_share: float = Field(
-        0.4, ge=0, le=1, description="share of the run that passes before the teacher's labels count"
-    )
+    start_epoch: int = Field(1, ge=0, le=100_000, description="first epoch, from 0, with pseudo-labels")
+    start_share: float = Field(0.4, ge=0, le=1, description="share of the run before pseudo-labels are used")
     ramp_share: float = Field(
         0.4,
         ge=0,
         le=1,
-        description="share of the run, from start_share on, over which their weight rises to that of true labels",
+        description="share of the run, from start_share on, over which their weight rises to that of the ground truth",
     )
-    teacher_keep: float = Field(0.99, ge=0, le=1, description="share of the teacher's weights kept at each step")
+    teacher_keep: float = Field(0.99, ge=0, le=1, description="moving average decay of the teacher, per step")
     entropy_drop: float = Field(
         0.2,
         ge=0,
         le=1,
-        description="share of pixels, the least certain, that the teacher does not label; it falls evenly from this at "
-        "the first step to 0 at the last",
+        description="share of the least certain pixels without pseudo-label; it falls linearly from this to 0 at the "
+        "last step",
     )
-    cut_mix: float = Field(0.5, ge=0, le=1, description="chance that an unlabelled image gets a box of another one")
+    cut_mix: float = Field(
+        0.5, ge=0, le=1, description="probability that a box of another image is pasted into an unlabelled image"
+    )
     label_mix: float = Field(
-        1.0, ge=0, le=1, description="chance that it gets the regions of half of the labels of a labelled image"
+        1.0,
+        ge=0,
+        le=1,
+        description="probability that regions of half of the labels of a labelled image are pasted into it",
     )
-    use_prototypes: bool = Field(False, description="train a second classifier, of prototypes, on the same labels")
+    use_prototypes: bool = Field(False, description="train a second classifier with prototypes on the same labels")
 
 
 class PrototypeConsistency(Group):
-    """The second classifier of semi-supervised training, which pixels are drawn to."""
+    """The second classifier of semi-supervised training, whose prototypes attract pixels."""
 
-    weight: float = Field(0.1, ge=0, le=100, description="weight of its losses beside those of the first")
+    weight: float = Field(0.1, ge=0, le=100, description="weight of its losses relative to the first classifier")
     per_label: int = Field(4, ge=1, le=64, description="prototypes of each label")
-    keep: float = Field(0.999, ge=0, le=1, description="share of a prototype kept at each step")
-    contrast_weight: float = Field(0.01, ge=0, le=100, description="weight of the contrast of pixels and prototypes")
+    keep: float = Field(0.999, ge=0, le=1, description="moving average decay of a prototype, per step")
+    contrast_weight: float = Field(
+        0.01, ge=0, le=100, description="weight of the contrastive loss of pixels and prototypes"
+    )
     distance_weight: float = Field(0.001, ge=0, le=100, description="weight of a pixel's distance to its prototype")
 
 
 class SupervisedContrast(Group):
-    """What `enable_supcon` adds to supervised training."""
+    """Supervised contrastive training, switched on by `enable_supcon`."""
 
-    weight: float = Field(0.1, ge=0, le=100, description="weight of the contrast beside the pixel losses")
+    weight: float = Field(0.1, ge=0, le=100, description="weight of the contrastive loss relative to the pixel losses")
     interval: int = Field(
-        1, ge=1, le=10_000, description="steps from one contrast to the next; only these see a second view"
+        1,
+        ge=1,
+        le=10_000,
+        description="steps from one contrastive loss to the next; only these steps use a second view",
     )
     label_mix: float = Field(
-        1.0, ge=0, le=1, description="chance that a second view gets the regions of half of the labels of another image"
+        1.0,
+        ge=0,
+        le=1,
+        description="probability that regions of half of the labels of another image are pasted into a second view",
     )
 
 
 class SelfSupervised(Group):
-    """DetCon: a backbone that learns from images alone."""
+    """DetCon: a backbone that uses only images."""
 
     steps: int = Field(
         2000,
         ge=1,
         le=100_000,
-        description="length of the training, rounded up to whole epochs, where neither num_iters nor max_minutes is "
-        "given: without validation there is no early stopping",
+        description="steps of the training, rounded up to whole epochs, if neither num_iters nor max_minutes is "
+        "given (there is no early stopping without validation)",
     )
 
 
@@ -231,18 +240,18 @@ class PseudoMasks(Group):
     """How self-supervised training divides images into regions (Felzenszwalb & Huttenlocher 2004)."""
 
     scale: float = Field(1000.0, gt=0, le=1e6, description="larger values make larger regions")
-    min_size: int = Field(1000, ge=1, le=10_000_000, description="pixels a region has at least, in the shrunk image")
-    longest_side: int = Field(512, ge=32, le=4096, description="images are shrunk to this for it, in pixels")
+    min_size: int = Field(1000, ge=1, le=10_000_000, description="minimum pixels of a region, in the shrunk image")
+    longest_side: int = Field(512, ge=32, le=4096, description="longest side of the shrunk image, in pixels")
 
 
 class RegionContrast(Group):
     """How regions of two views of an image are compared, in self-supervised and supervised contrastive training."""
 
     hidden: int = Field(256, ge=1, le=8192, description="width of the hidden layers of projector and predictor")
-    size: int = Field(128, ge=1, le=8192, description="length of the vectors that are compared")
+    size: int = Field(128, ge=1, le=8192, description="length of the compared vectors")
     regions: int = Field(16, ge=1, le=256, description="regions drawn per view")
-    temperature: float = Field(0.1, gt=0, le=10, description="divisor of the similarities")
-    target_keep: float = Field(0.996, ge=0, le=1, description="share of the target network's weights kept at each step")
+    temperature: float = Field(0.1, gt=0, le=10, description="temperature that divides the similarities")
+    target_keep: float = Field(0.996, ge=0, le=1, description="moving average decay of the target network, per step")
 
 
 class PotParameters(Group):
@@ -251,29 +260,29 @@ class PotParameters(Group):
     preset: Literal["Performance", "Mixed"] = Field(
         "Performance", description="Performance: symmetric activations; Mixed: asymmetric ones, slower, more accurate"
     )
-    stat_subset_size: int = Field(300, ge=1, le=10_000, description="training images that calibrate the ranges")
+    stat_subset_size: int = Field(300, ge=1, le=10_000, description="training images used for calibration")
 
 
 class NncfOptimization(Group):
-    """What quantisation must and may do."""
+    """Limits of quantisation, and quantisation-aware training."""
 
     maximal_accuracy_degradation: float = Field(
         1.0,
         ge=0,
         le=100,
-        description="Dice points quantisation may cost; for that, layers of an .xml stay in floating point, and a .pth "
-        "is fine-tuned",
+        description="Dice points that quantisation may cost; to stay within, layers of an .xml return to float, "
+        "and a .pth is fine-tuned",
     )
     accuracy_control_minutes: float = Field(
         15.0,
         gt=0,
         le=10_000,
-        description="time for finding those layers of an .xml; when it is over, all stay in floating point",
+        description="time limit for finding those layers of an .xml; after it, all stay in floating point",
     )
     learning_rate: float = Field(1e-4, ge=1e-7, le=0.1, description="learning rate of the fine-tuning of a .pth")
-    num_epochs: int = Field(40, ge=1, le=100_000, description="epochs of fine-tuning at most")
+    num_epochs: int = Field(40, ge=1, le=100_000, description="maximum number of fine-tuning epochs")
     batch_norm_epochs: int = Field(
-        2, ge=0, le=100_000, description="first epochs of it in which the batch norms' statistics follow the batches"
+        2, ge=0, le=100_000, description="first fine-tuning epochs, in which batch norm statistics are updated"
     )
     enable_quantization: bool = inactive(True, "an optimisation without quantisation does nothing")
     enable_pruning: bool = Field(

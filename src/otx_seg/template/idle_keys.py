@@ -1,4 +1,4 @@
-"""Keys of mmseg's EncoderDecoder that this toolkit has no use for: refused, unless they ask for what happens anyway."""
+"""Keys of mmseg's EncoderDecoder that have no effect here: refused, unless they set the only possible value."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _Rules = dict[str, tuple[tuple[Any, ...], str]]
 """By key: the values that change nothing, and why any other one would do nothing."""
 
 _ALLOWED: _Rules = {
-    "neck": ((None,), "the decode head takes what the backbone gives"),
-    "train_cfg": ((None, {}), "how to train is said by hyper_parameters"),
-    "test_cfg": (_NO_MODE, "images are looked at as a whole, or with --sliding-window"),
+    "neck": ((None,), "the decode head takes the output of the backbone"),
+    "train_cfg": ((None, {}), "hyper_parameters control the training"),
+    "test_cfg": (_NO_MODE, "inference uses whole images, or --sliding-window"),
 }
 _PREPROCESSING: _Rules = {
     "bgr_to_rgb": ((False,), "images are RGB here, and the network gets them so"),
@@ -25,14 +25,14 @@ _PREPROCESSING: _Rules = {
     "size_divisor": ((None,), "learning_parameters.input_size says the size of the input"),
     "pad_val": ((0,), "images are resized here, not padded"),
     "seg_pad_val": ((255,), "images are resized here, not padded"),
-    "batch_augments": ((None,), "train_pipeline says how images are changed"),
+    "batch_augments": ((None,), "train_pipeline augments images"),
     "test_cfg": ((None, {}), "images are resized here, not padded"),
 }
 _IN_HEADS: _Rules = {
-    "loss_decode": ((), "the key losses of the template, or learning_parameters.loss, says what is minimised"),
-    "ignore_index": ((255,), "pixels without a label are 255 here"),
-    "sampler": ((None,), "the losses look at all pixels that have a label"),
-    "threshold": ((None,), "postprocessing.soft_threshold says how probabilities become a mask"),
+    "loss_decode": ((), "the key losses of the template, or learning_parameters.loss, sets the loss"),
+    "ignore_index": ((255,), "ignored pixels are 255 here"),
+    "sampler": ((None,), "the losses use all labelled pixels"),
+    "threshold": ((None,), "postprocessing.soft_threshold sets the threshold"),
     "out_channels": ((None,), "a head has num_classes outputs"),
 }
 
@@ -55,7 +55,7 @@ def refuse_idle_keys(model: dict[str, Any], where: str) -> None:
         for key, (allowed, reason) in rules.items() if isinstance(held, dict) else ():
             if key in held and not any(_same(held[key], value) for value in allowed):
                 raise UsageError(
-                    f"{where}: {section}.{key}: {shown(held[key])} would do nothing: {reason}; take it out"
+                    f"{where}: {section}.{key}: {shown(held[key])} would have no effect: {reason}; remove it"
                 )
 
 

@@ -66,7 +66,7 @@ def find_templates() -> list[TemplateSummary]:
 
 
 def find_template_file(name: str | Path) -> Path:
-    """The file of the template that a name, an id (both in any case) or a path stands for.
+    """The file of a template, by name, id (both in any case) or path.
 
     Raises:
         UsageError: nothing fits; the message names the nearest known template.

@@ -81,7 +81,7 @@ def list_parameters(template: Template, verb: str = "train") -> list[Parameter]:
 
 
 def list_settings(template: Template) -> list[Parameter]:
-    """What else a template says about training and quantisation; it is changed in a copy of the template file."""
+    """The other settings of a template for training and quantisation; they are changed in a copy of the file."""
     settings = _described(template, "")
     for name in ("schedule", "pretrained", "quantization"):
         settings += _described(getattr(template, name), f"{name}.")

@@ -36,7 +36,7 @@ class Range(BaseModel):
 
     low: float = Field(description="smallest value")
     high: float = Field(description="largest value")
-    log: bool = Field(False, description="whether values are drawn evenly on a logarithmic scale")
+    log: bool = Field(False, description="whether values are drawn on a logarithmic scale")
 
 
 def check_search_space(section: dict[str, dict[str, Range]], where: str) -> None:
@@ -55,13 +55,13 @@ def check_search_space(section: dict[str, dict[str, Range]], where: str) -> None
         if name not in known:
             raise UsageError(f"{key}: cannot be searched; {nearest(name, known)}")
         if not range_.low < range_.high:
-            raise UsageError(f"{key}: low = {range_.low:g} has to be below high = {range_.high:g}")
+            raise UsageError(f"{key}: low = {range_.low:g} must be below high = {range_.high:g}")
         if range_.log and range_.low <= 0:
-            raise UsageError(f"{key}: a logarithmic range begins above 0, not at low = {range_.low:g}")
+            raise UsageError(f"{key}: a logarithmic range must start above 0, not at low = {range_.low:g}")
         whole = isinstance(values_by_name(HyperParameters())[name], int)
         for end, value in (("low", range_.low), ("high", range_.high)):
             if whole and value != int(value):
-                raise UsageError(f"{key}: {end} = {value:g} has to be a whole number")
+                raise UsageError(f"{key}: {end} = {value:g} must be an integer")
             if not _is_possible(name, value):
                 lowest, highest = limits(name)
                 raise UsageError(f"{key}: {end} = {value:g} is not within {lowest:g} to {highest:g}")

@@ -33,22 +33,24 @@ class _Section(BaseModel):
 class Pretrained(_Section):
     """Where the published weights of the backbone are."""
 
-    url: str | None = Field(description="address of the file, https; null: there are none")
-    sha256: str | None = Field(None, description="its hexadecimal digest; null: not checked")
+    url: str | None = Field(description="https address of the file; null: none are published")
+    sha256: str | None = Field(None, description="hexadecimal SHA-256 of the file; null: not checked")
 
 
 class Schedule(_Section):
     """The shape of the learning-rate curve; `learning_parameters` hold its height and length."""
 
-    warmup_start: float = Field(1 / 3, ge=0, le=1, description="share of the learning rate at the first step")
+    warmup_start: float = Field(
+        1 / 3, ge=0, le=1, description="learning rate of the first step, as a share of learning_rate"
+    )
     poly_power: float = Field(0.9, gt=0, le=10, description="exponent of the polynomial decay")
-    minimum_learning_rate: float = Field(1e-6, ge=0, description="rate the decay ends at")
-    plateau_factor: float = Field(0.1, gt=0, lt=1, description="what a stalled score multiplies the rate with")
-    plateau_patience: int = Field(5, ge=0, description="validations without improvement before that")
+    minimum_learning_rate: float = Field(1e-6, ge=0, description="learning rate at the end of the decay")
+    plateau_factor: float = Field(0.1, gt=0, lt=1, description="factor of the learning rate when the score stalls")
+    plateau_patience: int = Field(5, ge=0, description="validations without improvement before the factor applies")
 
 
 class Quantization(_Section):
-    """What post-training quantisation leaves in floating point, and how it estimates ranges."""
+    """Layers that post-training quantisation leaves in floating point, and its estimation of ranges."""
 
     ignored_patterns: tuple[str, ...] = Field((), description="regular expressions of node names left unquantised")
     ignored_types: tuple[str, ...] = Field((), description="operation types left unquantised")
@@ -56,16 +58,16 @@ class Quantization(_Section):
 
 
 class ParameterGroup(_Section):
-    """Parameters of the network that learn in another way than the rest."""
+    """Parameters of the network with their own learning rate, weight decay or freezing."""
 
     match: str = Field(
         min_length=1,
         max_length=1000,
-        description="regular expression, looked for in the names of the parameters as weights.pth has them",
+        description="regular expression, searched for in the parameter names of weights.pth",
     )
     rate: float = Field(1.0, gt=0, le=1e4, description="factor of the learning rate")
     decay: float = Field(1.0, ge=0, le=1e4, description="factor of the optimizer's weight_decay")
-    frozen_epochs: int = Field(0, ge=0, le=100_000, description="epochs at the beginning in which they stay the same")
+    frozen_epochs: int = Field(0, ge=0, le=100_000, description="first epochs, in which the parameters are frozen")
 
     @field_validator("match")
     @classmethod
@@ -73,7 +75,7 @@ class ParameterGroup(_Section):
         try:
             re.compile(value)
         except re.error as error:
-            raise ValueError(f"it is no regular expression: {error}") from error
+            raise ValueError(f"not a regular expression: {error}") from error
         return value
 
 
@@ -89,36 +91,39 @@ class Template(_Section):
     parameter_count: int
     size_mb: float
     output_stride: float = Field(8.0, gt=0, description="pixels of the image per position of the network's output")
-    model: dict[str, Any] = Field(description="argument of MMSegmentation's MODELS.build; its 2 classes stand for any")
+    model: dict[str, Any] = Field(
+        description="argument of MMSegmentation's MODELS.build; its 2 classes become the labels of the data"
+    )
     pretrained: Pretrained
     train_pipeline: pipelines.Pipeline = Field(
-        pipelines.TRAIN, description="classes of otx_seg.transforms with their arguments; sizes come from the run"
+        pipelines.TRAIN, description="classes of otx_seg.transforms with their arguments, without sizes"
     )
     weak_pipeline: pipelines.Pipeline = Field(
-        pipelines.WEAK, description="as train_pipeline, for the unlabelled images the teacher sees"
+        pipelines.WEAK, description="as train_pipeline, for the teacher's view of unlabelled images"
     )
     strong_pipeline: pipelines.Pipeline = Field(
-        pipelines.STRONG, description="what the student's view of unlabelled images gets on top; it moves no pixel"
+        pipelines.STRONG,
+        description="further augmentation of the student's view of unlabelled images, without geometry",
     )
     second_pipeline: pipelines.Pipeline = Field(
-        pipelines.SECOND, description="as train_pipeline, for the second view that contrasts need"
+        pipelines.SECOND, description="as train_pipeline, for the second view of supervised contrastive training"
     )
     first_crop_pipeline: pipelines.Pipeline = Field(
         pipelines.FIRST_CROP, description="as train_pipeline, for the first view of self-supervised training"
     )
     second_crop_pipeline: pipelines.Pipeline = Field(
-        pipelines.SECOND_CROP, description="as train_pipeline, for its second view"
+        pipelines.SECOND_CROP, description="as train_pipeline, for the second view of self-supervised training"
     )
     losses: Losses | dict[str, Losses] | None = Field(
         None,
         description="classes of otx_seg.losses with a weight each, whose weighted sum is minimised: a list for the "
-        "main output, or lists by the outputs' names (main, aux_0, decode_0); null, and a main that is left out: "
-        "those that learning_parameters.loss names",
+        "main output, or lists by output name (main, aux_0, decode_0); null, or a missing main: "
+        "learning_parameters.loss",
     )
-    optimizer: dict[str, Any] = Field(description="class of torch.optim with its arguments but the learning rate")
+    optimizer: dict[str, Any] = Field(description="class of torch.optim with its arguments except the learning rate")
     parameter_groups: tuple[ParameterGroup, ...] = Field(
         (),
-        description="parameters that learn in another way: match, rate, decay, frozen_epochs each; a parameter is in "
+        description="groups of parameters with match, rate, decay and frozen_epochs each; a parameter belongs to "
         "the first group that matches",
     )
     schedule: Schedule = Schedule()
@@ -130,12 +135,12 @@ class Template(_Section):
     search_space: dict[str, dict[str, Range]] = Field(
         {},
         description="ranges that --enable-hpo searches, as group: {name: {low, high, log}}; empty: learning rates "
-        "up to ten times as low and as high, and those from 0.0001 to 0.01",
+        "from a tenth to ten times the given one, and from 0.0001 to 0.01",
     )
 
     @property
     def input_size(self) -> tuple[int, int]:
-        """(height, width) in pixels of what the network sees; the usual size as long as it is left open."""
+        """(height, width) in pixels of the network's input; the default if it is auto."""
         height, width = self.hyper_parameters.learning_parameters.input_size.split("x")
         return int(height), int(width)
 
@@ -151,7 +156,7 @@ class Template(_Section):
 
     @property
     def losses_by_output(self) -> dict[str, Losses]:
-        """The losses whose weighted sum is minimised, by the name of the output they look at, the main one's first."""
+        """The losses whose weighted sum is minimised, by output, the main one's first."""
         written = self.losses if isinstance(self.losses, dict) else {}
         if isinstance(self.losses, tuple):
             written = {MAIN: self.losses}
@@ -159,7 +164,7 @@ class Template(_Section):
 
     @property
     def lists_main_losses(self) -> bool:
-        """Whether it says itself what the main output's losses are, so that learning_parameters.loss does nothing."""
+        """Whether it lists the losses of the main output, so that learning_parameters.loss has no effect."""
         return isinstance(self.losses, tuple) or (self.losses is not None and MAIN in self.losses)
 
     def override(self, values: dict[str, Any]) -> Template:
@@ -174,7 +179,7 @@ class Template(_Section):
         return self.model_copy(update={"hyper_parameters": _replaced(self.hyper_parameters, values)})
 
     def completed_by(self, other: Template) -> Template:
-        """The template with what it leaves open taken from another."""
+        """The template with its `auto` values taken from another."""
         groups = {group: values.model_dump() for group, values in other.hyper_parameters}
         return self.override({name: groups[name.split(".")[0]][name.split(".")[1]] for name in self.left_open})
 
@@ -213,7 +218,7 @@ def _replaced(parameters: HyperParameters, values: dict[str, Any]) -> HyperParam
 
 
 def load(name: str | Path) -> Template:
-    """Read the template that a name, an id or a path stands for.
+    """Read a template by name, id or path.
 
     Raises:
         UsageError: unknown name; a file that is no template: unknown keys, wrong types, values out of range.
@@ -260,7 +265,7 @@ def _as_json(content: dict[str, Any], where: str) -> str:
     try:
         return json.dumps(content, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"{where}: holds a value that is neither text, number, list nor mapping ({error})") from error
+        raise UsageError(f"{where}: has a value that is not text, a number, a list or a mapping ({error})") from error
 
 
 _NUMBER_AS_TEXT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")

@@ -95,7 +95,7 @@ def _refuse_equal_keys(root: yaml.Node) -> None:
             for key, _ in node.value:
                 if isinstance(key, yaml.ScalarNode) and key.value != "<<":
                     if key.value in keys:
-                        raise ValueError(f"the key {key.value} stands there twice, line {key.start_mark.line + 1}")
+                        raise ValueError(f"the key {key.value} occurs twice, line {key.start_mark.line + 1}")
                     keys.add(key.value)
 
 

@@ -1,4 +1,4 @@
-"""Whether what a checkpoint holds can be gone on from: its plain values, and whether they fit a training."""
+"""Whether a training can be resumed from a checkpoint: its plain values, and whether they fit the training."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _WHOLE = {
     "stalled": (0, _MANY),
     "best_step": (0, _MANY),
 }
-"""Whole numbers, by name: the smallest and the largest."""
+"""Integers, by name: the smallest and the largest."""
 
 _NUMBERS: dict[str, tuple[float, float]] = {
     "elapsed_s": (0, _LONG_S),
@@ -62,10 +62,10 @@ def check_state(state: dict[str, Any], path: Path) -> None:
         raise ValueError(f"it has no {missing!r}")
     odd = next((name for name in _MAPPINGS if not isinstance(state[name], dict)), None)
     if odd is not None:
-        raise ValueError(f"{odd} is {shown(state[odd])}, no mapping")
+        raise ValueError(f"{odd} is {shown(state[odd])}, not a mapping")
     check_version(state.get("version", VERSION), VERSION, path)
     if not isinstance(state.get("origin"), str):
-        raise ValueError(f"origin is {shown(state.get('origin'))}, no text")
+        raise ValueError(f"origin is {shown(state.get('origin'))}, not text")
     whole_number(state.get("processes", 1), 1, 1_000_000, "processes")
     _check_position(state["position"])
     for name in ("learning_rate", "early_stopping"):
@@ -78,7 +78,7 @@ def _check_position(position: dict[str, Any]) -> None:
     if set(position) != set(known):
         raise ValueError(f"position is {shown(position)}, not {', '.join(known)}")
     if not isinstance(position["ended"], str) or len(position["ended"]) > _LONGEST_REASON:
-        raise ValueError(f"position.ended is {shown(position['ended'])}, no text of a line or two")
+        raise ValueError(f"position.ended is {shown(position['ended'])}, not text of a line or two")
     _check_numbers({name: value for name, value in position.items() if name != "ended"}, "position")
     for name, limit in (("validated_epoch", "epoch"), ("best_epoch", "epoch"), ("validated_step", "step")):
         if position[name] > position[limit]:
@@ -169,14 +169,14 @@ def check_fit(
 def _check_network(state: dict[str, Any], name: str, network: nn.Module) -> None:
     found = state.get(name)
     if not isinstance(found, dict):
-        raise ValueError(f"{name} is {shown(found)}, no mapping")
+        raise ValueError(f"{name} is {shown(found)}, not a mapping")
     odd = next(unlike(found, network.state_dict()), None)
     if odd is not None:
         raise ValueError(f"{name}.{odd} does not fit the network")
 
 
 def check_optimizer(saved: Any, optimizer: Any, steps: int) -> None:
-    """Torch looks at neither the shapes of what it loads nor at the numbers it goes on with.
+    """Torch checks neither the shapes of a loaded optimizer state nor its numbers.
 
     Args:
         saved: what is to be loaded.
@@ -199,7 +199,7 @@ def check_optimizer(saved: Any, optimizer: Any, steps: int) -> None:
         raise ValueError(f"optimizer.state is empty after {steps} steps")
     for index, held in saved["state"].items():
         if not isinstance(index, int) or not 0 <= index < len(parameters) or not isinstance(held, dict):
-            raise ValueError(f"optimizer.state holds {shown(index)}, which is no parameter")
+            raise ValueError(f"optimizer.state holds {shown(index)}, which is not a parameter")
         if set(held) != set(kept[index]):
             raise ValueError(f"optimizer.state.{index} has {shown(list(held))}, not {', '.join(sorted(kept[index]))}")
         for name, value in held.items():
@@ -218,7 +218,7 @@ def _is_like(kept: Any, value: Any, parameter: Tensor) -> bool:
 
 
 def _kept(optimizer: Any) -> list[dict[str, Any]]:
-    """What an optimiser keeps of each parameter after a step, found with parameters of as many sides, of 2 each."""
+    """The optimiser's state of each parameter after a step, from parameters with as many sides, of 2 each."""
     tiny = [
         {**group, "params": [torch.zeros((2,) * parameter.ndim, requires_grad=True) for parameter in group["params"]]}
         for group in optimizer.param_groups
@@ -233,5 +233,5 @@ def _kept(optimizer: Any) -> list[dict[str, Any]]:
 
 
 def _settings(group: Any) -> Any:
-    """What a group of parameters is trained with, but for the rate, which is set anew at each step."""
+    """The settings of a parameter group, without the learning rate, which changes at each step."""
     return {key: value for key, value in group.items() if key != "lr"} if isinstance(group, dict) else None

@@ -1,4 +1,4 @@
-"""Reading the state a training left behind, and refusing to go on with another template."""
+"""Reading the state a training left behind, and refusing to continue with another template."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def last_saved(run: RunFolder) -> int:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """The checkpoint file that `path`, a file or the folder of a run, stands for.
+    """The checkpoint at `path`, a file or the folder of a run.
 
     Raises:
         UsageError: there is none.
@@ -42,10 +42,10 @@ def find_checkpoint(path: Path) -> Path:
     checkpoint = RunFolder(path).checkpoint if path.is_dir() else path
     if not checkpoint.is_file():
         several = world_size() > processes_here()
-        advice = "; each machine needs it: copy the run's folder here" if several else ""
+        advice = "; each machine needs it: copy the run folder here" if several else ""
         if path.is_dir() and nothing_trained(RunFolder(path)):
-            advice = "; it ended before its first step: give the command again that began it"
-        raise UsageError(f"{path}: holds no checkpoint to go on from ({checkpoint} is missing){advice}")
+            advice = "; it ended before its first step: run its original command again"
+        raise UsageError(f"{path}: has no checkpoint to resume from ({checkpoint} is missing){advice}")
     return checkpoint
 
 
@@ -58,20 +58,20 @@ def read_checkpoint(path: Path, command: str = TRAIN) -> dict[str, Any]:
     """The state in a checkpoint file.
 
     Args:
-        command: the verb that is to go on with it.
+        command: the verb that is to continue with it.
 
     Raises:
         UsageError: it is no checkpoint of a training, or of another verb's.
     """
     state = read_tensors(path)
     if not isinstance(state, dict) or not {"position", "algorithm"} & state.keys():
-        hint = " (weights are continued with --load-weights)" if isinstance(state, dict) and "model" in state else ""
+        hint = " (to start from weights, use --load-weights)" if isinstance(state, dict) and "model" in state else ""
         raise UsageError(f"{path}: is not the checkpoint of a training{hint}")
     made_by = state.get("command", TRAIN)
     if made_by != command:
         if made_by not in (TRAIN, OPTIMIZE):
             raise unusable(path, f"command is {shown(made_by)}")
-        raise UsageError(f"{path}: is the checkpoint of a run of otx {made_by}; go on with otx {made_by} --resume-from")
+        raise UsageError(f"{path}: is the checkpoint of a run of otx {made_by}; use otx {made_by} --resume-from")
     try:
         check_state(state, path)
     except ValueError as error:
@@ -94,7 +94,7 @@ def refuse_other_template(of_run: Template, asked: Template) -> None:
         key, before, now = found[0]
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise UsageError(
-            f"the run to go on with has {key} = {before!r}, now {now!r} is asked for{more}; leave it as it was, or "
+            f"the run to resume has {key} = {before!r}, not {now!r}{more}; leave it unchanged, or "
             "start a new run with --load-weights"
         )
 
@@ -105,7 +105,7 @@ def is_free(parameter: str) -> bool:
 
 
 def differences(before: Any, now: Any, key: str = "") -> list[tuple[str, Any, Any]]:
-    """Where two nested mappings differ in what a result depends on: dotted key, and both values."""
+    """Where two nested mappings differ in values that change the result: dotted key, and both values."""
     if isinstance(before, dict) and isinstance(now, dict):
         names = [name for name in {**before, **now} if not is_free(name)]
         return [

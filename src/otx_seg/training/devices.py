@@ -19,7 +19,7 @@ from otx_seg.processes import world_size
 from otx_seg.runtime.processors import processor_count
 from otx_seg.template import Template
 from otx_seg.template.hyper_parameters import LearningParameters
-from otx_seg.training.optimizer import LearningOf, build_optimizer, parameter_groups
+from otx_seg.training.optimizer import GroupSettings, build_optimizer, parameter_groups
 from otx_seg.words import count
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ def _leaves_idle(algorithm: Algorithm) -> bool:
     """Whether its steps may leave trained parameters without a gradient, as far as somebody has to know."""
     if world_size() == 1:
         return False
-    from otx_seg.models.fit import leaves_idle  # builds networks, which few users of this module need
+    from otx_seg.models.fit import has_idle_parameters  # builds networks, which few users of this module need
 
     network: Any = algorithm.deployable()
-    return algorithm.idle_parameters or leaves_idle(network)
+    return algorithm.idle_parameters or has_idle_parameters(network)
 
 
 def on_cpu() -> bool:
@@ -62,9 +62,9 @@ def on_cpu() -> bool:
     return not (torch.cuda.is_available() or torch.backends.mps.is_available())
 
 
-def place(
+def prepare_algorithm(
     algorithm: Any, template: Template, accelerator: Accelerator
-) -> tuple[nn.Module, torch.optim.Optimizer, tuple[LearningOf, ...]]:
+) -> tuple[nn.Module, torch.optim.Optimizer, tuple[GroupSettings, ...]]:
     """Move an algorithm to its device and make its optimiser, both wrapped for several processes where there are; the
     third says how each group of the optimiser learns."""
     if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
@@ -76,14 +76,14 @@ def place(
 
 
 def largest(accelerator: Accelerator, value: float) -> float:
-    """The largest of the processes' values, so that all decide alike."""
+    """The largest of the processes' values, so that all decide the same."""
     if accelerator.num_processes == 1:
         return value
     gathered: Tensor = accelerator.gather(torch.tensor([value], device=accelerator.device))
     return float(gathered.max())
 
 
-def leave_together(accelerator: Accelerator) -> None:
+def wait_for_all(accelerator: Accelerator) -> None:
     """Wait until all processes are here: one that ends closes the connections on which others may still wait."""
     with suppress(RuntimeError):  # another is gone already, and what it has to say it has said
         accelerator.wait_for_everyone()

@@ -1,4 +1,4 @@
-"""Errors that end a training which can go on: they say how, and what is saved."""
+"""Errors that end a training which can be resumed: they say how, and what is saved."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from otx_seg.workspace.run_folder import FolderGoneError, RunFolder, free_place
 
 
 @contextmanager
-def saying_how_to_go_on(command: str, run: RunFolder, resumed: bool) -> Iterator[None]:
+def with_resume_command(command: str, run: RunFolder, resumed: bool) -> Iterator[None]:
     """For what comes before and after the loop.
 
     Args:
         resumed: whether the run goes on; else what was saved before is of another one.
 
     Raises:
-        InterruptedRunError: in place of KeyboardInterrupt, if there is something to go on with.
+        InterruptedRunError: in place of KeyboardInterrupt, if there is something to continue with.
     """
     before = 0 if resumed else last_saved(run)
     try:
@@ -37,7 +37,7 @@ def saying_how_to_go_on(command: str, run: RunFolder, resumed: bool) -> Iterator
 def rescued(
     error: FolderGoneError, of_run: RunFolder, steps: int, command: str, write: Callable[[RunFolder], None]
 ) -> OtxError:
-    """Save a training whose folder is gone in a new one beside it; the error to end with.
+    """Save a training whose folder is missing in a new one beside it; the error to end with.
 
     Args:
         command: the verb that goes on with it.

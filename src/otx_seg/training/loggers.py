@@ -1,4 +1,4 @@
-"""What a training tells while it runs, and who listens: the progress display, `metrics.jsonl`, or one of your own."""
+"""Loggers and what they receive: the progress display, `metrics.jsonl`, or your own."""
 
 from __future__ import annotations
 
@@ -81,10 +81,10 @@ class TrainResult:
 
 
 class Logger:
-    """Receives what a training tells, on the main process alone; a logger overrides what it listens to."""
+    """Receives the events of a training, only on the main process; a logger overrides the methods it needs."""
 
     def on_scan(self, what: str, done: int, total: int) -> None:
-        """Before the training, this many images of `total` are done; `what` says with what."""
+        """Before the training, this many images of `total` are done; `what` names the task."""
 
     def on_resume(self, step: int) -> None:
         """The training goes on after this step: what was told of later ones will be told again."""
@@ -174,7 +174,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 def _entry(line: bytes, path: Path) -> dict[str, Any]:
     found = parse_json(line, path)
     if not isinstance(found, dict):
-        raise ValueError("no mapping")
+        raise ValueError("not a mapping")
     found["step"] = whole_number(found.get("step"), 0, 1 << 53, "step")
     for name in _DRAWN & found.keys():
         number(found[name], -math.inf, math.inf, name)

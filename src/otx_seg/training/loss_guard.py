@@ -16,7 +16,7 @@ class DivergedError(OtxError):
 
 
 class LossGuard:
-    """Collects values and looks at several at once: reading one makes the processor wait for a GPU.
+    """Collects values and checks several at once: reading one makes the processor wait for a GPU.
 
     Args:
         interval: steps that are collected before their values are looked at.
@@ -35,11 +35,11 @@ class LossGuard:
             self.check()
 
     def forget(self) -> None:
-        """Drop what was not looked at."""
+        """Drop the values that have not been checked."""
         self._unchecked.clear()
 
     def check(self) -> None:
-        """Look at all values that were not looked at.
+        """Check all new values.
 
         Raises:
             DivergedError: one is infinite or no number.
@@ -61,7 +61,7 @@ class LossGuard:
             DivergedError: one is infinite or no number.
         """
         if not all(bool(weight.detach().isfinite().all()) for weight in weights):
-            raise self._diverged(f"weights are no numbers any more after step {step}")
+            raise self._diverged(f"the weights became NaN or infinite in step {step}")
 
     def _diverged(self, what: str) -> DivergedError:
         saved = f"the state before it is in {self.checkpoint}" if self.checkpoint.exists() else "nothing was saved"

@@ -58,7 +58,7 @@ def _weight_decay(constructor: Any, arguments: dict[str, Any]) -> float:
     return float(decay) if isinstance(decay, (int, float)) else 0.0
 
 
-class LearningOf(NamedTuple):
+class GroupSettings(NamedTuple):
     """How the parameters of a group learn; see `ParameterGroup` for the attributes."""
 
     rate: float = 1.0
@@ -66,13 +66,13 @@ class LearningOf(NamedTuple):
     frozen_epochs: int = 0
 
 
-Groups: TypeAlias = dict[LearningOf, list[nn.Parameter]]
+Groups: TypeAlias = dict[GroupSettings, list[nn.Parameter]]
 
 
 def parameter_groups(algorithm: nn.Module, template: Template) -> Groups:
     """The trainable parameters by how they learn, the usual ones first."""
-    how = [LearningOf(group.rate, group.decay, group.frozen_epochs) for group in template.parameter_groups]
-    groups: Groups = {learning: [] for learning in (LearningOf(), *how)}
+    how = [GroupSettings(group.rate, group.decay, group.frozen_epochs) for group in template.parameter_groups]
+    groups: Groups = {learning: [] for learning in (GroupSettings(), *how)}
     for name, parameter in algorithm.named_parameters():
         if parameter.requires_grad:
             inside = _WRAPPERS.sub("", name)
@@ -81,7 +81,7 @@ def parameter_groups(algorithm: nn.Module, template: Template) -> Groups:
                 for learning, group in zip(how, template.parameter_groups, strict=True)
                 if re.search(group.match, inside)
             )
-            groups[next(matching, LearningOf())].append(parameter)
+            groups[next(matching, GroupSettings())].append(parameter)
     return {learning: parameters for learning, parameters in groups.items() if parameters}
 
 
@@ -98,7 +98,7 @@ def refuse_idle_groups(network: nn.Module, template: Template) -> None:
     for index, group in enumerate(template.parameter_groups):
         where = f"template {template.name}: parameter_groups[{index}]"
         if group.decay != 1 and decay == 0:
-            raise UsageError(f"{where}.decay: {group.decay} would do nothing: the optimizer has no weight_decay")
+            raise UsageError(f"{where}.decay: {group.decay} has no effect: the optimizer has no weight_decay")
         rest = [name for name in left if not re.search(group.match, name)]
         if len(rest) == len(left):
             taken = any(re.search(group.match, name) for name in names)
@@ -107,13 +107,13 @@ def refuse_idle_groups(network: nn.Module, template: Template) -> None:
         left = rest
 
 
-def set_rates(optimizer: torch.optim.Optimizer, groups: Iterable[LearningOf], rate: float) -> None:
+def set_rates(optimizer: torch.optim.Optimizer, groups: Iterable[GroupSettings], rate: float) -> None:
     """Give each group of an optimiser its learning rate, where the usual one is `rate`."""
     for group, learning in zip(optimizer.param_groups, groups, strict=True):
         group["lr"] = rate * learning.rate
 
 
-def hold_frozen(optimizer: torch.optim.Optimizer, groups: Iterable[LearningOf], epoch: int) -> None:
+def clear_frozen_gradients(optimizer: torch.optim.Optimizer, groups: Iterable[GroupSettings], epoch: int) -> None:
     """Take the gradients from the groups that do not learn yet after `epoch` epochs: optimisers leave such parameters
     alone, and DistributedDataParallel, which expects the gradients, has had them."""
     for group, learning in zip(optimizer.param_groups, groups, strict=True):

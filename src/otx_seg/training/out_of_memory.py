@@ -1,4 +1,4 @@
-"""Recognising that memory ran out, and the size of batches to go on with."""
+"""Recognising that memory ran out, and the size of batches to continue with."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def smaller_batch(batch_size: int, parameters: LearningParameters, processes: int, error: Exception) -> int:
     """Half of a batch size that memory is too small for.
 
-    Several processes cannot go on: the others wait for the gradients of the one whose memory ran out.
+    Several processes cannot continue: the others wait for the gradients of the one whose memory ran out.
 
     Args:
         error: that memory ran out.

@@ -1,4 +1,4 @@
-"""`data.json` in the folder of a run: which data it was trained on, for whoever goes on with it or measures it."""
+"""`data.json` in a run folder: the data it was trained on, for resuming and evaluation."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class RecordedData:
             UsageError: another seed than that of the run is asked for.
         """
         if asked not in (None, self.seed):
-            raise UsageError(f"the run to go on with has seed {self.seed}, now {asked} is asked for")
+            raise UsageError(f"the run to resume has seed {self.seed}, not {asked}")
 
 
 def read_recorded(run: RunFolder) -> RecordedData:

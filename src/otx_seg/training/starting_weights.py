@@ -12,7 +12,7 @@ from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.models.quantized_conv import quantized_layers
 from otx_seg.template import Template
-from otx_seg.template.heads import heads_of, heads_with_labels, is_shipped
+from otx_seg.template.heads import heads_of, heads_with_labels, is_deployed
 from otx_seg.workspace.tensor_file import same_kind, unlike
 from otx_seg.workspace.weights import BackboneFile, read_start
 
@@ -44,7 +44,7 @@ def load_starting_weights(network: nn.Module, path: Path, labels: Labels, templa
     tensors = {key: value for key, value in weights.state_dict.items() if key in own}
     rows = {f"{head.key}.conv_seg.{part}" for head in heads_with_labels(template.model) for part in ("weight", "bias")}
     missing = [key for key in own if key not in tensors and not key.endswith("num_batches_tracked")]
-    lacking = [key for key in missing if is_shipped(key)]
+    lacking = [key for key in missing if is_deployed(key)]
     foreign = [key for key, value in tensors.items() if not _fits(value, own[key], any_rows=key in rows)]
     if lacking or foreign:
         raise UsageError(f"{path}: does not fit the network of {template.name} (first at {(lacking or foreign)[0]})")
@@ -54,11 +54,11 @@ def load_starting_weights(network: nn.Module, path: Path, labels: Labels, templa
     kept = [name for name in labels.names if name in weights.labels.names]
     new = [name for name in labels.names if name not in weights.labels.names]
     dropped = [name for name in weights.labels.names if name not in labels.names]
-    text = f"weights of {path}: labels kept: {', '.join(kept) or 'none'}"
+    text = f"weights of {path}: labels matched: {', '.join(kept) or 'none'}"
     text += f"; new: {', '.join(new)}" if new else ""
     text += f"; in floating point, as the training is: {len(rounded)} layers were quantised" if rounded else ""
     begun = [head.output for head in heads_of(template.model) if any(key.startswith(head.key) for key in missing)]
-    text += f"; at random, since the file has none: {', '.join(begun)}" if begun else ""
+    text += f"; random, because the file has none: {', '.join(begun)}" if begun else ""
     if dropped:
         text += f"; dropped: {', '.join(dropped)} (learning_parameters.task_adapt=merge keeps them)"
     return text
@@ -104,7 +104,7 @@ def _fits(value: Tensor, own: Tensor, any_rows: bool) -> bool:
 
 
 def _map_rows(rows: Tensor, old: Labels, own: Tensor, new: Labels) -> Tensor:
-    """The old row of each label that is known by name; the network's own initialisation for the others."""
+    """The old classifier row of each known label; the network's own initialisation for the others."""
     mapped = own.clone()
     for index, name in enumerate(new.names):
         if name in old.names:

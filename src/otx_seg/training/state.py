@@ -1,4 +1,4 @@
-"""The state of a training: what must be known to go on as if nothing had happened."""
+"""The state of a training: what must be known to continue as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VERSION = 1
 
 @dataclass
 class TrainState:
-    """Where a training stands, and its best score so far.
+    """The position of a training, and its best score so far.
 
     Attributes:
         epoch: finished epochs.

@@ -13,7 +13,7 @@ from otx_seg.template import Template
 
 
 class InterruptedRunError(OtxError):
-    """A signal asked the training to stop; it can go on."""
+    """A signal asked the training to stop; it can continue."""
 
 
 class Stopping(Protocol):
@@ -34,7 +34,7 @@ class Stopping(Protocol):
 
 
 class ScoreReached:
-    """Stops as soon as the validation score is what it has to be.
+    """Stops as soon as the validation score reaches its goal.
 
     Args:
         goal: score, 0..1.
@@ -59,7 +59,7 @@ class ScoreReached:
         """
         if not math.isclose(state["goal"], self.goal, abs_tol=1e-4):
             raise UsageError(
-                f"the run to go on with had to reach a Dice of {state['goal']:.4f}, now it would be {self.goal:.4f}: "
+                f"the run to resume had to reach a Dice of {state['goal']:.4f}, not {self.goal:.4f}: "
                 "the weights or the validation images have changed since; start a new run"
             )
         self.goal = state["goal"]

@@ -23,11 +23,11 @@ from otx_seg.runtime.graph_shape import first_line
 from otx_seg.training.checked_state import check_fit, unusable
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.context import TrainContext
-from otx_seg.training.devices import choose_workers, largest, leave_together, place, start_accelerator
+from otx_seg.training.devices import choose_workers, largest, prepare_algorithm, start_accelerator, wait_for_all
 from otx_seg.training.ending import rescued
 from otx_seg.training.loggers import INTERVAL, Loggers, MetricsFile, StepReport, TrainResult, ValidationReport
 from otx_seg.training.loss_guard import LossGuard
-from otx_seg.training.optimizer import hold_frozen, set_rates
+from otx_seg.training.optimizer import clear_frozen_gradients, set_rates
 from otx_seg.training.out_of_memory import is_out_of_memory, smaller_batch
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.state import VERSION, TrainState, random_state, restore_random_state, write_state
@@ -69,10 +69,10 @@ class Trainer:
         self.command, self.validate_first = command, stopping is not None
         self.parameters = template.hyper_parameters.learning_parameters
         self.accelerator = start_accelerator(self.parameters.precision, algorithm)
-        self.model, self.optimizer, self.groups = place(algorithm, template, self.accelerator)
+        self.model, self.optimizer, self.groups = prepare_algorithm(algorithm, template, self.accelerator)
         self._trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        keep = self.parameters.ema_keep
-        self.average = WeightAverage(algorithm.deployable(), keep, ramp=True) if keep > 0 else None
+        decay = self.parameters.ema_keep
+        self.average = WeightAverage(algorithm.deployable(), decay, ramp=True) if decay > 0 else None
         self.workers = choose_workers(self.parameters, processes_here())
         self.cache = open_training_cache(data, template) if context.cache is None else context.cache
         self.state = TrainState(batch_size=self.parameters.batch_size)
@@ -127,12 +127,12 @@ class Trainer:
         self._until, self._until_step = until, steps
         with StopRequest() as stop_request, closing(self):
             if not self.state.step:
-                self.save_checkpoint()  # from here on a killed run can go on
+                self.save_checkpoint()  # from here on a killed run can continue
                 if self.validate_first and self.state.best_score < 0:
                     if self._validate():
                         self.state.ended = f"{self.validator.stopping.reason}, without training"
                     self.save_checkpoint()
-            while not self.state.ended and self._goes_on():
+            while not self.state.ended and self._is_unfinished():
                 try:
                     with lost_in_words(self.workers):
                         self._epoch(stop_request)
@@ -150,23 +150,23 @@ class Trainer:
                     else:
                         raise
             if self.state.ended and self.validator.is_lost():
-                kept = self.validator.write_kept(self.run)
+                kept = self.validator.write_best(self.run)
                 what = "" if kept else ", from the end of the training"
-                logger.warning("%s is gone: it is written anew%s", self.run.weights, what)
+                logger.warning("%s is missing: it is written again%s", self.run.weights, what)
                 if not kept:
                     self._validate()
                     self.save_checkpoint()
             # Not only between steps: whoever asked for an end during the last validation does not want what follows.
             self._end_if_asked(stop_request)
-            leave_together(self.accelerator)
+            wait_for_all(self.accelerator)
         at, best = self.state, self.validator.best()
         result = TrainResult(self.run.weights, best, at.best_epoch, at.epoch, at.step, self.elapsed_s, at.ended)
         if at.ended:
             self.loggers.on_end(result)
         return result
 
-    def _goes_on(self) -> bool:
-        """Whether something is left to do: steps, or to score what they have made."""
+    def _is_unfinished(self) -> bool:
+        """Whether steps or a last validation remain."""
         at = self.state
         if at.validated_step < at.step:
             return True
@@ -231,7 +231,7 @@ class Trainer:
         step = self.state.step + 1
         self.loss_guard.note(step, "loss", losses["loss"], files)
         self.accelerator.backward(losses["loss"])
-        hold_frozen(self.optimizer, self.groups, self.state.epoch)
+        clear_frozen_gradients(self.optimizer, self.groups, self.state.epoch)
         if self.template.gradient_clip_norm is not None:
             norm = self.accelerator.clip_grad_norm_(self._trained, self.template.gradient_clip_norm)
             if norm is not None and self.accelerator.scaler is None:  # a scaler skips such steps by itself
@@ -250,7 +250,7 @@ class Trainer:
     def _end_if_asked(self, stop_request: StopRequest) -> None:
         if largest(self.accelerator, float(stop_request.signal_name is not None)):
             error = self._interrupted(stop_request)
-            leave_together(self.accelerator)
+            wait_for_all(self.accelerator)
             raise error from stop_request.interruption
 
     def _interrupted(self, stop_request: StopRequest) -> InterruptedRunError:
@@ -259,7 +259,7 @@ class Trainer:
         return InterruptedRunError(f"interrupted by {by} after {saved}", go_on)
 
     def _saved_now(self) -> tuple[str, str]:
-        """In words, after how many steps what is saved (everything, if the last one is over); the command to go on."""
+        """The number of steps, what is saved of them (everything, if the last one is over), and how to resume."""
         saved = "the run goes on from its last checkpoint"
         if not self.half_way:
             self.save_checkpoint()
@@ -267,17 +267,17 @@ class Trainer:
         return f"{count(self.state.step, 'step')}; {saved}", resume_command(self.command, self.run.path)
 
     def rescued(self, error: FolderGoneError, describe: Callable[[RunFolder], None]) -> OtxError:
-        """Save a training whose folder is gone beside it, with its best network so far; the error to end with.
+        """Save a training whose folder is missing beside it, with its best network so far; the error to end with.
 
         A best network that was kept before the run was resumed was in the folder alone, and stays lost.
 
         Args:
-            describe: writes into a folder what else is needed to go on.
+            describe: writes into a folder what else is needed to continue.
         """
 
         def write(run: RunFolder) -> None:
             describe(run)
-            self.validator.write_kept(run)
+            self.validator.write_best(run)
             write_state(run, self.state_dict())
 
         return rescued(error, self.run, self.state.step, self.command, write)
@@ -293,7 +293,7 @@ class Trainer:
             torch.cuda.empty_cache()
         self.loader = self.open_loader()
         logger.warning(
-            "memory ran out: going on with batches of %d from the start of epoch %d; the learning rate stays as it is",
+            "memory ran out: continuing with batches of %d from the start of epoch %d; the learning rate stays",
             at.batch_size,
             at.epoch + 1,
         )
@@ -304,7 +304,7 @@ class Trainer:
         return bool(largest(self.accelerator, float(self.validator.is_due(self.state, len(self.loader)))))
 
     def _validate(self) -> bool:
-        """Score the network and keep it if it is the best; True when training should stop."""
+        """Validate the network and save it if it is the best; True when training should stop."""
         self.loss_guard.check()
         if self.accelerator.is_main_process:
             self.run.check_there()
@@ -319,7 +319,7 @@ class Trainer:
         return self.validator.over
 
     def deployable(self) -> SegmentationNetwork:
-        """The network to evaluate and save: the averaged one where an average is kept."""
+        """The network to evaluate and save: the moving average if there is one."""
         network = self.average.module if self.average is not None else self.algorithm.deployable()
         assert isinstance(network, SegmentationNetwork)
         return network
@@ -386,7 +386,7 @@ class Trainer:
         self.load_state_dict(state)
         if self.validator.is_lost():
             if self.state.best_score >= 0 and not self.state.ended:
-                logger.warning("%s is gone: the best network from now on is kept instead", self.run.weights)
+                logger.warning("%s is missing: the best network from now on is saved instead", self.run.weights)
             self.state.best_score, self.validator.best_confusion = -1.0, None  # the next one is the best there is
         if self.state.batch_size != self.parameters.batch_size:
             self.loader = self.open_loader()

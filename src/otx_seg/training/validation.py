@@ -1,4 +1,4 @@
-"""Scoring the network during training: when, on all processes together, and which network is kept."""
+"""Validation during training: when, on all processes together, and which network is saved."""
 
 from __future__ import annotations
 
@@ -136,14 +136,14 @@ class Validator:
         return self.data.val is not None and self.pace.is_due(since, steps_per_epoch)
 
     def validate(self, network: SegmentationNetwork, state: TrainState) -> Scores | None:
-        """Score a network and keep it if it is the best; `over` tells whether the training should stop.
+        """Validate a network and save it if it is the best; `over` tells whether the training should stop.
 
         Without validation images, keep it.
         """
         if self.data.val is None:
             state.validated_epoch, state.validated_step = state.epoch, state.step
             state.best_epoch = state.epoch
-            self._keep(write_backbone, network.network.backbone)
+            self._save_best(write_backbone, network.network.backbone)
             return None
         started = time.monotonic()
         confusion = confusion_on_all_processes(
@@ -156,18 +156,18 @@ class Validator:
         if not self.data.scorable or result.dice_average > state.best_score or self.best_confusion is None:
             state.best_score, state.best_epoch = result.dice_average, state.epoch
             self.best_confusion = confusion
-            self._keep(functools.partial(write_weights, labels=self.data.train.labels), network.network)
+            self._save_best(functools.partial(write_weights, labels=self.data.train.labels), network.network)
         self.pace.note(started)
         state.validation_s = self.pace.duration_s
         return result
 
-    def _keep(self, write: Callable[..., None], module: nn.Module) -> None:
+    def _save_best(self, write: Callable[..., None], module: nn.Module) -> None:
         on_main = self.accelerator.is_main_process
         tensors = {key: value.detach().cpu().clone() for key, value in module.state_dict().items() if on_main}
         self._write = functools.partial(write, state_dict=tensors, template=self.template, origin=self.origin)
-        self.write_kept(self.run)
+        self.write_best(self.run)
 
-    def write_kept(self, run: RunFolder) -> bool:
+    def write_best(self, run: RunFolder) -> bool:
         """Write what was kept into the folder of a run; False if an earlier process kept it, so that only its file is
         left of it."""
         if self._write is not None and self.accelerator.is_main_process:

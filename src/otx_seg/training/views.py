@@ -1,4 +1,4 @@
-"""From the views an algorithm asks for to the loader that delivers them."""
+"""From the views of an algorithm to the loader that delivers them."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def benchmark(
         UsageError: a model cannot be used, is given twice or has other labels than the others, the data has labels
             the models do not know, or more threads are asked for than there are processors.
         DataError: the data cannot be used.
-        OtxError: a model's process failed or was ended, say for want of memory.
+        OtxError: a model's process failed or was ended, say for lack of memory.
     """
     threads = checked_threads(threads)
     check_seconds(seconds)

@@ -65,7 +65,7 @@ def build(
     backbone: str | Path | None = None,
     workspace: str | Path | None = None,
 ) -> Built:
-    """Make a workspace, or change one: what is not given stays as it is.
+    """Make a workspace, or change the given parts of one.
 
     Args:
         train_data_roots, val_data_roots, test_data_roots, unlabeled_data_roots, unlabeled_file_list: the data, as for
@@ -81,7 +81,7 @@ def build(
         workspace: its folder; None: the current one if it is a workspace, else ``otx-workspace-SEGMENTATION`` in it.
 
     Raises:
-        UsageError: another task, an unknown template or backbone, one that cannot be used, or a folder of data as
+        UsageError: another task, an unknown template or backbone, one that cannot be used, or a data folder as
             workspace.
         DataError: data that is given cannot be used.
     """
@@ -98,20 +98,20 @@ def build(
         val_annotations=val_ann_files,
         test_annotations=test_ann_files,
     )
-    place = _choose_folder(workspace, given)
-    old_data = data_of(place)
-    old = templates.load(place.template) if place.template.is_file() and model is None else None
-    data = merge(old_data, given, place)
+    target = _choose_folder(workspace, given)
+    old_data = data_of(target)
+    old = templates.load(target.template) if target.template.is_file() and model is None else None
+    data = merge(old_data, given, target)
     chosen = old or templates.load(model or templates.default_template())
-    kind = _train_type(train_type, _kept_train_type(place, old), given, data, place)
-    open_what_is_given(given, data, place, kind)
+    kind = _train_type(train_type, _kept_train_type(target, old), given, data, target)
+    open_what_is_given(given, data, target, kind)
     if backbone is not None:
         chosen = _with_backbone(chosen, backbone)
     chosen = chosen.override({PARAMETER: kind})
-    before = _readable(place.template)
-    new = bool(place.missing)
-    kept = _write(place, chosen, old_data, data)
-    return Built(place, new, chosen, data, _changes(before, chosen, old_data, data), kept)
+    before = _readable(target.template)
+    new = bool(target.missing)
+    kept = _write(target, chosen, old_data, data)
+    return Built(target, new, chosen, data, _changes(before, chosen, old_data, data), kept)
 
 
 def _with_backbone(template: Template, backbone: str | Path) -> Template:
@@ -123,18 +123,18 @@ def _with_backbone(template: Template, backbone: str | Path) -> Template:
 
 def _choose_folder(workspace: str | Path | None, given: DataSpec) -> Workspace:
     here = find_workspace(None) if workspace is None else None
-    place = here or Workspace(Path(workspace) if workspace is not None else WORKSPACE)
-    if place.path.exists() and not place.path.is_dir():
-        raise UsageError(f"{place.path}: --workspace names a file; name a folder")
-    refuse_among_data(place.path, given.folders, "give a --workspace elsewhere")
-    if place.missing and place.path.is_dir() and {DEFAULT_SUBSET, *SUBSETS} & subsets_in(place.path).keys():
-        raise UsageError(f"{place.path}: holds data, nothing is written there; give a --workspace elsewhere")
-    return place
+    target = here or Workspace(Path(workspace) if workspace is not None else WORKSPACE)
+    if target.path.exists() and not target.path.is_dir():
+        raise UsageError(f"{target.path}: --workspace names a file; name a folder")
+    refuse_among_data(target.path, given.folders, "give a --workspace elsewhere")
+    if target.missing and target.path.is_dir() and {DEFAULT_SUBSET, *SUBSETS} & subsets_in(target.path).keys():
+        raise UsageError(f"{target.path}: holds data, nothing is written there; give a --workspace elsewhere")
+    return target
 
 
-def _kept_train_type(place: Workspace, old: Template | None) -> str | None:
+def _kept_train_type(target: Workspace, old: Template | None) -> str | None:
     """That of the workspace as it was; None: there is no template, or none that can be read."""
-    before = old or _readable(place.template)
+    before = old or _readable(target.template)
     return None if before is None else before.hyper_parameters.algo_backend.train_type
 
 
@@ -145,25 +145,25 @@ def _readable(template: Path) -> Template | None:
         return None
 
 
-def _train_type(asked: str | None, before: str | None, given: DataSpec, data: Data, place: Workspace) -> str:
-    """The train type asked for, else that of the workspace, else what the data allows."""
+def _train_type(asked: str | None, before: str | None, given: DataSpec, data: Data, target: Workspace) -> str:
+    """The given train type, else that of the workspace, else as the data allows."""
     if asked is None and before is not None and given.unlabelled_root is None:
         return before
     needs_unlabelled = asked is not None and asked.lower() == "semisupervised"
     unlabelled = given.unlabelled_root is not None or (needs_unlabelled and data.unlabeled.data_roots is not None)
     # Data that is said to be of some format is not looked at as bare images.
     described = data.data_format is not None or data.train.ann_files is not None
-    bare = None if described or data.train.data_roots is None else place.path / data.train.data_roots
+    bare = None if described or data.train.data_roots is None else target.path / data.train.data_roots
     return choose_train_type(asked, bare, given.validation_named, unlabelled)[0]
 
 
-def _write(place: Workspace, template: Template, old_data: Data, data: Data) -> tuple[Path, ...]:
+def _write(target: Workspace, template: Template, old_data: Data, data: Data) -> tuple[Path, ...]:
     """Write both files; gives the copies of those that were replaced."""
     kept = []
-    if not place.data.is_file() or old_data != data:
+    if not target.data.is_file() or old_data != data:
         as_written = DataFile(data=old_data).as_yaml()
-        kept += _replace(place.data, DataFile(data=data).as_yaml(), as_written)
-    kept += _replace(place.template, _TEMPLATE_HEAD + template.as_yaml())
+        kept += _replace(target.data, DataFile(data=data).as_yaml(), as_written)
+    kept += _replace(target.template, _TEMPLATE_HEAD + template.as_yaml())
     return tuple(kept)
 
 

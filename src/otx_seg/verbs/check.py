@@ -119,7 +119,7 @@ def _refuse_page(page: Path | None, overwrite: bool, sources: Sources) -> None:
     place = page.resolve()
     refuse_among_data(page, sources.folders, "choose another --html")
     if place in [file.resolve() for file in sources.files]:
-        raise UsageError(f"--html {page}: is a file of annotations, which is never replaced; choose another")
+        raise UsageError(f"--html {page}: is an annotation file, which is never replaced; choose another")
     if page.is_dir():
         raise UsageError(f"--html {page}: is a folder; name a file, {page / 'check.html'} for example")
     if page.exists() and not overwrite:
@@ -131,7 +131,7 @@ def _refuse_page(page: Path | None, overwrite: bool, sources: Sources) -> None:
         with tempfile.TemporaryFile(dir=next(parent for parent in place.parents if parent.is_dir())):
             pass
     except OSError as error:
-        raise UsageError(f"--html {page}: cannot be written there ({error.strerror}); choose another place") from error
+        raise UsageError(f"--html {page}: cannot be written there ({error.strerror}); choose another path") from error
 
 
 def _check_bare(
@@ -150,10 +150,10 @@ def _check_bare(
         notes = (message.removeprefix(f"{path}: ") for path, message in zip(broken, damages, strict=True))
         files = tuple(map(FileNote, broken, notes))
         what = f"{len(damages):,} of {len(images):,} images cannot be read"
-        advice = "put the files right; until then they are left out"
+        advice = "repair the files; until then they are skipped"
         problems.append(Problem("warning", "unreadable_files", name, what, advice, files))
     if len(kept) < 2:
-        what, advice = "a single image is too little to compare with others", "add images"
+        what, advice = "a single image is not enough for contrast with others", "add images"
         problems.append(Problem("error", "single_image", name, what, advice))
     figures = (len(images), len(kept), sizes)
     return CheckedSubset(name, UNLABELLED, "training", root, _BARE, *figures), problems, kept.paths

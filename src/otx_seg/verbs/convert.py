@@ -60,11 +60,11 @@ def convert(
 ) -> Converted:
     """Write labelled data as ``images/``, ``masks/`` (PNG files of label indices) and ``dataset_meta.json``.
 
-    A data set with subsets gets a folder for each. Images are copied. An interrupted conversion goes on where it was if
-    it is started again.
+    A data set with subsets gets a folder for each. Images are copied. The same call resumes an
+    interrupted conversion.
 
     Args:
-        data_roots: the folder of the data; None: all labelled data of the workspace. Nothing is written there.
+        data_roots: the data folder; None: all labelled data of the workspace. Nothing is written there.
         output: a new or empty folder, or that of an interrupted conversion of the same data; None: a new one in
             ``outputs`` of the workspace.
         data_format: name of its format, see `otx_seg.datasets.known_formats`; None: that of the workspace, with its
@@ -115,7 +115,7 @@ def convert(
         raise
     except KeyboardInterrupt as error:
         where = f"with --output {folder}" if output is None else f"what is done is in {folder}"
-        raise OtxError(f"{interrupted_by(error)}; to go on, give the same command again ({where})") from error
+        raise OtxError(f"{interrupted_by(error)}; to resume, run the same command again ({where})") from error
     tell_skipped("converted", written.skipped)
     return Converted(folder, dict(written.images), first.labels, written.skipped)
 
@@ -128,7 +128,7 @@ def _end(folder: Path) -> None:
     try:
         (folder / _UNDER_WAY).unlink()
     except FileNotFoundError as error:
-        gone = f"{folder}: was deleted, emptied, renamed or replaced while otx was at work there; convert again"
+        gone = f"{folder}: was deleted, emptied, renamed or replaced while otx was working there; convert again"
         raise OtxError(gone) from error
 
 
@@ -144,7 +144,7 @@ def _all_subsets(sources: Sources) -> dict[str, Subset]:
             key = (source.meant_for if name == DEFAULT_SUBSET and len(sources.labelled) > 1 else None) or name
             if key in found:
                 there = f"has a subset {key}, as {found[key].root}"
-                raise DataError(f"{source.root}: {there}; convert them apart, with --data-roots")
+                raise DataError(f"{source.root}: {there}; convert them separately, with --data-roots")
             found[key] = subset
     return found
 
@@ -168,4 +168,4 @@ def _refuse_other_content(folder: Path, origin: dict[str, Any]) -> None:
             f"{folder}: holds an interrupted conversion of {others}, which was another folder, was "
             "read in another way, or held other files then; choose another --output, or empty it"
         )
-    logger.info("going on with the conversion in %s", folder)
+    logger.info("resuming the conversion in %s", folder)

@@ -1,4 +1,4 @@
-"""`otx demo`: what a model makes of images, a video or a camera, to look at."""
+"""`otx demo`: predictions on images, a video or a camera."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from otx_seg.inference.predictor import load_predictor
 from otx_seg.inputs.data import images_to_run_on
 from otx_seg.inputs.open_model import given_labels
 from otx_seg.inputs.resolver import open_resolver
-from otx_seg.runtime.demonstration import Show, Shown, demonstrate
+from otx_seg.runtime.demonstration import DemoResult, DemoSettings, demonstrate
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.pipeline import Masks, in_turn, side_by_side
 from otx_seg.runtime.predictor import Predictor
@@ -33,7 +33,7 @@ def demo(
     output: str | Path | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int | None], None] | None = None,
-) -> Shown:
+) -> DemoResult:
     """Show images, a video or a camera with the labels' colours and names drawn over them.
 
     Args:
@@ -57,7 +57,7 @@ def demo(
         DataError: there is nothing to show.
         OtxError: a result cannot be written.
     """
-    show = Show(
+    show = DemoSettings(
         window=delay is None or delay >= 0,
         delay=delay,
         fit_to_size=fit_to_size,

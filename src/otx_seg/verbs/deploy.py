@@ -21,7 +21,7 @@ def deploy(
     output: str | Path | None = None,
     overwrite: bool = False,
 ) -> Deployed:
-    """Write ``<run>/openvino.zip``: an OpenVINO model, a demo, and what a receiver needs to know.
+    """Write ``<run>/openvino.zip``: an OpenVINO model, a demo, and a README for the receiver.
 
     Args:
         load_weights: the ``.xml`` that `export` or `optimize` wrote, or one like those; None: the last of them in the

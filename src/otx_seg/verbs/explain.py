@@ -1,4 +1,4 @@
-"""`otx explain`: what a model decided on."""
+"""`otx explain`: heat maps that explain predictions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from otx_seg.inference.explain import Explanations, explain_images
-from otx_seg.inference.how_to_explain import HowToExplain
+from otx_seg.inference.explain_settings import ExplainSettings
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inputs.data import images_to_run_on
 from otx_seg.inputs.open_model import given_labels
@@ -23,13 +23,13 @@ def explain(
     workspace: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
-    explain_algorithm: str = HowToExplain.algorithm,
-    explain_all_classes: bool = HowToExplain.all_labels,
-    process_saliency_maps: bool = HowToExplain.process_maps,
-    overlay_weight: float = HowToExplain.overlay_weight,
+    explain_algorithm: str = ExplainSettings.algorithm,
+    explain_all_classes: bool = ExplainSettings.all_labels,
+    process_saliency_maps: bool = ExplainSettings.process_maps,
+    overlay_weight: float = ExplainSettings.overlay_weight,
     progress: Callable[[int, int], None] | None = None,
 ) -> Explanations:
-    """Write heat maps of what a model decided on, and overlays of them, for an image or every image in a folder.
+    """Write heat maps that explain predictions, and overlays of them, for an image or every image in a folder.
 
     Args:
         explain_data_roots: an image file or a folder; None: the test or else the validation images of the workspace.
@@ -51,7 +51,7 @@ def explain(
         DataError: there is no readable image.
         OtxError: a result cannot be written.
     """
-    how = HowToExplain(explain_algorithm.lower(), explain_all_classes, process_saliency_maps, overlay_weight)
+    how = ExplainSettings(explain_algorithm.lower(), explain_all_classes, process_saliency_maps, overlay_weight)
     resolver = open_resolver(workspace)
     images = images_to_run_on(resolver, explain_data_roots, "--explain-data-roots", "an image or a folder of images")
     predictor = load_predictor(resolver.weights(load_weights), labels=given_labels(labels))

@@ -73,7 +73,7 @@ def export(
         result = export_weights(
             weights, run.path, export_type, half_precision, images, named, dump_features, input_size, dynamic
         )
-        compared = f"{result.images} images" if result.images else "drawn images"
+        compared = f"{result.images} images" if result.images else "synthetic images"
         note(f"{weights} exported as {result.model}; they agree on {result.agreement:.3%} of the pixels of {compared}")
     return result
 
@@ -90,7 +90,7 @@ def _images_to_compare(weights: Path, compare_on: Path | None) -> list[NDArray[n
 
 
 def _validation_images(weights: Path) -> list[Path]:
-    """The validation images the weights' run recorded, as far as they still exist."""
+    """The validation images of the weights' run, as far as they still exist."""
     try:
         recorded = read_recorded(RunFolder(weights.parent.parent))
     except UsageError:

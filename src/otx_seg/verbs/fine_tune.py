@@ -33,7 +33,7 @@ from otx_seg.training.checkpoint import (
     template_of,
 )
 from otx_seg.training.context import TrainContext
-from otx_seg.training.ending import saying_how_to_go_on
+from otx_seg.training.ending import with_resume_command
 from otx_seg.training.loggers import Loggers
 from otx_seg.training.recorded_data import read_recorded
 from otx_seg.training.setup.data import check_data, describe_data, label_weights, open_data, refuse_other_data
@@ -55,20 +55,20 @@ def fine_tune_weights(request: Request, to: Destination, loggers: Loggers, progr
     Raises:
         UsageError: arguments that make no sense, weights that cannot be quantised, or data with other labels.
         DataError: the data cannot be used.
-        OtxError: the training failed or was interrupted; the message says how to go on.
+        OtxError: the training failed or was interrupted; the message says how to continue.
     """
     refuse_several("otx optimize")
     for name in request.parameters:
         if name not in USED_TO_QUANTIZE[".pth"]:
             raise UsageError(
-                f"{name!r} changes nothing here; with a .pth, this command uses {', '.join(USED_TO_QUANTIZE['.pth'])}"
+                f"{name!r} has no effect here; with a .pth, this command uses {', '.join(USED_TO_QUANTIZE['.pth'])}"
             )
     plan = _new_plan(request) if request.resume_from is None else _resumed_plan(request, Path(request.resume_from))
     assert plan.load_weights is not None
     weights = read_weights(plan.load_weights)
     refuse_quantized(weights.state_dict, plan.load_weights)
     run = _open_run(plan, to)
-    go_on = saying_how_to_go_on(OPTIMIZE, run, plan.resumed_run is not None)
+    go_on = with_resume_command(OPTIMIZE, run, plan.resumed_run is not None)
     with log_to(run) as note, go_on, interruptions_as_such():
         finished = None if plan.resumed_run is None else read_fine_tuned(run)
         if finished is not None:
@@ -115,7 +115,7 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     recorded.refuse_other_seed(request.seed)
     data = request.data.or_else(recorded.data)
     known = read_weights(recorded.load_weights).labels
-    reason = "as in the run to go on with"
+    reason = "as in the run to resume"
     return Plan(of_run, reason, data, recorded.seed, recorded.load_weights, known, state, run)
 
 
@@ -128,7 +128,7 @@ def _template_of(path: Path, made_from: Template | None, named: str | Path | Non
         )
     chosen = made_from or asked
     if chosen is None:
-        raise UsageError(f"{path}: does not tell which template it was made from; name it")
+        raise UsageError(f"{path}: does not contain its template; name it")
     return chosen
 
 
@@ -138,12 +138,10 @@ def _asked(template: Template, parameters: dict[str, Any]) -> Template:
     if settings.enable_pruning and not settings.pruning_supported:
         raise UsageError(
             "nncf_optimization.enable_pruning: these weights come with nncf_optimization.pruning_supported=False; set "
-            "that to True as well if you want them pruned all the same"
+            "that to True as well to prune them anyway"
         )
     if "nncf_optimization.pruning_ratio" in parameters and not settings.enable_pruning:
-        raise UsageError(
-            "nncf_optimization.pruning_ratio changes nothing without nncf_optimization.enable_pruning=True"
-        )
+        raise UsageError("nncf_optimization.pruning_ratio has no effect without nncf_optimization.enable_pruning=True")
     return fine_tuning_template(chosen)
 
 
@@ -156,8 +154,7 @@ def _refuse_other_labels(plan: Plan, names: tuple[str, ...]) -> None:
     new = [name for name in names if name not in plan.known.names]
     if new:
         raise UsageError(
-            f"{plan.data.train_root}: has labels that {plan.load_weights} does not know: {', '.join(new)}; train on "
-            "them first"
+            f"{plan.data.train_root}: has labels that {plan.load_weights} lacks: {', '.join(new)}; train on them first"
         )
 
 
@@ -168,12 +165,12 @@ def _open_run(plan: Plan, to: Destination) -> RunFolder:
         go_on = resume_command(OPTIMIZE, held.path) if held is not None and held.checkpoint.is_file() else ""
         return open_run(to, OPTIMIZE, products, plan.data.folders, go_on)
     if held is not None and held.path.resolve() != plan.resumed_run.path.resolve():
-        raise UsageError(f"a resumed run stays in its folder, {plan.resumed_run.path}: leave --output out")
+        raise UsageError(f"a resumed run keeps its folder, {plan.resumed_run.path}: leave --output out")
     return open_run(Destination(plan.resumed_run.path), OPTIMIZE)
 
 
 def _describe(plan: Plan, data: TrainingData, run: RunFolder) -> None:
-    """Write down what is needed to go on with the run; a new one removes what another one left."""
+    """Write down what is needed to continue with the run; a new one removes what another one left."""
     for left_over in (run.checkpoint, run.metrics, run.path / BEST, run.path / _PRODUCTS[0]):
         if plan.state is None:
             left_over.unlink(missing_ok=True)  # of a run that --overwrite replaces
@@ -183,7 +180,7 @@ def _describe(plan: Plan, data: TrainingData, run: RunFolder) -> None:
 
 def _tell_what_came_of_it(result: FineTuned, limit: float) -> None:
     logger.info(
-        "%d epochs of fine-tuning: %s; kept: the network after epoch %d",
+        "%d epochs of fine-tuning: %s; saved: the network after epoch %d",
         result.epochs,
         result.reason,
         result.best_epoch,

@@ -53,7 +53,7 @@ def optimize(
     loggers: Sequence[Logger] = (),
     progress: Progress | None = None,
 ) -> Quantized:
-    """Quantise a model with images it was trained on, and measure what that costs and brings.
+    """Quantise a model with images it was trained on, and measure costs and gains.
 
     Of an ``.xml`` no weights change, and layers that cost too much stay in floating point: the INT8 model and
     ``ptq_performance.json`` go to ``<run>/ptq``. A ``.pth`` is fine-tuned until the quantised network is as good as
@@ -66,11 +66,10 @@ def optimize(
         train_data_roots: images that calibrate the ranges; for a ``.pth`` with masks, to train on. None: those of the
             workspace.
         val_data_roots: labelled images to compare on; None: as in `train`.
-        train_ann_files, val_ann_files: COCO files of annotations to use instead of those in the folders.
+        train_ann_files, val_ann_files: COCO annotation files to use instead of those in the folders.
         data_format: name of the format of the data; None: for data of the workspace as it says, else what it looks
             like.
-        resume_from: folder of an interrupted run that began with a ``.pth``, or its checkpoint file, to go on with as
-            if it had never stopped.
+        resume_from: folder of an interrupted run that began with a ``.pth``, or its checkpoint file, to resume.
         template: the template the model is expected to be made from; it is read from the model.
         labels: see `predict`; the new model carries them.
         workspace, output, overwrite: see `train`.
@@ -85,7 +84,7 @@ def optimize(
     Raises:
         UsageError: neither IR nor weights, a model that is quantised already, or an unknown parameter.
         DataError: the data cannot be used.
-        OtxError: the fine-tuning failed or was interrupted; the message says how to go on.
+        OtxError: the fine-tuning failed or was interrupted; the message says how to continue.
     """
     check_given_to_optimize(load_weights, train_data_roots, resume_from, workspace)
     resolver = open_resolver(workspace)
@@ -113,7 +112,7 @@ def _filled(resolver: Resolver, request: Request) -> Request:
 
 
 def _seed(resolver: Resolver, data: DataSpec) -> int | None:
-    """That by which the last training chose its validation images, so that nothing it trained on is compared on."""
+    """The seed of the last training's split, so that no training image is used for the comparison."""
     last = None if data.validation_named else last_training(resolver.outputs, data)
     if last is None or last.seed == DEFAULT_SEED:
         return None
@@ -159,7 +158,7 @@ def _tell_what_was_kept(result: Quantized, settings: NncfOptimization) -> None:
     planned = result.quantized_layers + len(result.reverted_layers)
     if result.out_of_time:
         logger.warning(
-            "which layers cost the accuracy could not be found out in %g minutes, so that all stay in floating point; "
+            "the layers that cost the accuracy were not found in %g minutes, so all stay in floating point; "
             "allow more with nncf_optimization.accuracy_control_minutes, or a larger loss than %.2f Dice points with "
             "nncf_optimization.maximal_accuracy_degradation",
             settings.accuracy_control_minutes,
@@ -167,7 +166,7 @@ def _tell_what_was_kept(result: Quantized, settings: NncfOptimization) -> None:
         )
     elif result.reverted_layers:
         logger.info(
-            "%d of %d layers went back to floating point, so that no more than %.2f Dice points are lost",
+            "%d of %d layers returned to floating point, to lose no more than %.2f Dice points",
             len(result.reverted_layers),
             planned,
             limit,

@@ -74,4 +74,4 @@ def _refuse_video(source: Path, load_weights: str | Path | None) -> None:
     if source.is_file() and source.suffix.lower() not in IMAGE_SUFFIXES | UNREAD_SUFFIXES and not is_image(source):
         model = () if load_weights is None else ("--load-weights", load_weights)
         demo = otx_command("demo", "--input", source, *model, "--output", "FOLDER")
-        raise DataError(f"{source}: is no image; if it is a video, this writes the masks of its frames: {demo}")
+        raise DataError(f"{source}: is not an image; if it is a video, this writes the masks of its frames: {demo}")

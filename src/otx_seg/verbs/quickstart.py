@@ -1,4 +1,4 @@
-"""`otx quickstart`: the whole job on a data set it draws, with nothing but the installed package."""
+"""`otx quickstart`: the whole job on a synthetic data set, with only the installed package."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PRODUCTS = ("data", "train", "export", "optimize")
 
 @dataclass(frozen=True)
 class Stage:
-    """One model of the journey.
+    """One model of the quickstart.
 
     Attributes:
         model: its file.
@@ -63,7 +63,7 @@ def quickstart(
     loggers: Sequence[Logger] = (),
     say: Callable[[str], None] = lambda text: None,
 ) -> Quickstart:
-    """Draw a data set, train, evaluate, export, quantise and evaluate again.
+    """Draw a synthetic data set, train, evaluate, export, quantise and evaluate again.
 
     Args:
         output: folder for everything; None: a new one in the workspace of the current folder.
@@ -73,7 +73,7 @@ def quickstart(
         say: called with a line before each stage.
 
     Raises:
-        UsageError: `output` already holds a quickstart, or another command is at work there.
+        UsageError: `output` already holds a quickstart, or another command is working there.
         OtxError: a stage failed.
     """
     run = open_run(open_resolver(None).destination(output, overwrite), "quickstart", _PRODUCTS)

@@ -24,17 +24,17 @@ from otx_seg.inputs.training import fill_from
 from otx_seg.interrupts import interruptions_as_such
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.processes import processes_here
-from otx_seg.report.training_report import announce_plan, finish, tell_finished, tell_going_on
+from otx_seg.report.training_report import announce_plan, finish, report_resume, tell_finished
 from otx_seg.template.byte_size import parse_byte_size
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import machine_facts, on_cpu
-from otx_seg.training.ending import saying_how_to_go_on
+from otx_seg.training.ending import with_resume_command
 from otx_seg.training.loggers import Logger, Loggers, TrainResult
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
 from otx_seg.training.setup.auto_configuration import configure
-from otx_seg.training.setup.build import build_trainer, first_network, make_deterministic
+from otx_seg.training.setup.build import build_trainer, initial_network, make_deterministic
 from otx_seg.training.setup.data import (
     check_data,
     label_weights,
@@ -42,7 +42,7 @@ from otx_seg.training.setup.data import (
     open_regions_to_train_on,
     refuse_other_data,
 )
-from otx_seg.training.setup.folder import bring_along, clear, decisions_of, open_training_run, write_plan
+from otx_seg.training.setup.folder import clear, copy_run_files, decisions_of, open_training_run, write_plan
 from otx_seg.training.setup.plan import Plan, Request, make_plan
 from otx_seg.training.trainer import Trainer
 from otx_seg.training.views import open_training_cache
@@ -78,7 +78,7 @@ def train(
     hpo_parallel: int | None = None,
     loggers: Sequence[Logger] = (),
 ) -> TrainResult:
-    """Train a network and write the best of it to ``<run>/models/weights.pth``.
+    """Train a network and write the best one to ``<run>/models/weights.pth``.
 
     Args:
         train_data_roots: folder of labelled data (see `otx_seg.datasets.known_formats`); for self-supervised training
@@ -87,15 +87,15 @@ def train(
             fifth of the training images, chosen by label.
         unlabeled_data_roots: folder of images without masks to learn from as well.
         unlabeled_file_list: text file that names those to use, one path per line relative to that folder.
-        train_ann_files, val_ann_files: COCO files of annotations to use instead of those in the folders.
+        train_ann_files, val_ann_files: COCO annotation files to use instead of those in the folders.
         data_format: name of the format of the data; None: for data of the workspace as it says, else what it looks
             like.
         train_type: ``Incremental``, ``Semisupervised`` or ``Selfsupervised``; None: the second if there are unlabelled
             images, the third if `train_data_roots` holds nothing but images, else the first.
-        template: name, id or path; None: that of the run to go on with or of the weights, else one chosen for
+        template: name, id or path; None: that of the run to resume or of the weights, else one chosen for
             data, machine and time.
         load_weights: `weights.pth` to start from; classifier rows are mapped by label name.
-        resume_from: folder of a run, or its checkpoint file, to go on with as if it had never stopped.
+        resume_from: folder of a run, or its checkpoint file, to continue with as if it had never stopped.
         workspace: a folder that `build` made; None: the current folder, if it is one. Data, how to read it,
             template and train type that are not given are taken from it.
         output: folder of the run; None: a new one in ``outputs`` of the workspace, without one in
@@ -114,7 +114,7 @@ def train(
     Raises:
         UsageError: arguments that make no sense.
         DataError: the data cannot be used.
-        OtxError: the training failed or was interrupted; the message says how to go on.
+        OtxError: the training failed or was interrupted; the message says how to continue.
     """
     request = Request(
         DataSpec.given(
@@ -155,13 +155,13 @@ def train_planned(plan: Plan, to: Destination, loggers: Sequence[Logger] = ()) -
                 return None
             opened = open_training_run(plan, to)
             stack.enter_context(log_to(opened))
-            bring_along(plan, opened)
+            copy_run_files(plan, opened)
             return opened
 
         run = broadcast_object_list([all_or_none(begin)])[0]
         note_run(run)
         stack.enter_context(naming_lost_processes(run))
-        stack.enter_context(saying_how_to_go_on(TRAIN, run, plan.resumed_run is not None))
+        stack.enter_context(with_resume_command(TRAIN, run, plan.resumed_run is not None))
         stack.enter_context(interruptions_as_such())
         return _train(plan, run, processes, Loggers(loggers))
 
@@ -193,10 +193,10 @@ def _train(plan: Plan, run: RunFolder, processes: PartialState, loggers: Loggers
     context = TrainContext(plan.template, data, weights, run, plan.seed, loggers, cache)
     # 2. The network, after a search perhaps for what it is trained with.
     make_deterministic(plan.seed, plan.deterministic)
-    network, origin = first_network(plan, data)
+    network, origin = initial_network(plan, data)
     if plan.search is not None:
         plan, context = _search(plan, context, network, origin)
-        network, origin = first_network(plan, data)
+        network, origin = initial_network(plan, data)
     # 3. The training.
     training = _begin(plan, context, network, origin)
     if training.state.ended:
@@ -204,7 +204,7 @@ def _train(plan: Plan, run: RunFolder, processes: PartialState, loggers: Loggers
     elif plan.search is None:
         announce_plan(plan, data, run, origin)
         if plan.state is not None:
-            tell_going_on(training.state, plan.state, processes.num_processes)
+            report_resume(training.state, plan.state, processes.num_processes)
     plan, result = _fit(training, plan, context)
     # 4. The report.
     if processes.is_main_process:
@@ -213,7 +213,7 @@ def _train(plan: Plan, run: RunFolder, processes: PartialState, loggers: Loggers
 
 
 def _settled(plan: Plan, data: TrainingData, report: ScanReport | None, processes: PartialState) -> Plan:
-    """The plan with what it left open decided, or as the run to go on with decided it."""
+    """The plan with all decisions made, or with those of the run to resume."""
     if plan.resumed_run is None:
         # The processes of several machines might decide differently.
         machine = broadcast_object_list([machine_facts(processes_here(), processes.num_processes)])[0]
@@ -227,7 +227,7 @@ def _settled(plan: Plan, data: TrainingData, report: ScanReport | None, processe
 
 
 def _begin(plan: Plan, context: TrainContext, network: SegmentationNetwork, origin: str) -> Trainer:
-    """The training of a plan where it begins or goes on."""
+    """The training of a plan, at its start or resumed."""
     training = build_trainer(context, network, origin)
     if plan.state is not None:
         training.resume(plan.state)
@@ -238,7 +238,7 @@ def _begin(plan: Plan, context: TrainContext, network: SegmentationNetwork, orig
 
 
 def _fit(training: Trainer, plan: Plan, context: TrainContext) -> tuple[Plan, TrainResult]:
-    """Train to the end; where the values that a search has found fail on the way, with those of its next best trial."""
+    """Train to the end; if the values of a search fail, continue with those of its next best trial."""
     while True:
         try:
             return plan, training.fit()
@@ -252,12 +252,12 @@ def _fit(training: Trainer, plan: Plan, context: TrainContext) -> tuple[Plan, Tr
             plan = following
         del training
         free_memory()
-        network, origin = first_network(plan, context.data)
+        network, origin = initial_network(plan, context.data)
         training = _begin(plan, replace(context, template=plan.template), network, origin)
 
 
 def _search(plan: Plan, context: TrainContext, network: SegmentationNetwork, origin: str) -> tuple[Plan, TrainContext]:
-    """The plan with the hyper-parameters that were found, and the training that found them as its state."""
+    """The plan with the best hyper-parameters, and their training so far as its state."""
     from otx_seg.hpo.search import Search  # Optuna is needed for nothing else
 
     search = Search(plan, context, network, origin)

@@ -1,4 +1,4 @@
-"""Which job a call of `otx run` means: a new one, that in a folder, or the last one."""
+"""The job that a call of `otx run` means: a new one, that in a folder, or the last one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 _STEPS = tuple(step.name for step in STEPS)
 _UNTESTED = ("train",)
-"""Steps that do not depend on what the models are measured on."""
+"""Steps that do not depend on what the models are evaluated on."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,11 @@ def choose_job(
         before: the job that `folder` holds, if it holds one that can be read.
         folder: the one named, else that of the last job, if there is one.
         named: whether it was named; then it is this folder or none.
-        anew: whether to begin anew in a folder that holds a job.
+        anew: whether to start again in a folder that holds a job.
         settle: see `settle`.
 
     Raises:
-        UsageError: the job named, or the unfinished job that nothing else was asked for than to go on with, was begun
-            with something else, and has been trained since.
+        UsageError: the named or unfinished job was begun with other inputs, and has been trained since.
     """
     if before is None:
         return Choice(asked, settle(asked), folder if named else None)
@@ -82,26 +81,26 @@ def choose_job(
     if not changed:
         return Choice(wanted, job, folder, replace(before, asked=wanted))
     if concerns_tests_alone(before.inputs, inputs):
-        logger.info("%s: %s; the models are measured anew", folder, changed)
+        logger.info("%s: %s; the models are measured again", folder, changed)
         state = replace(before, asked=wanted, inputs=inputs)
         state.forget_from(name for name in _STEPS if name not in _UNTESTED)
         return Choice(wanted, job, folder, state)
     if not before.trained and (named or same_data or asked.nothing):
-        logger.info("%s: begins anew, since nothing was trained there yet: %s", folder, changed)
+        logger.info("%s: starts again, because nothing has been trained there: %s", folder, changed)
         return Choice(wanted, job, folder, JobState(before.file, wanted, inputs))
     if named or (asked.nothing and not _finished(before)):
         raise UsageError(
-            f"{folder}: the job there was begun with something else: {changed}; begin anew with --overwrite, or choose "
+            f"{folder}: the job there has other inputs: {changed}; start again with --overwrite, or choose "
             "another --output"
         )
-    logger.info("the last job, %s, was begun with something else: %s; this is a new one", folder, changed)
+    logger.info("the last job, %s, has other inputs: %s; this is a new one", folder, changed)
     if wanted != asked and not asked.nothing and _stands_alone(asked):
         wanted, job = asked, settle(asked)
     return Choice(wanted, job, None)
 
 
 def _wanted(asked: JobRequest, before: JobState, named: bool, anew: bool) -> JobRequest:
-    """The arguments of this call, with those of a job before where they go on with it or begin it anew."""
+    """The arguments of this call, completed by those of an earlier job that it resumes or starts again."""
     if asked.data.train_root is not None:
         elsewhere = asked.data.train_root != before.asked.data.train_root
         alone = anew or (elsewhere and not (named and before.trained)) or (_finished(before) and not named)
@@ -130,22 +129,20 @@ def _finished(state: JobState) -> bool:
 
 
 def settle(asked: JobRequest, *, seconds: float, shown: Callable[[], AbstractContextManager[Logger]]) -> Job:
-    """The job that arguments and workspace ask for; its folder is chosen when everything else is clear.
+    """The job of these arguments and workspace; its folder is chosen at the end.
 
     Args:
         seconds, shown: see `Job`.
 
     Raises:
         UsageError: they make no sense.
-        DataError: there is no such folder of data.
+        DataError: there is no such data folder.
     """
     resolver = open_resolver(asked.workspace)
     request = Request(asked.data, template=asked.template, seed=asked.seed, parameters=asked.parameters)
     plan = make_plan(fill_from(resolver, request))
     if plan.train_type == "Selfsupervised":
-        raise UsageError(
-            "otx run makes models that segment, and these images come without masks; train a backbone with otx train"
-        )
+        raise UsageError("otx run needs masks, and these images have none; train a backbone with otx train")
     plan = replace(plan, data=_with_test_data(resolver, asked.data, plan.data))
     for root in plan.data.labelled_folders:
         if not root.is_dir():
@@ -155,10 +152,10 @@ def settle(asked: JobRequest, *, seconds: float, shown: Callable[[], AbstractCon
 
 
 def _with_test_data(resolver: Resolver, asked: DataSpec, data: DataSpec) -> DataSpec:
-    """All data of a job: what it is to train on, and what to measure on.
+    """All data of a job: for training and for evaluation.
 
     Raises:
-        UsageError: a file of annotations is given for images to measure on, but no folder of them.
+        UsageError: an annotation file is given for images to evaluate on, but no folder of them.
     """
     own = (asked.train_root, asked.val_root, asked.val_annotations) != (None, None, None)
     if asked.test_root is None and own and not resolver.data.test.named:
@@ -176,7 +173,7 @@ def _with_test_data(resolver: Resolver, asked: DataSpec, data: DataSpec) -> Data
 
 
 def _has_test_subset(data: DataSpec) -> bool:
-    """Whether the training folder holds images to measure on as well, which no choice of weights has seen."""
+    """Whether the training folder holds images to evaluate on as well, which no choice of weights has seen."""
     assert data.train_root is not None
     return data.train_annotations is None and "test" in find_subsets(data.train_root, data.data_format)
 

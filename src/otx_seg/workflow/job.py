@@ -1,4 +1,4 @@
-"""The state of an `otx run`: what was asked for, and which of its steps are done."""
+"""The state of an `otx run`: its inputs, and which of its steps are done."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from otx_seg.workspace.own_files import damaged, read_own
 from otx_seg.workspace.run_folder import JOB_STATE, RunFolder
 
 _VERSION = 1
-ADVICE = "begin anew with --overwrite, or choose another --output"
+ADVICE = "start again with --overwrite, or choose another --output"
 """Where the state of a job is damaged."""
 _CALLED = {
     "train data": "train_root",
@@ -49,11 +49,11 @@ class JobRequest:
 
     @property
     def nothing(self) -> bool:
-        """Whether no argument was given that says what to make."""
+        """Whether no argument describes the job."""
         return replace(self, workspace=None) == JobRequest()
 
     def or_as_before(self, before: JobRequest) -> JobRequest:
-        """These arguments, and those of a job before where none are given."""
+        """These arguments, completed by those of an earlier job."""
         given = {name: value for name, value in vars(self).items() if value is not None}
         given["parameters"] = {**before.parameters, **self.parameters}
         was, now = before.data.roots, self.data.or_else(before.data).roots
@@ -91,7 +91,7 @@ class Job:
 
     @property
     def free_parameters(self) -> dict[str, Any]:
-        """The hyper-parameters that may change while the job is under way, as far as somebody named them."""
+        """The given hyper-parameters that may change between calls."""
         named = _named_in(self.plan.template) if self.plan.template_named else self.plan.given
         return {name: value for name, value in named.items() if is_free(name)}
 
@@ -102,8 +102,9 @@ class Job:
         return {what: plain[name] for what, name in _CALLED.items()}
 
     def inputs(self) -> dict[str, Any]:
-        """All that the results depend on, as plain values: the template, how to read the data, the folders and files,
-        and a digest of what is in them."""
+        """All inputs of the results, as plain values: the template, the data format, the folders and files, and a
+        digest of their names, sizes and times.
+        """
         plan = self.plan
         return {
             "data format": self.data.data_format,
@@ -143,7 +144,7 @@ class JobState:
 
     @property
     def trained(self) -> bool:
-        """Whether a training has left anything that can be gone on from."""
+        """Whether there is a checkpoint to resume from."""
         return "train" in self.done or RunFolder(self.file.parent / "train").checkpoint.is_file()
 
     def write(self) -> None:
@@ -156,7 +157,7 @@ class JobState:
         write_json(self.file, {"version": _VERSION, **content})
 
     def forget_from(self, steps: Iterable[str]) -> None:
-        """Take these steps for not done."""
+        """Mark these steps as not done."""
         for name in steps:
             self.done.pop(name, None)
 
@@ -200,7 +201,7 @@ def read_state(folder: Path) -> JobState | None:
 
 
 def concerns_tests_alone(before: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Whether the inputs of a job then and now differ in nothing but the files that its models are measured on."""
+    """Whether the inputs of a job differ only in the files of its evaluation data."""
     return all(key in ("files.test data", "files.test annotations") for key, _, _ in differences(before, now))
 
 
@@ -212,7 +213,7 @@ def what_changed(before: dict[str, Any], now: dict[str, Any]) -> str:
     key, then, is_now = found[0]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     if key.startswith("files."):
-        return f"the files of the {key.removeprefix('files.')} are others now{more}"
+        return f"the files of the {key.removeprefix('files.')} have changed{more}"
     return f"{key.removeprefix('folders.')} was {then!r} and is {is_now!r}{more}"
 
 

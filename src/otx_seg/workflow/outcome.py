@@ -1,4 +1,4 @@
-"""What an `otx run` made: three models side by side, and a package."""
+"""The results of an `otx run`: three models side by side, and a package."""
 
 from __future__ import annotations
 

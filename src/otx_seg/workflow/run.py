@@ -1,4 +1,4 @@
-"""`otx run`: the whole job in one command, which goes on where it stopped."""
+"""`otx run`: the whole job in one command, which resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def run(
     shown: Callable[[], AbstractContextManager[Logger]] = lambda: nullcontext(Logger()),
     say: Callable[[str], None] = lambda text: None,
 ) -> Outcome:
-    """Check, train, evaluate, export, quantise, measure and pack, stopping at the first failure.
+    """Check, train, evaluate, export, quantise, measure and pack, up to the first failure.
 
-    Called again, it goes on where it stopped: what is done is not done again, a training goes on from its checkpoint.
+    Called again, it resumes where it stopped: what is done is not done again, a training goes on from its checkpoint.
     What is not given is then as it was. A job that is finished is not about anything else than what was asked for.
 
     Args:
@@ -73,7 +73,7 @@ def run(
         data_format: name of the format of the labelled data; None: that of the workspace, else what it looks like.
         output: folder for everything; None: that of the last such job of the workspace if it is unfinished or would
             come to the same, else a new one.
-        overwrite: begin anew in a folder that holds a job; without `output` in that of the last one, if it is about
+        overwrite: start again in a folder that holds a job; without `output` in that of the last one, if it is about
             the same data.
         seconds: how long each model's speed is measured.
         shown: opens what shows a step while it works.
@@ -137,15 +137,16 @@ def _content(folder: Path | None) -> bytes | None:
 
 
 def _make_room(before: JobState) -> tuple[str, ...]:
-    """Take the check of a job for not done, since that of the one which replaces it writes another page in its place;
-    gives what the other steps have made."""
+    """Mark the check of a job as not done, because that of the new job replaces its page; returns the results of the
+    other steps.
+    """
     if before.done.pop(STEPS[0].name, None) is not None:
         before.write()
     return tuple(result["file"] for result in before.done.values())
 
 
 def _state_before(folder: Path | None, anew: bool) -> JobState | None:
-    """The state of the job in a folder, if it holds one; one that cannot be read is none where it is to begin anew.
+    """The state of the job in a folder, if it holds one; one that cannot be read is none where it is to start again.
 
     Raises:
         UsageError: it cannot be read.
@@ -159,7 +160,7 @@ def _state_before(folder: Path | None, anew: bool) -> JobState | None:
 
 
 def _work_through(job: Job, state: JobState, say: Callable[[str], None]) -> tuple[str, ...]:
-    """Do what is left to do; gives the names of the steps that were done before."""
+    """Do the remaining steps; returns the names of the steps that were done before."""
     skipped: list[str] = []
     untold: list[str] = []
     for number, step in enumerate(STEPS):
@@ -178,12 +179,12 @@ def _work_through(job: Job, state: JobState, say: Callable[[str], None]) -> tupl
         _do(step, place_in_order, job, state)
     if len(skipped) == len(STEPS):
         given = "".join(f", with {name}={value}" for name, value in state.asked.parameters.items())
-        logger.info("%s: nothing is left to do%s; --overwrite begins anew", job.folder, given)
+        logger.info("%s: already done%s; --overwrite starts again", job.folder, given)
     return tuple(skipped)
 
 
 def _do(step: Step, place_in_order: str, job: Job, state: JobState) -> None:
-    state.stopped = {"step": step.name, "reason": "it is at work, or was ended with the whole process"}
+    state.stopped = {"step": step.name, "reason": "it is running, or ended with the whole process"}
     state.write()
     start = time.monotonic()
     try:
@@ -214,15 +215,15 @@ def _way_on(error: BaseException, job: Job, state: JobState) -> str:
     same = ("run", "--output", job.folder)
     if isinstance(error, DataError) and state.trained:
         return (
-            f"Once that is put right, the whole job goes on with: {otx_command(*same)}; if it changes what was trained "
-            f"on, it begins anew with: {otx_command(*same, '--overwrite')}"
+            f"Correct this, then resume the whole job with: {otx_command(*same)}; if the training data changes, start "
+            f"it again with: {otx_command(*same, '--overwrite')}"
         )
     for kind, parameter in ((DivergedError, "learning_rate=RATE"), (OutOfMemoryError, "batch_size=IMAGES")):
         if isinstance(error, kind):  # with the same values it would come to the same
             command = otx_command(*same, "--overwrite", "params", f"--learning_parameters.{parameter}")
-            return f"The whole job begins anew with: {command}"
-    when = "Once that is put right, the" if isinstance(error, (UsageError, DataError)) else "The"
-    return f"{when} whole job goes on with: {otx_command(*same)}"
+            return f"Start the whole job again with: {command}"
+    when = "Correct this, then resume" if isinstance(error, (UsageError, DataError)) else "Resume"
+    return f"{when} the whole job with: {otx_command(*same)}"
 
 
 def _text(value: str | Path | None) -> str | None:

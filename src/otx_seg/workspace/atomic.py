@@ -1,4 +1,4 @@
-"""Writing texts and tensors so that a crash leaves either the old file or the new one, never half."""
+"""Atomic writing of texts and tensors: after a crash there is the old file or the new one, never half of it."""
 
 from __future__ import annotations
 

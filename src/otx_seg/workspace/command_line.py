@@ -1,4 +1,4 @@
-"""Commands that are told to be copied into a terminal."""
+"""Command lines for messages, to be copied into a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def otx_command(*words: str | Path) -> str:
 
 
 def resume_command(verb: str, run: Path) -> str:
-    """The command that goes on with a run in as many processes as it has now, on this machine."""
+    """The command that resumes a run in as many processes as it has now, on this machine."""
     options = shlex.split(os.environ.get(LAUNCH_OPTIONS, ""))
     command = otx_command(verb, "--resume-from", run, *options)
     by_another = not options and world_size() > 1

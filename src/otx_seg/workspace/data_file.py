@@ -40,7 +40,7 @@ class Labelled(_Section):
 
     @property
     def named(self) -> bool:
-        """Whether anything is said of such images."""
+        """Whether it has any entry."""
         return self.data_roots is not None or self.ann_files is not None
 
 

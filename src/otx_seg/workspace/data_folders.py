@@ -16,7 +16,7 @@ def refuse_among_data(place: Path, roots: Iterable[Path], advice: str) -> None:
     """
     Args:
         place: a file or folder to write, there or not.
-        roots: folders of data; links in them, and in their folders, count as parts of them.
+        roots: data folders; links in them, and in their folders, count as parts of them.
         advice: what to do instead.
 
     Raises:
@@ -26,16 +26,16 @@ def refuse_among_data(place: Path, roots: Iterable[Path], advice: str) -> None:
     above = {real, *real.parents}
     for root in roots:
         if root.resolve() in above:
-            raise UsageError(f"{place}: lies in {root}, a folder of data, where nothing is written; {advice}")
+            raise UsageError(f"{place}: lies in {root}, a data folder, where nothing is written; {advice}")
         link = next((link for link in _links_in(root) if link.resolve() in above), None)
         if link is not None:
             raise UsageError(
-                f"{place}: lies in {root}, a folder of data (by its link {link}), where nothing is written; {advice}"
+                f"{place}: lies in {root}, a data folder (by its link {link}), where nothing is written; {advice}"
             )
 
 
 def _links_in(root: Path) -> Iterator[Path]:
-    """The links to folders in a folder of data and in its folders, where those to images and masks are."""
+    """The links to folders in a data folder and in its folders, where those to images and masks are."""
     for folder in (str(root), *(entry.path for entry in _folders_in(str(root)))):
         yield from (Path(entry.path) for entry in _folders_in(folder) if entry.is_symlink())
 
@@ -45,4 +45,4 @@ def _folders_in(folder: str) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return [entry for entry in islice(entries, _LOOKED_AT) if entry.is_dir()]
     except OSError:
-        return []  # it is no folder, or not there, or closed to us: others say so
+        return []  # it is not a folder, or not there, or closed to us: others say so

@@ -20,7 +20,7 @@ def latest_quantized(outputs: Path) -> Path | None:
 
 
 def _latest(outputs: Path, names: tuple[str, ...], step: str) -> Path | None:
-    # Not of any folder with such a step: what a quickstart exports is no model of the workspace's data.
+    # Not of any folder with such a step: what a quickstart exports is not a model of the workspace's data.
     folders = [*outputs.glob("*"), *(job.parent / step for job in outputs.glob(f"*/{JOB_STATE}"))]
     models = [folder / name for folder in folders for name in names]
     found = [path for path in models if path.is_file() and path.with_suffix(".bin").is_file()]

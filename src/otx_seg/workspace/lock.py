@@ -1,4 +1,4 @@
-"""One command at a time in a folder of results, on every system; and clearing away what a killed one left there."""
+"""One command at a time in an output folder, on every system; and removal of a killed command's unfinished files."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def alone_in(folder: Path, by: Callable[[], str] = str) -> Iterator[None]:
 
     Args:
         folder: it exists.
-        by: gives who is at work there, if that can be told, for the message.
+        by: gives who is working there, if that can be told, for the message.
 
     Raises:
-        UsageError: another command is at work there, or in this process.
+        UsageError: another command is working there, or in this process.
         OSError: the folder cannot be written to.
     """
     lock = FileLock(folder / LOCK, timeout=0)
@@ -41,13 +41,13 @@ def alone_in(folder: Path, by: Callable[[], str] = str) -> Iterator[None]:
     except Timeout as error:
         who = f" ({found})" if (found := by()) else ""
         raise UsageError(
-            f"{folder}: another otx command is at work there{who}; wait for its end, or choose another folder"
+            f"{folder}: another otx command is working there{who}; wait for its end, or choose another folder"
         ) from error
     except (OSError, NotImplementedError) as error:
         if isinstance(error, (FileNotFoundError, PermissionError)):
             raise
         logger.warning(
-            "%s: the file system gives no locks (%s); see to it that no other otx command writes there", folder, error
+            "%s: the file system gives no locks (%s); make sure that no other otx command writes there", folder, error
         )
         yield
         return

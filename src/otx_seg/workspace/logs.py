@@ -1,4 +1,4 @@
-"""Messages: to the terminal what a person needs, to the run's log file everything, tracebacks included."""
+"""Messages: short ones to the terminal; everything, with tracebacks, to the run's log file."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def log_to(run: RunFolder) -> Iterator[Callable[[str], None]]:
     asked for cannot be done, and nothing else has been written, the log and the folders made for the run are removed.
 
     Raises:
-        UsageError: another command is at work there.
-        FolderGoneError: the folder is not there any more at the end, or when something could not be written.
+        UsageError: another command is working there.
+        FolderGoneError: the folder no longer exists at the end, or when something could not be written.
     """
     refused = False
     try:

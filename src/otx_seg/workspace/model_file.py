@@ -1,4 +1,4 @@
-"""Which file a user means by `--load-weights`, told from its name alone: known before anything heavy is imported."""
+"""Checks of a `--load-weights` file by its name, before any slow import."""
 
 from __future__ import annotations
 

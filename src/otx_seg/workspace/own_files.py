@@ -1,4 +1,4 @@
-"""Reading back what the program wrote, which anything may have happened to since."""
+"""Reads the program's own files, which may have been changed since."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def read_own(path: Path, kind: type[T], advice: str) -> T:
 
 
 def damaged(path: Path, what: str, advice: str) -> UsageError:
-    """The error for a file of the program's own that something has happened to."""
+    """The error for a damaged file of the program's own."""
     return UsageError(f"{path}: is damaged ({what}); {advice}")

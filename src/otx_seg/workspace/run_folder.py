@@ -26,7 +26,7 @@ COMPARED_IMAGES = 8
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Names the files of one run; nothing is created by asking for a name.
+    """The file names of one run; asking for a name creates nothing.
 
     Attributes:
         made: the folder and those above it that `open_run` created, the outermost first.
@@ -110,7 +110,7 @@ class RunFolder:
         return self.path / "performance.json"
 
     def check_there(self) -> None:
-        """Make sure that the folder is still the one that was opened, with what was written to it first.
+        """Make sure that the folder is still the one that was opened.
 
         Raises:
             FolderGoneError: it was deleted, emptied, renamed or replaced, so that what is written would be half a run.
@@ -118,7 +118,7 @@ class RunFolder:
         if self.identity is None:
             return
         if _identity(self.path) != self.identity or not (self.log.exists() or self.template.exists()):
-            gone = f"{self.path}: was deleted, emptied, renamed or replaced while otx was at work there"
+            gone = f"{self.path}: was deleted, emptied, renamed or replaced while otx was working there"
             raise FolderGoneError(gone, "the same command, given again")
 
 
@@ -137,7 +137,7 @@ def watched(run: RunFolder, progress: Callable[[int, Total], None] | None) -> Ca
 
 
 class FolderGoneError(OtxError):
-    """The folder of a run is not there any more."""
+    """The folder of a run no longer exists."""
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
@@ -176,12 +176,12 @@ def open_run(
     Args:
         verb: name of the command, part of a new folder's name.
         products: names of files and folders whose presence means that a folder already holds such a result.
-        data_roots: folders of data, in which nothing is written.
+        data_roots: data folders, in which nothing is written.
         go_on: the command that goes on with such a result, if there is one.
 
     Raises:
         UsageError: the folder already holds a result that is not to be replaced, or is a file or a workspace; or it,
-            or the workspace, would lie in a folder of data.
+            or the workspace, would lie in a data folder.
         OtxError: the folder cannot be written to.
     """
     stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
@@ -195,7 +195,7 @@ def open_run(
     if held and not to.overwrite:
         raise UsageError(
             f"{output}: already holds a result ({held[0]}); choose another --output, or allow replacing it "
-            f"with --overwrite{go_on and f'; it goes on with: {go_on}'}"
+            f"with --overwrite{go_on and f'; resume it with: {go_on}'}"
         )
     made = tuple(folder for folder in (*reversed(output.parents), output) if not folder.exists())
     try:

@@ -1,4 +1,4 @@
-"""Files of tensors and plain values in torch's format, from anywhere: opened without running code, looked through once.
+"""Files of tensors and plain values in torch's format, from anywhere: opened without running code, and checked once.
 
 Nothing that costs more time or memory than the size of the file lets expect is done with what a file says.
 """
@@ -82,7 +82,7 @@ def open_tensors(path: Path) -> tuple[Any, bool]:
 def unlike(found: Mapping[str, Any], own: Mapping[str, Tensor]) -> Iterator[str]:
     """The names in `own` under which `found` has no tensor of the same shape and kind of numbers.
 
-    Torch would load whole numbers in place of others without a word.
+    Torch would load integers in place of others without a word.
     """
     for name, tensor in own.items():
         other = found.get(name)
@@ -91,7 +91,7 @@ def unlike(found: Mapping[str, Any], own: Mapping[str, Tensor]) -> Iterator[str]
 
 
 def same_kind(one: Tensor, other: Tensor) -> bool:
-    """Whether both hold whole numbers, or neither."""
+    """Whether both hold integers, or neither."""
     return one.is_floating_point() == other.is_floating_point()
 
 
@@ -101,7 +101,7 @@ def _refuse_odd_format(path: Path, size: int) -> None:
             return
     with zipfile.ZipFile(path) as archive:
         if not archive.infolist() or sum(part.file_size for part in archive.infolist()) > size:
-            raise ValueError("it is packed, which torch never does, or empty")
+            raise ValueError("it is compressed, which torch never does, or empty")
 
 
 def _check(content: Any, size: int) -> None:
@@ -126,8 +126,8 @@ def _check(content: Any, size: int) -> None:
         if value.dtype in _FLOATS and not value.sum().isfinite() and not value.isfinite().all():
             wrong = int((~value.isfinite()).sum())
             raise ValueError(
-                f"{wrong:,} of {value.numel():,} values of the tensor {name} are no numbers (NaN or infinite); the "
-                "network in it is of no use: take another checkpoint, or train again"
+                f"{wrong:,} of {value.numel():,} values of the tensor {name} are NaN or infinite; the "
+                "network is unusable: take another checkpoint, or train again"
             )
 
 

@@ -133,8 +133,8 @@ def read_start(path: Path) -> WeightsFile | BackboneFile:
         raise UsageError(f"{path}: {error}; {_REMEDY}") from error
     if not has_digest and _DIGEST in content:
         raise UsageError(
-            f"{path}: was changed after it was written: its digest is gone; take the file as it was, or, if it was "
-            f"changed on purpose, save it without its entry {_DIGEST!r}"
+            f"{path}: was changed after it was written: its digest is missing; restore the file, or, if it was "
+            f"changed deliberately, save it without its entry {_DIGEST!r}"
         )
     if not has_digest and "version" in content:
         tell_without_digest(path)
@@ -161,7 +161,7 @@ def _whole(content: Any, path: Path, has_digest: bool) -> WeightsFile:
     if size != template.input_size:
         raise ValueError(f"input_size is {size}, but {template.input_size} in its template")
     if not isinstance(origin, str):
-        raise ValueError(f"origin is {shown(origin)}, no text")
+        raise ValueError(f"origin is {shown(origin)}, not text")
     for classifier in classifiers:
         if len(classifier) != len(labels):
             raise UsageError(f"{path}: has {len(classifier)} outputs but names {len(labels)} labels")

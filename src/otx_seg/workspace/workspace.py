@@ -1,4 +1,4 @@
-"""A workspace: a folder with a template and the places of the data, in which commands need no arguments."""
+"""A workspace: a folder with a template and the data folders, in which commands need no arguments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OUTPUTS = "outputs"
 
 @dataclass(frozen=True)
 class Workspace:
-    """Names the files of a workspace; nothing is created by asking for a name."""
+    """The file names of a workspace; asking for a name creates nothing."""
 
     path: Path
 
@@ -41,7 +41,7 @@ class Workspace:
 
 
 def find_workspace(asked: str | Path | None) -> Workspace | None:
-    """The workspace asked for; None: the current folder, if it is one; empty: none, wherever that is said.
+    """The given workspace; None: the current folder, if it is one; empty: none.
 
     Raises:
         UsageError: the folder asked for is none.
@@ -56,7 +56,7 @@ def find_workspace(asked: str | Path | None) -> Workspace | None:
         return None
     lacking = " and ".join(found.missing) if asked_for.is_dir() else "there is no such folder"
     raise UsageError(
-        f"{asked}: is no workspace ({lacking}{' missing' if asked_for.is_dir() else ''}); make one with "
+        f"{asked}: is not a workspace ({lacking}{' missing' if asked_for.is_dir() else ''}); make one with "
         f"`otx build --workspace {asked}`"
     )
 

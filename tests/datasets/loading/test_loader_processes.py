@@ -75,7 +75,7 @@ def test_processes_that_run_out_of_files_end_with_one_message(images: Path) -> N
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ("DataLoader worker (pid 7) is killed by signal: Killed. ", "was killed (Killed; often for want of memory)"),
+        ("DataLoader worker (pid 7) is killed by signal: Killed. ", "was killed (Killed; often for lack of memory)"),
         ("DataLoader worker (pid 7) is killed by signal: Terminated. ", "was killed (Terminated;"),
         ("DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that", "enlarge /dev/shm"),
         ("DataLoader worker (pid 7) exited unexpectedly with exit code 77. Details are lost", "ulimit -n 4096"),

@@ -201,5 +201,5 @@ def test_processes_of_a_machine_share_the_size(monkeypatch: pytest.MonkeyPatch) 
 def test_it_is_off_where_processes_are_not_forked(monkeypatch: pytest.MonkeyPatch, messages: Any) -> None:
     monkeypatch.setattr(memory_cache.multiprocessing, "get_start_method", lambda: "spawn")
     assert isinstance(open_cache(10**9, 10, workers=2), NoCache)
-    assert "every epoch decodes anew" in messages.text
+    assert "every epoch decodes again" in messages.text
     assert isinstance(open_cache(10**6, 10, workers=0), MemoryCache)

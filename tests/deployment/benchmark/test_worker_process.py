@@ -66,7 +66,7 @@ def test_what_is_wrong_with_model_or_data_is_told_as_it_is(
     broken.with_suffix(".bin").touch()
     with (
         WorkerProcess(Variant(broken, "openvino", "FP32", "FP32"), 1, log) as worker,
-        pytest.raises(UsageError, match=r"broken\.xml: is no OpenVINO model"),
+        pytest.raises(UsageError, match=r"broken\.xml: is not an OpenVINO model"),
     ):
         worker.load()
     with WorkerProcess(color_variant, 1, log) as worker:
@@ -92,7 +92,7 @@ def test_a_worker_that_is_killed(color_variant: Variant, log: IO[bytes]) -> None
         worker.load()
         worker.process.kill()
         worker.process.wait()
-        with pytest.raises(OtxError, match=r"OpenVINO FP32\): .*ended by SIGKILL, most likely for want of memory"):
+        with pytest.raises(OtxError, match=r"OpenVINO FP32\): .*ended by SIGKILL, most likely for lack of memory"):
             worker.ask("latency", warm_up_s=0.0, seconds=0.0)
 
 

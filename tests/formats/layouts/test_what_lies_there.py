@@ -27,7 +27,7 @@ ODD = {
     "nothing": ((), "there are no files in it; put images/ with images and masks/"),
     "empty folders": (("a/b",), "there are no files in it"),
     "an archive": (("data.zip",), r"no image that is read, but 1 \.zip file \(data\.zip\); unpack it"),
-    "videos": (("a.mp4", "b.mp4"), r"2 \.mp4 files \(a\.mp4\); videos are no images: cut frames"),
+    "videos": (("a.mp4", "b.mp4"), r"2 \.mp4 files \(a\.mp4\); videos are not images: cut frames"),
     "volumes": (("imagesTr/a.nii.gz",), r"1 \.nii\.gz file \(imagesTr/a\.nii\.gz\); volumes are not read"),
     "tables": (("data/train-0.parquet",), r"1 \.parquet file .*; such files are not read: write images and masks"),
     "phone": (("a.heic",), r"1 \.heic file \(a\.heic\); these are not read: save them as PNG or JPEG"),
@@ -89,9 +89,7 @@ def test_images_without_any_mask(files, message, tmp_path):
 
 def test_a_data_set_deeper_below_is_pointed_at(tmp_path):
     bare(tmp_path / "a/b/c/d")
-    with pytest.raises(
-        DataError, match=rf"is no data set itself, but a/b/c in it looks like .*: name {tmp_path}/a/b/c"
-    ):
+    with pytest.raises(DataError, match=rf"is not a data set, but a/b/c in it looks like .*: name {tmp_path}/a/b/c"):
         open_folder(tmp_path)
 
 

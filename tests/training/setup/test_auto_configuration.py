@@ -65,7 +65,7 @@ def test_a_run_records_its_decisions(run: Path) -> None:
     assert found["validation"]["value"] == 2
     assert (found["task"]["value"], found["task"]["reason"]) == ("SEGMENTATION", "masks give each pixel a label")
     assert found["data_format"]["value"] == "common_semantic_segmentation"
-    assert (found["data_format"]["given"], found["data_format"]["reason"]) == (False, "what the folder looks like")
+    assert (found["data_format"]["given"], found["data_format"]["reason"]) == (False, "the format of the folder")
     report = (run / "cli_report.log").read_text()
     assert "learning_parameters.input_size = 64x64: images of about 64 pixels" in report
     assert "learning_parameters.num_iters = 1: as given" in report
@@ -203,7 +203,7 @@ def test_regions_that_the_network_cannot_see_are_told(tmp_path: Path, messages: 
 
 
 def weights_trained_at(size: str, path: Path) -> Path:
-    """`weights.pth` for the labels of the drawn images, of which the classifier alone is there."""
+    """`weights.pth` for the labels of the synthetic images, of which the classifier alone is there."""
     labels = Labels(DRAWN, default_colors(len(DRAWN)), background=0)
     chosen = load("Lite-HRNet-s-mod2").override({INPUT_SIZE: size})
     write_weights(path, {"decode_head.conv_seg.weight": torch.zeros(len(DRAWN), 1, 1, 1)}, labels, chosen, "zeros")
@@ -212,7 +212,7 @@ def weights_trained_at(size: str, path: Path) -> Path:
 
 def test_a_trained_network_keeps_the_size_of_its_input(drawn_data: Path, tmp_path: Path) -> None:
     weights = weights_trained_at("96x128", tmp_path / "weights.pth")
-    expected = Decision(INPUT_SIZE, "96x128", "that of the weights to start from")
+    expected = Decision(INPUT_SIZE, "96x128", "that of the weights")
     assert configured(data=DataSpec(drawn_data), load_weights=weights)[INPUT_SIZE] == expected
     assert configured(data=DataSpec(drawn_data / "train" / "images"), load_weights=weights)[INPUT_SIZE] == expected
     # However little time there is.
@@ -261,7 +261,7 @@ def test_a_resumed_run_keeps_its_decisions(drawn_data: Path, tmp_path: Path) -> 
     assert resumed.steps == 4
     assert decisions_in(tmp_path / "copy") == before
     assert "learning_parameters.input_size = 64x64" in (tmp_path / "copy" / "cli_report.log").read_text()
-    with pytest.raises(UsageError, match=r"input_size = '64x64', now '96x96' is asked for"):
+    with pytest.raises(UsageError, match=r"input_size = '64x64', not '96x96'"):
         train(resume_from=tmp_path / "run", parameters={"learning_parameters.input_size": "96x96"})
 
 

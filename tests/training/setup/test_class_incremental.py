@@ -28,7 +28,7 @@ MERGE = {"learning_parameters.task_adapt": "merge"}
 
 
 def relabel(drawn: Path, folder: Path, names: tuple[str, ...]) -> Path:
-    """A copy of drawn data with the labels `names` only; everything else is background."""
+    """A copy of synthetic data with the labels `names` only; everything else is background."""
     shutil.copytree(drawn, folder)
     for path in folder.glob("*/masks/*.png"):
         mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
@@ -168,7 +168,7 @@ def test_merged_labels_have_colours_of_their_own(merged: Path) -> None:
 
 def test_labels_that_no_mask_shows_are_told(old: Path, new_data: Path, tmp_path: Path, messages: Messages) -> None:
     train_briefly(new_data, tmp_path / "run", load_weights=old, parameters=MERGE)
-    assert "no training mask shows button, plate: where such things are in the images" in messages.text
+    assert "no training mask has button, plate: where such things are in the images" in messages.text
     assert 'as in {"*.jpg": ["background"]}' in messages.text
 
 

@@ -11,7 +11,7 @@ from small_network import small_template
 from otx_seg.configuration.facts import Decision
 from otx_seg.datasets import DataSpec
 from otx_seg.errors import UsageError
-from otx_seg.training.setup.folder import bring_along, clear, decisions_of, open_training_run, write_decisions
+from otx_seg.training.setup.folder import clear, copy_run_files, decisions_of, open_training_run, write_decisions
 from otx_seg.training.setup.plan import Plan
 from otx_seg.training.setup.search_settings import Settings
 from otx_seg.workspace.run_folder import Destination, RunFolder
@@ -37,7 +37,7 @@ def test_a_new_training_gets_a_new_folder(here: Path) -> None:
         # As long as nothing was trained, nothing can be lost.
         ((RUN.log, RUN.template), None),
         ((RUN.template, RUN.weights), r"already holds a result \(template.yaml\)"),
-        ((RUN.template, RUN.checkpoint), r"already holds a result.*goes on with: otx train --resume-from run"),
+        ((RUN.template, RUN.checkpoint), r"already holds a result.*resume it with: otx train --resume-from run"),
         ((RUN.template, RUN.search / "search.json"), r"already holds a result.*--resume-from run"),
     ],
 )
@@ -57,7 +57,7 @@ def test_a_training_goes_on_in_its_folder_or_in_another(here: Path) -> None:
     for output in (None, "run", Path("run").resolve()):
         assert open_training_run(resumed, Destination(output)).path == RUN.path
     elsewhere = open_training_run(resumed, Destination("copy"))
-    bring_along(resumed, elsewhere)
+    copy_run_files(resumed, elsewhere)
     assert elsewhere.template.read_text() == elsewhere.weights.read_text() == "before"
     with pytest.raises(UsageError, match=r"a search stays in its folder, run: leave --output out"):
         open_training_run(replace(resumed, search=Settings(1.5, None)), Destination("copy"))

@@ -41,17 +41,17 @@ def ask(*roots: Path, template: str | None = LITE, **arguments: Any) -> Request:
 @pytest.mark.parametrize(
     ("request_", "train_type", "reason"),
     [
-        (ask(TRAIN), "Incremental", "since all images are labelled"),
-        (ask(TRAIN, VAL), "Incremental", "since all images are labelled"),
-        (ask(BARE), "Selfsupervised", "since bare holds images without masks"),
-        (ask(TRAIN, unlabelled_root=BARE), "Semisupervised", "since unlabelled images are given"),
-        (ask(TRAIN, VAL, unlabelled_root=BARE, unlabelled_list=FILE), "Semisupervised", "since unlabelled images"),
+        (ask(TRAIN), "Incremental", "because all images are labelled"),
+        (ask(TRAIN, VAL), "Incremental", "because all images are labelled"),
+        (ask(BARE), "Selfsupervised", "because bare has images without masks"),
+        (ask(TRAIN, unlabelled_root=BARE), "Semisupervised", "because unlabelled images are given"),
+        (ask(TRAIN, VAL, unlabelled_root=BARE, unlabelled_list=FILE), "Semisupervised", "because unlabelled images"),
         # Who names images to validate on has masks.
-        (ask(BARE, VAL), "Incremental", "since all images are labelled"),
-        # A format or a file of annotations says that there are masks.
-        (ask(BARE, data_format="coco"), "Incremental", "since all images are labelled"),
-        (ask(BARE, train_annotations=FILE), "Incremental", "since all images are labelled"),
-        (ask(BARE, val_annotations=FILE), "Incremental", "since all images are labelled"),
+        (ask(BARE, VAL), "Incremental", "because all images are labelled"),
+        # A format or an annotation file says that there are masks.
+        (ask(BARE, data_format="coco"), "Incremental", "because all images are labelled"),
+        (ask(BARE, train_annotations=FILE), "Incremental", "because all images are labelled"),
+        (ask(BARE, val_annotations=FILE), "Incremental", "because all images are labelled"),
         # What is asked for, in either way and in any letters.
         (ask(TRAIN, train_type="Selfsupervised"), "Selfsupervised", "as asked for"),
         (ask(TRAIN, train_type="selfsupervised"), "Selfsupervised", "as asked for"),
@@ -77,7 +77,7 @@ def test_what_is_left_out_has_its_usual_value() -> None:
     assert planned(ask(TRAIN, seed=0, deterministic=True), "seed", "deterministic") == (0, True)
     settled = ("template_named", "template_reason")
     assert planned(ask(TRAIN), *settled) == (True, "as given")
-    assert planned(ask(TRAIN, template=None), *settled) == (False, "that of the weights to start from")
+    assert planned(ask(TRAIN, template=None), *settled) == (False, "that of the weights")
     assert planned(ask(TRAIN, template_reason="of the workspace"), *settled) == (True, "of the workspace")
 
 
@@ -103,19 +103,19 @@ def test_a_search_is_planned() -> None:
         ),
         (ask(TRAIN, train_type="Semisupervised"), r"needs images without masks: give --unlabeled-data-roots"),
         (ask(TRAIN, unlabelled_root=BARE, train_type="Incremental"), r"does not use unlabelled images: leave out"),
-        (ask(TRAIN, VAL, train_type="Selfsupervised"), r"looks at no masks: leave out --val-data-roots"),
+        (ask(TRAIN, VAL, train_type="Selfsupervised"), r"uses no masks: leave out --val-data-roots"),
         (ask(BARE, train_type="Selfsupervised", data_format="coco"), r"leave out --data-format and --train-ann-files"),
         (ask(TRAIN, template="Lite-HRNet-s-mod"), r"Lite-HRNet-s-mod.*Lite-HRNet-s-mod2"),
         (ask(TRAIN, parameters={"learning_parameters.batchsize": 2}), r"batchsize.*batch_size"),
         # Parameters that would do nothing.
-        (ask(TRAIN, unlabelled_root=BARE, parameters={SUPCON: True}), r"enable_supcon needs labelled images alone"),
+        (ask(TRAIN, unlabelled_root=BARE, parameters={SUPCON: True}), r"enable_supcon needs only labelled images"),
         (ask(TRAIN, parameters={LOSS: "dice", WEIGHTS: "auto"}), r"class_weights are for the cross-entropy"),
         (ask(TRAIN, parameters={ADAPT: "merge"}), r"task_adapt=merge adds labels .*: give its --load-weights"),
         (ask(BARE, parameters={POLYGONS: True}), r"use_otx_adapter is about masks"),
         # Runs and weights that are not there.
         (ask(TRAIN, load_weights="gone.pth"), r"^gone.pth: "),
         (Request(resume_from="gone"), r"^gone: "),
-        (Request(resume_from="gone", load_weights="a.pth"), r"^--resume-from and --load-weights exclude each other"),
+        (Request(resume_from="gone", load_weights="a.pth"), r"^--resume-from and --load-weights cannot be combined"),
     ],
 )
 def test_what_is_refused(request_: Request, message: str) -> None:
@@ -143,7 +143,7 @@ def run(tmp_path: Path) -> RunFolder:
 
 def test_a_run_goes_on_as_it_began(run: RunFolder) -> None:
     names = ("data", "seed", "known", "deterministic", "load_weights", "state", "resumed_run", "reason")
-    begun = (RECORDED, 7, KNOWN, True, Path("/was/start.pth"), None, run, "as in the run to go on with")
+    begun = (RECORDED, 7, KNOWN, True, Path("/was/start.pth"), None, run, "as in the run to resume")
     assert planned(Request(resume_from=run.path), *names) == begun
     # The same again is no contradiction, and data may lie elsewhere now.
     again = Request(DataSpec(TRAIN, val_annotations=FILE), resume_from=run.path, seed=7, template=LITE)
@@ -154,12 +154,12 @@ def test_a_run_goes_on_as_it_began(run: RunFolder) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"seed": 8}, r"has seed 7, now 8 is asked for"),
-        ({"template": "SegNext-t"}, r"the run to go on with has .* is asked for"),
-        ({"parameters": {"learning_parameters.learning_rate": 0.05}}, r"learning_rate = .*, now 0.05 is asked for"),
-        ({"train_type": "Selfsupervised"}, r"train_type = 'Incremental', now 'Selfsupervised' is asked for"),
+        ({"seed": 8}, r"has seed 7, not 8"),
+        ({"template": "SegNext-t"}, r"the run to resume has .*, not "),
+        ({"parameters": {"learning_parameters.learning_rate": 0.05}}, r"learning_rate = .*, not 0.05"),
+        ({"train_type": "Selfsupervised"}, r"train_type = 'Incremental', not 'Selfsupervised'"),
         ({"data": DataSpec(unlabelled_list=FILE)}, r"uses no unlabelled images: leave out --unlabeled-file-list"),
-        ({"data": DataSpec(unlabelled_root=BARE)}, r"train_type = 'Incremental', now 'Semisupervised' is asked for"),
+        ({"data": DataSpec(unlabelled_root=BARE)}, r"train_type = 'Incremental', not 'Semisupervised'"),
     ],
 )
 def test_a_run_goes_on_with_nothing_else(run: RunFolder, arguments: dict[str, Any], message: str) -> None:

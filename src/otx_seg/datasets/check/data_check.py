@@ -98,7 +98,7 @@ class DataCheck:
         """One sentence without full stop."""
         numbers = {kind: sum(problem.severity == kind for problem in self.problems) for kind in ("error", "warning")}
         if self.usable_for is None:
-            return f"not usable: {count(numbers['error'], 'error')} to put right"
+            return f"not usable: {count(numbers['error'], 'error')}"
         if self.usable_for == "self-supervised training":
             verdict = "usable for self-supervised training only: there are no masks"
         else:

@@ -29,7 +29,7 @@ from otx_seg.errors import DataError
 from otx_seg.words import count
 
 DIFFERENT_AREAS = 16
-"""Images with this many times the area of others look very different once all are squashed to one size."""
+"""Images with this many times the area of others look very different once all are resized to one size."""
 DIFFERENT_SHAPES = 2
 """The same of the ratio of width to height."""
 MUCH_IGNORED = 0.5
@@ -123,11 +123,11 @@ def _file_problems(inspection: Inspection) -> Iterator[Problem]:
         files = tuple(FileNote(left.path, left.reason) for left in subset.unmatched if left.kind == kind)
         if files:
             what = what.format(count(len(files), "file"))
-            yield Problem("warning", kind, name, what, f"{advice}; until then they are left out", files)
+            yield Problem("warning", kind, name, what, f"{advice}; until then they are skipped", files)
     damaged = _noted(inspection, lambda found: found.finding.damage)
     if damaged:
         what = f"{len(damaged):,} of {count(total, 'sample')} cannot be read"
-        advice = "put the files right; until then they are left out"
+        advice = "repair the files; until then they are skipped"
         severity: Severity = "error" if len(damaged) == total else "warning"
         yield Problem(severity, "unreadable_files", name, what, advice, damaged)
     values = _noted(inspection, lambda found: None if found.finding.wrong_size else found.finding.fault)
@@ -166,17 +166,17 @@ def _image_problems(inspection: Inspection) -> Iterator[Problem]:
             choose(report.sizes, key=lambda entry: entry[0][0] * entry[0][1])[0] for choose in (min, max)
         )
         what = f"{len(areas):,} sizes of images, from {size_text(smallest)} to {size_text(largest)}"
-        advice = "all are squashed to one input size: cut large images into tiles, and see --sliding-window"
+        advice = "all are resized to one input size: cut large images into tiles, and see --sliding-window"
         yield Problem("note", "different_sizes", name, what, advice)
     labelled = sum(report.pixels_per_label)
     ignored = report.ignored_pixels / max(1, report.ignored_pixels + labelled)
     if ignored > MUCH_IGNORED:
         what = f"{percent(ignored)} % of the pixels are ignored (255)"
-        yield Problem("note", "ignored_pixels", name, what, "nothing, if that is meant: they count nowhere")
+        yield Problem("note", "ignored_pixels", name, what, "nothing, if that is intended: they are ignored")
     unlabelled = _files_where(inspection, lambda shown: not shown)
     if unlabelled:
         what = f"{count(len(unlabelled), 'image')} with nothing but ignored pixels"
-        advice = "label them or take them out: nothing is learned from them"
+        advice = "label or remove them: nothing is learned from them"
         yield Problem("warning", "images_without_labels", name, what, advice, unlabelled)
 
 
@@ -195,7 +195,7 @@ def _training_problems(training: Inspection, input_size: tuple[int, int] | None)
             what = (
                 f"{len(empty):,} of {count(report.images, 'image')} show nothing but {labels.names[labels.background]}"
             )
-            advice = "nothing, if that is what comes in practice; otherwise leave some out, and training is shorter"
+            advice = "nothing, if that is realistic; otherwise remove some for a shorter training"
             yield Problem("note", "images_of_background", name, what, advice, empty)
     if input_size is None:
         return
@@ -271,5 +271,5 @@ def _contradictions(groups: Sequence[Sequence[Copy]]) -> Iterator[Problem]:
             names += [name for name, _ in members]
     if notes:
         what = f"{count(len(notes), 'image')} stored more than once with different masks"
-        advice = "keep the mask that is right"
+        advice = "keep the correct mask"
         yield Problem("warning", "contradicting_masks", ", ".join(dict.fromkeys(names)), what, advice, tuple(notes))

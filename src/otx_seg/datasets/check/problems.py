@@ -94,7 +94,7 @@ def label_problems(name: str, labels: Labels, report: ScanReport, expected: Coll
     found = []
     if absent:
         what = f"labels without a single pixel: {', '.join(absent)}"
-        advice = "label some, or take the names out of the label list if the masks were never meant to show them"
+        advice = "label some, or remove the names from the label list if the masks are not meant to have them"
         found.append(Problem("warning", "absent_labels", name, what, advice))
     if few:
         what = f"labels in fewer than {SCARCE_IMAGES} images: {', '.join(few)}"

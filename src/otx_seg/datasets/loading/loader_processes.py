@@ -190,7 +190,7 @@ def in_words(error: Exception, workers: int, exit_codes: Sequence[int | None] = 
     killed = re.search(r"killed by signal: ([^.]+)", said)
     if killed and "Bus error" not in killed[1]:
         return LoadingError(
-            f"a process that loads images was killed ({killed[1].strip()}; often for want of memory): load with fewer "
+            f"a process that loads images was killed ({killed[1].strip()}; often for lack of memory): load with fewer "
             "processes, or in the main process with learning_parameters.num_workers=0"
         )
     return LoadingError(

@@ -149,17 +149,17 @@ def open_cache(asked: int, slots: int, workers: int, processes: int = 1) -> Cach
     if not asked:
         return NoCache()
     if fcntl is None or (workers and multiprocessing.get_start_method() != "fork"):
-        logger.info("no memory cache: on this system the loading processes share no memory; every epoch decodes anew")
+        logger.info("no memory cache: on this system the loading processes share no memory; every epoch decodes again")
         return NoCache()
     free = free_memory()
     if free is not None and free < LEAST_FREE:
-        logger.info("no memory cache: only %s of memory are free; every epoch decodes anew", _text(free))
+        logger.info("no memory cache: only %s of memory are free; every epoch decodes again", _text(free))
         return NoCache()
     size = room_for(asked)
     try:
         cache = MemoryCache(size // processes, slots)
     except (OSError, ValueError) as error:
-        logger.info("no memory cache of %s: %s; every epoch decodes anew", _text(size), error)
+        logger.info("no memory cache of %s: %s; every epoch decodes again", _text(size), error)
         return NoCache()
     if size < asked:
         logger.info("the memory cache gets %s instead of %s: half of what is free", _text(size), _text(asked))

@@ -1,4 +1,4 @@
-"""Models measured in turns, so that whatever else the machine does slows all of them alike."""
+"""Measures models in turns, so that other load on the machine slows all of them alike."""
 
 from __future__ import annotations
 

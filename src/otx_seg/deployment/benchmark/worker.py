@@ -1,4 +1,4 @@
-"""What the process does that runs one variant of a model."""
+"""The process that runs one variant of a model, with commands in lines of JSON."""
 
 from __future__ import annotations
 

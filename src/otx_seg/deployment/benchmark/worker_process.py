@@ -1,4 +1,4 @@
-"""The process of a variant: starting it, and asking it."""
+"""The other end of `worker`: starts it, sends requests, and notices its end."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Annotations:
 
     Attributes:
         root: the folder of the data set.
-        names: its labels in their order; None: those that occur, in the order of the alphabet.
+        names: its labels in their order; None: those that occur, in alphabetical order.
         colors: of labels that have one.
         names_from: the file that lists the labels.
         images: by subset.
@@ -111,7 +111,7 @@ class Annotations:
         """
         whole, boxes = split_polygons([points])
         if boxes:
-            self.remark("{} outlines have fewer than three points: the pixels in their boxes are ignored", image)
+            self.remark("{} polygons have fewer than three points: the pixels in their boxes are ignored", image)
         inner, _ = split_polygons(holes)
         shapes: list[Any] = [[polygon] for polygon in whole]
         if filled_by:
@@ -120,7 +120,7 @@ class Annotations:
 
     def no_area(self, image: str) -> list[Region]:
         """Nothing, for a line or a point."""
-        self.remark("{} lines or points cover no pixels and are left out", image)
+        self.remark("{} lines or points cover no pixels and are skipped", image)
         return []
 
     def missing(self, subset: str, source: str, name: str) -> None:

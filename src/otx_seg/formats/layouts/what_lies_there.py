@@ -76,7 +76,7 @@ def unknown_layout(root: Path) -> str:
         return _of_images(root, seen)
     for suffixes, advice in (
         (_ARCHIVES, "unpack it, and name the folder that it gives"),
-        (_VIDEOS, "videos are no images: cut frames out of them (ffmpeg -i a.mp4 images/%06d.png), and label these"),
+        (_VIDEOS, "videos are not images: cut frames out of them (ffmpeg -i a.mp4 images/%06d.png), and label these"),
         (_VOLUMES, "volumes are not read: save their slices as PNG, images and masks under the same names"),
         (_TABLES, "such files are not read: write images and masks out of them as PNG, under the same names"),
         (_OTHER_IMAGES, "these are not read: save them as PNG or JPEG"),

@@ -26,7 +26,7 @@ from otx_seg.configuration.learning import (
     choose_largest_batch,
     choose_learning_rate,
     choose_loss,
-    choose_rounds,
+    choose_repeats,
     choose_workers,
     epochs_of,
     estimate_largest_batch,
@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 
 def configure(plan: Plan, data: TrainingData, report: ScanReport | None, machine: MachineFacts) -> Plan:
-    """Decide what the plan leaves open.
+    """Decide the `auto` values of a plan.
 
     Args:
         report: on the training images; None where these have no masks.
@@ -74,12 +74,12 @@ def configure(plan: Plan, data: TrainingData, report: ScanReport | None, machine
 def _kind_of_data(plan: Plan, with_masks: bool) -> tuple[Decision, ...]:
     task = "SEGMENTATION"
     if not with_masks:
-        return (Decision("task", task, "a backbone for it, since these are images alone"),)
+        return (Decision("task", task, "a backbone for it, because there are only images"),)
     spec = plan.data
     assert spec.train_root is not None
     name = format_of(spec.train_root, spec.data_format, spec.train_annotations, silent=True)
     named = spec.data_format is not None or spec.train_annotations is not None
-    looks = Decision("data_format", name, AS_GIVEN if named else "what the folder looks like", named)
+    looks = Decision("data_format", name, AS_GIVEN if named else "the format of the folder", named)
     return Decision("task", task, "masks give each pixel a label"), looks
 
 
@@ -96,7 +96,7 @@ def _with_masks(
     for choose in (_workers, _rounds, _epochs, _interval, _loss):
         template, decision = _settle(template, choose(template, facts, machine))
         made.append(decision)
-    weights = Decision(CLASS_WEIGHTS, "none", "the loss counts all labels alike")
+    weights = Decision(CLASS_WEIGHTS, "none", "the loss has no label weights")
     if takes_label_weights(template):
         weights = choose_class_weights(report.label_statistics, names)
     template, decision = _settle(template, weights)
@@ -191,7 +191,7 @@ def _trained_size(plan: Plan) -> Decision | None:
     if plan.trained_size is None:
         return None
     height, width = plan.trained_size
-    return Decision(INPUT_SIZE, f"{height}x{width}", "that of the weights to start from")
+    return Decision(INPUT_SIZE, f"{height}x{width}", "that of the weights")
 
 
 def _input_size(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
@@ -208,7 +208,7 @@ def _workers(template: Template, data: DataFacts, machine: MachineFacts) -> Deci
 
 def _rounds(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
     one_round = replace(_epoch(template, data.images, data.new, machine), rounds=1)
-    return choose_rounds(one_round, counted=EPOCHS not in template.left_open)
+    return choose_repeats(one_round, counted=EPOCHS not in template.left_open)
 
 
 def _epoch(template: Template, images: int, new: int, machine: MachineFacts) -> EpochSize:
@@ -237,7 +237,7 @@ def _loss(template: Template, data: DataFacts, machine: MachineFacts) -> Decisio
 def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tuple[Template, list[Decision]]:
     """Decisions for images that nothing is known of but their number."""
     images, parameters = len(data.train), plan.template.hyper_parameters.learning_parameters
-    unseen = "as usual, since no masks are looked at"
+    unseen = "the default, because no masks are used"
     named = _named_template(plan) if plan.template_named else Decision(TEMPLATE, plan.template.name, unseen)
     template, made = plan.template, [named]
 
@@ -249,7 +249,7 @@ def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tup
     template, batch = _settle_batch(template, plan, data, machine, fitting)
     made += [decision, *batch]
     one_round = replace(_epoch(template, images, 0, machine), rounds=1)
-    rounds = choose_rounds(one_round, counted=EPOCHS not in template.left_open)
+    rounds = choose_repeats(one_round, counted=EPOCHS not in template.left_open)
     for decision in (choose_workers(machine), rounds):
         template, decision = _settle(template, decision)
         made.append(decision)

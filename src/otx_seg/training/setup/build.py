@@ -19,7 +19,7 @@ from otx_seg.training.starting_weights import load_starting_backbone, load_start
 from otx_seg.training.trainer import Trainer
 
 
-def first_network(plan: Plan, data: TrainingData) -> tuple[SegmentationNetwork, str]:
+def initial_network(plan: Plan, data: TrainingData) -> tuple[SegmentationNetwork, str]:
     """The network that a plan starts from, and a sentence on where its weights come from.
 
     Raises:
@@ -28,7 +28,7 @@ def first_network(plan: Plan, data: TrainingData) -> tuple[SegmentationNetwork, 
     """
     network = new_network(plan.template, data)
     if plan.search is not None and plan.resumed_run is not None and plan.state is None:
-        return network, "going on with the search, from the weights it began with"
+        return network, "resuming the search, from its initial weights"
     return network, _initial_weights(network.network, data, plan)
 
 

@@ -38,7 +38,7 @@ def adapt_labels(data: TrainingData, known: Labels | None, task_adapt: str) -> T
 
 
 def find_new(data: TrainingData, report: ScanReport, known: Labels | None) -> tuple[int, ...]:
-    """The training samples that show labels new to a network, for `EpochSampler`; says how an epoch balances them.
+    """The training samples with labels new to a network, for `EpochSampler`; prints how an epoch balances them.
 
     Args:
         report: of the training samples, which are all sound.
@@ -56,7 +56,7 @@ def find_new(data: TrainingData, report: ScanReport, known: Labels | None) -> tu
     missing = [name for name, share in zip(labels.names, report.share_per_label, strict=True) if not share]
     if set(missing) & set(known.names):
         logger.warning(
-            "no training mask shows %s: where such things are in the images, they are marked as something else, mostly "
+            "no training mask has %s: where such things are in the images, they are marked as something else, mostly "
             "background, and the network will unlearn them; train on old images too, or say with ignored_labels that "
             'the pixels so marked do not count, as in {"*.jpg": ["background"]} (docs/data.md)',
             ", ".join(name for name in missing if name in known.names),

@@ -1,4 +1,4 @@
-"""The data of a training: opened, looked through, and compared with what a resumed run began with."""
+"""The data of a training: opened, checked, and compared with the data of a run to resume."""
 
 from __future__ import annotations
 
@@ -67,18 +67,18 @@ def open_regions_to_train_on(plan: Plan, masks: Path, progress: Progress | None)
     images = open_unlabelled(plan.data.train_root)
     images, skipped = _decodable(images, "training", progress)
     if len(images) < 2:
-        raise DataError(f"{plan.data.train_root}: a single image is too little to compare with others; give more")
+        raise DataError(f"{plan.data.train_root}: a single image is not enough for contrast with others; give more")
     settings = plan.template.hyper_parameters.pseudo_masks
     advance = counter("dividing the training images into regions", len(images), progress)
     # One process per CPU, since nothing else runs meanwhile; none at all where none are wanted.
     workers = None if plan.template.hyper_parameters.learning_parameters.num_workers else 0
     train, made = open_regions(images, masks, Division(**settings.model_dump()), workers, advance)
     logger.info("training data: %d images; %d pseudo-masks were made, see %s", len(images), made, masks)
-    return TrainingData(train, None, "no validation: the last network is the result", skipped=skipped)
+    return TrainingData(train, None, "no validation: the last network is saved", skipped=skipped)
 
 
 def check_data(plan: Plan, data: TrainingData, progress: Progress | None) -> tuple[TrainingData, ScanReport]:
-    """Look at every file once, so that a broken one shows now and not in epoch 12; say what was found.
+    """Read every file once, so that a broken one is found now and not in epoch 12; print the findings.
 
     Args:
         plan: what the data is for.
@@ -90,7 +90,7 @@ def check_data(plan: Plan, data: TrainingData, progress: Progress | None) -> tup
     Raises:
         DataError: the data cannot be used.
     """
-    train, report, skipped = _sound("training", data.train, progress)
+    train, report, skipped = _checked_files("training", data.train, progress)
     data = replace(data, train=train, skipped=skipped)
     require_two_labels(train, report)
     was_split = data.val is None
@@ -99,7 +99,7 @@ def check_data(plan: Plan, data: TrainingData, progress: Progress | None) -> tup
         data, report, of_validation = split_training(data, report, plan.data.train_root, plan.seed)
         _warn_of_single_images(data, report, of_validation)
     else:
-        val, of_validation, skipped = _sound("validation", data.val, progress)
+        val, of_validation, skipped = _checked_files("validation", data.val, progress)
         data = replace(data, val=val, skipped=data.skipped + skipped)
         _refuse_untrained(data, report, of_validation, plan.known)
     assert data.val is not None
@@ -115,8 +115,8 @@ def check_data(plan: Plan, data: TrainingData, progress: Progress | None) -> tup
     return replace(data, new=new, scorable=scorable, shown_labels=shown), report
 
 
-def _sound(name: str, subset: Subset, progress: Progress | None) -> tuple[Subset, ScanReport, tuple[str, ...]]:
-    """The samples that can be decoded, the report on them, and what was said of the others."""
+def _checked_files(name: str, subset: Subset, progress: Progress | None) -> tuple[Subset, ScanReport, tuple[str, ...]]:
+    """The samples that can be decoded, the report on them, and the errors of the others."""
     subset = subset.stamped()  # before the files are looked at: what is replaced later is not what was checked
     report = scan(subset, counter(f"checking the {name} images", len(subset), progress))
     skipped = tell_skipped(name, [*subset.unmatched, *(reason for _, reason in report.broken)])
@@ -137,7 +137,7 @@ def _describe(name: str, subset: Subset, report: ScanReport) -> None:
 
 
 def _tell_problems(data: TrainingData, train: ScanReport, val: ScanReport, was_split: bool) -> None:
-    """Warn of what makes the result worse or its score untrue, as far as it shows without another look at the files."""
+    """Warn of problems that worsen the result or falsify its score, as far as they show without reading files again."""
     assert data.val is not None
     known = (data.train.labels, train)
     problems = label_problems("training", *known, expected=data.train.mask_code.names)
@@ -157,10 +157,10 @@ def _warn_of_single_images(data: TrainingData, train: ScanReport, val: ScanRepor
     found = list(zip(names, train.pixels_per_label, val.pixels_per_label, strict=True))
     for lacking, missing in (
         (
-            "validation, so that no score tells how well they are found",
+            "validation, so they have no score",
             [n for n, ours, theirs in found if not theirs and ours],
         ),
-        ("training, so that they will not be found", [n for n, ours, theirs in found if theirs and not ours]),
+        ("training, so they will not be learned", [n for n, ours, theirs in found if theirs and not ours]),
     ):
         if missing:
             logger.warning("too few images show %s: none is left for %s", ", ".join(missing), lacking)
@@ -172,7 +172,7 @@ def _shows_what_scores_count(data: TrainingData, validation: ScanReport) -> bool
     if any(validation.pixels_per_label[index] for index in labels.foreground):
         return True
     logger.warning(
-        "the validation images show none of %s, so that no score tells one network from another: the last one is kept, "
+        "the validation images show none of %s, so no score can compare networks: the last one is saved, "
         "not the best; give validation images that show them",
         ", ".join(labels.names[index] for index in labels.foreground),
     )
@@ -191,14 +191,14 @@ def _refuse_untrained(data: TrainingData, train: ScanReport, val: ScanReport, kn
     if missing:
         listed = ", ".join(f"{name!r} ({count(images, 'validation image')})" for name, images in missing)
         raise DataError(
-            f"{data.train.root}: no training pixel shows {listed}, so that it cannot be learned and would score 0: "
+            f"{data.train.root}: no training pixel shows {listed}, so it cannot be learned and would score 0: "
             f"move images there from {data.val.root}; or leave that out, for otx to divide the training images itself; "
             f'or put "ignored_labels": {{"*": ["{missing[0][0]}"]}} in its dataset_meta.json, if it has one'
         )
 
 
 def label_weights(plan: Plan, report: ScanReport) -> tuple[float, ...]:
-    """How much the pixels of each label count, as the plan says.
+    """The weight of each label in the loss, as the plan says.
 
     Raises:
         UsageError: another number of weights than of labels.
@@ -213,7 +213,7 @@ def label_weights(plan: Plan, report: ScanReport) -> tuple[float, ...]:
 def _checked_unlabelled(
     images: ImageSet, labelled: tuple[Subset, ...], progress: Progress | None
 ) -> tuple[ImageSet, tuple[str, ...]]:
-    """The unlabelled images that can be decoded and are no copies of labelled ones, and what was said of the others."""
+    """The unlabelled images that can be decoded and are not copies of labelled ones, and the errors of the others."""
     images, skipped = _decodable(images, "unlabelled", progress)
     images, copies = leave_out_copies(images, (s.image for subset in labelled for s in subset.samples))
     skipped += tell_skipped("unlabelled", [f"{path}: is among the labelled images" for path in copies])
@@ -257,7 +257,7 @@ def refuse_other_data(plan: Plan, data: TrainingData) -> None:
             different = sorted(set(then) ^ set(now))
             first = f", the first that is not in both: {different[0]}" if different else ", in another order"
             raise UsageError(
-                f"the {subset} files are not those the run began with ({len(then)} then, "
+                f"the {subset} files are not those of the run to resume ({len(then)} then, "
                 f"{len(now)} now{first}; see {plan.resumed_run.data}). Put them back, name the folder they are "
                 "in now beside --resume-from, or start a new training with --load-weights"
             )

@@ -26,10 +26,10 @@ _PRODUCTS = ("template.yaml", "models")
 
 
 def open_training_run(plan: Plan, to: Destination) -> RunFolder:
-    """The folder of a training: a new one, that of the run to go on with, or one to go on with it elsewhere.
+    """The folder of a training: a new one, that of the run to resume, or one to continue with it elsewhere.
 
     Raises:
-        UsageError: the folder holds a result, or lies in a folder of data.
+        UsageError: the folder holds a result, or lies in a data folder.
         OtxError: it cannot be written to.
     """
     held = to.named
@@ -61,7 +61,7 @@ def clear(run: RunFolder) -> None:
 
 
 def write_plan(plan: Plan, data: TrainingData, run: RunFolder) -> None:
-    """Write down all that is needed to begin, or to go on with, a training."""
+    """Write down all that is needed to begin, or to continue with, a training."""
     if plan.train_type != "Selfsupervised":
         write_label_schema(run.label_schema, data.train.labels)
     describe_data(plan, data).write(run)
@@ -85,8 +85,8 @@ def decisions_of(run: RunFolder) -> tuple[Decision, ...]:
         return ()
 
 
-def bring_along(plan: Plan, run: RunFolder) -> None:
-    """Copy what a training that goes on in another folder than its own has written so far."""
+def copy_run_files(plan: Plan, run: RunFolder) -> None:
+    """Copy the files of a training that resumes in another folder."""
     if plan.resumed_run is None or plan.resumed_run.path.resolve() == run.path.resolve():
         return
     for before, now in zip(_carried(plan.resumed_run), _carried(run), strict=True):

@@ -40,7 +40,7 @@ class Plan:
         known: the labels of these weights, or None where there are none.
         trained_size: (height, width) in pixels of the input that the whole network of these weights was trained with;
             None where they are none, or a backbone alone.
-        state: the checkpoint of the run to go on with, or None.
+        state: the checkpoint of the run to resume, or None.
         search: how to search for hyper-parameters before the training, or None.
         given: the parameters that were asked for, which any template gets.
         template_named: whether the template is settled; otherwise the data may decide on another one.
@@ -72,7 +72,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of `train` that decide what is trained on what; see there.
+    """The arguments of `train` that decide the plan; see there.
 
     Attributes:
         template_reason: where `template` comes from.
@@ -96,7 +96,7 @@ def make_plan(request: Request) -> Plan:
     """Settle the arguments of `train`.
 
     Raises:
-        UsageError: they make no sense together, or the run to go on with is not there or was made otherwise.
+        UsageError: they make no sense together, or the run to resume is not there or was made otherwise.
     """
     given = request.data
     if given.unlabelled_list is not None and given.unlabelled_root is None and request.resume_from is None:
@@ -108,7 +108,7 @@ def make_plan(request: Request) -> Plan:
     if request.resume_from is not None:
         return _resumed_plan(request, Path(request.resume_from))
     by_weights = request.template is None
-    reason = "that of the weights to start from" if by_weights else request.template_reason
+    reason = "that of the weights" if by_weights else request.template_reason
     return replace(_new_plan(request), deterministic=request.deterministic, template_reason=reason)
 
 
@@ -128,7 +128,7 @@ def _new_plan(request: Request) -> Plan:
     train_type, reason = choose_train_type(asked, bare, request.data.validation_named, unlabelled)
     if train_type == "Selfsupervised" and request.data.described:
         raise UsageError(
-            "--train-type Selfsupervised learns from images alone: leave out --data-format and --train-ann-files, and "
+            "--train-type Selfsupervised uses only images: leave out --data-format and --train-ann-files, and "
             "name the folder of the images"
         )
     chosen = chosen.override({**request.parameters, PARAMETER: train_type})
@@ -148,7 +148,7 @@ def _new_plan(request: Request) -> Plan:
 
 
 def _choose_template(named: str | Path | None, start: WeightsFile | BackboneFile | None) -> Template:
-    """The template named; else that of the weights to start from, as it is shipped if it still is; else the default."""
+    """The named template; else that of the weights, as shipped if it still exists; else the default."""
     made_from = start.template if start is not None and named is None else None
     if made_from is None:
         return templates.load(named or templates.default_template())
@@ -175,7 +175,7 @@ def _refuse_unused(template: Template, known: Labels | None, given: dict[str, An
     parameters = template.hyper_parameters.learning_parameters
     train_type = template.hyper_parameters.algo_backend.train_type
     if parameters.enable_supcon and train_type != "Incremental":
-        raise UsageError(f"learning_parameters.enable_supcon needs labelled images alone, not {train_type} training")
+        raise UsageError(f"learning_parameters.enable_supcon needs only labelled images, not {train_type} training")
     if template.lists_main_losses and "learning_parameters.loss" in given:
         raise UsageError(
             f"learning_parameters.loss={parameters.loss}: template {template.name} lists losses of its own; remove one"
@@ -197,7 +197,7 @@ def _refuse_unused(template: Template, known: Labels | None, given: dict[str, An
 
 def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     if request.load_weights is not None:
-        raise UsageError("--resume-from and --load-weights exclude each other: a resumed run has its weights")
+        raise UsageError("--resume-from and --load-weights cannot be combined: a resumed run has its weights")
     run, of_run, state, search = _find_resumed(request, resume_from)
     asked, data = dict(request.parameters), request.data
     if request.train_type is not None or data.unlabelled_root is not None:
@@ -207,12 +207,12 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     chosen = chosen.override(asked).completed_by(of_run)
     refuse_other_template(of_run, chosen)
     if data.val_root is not None and of_run.hyper_parameters.algo_backend.train_type == "Selfsupervised":
-        raise UsageError("the run to go on with is self-supervised and looks at no masks: leave out --val-data-roots")
+        raise UsageError("the run to resume is self-supervised and uses no masks: leave out --val-data-roots")
     if data.unlabelled_list is not None and of_run.hyper_parameters.algo_backend.train_type != "Semisupervised":
-        raise UsageError("the run to go on with uses no unlabelled images: leave out --unlabeled-file-list")
+        raise UsageError("the run to resume uses no unlabelled images: leave out --unlabeled-file-list")
     recorded = read_recorded(run)
     recorded.refuse_other_seed(request.seed)
-    reason = "as in the run to go on with"
+    reason = "as in the run to resume"
     begins_with = recorded.load_weights if state is None and search is None else None
     data = data.or_else(recorded.data)
     plan = Plan(chosen, reason, data, recorded.seed, begins_with, recorded.known_labels, state, run, search)
@@ -222,7 +222,7 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
 def _find_resumed(
     request: Request, resume_from: Path
 ) -> tuple[RunFolder, Template, dict[str, Any] | None, Settings | None]:
-    """The run to go on with: its template, its checkpoint or, where there is none yet, its search, if it has one.
+    """The run to continue with: its template, its checkpoint or, where there is none yet, its search, if it has one.
 
     Raises:
         UsageError: it is not there, or was not started like this.
@@ -241,15 +241,12 @@ def _find_resumed(
     if holds_search(run):
         _refuse_other_search(request, read_settings(run)[0].ratio)
     elif request.enable_hpo or request.hpo_time_ratio is not None or request.hpo_parallel is not None:
-        raise UsageError(
-            f"{run.path}: was started without --enable-hpo and goes on without it; leave it out, or search in a new run"
-        )
+        raise UsageError(f"{run.path}: was started without --enable-hpo; leave it out, or search in a new run")
     return run, template_of(state, path), state, None
 
 
 def _refuse_other_search(request: Request, ratio: float) -> None:
     if request.hpo_time_ratio not in (None, ratio):
         raise UsageError(
-            f"the run to go on with has --hpo-time-ratio {ratio:g}, now {request.hpo_time_ratio:g} is asked for; leave "
-            "it out"
+            f"the run to resume has --hpo-time-ratio {ratio:g}, not {request.hpo_time_ratio:g}; leave it out"
         )

@@ -1,4 +1,4 @@
-"""What a search was asked to do: checked at the start, recorded for whoever goes on with it."""
+"""The settings of a search: checked at the start, recorded for a resume."""
 
 from __future__ import annotations
 
@@ -81,5 +81,5 @@ def read_settings(run: RunFolder) -> tuple[Settings, Template]:
         UsageError: there is none, or it was damaged.
     """
     path = run.search / _NAME
-    recorded = read_own(path, _Recorded, "without it the search cannot go on: start a new run")
+    recorded = read_own(path, _Recorded, "without it the search cannot continue: start a new run")
     return check_settings(recorded.ratio, recorded.parallel), from_dict(recorded.template, str(path))

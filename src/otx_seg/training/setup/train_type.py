@@ -1,4 +1,4 @@
-"""Which way of learning a training uses: asked for, or seen from the data it is given."""
+"""The training method: given, or chosen from the data."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def choose_train_type(asked: str | None, train_root: Path | None, val: bool, unl
     """
     if asked is None:
         if unlabelled:
-            return "Semisupervised", "since unlabelled images are given"
+            return "Semisupervised", "because unlabelled images are given"
         if train_root is not None and not val and holds_bare_images(train_root):
-            return "Selfsupervised", f"since {train_root} holds images without masks"
-        return "Incremental", "since all images are labelled"
+            return "Selfsupervised", f"because {train_root} has images without masks"
+        return "Incremental", "because all images are labelled"
     known = {name.lower(): name for name in TRAIN_TYPES}
     if asked.lower() not in known:
         raise UsageError(f"--train-type {asked}: unknown; {nearest(asked.lower(), list(TRAIN_TYPES))}")
@@ -46,5 +46,5 @@ def choose_train_type(asked: str | None, train_root: Path | None, val: bool, unl
     if chosen != "Semisupervised" and unlabelled:
         raise UsageError(f"--train-type {chosen} does not use unlabelled images: leave out --unlabeled-data-roots")
     if chosen == "Selfsupervised" and val:
-        raise UsageError("--train-type Selfsupervised looks at no masks: leave out --val-data-roots")
+        raise UsageError("--train-type Selfsupervised uses no masks: leave out --val-data-roots")
     return chosen, "as asked for"

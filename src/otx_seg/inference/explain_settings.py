@@ -17,8 +17,8 @@ FOR_ALL_LABELS = (ACTIVATION, EIGEN)
 
 
 @dataclass(frozen=True)
-class HowToExplain:
-    """What is asked for.
+class ExplainSettings:
+    """The settings of an explanation.
 
     Attributes:
         algorithm: one of `PER_LABEL` or `FOR_ALL_LABELS`.
