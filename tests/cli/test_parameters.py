@@ -34,6 +34,7 @@ def test_what_cannot_be_parsed(words: list[str], message: str) -> None:
 
 def test_a_command_line_is_made_again_from_what_it_was_parsed_into() -> None:
     words = ["SegNext-t", "--train-data-roots", "params", "-o", "a b", "--overwrite", "--seed", "0"]
+    words += ["--tracker", "tensorboard", "--tracker=tensorboard"]
     words += ["params", "--a.b", "1", "--c.d=x=y"]
     parsed = train.make_context("train", list(words)).params
     again = as_words(train, parsed)

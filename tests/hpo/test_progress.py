@@ -16,6 +16,8 @@ class Told(Logger):
     def on_step(self, report: StepReport) -> None:
         self.steps.append(report)
 
+    on_trial_step = on_step
+
     def on_validation(self, report: ValidationReport) -> None:
         raise AssertionError("nothing was validated")
 

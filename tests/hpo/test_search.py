@@ -17,6 +17,7 @@ import torch
 import yaml
 from brief_training import PARAMETERS, same_weights
 from small_network import small_template
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.annotations.samples import Sample
@@ -80,7 +81,7 @@ def run(data: Path, template: Path, output: Path, ratio: float | None, **more: A
 def searched(drawn_data: Path, template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A search of six trials at 3 and 9 of 12 epochs."""
     output = tmp_path_factory.mktemp("searched") / "run"
-    run(drawn_data, template, output, RATIO)
+    run(drawn_data, template, output, RATIO, trackers=["tensorboard"])
     return output
 
 
@@ -186,6 +187,12 @@ def test_a_finished_run_keeps_the_table_and_no_weights_but_its_own(searched: Pat
     assert "where the values the search began with had" in " ".join(report.split())
 
 
+def test_a_tracker_sees_the_training_that_the_search_ends_in(searched: Path) -> None:
+    scored = [entry["step"] for entry in read_metrics(searched / "logs" / "metrics.jsonl") if "mDice" in entry]
+    tracked = EventAccumulator(str(searched / "trackers" / "tensorboard")).Reload()
+    assert [value.step for value in tracked.Scalars("scores/mDice")] == scored[9:]  # of 12 epochs
+
+
 class Interrupt(Logger):
     """Ctrl-C after so many steps of all trials together."""
 
@@ -196,6 +203,8 @@ class Interrupt(Logger):
         self.left -= 1
         if self.left == 0:
             os.kill(os.getpid(), signal.SIGINT)
+
+    on_trial_step = on_step
 
 
 def test_a_signal_in_the_last_step_of_a_trial_costs_no_score(
@@ -236,6 +245,8 @@ class Crash(Logger):
         self.left -= 1
         if self.left == 0:
             raise RuntimeError("the power failed")
+
+    on_trial_step = on_step
 
 
 def test_an_interrupted_search_goes_on_as_if_it_had_never_stopped(

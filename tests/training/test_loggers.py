@@ -16,13 +16,13 @@ LABELS = Labels(("background", "cat"), default_colors(2), 0)
 
 def test_a_resumed_run_drops_what_came_after_its_checkpoint(tmp_path: Path) -> None:
     journal = MetricsFile(tmp_path / "logs" / "metrics.jsonl")
-    journal.on_resume(3)
+    journal.on_begin(3)
     for step in range(1, 6):
         journal.append({"step": step, "loss": 1 / step})
     with journal.path.open("a") as file:
         file.write('{"step": 6, "lo')
     assert [entry["step"] for entry in read_metrics(journal.path)] == [1, 2, 3, 4, 5]
-    journal.on_resume(3)
+    journal.on_begin(3)
     journal.append({"step": 4, "absent_labels": ["a"]})
     assert [entry["step"] for entry in read_metrics(journal.path)] == [1, 2, 3, 4]
 
@@ -54,7 +54,7 @@ def test_every_logger_hears_every_loss_and_the_file_each_tenth(tmp_path: Path) -
     for step in range(1, 22):
         loggers.on_step(report(step, loss=float(step), Dice=0.5))
     loggers.on_validation(ValidationReport(21, 1, scores(torch.eye(2, dtype=torch.int64), LABELS), 1.0, 21.0))
-    loggers.on_resume(20)
+    loggers.on_begin(20)
     assert first.heard == second.heard == [float(step) for step in range(1, 22)]
     written = [(entry["step"], entry["loss"], entry["Dice"]) for entry in read_metrics(file.path)]
     assert written == [(1, 1.0, 0.5), (10, 10.0, 0.5), (20, 20.0, 0.5)]

@@ -39,6 +39,7 @@ class Recorder(Logger):
     def __init__(self) -> None:
         self.steps: list[StepReport] = []
         self.validations: list[ValidationReport] = []
+        self.shown: list[list[str]] = []
         self.ends: list[TrainResult] = []
 
     def on_step(self, report: StepReport) -> None:
@@ -46,6 +47,7 @@ class Recorder(Logger):
 
     def on_validation(self, report: ValidationReport) -> None:
         self.validations.append(report)
+        self.shown.append([picture.name for picture in report.pictures()])
 
     def on_end(self, result: TrainResult) -> None:
         self.ends.append(result)
@@ -419,6 +421,9 @@ def test_the_best_weights_are_kept(drawn_data: Path, tmp_path: Path) -> None:
     best = max(report.scores.dice_average for report in recorder.validations)
     assert result.scores.dice_average == best == recorder.validations[-1].best
     assert recorder.ends == [result]
+    names = sorted(path.name for path in (drawn_data / "val" / "images").iterdir())
+    dice = [0.0, *(report.scores.dice_average for report in recorder.validations)]
+    assert recorder.shown == [names if now > max(dice[:index]) else [] for index, now in enumerate(dice) if index]
     lines = map(json.loads, (tmp_path / "run" / "logs" / "metrics.jsonl").read_text().splitlines())
     assert [line["Dice Average"] for line in lines if "Dice Average" in line] == [
         report.scores.dice_average for report in recorder.validations

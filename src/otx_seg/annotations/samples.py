@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from otx_seg.runtime.images import read_image
 from otx_seg.runtime.terminal import printable
 
 _LONGEST_NAME = 200  # characters of a file's name in a message
+
+Thing = TypeVar("Thing")
 
 Stamp = tuple[int, int] | None
 """A file's bytes and the time of its last change in nanoseconds; None where there is none."""
@@ -57,6 +59,12 @@ class Sample:
     def mask(self) -> str:
         """Path of the mask file."""
         return f"{self.masks_folder}/{self.mask_name}"
+
+
+def spread(things: Sequence[Thing], limit: int) -> list[Thing]:
+    """At most so many of them, evenly."""
+    number = max(0, min(limit, len(things)))
+    return [things[index * len(things) // number] for index in range(number)]
 
 
 class LeftOut(NamedTuple):

@@ -95,7 +95,8 @@ def as_words(command: click.Command, arguments: dict[str, Any]) -> list[str]:
             continue
         if isinstance(parameter, click.Option):
             name = max(parameter.opts, key=len)
-            words.append(name if parameter.is_flag else f"{name}={value}")
+            several = value if parameter.multiple else (value,)
+            words += [name if parameter.is_flag else f"{name}={each}" for each in several]
         else:
             words.append(str(value))
     changes = arguments["parameters"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import annotation_options, json_option, seed_option, workspace_option
+from otx_seg.cli.options import annotation_options, json_option, seed_option, tracker_option, workspace_option
 from otx_seg.cli.parameters import ParametersCommand
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 
@@ -29,6 +29,7 @@ from otx_seg.deployment.benchmark import DEFAULT_SECONDS
     show_default=True,
     help="Time for measuring the speed of each model.",
 )
+@tracker_option
 @workspace_option
 @click.option(
     "-o",

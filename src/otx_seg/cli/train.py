@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import annotation_options, overwrite_option, seed_option, workspace_option
+from otx_seg.cli.options import annotation_options, overwrite_option, seed_option, tracker_option, workspace_option
 from otx_seg.cli.parameters import ParametersCommand, as_words
 from otx_seg.processes import rank
 from otx_seg.words import count
@@ -46,6 +46,7 @@ from otx_seg.words import count
     metavar="SIZE",
     help="Memory for decoded training images, such as 500MB or 2GiB; 0: none (default 1GB, or half of what is free).",
 )
+@tracker_option
 @click.option("--gpus", metavar="N,N", help="Train on these GPUs, with one process on each.")
 @click.option(
     "--rdzv-endpoint", metavar="HOST:PORT", help="Rendezvous address for several machines: that of the first one."

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from otx_seg.hpo.trial import Outcome
-from otx_seg.training.loggers import Logger, Loggers, StepReport, TrainResult, ValidationReport
+from otx_seg.training.loggers import Logger, Loggers, StepReport
 
 
 class PartOfJob(Logger):
@@ -22,20 +22,21 @@ class PartOfJob(Logger):
         self.share, self.elapsed_s = sum(one.share for one in others), sum(one.seconds for one in others)
         self.ratio, self.longer = ratio, 1.0
 
-    def on_step(self, report: StepReport) -> None:
+    def of_job(self, report: StepReport) -> StepReport:
         progress = min((self.share + self.longer * report.progress) / self.ratio, 1.0)
-        self.loggers.on_step(replace(report, progress=progress, elapsed_s=self.elapsed_s + report.elapsed_s))
+        return replace(report, progress=progress, elapsed_s=self.elapsed_s + report.elapsed_s)
+
+    def on_step(self, report: StepReport) -> None:
+        self.loggers.on_trial_step(self.of_job(report))
 
 
-class LastPart(PartOfJob):
-    """As `PartOfJob`, for the training that is left, `longer` times as long now; its validations and end are told."""
+class LastPart(Loggers):
+    """For the training that is left, `longer` times as long now: everything is told, with the progress as above."""
 
     def __init__(self, loggers: Loggers, others: Iterable[Outcome], longer: float) -> None:
-        super().__init__(loggers, others, 1.0)
-        self.longer, self.ratio = longer, self.share + longer
+        super().__init__([loggers])
+        self.part = PartOfJob(loggers, others, 1.0)
+        self.part.longer, self.part.ratio = longer, self.part.share + longer
 
-    def on_validation(self, report: ValidationReport) -> None:
-        self.loggers.on_validation(report)
-
-    def on_end(self, result: TrainResult) -> None:
-        self.loggers.on_end(result)
+    def on_step(self, report: StepReport) -> None:
+        super().on_step(self.part.of_job(report))

@@ -224,4 +224,4 @@ class Search:
         lost_s = sum(other.seconds for other in others)
         plan = with_time_left(self.plan, self.context.data, lost_s, last.share, last.steps)
         longer = minutes_of(plan) / minutes_of(self.plan) if minutes_of(plan) else 1.0
-        return promote(plan, self.run, found), Loggers([LastPart(self.context.loggers, others, longer)])
+        return promote(plan, self.run, found), LastPart(self.context.loggers, others, longer)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import TypeVar
 
-import cv2
-
+from otx_seg.annotations.samples import spread
 from otx_seg.datasets.check.findings import Copy
 from otx_seg.datasets.check.inspection import Inspection
 from otx_seg.errors import DataError
@@ -17,8 +15,6 @@ from otx_seg.report.page import chip, embedded
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.overlay import overlay
 from otx_seg.runtime.result_files import shrunk
-
-Thing = TypeVar("Thing")
 
 SHOWN_IMAGES = 48
 """Images of a contact sheet."""
@@ -47,14 +43,8 @@ def choose_images(inspections: Sequence[Inspection], limit: int = SHOWN_IMAGES) 
                 chosen[index] = None
     others = [index for index in range(len(sound)) if index not in chosen]
     free = limit - len(chosen)
-    chosen.update(dict.fromkeys(_spread(others, free)))
+    chosen.update(dict.fromkeys(spread(others, free)))
     return [sound[index] for index in sorted(chosen)]
-
-
-def _spread(things: Sequence[Thing], limit: int) -> list[Thing]:
-    """At most so many of them, evenly."""
-    number = max(0, min(limit, len(things)))
-    return [things[index * len(things) // number] for index in range(number)]
 
 
 def _by_label(sound: Sequence[Copy]) -> list[list[int]]:
@@ -82,7 +72,7 @@ def bare_sheet(name: str, paths: Sequence[str]) -> str:
     """HTML of some of the images without masks of a subset, evenly spread."""
     return (
         '<div class="sheet">\n'
-        + "\n".join(_bare_figure(name, path) for path in _spread(paths, SHOWN_IMAGES))
+        + "\n".join(_bare_figure(name, path) for path in spread(paths, SHOWN_IMAGES))
         + "\n</div>"
     )
 
@@ -110,10 +100,11 @@ def _figure(copy: Copy) -> str:
     content = copy.found.content
     shown = sorted(content.shown, key=lambda index: -content.pixels[index])
     try:
-        image, mask = shrunk(subset.read_image(sample), _LONGEST_SIDE), subset.read_mask(sample)
+        image, mask = (
+            shrunk(pixels, _LONGEST_SIDE) for pixels in (subset.read_image(sample), subset.read_mask(sample))
+        )
     except DataError as error:  # it was sound a moment ago
         return f"<figure>{escape(str(error))}</figure>"
-    mask = cv2.resize(mask, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_NEAREST)
     title = escape(str(Path(sample.image)))
     return (
         f'<figure><div class="picture" tabindex="0" title="{title}">'

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otx_seg.datasets import DataSpec, open_test
+from otx_seg.inference.pictures import pictures_of
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.runtime.fonts import font_file, readable_names
-from otx_seg.runtime.overlay import overlay
-from otx_seg.runtime.predict_mask import predict_mask
 from otx_seg.training.loggers import read_metrics
 
 if TYPE_CHECKING:
@@ -73,20 +72,12 @@ def draw_comparison(weights: Path, data_root: Path, picture: Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    predictor = load_predictor(weights)
     subset = open_test(DataSpec(test_root=data_root))
-    step = max(1, len(subset) // _COMPARED_IMAGES)
-    samples = subset.samples[::step][:_COMPARED_IMAGES]
-    figure = Figure(figsize=(2.6 * len(samples), 8.2), layout="constrained")
-    axes = figure.subplots(3, len(samples), squeeze=False)
-    for column, sample in enumerate(samples):
-        image, truth = subset.read_image(sample), subset.read_mask(sample)
-        shown = (
-            image,
-            overlay(image, truth, subset.labels),
-            overlay(image, predict_mask(predictor, image), subset.labels),
-        )
-        for row, (pixels, name) in enumerate(zip(shown, ("image", "truth", "prediction"), strict=True)):
+    pictures = pictures_of(load_predictor(weights), subset, _COMPARED_IMAGES)
+    figure = Figure(figsize=(2.6 * len(pictures), 8.2), layout="constrained")
+    axes = figure.subplots(3, len(pictures), squeeze=False)
+    for column, shown in enumerate(pictures):
+        for row, (pixels, name) in enumerate(zip(shown.drawn(), ("image", "truth", "prediction"), strict=True)):
             axes[row][column].imshow(pixels)
             axes[row][column].set(xticks=[], yticks=[])
             if column == 0:

@@ -102,6 +102,8 @@ class TrainingDisplay(Logger):
             self.told = self.now
             logger.info("epoch %d, step %d: loss %.3f", report.epoch, report.step, report.losses["loss"])
 
+    on_trial_step = on_step
+
     def on_validation(self, report: ValidationReport) -> None:
         """Tell the score."""
         self.best, self.told = f"{report.best:.4f}", self.now

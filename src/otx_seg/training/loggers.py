@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from otx_seg.errors import DataError
+from otx_seg.inference.pictures import Picture
 from otx_seg.metrics.confusion import Scores
 from otx_seg.runtime.plain_files import number, parse_json, whole_number
 from otx_seg.words import count
@@ -51,13 +52,20 @@ class StepReport:
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """One validation; `best` is the best score so far, this one included."""
+    """One validation; `best` is the best score so far, this one included.
+
+    Attributes:
+        pictures: gives up to six validation images with their true and predicted masks, the same at each validation;
+            none if the network is not the best so far. The first call makes them. Call it within `on_validation`,
+            since the network learns on.
+    """
 
     step: int
     epoch: int
     scores: Scores
     best: float
     elapsed_s: float
+    pictures: Callable[[], tuple[Picture, ...]] = tuple
 
 
 @dataclass(frozen=True)
@@ -81,13 +89,19 @@ class TrainResult:
 
 
 class Logger:
-    """Receives the events of a training, only on the main process; a logger overrides the methods it needs."""
+    """Receives the events of a training, only on the main process; a logger overrides the methods it needs.
+
+    Of a search it receives the final training, from the step at which its trial was chosen.
+    """
 
     def on_scan(self, what: str, done: int, total: int) -> None:
         """Before the training, this many images of `total` are done; `what` names the task."""
 
-    def on_resume(self, step: int) -> None:
-        """The training goes on after this step: what was told of later ones will be told again."""
+    def on_trial_step(self, report: StepReport) -> None:
+        """A trial of a search made a step; progress and time include the search and the training."""
+
+    def on_begin(self, step: int) -> None:
+        """The training begins or resumes after this step: later steps that were reported will be reported again."""
 
     def on_step(self, report: StepReport) -> None:
         """A step was made; on a GPU, where reading a loss means waiting, only one of those that files get."""
@@ -98,6 +112,9 @@ class Logger:
     def on_end(self, result: TrainResult) -> None:
         """The training has ended by itself."""
 
+    def close(self) -> None:
+        """The training has ended, failed or was interrupted. It may resume in this process, with `on_begin`."""
+
 
 class Loggers(Logger):
     """Several loggers as one."""
@@ -105,25 +122,31 @@ class Loggers(Logger):
     def __init__(self, loggers: Sequence[Logger] = ()) -> None:
         self.loggers = tuple(loggers)
 
-    def on_scan(self, what: str, done: int, total: int) -> None:
+    def tell(self, event: str, *what: Any) -> None:
+        """Call the method of this name of all of them."""
         for each in self.loggers:
-            each.on_scan(what, done, total)
+            getattr(each, event)(*what)
 
-    def on_resume(self, step: int) -> None:
-        for each in self.loggers:
-            each.on_resume(step)
+    def on_scan(self, what: str, done: int, total: int) -> None:
+        self.tell("on_scan", what, done, total)
+
+    def on_trial_step(self, report: StepReport) -> None:
+        self.tell("on_trial_step", report)
+
+    def on_begin(self, step: int) -> None:
+        self.tell("on_begin", step)
 
     def on_step(self, report: StepReport) -> None:
-        for each in self.loggers:
-            each.on_step(report)
+        self.tell("on_step", report)
 
     def on_validation(self, report: ValidationReport) -> None:
-        for each in self.loggers:
-            each.on_validation(report)
+        self.tell("on_validation", report)
 
     def on_end(self, result: TrainResult) -> None:
-        for each in self.loggers:
-            each.on_end(result)
+        self.tell("on_end", result)
+
+    def close(self) -> None:
+        self.tell("close")
 
 
 class MetricsFile(Logger):
@@ -132,7 +155,7 @@ class MetricsFile(Logger):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def on_resume(self, step: int) -> None:
+    def on_begin(self, step: int) -> None:
         """Drop the lines after `step`. A line cut short by a kill goes too."""
         if self.path.exists():
             kept = [entry for entry in read_metrics(self.path) if entry["step"] <= step]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import time
@@ -125,6 +126,16 @@ class Trainer:
             DataError: an image or a mask cannot be read.
         """
         self._until, self._until_step = until, steps
+        with closing(self.loggers):
+            self.loggers.on_begin(self.state.step)
+            self._train()
+            at, best = self.state, self.validator.best()
+            result = TrainResult(self.run.weights, best, at.best_epoch, at.epoch, at.step, self.elapsed_s, at.ended)
+            if at.ended:
+                self.loggers.on_end(result)
+        return result
+
+    def _train(self) -> None:
         with StopRequest() as stop_request, closing(self):
             if not self.state.step:
                 self.save_checkpoint()  # from here on a killed run can continue
@@ -159,11 +170,6 @@ class Trainer:
             # Not only between steps: whoever asked for an end during the last validation does not want what follows.
             self._end_if_asked(stop_request)
             wait_for_all(self.accelerator)
-        at, best = self.state, self.validator.best()
-        result = TrainResult(self.run.weights, best, at.best_epoch, at.epoch, at.step, self.elapsed_s, at.ended)
-        if at.ended:
-            self.loggers.on_end(result)
-        return result
 
     def _is_unfinished(self) -> bool:
         """Whether steps or a last validation remain."""
@@ -309,12 +315,17 @@ class Trainer:
         if self.accelerator.is_main_process:
             self.run.check_there()
         at = self.state
-        result = self.validator.validate(self.deployable(), at)
+        network = self.deployable()
+        result = self.validator.validate(network, at)
         if result is not None:
             if self.data.scorable:
                 self.learning_rate.observe(at.step, result.dice_average)
             begun = at.epoch + (at.batch > 0)
-            self.loggers.on_validation(ValidationReport(at.step, begun, result, at.best_score, self.elapsed_s))
+            report = ValidationReport(at.step, begun, result, at.best_score, self.elapsed_s)
+            if self.validator.improved:
+                pictures = functools.cache(functools.partial(self.validator.pictures, network))
+                report = replace(report, pictures=pictures)
+            self.loggers.on_validation(report)
         self.model.train()
         return self.validator.over
 
@@ -390,6 +401,5 @@ class Trainer:
             self.state.best_score, self.validator.best_confusion = -1.0, None  # the next one is the best there is
         if self.state.batch_size != self.parameters.batch_size:
             self.loader = self.open_loader()
-        self.loggers.on_resume(self.state.step)
         self._started = time.monotonic()
         self.save_checkpoint()  # the run may go on in another folder than it began in

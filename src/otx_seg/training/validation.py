@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from otx_seg.datasets import Subset
 from otx_seg.inference.evaluate import confusion_of
+from otx_seg.inference.pictures import Picture, pictures_of
 from otx_seg.inference.torch_predictor import TorchPredictor
 from otx_seg.metrics.confusion import Scores, scores
 from otx_seg.models.network import SegmentationNetwork
@@ -127,7 +128,7 @@ class Validator:
         self.best_confusion: Tensor | None = None
         images = 0 if data.val is None else len(data.val)
         self.pace = ValidationPace(template.hyper_parameters.learning_parameters, images)
-        self.over = False
+        self.over = self.improved = False
         self._write: Callable[[Path], None] | None = None
 
     def is_due(self, state: TrainState, steps_per_epoch: int) -> bool:
@@ -136,7 +137,8 @@ class Validator:
         return self.data.val is not None and self.pace.is_due(since, steps_per_epoch)
 
     def validate(self, network: SegmentationNetwork, state: TrainState) -> Scores | None:
-        """Validate a network and save it if it is the best; `over` tells whether the training should stop.
+        """Validate a network and save it if it is the best; `over` tells whether the training should stop, `improved`
+        whether it was saved.
 
         Without validation images, keep it.
         """
@@ -153,13 +155,21 @@ class Validator:
         state.validated_epoch, state.validated_step = state.epoch, state.step
         result = scores(confusion, self.data.val.labels)
         self.over = self.stopping.observe(state.epoch, state.step, result.dice_average)
-        if not self.data.scorable or result.dice_average > state.best_score or self.best_confusion is None:
+        better = result.dice_average > state.best_score
+        self.improved = better or not self.data.scorable or self.best_confusion is None
+        if self.improved:
             state.best_score, state.best_epoch = result.dice_average, state.epoch
             self.best_confusion = confusion
             self._save_best(functools.partial(write_weights, labels=self.data.train.labels), network.network)
         self.pace.note(started)
         state.validation_s = self.pace.duration_s
         return result
+
+    def pictures(self, network: SegmentationNetwork) -> tuple[Picture, ...]:
+        """Some validation images with the predictions of a network."""
+        subset = self.data.val
+        assert subset is not None
+        return pictures_of(TorchPredictor(network, subset.labels, self.template.input_size, self.template), subset)
 
     def _save_best(self, write: Callable[..., None], module: nn.Module) -> None:
         on_main = self.accelerator.is_main_process

@@ -44,6 +44,7 @@ from otx_seg.training.setup.data import (
 )
 from otx_seg.training.setup.folder import clear, copy_run_files, decisions_of, open_training_run, write_plan
 from otx_seg.training.setup.plan import Plan, Request, make_plan
+from otx_seg.training.trackers import check_trackers, open_trackers
 from otx_seg.training.trainer import Trainer
 from otx_seg.training.views import open_training_cache
 from otx_seg.workspace.logs import log_to
@@ -76,6 +77,7 @@ def train(
     enable_hpo: bool = False,
     hpo_time_ratio: float | None = None,
     hpo_parallel: int | None = None,
+    trackers: Sequence[str] = (),
     loggers: Sequence[Logger] = (),
 ) -> TrainResult:
     """Train a network and write the best one to ``<run>/models/weights.pth``.
@@ -109,6 +111,8 @@ def train(
         hpo_time_ratio: time of search and training as a multiple of that of the training alone, above 1; None: 1.1, or
             what two trials take where epochs end the training.
         hpo_parallel: trials of the search at once; None: one for each GPU, one on a CPU.
+        trackers: names of programs that show trainings, such as ``tensorboard``; each gets a folder in ``trackers`` of
+            the run. A run that goes on keeps those it had.
         loggers: receive what the training tells, see `otx_seg.training.loggers`.
 
     Raises:
@@ -139,11 +143,13 @@ def train(
     )
     end_with_launcher()
     _join_processes()
-    resolver, plan = all_or_none(lambda: _settle(workspace, request))
-    return train_planned(plan, resolver.destination(output, overwrite), loggers)
+    resolver, plan = all_or_none(lambda: _settle(workspace, request, trackers))
+    return train_planned(plan, resolver.destination(output, overwrite), trackers, loggers)
 
 
-def train_planned(plan: Plan, to: Destination, loggers: Sequence[Logger] = ()) -> TrainResult:
+def train_planned(
+    plan: Plan, to: Destination, trackers: Sequence[str] = (), loggers: Sequence[Logger] = ()
+) -> TrainResult:
     """As `train`, once it is settled what is trained."""
     processes = _join_processes()
     with ExitStack() as stack:
@@ -163,7 +169,8 @@ def train_planned(plan: Plan, to: Destination, loggers: Sequence[Logger] = ()) -
         stack.enter_context(naming_lost_processes(run))
         stack.enter_context(with_resume_command(TRAIN, run, plan.resumed_run is not None))
         stack.enter_context(interruptions_as_such())
-        return _train(plan, run, processes, Loggers(loggers))
+        tracked = open_trackers(trackers, run.trackers, plan.resumed_run is not None)
+        return _train(plan, run, processes, Loggers([*loggers, *tracked]))
 
 
 def _join_processes() -> PartialState:
@@ -171,7 +178,8 @@ def _join_processes() -> PartialState:
     return PartialState(cpu=on_cpu(), timeout=_LONGEST_WAIT)
 
 
-def _settle(workspace: str | Path | None, request: Request) -> tuple[Resolver, Plan]:
+def _settle(workspace: str | Path | None, request: Request, trackers: Sequence[str]) -> tuple[Resolver, Plan]:
+    check_trackers(trackers)
     resolver = open_resolver(workspace)
     return resolver, make_plan(fill_from(resolver, request))
 

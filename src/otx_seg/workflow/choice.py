@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,11 +128,17 @@ def _finished(state: JobState) -> bool:
     return all(name in state.done for name in _STEPS)
 
 
-def settle(asked: JobRequest, *, seconds: float, shown: Callable[[], AbstractContextManager[Logger]]) -> Job:
+def settle(
+    asked: JobRequest,
+    *,
+    seconds: float,
+    shown: Callable[[], AbstractContextManager[Logger]],
+    trackers: Sequence[str] = (),
+) -> Job:
     """The job of these arguments and workspace; its folder is chosen at the end.
 
     Args:
-        seconds, shown: see `Job`.
+        seconds, shown, trackers: see `Job`.
 
     Raises:
         UsageError: they make no sense.
@@ -148,7 +154,7 @@ def settle(asked: JobRequest, *, seconds: float, shown: Callable[[], AbstractCon
         if not root.is_dir():
             raise DataError(f"{root}: no such folder")
     workspace = None if resolver.workspace is None else resolver.workspace.path.resolve()
-    return Job(Path(), plan, workspace, seconds, shown)
+    return Job(Path(), plan, workspace, seconds, shown, trackers)
 
 
 def _with_test_data(resolver: Resolver, asked: DataSpec, data: DataSpec) -> DataSpec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -76,6 +76,7 @@ class Job:
         workspace: its folder, if there is one.
         seconds: how long each model's speed is measured.
         shown: opens the display of a step.
+        trackers: of the training, see `train`.
     """
 
     folder: Path
@@ -83,6 +84,7 @@ class Job:
     workspace: Path | None
     seconds: float
     shown: Callable[[], AbstractContextManager[Logger]]
+    trackers: Sequence[str] = ()
 
     @property
     def data(self) -> DataSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from otx_seg.processes import refuse_several
 from otx_seg.training.loggers import Logger
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
+from otx_seg.training.trackers import check_trackers
 from otx_seg.verbs.benchmark import check_seconds
 from otx_seg.workflow.choice import choose_job, settle
 from otx_seg.workflow.job import (
@@ -57,6 +58,7 @@ def run(
     seed: int | None = None,
     parameters: dict[str, Any] | None = None,
     seconds: float = DEFAULT_SECONDS,
+    trackers: Sequence[str] = (),
     shown: Callable[[], AbstractContextManager[Logger]] = lambda: nullcontext(Logger()),
     say: Callable[[str], None] = lambda text: None,
 ) -> Outcome:
@@ -66,7 +68,7 @@ def run(
     What is not given is then as it was. A job that is finished is not about anything else than what was asked for.
 
     Args:
-        train_data_roots, val_data_roots, template, workspace, seed, parameters: see `train`.
+        train_data_roots, val_data_roots, template, workspace, seed, parameters, trackers: see `train`.
         test_data_roots: labelled images to measure the models on; None: the test data of the workspace, else the
             validation data.
         train_ann_files, val_ann_files, test_ann_files: COCO files that describe these data, see `train` and `evaluate`.
@@ -87,6 +89,7 @@ def run(
     """
     refuse_several("otx run")
     check_seconds(seconds)  # now, not after hours of training
+    check_trackers(trackers)
     asked = JobRequest(
         DataSpec.given(
             data_format,
@@ -106,7 +109,7 @@ def run(
     folder = Path(output) if output is not None else _last_job(resolver.outputs)
     as_it_stood = _content(folder)
     before = _state_before(folder, overwrite)
-    settled = functools.partial(settle, seconds=seconds, shown=shown)
+    settled = functools.partial(settle, seconds=seconds, shown=shown, trackers=trackers)
     choice = choose_job(asked, before, folder, output is not None, overwrite, settled)
     held = () if choice.state is not None else (JOB_STATE, *(step.name for step in STEPS), *_OF_OTHERS)
     to = resolver.destination(choice.folder, overwrite)

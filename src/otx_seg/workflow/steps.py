@@ -66,7 +66,7 @@ def _train(job: Job, done: Done) -> dict[str, Any]:
         plan = job.plan
         if run.checkpoint.is_file():
             plan = make_plan(Request(resume_from=run.path, parameters=job.free_parameters))
-        result = train_planned(plan, Destination(run.path, overwrite=True), [display])
+        result = train_planned(plan, Destination(run.path, overwrite=True), job.trackers, [display])
     point_latest(run, part_of=job.folder)
     assert result.scores is not None
     return {

@@ -68,6 +68,11 @@ class RunFolder:
         return self.path / "logs" / "curves.png"
 
     @property
+    def trackers(self) -> Path:
+        """Holds a folder for each tracker of a training run, called like it."""
+        return self.path / "trackers"
+
+    @property
     def log(self) -> Path:
         """Messages and tracebacks."""
         return self.path / "logs" / "otx.log"

@@ -57,7 +57,8 @@ def clear(run: RunFolder) -> None:
         run.report,
     ):
         left_over.unlink(missing_ok=True)
-    shutil.rmtree(run.search, ignore_errors=True)
+    for folder in (run.search, run.trackers):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_plan(plan: Plan, data: TrainingData, run: RunFolder) -> None:
@@ -94,6 +95,9 @@ def copy_run_files(plan: Plan, run: RunFolder) -> None:
             write_atomic(now, before.read_bytes())
         else:
             now.unlink(missing_ok=True)
+    shutil.rmtree(run.trackers, ignore_errors=True)
+    if plan.resumed_run.trackers.exists():
+        shutil.copytree(plan.resumed_run.trackers, run.trackers)
     if plan.resumed_run.weights.exists():
         run.weights.parent.mkdir(parents=True, exist_ok=True)
         run.weights.write_bytes(plan.resumed_run.weights.read_bytes())
