@@ -8,7 +8,7 @@ repeated: the same command resumes where it stopped interrupted.
     python benchmarks/hpo.py CAMVID_ROOT --output FOLDER [--minutes M] [--seeds N] [--ratio R] [--input-size HxW]
         [--head-start M] [--batch-size N]
 
-With --head-start M all runs of a data set go on with a network that was trained for M minutes on the first half of its
+With --head-start M all runs of a data set start from a network that was trained for M minutes on the first half of its
 training images, as whoever has got more images does, or published weights. From random weights a training of minutes
 is far from its end, and whatever takes a third of its time makes it worse.
 

@@ -1,4 +1,4 @@
-"""What the ways of learning gain where few images are labelled.
+"""What the training methods gain where few images are labelled.
 
 Of CamVid's training images some are labelled (chosen by the seed) and the others are not. Each mode trains the same
 network from random weights for the same number of steps, once per seed, and is scored on the validation images; for

@@ -14,7 +14,7 @@ class OtxError(Exception):
 
     Args:
         what: what is wrong, where, and what to do.
-        go_on: the command that goes on with what was begun; empty: there is none, or `what` says how.
+        go_on: the command that continues with what was begun; empty: there is none, or `what` says how.
 
     Attributes:
         what: as given, for whoever knows a better way to continue.

@@ -152,9 +152,9 @@ def test_prototypes_learn_the_same_labels() -> None:
 def test_the_teachers_labels_begin_after_the_start_and_rise() -> None:
     moments = ((0, 0.9), (1, 0.05), (1, 0.1), (1, 0.35), (1, 0.8))
     algorithm = make()
-    trust = [algorithm._trust(TrainProgress(epoch, 0, progress)) for epoch, progress in moments]
+    trust = [algorithm._pseudo_label_weight(TrainProgress(epoch, 0, progress)) for epoch, progress in moments]
     assert trust == [0.0, 0.0, 0.0, pytest.approx(0.5), 1.0]
-    assert make(ramp_share=0.0, start_share=0.0)._trust(TrainProgress(1, 0, 0.0)) == 1.0
+    assert make(ramp_share=0.0, start_share=0.0)._pseudo_label_weight(TrainProgress(1, 0, 0.0)) == 1.0
 
 
 def test_without_weight_it_is_supervised_training_step_for_step() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from otx_seg.algorithms.prototypes import Prototypes, classifier_inputs, share_out
+from otx_seg.algorithms.prototypes import Prototypes, assign_evenly, classifier_inputs
 
 
 def make(keep: float = 0.9) -> Prototypes:
@@ -38,7 +38,7 @@ def literally(part: Prototypes, features: torch.Tensor, mask: torch.Tensor) -> t
                 if truth != 255:
                     by_label.setdefault(truth, []).append((vector, nearness, int(score.argmax()) == truth))
     for truth, members in by_label.items():
-        chosen = share_out(torch.stack([nearness[truth] for _, nearness, _ in members]).detach())
+        chosen = assign_evenly(torch.stack([nearness[truth] for _, nearness, _ in members]).detach())
         pixels += [(*member, int(own) + 2 * truth) for member, own in zip(members, chosen, strict=True)]
     contrast = sum(-functional.log_softmax(nearness.flatten(), dim=0)[own] for _, nearness, _, own in pixels)
     distance = sum((1 - nearness.flatten()[own]) ** 2 for _, nearness, _, own in pixels)
@@ -99,16 +99,16 @@ def test_a_mask_is_looked_at_in_the_grid_of_the_features() -> None:
 def test_pixels_are_shared_out_evenly_and_to_the_nearest_where_that_is_even() -> None:
     torch.manual_seed(0)
     near = torch.rand(300, 3) * 0.1 + torch.tensor([0.5, 0.3, 0.1])  # all are nearest to the first
-    counts = torch.bincount(share_out(near), minlength=3)
+    counts = torch.bincount(assign_evenly(near), minlength=3)
     assert counts.min() > 60
     apart = torch.eye(3).repeat(5, 1)
-    assert torch.equal(share_out(apart), apart.argmax(dim=1))
-    assert share_out(torch.tensor([[0.2, 0.1]])).shape == (1,)
+    assert torch.equal(assign_evenly(apart), apart.argmax(dim=1))
+    assert assign_evenly(torch.tensor([[0.2, 0.1]])).shape == (1,)
 
 
 def test_similarities_at_their_limits_are_finite() -> None:
     for value in (-1.0, 1.0):
-        assert share_out(torch.full((50, 4), value)).unique().tolist() == [0]
+        assert assign_evenly(torch.full((50, 4), value)).unique().tolist() == [0]
 
 
 def test_what_the_classifier_of_a_head_gets() -> None:

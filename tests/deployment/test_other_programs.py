@@ -172,7 +172,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CAMVID.is_dir(), reason="CamVid is not there; name its folder in OTX_SEG_CAMVID")
+@pytest.mark.skipif(not CAMVID.is_dir(), reason="CamVid is missing; name its folder in OTX_SEG_CAMVID")
 def test_all_clients_agree_on_camvid(trained: Path, tmp_path: Path) -> None:
     subset = open_test(DataSpec(test_root=CAMVID / "val"))
     (tmp_path / "images").mkdir()

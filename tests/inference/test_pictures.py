@@ -24,7 +24,7 @@ def test_the_images_are_spread_over_the_subset_and_always_the_same(tiny_weights:
         assert_array_equal(picture.image, tiny_data.read_image(sample))
         assert_array_equal(picture.truth, tiny_data.read_mask(sample))
         assert_array_equal(picture.prediction, again.prediction)
-        # The true masks are the network's, worked out otherwise.
+        # The ground truth are the network's, worked out otherwise.
         assert (picture.prediction != picture.truth).mean() < 0.01
         assert {values.dtype for values in (picture.image, picture.truth, picture.prediction)} == {np.dtype(np.uint8)}
         image, truth, prediction = picture.drawn()

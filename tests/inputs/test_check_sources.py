@@ -1,4 +1,4 @@
-"""What is looked through: folders and annotation files, each once, and what they are for."""
+"""What is checked: folders and annotation files, each once, and what they are for."""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ from data_layouts import WRITERS, common_in_the_root
 from otx_seg.datasets import DataSpec, open_test
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inputs.data import (
-    images_to_run_on,
-    to_look_through,
-    to_measure_on,
-    to_measure_on_if_any,
-    to_train_on,
+    check_spec,
+    evaluation_spec,
+    evaluation_spec_if_any,
+    prediction_images,
+    training_spec,
 )
 from otx_seg.inputs.resolver import Resolver, open_resolver
 from otx_seg.verbs.build import build
@@ -53,7 +53,7 @@ def test_what_is_trained_on(
     says: Says, text: str, train: str | None, val: str | None, asked: DataSpec, expected: tuple[str | None, ...]
 ) -> None:
     roots = {"train_root": train and Path(train), "val_root": val and Path(val)}
-    found = to_train_on(says(text), replace(asked, **roots))  # type: ignore[arg-type]
+    found = training_spec(says(text), replace(asked, **roots))  # type: ignore[arg-type]
     files = (found.train_annotations, found.val_annotations)
     names = [None if path is None else path.name for path in (found.train_root, found.val_root, *files)]
     assert (*names[:2], found.data_format, *names[2:]) == expected
@@ -80,7 +80,7 @@ OTHER_TEST = DataSpec(test_annotations=X)
 def test_what_is_looked_through(
     says: Says, text: str, asked: DataSpec, folders: str, expected: tuple[str | None, ...]
 ) -> None:
-    found = to_look_through(says(text), "--data-roots", asked)
+    found = check_spec(says(text), "--data-roots", asked)
     roots = [None if root is None else root.name for root in found.roots.values()]
     assert roots == [None if name == "-" else name for name in folders]
     files = [None if file is None else file.name for file in found.annotations.values()]
@@ -97,7 +97,7 @@ def test_what_is_looked_through(
 )
 def test_nothing_to_look_through(says: Says, text: str, asked: DataSpec, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        to_look_through(says(text), "--data-roots", asked)
+        check_spec(says(text), "--data-roots", asked)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_nothing_to_look_through(says: Says, text: str, asked: DataSpec, message
 def test_what_is_measured_on(
     says: Says, text: str, given: str | None, asked: DataSpec, expected: tuple[str | None, ...] | None
 ) -> None:
-    found = to_measure_on_if_any(says(text), replace(asked, test_root=given and Path(given)))
+    found = evaluation_spec_if_any(says(text), replace(asked, test_root=given and Path(given)))
     if found is None or expected is None:
         assert found is expected
         return
@@ -130,8 +130,8 @@ def test_subsets_of_the_training_data_are_found_in_any_format(says: Says, tmp_pa
     expected, write = WRITERS[layout]
     write(tmp_path / "data")
     resolver = says("train: {data-roots: ../data}")
-    assert to_measure_on_if_any(resolver, DataSpec(test_annotations=X)) is None
-    found, training = to_measure_on(resolver, NOTHING)
+    assert evaluation_spec_if_any(resolver, DataSpec(test_annotations=X)) is None
+    found, training = evaluation_spec(resolver, NOTHING)
     assert training is None
     assert found.data_format == expected
     assert [Path(sample.image).stem for sample in open_test(found).samples] == ["im2"]
@@ -139,16 +139,16 @@ def test_subsets_of_the_training_data_are_found_in_any_format(says: Says, tmp_pa
 
 def test_training_data_without_such_a_subset(says: Says, tmp_path: Path) -> None:
     (tmp_path / "a" / "picture.png").touch()  # bare images have no subsets
-    assert to_measure_on_if_any(says("train: {data-roots: ../a}"), NOTHING) is None
+    assert evaluation_spec_if_any(says("train: {data-roots: ../a}"), NOTHING) is None
     common_in_the_root(tmp_path / "b")
     resolver = says("train: {data-roots: ../b}")
-    assert to_measure_on_if_any(resolver, NOTHING) is None
+    assert evaluation_spec_if_any(resolver, NOTHING) is None
     with pytest.raises(DataError, match=r"no COCO file"):
-        to_measure_on_if_any(resolver, COCO)
+        evaluation_spec_if_any(resolver, COCO)
     with pytest.raises(
         UsageError, match=r"--test-data-roots is missing: name the folder .*, or write it into .*data.y"
     ):
-        to_measure_on(resolver, NOTHING)
+        evaluation_spec(resolver, NOTHING)
 
 
 def test_images_are_found_as_the_data_says(
@@ -158,7 +158,7 @@ def test_images_are_found_as_the_data_says(
     resolver = says(
         f"data-format: coco, train: {{data-roots: {drawn_data}}}, val: {{ann-files: {drawn_as_coco['val']}}}"
     )
-    assert images_to_run_on(resolver, None, "--input", "images") == drawn_data
+    assert prediction_images(resolver, None, "--input", "images") == drawn_data
     assert "format of the data: coco, from the workspace" in messages.text  # type: ignore[attr-defined]
     assert f"images of {drawn_data} are used, not only the 2 to evaluate on" in messages.text  # type: ignore[attr-defined]
 
@@ -182,12 +182,12 @@ def test_images_are_found_as_the_data_says(
 )
 def test_files_that_are_not_there(says: Says, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        to_train_on(says(text), NOTHING)
+        training_spec(says(text), NOTHING)
 
 
 def test_what_is_tested_on(here: Path, drawn_data: Path) -> None:
     def measured(given: str | None = None) -> Path | None:
-        return to_measure_on(open_resolver("w"), DataSpec.given(test_root=given))[0].test_root
+        return evaluation_spec(open_resolver("w"), DataSpec.given(test_root=given))[0].test_root
 
     train, val = drawn_data / "train", drawn_data / "val"
     build(train, workspace="w")
@@ -197,7 +197,7 @@ def test_what_is_tested_on(here: Path, drawn_data: Path) -> None:
     assert measured() == drawn_data
     build(val_data_roots=val, workspace="w")
     assert measured() == val
-    assert images_to_run_on(open_resolver("w"), None, "--input", "images") == val / "images"
+    assert prediction_images(open_resolver("w"), None, "--input", "images") == val / "images"
     build(test_data_roots=train, workspace="w")
     assert measured() == train
     assert measured("given") == Path("given")

@@ -12,7 +12,7 @@ from small_network import small_file
 
 from otx_seg.datasets import DataSpec, find_training, open_folder, open_training
 from otx_seg.errors import DataError, OtxError, UsageError
-from otx_seg.inputs.data import images_to_run_on, to_measure_on
+from otx_seg.inputs.data import evaluation_spec, prediction_images
 from otx_seg.inputs.last_training import last_training, open_measured
 from otx_seg.inputs.resolver import open_resolver
 from otx_seg.training.recorded_data import RecordedData
@@ -39,16 +39,16 @@ def test_what_the_last_training_validated_on_is_measured_on(here: Path, drawn_da
         data=DataSpec(drawn_data / "train"),
     )
     recorded.write(run)
-    found = to_measure_on(open_resolver("w"), DataSpec())
+    found = evaluation_spec(open_resolver("w"), DataSpec())
     assert [sample.name for sample in open_measured(*found).samples] == names[1:3]
-    assert images_to_run_on(open_resolver("w"), None, "--input", "images") == drawn_data / "train" / "images"
+    assert prediction_images(open_resolver("w"), None, "--input", "images") == drawn_data / "train" / "images"
     last = last_training(open_resolver("w").outputs, DataSpec(drawn_data / "train"))
     assert last is not None
     assert last.seed == optimize._seed(open_resolver("w"), DataSpec(drawn_data / "train")) == 7
     assert optimize._seed(open_resolver("w"), DataSpec(drawn_data / "train", drawn_data / "val")) is None
     replace(recorded, val=("gone.png", *names[:2])).write(run)
     with pytest.raises(DataError, match=r"1 of the 3 images that .* validated on no longer exist"):
-        open_measured(*to_measure_on(open_resolver("w"), DataSpec()))
+        open_measured(*evaluation_spec(open_resolver("w"), DataSpec()))
     others: list[dict[str, Any]] = [{"train_root": Path("/elsewhere")}, {"val_root": Path("/val")}]
     elsewhere = [replace(recorded, data=replace(recorded.data, **other)) for other in others]
     described = replace(recorded, data=replace(recorded.data, train_annotations=Path("/a.json")))
@@ -56,7 +56,7 @@ def test_what_the_last_training_validated_on_is_measured_on(here: Path, drawn_da
         other.write(run)
         assert last_training(open_resolver("w").outputs, DataSpec(drawn_data / "train")) is None
         with pytest.raises(UsageError, match=r"--test-data-roots is missing"):
-            to_measure_on(open_resolver("w"), DataSpec())
+            evaluation_spec(open_resolver("w"), DataSpec())
 
 
 def test_the_validation_images_of_a_run_are_found_again(drawn_data: Path, tmp_path: Path) -> None:

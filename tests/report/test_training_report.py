@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from otx_seg.metrics.confusion import LabelScore, Scores
-from otx_seg.report.training_report import report_resume, tell_unlearned
+from otx_seg.report.training_report import report_resume, warn_unlearned
 from otx_seg.training.state import TrainState
 
 
@@ -22,7 +22,7 @@ def test_a_run_that_goes_on_says_where_and_warns_of_other_processes(messages: An
 
 def test_labels_that_were_not_learned_are_named(messages: Any) -> None:
     found, missed, guessed = LabelScore(0.5, 0.3, 10, 12), LabelScore(0.0, 0.0, 7, 0), LabelScore(0.0, 0.0, 7, 3)
-    tell_unlearned(Scores(0.25, 0.25, 0.15, 0.5, {"cat": found, "dog": guessed}, ("cow",), {"cow": 2}))
+    warn_unlearned(Scores(0.25, 0.25, 0.15, 0.5, {"cat": found, "dog": guessed}, ("cow",), {"cow": 2}))
     assert not messages.text
-    tell_unlearned(Scores(0.25, 0.25, 0.15, 0.5, {"cat": found, "dog": missed}, ("cow",), {}))
+    warn_unlearned(Scores(0.25, 0.25, 0.15, 0.5, {"cat": found, "dog": missed}, ("cow",), {}))
     assert "no pixel of the validation images was predicted as dog: train longer" in messages.text

@@ -34,7 +34,7 @@ def video(tmp_path: Path) -> Path:
 
 
 def cut(path: Path, frames: int) -> Path:
-    """Leave only the first frames in the file, whose header goes on telling of twelve."""
+    """Leave only the first frames in the file, whose header continues telling of twelve."""
     path.write_bytes(b"00dc".join(path.read_bytes().split(b"00dc")[: frames + 1]))
     return path
 

@@ -19,7 +19,7 @@ from otx_seg.runtime.written_digest import (
     add_zip_digest,
     check_digest,
     check_zip_digest,
-    tell_without_digest,
+    note_missing_digest,
     write_digest,
 )
 from otx_seg.workspace.atomic import write_tensors
@@ -132,7 +132,7 @@ def test_it_can_be_written_anew(ir: Path) -> None:
 def test_it_is_told_once(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     with caplog.at_level(logging.INFO):
         for _ in range(3):
-            tell_without_digest(tmp_path / "model.xml")
+            note_missing_digest(tmp_path / "model.xml")
     assert [record.message for record in caplog.records] == [
         f"{tmp_path / 'model.xml'}: has no digest, so whether it is as it was written is not known"
     ]

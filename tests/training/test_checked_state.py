@@ -1,4 +1,4 @@
-"""A checkpoint with anything odd in it is refused with what to do, or gone on from; nothing else happens."""
+"""A checkpoint with anything odd in it is refused with what to do, or resumed from; nothing else happens."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def change(name: str, state: Any) -> None:
         state["average"] = None
     elif name == "step below 0":
         first_moment(state)["step"] = torch.tensor(-3.0)
-    elif name == "parameter that is not there":
+    elif name == "parameter that is missing":
         state["optimizer"]["state"][99_999] = first_moment(state)
     elif name == "other betas":
         state["optimizer"]["param_groups"][0]["betas"] = (0.1, 0.2)
@@ -136,7 +136,7 @@ def change(name: str, state: Any) -> None:
 KINDS = """tensor missing; tensor of integers; moment missing everywhere; no moments; squares below 0;
 confusion beyond reason; average that is none;
 tensor of another shape; tensor that is a text; moment of another shape; moment missing;
-moment that is a text; step below 0; parameter that is not there; other betas; groups missing;
+moment that is a text; step below 0; parameter that is missing; other betas; groups missing;
 confusion of other labels; confusion below 0; stopping of another kind; average missing; beyond the last epoch;
 beyond the last batch"""
 
@@ -148,7 +148,7 @@ def test_what_does_not_fit(training: Any, whole: Any, kind: str) -> None:
     message = refused_or_taken(lambda: training.resume(state))
     assert message is not None
     assert str(training.run.checkpoint) in message
-    assert "cannot be gone on from" in message
+    assert "cannot be resumed from" in message
     assert "start a new run with --load-weights" in message
 
 

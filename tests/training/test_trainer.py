@@ -185,7 +185,7 @@ def test_whatever_a_signal_breaks_off_is_done_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(Supervised, "forward", half_a_step)
-        with pytest.raises(OtxError, match=r"after 4 steps; the run goes on from its last checkpoint"):
+        with pytest.raises(OtxError, match=r"after 4 steps; the run continues from its last checkpoint"):
             train_briefly(drawn_data, run)
     with monkeypatch.context() as patch:
         patch.setattr(validation, "confusion_on_all_processes", lambda *how: break_off())

@@ -11,7 +11,7 @@ import pytest
 from otx_seg.datasets import DataSpec
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inputs.resolver import open_resolver
-from otx_seg.inputs.training import fill_from
+from otx_seg.inputs.training import complete_request
 from otx_seg.template import load
 from otx_seg.training.setup.plan import Request, make_plan
 from otx_seg.verbs.build import build
@@ -98,18 +98,20 @@ def test_the_train_type_is_kept_and_rules(here: Path, drawn_data: Path, unlabell
     made = build(drawn_data / "train", drawn_data / "val", unlabeled_data_roots=unlabelled, workspace="w")
     kind = made.template.hyper_parameters.algo_backend
     assert kind.train_type == "Semisupervised"
-    plan = make_plan(fill_from(open_resolver("w"), Request()))
+    plan = make_plan(complete_request(open_resolver("w"), Request()))
     assert (plan.train_type, plan.data.unlabelled_root) == ("Semisupervised", unlabelled)
     assert build(model="SegNext-t", workspace="w").template.hyper_parameters.algo_backend == kind
     build(train_type="incremental", workspace="w")
-    plan = make_plan(fill_from(open_resolver("w"), Request()))
+    plan = make_plan(complete_request(open_resolver("w"), Request()))
     assert (plan.train_type, plan.data.unlabelled_root, plan.template.name) == ("Incremental", None, "SegNext-t")
     build(train_type="Selfsupervised", workspace="w")
-    plan = make_plan(fill_from(open_resolver("w"), Request()))
+    plan = make_plan(complete_request(open_resolver("w"), Request()))
     assert (plan.train_type, plan.data.val_root) == ("Selfsupervised", None)
     # Arguments are stronger than the workspace.
     plan = make_plan(
-        fill_from(open_resolver("w"), Request(DataSpec(val_root=drawn_data / "val"), train_type="Semisupervised"))
+        complete_request(
+            open_resolver("w"), Request(DataSpec(val_root=drawn_data / "val"), train_type="Semisupervised")
+        )
     )
     assert (plan.train_type, plan.data.unlabelled_root) == ("Semisupervised", unlabelled)
 

@@ -16,7 +16,7 @@ pytest.importorskip("model_api.models", reason="openvino-model-api is not instal
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CAMVID.is_dir(), reason="CamVid is not there; name its folder in OTX_SEG_CAMVID")
+@pytest.mark.skipif(not CAMVID.is_dir(), reason="CamVid is missing; name its folder in OTX_SEG_CAMVID")
 def test_camvid(tmp_path: Path) -> None:
     train_root, val_root = CAMVID / "train", CAMVID / "val"
     parameters = {

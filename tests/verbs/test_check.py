@@ -21,7 +21,7 @@ from otx_seg.inputs.check_sources import Source, Sources
 from otx_seg.training.setup.auto_configuration import configure
 from otx_seg.training.setup.data import check_data, open_data
 from otx_seg.training.setup.plan import Request, make_plan
-from otx_seg.verbs.check import check, look_through
+from otx_seg.verbs.check import check, inspect_data
 
 NAMES = ("background", "cat", "dog")
 IMAGES = 6
@@ -446,7 +446,7 @@ class TestWhatFoldersAreMeantFor:
 
     def look(self, **folders: Path) -> DataCheck:
         sources = Sources(tuple(Source(root, None, part) for part, root in folders.items()))
-        return look_through(sources, None, overwrite=False, progress=None)
+        return inspect_data(sources, None, overwrite=False, progress=None)
 
     def uses(self, **folders: Path) -> dict[str, str]:
         result = self.look(**folders)

@@ -133,11 +133,11 @@ def test_a_way_on_that_leads_on(counted: Counted, data: Path, here: Path, error:
 
 
 def test_data_that_fails_after_the_training_has_two_ways_on(counted: Counted, data: Path, here: Path) -> None:
-    counted.failing["optimize"] = DataError("a disk is not there")
+    counted.failing["optimize"] = DataError("a disk is missing")
     with pytest.raises(DataError) as raised:
         run(data / "train", data / "val", output="job")
     assert str(raised.value) == (
-        "step 6 of 9, quantising to INT8: a disk is not there. Correct this, then resume the whole job with: otx "
+        "step 6 of 9, quantising to INT8: a disk is missing. Correct this, then resume the whole job with: otx "
         "run --output job; if the training data changes, start it again with: otx run --output job --overwrite"
     )
 
@@ -449,7 +449,7 @@ def test_a_killed_training_goes_on(data: Path, here: Path, monkeypatch: pytest.M
     checkpoint = Path("job", "train", "logs", "checkpoint", "state.pth")
     checkpoint.parent.mkdir(parents=True)
     checkpoint.touch()
-    with pytest.raises(OtxError, match=r"step 2 of 9, training: .*state.pth: "):  # it is to be gone on with
+    with pytest.raises(OtxError, match=r"step 2 of 9, training: .*state.pth: "):  # it is to be resumed with
         run(output="job")
     assert len(planned) == 1
     with pytest.raises(OtxError, match=r"enough"):

@@ -1,4 +1,4 @@
-"""Files of tensors from anywhere: what they hold is looked through before anything is done with it."""
+"""Files of tensors from anywhere: what they hold is checked before anything is done with it."""
 
 from __future__ import annotations
 

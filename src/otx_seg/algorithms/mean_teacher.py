@@ -106,7 +106,7 @@ class MeanTeacher(nn.Module):
         if unlabelled is None:
             return self.losses(self.student.outputs(labelled["image"]), labelled["mask"])
         # 1. and 2. pseudo-labels without the least certain
-        trust = self._trust(at)
+        trust = self._pseudo_label_weight(at)
         pseudo = torch.full_like(unlabelled["mask"], IGNORE_INDEX, dtype=torch.int64)
         if trust:
             pseudo = self._pseudo_labels(unlabelled, self.entropy_drop * (1 - at.progress))
@@ -119,11 +119,11 @@ class MeanTeacher(nn.Module):
         # 4. losses. One pass, so that the statistics of batch normalisation are those of both kinds of images.
         everything = torch.cat((labelled["image"], images))
         if self.prototypes is None:
-            losses, unsupervised = self._lose(self.student.outputs(everything), masks, trust)
+            losses, unsupervised = self._labelled_and_pseudo_losses(self.student.outputs(everything), masks, trust)
         else:
             with classifier_inputs(self.student.main_head) as features:
-                losses, unsupervised = self._lose(self.student.outputs(everything), masks, trust)
-            second = self.prototype_weight * self._lose_by_prototypes(self.prototypes, features[-1], masks, trust)
+                losses, unsupervised = self._labelled_and_pseudo_losses(self.student.outputs(everything), masks, trust)
+            second = self.prototype_weight * self._prototype_losses(self.prototypes, features[-1], masks, trust)
             losses |= {"loss": losses["loss"] + second, "prototypes": second.detach()}
         kept = (masks.taught != IGNORE_INDEX).float().mean()
         total = losses.pop("loss") + unsupervised
@@ -132,7 +132,7 @@ class MeanTeacher(nn.Module):
     # DistributedDataParallel synchronises gradients only for what is called through `forward`.
     forward = training_step
 
-    def _trust(self, at: TrainProgress) -> float:
+    def _pseudo_label_weight(self, at: TrainProgress) -> float:
         """The weight of the pseudo-labels relative to the ground truth, 0..1."""
         passed = at.progress - self.start_share
         if at.epoch < self.start_epoch or passed < 0:
@@ -144,7 +144,9 @@ class MeanTeacher(nn.Module):
         probabilities = self.teacher(unlabelled["image"]).softmax(dim=1)  # (U, K, H, W)
         return drop_uncertain(probabilities, unlabelled["mask"], dropped)
 
-    def _lose(self, output: SegmentationOutput, masks: _Masks, trust: float) -> tuple[dict[str, Tensor], Tensor]:
+    def _labelled_and_pseudo_losses(
+        self, output: SegmentationOutput, masks: _Masks, trust: float
+    ) -> tuple[dict[str, Tensor], Tensor]:
         """The losses on labelled images, and the weighted ones on unlabelled images; output of B+U images."""
         known, guessed = output.split((len(masks.labelled), len(masks.pasted)))
         losses = self.losses(known, masks.labelled)
@@ -154,13 +156,13 @@ class MeanTeacher(nn.Module):
             unsupervised = unsupervised + trust * (1 - share) * self.pseudo_losses(guessed.logits, masks.taught)["loss"]
         return losses, self.unsupervised_weight * unsupervised
 
-    def _lose_by_prototypes(self, prototypes: Prototypes, features: Tensor, masks: _Masks, trust: float) -> Tensor:
+    def _prototype_losses(self, prototypes: Prototypes, features: Tensor, masks: _Masks, trust: float) -> Tensor:
         """The losses of the second classifier on the same labels; features (B+U, C, h, w)."""
         mixed = torch.where(masks.pasted != IGNORE_INDEX, masks.pasted, masks.taught)
         scores, apart = prototypes(features, torch.cat((masks.labelled.long(), mixed)))
         size = (mixed.shape[-2], mixed.shape[-1])
         logits = resize_bilinear(scores, size, align_corners=False)
-        losses, unsupervised = self._lose(SegmentationOutput(logits), masks, trust)
+        losses, unsupervised = self._labelled_and_pseudo_losses(SegmentationOutput(logits), masks, trust)
         return losses["loss"] + unsupervised + apart
 
     def after_step(self) -> None:

@@ -25,7 +25,7 @@ class Prototypes(nn.Module):
 
     1. The features of each pixel are projected and scaled to length 1.
     2. A label's score is the similarity with the nearest of its prototypes, normalised over the labels.
-    3. The pixels of each label are shared out evenly over its prototypes (see `share_out`).
+    3. The pixels of each label are shared out evenly over its prototypes (see `assign_evenly`).
     4. Each prototype moves to the mean of those of its pixels that step 2 classifies rightly:
        prototype = keep * prototype + (1 - keep) * mean, scaled to length 1. No gradient moves it.
     5. Pixels are drawn to their prototype: by cross-entropy over all prototypes of all labels (pixel-prototype
@@ -69,7 +69,7 @@ class Prototypes(nn.Module):
         pixels = functional.normalize(self.feature_norm(projected).float(), dim=1)
         # 2. similarities (B*h*w, K, P), scores (B*h*w, K)
         # A copy: the gradients still need it when the prototypes have moved.
-        # Sharpened by `share_out`, they need all digits of float32, which mixed precision would take away.
+        # Sharpened by `assign_evenly`, they need all digits of float32, which mixed precision would take away.
         with torch.autocast(pixels.device.type, enabled=False):
             similarities = torch.einsum("nc,kpc->nkp", pixels, self.prototypes.clone())
             scores = self.score_norm(similarities.amax(dim=2))
@@ -78,9 +78,9 @@ class Prototypes(nn.Module):
         own = self._assign(similarities.detach(), truth)
         # 4. moving averages
         if self.training:
-            self._follow(pixels.detach(), own, scores.argmax(dim=1) == truth)
+            self._update(pixels.detach(), own, scores.argmax(dim=1) == truth)
         # 5. losses
-        losses = self._draw_near(similarities, own)
+        losses = self._attraction_loss(similarities, own)
         return scores.view(count, height, width, -1).permute(0, 3, 1, 2), losses
 
     def _assign(self, similarities: Tensor, truth: Tensor) -> Tensor:
@@ -88,12 +88,12 @@ class Prototypes(nn.Module):
         for label in range(similarities.shape[1]):
             places = (truth == label).nonzero().flatten()
             if len(places):
-                chosen = share_out(similarities[places, label])
+                chosen = assign_evenly(similarities[places, label])
                 own[places] = chosen + label * similarities.shape[2]
         return own
 
     @torch.no_grad()
-    def _follow(self, pixels: Tensor, own: Tensor, right: Tensor) -> None:
+    def _update(self, pixels: Tensor, own: Tensor, right: Tensor) -> None:
         counted = right & (own >= 0)
         flat = self.prototypes.flatten(0, 1)  # (K*P, C)
         sums = torch.zeros_like(flat).index_add_(0, own[counted], pixels[counted])
@@ -105,7 +105,7 @@ class Prototypes(nn.Module):
         followed = torch.where(numbers[:, None] > 0, functional.normalize(moved, dim=1), flat)
         self.prototypes.copy_(followed.view_as(self.prototypes))
 
-    def _draw_near(self, similarities: Tensor, own: Tensor) -> Tensor:
+    def _attraction_loss(self, similarities: Tensor, own: Tensor) -> Tensor:
         every = similarities.flatten(1)  # (N, K*P)
         number = (own >= 0).sum().clamp(min=1)
         contrast = functional.cross_entropy(every, own, ignore_index=-1, reduction="sum") / number
@@ -114,7 +114,7 @@ class Prototypes(nn.Module):
         return self.contrast_weight * contrast + self.distance_weight * distance
 
 
-def share_out(similarities: Tensor) -> Tensor:
+def assign_evenly(similarities: Tensor) -> Tensor:
     """Assign each pixel of a label to one of its prototypes, in equal numbers.
 
     The optimal transport of Cuturi (2013, https://arxiv.org/abs/1306.0895) by Sinkhorn's iterations, then for each

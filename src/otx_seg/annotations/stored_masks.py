@@ -21,7 +21,7 @@ from otx_seg.errors import DataError
 from otx_seg.runtime.image_headers import OF_EMPTY_MASKS, ImageHeader, open_header, read_bytes
 from otx_seg.runtime.images import imdecode, load, verify_png
 from otx_seg.runtime.tiff import CMYK, StoredPage
-from otx_seg.runtime.tiff_pixels import refuse_strange, stored_samples
+from otx_seg.runtime.tiff_pixels import refuse_unsupported, stored_samples
 
 ARRAY_SUFFIX = ".npy"
 """Of masks that are no images but arrays of NumPy."""
@@ -152,10 +152,10 @@ def _array(content: bytes, path: str | Path) -> NDArray:
 def _from_tiff(content: bytes, page: StoredPage, path: str | Path) -> StoredMask:
     whole_numbers = page.kind in "ui" and page.bits in (8, 16, 32)
     grey = page.samples == page.colours == 1
-    strange = None if whole_numbers and grey else page.strangeness
+    strange = None if whole_numbers and grey else page.unsupported_reason
     if page.photometric == CMYK:
         strange = "cyan, magenta, yellow and black"
-    refuse_strange(page, path, strange, _ADVICE, MaskContentError)
+    refuse_unsupported(page, path, strange, _ADVICE, MaskContentError)
     samples = stored_samples(content, page, path)
     if page.colours == 3:
         return StoredMask(np.ascontiguousarray(_eight_bits(samples, page, path)[..., 2::-1]), None)

@@ -19,7 +19,7 @@ from otx_seg.cli.parameters import ParametersCommand
 
 @click.command("eval", cls=ParametersCommand)
 @click.argument("template", required=False)
-@click.option("--test-data-roots", metavar="FOLDER", help="Labelled data to evaluate on; else as data.yaml says.")
+@click.option("--test-data-roots", metavar="FOLDER", help="Labelled data to evaluate on; default: that of data.yaml.")
 @annotation_options("test")
 @weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
 @labels_option

@@ -12,7 +12,7 @@ from otx_seg.inference.explain_settings import FOR_ALL_LABELS, PER_LABEL, Explai
 
 
 @click.command("explain", cls=Verb)
-@click.option("--explain-data-roots", metavar="PATH", help="An image or a folder; else the workspace's test data.")
+@click.option("--explain-data-roots", metavar="PATH", help="An image or a folder; default: the workspace's test data.")
 @weights_option(".pth, or .xml, .onnx, .zip from `otx export --dump-features`")
 @labels_option
 @click.option(

@@ -39,8 +39,7 @@ VERBS = {
 """The verbs in the order of work, each in a module of this package, with its line in the overview."""
 
 _AFTER_INTERRUPTION = (
-    "files that were finished stay, and none is left half written. To continue, give the same command again, with "
-    "--overwrite if it finds a result"
+    "finished files are complete. To continue, run the same command again, with --overwrite if it finds a result"
 )
 
 

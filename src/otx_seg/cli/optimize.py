@@ -24,9 +24,11 @@ from otx_seg.cli.parameters import ParametersCommand
     metavar="FOLDER",
     help="Images that calibrate the value ranges; for a .pth with masks, to train on.",
 )
-@click.option("--val-data-roots", metavar="FOLDER", help="Labelled data to compare on; else as in `otx train`.")
+@click.option(
+    "--val-data-roots", metavar="FOLDER", help="Labelled data for the comparison; default: as in `otx train`."
+)
 @annotation_options("train", "val")
-@click.option("--resume-from", metavar="RUN", help="Go on with an interrupted fine-tuning: its folder or checkpoint.")
+@click.option("--resume-from", metavar="RUN", help="Resume an interrupted fine-tuning: its folder or checkpoint.")
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),

@@ -43,5 +43,5 @@ def command(output: str | None, overwrite: bool, minutes: float) -> None:
         "The same on your own data, a folder of images and masks in one of the usual formats:",
         "  otx check --data-roots FOLDER",
         "  otx run --train-data-roots FOLDER params --learning_parameters.max_minutes=30",
-        "It sets images aside to evaluate on; otx run --help says more.",
+        "It splits off images for evaluation; see otx run --help.",
     )

@@ -1,4 +1,4 @@
-"""Converted graphs put right: what they keep of the network's features, and operators that runtimes take better.
+"""Converted graphs corrected: what they keep of the network's features, and operators that runtimes take better.
 
 The feature vector becomes an output. Feature map and class activation stay inside, under their names: OpenVINO Model
 API takes no more outputs, and nobody who wants only probabilities has to pay for copies of them.

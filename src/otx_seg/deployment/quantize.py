@@ -121,7 +121,7 @@ def quantize(
     1. Find the nodes the recipe leaves alone.
     2. Evaluate the model on the validation images.
     3. Collect the ranges of its activations on calibration images, and quantise; the larger ones of the convolutions
-       that go on computing in floating point get their parameters stored in 8 bits, all else in 16. Evaluate.
+       that continue computing in floating point get their parameters stored in 8 bits, all else in 16. Evaluate.
     4. If that costs more Dice than the recipe allows, quantise with accuracy control (see `quantize_within`); if that
        takes longer than allowed, or its result is not within the limit either, leave all layers in floating point.
     5. Compare the speed of both models, and write the new one with `label_schema.json` and `ptq_performance.json` to

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from otx_seg.errors import UsageError
 from otx_seg.runtime.handed_over import CONFIG, MODEL_BIN, MODEL_XML, MOST_BYTES_OF_CONFIG, entries_from_config
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, parse_ir
-from otx_seg.runtime.written_digest import check_zip_digest, tell_without_digest
+from otx_seg.runtime.written_digest import check_zip_digest, note_missing_digest
 
 _FOLDER = "model"
 _MOST_BYTES = {MODEL_XML: 64 << 20, MODEL_BIN: 1 << 30, CONFIG: MOST_BYTES_OF_CONFIG}
@@ -39,7 +39,7 @@ def open_zip(path: Path, device: str = "CPU") -> OpenVinoPredictor:
         raise UsageError(f"{path}: is not a zip file, or is damaged ({error})") from error
     place = path / _FOLDER
     if not sealed:
-        tell_without_digest(path)
+        note_missing_digest(path)
     entries = entries_from_config(config, place / CONFIG, xml, binary)
     model = parse_ir(xml, place / MODEL_XML, xml, binary)
     return OpenVinoPredictor(place / MODEL_XML, device, model=model, entries=entries)

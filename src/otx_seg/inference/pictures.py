@@ -1,4 +1,4 @@
-"""Some images of a data set, their true masks and what a model makes of them."""
+"""Some images of a data set, their ground truth and what a model makes of them."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from otx_seg.datasets import DataSpec
 from otx_seg.datasets.unlabelled import holds_bare_images
 from otx_seg.errors import UsageError
-from otx_seg.inputs.data import to_look_through
+from otx_seg.inputs.data import check_spec
 from otx_seg.inputs.resolver import Resolver
 from otx_seg.template import load
 
@@ -146,7 +146,7 @@ def sources_of_workspace(resolver: Resolver, given: DataSpec) -> Sources:
     if train_type == "Selfsupervised" and resolver.names("train"):
         _refuse_given(given)
         return Sources((), (resolver.train_root(None),))
-    found = to_look_through(resolver, "--data-roots", given)
+    found = check_spec(resolver, "--data-roots", given)
     unlabelled = resolver.root(None, "unlabeled")
     bare = () if unlabelled is None else (unlabelled,)
     return replace(sources_of(found), bare=bare, listed=resolver.file_list(None))

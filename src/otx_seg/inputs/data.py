@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 _TESTED_ON = ("test", "val")
 
 
-def to_train_on(resolver: Resolver, given: DataSpec) -> DataSpec:
-    """The labelled data to train on and to validate on.
+def training_spec(resolver: Resolver, given: DataSpec) -> DataSpec:
+    """The labelled data for training and validation.
 
     A file of annotations in ``data.yaml`` is for the folder there, not for one that is given. The format there is for
     both folders, as soon as one of them is from there.
@@ -31,7 +31,7 @@ def to_train_on(resolver: Resolver, given: DataSpec) -> DataSpec:
 
     Raises:
         UsageError: no training data is named anywhere, or ``data.yaml`` cannot be understood.
-        DataError: it names a folder or a file that is not there.
+        DataError: it names a folder or a file that is missing.
     """
     of_train = given.train_root is None
     # Without a folder of its own, what is validated on lies in the training folder.
@@ -46,23 +46,23 @@ def to_train_on(resolver: Resolver, given: DataSpec) -> DataSpec:
     return _in_format(resolver, found) if of_train or of_val else found
 
 
-def to_measure_on(resolver: Resolver, given: DataSpec) -> tuple[DataSpec, RunFolder | None]:
-    """As `to_measure_on_if_any`, else the training data, and the last training, which took images to validate on from
+def evaluation_spec(resolver: Resolver, given: DataSpec) -> tuple[DataSpec, RunFolder | None]:
+    """As `evaluation_spec_if_any`, else the training data, and the last training, which took images to validate on from
     it; see `open_measured`.
 
     Raises:
         UsageError: there are none.
     """
     hint = "name the folder of labelled images to evaluate on"
-    return _measured_on(resolver, given) or resolver.missing("--test-data-roots", hint)
+    return _evaluation_spec(resolver, given) or resolver.missing("--test-data-roots", hint)
 
 
-def _measured_on(resolver: Resolver, given: DataSpec) -> tuple[DataSpec, RunFolder | None] | None:
-    found = to_measure_on_if_any(resolver, given)
-    return _validated_on(resolver, given) if found is None else (found, None)
+def _evaluation_spec(resolver: Resolver, given: DataSpec) -> tuple[DataSpec, RunFolder | None] | None:
+    found = evaluation_spec_if_any(resolver, given)
+    return _validation_spec(resolver, given) if found is None else (found, None)
 
 
-def to_measure_on_if_any(resolver: Resolver, given: DataSpec) -> DataSpec | None:
+def evaluation_spec_if_any(resolver: Resolver, given: DataSpec) -> DataSpec | None:
     """The labelled data to evaluate on.
 
     1. The folder given, read as given.
@@ -74,7 +74,7 @@ def to_measure_on_if_any(resolver: Resolver, given: DataSpec) -> DataSpec | None
 
     Raises:
         UsageError: ``data.yaml`` cannot be understood.
-        DataError: it names a folder or a file that is not there, or training data that looks like several formats.
+        DataError: it names a folder or a file that is missing, or training data that looks like several formats.
     """
     if given.test_root is not None:
         return given
@@ -87,7 +87,7 @@ def to_measure_on_if_any(resolver: Resolver, given: DataSpec) -> DataSpec | None
     return _subset_of_training_data(resolver, given)
 
 
-def _validated_on(resolver: Resolver, given: DataSpec) -> tuple[DataSpec, RunFolder] | None:
+def _validation_spec(resolver: Resolver, given: DataSpec) -> tuple[DataSpec, RunFolder] | None:
     """The images that the last training of a workspace took from its data to validate on."""
     if resolver.workspace is None or not resolver.names("train") or given.test_annotations is not None:
         return None
@@ -95,7 +95,7 @@ def _validated_on(resolver: Resolver, given: DataSpec) -> tuple[DataSpec, RunFol
     if found is None:
         return None
     resolver.taken("images to evaluate on: those that the last training validated on", found.run.path)
-    return to_train_on(resolver, given), found.run
+    return training_spec(resolver, given), found.run
 
 
 def _subset_of_training_data(resolver: Resolver, given: DataSpec) -> DataSpec | None:
@@ -116,7 +116,7 @@ def _subset_of_training_data(resolver: Resolver, given: DataSpec) -> DataSpec | 
     return replace(given, test_root=folder, data_format=resolver.data_format(given.data_format) or data_format)
 
 
-def to_look_through(resolver: Resolver, option: str, given: DataSpec) -> DataSpec:
+def check_spec(resolver: Resolver, option: str, given: DataSpec) -> DataSpec:
     """All labelled data of ``data.yaml``: for training, validation and test.
 
     Args:
@@ -125,13 +125,13 @@ def to_look_through(resolver: Resolver, option: str, given: DataSpec) -> DataSpe
 
     Raises:
         UsageError: it names none, or none that a given file of annotations could describe, or cannot be understood.
-        DataError: it names a folder or a file that is not there.
+        DataError: it names a folder or a file that is missing.
     """
     root = {part: resolver.root(None, part) for part in PARTS}
     if not any(root.values()):
         return resolver.missing(option, "name the data folder")
     if given.test_annotations is not None and root["test"] is None:
-        measured = to_measure_on_if_any(resolver, given)
+        measured = evaluation_spec_if_any(resolver, given)
         root["test"] = None if measured is None else measured.test_root
     for part, file in given.annotations.items():
         if file is not None and root[part] is None and not (part == "val" and root["train"]):
@@ -142,7 +142,7 @@ def to_look_through(resolver: Resolver, option: str, given: DataSpec) -> DataSpe
     return _in_format(resolver, replace(given, **named))
 
 
-def images_to_run_on(resolver: Resolver, given: str | Path | None, option: str, what: str) -> Path:
+def prediction_images(resolver: Resolver, given: str | Path | None, option: str, what: str) -> Path:
     """Images to run a model on: those given, else those of the test or validation data.
 
     Args:
@@ -155,7 +155,7 @@ def images_to_run_on(resolver: Resolver, given: str | Path | None, option: str, 
     """
     if given is not None:
         return Path(given)
-    spec, training = _measured_on(resolver, DataSpec()) or resolver.missing(option, f"name {what}")
+    spec, training = _evaluation_spec(resolver, DataSpec()) or resolver.missing(option, f"name {what}")
     samples = open_measured(spec, training).samples
     folders = {sample.images_folder for sample in samples}
     if len(folders) != 1:

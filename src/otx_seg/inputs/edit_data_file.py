@@ -75,7 +75,7 @@ def _written(path: Path, workspace: Workspace) -> str:
     return real.relative_to(folder).as_posix() if folder in real.parents else str(real)
 
 
-def open_what_is_given(given: DataSpec, data: Data, workspace: Workspace, train_type: str) -> None:
+def open_given(given: DataSpec, data: Data, workspace: Workspace, train_type: str) -> None:
     """Open the given files, so that unusable ones are found now.
 
     Args:

@@ -74,7 +74,7 @@ class Resolver:
 
         Raises:
             UsageError: ``data.yaml`` cannot be understood.
-            DataError: it names a folder that is not there.
+            DataError: it names a folder that is missing.
         """
         return Path(given) if given is not None else self.path_in_data(part, "data_roots", f"{part} data")
 

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 
 from otx_seg import template as templates
-from otx_seg.inputs.data import to_train_on
+from otx_seg.inputs.data import training_spec
 from otx_seg.inputs.resolver import Resolver
 from otx_seg.training.setup.plan import Request
 from otx_seg.training.setup.train_type import PARAMETER, TRAIN_TYPES
@@ -14,15 +14,15 @@ from otx_seg.training.setup.train_type import PARAMETER, TRAIN_TYPES
 logger = logging.getLogger(__name__)
 
 
-def fill_from(resolver: Resolver, request: Request) -> Request:
+def complete_request(resolver: Resolver, request: Request) -> Request:
     """The arguments, completed from the workspace.
 
     The train type is that of the workspace's template, unless the arguments name one or unlabelled images; parts of the
-    data that it does not use are left out. A run that is gone on with has all of this already.
+    data that it does not use are left out. A run that is resumed with has all of this already.
 
     Raises:
         UsageError: a file of the workspace cannot be understood, or no training data is named anywhere.
-        DataError: a folder it names is not there.
+        DataError: a folder it names is missing.
     """
     if request.resume_from is not None:
         return request
@@ -43,7 +43,7 @@ def fill_from(resolver: Resolver, request: Request) -> Request:
     if chosen == "Selfsupervised":
         data = replace(data, train_root=resolver.train_root(data.train_root))
     else:
-        data = to_train_on(resolver, data)
+        data = training_spec(resolver, data)
     if chosen == "Semisupervised":
         data = replace(data, unlabelled_root=resolver.root(given.unlabelled_root, "unlabeled"))
         if given.unlabelled_root is None:  # a list belongs to its folder

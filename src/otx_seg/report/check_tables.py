@@ -1,4 +1,4 @@
-"""The outcome of looking through data, for the terminal."""
+"""The outcome of checking data, for the terminal."""
 
 from __future__ import annotations
 

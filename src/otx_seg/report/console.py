@@ -59,6 +59,6 @@ class PlainConsole(Console):
                 yield segment._replace(text=printable(segment.text, len(segment.text)))
 
     def on_broken_pipe(self) -> None:
-        """Go on without output: who read it has gone, who waits for the work has not."""
+        """Continue without output: who read it has gone, who waits for the work has not."""
         give_up(self.file)
         self.quiet = True

@@ -75,7 +75,7 @@ def _announce(decisions: Sequence[Decision]) -> None:
 
 
 def report_resume(position: TrainState, state: dict[str, Any], processes: int) -> None:
-    """Say where a run goes on, and if it does with other processes than before.
+    """Say where a run continues, and if it does with other processes than before.
 
     Args:
         state: the checkpoint.
@@ -93,7 +93,7 @@ def report_resume(position: TrainState, state: dict[str, Any], processes: int) -
         )
 
 
-def tell_finished(run: RunFolder, reason: str) -> None:
+def report_finished(run: RunFolder, reason: str) -> None:
     """Say that there is nothing to continue with.
 
     Args:
@@ -125,7 +125,7 @@ def finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: 
         },
     )
     if result.scores is not None:
-        tell_unlearned(result.scores)
+        warn_unlearned(result.scores)
 
 
 def write_report(path: Path, sections: dict[str, str]) -> None:
@@ -146,7 +146,7 @@ def write_report(path: Path, sections: dict[str, str]) -> None:
     )
 
 
-def tell_unlearned(scores: Scores) -> None:
+def warn_unlearned(scores: Scores) -> None:
     """Warn of the labels that a network never answers with, though the validation images show them."""
     missed = [name for name, score in scores.per_label.items() if not score.pixels_predicted]
     if missed:

@@ -79,7 +79,7 @@ def read_trials(path: Path) -> Trials:
     """Read what `write_trials` wrote.
 
     Raises:
-        UsageError: the file is not there, or damaged.
+        UsageError: the file is missing, or damaged.
     """
     found = read_own(path, Trials, _ADVICE)
     numbers = [trial.number for trial in found.trials]

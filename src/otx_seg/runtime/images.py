@@ -156,7 +156,7 @@ def grey_bits(path: str | Path) -> int | None:
     header = open_header(content, path)
     page = header.page
     if page is not None:
-        is_grey = page.bits == 16 and page.colours == 1 and not page.strangeness
+        is_grey = page.bits == 16 and page.colours == 1 and not page.unsupported_reason
         return value_bits(stored_samples(content, page, path)[..., 0], 16) if is_grey else None
     if header.image is None or header.image.mode not in _SIXTEEN_BIT_GREY:
         return None

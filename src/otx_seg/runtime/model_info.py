@@ -21,7 +21,7 @@ from otx_seg.errors import UsageError
 from otx_seg.labels import IGNORE_INDEX, Labels, check_names, labels_called, labels_to_plain
 from otx_seg.runtime.masks import LARGEST_BLUR, PLAIN_ARGMAX, PostProcessing
 from otx_seg.runtime.plain_files import number, parse_json, read_json, shown, whole_number
-from otx_seg.runtime.written_digest import DIGEST, tell_without_digest
+from otx_seg.runtime.written_digest import DIGEST, note_missing_digest
 
 SECTION = "model_info"
 LABEL_SCHEMA = "label_schema.json"
@@ -197,7 +197,7 @@ def read_model_info(
     """
     _refuse_other_input(entry, path)
     if entry(LABELS) is not None and entry(DIGEST) is None:
-        tell_without_digest(path)
+        note_missing_digest(path)
     threshold, blur, version = map(entry, (SOFT_THRESHOLD, BLUR_STRENGTH, _VERSION))
     with damage_told(path):
         check_version(str(_KNOWN_VERSION) if version is None else version, _KNOWN_VERSION, path)

@@ -51,7 +51,7 @@ class Stream(Protocol):
         inputs: the files they are read from, resolved.
         total: how many there are, as far as can be told before reading; None: no one knows.
         still: they are images, which a viewer wants to look at one by one.
-        endless: they go on until someone stops them.
+        endless: they continue until someone stops them.
     """
 
     inputs: set[Path]

@@ -42,7 +42,7 @@ def printable(text: str, longest: int = LONGEST_MESSAGE, encoding: str = "utf-8"
 
 
 def as_message(text: str, longest: int = LONGEST_MESSAGE) -> str:
-    """As `printable`, for a text that may go on in lines indented by two spaces.
+    """As `printable`, for a text that may continue in lines indented by two spaces.
 
     The end of any other line comes out of a name, which is not to look like a message of its own.
     """
@@ -127,7 +127,7 @@ def give_up(stream: Any) -> None:
 def say(*messages: str, error: bool = False) -> None:
     """Print messages, see `as_message`, to stdout or, with `error`, to stderr.
 
-    A pipe that no one reads any more is no reason to end: the work goes on, and what it says is left out.
+    A pipe that no one reads any more is no reason to end: the work continues, and what it says is left out.
 
     Raises:
         OSError: stdout cannot be written.

@@ -95,11 +95,11 @@ class StoredPage:
 
     @property
     def colours(self) -> int:
-        """Samples that are colours or grey values; the others are alpha, where `strangeness` finds nothing."""
+        """Samples that are colours or grey values; the others are alpha, where `unsupported_reason` finds nothing."""
         return _CHANNELS.get(self.photometric, self.samples)
 
     @property
-    def strangeness(self) -> str | None:
+    def unsupported_reason(self) -> str | None:
         """What it is, where it is neither grey, palette, RGB nor CMYK, each perhaps with alpha; else None."""
         if self.photometric not in _CHANNELS:
             return _OTHER_COLOURS.get(self.photometric, f"colours of the unknown kind {self.photometric}")

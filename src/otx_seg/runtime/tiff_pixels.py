@@ -127,7 +127,7 @@ def _part(stored: bytes, page: StoredPage, rows: int, channels: int) -> NDArray:
 
 
 def _unfolded(stored: bytes, page: StoredPage, rows: int, row_bytes: int) -> bytes:
-    """`rows` x `row_bytes` bytes without compression. Raises one of `_DAMAGED` where they are not there."""
+    """`rows` x `row_bytes` bytes without compression. Raises one of `_DAMAGED` where they are missing."""
     size = rows * row_bytes
     if page.reversed_bits:
         stored = stored.translate(_REVERSED)
@@ -200,7 +200,7 @@ def opencv_reads(page: StoredPage) -> bool:
     return ordinary and upright and packed and (page.bits, page.kind) == (8, "u")
 
 
-def refuse_strange(
+def refuse_unsupported(
     page: StoredPage,
     path: str | Path,
     strange: str | None,
@@ -227,12 +227,12 @@ def tiff_image(content: bytes, page: StoredPage, path: str | Path) -> NDArray[np
     Raises:
         DataError: a kind that is not read, or a truncated or damaged file.
     """
-    strange = page.strangeness
+    strange = page.unsupported_reason
     if strange is None and page.photometric == CMYK and page.bits != 8:
         strange = f"{page.bits}-bit CMYK samples"
     if strange is None and page.photometric == PALETTE and (page.palette is None or page.bits > 8):
         strange = f"{page.bits}-bit palette numbers"
-    refuse_strange(page, path, strange)
+    refuse_unsupported(page, path, strange)
     samples = stored_samples(content, page, path)[..., : page.colours]
     if page.photometric == CMYK:
         return np.array(Image.fromarray(np.ascontiguousarray(samples), "CMYK").convert("RGB"))

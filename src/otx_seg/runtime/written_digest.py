@@ -137,6 +137,6 @@ def check_zip_digest(path: Path) -> bool:
 
 
 @functools.cache
-def tell_without_digest(path: Path) -> None:
+def note_missing_digest(path: Path) -> None:
     """Say once that it cannot be known whether a file is as it was written."""
     logger.info("%s: has no digest, so whether it is as it was written is not known", path)

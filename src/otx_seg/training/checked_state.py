@@ -42,7 +42,7 @@ _NUMBERS: dict[str, tuple[float, float]] = {
 def unusable(path: Path, reason: str) -> UsageError:
     """What to say of a checkpoint that is damaged, or of another training."""
     return UsageError(
-        f"{path}: cannot be gone on from: {reason}; start a new run with --load-weights and the models/weights.pth of "
+        f"{path}: cannot be resumed from: {reason}; start a new run with --load-weights and the models/weights.pth of "
         "this one"
     )
 

@@ -19,7 +19,7 @@ def with_resume_command(command: str, run: RunFolder, resumed: bool) -> Iterator
     """For what comes before and after the loop.
 
     Args:
-        resumed: whether the run goes on; else what was saved before is of another one.
+        resumed: whether the run continues; else what was saved before is of another one.
 
     Raises:
         InterruptedRunError: in place of KeyboardInterrupt, if there is something to continue with.
@@ -40,7 +40,7 @@ def rescued(
     """Save a training whose folder is missing in a new one beside it; the error to end with.
 
     Args:
-        command: the verb that goes on with it.
+        command: the verb that continues with it.
         write: all that is needed for that into a folder.
     """
     run = replace(of_run, path=free_place(of_run.path.with_name(f"{of_run.path.name}_rescued")), identity=None)

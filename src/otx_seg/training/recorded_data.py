@@ -65,7 +65,7 @@ def read_recorded(run: RunFolder) -> RecordedData:
     """What a run has written.
 
     Raises:
-        UsageError: it is not there, or cannot be read.
+        UsageError: it is missing, or cannot be read.
     """
     advice = "without it the run's data is unknown: copy it back from where the run was made, or start a new run"
     recorded = replace(read_own(run.data, RecordedData, advice), data=read_own(run.data, DataSpec, advice))

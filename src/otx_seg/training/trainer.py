@@ -51,7 +51,7 @@ class Trainer:
         algorithm: an `Algorithm` that is an ``nn.Module``.
         context: template, data, folder and the like.
         origin: how the weights began, recorded in `weights.pth`.
-        command: the verb whose run this is, which goes on with it when it was interrupted.
+        command: the verb whose run this is, which continues with it when it was interrupted.
         stopping: when the training is over before its time; it is asked before the first step as well. None: early
             stopping as the template says, and no validation before the first step.
     """
@@ -266,7 +266,7 @@ class Trainer:
 
     def _saved_now(self) -> tuple[str, str]:
         """The number of steps, what is saved of them (everything, if the last one is over), and how to resume."""
-        saved = "the run goes on from its last checkpoint"
+        saved = "the run continues from its last checkpoint"
         if not self.half_way:
             self.save_checkpoint()
             saved = "everything is saved"
@@ -362,7 +362,7 @@ class Trainer:
         return parts
 
     def state_dict(self) -> dict[str, Any]:
-        """All of it as tensors and plain values; the template is among them to refuse going on with another."""
+        """All of it as tensors and plain values; the template is among them to refuse continuing with another."""
         return {
             **{name: part.state_dict() for name, part in self._parts().items()},
             "position": {**asdict(self.state), "elapsed_s": self.elapsed_s},
@@ -393,7 +393,7 @@ class Trainer:
             raise unusable(self.run.checkpoint, first_line(error)) from error
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint of an earlier process. Raises UsageError: it is that of another training."""
+        """Continue from a checkpoint of an earlier process. Raises UsageError: it is that of another training."""
         self.load_state_dict(state)
         if self.validator.is_lost():
             if self.state.best_score >= 0 and not self.state.ended:
@@ -402,4 +402,4 @@ class Trainer:
         if self.state.batch_size != self.parameters.batch_size:
             self.loader = self.open_loader()
         self._started = time.monotonic()
-        self.save_checkpoint()  # the run may go on in another folder than it began in
+        self.save_checkpoint()  # the run may continue in another folder than it began in

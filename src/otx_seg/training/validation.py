@@ -137,8 +137,7 @@ class Validator:
         return self.data.val is not None and self.pace.is_due(since, steps_per_epoch)
 
     def validate(self, network: SegmentationNetwork, state: TrainState) -> Scores | None:
-        """Validate a network and save it if it is the best; `over` tells whether the training should stop, `improved`
-        whether it was saved.
+        """Validate a network and save it if it is the best; `over` tells whether the training should stop.
 
         Without validation images, keep it.
         """
@@ -185,7 +184,7 @@ class Validator:
         return self._write is not None
 
     def is_lost(self) -> bool:
-        """Whether the file of what was kept is not there; equal on all processes."""
+        """Whether the file of what was kept is missing; equal on all processes."""
         missing = self.accelerator.is_main_process and not self.run.weights.exists()
         return bool(largest(self.accelerator, float(missing)))
 

@@ -17,7 +17,7 @@ from otx_seg.deployment.benchmark.measure import Measurement, measure
 from otx_seg.deployment.benchmark.variant import Variant
 from otx_seg.deployment.benchmark.variants import computes_in_bf16, processor_name, variants_of
 from otx_seg.errors import UsageError
-from otx_seg.inputs.data import to_measure_on_if_any
+from otx_seg.inputs.data import evaluation_spec_if_any
 from otx_seg.inputs.open_model import given_labels
 from otx_seg.inputs.resolver import open_resolver
 from otx_seg.labels import Labels
@@ -124,7 +124,7 @@ def benchmark(
     resolver = open_resolver(workspace)
     files = resolver.every_model([load_weights] if isinstance(load_weights, (str, Path)) else load_weights or ())
     given = DataSpec.given(data_format, test_root=data_roots, test_annotations=test_ann_files)
-    data = to_measure_on_if_any(resolver, given)
+    data = evaluation_spec_if_any(resolver, given)
     if data is None and given.described:
         raise UsageError("--data-format and --test-ann-files say how to read data: give --data-roots too")
     to = resolver.destination(output, overwrite)
@@ -149,7 +149,7 @@ def compare(
     with log_to(run) as note:
         if subset is not None:
             tell_skipped("test", subset.unmatched)
-        _tell_what_is_left_out(variants, with_bf16)
+        _report_skipped_variants(variants, with_bf16)
         found = measure(variants, threads, seconds, run.log, data, progress)
         images = len(subset) if subset is not None else 0
         report, chart = (run.path / name for name in _PRODUCTS)
@@ -186,7 +186,7 @@ def checked_threads(threads: int | None) -> int:
     return threads or available
 
 
-def _tell_what_is_left_out(variants: Sequence[Variant], with_bf16: bool) -> None:
+def _report_skipped_variants(variants: Sequence[Variant], with_bf16: bool) -> None:
     if not with_bf16 and any(variant.kind != "onnx" and variant.stored != "INT8" for variant in variants):
         logger.info("bf16 is left out: this processor has no instructions for it")
     for kind, where_from in _WHERE_FROM.items():

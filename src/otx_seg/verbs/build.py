@@ -10,7 +10,7 @@ from otx_seg import template as templates
 from otx_seg.datasets import DataSpec
 from otx_seg.errors import UsageError
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, SUBSETS, subsets_in
-from otx_seg.inputs.edit_data_file import differences, merge, open_what_is_given
+from otx_seg.inputs.edit_data_file import differences, merge, open_given
 from otx_seg.inputs.resolver import data_of
 from otx_seg.template import Template
 from otx_seg.training.setup.train_type import PARAMETER, choose_train_type
@@ -104,7 +104,7 @@ def build(
     data = merge(old_data, given, target)
     chosen = old or templates.load(model or templates.default_template())
     kind = _train_type(train_type, _kept_train_type(target, old), given, data, target)
-    open_what_is_given(given, data, target, kind)
+    open_given(given, data, target, kind)
     if backbone is not None:
         chosen = _with_backbone(chosen, backbone)
     chosen = chosen.override({PARAMETER: kind})

@@ -73,10 +73,10 @@ def check(
         test_annotations=test_ann_files,
     )
     sources = sources_given(given, spec) if given else sources_of_workspace(resolver, spec)
-    return look_through(sources, Path(html) if html is not None else None, overwrite, progress)
+    return inspect_data(sources, Path(html) if html is not None else None, overwrite, progress)
 
 
-def look_through(sources: Sources, page: Path | None, overwrite: bool, progress: Progress | None) -> DataCheck:
+def inspect_data(sources: Sources, page: Path | None, overwrite: bool, progress: Progress | None) -> DataCheck:
     """As `check`, of folders that may be known to be for something."""
     _refuse_page(page, overwrite, sources)
     opened, problems = open_all(sources.labelled, sources.data_format)

@@ -15,7 +15,7 @@ from otx_seg.datasets.split import check_same_labels
 from otx_seg.errors import DataError, OtxError, UsageError, interrupted_by
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET
 from otx_seg.inputs.check_sources import Source, Sources, sources_of
-from otx_seg.inputs.data import to_look_through
+from otx_seg.inputs.data import check_spec
 from otx_seg.inputs.resolver import open_resolver
 from otx_seg.labels import Labels
 from otx_seg.training.setup.data import tell_skipped
@@ -82,7 +82,7 @@ def convert(
     if data_roots is None and ann_files is not None:
         raise UsageError("--ann-files describes the images in a folder: give --data-roots too")
     if data_roots is None:
-        sources = sources_of(to_look_through(resolver, "--data-roots", DataSpec(data_format=data_format)))
+        sources = sources_of(check_spec(resolver, "--data-roots", DataSpec(data_format=data_format)))
     else:
         file = None if ann_files is None else Path(ann_files)
         sources = Sources((Source(Path(data_roots), file),), data_format=data_format)
@@ -110,7 +110,7 @@ def convert(
             written = write_as_folders(subsets, folder, progress)
             _end(folder)
     except DataError:
-        if output is None:  # with other data the conversion would not go on there
+        if output is None:  # with other data the conversion would not continue there
             shutil.rmtree(folder, ignore_errors=True)
         raise
     except KeyboardInterrupt as error:

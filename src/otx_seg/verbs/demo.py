@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from otx_seg.inference.predictor import load_predictor
-from otx_seg.inputs.data import images_to_run_on
+from otx_seg.inputs.data import prediction_images
 from otx_seg.inputs.open_model import given_labels
 from otx_seg.inputs.resolver import open_resolver
 from otx_seg.runtime.demonstration import DemoResult, DemoSettings, demonstrate
@@ -68,7 +68,7 @@ def demo(
     )
     resolver = open_resolver(workspace)
     what = "an image, a video or a camera"
-    source = str(images_to_run_on(resolver, None, "--input", what) if input is None else input)
+    source = str(prediction_images(resolver, None, "--input", what) if input is None else input)
     stream = open_stream(source)
     predictor = load_predictor(resolver.weights(load_weights), labels=given_labels(labels))
     run = None if show.output is None else open_run(Destination(show.output, overwrite), "demo", (), (Path(source),))

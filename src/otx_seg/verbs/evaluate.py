@@ -9,7 +9,7 @@ from typing import Any
 from otx_seg.datasets import DataSpec, Subset
 from otx_seg.inference.evaluate import Evaluation
 from otx_seg.inference.evaluate import evaluate as evaluate_predictor
-from otx_seg.inputs.data import to_measure_on
+from otx_seg.inputs.data import evaluation_spec
 from otx_seg.inputs.last_training import open_measured
 from otx_seg.inputs.open_model import open_model
 from otx_seg.inputs.resolver import open_resolver
@@ -69,7 +69,7 @@ def evaluate(
     spec, training = DataSpec(), None
     if not isinstance(test_data_roots, Subset):
         given = DataSpec.given(data_format, test_root=test_data_roots, test_annotations=test_ann_files)
-        spec, training = to_measure_on(resolver, given)
+        spec, training = evaluation_spec(resolver, given)
     predictor, made_from = open_model(resolver.weights(load_weights), template, labels, parameters, USED_BY["eval"])
     settings = made_from.hyper_parameters.learning_parameters
     opened = test_data_roots if isinstance(test_data_roots, Subset) else None

@@ -22,7 +22,7 @@ from otx_seg.deployment.quantization_aware import (
 from otx_seg.errors import UsageError
 from otx_seg.interrupts import interruptions_as_such
 from otx_seg.processes import refuse_several
-from otx_seg.report.training_report import tell_finished
+from otx_seg.report.training_report import report_finished
 from otx_seg.template import USED_TO_QUANTIZE, Template
 from otx_seg.training.checkpoint import (
     OPTIMIZE,
@@ -72,7 +72,7 @@ def fine_tune_weights(request: Request, to: Destination, loggers: Loggers, progr
     with log_to(run) as note, go_on, interruptions_as_such():
         finished = None if plan.resumed_run is None else read_fine_tuned(run)
         if finished is not None:
-            tell_finished(run, finished.reason)
+            report_finished(run, finished.reason)
             return finished
         data, report = check_data(plan, open_data(plan), progress)
         _refuse_other_labels(plan, data.train.labels.names)
@@ -89,7 +89,7 @@ def fine_tune_weights(request: Request, to: Destination, loggers: Loggers, progr
         context = TrainContext(plan.template, data, label_weights(plan, report), run, plan.seed, loggers)
         describe = functools.partial(_describe, plan, data)
         result = fine_tune(how, context, plan.state, progress, describe)
-        _tell_what_came_of_it(result, settings.maximal_accuracy_degradation)
+        _report_outcome(result, settings.maximal_accuracy_degradation)
         note(f"{result.model}: {result.summary}")
     return result
 
@@ -178,7 +178,7 @@ def _describe(plan: Plan, data: TrainingData, run: RunFolder) -> None:
     describe_data(plan, data).write(run)
 
 
-def _tell_what_came_of_it(result: FineTuned, limit: float) -> None:
+def _report_outcome(result: FineTuned, limit: float) -> None:
     logger.info(
         "%d epochs of fine-tuning: %s; saved: the network after epoch %d",
         result.epochs,

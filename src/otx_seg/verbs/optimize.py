@@ -14,7 +14,7 @@ from otx_seg.deployment.calibration import recipe
 from otx_seg.deployment.outcome import Quantized
 from otx_seg.deployment.quantize import quantize, refuse_quantized
 from otx_seg.errors import UsageError
-from otx_seg.inputs.data import to_train_on
+from otx_seg.inputs.data import training_spec
 from otx_seg.inputs.last_training import last_training
 from otx_seg.inputs.model import check_given_to_optimize
 from otx_seg.inputs.open_model import open_model
@@ -107,7 +107,7 @@ def optimize(
 
 
 def _filled(resolver: Resolver, request: Request) -> Request:
-    data = to_train_on(resolver, request.data)
+    data = training_spec(resolver, request.data)
     return replace(request, data=data, seed=_seed(resolver, data) if request.seed is None else request.seed)
 
 
@@ -148,12 +148,12 @@ def quantize_ir(
             progress,
             predictor.labels,
         )
-        _tell_what_was_kept(result, settings.nncf_optimization)
+        _report_outcome(result, settings.nncf_optimization)
         note(f"{result.model}: {result.summary}")
     return result
 
 
-def _tell_what_was_kept(result: Quantized, settings: NncfOptimization) -> None:
+def _report_outcome(result: Quantized, settings: NncfOptimization) -> None:
     limit = settings.maximal_accuracy_degradation
     planned = result.quantized_layers + len(result.reverted_layers)
     if result.out_of_time:

@@ -8,7 +8,7 @@ from pathlib import Path
 from otx_seg.errors import DataError
 from otx_seg.inference.predict import Predictions, predict_images
 from otx_seg.inference.predictor import load_predictor
-from otx_seg.inputs.data import images_to_run_on
+from otx_seg.inputs.data import prediction_images
 from otx_seg.inputs.open_model import given_labels
 from otx_seg.inputs.resolver import open_resolver
 from otx_seg.runtime.augmented_views import parse_views
@@ -56,7 +56,7 @@ def predict(
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
     resolver = open_resolver(workspace)
-    images = images_to_run_on(resolver, input, "--input", "an image or a folder of images")
+    images = prediction_images(resolver, input, "--input", "an image or a folder of images")
     _refuse_video(images, load_weights)
     predictor = load_predictor(resolver.weights(load_weights), labels=given_labels(labels))
     run = open_run(resolver.destination(output, overwrite), "predict", (), (images,))

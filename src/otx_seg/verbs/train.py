@@ -20,11 +20,11 @@ from otx_seg.errors import UsageError
 from otx_seg.hpo.promote import promote_next
 from otx_seg.hpo.trial import free_memory
 from otx_seg.inputs.resolver import Resolver, open_resolver
-from otx_seg.inputs.training import fill_from
+from otx_seg.inputs.training import complete_request
 from otx_seg.interrupts import interruptions_as_such
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.processes import processes_here
-from otx_seg.report.training_report import announce_plan, finish, report_resume, tell_finished
+from otx_seg.report.training_report import announce_plan, finish, report_finished, report_resume
 from otx_seg.template.byte_size import parse_byte_size
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.context import TrainContext
@@ -112,7 +112,7 @@ def train(
             what two trials take where epochs end the training.
         hpo_parallel: trials of the search at once; None: one for each GPU, one on a CPU.
         trackers: names of programs that show trainings, such as ``tensorboard``; each gets a folder in ``trackers`` of
-            the run. A run that goes on keeps those it had.
+            the run. A run that continues keeps those it had.
         loggers: receive what the training tells, see `otx_seg.training.loggers`.
 
     Raises:
@@ -181,7 +181,7 @@ def _join_processes() -> PartialState:
 def _settle(workspace: str | Path | None, request: Request, trackers: Sequence[str]) -> tuple[Resolver, Plan]:
     check_trackers(trackers)
     resolver = open_resolver(workspace)
-    return resolver, make_plan(fill_from(resolver, request))
+    return resolver, make_plan(complete_request(resolver, request))
 
 
 def _with_cache(parameters: dict[str, Any], size: str | int | None) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def _train(plan: Plan, run: RunFolder, processes: PartialState, loggers: Loggers
     # 3. The training.
     training = _begin(plan, context, network, origin)
     if training.state.ended:
-        tell_finished(run, training.state.ended)
+        report_finished(run, training.state.ended)
     elif plan.search is None:
         announce_plan(plan, data, run, origin)
         if plan.state is not None:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from otx_seg.datasets import DataSpec, find_subsets
 from otx_seg.errors import DataError, UsageError
-from otx_seg.inputs.data import to_measure_on_if_any
+from otx_seg.inputs.data import evaluation_spec_if_any
 from otx_seg.inputs.resolver import Resolver, open_resolver
-from otx_seg.inputs.training import fill_from
+from otx_seg.inputs.training import complete_request
 from otx_seg.training.loggers import Logger
 from otx_seg.training.setup.plan import Request, make_plan
-from otx_seg.workflow.job import Job, JobRequest, JobState, concerns_tests_alone, what_changed
+from otx_seg.workflow.job import Job, JobRequest, JobState, first_change, only_evaluation_data_changed
 from otx_seg.workflow.steps import STEPS
 from otx_seg.workspace.workspace import Workspace, workspace_around
 
@@ -77,10 +77,10 @@ def choose_job(
     if anew:
         return Choice(wanted, job, folder if named or same_data else None)
     inputs = job.inputs()
-    changed = what_changed(before.inputs, inputs)
+    changed = first_change(before.inputs, inputs)
     if not changed:
         return Choice(wanted, job, folder, replace(before, asked=wanted))
-    if concerns_tests_alone(before.inputs, inputs):
+    if only_evaluation_data_changed(before.inputs, inputs):
         logger.info("%s: %s; the models are measured again", folder, changed)
         state = replace(before, asked=wanted, inputs=inputs)
         state.forget_from(name for name in _STEPS if name not in _UNTESTED)
@@ -146,7 +146,7 @@ def settle(
     """
     resolver = open_resolver(asked.workspace)
     request = Request(asked.data, template=asked.template, seed=asked.seed, parameters=asked.parameters)
-    plan = make_plan(fill_from(resolver, request))
+    plan = make_plan(complete_request(resolver, request))
     if plan.train_type == "Selfsupervised":
         raise UsageError("otx run needs masks, and these images have none; train a backbone with otx train")
     plan = replace(plan, data=_with_test_data(resolver, asked.data, plan.data))
@@ -170,7 +170,7 @@ def _with_test_data(resolver: Resolver, asked: DataSpec, data: DataSpec) -> Data
             return replace(data, test_root=data.train_root)
         val_root = data.val_root or (data.train_root if data.validation_named else None)
         return replace(data, test_root=val_root, test_annotations=data.val_annotations)
-    found = to_measure_on_if_any(resolver, asked)
+    found = evaluation_spec_if_any(resolver, asked)
     if found is None:
         _refuse_file_without_folder(asked)
         return data

@@ -202,12 +202,12 @@ def read_state(folder: Path) -> JobState | None:
     return JobState(file, asked, found.inputs, found.done, found.stopped)
 
 
-def concerns_tests_alone(before: dict[str, Any], now: dict[str, Any]) -> bool:
+def only_evaluation_data_changed(before: dict[str, Any], now: dict[str, Any]) -> bool:
     """Whether the inputs of a job differ only in the files of its evaluation data."""
     return all(key in ("files.test data", "files.test annotations") for key, _, _ in differences(before, now))
 
 
-def what_changed(before: dict[str, Any], now: dict[str, Any]) -> str:
+def first_change(before: dict[str, Any], now: dict[str, Any]) -> str:
     """The first difference between the inputs of a job then and now, in words; empty if there is none."""
     found = differences(before, now)
     if not found:

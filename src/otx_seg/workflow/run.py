@@ -64,7 +64,7 @@ def run(
 ) -> Outcome:
     """Check, train, evaluate, export, quantise, measure and pack, up to the first failure.
 
-    Called again, it resumes where it stopped: what is done is not done again, a training goes on from its checkpoint.
+    Called again, it resumes where it stopped: what is done is not done again, a training continues from its checkpoint.
     What is not given is then as it was. A job that is finished is not about anything else than what was asked for.
 
     Args:
@@ -121,9 +121,9 @@ def run(
         state = choice.state or JobState(job.folder / JOB_STATE, choice.asked, job.inputs())
         if choice.folder is not None and any((choice.folder / name).exists() for name in held):
             state.replaces = () if before is None else _make_room(before)
-        # It may go on from another folder than that of the workspace, or from within one that it knows nothing of.
+        # It may continue from another folder than that of the workspace, or from within one that it knows nothing of.
         state.asked = replace(state.asked, workspace=_text(job.workspace) or "")
-        skipped = _work_through(job, state, say)
+        skipped = _run_steps(job, state, say)
     return outcome_of(job, state, skipped)
 
 
@@ -162,7 +162,7 @@ def _state_before(folder: Path | None, anew: bool) -> JobState | None:
         return None
 
 
-def _work_through(job: Job, state: JobState, say: Callable[[str], None]) -> tuple[str, ...]:
+def _run_steps(job: Job, state: JobState, say: Callable[[str], None]) -> tuple[str, ...]:
     """Do the remaining steps; returns the names of the steps that were done before."""
     skipped: list[str] = []
     untold: list[str] = []
@@ -206,7 +206,7 @@ def _do(step: Step, place_in_order: str, job: Job, state: JobState) -> None:
             state.file.unlink(missing_ok=True)  # what was refused at once leaves nothing behind
             raise
         state.write()
-        raise kind(f"step {place_in_order}, {step.title}: {reason}. {_way_on(error, job, state)}") from error
+        raise kind(f"step {place_in_order}, {step.title}: {reason}. {_resume_advice(error, job, state)}") from error
     state.done[step.name] = {**result, "seconds": round(time.monotonic() - start, 1)}
     state.stopped = {}
     if state.replaces is not None:
@@ -214,7 +214,7 @@ def _do(step: Step, place_in_order: str, job: Job, state: JobState) -> None:
     state.write()
 
 
-def _way_on(error: BaseException, job: Job, state: JobState) -> str:
+def _resume_advice(error: BaseException, job: Job, state: JobState) -> str:
     same = ("run", "--output", job.folder)
     if isinstance(error, DataError) and state.trained:
         return (

@@ -18,7 +18,7 @@ from otx_seg.inputs.check_sources import sources_of
 from otx_seg.inputs.last_training import open_measured
 from otx_seg.training.setup.plan import Request, make_plan
 from otx_seg.verbs.benchmark import checked_threads, compare
-from otx_seg.verbs.check import look_through
+from otx_seg.verbs.check import inspect_data
 from otx_seg.verbs.deploy import deploy
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.export import export
@@ -51,7 +51,7 @@ class Step:
 def _check(job: Job, done: Done) -> dict[str, Any]:
     page = job.folder / "check" / "check.html"
     with job.shown() as display:
-        result = look_through(sources_of(job.data), page, overwrite=True, progress=display.on_scan)
+        result = inspect_data(sources_of(job.data), page, overwrite=True, progress=display.on_scan)
     if result.usable_for != "training":
         worst = f": {result.problems[0].what}; {result.problems[0].advice}" if result.problems else ""
         raise DataError(f"the data is {result.verdict}{worst}; see {page}")

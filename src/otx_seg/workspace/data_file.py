@@ -14,7 +14,7 @@ from otx_seg.template.invalid import explain
 from otx_seg.template.yaml_files import read_yaml
 
 _HEAD = """\
-# Where the data is. Paths are absolute, or relative to this file's folder; what is empty is not there.
+# Where the data is. Paths are absolute, or relative to this file's folder; what is empty is missing.
 # data-format: that of train, val and test; if empty, what they look like. `otx convert --help` lists the formats.
 # train, val, test: labelled images, and a COCO file that describes them, where that is not in their folder.
 # unlabeled: images without masks, all of them or those of file-list.

@@ -22,7 +22,7 @@ def read_own(path: Path, kind: type[T], advice: str) -> T:
         advice: what to do where the file is damaged, for the end of the message.
 
     Raises:
-        UsageError: the file is not there, or holds something else.
+        UsageError: the file is missing, or holds something else.
     """
     from pydantic import TypeAdapter, ValidationError  # slow to import
 

@@ -182,7 +182,7 @@ def open_run(
         verb: name of the command, part of a new folder's name.
         products: names of files and folders whose presence means that a folder already holds such a result.
         data_roots: data folders, in which nothing is written.
-        go_on: the command that goes on with such a result, if there is one.
+        go_on: the command that continues with such a result, if there is one.
 
     Raises:
         UsageError: the folder already holds a result that is not to be replaced, or is a file or a workspace; or it,
@@ -216,7 +216,7 @@ def open_run(
 
 
 def free_place(folder: Path) -> Path:
-    """A folder that is not there: this one, or one beside it with a number from 2 on behind the name."""
+    """A folder that is missing: this one, or one beside it with a number from 2 on behind the name."""
     names = chain([folder.name], (f"{folder.name}_{number}" for number in count(2)))
     return next(place for place in map(folder.with_name, names) if not place.exists())
 

@@ -17,7 +17,7 @@ from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, background_index, default_colors, labels_to_plain
 from otx_seg.runtime.model_info import check_version, checked_labels, checked_size
 from otx_seg.runtime.plain_files import shown
-from otx_seg.runtime.written_digest import tell_without_digest
+from otx_seg.runtime.written_digest import note_missing_digest
 from otx_seg.template import Template, from_dict
 from otx_seg.workspace.atomic import write_json, write_tensors
 from otx_seg.workspace.command_line import otx_command
@@ -137,7 +137,7 @@ def read_start(path: Path) -> WeightsFile | BackboneFile:
             f"changed deliberately, save it without its entry {_DIGEST!r}"
         )
     if not has_digest and "version" in content:
-        tell_without_digest(path)
+        note_missing_digest(path)
     return found
 
 

@@ -112,7 +112,7 @@ def test_a_search_is_planned() -> None:
         (ask(TRAIN, parameters={LOSS: "dice", WEIGHTS: "auto"}), r"class_weights are for the cross-entropy"),
         (ask(TRAIN, parameters={ADAPT: "merge"}), r"task_adapt=merge adds labels .*: give its --load-weights"),
         (ask(BARE, parameters={POLYGONS: True}), r"use_otx_adapter is about masks"),
-        # Runs and weights that are not there.
+        # Runs and weights that are missing.
         (ask(TRAIN, load_weights="gone.pth"), r"^gone.pth: "),
         (Request(resume_from="gone"), r"^gone: "),
         (Request(resume_from="gone", load_weights="a.pth"), r"^--resume-from and --load-weights cannot be combined"),

@@ -1,4 +1,4 @@
-"""Which way of learning is chosen, and why."""
+"""Which training method is chosen, and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trackers by name: found, refused, gone on with, and dropped when they fail."""
+"""Trackers by name: found, refused, resumed with, and dropped when they fail."""
 
 from __future__ import annotations
 

@@ -100,11 +100,11 @@ def _with_masks(
     if takes_label_weights(template):
         weights = choose_class_weights(report.label_statistics, names)
     template, decision = _settle(template, weights)
-    _warn_of_the_invisible(template, data.train.labels, facts, size)
+    _warn_of_small_regions(template, data.train.labels, facts, size)
     return template, [*made, decision]
 
 
-def _warn_of_the_invisible(template: Template, labels: Labels, data: DataFacts, size: Decision) -> None:
+def _warn_of_small_regions(template: Template, labels: Labels, data: DataFacts, size: Decision) -> None:
     """Tell of regions that are less than half as wide as a position of the network's output."""
     names = [labels.names[index] for index in labels.foreground]
     extent, name = min((data.extents.get(name, math.inf), name) for name in names)

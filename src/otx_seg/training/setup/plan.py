@@ -170,7 +170,7 @@ def _learning(template: Template) -> tuple[Any, ...]:
 def _refuse_unused(template: Template, known: Labels | None, given: dict[str, Any]) -> None:
     """
     Raises:
-        UsageError: a parameter that would do nothing, or that does not go with the way of learning.
+        UsageError: a parameter that would do nothing, or that does not go with the training method.
     """
     parameters = template.hyper_parameters.learning_parameters
     train_type = template.hyper_parameters.algo_backend.train_type
@@ -225,7 +225,7 @@ def _find_resumed(
     """The run to continue with: its template, its checkpoint or, where there is none yet, its search, if it has one.
 
     Raises:
-        UsageError: it is not there, or was not started like this.
+        UsageError: it is missing, or was not started like this.
     """
     searching = RunFolder(resume_from.resolve())
     if holds_search(searching) and not searching.checkpoint.exists():
