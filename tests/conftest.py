@@ -7,7 +7,10 @@ import gc
 import json
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -242,3 +245,33 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return tmp_path / "here"
+
+
+class _WeightsHandler(SimpleHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path == "/broken.pth":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"too short")
+        elif self.path == "/elsewhere.pth":
+            self.send_response(302)
+            self.send_header("Location", "http://example.invalid/x.pth")
+            self.end_headers()
+        else:
+            super().do_GET()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def weights_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """Address and folder of a web server on this machine."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_WeightsHandler, directory=str(folder))) as web:
+        thread = threading.Thread(target=web.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{web.server_port}", folder
+        web.shutdown()

@@ -196,9 +196,9 @@ def test_every_registered_network_part_is_reachable_from_a_template() -> None:
 def test_public_names() -> None:
     from otx_seg.cli.main import VERBS
 
-    called = {"eval": "evaluate", "find": "find_templates"}
+    called = {"eval": "evaluate", "find": "find_templates", "weights": "list_weights"}
     verbs = [called.get(verb, verb) for verb in VERBS if verb != "quickstart"]
-    assert otx_seg.__all__ == sorted([*verbs, "build_model"])
+    assert otx_seg.__all__ == sorted([*verbs, "build_model", "fetch_weights"])
     for name in otx_seg.__all__:
         assert getattr(otx_seg, name).__doc__
     with pytest.raises(AttributeError, match=r"no attribute 'learn'"):

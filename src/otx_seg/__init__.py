@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from otx_seg.verbs.predict import predict
     from otx_seg.verbs.train import train
     from otx_seg.workflow.run import run
+    from otx_seg.workspace.published_weights import fetch_weights, list_weights
 
 __all__ = [
     "benchmark",
@@ -38,7 +39,9 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "fetch_weights",
     "find_templates",
+    "list_weights",
     "optimize",
     "predict",
     "run",
@@ -48,9 +51,14 @@ __all__ = [
 # Here, since it has to happen before openvino or nncf is imported, whatever part of this package does that.
 switch_off()
 
-_VERBS = tuple(name for name in __all__ if name not in ("build_model", "find_templates"))
-_HOMES = {name: f"otx_seg.verbs.{name}" for name in _VERBS}
-_HOMES |= {"run": "otx_seg.workflow.run", "build_model": "otx_seg.models", "find_templates": "otx_seg.template"}
+_OTHERS = {
+    "build_model": "otx_seg.models",
+    "fetch_weights": "otx_seg.workspace.published_weights",
+    "find_templates": "otx_seg.template",
+    "list_weights": "otx_seg.workspace.published_weights",
+}
+_VERBS = tuple(name for name in __all__ if name not in _OTHERS)
+_HOMES = {name: f"otx_seg.verbs.{name}" for name in _VERBS} | {"run": "otx_seg.workflow.run"} | _OTHERS
 
 
 def __getattr__(name: str) -> Any:

@@ -26,7 +26,7 @@ QUICK = ("mobilenetv2", "stdc1", "mit-b0")
 def test_every_type_is_listed_once_and_what_was_tried_is_among_them() -> None:
     listed = {backbone.type: backbone for backbone in [*list_backbones("mmseg"), *list_backbones("otx")]}
     assert {chosen.config["type"] for chosen in known_backbones().values()} <= listed.keys()
-    assert [backbone.type for backbone in list_backbones("otx")] == ["LiteHRNet"]
+    assert [backbone.type for backbone in list_backbones("otx")] == ["EfficientNetLite", "LiteHRNet"]
     assert listed["ResNetV1c"].required == ("depth",)
     assert {"ResNet-18", "ResNet-50"} <= set(listed["ResNetV1c"].known)
     assert listed["MSCAN"].known == ("SegNext-t", "SegNext-s", "SegNext-b")
@@ -147,7 +147,17 @@ def test_names_in_any_case_and_files(tmp_path: Path) -> None:
     file = tmp_path / "resnet34.yaml"
     file.write_text("type: ResNetV1c\ndepth: 34\n")
     chosen = choose_backbone(file)
-    assert (chosen.name, chosen.config, chosen.weights) == ("resnet34", {"type": "ResNetV1c", "depth": 34}, None)
+    assert (chosen.name, chosen.config) == ("resnet34", {"type": "ResNetV1c", "depth": 34})
+    assert not chosen.weights.exists
+
+
+def test_weights_and_normalisation_come_with_the_backbone() -> None:
+    source = template.load("EfficientNet-Lite0-FPN")
+    fitted = with_backbone(template.load("Lite-HRNet-s-mod2"), choose_backbone("EfficientNet-Lite0-FPN"))
+    assert fitted.pretrained == source.pretrained
+    assert fitted.model["data_preprocessor"] == source.model["data_preprocessor"]
+    back = with_backbone(source, choose_backbone("ResNet-18"))
+    assert back.model["data_preprocessor"]["mean"] == [123.675, 116.28, 103.53]  # ImageNet's
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,14 @@
 """The networks give the recorded numbers of the published ones. The recordings live beside the checkout."""
 
 import json
-import os
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from parity import FOLDER, needs_recordings
 
 from otx_seg.models import build_model
-
-_FOLDER = Path(os.environ.get("OTX_SEG_PARITY") or Path(__file__).parents[3] / "shared" / "parity")
-
-pytestmark = pytest.mark.skipif(
-    not _FOLDER.is_dir(), reason=f"the recordings of the published networks are not at {_FOLDER} (OTX_SEG_PARITY)"
-)
 
 
 def _fill(key: str, value: torch.Tensor) -> torch.Tensor:
@@ -35,18 +28,19 @@ def _fill(key: str, value: torch.Tensor) -> torch.Tensor:
     return 1 + noise if key.endswith("weight") else noise
 
 
+@needs_recordings
 @pytest.mark.parametrize(
     ("template", "recording"), [("Lite-HRNet-s-mod2", "lite_hrnet_s"), ("SegNext-t", "segnext_tiny")]
 )
 def test_published_keys_and_logits(template: str, recording: str) -> None:
     network = build_model(template, num_classes=12).eval()
     state = network.state_dict()
-    wanted = json.loads((_FOLDER / f"{recording}.state_dict.json").read_text())
+    wanted = json.loads((FOLDER / f"{recording}.state_dict.json").read_text())
     assert {key: list(value.shape) for key, value in state.items()} == wanted
 
     network.load_state_dict({key: _fill(key, value) for key, value in state.items()})
     image = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(7))
     with torch.no_grad():
         logits = network.decode_head(network.backbone(image)).numpy()
-    recorded = np.load(_FOLDER / f"{recording}.npz")["logits"]
+    recorded = np.load(FOLDER / f"{recording}.npz")["logits"]
     assert np.abs(logits - recorded).max() <= 1e-5 * np.abs(recorded).max()

@@ -1,9 +1,5 @@
-import hashlib
 import logging
-import threading
-from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +8,8 @@ import torch
 
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.models import build_model
-from otx_seg.models.pretrained import default_cache_dir, fetch, initialise_backbone, load_backbone
-
-
-class _Handler(SimpleHTTPRequestHandler):
-    def do_GET(self) -> None:
-        if self.path == "/broken.pth":
-            self.send_response(200)
-            self.send_header("Content-Length", "1000")
-            self.end_headers()
-            self.wfile.write(b"too short")
-        elif self.path == "/elsewhere.pth":
-            self.send_response(302)
-            self.send_header("Location", "http://example.invalid/x.pth")
-            self.end_headers()
-        else:
-            super().do_GET()
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """Address and folder of a web server on this machine."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(folder))) as web:
-        thread = threading.Thread(target=web.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{web.server_port}", folder
-        web.shutdown()
+from otx_seg.models.pretrained import initialise_backbone, load_backbone
+from otx_seg.template.template import Pretrained
 
 
 @pytest.fixture(scope="module")
@@ -102,81 +69,32 @@ def test_files_that_do_not_fit(published: Path, tmp_path: Path) -> None:
             load_backbone(network, tmp_path / name)
 
 
-def test_fetch_keeps_the_file(server: tuple[str, Path], tmp_path: Path) -> None:
-    address, folder = server
-    (folder / "w.pth").write_bytes(b"first")
-    cache = tmp_path / "new" / "cache"
-    fetched = fetch(f"{address}/w.pth", cache, timeout_s=5)
-    assert fetched.read_bytes() == b"first"
-    (folder / "w.pth").write_bytes(b"second")
-    assert fetch(f"{address}/w.pth", cache, timeout_s=5) == fetched
-    assert fetched.read_bytes() == b"first", "it came from the cache"
-    fetch(f"{address}/w.pth", cache, timeout_s=5, sha256=hashlib.sha256(b"second").hexdigest().upper())
-    assert fetched.read_bytes() == b"second", "a cached file with another digest is replaced"
-    assert [path.name for path in cache.iterdir()] == [fetched.name]
-
-
-@pytest.mark.parametrize(
-    ("name", "sha256", "message"),
-    [
-        ("absent.pth", None, "404"),
-        ("broken.pth", None, "could not be fetched"),
-        ("w.pth", "0" * 64, "not the published file"),
-        ("elsewhere.pth", None, "https only"),
-    ],
-)
-def test_fetch_fails_and_leaves_nothing(
-    server: tuple[str, Path], tmp_path: Path, name: str, sha256: str | None, message: str
+def test_modes(
+    weights_server: tuple[str, Path], published: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    address, folder = server
-    (folder / "w.pth").write_bytes(b"content")
-    with pytest.raises(OtxError, match=message):
-        fetch(f"{address}/{name}", tmp_path / "cache", timeout_s=5, sha256=sha256)
-    assert not list((tmp_path / "cache").glob("*"))
-
-
-@pytest.mark.parametrize(
-    "url", ["http://example.invalid/w.pth", "file:///etc/passwd", "ftp://localhost/w.pth", "w.pth"]
-)
-def test_other_addresses_are_refused(url: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="https only"):
-        fetch(url, tmp_path, timeout_s=1)
-
-
-def test_a_cache_that_cannot_be_made(server: tuple[str, Path], tmp_path: Path) -> None:
-    (server[1] / "w.pth").write_bytes(b"content")
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OtxError, match="could not be fetched"):
-        fetch(f"{server[0]}/w.pth", tmp_path / "file" / "cache", timeout_s=5)
-
-
-def test_modes(server: tuple[str, Path], published: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    address, folder = server
+    address, folder = weights_server
     (folder / "w.pth").write_bytes(published.read_bytes())
     cache = tmp_path / "cache"
+    there, absent = Pretrained(url=f"{address}/w.pth", licence="MIT"), Pretrained(url=f"{address}/absent.pth")
 
     network = build_model("Lite-HRNet-s-mod2", 2)
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    assert "random weights" in initialise_backbone(network, "none", f"{address}/w.pth", cache_dir=cache)
+    assert "random weights" in initialise_backbone(network, "none", there, cache)
     with caplog.at_level(logging.WARNING):
-        sentence = initialise_backbone(network, "auto", f"{address}/absent.pth", cache_dir=cache)
+        sentence = initialise_backbone(network, "auto", absent, cache)
     assert "random weights" in sentence
     assert sentence == "the backbone starts from random weights, since no published ones could be had"
     assert "NO PRETRAINED WEIGHTS" in caplog.text
     assert "404" in caplog.text
     with pytest.raises(OtxError, match="404"):
-        initialise_backbone(network, "required", f"{address}/absent.pth", cache_dir=cache)
+        initialise_backbone(network, "required", absent, cache)
     with pytest.raises(UsageError, match=r"no such .*file"):
-        initialise_backbone(network, str(tmp_path / "mine.pth"), f"{address}/w.pth", cache_dir=cache)
+        initialise_backbone(network, str(tmp_path / "mine.pth"), there, cache)
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
     for mode in ("auto", "required", str(published)):
         network = build_model("Lite-HRNet-s-mod2", 2)
-        sentence = initialise_backbone(network, mode, f"{address}/w.pth", cache_dir=cache)
+        sentence = initialise_backbone(network, mode, there, cache)
         assert _is_published(network)
         assert "tensors" in sentence
-
-
-def test_the_cache_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_cache_dir() == tmp_path / "otx_seg"
+        assert ("licence MIT" in sentence) == (mode in ("auto", "required"))

@@ -23,6 +23,7 @@ VERBS = {
     "quickstart": "run the whole job on a small synthetic data set",
     "run": "run the whole job on your data, from check to package",
     "find": "list the templates or backbones, or show a template in full",
+    "weights": "list published backbone weights and fetch them ahead",
     "check": "check labelled images before training",
     "convert": "convert data of another format to images and index masks",
     "build": "make a workspace, in which the other commands need no arguments",

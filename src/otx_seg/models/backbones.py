@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from otx_seg import template as templates
 from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
 from otx_seg.models.build import check_types, register_ours
+from otx_seg.template.template import Pretrained
 from otx_seg.template.yaml_files import read_yaml
 
 Family = Literal["mmseg", "otx"]
@@ -63,12 +64,14 @@ class ChosenBackbone:
     Attributes:
         name: what it is called.
         config: argument of the registry.
-        weights: address of published weights, or None.
+        weights: where published weights are.
+        normalisation: the `data_preprocessor` of the images that it learned from; None: not known.
     """
 
     name: str
     config: dict[str, Any]
-    weights: str | None
+    weights: Pretrained = field(default_factory=Pretrained)
+    normalisation: dict[str, Any] | None = None
 
 
 def list_backbones(family: Family) -> list[Backbone]:
@@ -105,10 +108,15 @@ def _tried() -> dict[str, Any]:
 
 def known_backbones() -> dict[str, ChosenBackbone]:
     """The configurations that were tried, by name in lower case."""
-    found = [ChosenBackbone(name, entry["backbone"], entry.get("weights")) for name, entry in _tried()["known"].items()]
+    usual = templates.load(templates.default_template()).model["data_preprocessor"]  # ImageNet's, as mmseg has it
+    found = [
+        ChosenBackbone(name, entry["backbone"], Pretrained(url=entry.get("weights")), usual)
+        for name, entry in _tried()["known"].items()
+    ]
     for summary in templates.find_templates():
         shipped = templates.load(summary.path)
-        found.append(ChosenBackbone(shipped.name, shipped.model["backbone"], shipped.pretrained.url))
+        backbone, normalisation = shipped.model["backbone"], shipped.model["data_preprocessor"]
+        found.append(ChosenBackbone(shipped.name, backbone, shipped.pretrained, normalisation))
     return {chosen.name.lower(): chosen for chosen in found}
 
 
@@ -165,7 +173,7 @@ def choose_backbone(name: str | Path) -> ChosenBackbone:
             f"the backbone {backbone.type} needs {', '.join(backbone.required)}: write the lines {lines} into a file, "
             f"say backbone.yaml, and give --backbone backbone.yaml{hint}"
         )
-    return ChosenBackbone(backbone.type, _on_one_process({"type": backbone.type}, backbone), None)
+    return ChosenBackbone(backbone.type, _on_one_process({"type": backbone.type}, backbone))
 
 
 def _from_file(path: Path) -> ChosenBackbone:
@@ -187,7 +195,7 @@ def _from_file(path: Path) -> ChosenBackbone:
     unknown = next((key for key in config if key not in ("type", *arguments)), None)
     if unknown is not None:
         raise UsageError(f"{path}: unknown key {unknown!r}; {nearest(unknown, arguments)}")
-    return ChosenBackbone(path.stem, _on_one_process(config, backbone), None)
+    return ChosenBackbone(path.stem, _on_one_process(config, backbone))
 
 
 def _refuse_unusable(backbone: Backbone, name: str) -> None:

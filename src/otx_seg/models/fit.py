@@ -129,6 +129,7 @@ def _check_levels(head: Head, levels: Sequence[Level], where: str) -> None:
 
 def _identity(template: Template, chosen: ChosenBackbone) -> dict[str, Any]:
     head = main_head_of(template.model)["type"].removesuffix("Head")
+    normalisation = chosen.normalisation or template.model["data_preprocessor"]
     name = f"{chosen.name}-{head}"
     return {
         "name": name,
@@ -136,8 +137,8 @@ def _identity(template: Template, chosen: ChosenBackbone) -> dict[str, Any]:
         "category": "OTHER",
         "default": False,
         "summary": f"The backbone {chosen.name} with the head and the learning parameters of another template.",
-        "model": {**template.model, "backbone": copy.deepcopy(chosen.config)},
-        "pretrained": template.pretrained.model_copy(update={"url": chosen.weights, "sha256": None}),
+        "model": copy.deepcopy({**template.model, "backbone": chosen.config, "data_preprocessor": normalisation}),
+        "pretrained": chosen.weights,
     }
 
 

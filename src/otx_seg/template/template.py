@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
@@ -23,6 +23,7 @@ from otx_seg.template.losses import Losses, losses_named
 from otx_seg.template.search_space import Range, check_search_space
 from otx_seg.template.yaml_files import read_yaml
 
+_PACKAGE = r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.+!]+$"
 _ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]+$"  # no control characters
 
 
@@ -31,10 +32,26 @@ class _Section(BaseModel):
 
 
 class Pretrained(_Section):
-    """Where the published weights of the backbone are."""
+    """Where the published weights of the backbone are: in a Python package, or at an address."""
 
-    url: str | None = Field(description="https address of the file; null: none are published")
+    package: str | None = Field(
+        None, pattern=_PACKAGE, description="package that holds the file, as NAME==VERSION; null: no package does"
+    )
+    file: str | None = Field(None, pattern=_ONE_LINE, description="path of the file in the package")
+    url: str | None = Field(None, description="https address of the file; null: none")
     sha256: str | None = Field(None, description="hexadecimal SHA-256 of the file; null: not checked")
+    licence: str | None = Field(None, pattern=_ONE_LINE, description="of the weights, as an SPDX identifier")
+
+    @model_validator(mode="after")
+    def _check_package(self) -> Pretrained:
+        if (self.package is None) != (self.file is None):
+            raise ValueError("package and file belong together: give both or none")
+        return self
+
+    @property
+    def exists(self) -> bool:
+        """Whether weights are published at all."""
+        return self.package is not None or self.url is not None
 
 
 class Schedule(_Section):
@@ -87,9 +104,9 @@ class Template(_Section):
     category: Literal["SPEED", "BALANCE", "ACCURACY", "OTHER"]
     default: bool = False
     summary: str = Field(max_length=2000)
-    gigaflops: float
-    parameter_count: int
-    size_mb: float
+    gigaflops: float = Field(gt=0)
+    parameter_count: int = Field(gt=0)
+    size_mb: float = Field(gt=0)
     output_stride: float = Field(8.0, gt=0, description="pixels of the image per position of the network's output")
     model: dict[str, Any] = Field(
         description="argument of MMSegmentation's MODELS.build; its 2 classes become the labels of the data"

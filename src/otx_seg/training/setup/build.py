@@ -76,4 +76,4 @@ def _initial_weights(network: nn.Module, data: TrainingData, plan: Plan) -> str:
     if plan.load_weights is not None:
         return load_starting_weights(network, plan.load_weights, data.train.labels, plan.template)
     mode = plan.template.hyper_parameters.learning_parameters.pretrained
-    return initialise_backbone(network, mode, plan.template.pretrained.url, plan.template.pretrained.sha256)
+    return initialise_backbone(network, mode, plan.template.pretrained)
