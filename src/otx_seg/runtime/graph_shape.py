@@ -34,11 +34,6 @@ class Port:
     shape: tuple[int | None, ...] | None
     element: str
 
-    @property
-    def rank(self) -> int:
-        """How many sides there are, 0 if that is not fixed."""
-        return 0 if self.shape is None else len(self.shape)
-
     def __str__(self) -> str:
         if self.shape is None:
             return f"{self.element} of any shape"
@@ -116,7 +111,7 @@ def _odd_input(inputs: Sequence[Port]) -> str | None:
     if len(inputs) != 1:
         return f"has {len(inputs)} inputs"
     (port,) = inputs
-    if port.rank != 4 or port.shape is None:
+    if port.shape is None or len(port.shape) != 4:
         return "takes no image"
     if None in port.shape:
         return "takes images of no fixed size"
