@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from otx_seg.datasets import Subset
-from otx_seg.datasets.scan import Progress
+from otx_seg.datasets.scan import Progress, counter
 from otx_seg.deployment.calibration import Calibration, Recipe, nncf_in_silence, nncf_settings
 from otx_seg.deployment.compact import halve_large_constants, save_compact, store_kernels_in_8_bits
 from otx_seg.deployment.files import IR_XML, size_of, written_atomically
@@ -39,72 +40,6 @@ _RANKING_IMAGES = 50
 """Validation images on which layers are compared: every layer is tried on all of them."""
 
 
-class OutOfTimeError(Exception):
-    """The limit was not met in the time allowed."""
-
-
-def quantize_within(
-    limit: float,
-    seconds: float,
-    graph: openvino.Model,
-    predictor: OpenVinoPredictor,
-    validation: Subset,
-    progress: Callable[[int], None] | None,
-    **arguments: Any,
-) -> openvino.Model:
-    """Quantise with NNCF's accuracy control.
-
-    Layers are ranked by what the Dice gains when they alone go back to floating point. In that order they go back, one
-    after another, until the Dice on all validation images is within the limit.
-
-    Args:
-        limit: Dice that quantisation may cost, 0..1.
-        seconds: time allowed.
-        graph: the model in floating point.
-        predictor: the same model, ready to run: its labels and post-processing are used.
-        validation: images with masks.
-        progress: called with the number of images evaluated so far.
-        arguments: further ones of ``nncf.quantize``.
-
-    Raises:
-        OutOfTimeError: the limit is not met after `seconds`.
-    """
-    deadline, done = time.monotonic() + seconds, 0
-
-    def dice(compiled: openvino.CompiledModel, indices: Iterable[int]) -> tuple[float, None]:
-        nonlocal done
-        chosen = [int(index) for index in indices]
-        before = done
-
-        def probabilities(images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
-            batch = np.asarray(images, dtype=np.float32)
-            return np.concatenate([compiled(image[None])[0].copy() for image in batch])
-
-        def count(images: int) -> None:
-            nonlocal done
-            done = before + images
-            if progress is not None:
-                progress(done)
-            if time.monotonic() > deadline:
-                raise OutOfTimeError
-
-        confusion = confusion_of(
-            AlteredPredictor(predictor, probabilities), validation, chosen, batch_size=1, workers=0, progress=count
-        )
-        return scores(confusion, predictor.labels).dice_average, None
-
-    return nncf.quantize_with_accuracy_control(
-        graph,
-        validation_dataset=nncf.Dataset(list(range(len(validation)))),
-        validation_fn=dice,
-        max_drop=limit,
-        advanced_accuracy_restorer_parameters=AdvancedAccuracyRestorerParameters(
-            ranking_subset_size=min(_RANKING_IMAGES, len(validation)), num_ranking_workers=1
-        ),
-        **arguments,
-    )
-
-
 def quantize(
     model: Path,
     calibration: Subset,
@@ -122,7 +57,7 @@ def quantize(
     2. Evaluate the model on the validation images.
     3. Collect the ranges of its activations on calibration images, and quantise; the larger ones of the convolutions
        that continue computing in floating point get their parameters stored in 8 bits, all else in 16. Evaluate.
-    4. If that costs more Dice than the recipe allows, quantise with accuracy control (see `quantize_within`); if that
+    4. If that costs more Dice than the recipe allows, quantise with accuracy control (see `_quantize_within`); if that
        takes longer than allowed, or its result is not within the limit either, leave all layers in floating point.
     5. Compare the speed of both models, and write the new one with `label_schema.json` and `ptq_performance.json` to
        `output`.
@@ -202,11 +137,6 @@ def _attempts(
     progress: Progress | None,
 ) -> Iterator[openvino.Model | None]:
     """Versions of a model that cost less and less; None for one that could not be made in the time allowed."""
-
-    def report(done: int) -> None:
-        if progress is not None:
-            progress("controlling the accuracy", (done - 1) % len(validation) + 1, len(validation))
-
     settings = nncf_settings(images, in_floating_point, recipe)
     with nncf_in_silence():
         quantized = nncf.quantize(read_ir(model), **settings)
@@ -216,14 +146,64 @@ def _attempts(
     settings["advanced_quantization_parameters"] = settings.pop("advanced_parameters")
     try:
         with nncf_in_silence():
-            quantized = quantize_within(
-                recipe.max_dice_loss, recipe.control_seconds, read_ir(model), predictor, validation, report, **settings
-            )
+            quantized = _quantize_within(recipe, read_ir(model), predictor, validation, progress, settings)
         del quantized.rt_info["nncf"]
         yield quantized
-    except OutOfTimeError:
+    except _OutOfTimeError:
         yield None
     yield read_ir(model)
+
+
+class _OutOfTimeError(Exception):
+    pass
+
+
+def _quantize_within(
+    recipe: Recipe,
+    graph: openvino.Model,
+    predictor: OpenVinoPredictor,
+    validation: Subset,
+    progress: Progress | None,
+    settings: dict[str, Any],
+) -> openvino.Model:
+    """Quantise with NNCF's accuracy control.
+
+    Layers are ranked by what the Dice gains when they alone go back to floating point. In that order they go back, one
+    after another, until the Dice on all validation images is within the limit.
+
+    Raises:
+        _OutOfTimeError: that takes longer than the recipe allows.
+    """
+    deadline = time.monotonic() + recipe.control_seconds
+    evaluated = itertools.count()
+    told = counter("controlling the accuracy", len(validation), progress)
+
+    def dice(compiled: openvino.CompiledModel, indices: Iterable[int]) -> tuple[float, None]:
+        chosen = [int(index) for index in indices]
+
+        def probabilities(images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
+            batch = np.asarray(images, dtype=np.float32)
+            return np.concatenate([compiled(image[None])[0].copy() for image in batch])
+
+        def count(_: int) -> None:
+            if told is not None:
+                told(next(evaluated) % len(validation) + 1)
+            if time.monotonic() > deadline:
+                raise _OutOfTimeError
+
+        confusion = confusion_of(AlteredPredictor(predictor, probabilities), validation, chosen, 1, 0, count)
+        return scores(confusion, predictor.labels).dice_average, None
+
+    return nncf.quantize_with_accuracy_control(
+        graph,
+        validation_dataset=nncf.Dataset(list(range(len(validation)))),
+        validation_fn=dice,
+        max_drop=recipe.max_dice_loss,
+        advanced_accuracy_restorer_parameters=AdvancedAccuracyRestorerParameters(
+            ranking_subset_size=min(_RANKING_IMAGES, len(validation)), num_ranking_workers=1
+        ),
+        **settings,
+    )
 
 
 def refuse_quantized(graph: openvino.Model, model: Path) -> None:
