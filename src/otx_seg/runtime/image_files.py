@@ -34,14 +34,9 @@ def images_in(path: Path) -> list[Path]:
         raise DataError(f"{path}: no such file or folder; give an image or a folder of images")
     found = [path / name for name in image_names(str(path))]
     if not found:
-        missing = f"no images in this folder (looked for {sorted_suffixes()})"
+        missing = f"no images in this folder (looked for {', '.join(sorted(IMAGE_SUFFIXES))})"
         raise DataError(f"{path}: {unread_in(path) or missing}")
     return [Path(page) for file in sorted(found) for page in pages_of(str(file))]
-
-
-def sorted_suffixes() -> str:
-    """Those of images, for messages."""
-    return ", ".join(sorted(IMAGE_SUFFIXES))
 
 
 def pages_of(path: str) -> list[str]:
