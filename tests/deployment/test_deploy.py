@@ -93,6 +93,15 @@ def test_the_readme_tells_of_this_model(unpacked: Path) -> None:
     assert "$" not in text.replace("${", "$")
 
 
+def test_the_program_in_the_readme_runs(unpacked: Path, tiny_data: Subset, capsys: pytest.CaptureFixture[str]) -> None:
+    program = (unpacked / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    paths = {"../model": unpacked / "model", "image.jpg": tiny_data.samples[0].image}
+    for written, path in paths.items():
+        program = program.replace(f'"{written}"', repr(str(path)))
+    exec(program, {})
+    assert capsys.readouterr().out.strip() in ("background", "red brick", "pole", "sky")
+
+
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
