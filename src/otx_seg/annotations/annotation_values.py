@@ -29,10 +29,17 @@ def coordinate(value: Any, what: str = "a coordinate") -> float:
 
 def size_of(height: Any, width: Any) -> tuple[int, int]:
     """(height, width) in pixels. Raises ValueError if an image cannot have that size."""
-    sides = whole_number(height, 1, FARTHEST, "the image's height"), whole_number(width, 1, FARTHEST, "its width")
+    sides = whole_number(height, 1, MAX_PIXELS, "the image's height"), whole_number(width, 1, MAX_PIXELS, "its width")
     if sides[0] * sides[1] > MAX_PIXELS:
-        raise ValueError(f"the image's size is {sides[1]} x {sides[0]}, more pixels than are read")
+        most = MAX_PIXELS // 1_000_000
+        raise ValueError(f"{sides[1]} x {sides[0]} pixels are more than the {most} million that are read")
     return sides
+
+
+def noted_size(height: Any, width: Any) -> tuple[int, int] | None:
+    """As `size_of`, or None where a file of annotations does not note it."""
+    missing = (None, "", 0, "0")
+    return None if height in missing or width in missing else size_of(height, width)
 
 
 def label_of(value: Any, what: str = "its label") -> str:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from otx_seg.annotations.annotation_values import label_of
+from otx_seg.annotations.annotation_values import label_of, noted_size
 from otx_seg.annotations.polygons import (
     Outline,
     labels_with_background,
-    noted_size,
     page,
     reason_of,
     rectangle,
@@ -30,6 +29,7 @@ from otx_seg.words import count, listed
 _EXPECTED = "a COCO file has lists images, categories and annotations"
 _SIZE_ADVICE = "note the height and width of the image file, or none"
 _NONE = (None, "", "none", "None")  # the supercategory of what is below nothing
+_Images = dict[Any, tuple[str, tuple[int, int] | None]]  # name and size by id
 _FARTHEST = 1e9  # a number of a box, in pixels
 
 
@@ -106,13 +106,13 @@ def _content(path: Path) -> dict[str, Any]:
     return content
 
 
-def _images(entries: list[dict[str, Any]], path: Path) -> tuple[dict[Any, tuple[str, list[int] | None]], list[str]]:
+def _images(entries: list[dict[str, Any]], path: Path) -> tuple[_Images, list[str]]:
     """File name and size of each image by its id, and what is to be said of those that occur twice.
 
     Raises:
         DataError: one id or file name for two images, or an impossible size.
     """
-    found: dict[Any, tuple[str, list[int] | None]] = {}
+    found: _Images = {}
     twice, repeated = [], []
     for entry in entries:
         name, identity = str(entry["file_name"]), entry["id"]
@@ -176,10 +176,7 @@ def _is_root(entry: dict[str, Any], entries: list[dict[str, Any]], used: set[Any
 def _refuse_unmatched(
     images: dict[Any, Any], index_of: dict[Any, int], by_image: dict[Any, list[dict[str, Any]]], path: Path
 ) -> None:
-    """
-    Raises:
-        DataError: annotations of unknown categories, or none of all annotations is of a known image.
-    """
+    """Raises DataError if annotations of unknown categories, or none of all annotations is of a known image."""
     unknown = Counter(
         annotation["category_id"]
         for identity in images

@@ -20,9 +20,9 @@ from otx_seg.annotations.masks import Color
 from otx_seg.annotations.samples import MaskReader, Sample
 from otx_seg.annotations.stored_masks import MaskContentError
 from otx_seg.labels import IGNORE_INDEX, Labels, background_index, default_colors, means_background, means_ignored
-from otx_seg.runtime.image_headers import MAX_PIXELS, open_header, read_bytes
+from otx_seg.runtime.image_headers import open_header, read_bytes
 from otx_seg.runtime.images import verify_image
-from otx_seg.runtime.plain_files import shown, whole_number
+from otx_seg.runtime.plain_files import shown
 
 BACKGROUND = "background"
 _FEWEST_NUMBERS = 6  # of a polygon: three points
@@ -233,19 +233,3 @@ def labels_with_background(
     # What is left out is the background in another spelling, or no label.
     indices = tuple(places.get(name, places[around] if means_background(name) else IGNORE_INDEX) for name in names)
     return Labels(every, shown, background_index(every)), indices
-
-
-def noted_size(height: Any, width: Any) -> list[int] | None:
-    """[height, width] of an image as a file of annotations notes it; None where it does not.
-
-    Raises:
-        ValueError: it is no size, or one that no image may have.
-    """
-    if height in (None, "", 0, "0") or width in (None, "", 0, "0"):
-        return None
-    size = [whole_number(height, 1, MAX_PIXELS, "height"), whole_number(width, 1, MAX_PIXELS, "width")]
-    if size[0] * size[1] > MAX_PIXELS:
-        raise ValueError(
-            f"{size[1]} x {size[0]} pixels are more than the {MAX_PIXELS // 1_000_000} million that are read"
-        )
-    return size

@@ -6,10 +6,9 @@ import functools
 import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -28,6 +27,7 @@ VISIBLE_EXTENT = 4.0
 """Pixels across of a region that the usual network, which answers for every fourth pixel, can be expected to find."""
 
 _LISTED = 5  # faults named in a message
+_Item = TypeVar("_Item")
 _Found = TypeVar("_Found")
 
 
@@ -173,7 +173,7 @@ def scan(subset: Subset, progress: Callable[[int], None] | None = None, threads:
     Raises:
         DataError: masks with values or colours that are no label, or of another size than their image.
     """
-    findings = for_each_sample(_find, subset, progress, threads)
+    findings = for_each(lambda sample: examine(subset, sample)[0], subset.samples, progress, threads)
     faults = [finding.fault for finding in findings if finding.fault]
     if faults:
         raise DataError(_summary(faults, subset))
@@ -185,24 +185,20 @@ def counter(what: str, total: int, progress: Progress | None) -> Callable[[int],
     return None if progress is None else lambda done: progress(what, done, total)
 
 
-def for_each_sample(
-    look: Callable[[Subset, Sample], _Found],
-    subset: Subset,
+def for_each(
+    look: Callable[[_Item], _Found],
+    items: Iterable[_Item],
     progress: Callable[[int], None] | None,
     threads: int | None,
 ) -> list[_Found]:
-    """What `look` finds in each sample of a subset, in order; see `scan` for the other arguments."""
+    """What `look` finds in each item, in order; see `scan` for the other arguments."""
     found: list[_Found] = []
     with ThreadPoolExecutor(threads or processor_count()) as pool:
-        for of_sample in pool.map(partial(look, subset), subset.samples):
-            found.append(of_sample)
+        for of_item in pool.map(look, items):
+            found.append(of_item)
             if progress is not None:
                 progress(len(found))
     return found
-
-
-def _find(subset: Subset, sample: Sample) -> Finding:
-    return examine(subset, sample)[0]
 
 
 def examine(subset: Subset, sample: Sample) -> tuple[Finding, NDArray[np.uint8] | None]:

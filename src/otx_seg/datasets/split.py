@@ -211,10 +211,7 @@ def _place(root: Path, subset: str) -> str:
 
 
 def _refuse_single(subset: Subset, root: Path) -> None:
-    """
-    Raises:
-        DataError: there are fewer than two images.
-    """
+    """Raises DataError if there are fewer than two images."""
     if len(subset) < 2:
         raise DataError(
             f"{root}: a single image cannot be split into training and validation; give --val-data-roots or more images"

@@ -6,7 +6,6 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from otx_seg.annotations.listed_paths import possible_paths
 from otx_seg.datasets.check.copies import equal_files
+from otx_seg.datasets.scan import for_each
 from otx_seg.errors import DataError
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, subsets_in
 from otx_seg.formats.layouts.mask_names import MASK_ENDINGS, called_alike, kind_of, masks_beside
@@ -23,7 +23,6 @@ from otx_seg.formats.layouts.what_lies_there import MAY_HOLD_MASKS
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, file_names, images_in, unread_in
 from otx_seg.runtime.images import read_image, verify_image
 from otx_seg.runtime.plain_files import read_text, shown
-from otx_seg.runtime.processors import processor_count
 
 logger = logging.getLogger(__name__)
 
@@ -164,12 +163,7 @@ def check_images(
     Raises:
         DataError: none is left.
     """
-    found: list[tuple[int, int] | str] = []
-    with ThreadPoolExecutor(threads or processor_count()) as pool:
-        for size_or_damage in pool.map(_size_or_damage, images.paths):
-            found.append(size_or_damage)
-            if progress is not None:
-                progress(len(found))
+    found = for_each(_size_or_damage, images.paths, progress, threads)
     broken = {path: what for path, what in zip(images.paths, found, strict=True) if isinstance(what, str)}
     kept = images.without(broken)
     if not kept.paths:

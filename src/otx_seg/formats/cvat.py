@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from otx_seg.annotations.annotation_values import coordinate
+from otx_seg.annotations.annotation_values import coordinate, noted_size
 from otx_seg.annotations.plain_xml import read_xml
-from otx_seg.annotations.polygons import ellipse, noted_size, reason_of
+from otx_seg.annotations.polygons import ellipse, reason_of
 from otx_seg.errors import DataError
 from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.annotated_images import (
@@ -81,7 +81,7 @@ class _Described(NamedTuple):
 
     name: str
     subset: str
-    size: list[int] | None
+    size: tuple[int, int] | None
     shapes: list[Element]
 
 
@@ -159,8 +159,7 @@ def _add_image(found: Annotations, image: _Described, path: Path) -> None:
         regions = list(_regions(found, image.shapes, name))
     except (ValueError, KeyError, OverflowError) as error:
         raise DataError(f"{path}: an object of {image.name} is unusable: {reason_of(error)}") from error
-    size = (image.size[0], image.size[1]) if image.size else None
-    found.images.setdefault(subset, []).append(AnnotatedImage(name, path.name, size, regions))
+    found.images.setdefault(subset, []).append(AnnotatedImage(name, path.name, image.size, regions))
 
 
 def _file_of(root: Path, image: _Described) -> str | None:

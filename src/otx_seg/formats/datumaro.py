@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from otx_seg.annotations.annotation_values import as_list, as_mapping, coordinate
+from otx_seg.annotations.annotation_values import as_list, as_mapping, coordinate, noted_size
 from otx_seg.annotations.masks import Color
-from otx_seg.annotations.polygons import ellipse, noted_size, reason_of, rectangle
+from otx_seg.annotations.polygons import ellipse, reason_of, rectangle
 from otx_seg.annotations.samples import Subset
 from otx_seg.errors import DataError
 from otx_seg.formats import DataFormat, Subsets
@@ -129,7 +129,7 @@ def _add(found: Annotations, subset: str, path: Path, item: dict[str, Any], sing
     size = media.get("size")
     noted = noted_size(*as_list(size, "size")) if size is not None else None
     regions = list(_regions(found, _things(item), image, single))
-    described = AnnotatedImage(image, source, (noted[0], noted[1]) if noted else None, regions)
+    described = AnnotatedImage(image, source, noted, regions)
     found.images.setdefault(subset, []).append(described)
 
 

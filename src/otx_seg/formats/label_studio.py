@@ -131,11 +131,7 @@ def _add(found: Annotations, file: str, task: Mapping[str, Any]) -> None:
 
 
 def _image_name(data: Mapping[str, Any]) -> str:
-    """The path of the image of a task, as it is written there.
-
-    Raises:
-        ValueError: there is none, or several.
-    """
+    """The path of the image of a task, as it is written there. Raises ValueError if there is none, or several."""
     texts = {key: text for key, text in data.items() if isinstance(text, str)}
     if "image" in texts:
         return texts["image"]

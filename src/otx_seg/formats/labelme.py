@@ -11,11 +11,11 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from otx_seg.annotations.annotation_values import coordinate
+from otx_seg.annotations.annotation_values import coordinate, noted_size
 from otx_seg.annotations.dataset_meta import META_FILE, read_dataset_meta
 from otx_seg.annotations.listed_paths import located
 from otx_seg.annotations.plain_xml import read_xml
-from otx_seg.annotations.polygons import noted_size, reason_of, rectangle
+from otx_seg.annotations.polygons import reason_of, rectangle
 from otx_seg.annotations.stored_masks import mask_size, stored_mask
 from otx_seg.errors import DataError
 from otx_seg.formats import DataFormat, Subsets
@@ -78,7 +78,7 @@ def _add(found: Annotations, file: str) -> None:
     except (ValueError, OverflowError) as error:
         raise DataError(f"{path}: unusable: {reason_of(error)}") from error
     found.names = list(dict.fromkeys([*(found.names or ()), *(part.label for part in regions if part.label)]))
-    described = AnnotatedImage(image, file, (size[0], size[1]) if size else None, regions)
+    described = AnnotatedImage(image, file, size, regions)
     found.images.setdefault(subset, []).append(described)
 
 

@@ -119,11 +119,7 @@ def _image(root: Path, file: str, name: str) -> str | None:
 
 
 def _regions(found: Annotations, shape: dict[str, Any], image: str) -> list[Region]:
-    """What a shape covers.
-
-    Raises:
-        ValueError: it is unusable.
-    """
+    """What a shape covers. Raises ValueError if it is unusable."""
     kind = shape.get("shape_type") or "polygon"
     if kind in _NO_AREA:
         return found.no_area(image)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from otx_seg.annotations.samples import Sample, Subset
 from otx_seg.datasets.check.copies import digest_of_pixels
-from otx_seg.datasets.scan import Finding, ImageContent, ScanReport, examine, for_each_sample, summarise
+from otx_seg.datasets.scan import Finding, ImageContent, ScanReport, examine, for_each, summarise
 from otx_seg.errors import DataError
 from otx_seg.runtime.image_headers import file_and_page
 from otx_seg.runtime.images import grey_bits, read_bytes, read_image
@@ -80,7 +81,7 @@ def inspect(
         progress: called in the caller's thread with the number of samples done so far, after each one.
         threads: number of threads that decode; None for one per processor.
     """
-    samples = for_each_sample(_inspect, subset, progress, threads)
+    samples = for_each(partial(_inspect, subset), subset.samples, progress, threads)
     report = summarise(subset, [found.finding for found in samples])
     return Inspection(name, kind, subset, tuple(samples), report)
 
