@@ -371,13 +371,13 @@ def test_the_category_above_all_others_is_no_label(coco, messages):
 @pytest.mark.parametrize(
     ("height", "width", "told"),
     [
-        (-5, 10, "height is -5; it should be from 1 to 500,000,000"),
-        ("abc", 10, "height is 'abc', not a number"),
-        ("²", 10, "height is '²', not a number"),
-        (8, 10**12, "width is 1000000000000; it should be"),
-        (30_000, 30_000, "30000 x 30000 pixels are more than the 500 million that are read"),
-        (8.5, 10, "height is 8.5, not an integer"),
-        ([8], 10, r"height is \[8\], not a number"),
+        (-5, 10, "the image's height is -5; it should be from 1 to 500,000,000"),
+        ("abc", 10, "the image's height is 'abc', not a number"),
+        ("²", 10, "the image's height is '²', not a number"),
+        (8, 10**12, "its width is 1000000000000; it should be"),
+        (30_000, 30_000, "the image's size is 30000 x 30000, more pixels than the 500 million"),
+        (8.5, 10, "the image's height is 8.5, not an integer"),
+        ([8], 10, r"the image's height is \[8\], not a number"),
     ],
 )
 def test_impossible_sizes_of_images(coco, height, width, told):

@@ -129,7 +129,7 @@ def test_where_images_lie(tmp_path, url, image):
         (result({**SQUARE, "polygonlabels": ["a", "b"]}), "has 2 labels, a, b; a pixel has one"),
         (result({**SQUARE, "polygonlabels": [None]}), "its label is None"),
         (result(SQUARE, original_width=None), "its width is None, not a number"),
-        (result(SQUARE, original_width=1e6, original_height=1e6), "pixels are more than the 500 million that are read"),
+        (result(SQUARE, original_width=1e6, original_height=1e6), "more pixels than the 500 million that are read"),
         (result(SQUARE, image_rotation=90), "the image is turned"),
         (result({"format": "png", "rle": [], "brushlabels": ["cat"]}), "format is 'png'; rle is read"),
         ("x", "result 1: it should be a mapping"),

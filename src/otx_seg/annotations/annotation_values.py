@@ -31,8 +31,8 @@ def size_of(height: Any, width: Any) -> tuple[int, int]:
     """(height, width) in pixels. Raises ValueError if an image cannot have that size."""
     sides = whole_number(height, 1, MAX_PIXELS, "the image's height"), whole_number(width, 1, MAX_PIXELS, "its width")
     if sides[0] * sides[1] > MAX_PIXELS:
-        most = MAX_PIXELS // 1_000_000
-        raise ValueError(f"{sides[1]} x {sides[0]} pixels are more than the {most} million that are read")
+        size, most = f"{sides[1]} x {sides[0]}", f"{MAX_PIXELS // 1_000_000} million"
+        raise ValueError(f"the image's size is {size}, more pixels than the {most} that are read")
     return sides
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from otx_seg.annotations.annotation_values import label_of, noted_size
 from otx_seg.annotations.polygons import (
     Outline,
+    area_of,
     labels_with_background,
     page,
     reason_of,
@@ -274,14 +275,7 @@ def _area(annotation: dict[str, Any], shape: Any) -> float:
         return number(annotation["area"], -math.inf, math.inf, "area")
     if isinstance(shape, dict):
         return pixels_inside(shape["counts"])
-    return sum(map(_area_of_polygon, shape))
-
-
-def _area_of_polygon(points: list[float]) -> float:
-    """By the shoelace formula."""
-    xs, ys = points[::2], points[1::2]
-    turned = zip(xs, ys, [*xs[1:], *xs[:1]], [*ys[1:], *ys[:1]], strict=False)
-    return abs(sum(x * next_y - next_x * y for x, y, next_x, next_y in turned)) / 2
+    return sum(map(area_of, shape))
 
 
 def _remarks(annotations: list[dict[str, Any]], single: set[Any]) -> Iterator[str]:

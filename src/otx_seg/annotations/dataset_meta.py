@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from otx_seg.annotations.masks import MAX_LABELS, Color, MaskCode
+from otx_seg.annotations.masks import MAX_LABELS, MaskCode
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels, background_index, check_names, default_colors, means_background
 from otx_seg.runtime.plain_files import read_json, shown
@@ -43,8 +43,9 @@ def read_dataset_meta(path: Path) -> tuple[Labels, MaskCode]:
             raise DataError(f"{path}: unknown key {shown(key)}; did you mean {meant[0]!r}?")
     names = _label_names(content, path)
     check_labels(names, path)
-    _check_colors(content.get("segmentation_colors"), names, path)
-    code = MaskCode(names, _mask_colors(content.get("segmentation_colors"), names))
+    colors = content.get("segmentation_colors")
+    _check_colors(colors, names, path)
+    code = MaskCode(names, tuple(color and (color[0], color[1], color[2]) for color in colors or [None] * len(names)))
     visible = [color or fallback for color, fallback in zip(code.colors, default_colors(len(names)), strict=True)]
     return Labels(names, tuple(visible), _background(content, names, path)), code
 
@@ -152,13 +153,6 @@ def _check_colors(colors: Any, names: tuple[str, ...], path: Path) -> None:
 
 def _is_color(color: Any) -> bool:
     return isinstance(color, list) and len(color) == 3 and all(type(part) is int and 0 <= part <= 255 for part in color)
-
-
-def _mask_colors(colors: Any, names: tuple[str, ...]) -> tuple[Color | None, ...]:
-    """The colour of each label in colour masks, out of an entry that has been checked."""
-    if not colors:
-        return (None,) * len(names)
-    return tuple(None if color is None else (color[0], color[1], color[2]) for color in colors)
 
 
 def _background(content: dict[str, Any], names: tuple[str, ...], path: Path) -> int | None:

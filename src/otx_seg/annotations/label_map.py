@@ -103,14 +103,11 @@ def _of_pair(key: str, value: Any) -> ListedLabel | None:
         return ListedLabel(value, value=value_of(number, value))
     if isinstance(value, str):
         # A colour is written on one side or the other.
-        return ListedLabel(value, color_of(key, value)) if key.startswith("#") else _with_color(key, value)
+        color, name = (key, value) if key.startswith("#") else (value, key)
+        return ListedLabel(name, color_of(color, name)) if color.startswith("#") else None
     if isinstance(value, dict):
         found = _of_mapping(value, None if number is not None else key)
         return found if found is None or number is None else found._replace(value=value_of(number, found.name))
     if type(value) is int and number is None:
         return ListedLabel(key, value=value_of(value, key))
     return ListedLabel(key, color_of(value, key)) if isinstance(value, list) and number is None else None
-
-
-def _with_color(name: str, text: str) -> ListedLabel | None:
-    return ListedLabel(name, color_of(text, name)) if text.startswith("#") else None

@@ -199,13 +199,12 @@ def _wrong_values(wrong: list[int], values: NDArray, path: str | Path, code: Mas
     """What is wrong with a mask of `values` (H, W) of which those in `wrong` are no label's."""
     shown = ", ".join(f"{value} ({int((values == value).sum())} pixels)" for value in wrong[:_SHOWN])
     more = f" and {len(wrong) - _SHOWN} more values" if len(wrong) > _SHOWN else ""
-    text = f"{path}: mask value {shown}{more} is no label; allowed are {_allowed_values(code)}; "
-    return text + _advice_on_values(wrong, path, code)
-
-
-def _allowed_values(code: MaskCode) -> str:
-    allowed = [f"{value} {name}" for value, name in zip(_values_of(code), code.names, strict=True)]
-    return f"{listed(allowed)} and {IGNORE_INDEX} (ignored)"
+    known = [f"{value} {name}" for value, name in zip(_values_of(code), code.names, strict=True)]
+    allowed = f"{listed(known)} and {IGNORE_INDEX} (ignored)"
+    advice = _advice_on(path, code)
+    if wrong == [0] and code.values is not None:
+        advice = f"give it a name in {code.source}: `0 background`, or `0 void` if it is to be ignored"
+    return f"{path}: mask value {shown}{more} is no label; allowed are {allowed}; {advice}"
 
 
 def _wrong_colors(numbers: NDArray[np.int32], path: str | Path, code: MaskCode) -> str:
@@ -229,12 +228,6 @@ def _advice_on(path: str | Path, code: MaskCode) -> str:
             "the masks, far from each other: then each pixel gets the label of the nearest colour"
         )
     return f"correct the mask or add the label to {code.source}"
-
-
-def _advice_on_values(wrong: list[int], path: str | Path, code: MaskCode) -> str:
-    if wrong == [0] and code.values is not None:
-        return f"give it a name in {code.source}: `0 background`, or `0 void` if it is to be ignored"
-    return _advice_on(path, code)
 
 
 def _snapped(pixels: NDArray[np.uint8], path: str | Path, code: MaskCode, lossy: bool) -> tuple[NDArray[np.uint8], int]:

@@ -169,6 +169,13 @@ def split_polygons(polygons: Iterable[Sequence[float]]) -> tuple[list[Sequence[f
     return whole, boxes
 
 
+def area_of(points: Sequence[float]) -> float:
+    """Square pixels inside a polygon [x, y, x, y, ...], by the shoelace formula."""
+    xs, ys = points[::2], points[1::2]
+    turned = zip(xs, ys, [*xs[1:], *xs[:1]], [*ys[1:], *ys[:1]], strict=False)
+    return abs(sum(x * next_y - next_x * y for x, y, next_x, next_y in turned)) / 2
+
+
 def rectangle(left: float, top: float, right: float, bottom: float) -> list[float]:
     """A box as a polygon."""
     return [left, top, right, top, right, bottom, left, bottom]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.annotations.polygons import Outline, OutlinedObjects, page, rectangle
+from otx_seg.annotations.polygons import Outline, OutlinedObjects, area_of, page, rectangle
 from otx_seg.annotations.samples import MaskReader, Sample
 from otx_seg.errors import DataError
 from otx_seg.labels import IGNORE_INDEX
@@ -121,12 +121,6 @@ class YoloOutlines(MaskReader):
                 corners = rectangle(x - across / 2, y - down / 2, x + across / 2, y + down / 2)
                 boxes.append(Outline(IGNORE_INDEX, [corners]))
             else:
-                points = np.array(each.shares).reshape(-1, 2) * sides
-                outlines.append((_area(points), Outline(self.index_of[each.number], [points.reshape(-1).tolist()])))
+                points = (np.array(each.shares).reshape(-1, 2) * sides).reshape(-1).tolist()
+                outlines.append((area_of(points), Outline(self.index_of[each.number], [points])))
         return [*boxes, *(outline for _, outline in sorted(outlines, key=lambda item: -item[0]))]
-
-
-def _area(points: NDArray[np.float64]) -> float:
-    """Square pixels inside a polygon (N, 2), by the shoelace formula."""
-    (xs, ys), (next_xs, next_ys) = points.T, np.roll(points, -1, axis=0).T
-    return float(abs((xs * next_ys - next_xs * ys).sum()) / 2)

@@ -12,8 +12,6 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from otx_seg.annotations.dataset_meta import META_FILE
 from otx_seg.annotations.samples import Sample, Subset
@@ -103,7 +101,7 @@ def _write_pair(subset: Subset, folder: Path, sample: Sample, name: PurePath) ->
         return None
     try:
         shown, labelled = read_pair(subset, sample)
-        content = _as_png(shown) if is_page else read_bytes(sample.image)
+        content = cv2.imencode(".png", shown[:, :, ::-1])[1].tobytes() if is_page else read_bytes(sample.image)
     except MaskContentError:
         raise
     except DataError as error:
@@ -111,10 +109,6 @@ def _write_pair(subset: Subset, folder: Path, sample: Sample, name: PurePath) ->
     write_atomic(image, content)
     write_atomic(mask, cv2.imencode(".png", labelled)[1].tobytes())
     return None
-
-
-def _as_png(image: NDArray[np.uint8]) -> bytes:
-    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def _described(labels: Labels) -> dict[str, Any]:

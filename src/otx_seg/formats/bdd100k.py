@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from otx_seg.annotations.label_lists import labels_or_assumed
-from otx_seg.annotations.masks import Color
 from otx_seg.annotations.samples import Subset
 from otx_seg.errors import DataError
 from otx_seg.formats import DataFormat, Subsets
@@ -54,9 +52,8 @@ def _masks_of(root: Path) -> Path | None:
 def _open(root: Path, images: Path, masks: Path) -> Subset:
     samples, unmatched = pair_files(images, masks)
     by_color = masks.parent.name == _COLORS
-    labels, code = labels_or_assumed(root, "Cityscapes", _colors if by_color else scored_labels, by_value=not by_color)
+    more = {"unlabeled": (0, 0, 0)} if by_color else {}
+    labels, code = labels_or_assumed(
+        root, "Cityscapes", lambda: ({**scored_labels()[0], **more}, ()), by_value=not by_color
+    )
     return Subset(images, labels, samples, unmatched, code)
-
-
-def _colors() -> tuple[Mapping[str, Color], Sequence[str]]:
-    return {**scored_labels()[0], "unlabeled": (0, 0, 0)}, ()

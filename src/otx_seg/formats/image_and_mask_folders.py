@@ -148,12 +148,11 @@ def _by_subset(folders: Sequence[Path]) -> dict[str, _Place]:
         word = subset_word(folder.name)
         if word:
             parts.setdefault(subset_name(word), []).append(folder)
-    found = {name: _Place(_images_of(place), _of_kind(place, "masks")) for name, place in parts.items()}
+    found = {
+        name: _Place(_of_kind(place, "images") or _of_kind(place, ""), _of_kind(place, "masks"))
+        for name, place in parts.items()
+    }
     return {name: place for name, place in found.items() if place.images and place.masks}
-
-
-def _images_of(folders: Sequence[Path]) -> tuple[Path, ...]:
-    return _of_kind(folders, "images") or _of_kind(folders, "")
 
 
 def _chosen(root: Path, place: _Place) -> Folders:

@@ -63,9 +63,8 @@ class LabelStudioMasks(DataFormat):
     )
 
     def detects(self, root: Path) -> bool:
-        return any(_STROKES.fullmatch(path.name) for folder in _folders(root) for path in _pngs(folder)) and not (
-            LabelStudio().detects(root)
-        )
+        named = (path.name for folder in _folders(root) for path in files_with(folder, ".png"))
+        return any(map(_STROKES.fullmatch, named)) and not LabelStudio().detects(root)
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
         every = list(image_names(str(root)))
@@ -95,10 +94,6 @@ def _folders(root: Path) -> list[Path]:
     return folders + [
         below for folder in folders[1:] if subset_name(folder.name) in SUBSETS for below in listed_folders(folder)
     ]
-
-
-def _pngs(folder: Path) -> list[Path]:
-    return [path for path in files_with(folder, ".png") if path.name.lower().startswith("task-")]
 
 
 def _labels(root: Path, strokes: Sequence[_Strokes]) -> tuple[Labels, dict[str, int], Path]:

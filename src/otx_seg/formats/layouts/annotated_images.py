@@ -27,10 +27,10 @@ from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, SUBSETS, first_of, su
 from otx_seg.labels import IGNORE_INDEX, Labels, means_ignored
 from otx_seg.runtime.plain_files import shown
 from otx_seg.runtime.terminal import printable
+from otx_seg.words import listed
 
 logger = logging.getLogger(__name__)
 
-_MOST_NAMED = 10
 _LONGEST_NAME = 60  # characters
 
 
@@ -204,16 +204,10 @@ def _numbered(annotations: Annotations) -> tuple[Labels, dict[str | None, int]]:
     if unknown:
         raise DataError(
             f"{annotations.root / used[unknown[0]]}: the label {shown(unknown[0])} is not in {where}, which lists "
-            f"{_few(names)}; add it there"
+            f"{listed([printable(name, _LONGEST_NAME) for name in names])}; add it there"
         )
     labels, indices = labels_with_background(names, where, annotations.colors)
     return labels, dict(zip(names, indices, strict=True))
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(printable(name, _LONGEST_NAME) for name in names[:_MOST_NAMED]) + (
-        ", ..." if len(names) > _MOST_NAMED else ""
-    )
 
 
 def listed_names(root: Path, *files: str) -> tuple[list[str] | None, Path | None]:

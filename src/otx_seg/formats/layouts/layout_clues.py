@@ -61,11 +61,6 @@ def holds_twins(folder: Path) -> bool:
     return not stems[0].isdisjoint(stems[1])
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether it is one that is not hidden."""
-    return entry.name[0] != "." and entry.is_dir()
-
-
 def _names(folder: Path) -> list[str]:
     """Of entries that are not hidden; none of a folder that cannot be read."""
     try:
@@ -98,7 +93,8 @@ def folders_on_the_way_down(folder: Path, depth: int = 5) -> Iterator[Path]:
         yield folder
         try:
             with os.scandir(folder) as entries:
-                below = next((entry.path for entry in islice(entries, _LOOKED_AT) if _is_folder(entry)), None)
+                shown = (entry for entry in islice(entries, _LOOKED_AT) if entry.name[0] != ".")
+                below = next((entry.path for entry in shown if entry.is_dir()), None)
         except OSError:
             return
         if below is None:

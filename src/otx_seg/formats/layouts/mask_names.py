@@ -102,16 +102,12 @@ def mask_of_twins(one: str, other: str) -> str | None:
     return None
 
 
-def _with_an_ending(names: Iterable[str]) -> list[str]:
-    """Those of many names that end in one of `MASK_ENDINGS`, found quickly."""
-    return [name for name in names if name.lower().replace("-", "_").endswith(_LOWER_ENDINGS)]
-
-
 def masks_by_ending(names: Iterable[str]) -> dict[str, dict[str, str]]:
     """For each of `MASK_ENDINGS`, the names without suffix that have it, by the names of their images."""
     found: dict[str, dict[str, str]] = {ending: {} for ending in MASK_ENDINGS}
-    for name in _with_an_ending(names):
-        for ending in MASK_ENDINGS:
+    for name in names:
+        # Of many names few have one, and this is told quickly.
+        for ending in MASK_ENDINGS if name.lower().replace("-", "_").endswith(_LOWER_ENDINGS) else ():
             stem = stem_of_image(name, ending)
             if stem is not None:
                 found[ending][stem] = name
