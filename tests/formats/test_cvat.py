@@ -152,7 +152,7 @@ def test_a_huge_mask_is_refused_before_there_is_one(cvat):
     subset = only(cvat(huge))
     with pytest.raises(DataError, match=r"xml: .*a\.png .*300000 x 300000 pixels at \(6, 1\) leaves the image"):
         subset.read_mask(subset.samples[0])
-    with pytest.raises(DataError, match=r"the size of a\.png is unusable: 300000 x 300000 pixels are more than"):
+    with pytest.raises(DataError, match=r"the size of a\.png is unusable: .* 300000 x 300000, more pixels than"):
         open_folder(cvat(huge, width="300000", height="300000"))
 
 

@@ -158,24 +158,6 @@ def _check_entries(entries: Sequence[ListedLabel], path: Path) -> None:
         raise DataError(f"{path}: {len(names):,} labels; at most {MAX_LABELS} are possible")
 
 
-def one_list(lists: Sequence[LabelList]) -> LabelList:
-    """The list that several agree on, with the colours and values of any of them.
-
-    Raises:
-        DataError: they differ.
-    """
-    first, *others = lists
-    for other in others:
-        together = _together(first, other)
-        if together is None:
-            raise DataError(
-                f"{other.path}: lists other labels than {first.path}, or in another order, so that the same value "
-                "would be another label; make them the same, or remove one"
-            )
-        first = together
-    return first
-
-
 def _together(one: LabelList, other: LabelList) -> LabelList | None:
     """Both lists in one, or None where they contradict each other."""
     if one.names != other.names:
@@ -191,13 +173,21 @@ def _together(one: LabelList, other: LabelList) -> LabelList | None:
 
 
 def chosen_list(lists: Sequence[LabelList]) -> LabelList:
-    """The list to use of several: our own where there is one, else what all of them say.
+    """The list to use of several: our own where there is one, else what all of them say, with all colours and values.
 
     Raises:
         DataError: they differ.
     """
     own = [found for found in lists if found.path.name == OWN_LIST]
-    chosen = one_list(own or lists)
+    chosen, *others = own or lists
+    for other in others:
+        together = _together(chosen, other)
+        if together is None:
+            raise DataError(
+                f"{other.path}: lists other labels than {chosen.path}, or in another order, so that the same value "
+                "would be another label; make them the same, or remove one"
+            )
+        chosen = together
     for other in lists:
         if own and _together(chosen, other) is None:
             logger.warning("%s: lists other labels than %s, which is the one that counts", other.path, chosen.path)

@@ -6,8 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from otx_seg.annotations.dataset_meta import META_FILE
+from otx_seg.errors import DataError
 from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts import folder
+from otx_seg.formats.layouts.what_lies_there import unknown_layout
 
 
 class CommonSemanticSegmentation(DataFormat):
@@ -24,4 +26,7 @@ class CommonSemanticSegmentation(DataFormat):
         )
 
     def subsets(self, root: Path, annotations: Path | None = None) -> Subsets:
-        return {name: partial(folder.open_subset, root, place) for name, place in folder.find_subsets(root).items()}
+        found = folder.subsets_in(root)
+        if not found:
+            raise DataError(f"{root}: {unknown_layout(root)}")
+        return {name: partial(folder.open_subset, root, place) for name, place in found.items()}

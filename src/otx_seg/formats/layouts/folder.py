@@ -56,23 +56,15 @@ class Folders(NamedTuple):
     beside_masks: tuple[Path, ...] = ()
 
 
-def find_subsets(root: Path) -> dict[str, Folders]:
-    """Where each subset lies, by its name; nothing below is read.
+def subsets_in(root: Path) -> dict[str, Folders]:
+    """Where each subset lies, by its name; nothing below is read. None in a folder of another layout.
 
     The name is "default" for images directly in the root, else the folder's in lower case, where "valid" and
     "validation" become "val".
 
     Raises:
-        DataError: `root` is no folder or holds no folder of images, or two folders mean the same subset.
+        DataError: `root` is no folder, or two folders mean the same subset.
     """
-    found = subsets_in(root)
-    if not found:
-        raise DataError(f"{root}: {unknown_layout(root)}")
-    return found
-
-
-def subsets_in(root: Path) -> dict[str, Folders]:
-    """As `find_subsets`, but without any in a folder of another layout."""
     if not root.is_dir():
         raise DataError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
     found: dict[str, Folders] = {}
