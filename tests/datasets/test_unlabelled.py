@@ -99,7 +99,7 @@ def test_copies_of_labelled_images_are_left_out(folder: Path, tmp_path: Path) ->
     kept, copies = leave_out_copies(open_unlabelled(folder), [str(labelled), str(tmp_path / "different.png")])
     assert [Path(path).name for path in copies] == ["a.png"]
     assert [Path(path).name for path in kept.paths] == ["b.JPG", "c.png"]
-    with pytest.raises(DataError, match="each of its 3 images is among the labelled ones"):
+    with pytest.raises(DataError, match="each of its 3 images is also labelled"):
         leave_out_copies(open_unlabelled(folder), [str(folder / name) for name in ("a.png", "b.JPG", "more/c.png")])
 
 

@@ -53,7 +53,7 @@ def test_objects_without_name_and_boxes_are_ignored(labelme, messages):
     box = polygon(1, "cat", [(6, 0), (8, 0), (8, 4), (6, 4)], "<type>bounding_box</type>")
     root = labelme(polygon(0, "cat", SQUARE) + box + polygon(2, "", [(9, 0), (10, 0), (10, 4), (9, 4)]))
     assert first_row(root) == [1, 1, 1, 1, 0, 0, 255, 255, 0, 255]
-    assert "1 boxes have no outline" in messages.text
+    assert "1 boxes have no polygon" in messages.text
     part = box.replace("<polygon>", "<parts><hasparts/><ispartof>0</ispartof></parts><polygon>")
     assert first_row(labelme(polygon(0, "cat", SQUARE) + part)) == [1] * 4 + [0] * 6
 

@@ -67,6 +67,9 @@ def spread(things: Sequence[Thing], limit: int) -> list[Thing]:
     return [things[index * len(things) // number] for index in range(number)]
 
 
+Kind = Literal["unmatched_files", "files_of_no_subset", "missing_files", "unread_files"]
+
+
 class LeftOut(NamedTuple):
     """A file that was found or named and that no sample is made of.
 
@@ -79,7 +82,7 @@ class LeftOut(NamedTuple):
         name: its path relative to that, or the line that names it.
     """
 
-    kind: Literal["unmatched_files", "files_of_no_subset", "missing_files", "unread_files"]
+    kind: Kind
     reason: str
     folder: str
     name: str

@@ -68,7 +68,7 @@ def _open(root: Path, path: Path) -> Subset:
         names, colors = _labels(as_mapping(content["categories"], "categories"))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: unusable: {reason_of(error)}; {_EXPECTED}") from error
-    found = Annotations(root, names, colors, path)
+    found = Annotations(root, names, path, colors)
     _refuse_without_outlines(items, path)
     outlines = [thing for item in items for thing in _things(item) if _is_outline(thing)]
     single = {shown(thing.get("label_id")) for thing in outlines if not _is_crowd(thing)}

@@ -14,7 +14,6 @@ import numpy as np
 
 from otx_seg.annotations.annotation_values import as_list, as_mapping, label_of, points_of, size_of
 from otx_seg.annotations.polygons import ellipse, rectangle
-from otx_seg.annotations.samples import LeftOut
 from otx_seg.errors import DataError
 from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.annotated_images import (
@@ -31,7 +30,6 @@ from otx_seg.formats.layouts.layout_clues import files_with, head
 from otx_seg.runtime.image_files import is_image_name
 from otx_seg.runtime.plain_files import number, read_json, shown
 
-_LABELS = ("labels.txt", "classes.txt")
 _FILES = 20  # looked into
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # what is put before the name of a file that is uploaded
 _FARTHEST = 1000.0  # percent of a side
@@ -83,8 +81,7 @@ def _is_export(path: Path) -> bool:
 
 
 def _read(root: Path, files: Iterable[str]) -> Annotations:
-    names, listed_in = listed_names(root, *_LABELS)
-    found = Annotations(root, names, names_from=listed_in)
+    found = Annotations(root, *listed_names(root))
     for file in files:
         try:
             tasks = as_list(read_json(root / file, not_finite=True), "the export")
@@ -112,8 +109,7 @@ def _add(found: Annotations, file: str, task: Mapping[str, Any]) -> None:
         return
     results = _results(task)
     if results is None:
-        reason = "image of a task without annotation"
-        found.left_out.setdefault(subset, []).append(LeftOut("unmatched_files", reason, str(found.root), image))
+        found.leave_out(subset, "unmatched_files", "image of a task without annotation", image)
         return
     sizes, regions = set(), []
     for place, result in enumerate(results, 1):

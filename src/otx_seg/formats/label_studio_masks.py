@@ -22,7 +22,6 @@ from otx_seg.formats.layouts.layout_clues import files_with
 from otx_seg.labels import IGNORE_INDEX, Labels
 from otx_seg.runtime.image_files import image_names
 
-_LABELS = ("labels.txt", "classes.txt")
 _STROKES = re.compile(
     r"task-(\d{1,18})-annotation-(\d{1,18})(?:-by-[^-]*)?-tag-(.+)-\d+\.png", re.ASCII | re.IGNORECASE
 )
@@ -98,7 +97,7 @@ def _folders(root: Path) -> list[Path]:
 
 def _labels(root: Path, strokes: Sequence[_Strokes]) -> tuple[Labels, dict[str, int], Path]:
     """The labels, the background first; the index of each by its name in the files; and what names them."""
-    listed, source = listed_names(root, *_LABELS)
+    listed, source = listed_names(root)
     used = sorted({each.label for each in strokes})
     unknown = [name for name in used if listed is not None and name not in listed]
     if unknown:

@@ -11,7 +11,6 @@ from typing import Any
 
 from otx_seg.annotations.annotation_values import as_list, as_mapping, label_of, points_of, size_of
 from otx_seg.annotations.polygons import ellipse, rectangle
-from otx_seg.annotations.samples import LeftOut
 from otx_seg.errors import DataError
 from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.annotated_images import (
@@ -28,7 +27,6 @@ from otx_seg.formats.layouts.layout_clues import files_with, head
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, entries_of, file_names
 from otx_seg.runtime.plain_files import read_json, shown
 
-_LABELS = ("labels.txt", "class_names.txt", "classes.txt")
 _SHAPES = re.compile(r'"shapes"\s*:\s*\[')
 _FOLDERS, _FILES = 20, 3  # looked into
 _NO_AREA = ("line", "linestrip", "point", "points")
@@ -69,8 +67,7 @@ class LabelmeJson(DataFormat):
 
 
 def _read(root: Path, files: list[str]) -> Annotations:
-    names, listed_in = listed_names(root, *_LABELS)
-    found = Annotations(root, names, names_from=listed_in)
+    found = Annotations(root, *listed_names(root))
     others = 0
     for file in files:
         content = read_json(root / file, "labelme saves shapes and imagePath", not_finite=True)
@@ -152,7 +149,4 @@ def _note_images_without(found: Annotations) -> None:
             for entry in sorted(entries_of(str(found.root / folder)), key=lambda entry: entry.name):
                 name = f"{folder}/{entry.name}" if folder else entry.name
                 if entry.name[0] != "." and Path(entry.name).suffix.lower() in IMAGE_SUFFIXES and name not in known:
-                    reason = "image without JSON file"
-                    found.left_out.setdefault(subset, []).append(
-                        LeftOut("unmatched_files", reason, str(found.root), name)
-                    )
+                    found.leave_out(subset, "unmatched_files", "image without JSON file", name)

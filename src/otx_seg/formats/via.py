@@ -28,7 +28,6 @@ from otx_seg.formats.layouts.folder import SUBSETS, listed_folders, subset_name
 from otx_seg.formats.layouts.layout_clues import files_with, head
 from otx_seg.runtime.plain_files import parse_json, read_json, read_text, shown
 
-_LABELS = ("labels.txt", "classes.txt")
 _OF_LABELS = ("label", "class", "type", "name", "category")  # attributes that may be labels, the likeliest first
 _NO_AREA = ("point", "polyline")
 _TELLING = re.compile(r'"(shape_attributes|_via_img_metadata|_via_settings)"')
@@ -87,8 +86,7 @@ def _is_via(path: Path) -> bool:
 
 
 def _read(root: Path, files: Iterable[str]) -> Annotations:
-    names, listed_in = listed_names(root, *_LABELS)
-    found = Annotations(root, names, names_from=listed_in)
+    found = Annotations(root, *listed_names(root))
     try:
         marked = [(file, *image) for file in files for image in _images(root / file)]
     except ValueError as error:

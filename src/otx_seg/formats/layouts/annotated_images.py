@@ -20,7 +20,7 @@ from otx_seg.annotations.label_lists import read_label_list
 from otx_seg.annotations.listed_paths import located
 from otx_seg.annotations.masks import Color
 from otx_seg.annotations.polygons import AnnotatedObjects, Outline, labels_with_background, page, split_polygons
-from otx_seg.annotations.samples import LeftOut, Sample, Subset
+from otx_seg.annotations.samples import Kind, LeftOut, Sample, Subset
 from otx_seg.errors import DataError
 from otx_seg.formats import Subsets
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, SUBSETS, first_of, subset_name
@@ -31,6 +31,7 @@ from otx_seg.words import listed
 
 logger = logging.getLogger(__name__)
 
+_NAME_LISTS = ("labels.txt", "class_names.txt", "classes.txt")
 _LONGEST_NAME = 60  # characters
 
 
@@ -72,16 +73,16 @@ class Annotations:
     Attributes:
         root: the folder of the data set.
         names: its labels in their order; None: those that occur, in alphabetical order.
-        colors: of labels that have one.
         names_from: the file that lists the labels.
+        colors: of labels that have one.
         images: by subset.
         left_out: files without partner, by subset.
     """
 
     root: Path
     names: Sequence[str] | None = None
-    colors: Mapping[str, Color] = field(default_factory=dict)
     names_from: Path | None = None
+    colors: Mapping[str, Color] = field(default_factory=dict)
     images: dict[str, list[AnnotatedImage]] = field(default_factory=dict)
     left_out: dict[str, list[LeftOut]] = field(default_factory=dict)
     _remarks: dict[str, Counter[str]] = field(default_factory=dict)
@@ -125,8 +126,11 @@ class Annotations:
 
     def missing(self, subset: str, source: str, name: str) -> None:
         """Note an image that is not there."""
-        reason = f"named in {source}, but not there"
-        self.left_out.setdefault(subset, []).append(LeftOut("missing_files", reason, str(self.root), name))
+        self.leave_out(subset, "missing_files", f"named in {source}, but not there", name)
+
+    def leave_out(self, subset: str, kind: Kind, reason: str, name: str) -> None:
+        """Note a file, see `LeftOut`, by its path below the root."""
+        self.left_out.setdefault(subset, []).append(LeftOut(kind, reason, str(self.root), name))
 
 
 def subset_of(path: str) -> str:
@@ -210,13 +214,13 @@ def _numbered(annotations: Annotations) -> tuple[Labels, dict[str | None, int]]:
     return labels, dict(zip(names, indices, strict=True))
 
 
-def listed_names(root: Path, *files: str) -> tuple[list[str] | None, Path | None]:
-    """The labels that the first of some text files lists, one per line, and that file; or None twice.
+def listed_names(root: Path) -> tuple[list[str] | None, Path | None]:
+    """The labels that the first of `_NAME_LISTS` in a folder lists, one per line, and that file; or None twice.
 
     Raises:
         DataError: the file cannot be read.
     """
-    for name in files:
+    for name in _NAME_LISTS:
         if (root / name).is_file():
             return list(read_label_list(root / name).names), root / name
     return None, None
