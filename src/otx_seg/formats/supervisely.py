@@ -13,6 +13,7 @@ from otx_seg.annotations.annotation_values import as_list, as_mapping, label_of,
 from otx_seg.annotations.listed_paths import is_there
 from otx_seg.annotations.masks import Color
 from otx_seg.annotations.polygons import rectangle
+from otx_seg.annotations.samples import LeftOut
 from otx_seg.errors import DataError
 from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.annotated_images import AnnotatedImage, Annotations, Region, annotated_subsets
@@ -141,5 +142,5 @@ def _regions(found: Annotations, each: dict[str, Any], image: str) -> list[Regio
 def _note_images_without(found: Annotations, subset: str, folder: Path, files: set[str]) -> None:
     for path in sorted((folder / _IMAGES).iterdir()):
         if path.name[0] != "." and f"{path.name}.json".lower() not in files:
-            name = path.relative_to(found.root).as_posix()
-            found.leave_out(subset, "unmatched_files", "image without objects file", name)
+            left_out = LeftOut("unmatched_files", "image without objects file", str(folder / _IMAGES), path.name)
+            found.left_out.setdefault(subset, []).append(left_out)
