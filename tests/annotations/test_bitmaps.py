@@ -93,7 +93,7 @@ def test_a_brush_code_by_hand():
         ("abc", "not a list of numbers"),
         ([1, None], "not a number"),
         ([256, 1], "it should be from 0 to 255"),
-        ([1, 0.5], "not whole"),
+        ([1, 0.5], "not integers"),
         ([0, 0], "truncated"),
         ([255] * 100, "for 1,073,741,824 pixels"),
         (brush_code(SHOWN)[:-3], "truncated"),
