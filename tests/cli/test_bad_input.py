@@ -176,7 +176,7 @@ def test_unlabelled_images_that_are_not_there(train: Any, data: Path, tmp_path: 
     (tmp_path / "empty").mkdir()
     refused(train("--unlabeled-data-roots", tmp_path / "empty"), 3, "empty", "no images")
     refused(train("--unlabeled-data-roots", tmp_path / "nowhere"), 3, "nowhere", "no such file or folder")
-    refused(train("--unlabeled-data-roots", data / "train"), 3, "each of its", "among the labelled ones")
+    refused(train("--unlabeled-data-roots", data / "train"), 3, "each of its", "also labelled")
     refused(train("--train-type", "semisupervised"), 2, "give --unlabeled-data-roots")
     refused(train("--train-type", "halfsupervised"), 2, "did you mean")
 

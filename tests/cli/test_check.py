@@ -68,7 +68,7 @@ def test_unlabelled_images_beside_labelled_ones(otx: Any, sound: Path, tmp_path:
     shutil.copytree(sound / "val" / "images", tmp_path / "more")
     outcome = otx("check", "--data-roots", tmp_path / "more", "--data-roots", sound)
     assert outcome.code == 0, outcome.err
-    assert "each of the images is among the labelled ones" in outcome.out
+    assert "each of the images is also labelled" in outcome.out
     assert outcome.out.splitlines()[-1] == f"Next: otx train --train-data-roots {sound}"
     draw_dataset(tmp_path / "new", images=5, size=64, seed=77)
     for image in (tmp_path / "new" / "train" / "images").iterdir():
@@ -81,7 +81,7 @@ def test_unlabelled_images_beside_labelled_ones(otx: Any, sound: Path, tmp_path:
     total, copies = len(list((tmp_path / "more").iterdir())), len(list((sound / "val" / "images").iterdir()))
     told = json.loads(otx("check", "--data-roots", tmp_path / "more", "--data-roots", sound, "--json").out)
     found = next(problem for problem in told["problems"] if problem["code"] == "labelled_too")
-    assert (found["severity"], found["what"]) == ("note", f"{copies} of {total} images are among the labelled ones")
+    assert (found["severity"], found["what"]) == ("note", f"{copies} of {total} images are also labelled")
     assert len(found["files"]) == copies
 
 

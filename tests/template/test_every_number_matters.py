@@ -176,7 +176,7 @@ def observed(template: Template, key: str) -> Any:
     if "semi_supervised" in key:
         chosen = template.override({"algo_backend.train_type": "Semisupervised"})
         algorithm = build(chosen)
-        return plain_values(algorithm), algorithm.average.keep
+        return plain_values(algorithm), algorithm.average.decay
     if ".prototypes" in key:
         wanted = {"algo_backend.train_type": "Semisupervised", "semi_supervised.use_prototypes": True}
         algorithm = build(template.override(wanted))
@@ -185,7 +185,7 @@ def observed(template: Template, key: str) -> Any:
         chosen = template.override({"learning_parameters.enable_supcon": True})
         algorithm = build(chosen)
         widths = [layer.out_features for layer in algorithm.detcon.predictor if isinstance(layer, torch.nn.Linear)]
-        return plain_values(algorithm), plain_values(algorithm.detcon), algorithm.detcon.average.keep, widths
+        return plain_values(algorithm), plain_values(algorithm.detcon), algorithm.detcon.average.decay, widths
     if section == "optimizer":
         optimizer = build_optimizer(parameter_groups(torch.nn.Linear(2, 2), template), template)
         return [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]

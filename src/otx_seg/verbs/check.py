@@ -179,11 +179,11 @@ def _labelled_among(
     try:
         copies = leave_out_copies(images.without(set(images.paths) - set(readable)), labelled)[1]
     except DataError:  # all of them
-        what, advice = "each of the images is among the labelled ones", "give others: `otx train` refuses these"
+        what, advice = "each of the images is also labelled", "give others: `otx train` refuses these"
         yield Problem("warning", LABELLED_TOO, name, what, advice)
         return
     if copies:
-        what = f"{len(copies):,} of {count(len(images), 'image')} are among the labelled ones"
+        what = f"{len(copies):,} of {count(len(images), 'image')} are also labelled"
         yield Problem(
             "note", LABELLED_TOO, name, what, "nothing: `otx train` leaves them out", tuple(map(FileNote, copies))
         )
