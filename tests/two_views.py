@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from otx_seg.models.outputs import SegmentationOutput
+from otx_seg.models.network import SegmentationOutput
 
 SETTINGS = {"hidden": 6, "size": 5, "regions": 4, "temperature": 0.2, "target_keep": 0.9}
 

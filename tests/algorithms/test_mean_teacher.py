@@ -16,7 +16,7 @@ from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
 from otx_seg.algorithms.prototypes import Prototypes
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.losses.cross_entropy import CrossEntropy
-from otx_seg.models.outputs import SegmentationOutput
+from otx_seg.models.network import SegmentationOutput
 
 ENTROPY = CrossEntropy([1.0, 1.0, 1.0])
 WEIGHTED = CrossEntropy([1.3, 1.1, 0.8])

@@ -18,8 +18,7 @@ from otx_seg.losses import dice
 from otx_seg.losses.cross_entropy import CrossEntropy
 from otx_seg.losses.dice import Dice
 from otx_seg.models import build_model
-from otx_seg.models.network import SegmentationNetwork
-from otx_seg.models.outputs import SegmentationOutput
+from otx_seg.models.network import SegmentationNetwork, SegmentationOutput
 from otx_seg.template import load
 
 START = TrainProgress(epoch=0, step=0, progress=0.0)

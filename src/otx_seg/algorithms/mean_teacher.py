@@ -15,8 +15,7 @@ from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
 from otx_seg.algorithms.progress import TrainProgress
 from otx_seg.algorithms.prototypes import Prototypes, classifier_inputs
 from otx_seg.labels import IGNORE_INDEX
-from otx_seg.models.network import SegmentationNetwork
-from otx_seg.models.outputs import SegmentationOutput
+from otx_seg.models.network import SegmentationNetwork, SegmentationOutput
 from otx_seg.models.resampling import resize_bilinear
 from otx_seg.models.weight_average import WeightAverage
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from otx_seg.models.outputs import SegmentationOutput
+from otx_seg.models.network import SegmentationOutput
 from otx_seg.template.heads import MAIN
 
 

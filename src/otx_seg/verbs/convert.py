@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,12 +87,7 @@ def convert(
     else:
         file = None if ann_files is None else Path(ann_files)
         sources = Sources((Source(Path(data_roots), file),), data_format=data_format)
-    origin = {
-        "data_roots": [str(folder.resolve()) for folder in sources.folders],
-        "data_format": sources.data_format,
-        "annotations": [str(file.resolve()) for file in sources.files],
-        "files": [digest_of(path) for path in (*sources.folders, *sources.files)],
-    }
+    origin = _origin(sources)
     if output is not None:
         refuse_among_data(Path(output), sources.folders, "choose another --output")
         _refuse_other_content(Path(output), origin)
@@ -104,20 +100,40 @@ def convert(
     else:
         folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
+    with _undone(folder, new=output is None), alone_in(folder):
+        write_json(folder / _UNDER_WAY, origin)
+        written = write_as_folders(subsets, folder, progress)
+        _end(folder)
+    tell_skipped("converted", written.skipped)
+    return Converted(folder, dict(written.images), first.labels, written.skipped)
+
+
+def _origin(sources: Sources) -> dict[str, Any]:
+    """What tells the conversion of these data from others."""
+    return {
+        "data_roots": [str(folder.resolve()) for folder in sources.folders],
+        "data_format": sources.data_format,
+        "annotations": [str(file.resolve()) for file in sources.files],
+        "files": [digest_of(path) for path in (*sources.folders, *sources.files)],
+    }
+
+
+@contextlib.contextmanager
+def _undone(folder: Path, new: bool) -> Iterator[None]:
+    """What becomes of a conversion that does not come to its end.
+
+    Raises:
+        OtxError: it was interrupted.
+    """
     try:
-        with alone_in(folder):
-            write_json(folder / _UNDER_WAY, origin)
-            written = write_as_folders(subsets, folder, progress)
-            _end(folder)
+        yield
     except DataError:
-        if output is None:  # with other data the conversion would not continue there
+        if new:  # with other data the conversion would not continue there
             shutil.rmtree(folder, ignore_errors=True)
         raise
     except KeyboardInterrupt as error:
-        where = f"with --output {folder}" if output is None else f"what is done is in {folder}"
+        where = f"with --output {folder}" if new else f"what is done is in {folder}"
         raise OtxError(f"{interrupted_by(error)}; to resume, run the same command again ({where})") from error
-    tell_skipped("converted", written.skipped)
-    return Converted(folder, dict(written.images), first.labels, written.skipped)
 
 
 def _end(folder: Path) -> None:

@@ -24,7 +24,6 @@ from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
 TEMPLATE = "Lite-HRNet-s-mod2"
-_IMAGES, _SIZE = 400, 256
 _PRODUCTS = ("data", "train", "export", "optimize")
 
 
@@ -60,6 +59,8 @@ def quickstart(
     *,
     minutes: float,
     overwrite: bool = False,
+    images: int = 400,
+    side: int = 256,
     loggers: Sequence[Logger] = (),
     say: Callable[[str], None] = lambda text: None,
 ) -> Quickstart:
@@ -69,6 +70,8 @@ def quickstart(
         output: folder for everything; None: a new one in the workspace of the current folder.
         minutes: training time.
         overwrite: replace an earlier quickstart in `output`.
+        images: how many are drawn.
+        side: pixels of each side of an image.
         loggers: receive what is told of the training.
         say: called with a line before each stage.
 
@@ -78,24 +81,30 @@ def quickstart(
     """
     run = open_run(open_resolver(None).destination(output, overwrite), "quickstart", _PRODUCTS)
     with log_to(run):
-        return _whole_job(run.path, minutes, overwrite, loggers, say)
+        # 1. data
+        say(f"drawing {images} images of {side}x{side} pixels into {run.path / 'data'}")
+        draw_dataset(run.path / "data", images, side, DEFAULT_SEED)
+        parameters = {
+            "learning_parameters.input_size": f"{side}x{side}",
+            "learning_parameters.max_minutes": minutes,
+            "learning_parameters.pretrained": "none",
+        }
+        return _whole_job(run.path, parameters, overwrite, loggers, say)
 
 
 def _whole_job(
-    folder: Path, minutes: float, overwrite: bool, loggers: Sequence[Logger], say: Callable[[str], None]
+    folder: Path, parameters: dict[str, Any], overwrite: bool, loggers: Sequence[Logger], say: Callable[[str], None]
 ) -> Quickstart:
-    # 1. data
-    say(f"drawing {_IMAGES} images of {_SIZE}x{_SIZE} pixels into {folder / 'data'}")
-    draw_dataset(folder / "data", _IMAGES, _SIZE, DEFAULT_SEED)
     train_root, val_root = folder / "data" / "train", folder / "data" / "val"
     # 2. training, with an evaluation of its best weights
+    minutes = parameters["learning_parameters.max_minutes"]
     say(f"training {TEMPLATE} from random weights for at most {minutes:g} minutes")
     trained = train(
         train_root,
         val_root,
         template=TEMPLATE,
         output=folder / "train",
-        parameters=_parameters(minutes),
+        parameters=parameters,
         overwrite=overwrite,
         loggers=loggers,
     )
@@ -121,11 +130,3 @@ def _whole_job(
         for (name, (model, scores)), latency in zip(models.items(), latencies, strict=True)
     )
     return Quickstart(folder, stages, picture)
-
-
-def _parameters(minutes: float) -> dict[str, Any]:
-    return {
-        "learning_parameters.input_size": f"{_SIZE}x{_SIZE}",
-        "learning_parameters.max_minutes": minutes,
-        "learning_parameters.pretrained": "none",
-    }

@@ -23,13 +23,7 @@ from otx_seg.training.out_of_memory import OutOfMemoryError
 from otx_seg.training.trackers import check_trackers
 from otx_seg.verbs.benchmark import check_seconds
 from otx_seg.workflow.choice import choose_job, settle
-from otx_seg.workflow.job import (
-    Job,
-    JobRequest,
-    JobState,
-    read_state,
-    remove_replaced,
-)
+from otx_seg.workflow.job import Job, JobRequest, JobState, read_state, remove_replaced
 from otx_seg.workflow.outcome import Outcome, outcome_of
 from otx_seg.workflow.steps import STEPS, Step
 from otx_seg.workspace.command_line import otx_command
@@ -119,12 +113,11 @@ def run(
         if choice.folder is not None and _content(choice.folder) != as_it_stood:
             raise UsageError(f"{job.folder}: another otx command has just worked there; give the same command again")
         state = choice.state or JobState(job.folder / JOB_STATE, choice.asked, job.inputs())
-        if choice.folder is not None and any((choice.folder / name).exists() for name in held):
+        if any((job.folder / name).exists() for name in held):
             state.replaces = () if before is None else _make_room(before)
         # It may continue from another folder than that of the workspace, or from within one that it knows nothing of.
         state.asked = replace(state.asked, workspace=_text(job.workspace) or "")
-        skipped = _run_steps(job, state, say)
-    return outcome_of(job, state, skipped)
+        return outcome_of(job, state, _run_steps(job, state, say))
 
 
 def _last_job(outputs: Path) -> Path | None:

@@ -98,6 +98,11 @@ class RunFolder:
         return self.path / "hpo"
 
     @property
+    def search_settings(self) -> Path:
+        """How a run's search is made; there is one where the run was started with a search."""
+        return self.search / "search.json"
+
+    @property
     def trials(self) -> Path:
         """The trials of a finished search."""
         return self.search / "trials.json"

@@ -38,7 +38,7 @@ def test_a_new_training_gets_a_new_folder(here: Path) -> None:
         ((RUN.log, RUN.template), None),
         ((RUN.template, RUN.weights), r"already holds a result \(template.yaml\)"),
         ((RUN.template, RUN.checkpoint), r"already holds a result.*resume it with: otx train --resume-from run"),
-        ((RUN.template, RUN.search / "search.json"), r"already holds a result.*--resume-from run"),
+        ((RUN.template, RUN.search_settings), r"already holds a result.*--resume-from run"),
     ],
 )
 def test_a_folder_that_holds_a_training(here: Path, there: tuple[Path, ...], message: str | None) -> None:
@@ -64,7 +64,7 @@ def test_a_training_goes_on_in_its_folder_or_in_another(here: Path) -> None:
 
 
 def test_what_another_training_left_goes(here: Path) -> None:
-    write(RUN.template, RUN.checkpoint, RUN.weights, RUN.metrics, RUN.search / "search.json", RUN.log)
+    write(RUN.template, RUN.checkpoint, RUN.weights, RUN.metrics, RUN.search_settings, RUN.log)
     clear(RUN)
     assert [path.name for path in RUN.path.rglob("*") if path.is_file()] == [RUN.log.name]
 

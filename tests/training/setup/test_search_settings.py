@@ -12,7 +12,6 @@ from otx_seg.training.setup.search_settings import (
     DEFAULT_RATIO,
     Settings,
     check_settings,
-    holds_search,
     read_settings,
     write_settings,
 )
@@ -53,8 +52,7 @@ def test_one_process_asks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_recorded_is_read(tmp_path: Path) -> None:
     run, template = RunFolder(tmp_path), small_template()
-    assert not holds_search(run)
     run.search.mkdir()
     write_settings(run, Settings(1.5, 2), template)
-    assert holds_search(run)
+    assert run.search_settings.is_file()
     assert read_settings(run) == (Settings(1.5, 2), template)

@@ -13,7 +13,6 @@ from otx_seg.errors import UsageError
 from otx_seg.training.checkpoint import TRAIN, nothing_trained
 from otx_seg.training.setup.data import describe_data
 from otx_seg.training.setup.plan import Plan
-from otx_seg.training.setup.search_settings import holds_search
 from otx_seg.workspace.atomic import write_atomic, write_json, write_text
 from otx_seg.workspace.command_line import resume_command
 from otx_seg.workspace.own_files import read_own
@@ -35,7 +34,7 @@ def open_training_run(plan: Plan, to: Destination) -> RunFolder:
     held = to.named
     if plan.resumed_run is None:
         products = () if held is not None and nothing_trained(held) else _PRODUCTS
-        begun = held is not None and (held.checkpoint.is_file() or holds_search(held))
+        begun = held is not None and (held.checkpoint.is_file() or held.search_settings.is_file())
         go_on = resume_command(TRAIN, held.path) if held is not None and begun else ""
         return open_run(to, TRAIN, products, plan.data.folders, go_on)
     if held is None or held.path.resolve() == plan.resumed_run.path.resolve():

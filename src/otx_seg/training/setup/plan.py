@@ -24,7 +24,7 @@ from otx_seg.training.checkpoint import (
 )
 from otx_seg.training.optimizer import refuse_idle_groups
 from otx_seg.training.recorded_data import read_recorded
-from otx_seg.training.setup.search_settings import Settings, check_settings, holds_search, read_settings
+from otx_seg.training.setup.search_settings import Settings, check_settings, read_settings
 from otx_seg.training.setup.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import BackboneFile, WeightsFile, read_start
@@ -228,7 +228,7 @@ def _find_resumed(
         UsageError: it is missing, or was not started like this.
     """
     searching = RunFolder(resume_from.resolve())
-    if holds_search(searching) and not searching.checkpoint.exists():
+    if searching.search_settings.is_file() and not searching.checkpoint.exists():
         recorded, of_run = read_settings(searching)
         _refuse_other_search(request, recorded.ratio)
         parallel = recorded.parallel if request.hpo_parallel is None else request.hpo_parallel
@@ -238,7 +238,7 @@ def _find_resumed(
     path = find_checkpoint(resume_from)
     state = read_checkpoint(path)
     run = RunFolder(path.resolve().parents[2])
-    if holds_search(run):
+    if run.search_settings.is_file():
         _refuse_other_search(request, read_settings(run)[0].ratio)
     elif request.enable_hpo or request.hpo_time_ratio is not None or request.hpo_parallel is not None:
         raise UsageError(f"{run.path}: was started without --enable-hpo; leave it out, or search in a new run")

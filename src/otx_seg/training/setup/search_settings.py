@@ -14,7 +14,6 @@ from otx_seg.workspace.own_files import read_own
 from otx_seg.workspace.run_folder import RunFolder
 
 DEFAULT_RATIO = 1.1
-_NAME = "search.json"
 
 
 @dataclass(frozen=True)
@@ -66,12 +65,7 @@ def check_settings(ratio: float | None, parallel: int | None) -> Settings:
 def write_settings(run: RunFolder, settings: Settings, template: Template) -> None:
     """Record a search, with the template it begins with."""
     content = {"ratio": settings.ratio, "parallel": settings.parallel, "template": template.as_dict()}
-    write_json(run.search / _NAME, content)
-
-
-def holds_search(run: RunFolder) -> bool:
-    """Whether a run was started with a search."""
-    return (run.search / _NAME).is_file()
+    write_json(run.search_settings, content)
 
 
 def read_settings(run: RunFolder) -> tuple[Settings, Template]:
@@ -80,6 +74,5 @@ def read_settings(run: RunFolder) -> tuple[Settings, Template]:
     Raises:
         UsageError: there is none, or it was damaged.
     """
-    path = run.search / _NAME
-    recorded = read_own(path, _Recorded, "without it the search cannot continue: start a new run")
-    return check_settings(recorded.ratio, recorded.parallel), from_dict(recorded.template, str(path))
+    recorded = read_own(run.search_settings, _Recorded, "without it the search cannot continue: start a new run")
+    return check_settings(recorded.ratio, recorded.parallel), from_dict(recorded.template, str(run.search_settings))
