@@ -40,7 +40,7 @@ class Recorder(Logger):
         self.steps: list[StepReport] = []
         self.validations: list[ValidationReport] = []
         self.shown: list[list[str]] = []
-        self.ends: list[TrainResult] = []
+        self.ends: list[TrainResult | None] = []
 
     def on_step(self, report: StepReport) -> None:
         self.steps.append(report)
@@ -49,7 +49,7 @@ class Recorder(Logger):
         self.validations.append(report)
         self.shown.append([picture.name for picture in report.pictures()])
 
-    def on_end(self, result: TrainResult) -> None:
+    def on_end(self, result: TrainResult | None) -> None:
         self.ends.append(result)
 
 

@@ -76,30 +76,24 @@ whole_image_options = together(
 )
 
 
-def data_format_option(command: Decorated) -> Decorated:
-    """``--data-format``; a format is called like its module."""
-    return click.option(
-        "--data-format",
-        type=_names_of_modules("formats"),
-        metavar="NAME",
-        help="Format of the labelled data, if it is not recognised; `otx convert --help` lists the formats.",
-    )(command)
-
-
-def tracker_option(command: Decorated) -> Decorated:
-    """``--tracker``; a tracker is called like its module."""
-    return click.option(
-        "--tracker",
-        "trackers",
-        type=_names_of_modules("training/trackers"),
-        multiple=True,
-        help="Show the training in this program as well; may be given several times.",
-    )(command)
-
-
 def _names_of_modules(package: str) -> click.Choice[str]:
     """A choice among the modules of a package, which are not imported."""
     return click.Choice(sorted(path.stem for path in (Path(__file__).parents[1] / package).glob("[a-z]*.py")))
+
+
+data_format_option = click.option(
+    "--data-format",
+    type=_names_of_modules("formats"),
+    metavar="NAME",
+    help="Format of the labelled data, if it is not recognised; `otx convert --help` lists the formats.",
+)
+tracker_option = click.option(
+    "--tracker",
+    "trackers",
+    type=_names_of_modules("training/trackers"),
+    multiple=True,
+    help="Show the training in this program as well; may be given several times.",
+)
 
 
 def annotation_options(*subsets: str) -> Decorator:

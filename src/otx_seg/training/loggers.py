@@ -109,11 +109,8 @@ class Logger:
     def on_validation(self, report: ValidationReport) -> None:
         """The network was scored."""
 
-    def on_end(self, result: TrainResult) -> None:
-        """The training has ended by itself."""
-
-    def close(self) -> None:
-        """The training has ended, failed or was interrupted. It may resume in this process, with `on_begin`."""
+    def on_end(self, result: TrainResult | None) -> None:
+        """The training has ended with this result; None: it failed or was interrupted, and may begin again."""
 
 
 class Loggers(Logger):
@@ -142,11 +139,8 @@ class Loggers(Logger):
     def on_validation(self, report: ValidationReport) -> None:
         self.tell("on_validation", report)
 
-    def on_end(self, result: TrainResult) -> None:
+    def on_end(self, result: TrainResult | None) -> None:
         self.tell("on_end", result)
-
-    def close(self) -> None:
-        self.tell("close")
 
 
 class MetricsFile(Logger):

@@ -126,13 +126,15 @@ class Trainer:
             DataError: an image or a mask cannot be read.
         """
         self._until, self._until_step = until, steps
-        with closing(self.loggers):
+        ended = None
+        try:
             self.loggers.on_begin(self.state.step)
             self._train()
             at, best = self.state, self.validator.best()
             result = TrainResult(self.run.weights, best, at.best_epoch, at.epoch, at.step, self.elapsed_s, at.ended)
-            if at.ended:
-                self.loggers.on_end(result)
+            ended = result if at.ended else None
+        finally:
+            self.loggers.on_end(ended)
         return result
 
     def _train(self) -> None:
@@ -321,10 +323,9 @@ class Trainer:
             if self.data.scorable:
                 self.learning_rate.observe(at.step, result.dice_average)
             begun = at.epoch + (at.batch > 0)
-            report = ValidationReport(at.step, begun, result, at.best_score, self.elapsed_s)
-            if self.validator.improved:
-                pictures = functools.cache(functools.partial(self.validator.pictures, network))
-                report = replace(report, pictures=pictures)
+            draw = functools.partial(self.validator.pictures, network)
+            pictures = functools.cache(draw) if self.validator.improved else tuple
+            report = ValidationReport(at.step, begun, result, at.best_score, self.elapsed_s, pictures)
             self.loggers.on_validation(report)
         self.model.train()
         return self.validator.over

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,17 +128,11 @@ def _finished(state: JobState) -> bool:
     return all(name in state.done for name in _STEPS)
 
 
-def settle(
-    asked: JobRequest,
-    *,
-    seconds: float,
-    shown: Callable[[], AbstractContextManager[Logger]],
-    trackers: Sequence[str] = (),
-) -> Job:
+def settle(asked: JobRequest, *, seconds: float, shown: Callable[[], AbstractContextManager[Logger]]) -> Job:
     """The job of these arguments and workspace; its folder is chosen at the end.
 
     Args:
-        seconds, shown, trackers: see `Job`.
+        seconds, shown: see `Job`.
 
     Raises:
         UsageError: they make no sense.
@@ -154,7 +148,7 @@ def settle(
         if not root.is_dir():
             raise DataError(f"{root}: no such folder")
     workspace = None if resolver.workspace is None else resolver.workspace.path.resolve()
-    return Job(Path(), plan, workspace, seconds, shown, trackers)
+    return Job(Path(), plan, workspace, seconds, shown)
 
 
 def _with_test_data(resolver: Resolver, asked: DataSpec, data: DataSpec) -> DataSpec:

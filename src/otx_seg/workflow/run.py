@@ -103,12 +103,12 @@ def run(
     folder = Path(output) if output is not None else _last_job(resolver.outputs)
     as_it_stood = _content(folder)
     before = _state_before(folder, overwrite)
-    settled = functools.partial(settle, seconds=seconds, shown=shown, trackers=trackers)
+    settled = functools.partial(settle, seconds=seconds, shown=shown)
     choice = choose_job(asked, before, folder, output is not None, overwrite, settled)
     held = () if choice.state is not None else (JOB_STATE, *(step.name for step in STEPS), *_OF_OTHERS)
     to = resolver.destination(choice.folder, overwrite)
     opened = open_run(to, "run", held, choice.job.data.labelled_folders)
-    job = replace(choice.job, folder=opened.path)
+    job = replace(choice.job, folder=opened.path, trackers=trackers)
     with log_to(opened):
         if choice.folder is not None and _content(choice.folder) != as_it_stood:
             raise UsageError(f"{job.folder}: another otx command has just worked there; give the same command again")

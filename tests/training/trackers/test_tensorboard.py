@@ -40,7 +40,7 @@ def test_a_training_that_goes_on_repeats_no_step(tmp_path: Path) -> None:
     again.on_begin(10)
     again.on_step(step(20, 3.0))
     again.on_validation(ValidationReport(20, 2, FOUND, 1.0, 20.0, lambda: (picture,)))
-    again.close()
+    again.on_end(None)
 
     read = EventAccumulator(str(tmp_path / "events")).Reload()
     values = {name: [(one.step, one.value) for one in read.Scalars(name)] for name in read.Tags()["scalars"]}

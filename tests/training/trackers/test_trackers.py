@@ -18,8 +18,8 @@ from otx_seg.training.trackers import open_trackers, tracker_names
 
 def test_every_tracker_is_an_extra_of_its_name() -> None:
     project = Path(otx_seg.__file__).parents[2] / "pyproject.toml"
-    assert tracker_names()
-    assert tracker_names() == list(tomllib.loads(project.read_text())["project"]["optional-dependencies"])
+    assert "tensorboard" in tracker_names()
+    assert set(tracker_names()) <= set(tomllib.loads(project.read_text())["project"]["optional-dependencies"])
 
 
 def test_unknown_and_missing_ones_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: Any) -> None:
@@ -59,7 +59,7 @@ def test_one_that_fails_is_dropped_and_told_of_once(
     told = Loggers(open_trackers(["tensorboard"], tmp_path, resumed=False))
     for step in (0, 5):
         told.on_begin(step)
-    told.close()
+    told.on_end(None)
     assert messages.text.count("tensorboard") == 1
     assert "tracker tensorboard failed and is stopped, the training continues: OSError: [Errno 28] no space\n" in (
         messages.text

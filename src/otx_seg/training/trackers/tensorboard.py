@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
-from otx_seg.training.loggers import Logger, StepReport, ValidationReport
+from otx_seg.training.loggers import Logger, StepReport, TrainResult, ValidationReport
 
 
 class Tensorboard(Logger):
@@ -40,5 +40,5 @@ class Tensorboard(Logger):
             self.writer.add_scalar(name, value, step)
         self.writer.flush()  # to be seen while the training runs
 
-    def close(self) -> None:
+    def on_end(self, result: TrainResult | None) -> None:
         self.writer.close()
