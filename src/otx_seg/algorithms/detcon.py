@@ -55,14 +55,14 @@ class DetCon(nn.Module):
     2. Regions are drawn in each view; the features of each are averaged, projected and handed to the predictor.
     3. The target network, whose weights are a moving average of the online network's, projects the same regions.
     4. Predictions are compared with the projections of the other view, see `region_contrast`.
-    5. After the optimiser's step the target follows: target = keep * target + (1 - keep) * online.
+    5. After the optimiser's step the target follows: target = decay * target + (1 - decay) * online.
 
     Args:
         network: the network whose backbone is trained; its heads are not used.
         hidden, size: width of the hidden layers of projector and predictor, and of the compared vectors.
         regions: drawn per view, N.
         temperature: of the comparison, above 0.
-        target_keep: `keep`, 0..1.
+        target_keep: the decay, 0..1.
     """
 
     views: tuple[str, ...] = ("first crop", "second crop")

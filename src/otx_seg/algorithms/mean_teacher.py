@@ -40,8 +40,8 @@ class MeanTeacher(nn.Module):
     4. The student learns the masks of the labelled images, the ground truth of the pasted regions, and the teacher's
        pseudo-labels of the rest. Each loss is a mean over the pixels it counts, which equals the re-weighting by their
        number in OTX 1.x. Pasted regions and the rest share the weight by their areas.
-    5. After the optimiser's step the teacher follows the student: teacher = keep * teacher + (1 - keep) * student. At
-       first it keeps less, so that it forgets the student's beginnings (see `WeightAverage`).
+    5. After the optimiser's step the teacher follows the student: teacher = decay * teacher + (1 - decay) * student. At
+       first the decay is smaller, to forget the initial weights (see `WeightAverage`).
 
     Args:
         network: the student, initialised.
@@ -53,7 +53,7 @@ class MeanTeacher(nn.Module):
         start_epoch: epochs without the teacher's labels at the beginning, 0 or more.
         start_share: share of the run without them at the beginning, 0..1.
         ramp_share: share of the run over which their weight then rises from 0, 0..1.
-        teacher_keep: `keep`, 0..1; with 1 the teacher stays what the student was at first.
+        teacher_keep: the decay, 0..1; with 1 the teacher is the initial student.
         entropy_drop: share of the pixels that step 2 leaves out at first, 0..1.
         cut_mix: chance that an unlabelled image gets a box of another one, 0..1.
         label_mix: chance that it gets regions of a labelled one, 0..1.

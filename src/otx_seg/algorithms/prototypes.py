@@ -27,7 +27,7 @@ class Prototypes(nn.Module):
     2. A label's score is the similarity with the nearest of its prototypes, normalised over the labels.
     3. The pixels of each label are shared out evenly over its prototypes (see `assign_evenly`).
     4. Each prototype moves to the mean of those of its pixels that step 2 classifies rightly:
-       prototype = keep * prototype + (1 - keep) * mean, scaled to length 1. No gradient moves it.
+       prototype = decay * prototype + (1 - decay) * mean, scaled to length 1. No gradient moves it.
     5. Pixels are drawn to their prototype: by cross-entropy over all prototypes of all labels (pixel-prototype
        contrast, equation 11), and by the squared distance 1 - similarity (pixel-prototype distance, equation 12).
 
@@ -35,7 +35,7 @@ class Prototypes(nn.Module):
         channels: of the features, C.
         labels: K.
         per_label: prototypes of each label, P.
-        keep: `keep`, 0..1; 1 leaves the prototypes where they are.
+        keep: the decay, 0..1; with 1 the prototypes do not change.
         contrast_weight, distance_weight: of the two losses of step 5.
     """
 
