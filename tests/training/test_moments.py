@@ -170,7 +170,7 @@ def test_a_training_whose_loader_was_killed_says_so_and_goes_on_and_ends_when_as
             child.kill()
 
     killed_after = (
-        r"was killed \(Killed; often for lack of memory\).* After \d steps?, .* Continue with: otx train --res"
+        r"was killed \(Killed; often for lack of memory\).* After \d steps?; .* Continue with: otx train --res"
     )
     with pytest.raises(OtxError, match=killed_after):
         train_briefly(drawn_data, run, loggers=[At(1, kill_loader)], parameters={"learning_parameters.num_workers": 2})

@@ -282,7 +282,7 @@ def test_resuming_with_another_template_or_other_data_is_refused(
         _resume(finished, parameters={"learning_parameters.batch_size": 4})
     with pytest.raises(UsageError, match=r"model.*SegNext|name = 'Lite-HRNet-s-mod2'"):
         _resume(finished, template="SegNext-t")
-    with pytest.raises(UsageError, match=r"the train files are not those the run began with"):
+    with pytest.raises(UsageError, match=r"the train files are not those of the run to resume"):
         _resume(finished, train_data_roots=drawn_data / "val")
     with pytest.raises(UsageError, match=r"a data folder, where nothing is written"):
         _resume(finished, output=drawn_data / "train" / "run")
