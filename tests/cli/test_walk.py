@@ -107,7 +107,7 @@ def test_resuming_and_continuing_on_other_labels(otx: Any, drawn_data: Path, tmp
     assert "--overwrite" in repeated.message
     other = otx("train", "--resume-from", run, "params", "--learning_parameters.batch_size=5")
     assert other.code == 2
-    assert "batch_size = 3, now 5" in other.message
+    assert "batch_size = 3, not 5" in other.message
     warm = ["--load-weights", run / "models" / "weights.pth", "-o", tmp_path / "warm", *QUICK]
     continued = otx("train", small_file(), "--train-data-roots", drawn_data, *warm)
     assert continued.code == 0, continued.err

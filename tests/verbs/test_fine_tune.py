@@ -154,7 +154,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
         train(resume_from=run)
     with pytest.raises(UsageError, match=r"nncf_optimization.num_epochs = 2, not 3"):
         optimize(resume_from=run, parameters={"nncf_optimization.num_epochs": 3})
-    with pytest.raises(UsageError, match="has seed 42, now 7"):
+    with pytest.raises(UsageError, match="has seed 42, not 7"):
         optimize(resume_from=run, seed=7)
     with pytest.raises(UsageError, match="stays in its folder"):
         optimize(resume_from=run, output=tmp_path / "elsewhere")
