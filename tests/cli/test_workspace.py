@@ -240,7 +240,7 @@ def test_rebuilding_tells_what_changed(otx: Any, workspace: Path) -> None:
     assert outcome.code == 0, outcome.err
     assert "Changed: template: Lite-HRNet-s-mod2 -> MobileNetV2-AggregatedFCN; backbone: LiteHRNet" in outcome.out
     assert "decode head AggregatedFCNHead on levels [1, 2, 3] of [32, 96, 320] channels" in outcome.out
-    assert f"kept: {workspace / 'template.yaml.bak'}" in outcome.out
+    assert f"saved as {workspace / 'template.yaml.bak'}" in outcome.out
     refused = otx("build", "--workspace", workspace, "--task", "detection")
     assert (refused.code, "semantic segmentation only" in refused.message) == (2, True)
 
