@@ -390,7 +390,7 @@ def test_the_next_best_trial_goes_on_where_the_best_one_diverges_in_the_end(
     assert "became nan" in found["trials"][before["chosen"]]["failure"]
     said = " ".join(messages.text.split())
     assert f"trial {before['chosen']} (learning_rate {poisoned:.3g}), the chosen one, failed in the final" in said
-    assert f"goes on from 50 %, which takes longer than planned: trial {found['chosen']}" in said
+    assert f"resumes from 50 %, which takes longer than planned: trial {found['chosen']}" in said
     rate = values_of(output)[found["chosen"]]
     assert load(output / "template.yaml").hyper_parameters.learning_parameters.learning_rate == rate
     run(drawn_data, template, tmp_path / "plain", None, parameters={**BRIEF, RATE: rate})

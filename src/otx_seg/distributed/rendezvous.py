@@ -45,7 +45,7 @@ def meet(
     """
     end = time.monotonic() + timeout_s
     store = _host(host, port, nodes, plan, timeout_s) if node == 0 else _join(host, port, end, timeout_s)
-    missing = "only {} of {} nodes came within {:g} s; start the same command on the others too"
+    missing = "only {} of {} nodes joined within {:g} s; start the same command on the others too"
     try:
         _wait(lambda: store.check(["plan"]), end, lambda: missing.format(1, nodes, timeout_s))
         told = json.loads(store.get("plan"))
