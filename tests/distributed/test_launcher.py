@@ -27,7 +27,7 @@ from otx_seg.distributed import launcher, rendezvous, worker
 from otx_seg.distributed.launcher import Launch, settle_launch
 from otx_seg.distributed.rendezvous import meet
 from otx_seg.errors import OtxError, UsageError
-from otx_seg.inference.evaluate import confusion_of, evaluate
+from otx_seg.inference.evaluate import count_pixels, evaluate
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
 from otx_seg.workspace.command_line import resume_command
@@ -107,7 +107,7 @@ def test_three_processes_on_this_machine_share_the_validation_images(data: Path,
     # Each image counted once, and alike: not only their ratios are those of one process.
     val = open_folder(data)["val"]
     predictor = load_predictor(run / "models" / "weights.pth")
-    alone = confusion_of(predictor, val, range(len(val)), batch_size=4, workers=0)
+    alone = count_pixels(predictor, val, range(len(val)), batch_size=4, workers=0).confusion
     assert torch.equal(state["best_confusion"], alone)
     assert "static_tcp_rendezvous" in (run / "logs" / "otx.log").read_text()
     assert "rendezvous" not in finished.stderr

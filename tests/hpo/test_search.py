@@ -224,13 +224,13 @@ def test_a_signal_in_the_last_step_of_a_trial_costs_no_score(
 def test_a_signal_while_a_trial_is_scored_ends_the_search(
     drawn_data: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    score = validation.confusion_on_all_processes
+    score = validation.count_on_all_processes
 
     def interrupted(*how: Any) -> Any:
         os.kill(os.getpid(), signal.SIGINT)
         return score(*how)
 
-    monkeypatch.setattr(validation, "confusion_on_all_processes", interrupted)
+    monkeypatch.setattr(validation, "count_on_all_processes", interrupted)
     parameters = BRIEF | {"learning_parameters.use_adaptive_interval": True}  # scores at the rung alone
     with pytest.raises(InterruptedRunError):
         run(drawn_data, template, tmp_path / "run", 2.0, parameters=parameters)

@@ -9,7 +9,7 @@ import torch
 
 from otx_seg.datasets import Subset
 from otx_seg.errors import DataError, UsageError
-from otx_seg.inference.evaluate import confusion_of, evaluate
+from otx_seg.inference.evaluate import count_pixels, evaluate
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels, default_colors
 from otx_seg.metrics.confusion import confusion_matrix, scores
@@ -47,16 +47,22 @@ def test_exported_models_score_as_the_network(
 
 
 def test_batches_and_workers_change_nothing(predictor: Predictor, tiny_data: Subset) -> None:
-    expected = confusion_of(predictor, tiny_data, range(4), batch_size=1, workers=0)
+    expected = count_pixels(predictor, tiny_data, range(4), batch_size=1, workers=0).confusion
     assert int(expected.sum()) == PIXELS
-    assert torch.equal(confusion_of(predictor, tiny_data, range(4), batch_size=4, workers=2), expected)
+    assert torch.equal(count_pixels(predictor, tiny_data, range(4), batch_size=4, workers=2).confusion, expected)
 
 
 def test_parts_add_up(predictor: Predictor, tiny_data: Subset) -> None:
-    whole = confusion_of(predictor, tiny_data, range(4), 2, 0)
-    parts = [confusion_of(predictor, tiny_data, indices, 2, 0) for indices in ([0, 2], [3, 1], [])]
-    assert torch.equal(parts[0] + parts[1], whole)
-    assert int(parts[2].sum()) == 0
+    whole = count_pixels(predictor, tiny_data, range(4), 2, 0)
+    parts = [count_pixels(predictor, tiny_data, indices, 2, 0) for indices in ([0, 2], [3, 1], [])]
+    assert torch.equal(parts[0].confusion + parts[1].confusion, whole.confusion)
+    assert int(parts[2].confusion.sum()) == 0
+    assert parts[2].per_image.shape == (0, *whole.per_image.shape[1:])
+    assert torch.equal(torch.cat((parts[0].per_image, parts[1].per_image)), whole.per_image[[0, 2, 3, 1]])
+    agreed, true, predicted = whole.per_image.sum(dim=0).T
+    assert torch.equal(agreed, whole.confusion.diag())
+    assert torch.equal(true, whole.confusion.sum(dim=1))
+    assert torch.equal(predicted, whole.confusion.sum(dim=0))
 
 
 def test_progress(predictor: Predictor, tiny_data: Subset) -> None:
@@ -142,12 +148,12 @@ def test_no_images(predictor: Predictor, tiny_data: Subset) -> None:
 def test_an_unreadable_image_is_named(predictor: Predictor, tiny_data: Subset) -> None:
     broken = replace(tiny_data.samples[0], name="missing.png")
     with pytest.raises(DataError, match=r"missing\.png"):
-        confusion_of(predictor, replace(tiny_data, samples=(broken,)), [0], 1, 0)
+        count_pixels(predictor, replace(tiny_data, samples=(broken,)), [0], 1, 0)
 
 
 def test_confusion_has_truth_in_rows(tiny_data: Subset) -> None:
     model = Constant(tiny_data.labels, [0.0, 0.0, 1.0, 0.0], PostProcessing(0.0, 1))
-    found = confusion_of(model, tiny_data, [1], 1, 0)
+    found = count_pixels(model, tiny_data, [1], 1, 0).confusion
     mask = torch.from_numpy(tiny_data.read_mask(tiny_data.samples[1]))
     assert torch.equal(found, confusion_matrix(torch.full_like(mask, 2), mask, 4))
     assert found[:, 2].sum() == 6000

@@ -26,13 +26,17 @@ from small_network import small_file, small_template
 
 from otx_seg.algorithms import TrainProgress
 from otx_seg.algorithms.supervised import Supervised
+from otx_seg.datasets.synthetic.draw import NAMES as DRAWN
 from otx_seg.errors import DataError, OtxError, UsageError
+from otx_seg.metrics.confusion import PixelCounts, counts_by_label
 from otx_seg.template import load
 from otx_seg.training import validation
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
 from otx_seg.training.loggers import Logger, StepReport, TrainResult, ValidationReport, read_metrics
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.validation import ValidationPace
+from otx_seg.workspace.run_folder import RunFolder
+from otx_seg.workspace.weights import read_weights
 
 
 class Recorder(Logger):
@@ -188,7 +192,7 @@ def test_whatever_a_signal_breaks_off_is_done_again(
         with pytest.raises(OtxError, match=r"after 4 steps; the run continues from its last checkpoint"):
             train_briefly(drawn_data, run)
     with monkeypatch.context() as patch:
-        patch.setattr(validation, "confusion_on_all_processes", lambda *how: break_off())
+        patch.setattr(validation, "count_on_all_processes", lambda *how: break_off())
         with pytest.raises(OtxError, match=r"after 6 steps; everything is saved"):
             train_briefly(drawn_data, run, resume_from=run)
     assert read_checkpoint(find_checkpoint(run))["position"]["validated_step"] == 3
@@ -416,10 +420,17 @@ def test_a_resumed_run_validates_no_sooner_than_it_would_have(
 
 
 def test_the_best_weights_are_kept(drawn_data: Path, tmp_path: Path) -> None:
+    """As long as the learning rate does not decay, the last network is as good as any."""
     recorder = Recorder()
-    result = train_briefly(drawn_data, tmp_path / "run", loggers=[recorder])
+    result = train_briefly(
+        drawn_data,
+        tmp_path / "run",
+        loggers=[recorder],
+        parameters={"learning_parameters.learning_rate_schedule": "constant"},
+    )
     best = max(report.scores.dice_average for report in recorder.validations)
     assert result.scores.dice_average == best == recorder.validations[-1].best
+    assert result.choice == ""
     assert recorder.ends == [result]
     names = sorted(path.name for path in (drawn_data / "val" / "images").iterdir())
     dice = [0.0, *(report.scores.dice_average for report in recorder.validations)]
@@ -444,3 +455,31 @@ def test_without_a_label_to_score_the_last_network_is_kept(drawn_data: Path, tmp
     result = train_briefly(data, tmp_path / "run", parameters=changes)
     assert (result.epoch, result.epochs, result.reason) == (6, 6, "6 epochs done")
     assert "the validation images show none of " in messages.text
+
+
+@pytest.mark.parametrize(("last", "kept"), [((890, 905), 3), ((500, 510), 1)])
+def test_the_last_network_is_kept_unless_an_earlier_one_is_better_by_more_than_noise(
+    drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: tuple[int, int], kept: int
+) -> None:
+    agreed = iter([(900, 900), (600, 600), last])  # of 1,000 pixels of each label, on two images
+
+    def counts(*how: Any) -> PixelCounts:
+        right = torch.eye(len(DRAWN), dtype=torch.int64)
+        images = [number * right + (1000 - number) * right.roll(1, 0) for number in next(agreed)]
+        return PixelCounts(images[0] + images[1], torch.stack([counts_by_label(image) for image in images]))
+
+    monkeypatch.setattr(validation, "count_on_all_processes", counts)
+    ends, run = Recorder(), tmp_path / "run"
+    result = train_briefly(drawn_data, run, loggers=[ends])
+    assert result.epoch == kept
+    assert result.scores is not None
+    assert result.scores.dice_average == pytest.approx(sum(last) / 2000 if kept == 3 else 0.9)
+    relation = "within" if kept == 3 else "beyond"
+    assert f"epoch 1 scored {0.9 - sum(last) / 2000:.4f} higher, {relation} the noise of 2 images" in result.choice
+    assert result.choice in (run / "cli_report.log").read_text()
+    assert ends.validations[-1].best == result.scores.dice_average
+    average = read_checkpoint(find_checkpoint(run))["average"]
+    saved = read_weights(RunFolder(run).weights).state_dict
+    is_last = all(torch.equal(value, average[f"module.network.{key}"]) for key, value in saved.items())
+    assert is_last == (kept == 3)
+    assert train_briefly(drawn_data, run, resume_from=run).choice == result.choice

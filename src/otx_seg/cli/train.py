@@ -75,7 +75,7 @@ from otx_seg.words import count
 )
 @click.pass_context
 def command(context: click.Context, **arguments: Any) -> None:
-    """Train a network, and save the weights with the best validation score.
+    """Train a network on a folder of images and masks.
 
     Trains on labelled images, and on unlabelled images too if they are given. With a folder of only unlabelled images
     it trains a backbone, for a later training with --load-weights.
@@ -94,6 +94,7 @@ def command(context: click.Context, **arguments: Any) -> None:
         return
     from otx_seg.report.progress import TrainingDisplay, format_duration
     from otx_seg.report.tables import scores_table
+    from otx_seg.report.training_report import network_kept
     from otx_seg.verbs.train import train
 
     train_root, val_root = arguments.pop("train_data_roots"), arguments.pop("val_data_roots")
@@ -102,7 +103,7 @@ def command(context: click.Context, **arguments: Any) -> None:
     if rank() != 0:
         return  # only the first process of a torchrun job prints
     if result.scores is not None:
-        results.print(scores_table(result.scores, f"best epoch: {result.epoch} of {result.epochs}"))
+        results.print(scores_table(result.scores, network_kept(result)))
     results.print(f"Trained for {format_duration(result.elapsed_s)}, {count(result.steps, 'step')}: {result.reason}.")
     results.print(f"Weights: {result.weights}")
     if result.scores is None:

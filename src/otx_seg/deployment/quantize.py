@@ -24,7 +24,7 @@ from otx_seg.deployment.files import IR_XML, size_of, written_atomically
 from otx_seg.deployment.ignored_nodes import delicate_nodes, find_ignored_nodes, integer_layers, weighted_nodes
 from otx_seg.deployment.outcome import Quantized, evaluate_stage
 from otx_seg.errors import UsageError
-from otx_seg.inference.evaluate import confusion_of
+from otx_seg.inference.evaluate import count_pixels
 from otx_seg.inference.latency import compare_latency
 from otx_seg.labels import Labels, labels_to_plain
 from otx_seg.metrics.confusion import scores
@@ -191,8 +191,8 @@ def _quantize_within(
             if time.monotonic() > deadline:
                 raise _OutOfTimeError
 
-        confusion = confusion_of(AlteredPredictor(predictor, probabilities), validation, chosen, 1, 0, count)
-        return scores(confusion, predictor.labels).dice_average, None
+        counts = count_pixels(AlteredPredictor(predictor, probabilities), validation, chosen, 1, 0, count)
+        return scores(counts.confusion, predictor.labels).dice_average, None
 
     return nncf.quantize_with_accuracy_control(
         graph,

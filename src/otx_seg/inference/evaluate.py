@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +19,7 @@ from otx_seg.datasets.loading.loader import evaluation_loader, read_pair
 from otx_seg.datasets.loading.loader_processes import lost_in_words
 from otx_seg.errors import DataError, UsageError
 from otx_seg.labels import Labels
-from otx_seg.metrics.confusion import Scores, confusion_matrix, scores
+from otx_seg.metrics.confusion import PixelCounts, Scores, confusion_matrix, counts_by_label, scores
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews, mirrored
 from otx_seg.runtime.masks import mask_at
 from otx_seg.runtime.predict_mask import SlidingWindow, predict_mask
@@ -90,7 +90,7 @@ def evaluate(
     timed = AlteredPredictor(predictor, stopwatch.probabilities)
     if window is None and not views.scales:
         model = mirrored(timed) if views.flip else timed
-        confusion = confusion_of(model, subset, range(len(subset)), batch_size, workers, progress)
+        confusion = count_pixels(model, subset, range(len(subset)), batch_size, workers, progress).confusion
     else:
         confusion = _confusion_of_whole_images(timed, subset, window, views, progress)
     seconds = stopwatch.seconds() / len(subset)
@@ -110,49 +110,53 @@ def _tell_nothing_to_score(found: Scores, labels: Labels, subset: Subset) -> Non
         )
 
 
-def confusion_of(
+def count_pixels(
     predictor: Predictor,
     subset: Subset,
     indices: Sequence[int],
     batch_size: int,
     workers: int,
     progress: Callable[[int], None] | None = None,
-) -> Tensor:
-    """The confusion matrix of a model on some samples of a subset; matrices of several processes can be added.
+) -> PixelCounts:
+    """How a model does on some samples of a subset; the matrices of several processes can be added.
 
     Args:
         indices: positions in ``subset.samples``; none is possible.
         predictor, subset, batch_size, workers, progress: see `evaluate`.
 
     Returns:
-        int64 (K, K), rows truth, columns prediction, pixels at the original size of the images.
+        Pixels at the original size of the images, those of each image in the order of `indices`.
 
     Raises:
         UsageError, DataError: see `evaluate`.
     """
     subset = matched(predictor.labels, subset)
     chosen = replace(subset, samples=tuple(subset.samples[index] for index in indices))
-    total = torch.zeros(len(predictor.labels), len(predictor.labels), dtype=torch.int64)
-    if not chosen.samples:
-        return total
+    classes = len(predictor.labels)
+    total, per_image = torch.zeros(classes, classes, dtype=torch.int64), []
 
     def count(probabilities: NDArray[np.float32], mask: Tensor) -> Tensor:
         found = mask_at(probabilities, (mask.shape[0], mask.shape[1]), predictor.post_processing)
-        return confusion_matrix(torch.from_numpy(found), mask, len(predictor.labels))
+        return confusion_matrix(torch.from_numpy(found), mask, classes)
+
+    def add(counted: Iterable[Future[Tensor]]) -> None:
+        for future in counted:
+            total.add_(future.result())
+            per_image.append(counts_by_label(future.result()))
 
     done = 0
     under_way: list[Future[Tensor]] = []
     with lost_in_words(workers), ThreadPoolExecutor(_MASK_THREADS) as pool:
-        for batch in evaluation_loader(chosen, predictor.input_size, batch_size, workers):
+        for batch in evaluation_loader(chosen, predictor.input_size, batch_size, workers) if indices else ():
             probabilities = predictor.probabilities(batch["image"])
             # One batch of probabilities waits at most: at large inputs they are the bulk of the memory.
-            total += sum(future.result() for future in under_way)
+            add(under_way)
             under_way = [pool.submit(count, *pair) for pair in zip(probabilities, batch["mask"], strict=True)]
             done += len(probabilities)
             if progress is not None:
                 progress(done)
-        total += sum(future.result() for future in under_way)
-    return total
+        add(under_way)
+    return PixelCounts(total, torch.stack(per_image) if per_image else total.new_zeros(0, classes, 3))
 
 
 def _confusion_of_whole_images(
@@ -162,7 +166,7 @@ def _confusion_of_whole_images(
     views: AugmentedViews,
     progress: Callable[[int], None] | None,
 ) -> Tensor:
-    """As `confusion_of`, from images as large as they are; no more than one is in memory."""
+    """The confusion matrix as of `count_pixels`, from images as large as they are; no more than one is in memory."""
     subset = matched(predictor.labels, subset)
     classes = len(predictor.labels)
     total = torch.zeros(classes, classes, dtype=torch.int64)

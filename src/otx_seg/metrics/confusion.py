@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
@@ -44,6 +45,24 @@ def confusion_matrix(prediction: Tensor, target: Tensor, classes: int) -> Tensor
         prediction, target, classes, ignore_index=IGNORE_INDEX, validate_args=False
     )
     return counts
+
+
+class PixelCounts(NamedTuple):
+    """How predictions and truth agree on some images.
+
+    Attributes:
+        confusion: int64 (K, K), rows truth, columns prediction, summed over the images.
+        per_image: int64 (N, K, 3): of each image and label the pixels on which both agree, of the truth, and of the
+            prediction. From it a score can be taken again of other choices of images.
+    """
+
+    confusion: Tensor
+    per_image: Tensor
+
+
+def counts_by_label(confusion: Tensor) -> Tensor:
+    """(K, K) -> (K, 3): agreed, true and predicted pixels of each label, see `PixelCounts`."""
+    return torch.stack((confusion.diag(), confusion.sum(dim=1), confusion.sum(dim=0)), dim=1)
 
 
 @dataclass(frozen=True)
@@ -121,9 +140,7 @@ def scores(confusion: Tensor, labels: Labels) -> Scores:
     """
     if confusion.shape != (len(labels), len(labels)):
         raise ValueError(f"confusion matrix {tuple(confusion.shape)} does not fit {len(labels)} labels")
-    agreed = confusion.diag().tolist()
-    true = confusion.sum(dim=1).tolist()
-    predicted = confusion.sum(dim=0).tolist()
+    agreed, true, predicted = counts_by_label(confusion).T.tolist()
     per_label = {
         name: LabelScore(2 * i / (t + p), i / (t + p - i), t, p)
         for name, i, t, p in zip(labels.names, agreed, true, predicted, strict=True)

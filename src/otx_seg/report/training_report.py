@@ -168,11 +168,17 @@ def _dataset_text(plan: Plan, data: TrainingData) -> str:
     return f"{plan.data.train_root}\n{files}\nlabels: {', '.join(data.train.labels.names)}{skipped}"
 
 
+def network_kept(result: TrainResult) -> str:
+    """Which network was kept, and why if that was a decision."""
+    kept = f"kept: the network of epoch {result.epoch} of {result.epochs}"
+    return f"{kept}; {result.choice}" if result.choice else kept
+
+
 def _results_text(result: TrainResult) -> str:
     outcome = f"time elapsed: {format_duration(result.elapsed_s)}\nended: {result.reason}\n"
     if result.scores is None:
         return f"{outcome}model_path: {result.weights} (a backbone, for --load-weights)"
     return (
-        f"{outcome}best epoch: {result.epoch} of {result.epochs}\nscore: {result.scores.dice_average:.4f}\n"
+        f"{outcome}{network_kept(result)}\nscore: {result.scores.dice_average:.4f}\n"
         f"model_path: {result.weights}\n\n{as_text(scores_table(result.scores))}"
     )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from otx_seg.errors import UsageError
+from otx_seg.metrics.confusion import counts_by_label
 from otx_seg.runtime.model_info import check_version
 from otx_seg.runtime.plain_files import number, shown, whole_number
 from otx_seg.template.hyper_parameters import LearningParameters
@@ -66,6 +67,8 @@ def check_state(state: dict[str, Any], path: Path) -> None:
     check_version(state.get("version", VERSION), VERSION, path)
     if not isinstance(state.get("origin"), str):
         raise ValueError(f"origin is {shown(state.get('origin'))}, not text")
+    if not isinstance(state.get("choice", ""), str) or len(state.get("choice", "")) > _LONGEST_REASON:
+        raise ValueError(f"choice is {shown(state['choice'])}, not text of a line or two")
     whole_number(state.get("processes", 1), 1, 1_000_000, "processes")
     _check_position(state["position"])
     for name in ("learning_rate", "early_stopping"):
@@ -156,6 +159,7 @@ def check_fit(
         and confusion.double().sum() < 2**53
     ):
         raise ValueError(f"best_confusion is {shown(confusion)}, not counts of pixels for {classes} labels")
+    _check_per_image(state.get("best_per_image"), confusion)
     for name in ("learning_rate", "early_stopping"):
         own = parts[name].state_dict()
         if set(state[name]) != set(own):
@@ -164,6 +168,17 @@ def check_fit(
         if name in parts:
             _check_network(state, name, parts[name])
     check_optimizer(state["optimizer"], parts["optimizer"], at["step"])
+
+
+def _check_per_image(counts: Any, confusion: Tensor | None) -> None:
+    """Counts of each image: those that the confusion matrix sums up. An earlier version had none."""
+    if counts is None or confusion is None:
+        return
+    shape = (len(confusion), 3)
+    if not (isinstance(counts, Tensor) and counts.dtype == torch.int64 and counts.shape[1:] == shape):
+        raise ValueError(f"best_per_image is {shown(counts)}, not counts of pixels of each image")
+    if len(counts) and not torch.equal(counts.sum(dim=0), counts_by_label(confusion)):
+        raise ValueError("best_per_image is not what best_confusion sums up")
 
 
 def _check_network(state: dict[str, Any], name: str, network: nn.Module) -> None:

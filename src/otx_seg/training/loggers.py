@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from otx_seg.errors import DataError
 from otx_seg.inference.pictures import Picture
 from otx_seg.metrics.confusion import Scores
@@ -58,6 +60,7 @@ class ValidationReport:
         pictures: gives up to six validation images with their true and predicted masks, the same at each validation;
             none if the network is not the best so far. The first call makes them. Call it within `on_validation`,
             since the network learns on.
+        per_image: int64 (N, K, 3), see `otx_seg.metrics.confusion.PixelCounts`, in the order of the validation images.
     """
 
     step: int
@@ -66,6 +69,7 @@ class ValidationReport:
     best: float
     elapsed_s: float
     pictures: Callable[[], tuple[Picture, ...]] = tuple
+    per_image: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -73,10 +77,11 @@ class TrainResult:
     """How a training ended.
 
     Attributes:
-        weights: the file with the best network.
+        weights: the file with the network that was kept.
         scores: its validation scores; None where there were no validation images.
         epoch: finished epochs when it was saved.
         reason: why the training ended.
+        choice: which network was kept, and why, if the last one was not simply the best; else empty.
     """
 
     weights: Path
@@ -86,6 +91,7 @@ class TrainResult:
     steps: int
     elapsed_s: float
     reason: str
+    choice: str = ""
 
 
 class Logger:

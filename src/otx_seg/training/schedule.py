@@ -31,6 +31,11 @@ class LearningRate:
         self.best_score = float("-inf")
         self.stalled = 0
 
+    @property
+    def decays(self) -> bool:
+        """Whether the rate goes down to the end of the run, whatever the scores are."""
+        return self.kind == "poly"
+
     def at(self, step: int, progress: float) -> float:
         """The learning rate of step `step` (from 0) when the share `progress` (0 to 1) of the run has passed."""
         decayed = self.rate

@@ -17,6 +17,7 @@ from torch import Tensor
 from otx_seg.algorithms import Algorithm, TrainProgress
 from otx_seg.datasets.loading.loader_processes import LoadingError, lost_in_words
 from otx_seg.errors import OtxError
+from otx_seg.metrics.confusion import PixelCounts
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage
 from otx_seg.processes import processes_here
@@ -81,7 +82,8 @@ class Trainer:
         warmup_steps = min(self.parameters.learning_rate_warmup_iters, self.total_steps // 2)
         self.learning_rate = LearningRate(template, warmup_steps)
         stopping = stopping or EarlyStopping(template, warmup_steps, data.scorable)
-        self.validator = Validator(context, origin, self.accelerator, self.workers, stopping)
+        settles = self.average is not None and self.learning_rate.decays and not self.validate_first
+        self.validator = Validator(context, origin, self.accelerator, self.workers, stopping, settles)
         on_gpu = self.accelerator.device.type != "cpu"
         self.loss_guard = LossGuard(INTERVAL if on_gpu else 1, run.checkpoint)
         self.loggers = Loggers([context.loggers, MetricsFile(run.metrics)] if self.accelerator.is_main_process else [])
@@ -130,8 +132,10 @@ class Trainer:
         try:
             self.loggers.on_begin(self.state.step)
             self._train()
-            at, best = self.state, self.validator.best()
-            result = TrainResult(self.run.weights, best, at.best_epoch, at.epoch, at.step, self.elapsed_s, at.ended)
+            at, kept = self.state, self.validator
+            result = TrainResult(
+                self.run.weights, kept.best(), at.best_epoch, at.epoch, at.step, self.elapsed_s, at.ended, kept.choice
+            )
             ended = result if at.ended else None
         finally:
             self.loggers.on_end(ended)
@@ -218,7 +222,7 @@ class Trainer:
             state.epoch, state.batch = state.epoch + 1, 0
         if not self._pauses(progress) and not self._validation_due():
             return
-        stalled = self._validate()
+        stalled = self._validate(last=progress >= 1.0)
         if progress >= 1.0:
             by_time = state.epoch < self.parameters.num_iters
             state.ended = "the time budget is used up" if by_time else f"{count(state.epoch, 'epoch')} done"
@@ -311,21 +315,23 @@ class Trainer:
     def _validation_due(self) -> bool:
         return bool(largest(self.accelerator, float(self.validator.is_due(self.state, len(self.loader)))))
 
-    def _validate(self) -> bool:
-        """Validate the network and save it if it is the best; True when training should stop."""
+    def _validate(self, last: bool = False) -> bool:
+        """Validate the network and save it if it is to be kept; True when training should stop."""
         self.loss_guard.check()
         if self.accelerator.is_main_process:
             self.run.check_there()
         at = self.state
         network = self.deployable()
-        result = self.validator.validate(network, at)
+        result = self.validator.validate(network, at, last)
         if result is not None:
             if self.data.scorable:
-                self.learning_rate.observe(at.step, result.dice_average)
+                self.learning_rate.observe(at.step, result.scores.dice_average)
             begun = at.epoch + (at.batch > 0)
             draw = functools.partial(self.validator.pictures, network)
             pictures = functools.cache(draw) if self.validator.improved else tuple
-            report = ValidationReport(at.step, begun, result, at.best_score, self.elapsed_s, pictures)
+            report = ValidationReport(
+                at.step, begun, result.scores, at.best_score, self.elapsed_s, pictures, result.per_image
+            )
             self.loggers.on_validation(report)
         self.model.train()
         return self.validator.over
@@ -364,10 +370,13 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """All of it as tensors and plain values; the template is among them to refuse continuing with another."""
+        best = self.validator.best_counts
         return {
             **{name: part.state_dict() for name, part in self._parts().items()},
             "position": {**asdict(self.state), "elapsed_s": self.elapsed_s},
-            "best_confusion": self.validator.best_confusion,
+            "best_confusion": None if best is None else best.confusion,
+            "best_per_image": None if best is None else best.per_image,
+            "choice": self.validator.choice,
             "random": random_state(),
             "template": self.template.as_dict(),
             "origin": self.origin,
@@ -384,7 +393,13 @@ class Trainer:
             for name, part in parts.items():
                 part.load_state_dict(state[name])
             self.state = TrainState(**state["position"])
-            self.validator.best_confusion = state["best_confusion"]
+            if state["best_confusion"] is not None:
+                confusion = state["best_confusion"]  # an earlier version had no counts of each image
+                per_image = state.get("best_per_image")
+                self.validator.best_counts = PixelCounts(
+                    confusion, confusion.new_zeros(0, len(confusion), 3) if per_image is None else per_image
+                )
+            self.validator.choice = state.get("choice", "")
             best = self.validator.best()
             if best is not None:  # a checkpoint of an earlier version may hold a score of another rule
                 self.state.best_score = best.dice_average
@@ -399,7 +414,7 @@ class Trainer:
         if self.validator.is_lost():
             if self.state.best_score >= 0 and not self.state.ended:
                 logger.warning("%s is missing: the best network from now on is saved instead", self.run.weights)
-            self.state.best_score, self.validator.best_confusion = -1.0, None  # the next one is the best there is
+            self.state.best_score, self.validator.best_counts = -1.0, None  # the next one is the best there is
         if self.state.batch_size != self.parameters.batch_size:
             self.loader = self.open_loader()
         self._started = time.monotonic()

@@ -7,16 +7,19 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from otx_seg.datasets import Subset
-from otx_seg.inference.evaluate import confusion_of
+from otx_seg.inference.evaluate import count_pixels
 from otx_seg.inference.pictures import Picture, pictures_of
 from otx_seg.inference.torch_predictor import TorchPredictor
-from otx_seg.metrics.confusion import Scores, scores
+from otx_seg.metrics.confusion import PixelCounts, Scores, scores
+from otx_seg.metrics.paired import paired_difference
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template
 from otx_seg.template.hyper_parameters import LearningParameters
@@ -86,49 +89,70 @@ class ValidationPace:
         self.duration_s = self._ended - started
 
 
-def confusion_on_all_processes(
+class Validation(NamedTuple):
+    """The scores of a network, and what they were taken from, see `PixelCounts.per_image`."""
+
+    scores: Scores
+    per_image: Tensor
+
+
+def count_on_all_processes(
     network: SegmentationNetwork,
     subset: Subset,
     template: Template,
     batch_size: int,
     workers: int,
     accelerator: Accelerator,
-) -> Tensor:
-    """The confusion matrix (K, K) of a network on a subset; each process works on its share of the images."""
+) -> PixelCounts:
+    """The counts of a network on a subset; each process works on its share of the images."""
     rank, world_size = accelerator.process_index, accelerator.num_processes
     if world_size > 1:
         # Without synchronised BatchNorm the running statistics differ a little from process to process.
         for buffer in network.buffers():
             torch.distributed.broadcast(buffer, src=0)
     predictor = TorchPredictor(network, subset.labels, template.input_size, template)
-    indices = range(rank, len(subset), world_size)
-    confusion = confusion_of(predictor, subset, indices, batch_size, workers)
-    if world_size > 1:
-        confusion = accelerator.reduce(confusion.to(accelerator.device), reduction="sum").cpu()
-    return confusion
+    shares = [range(first, len(subset), world_size) for first in range(world_size)]
+    counts = count_pixels(predictor, subset, shares[rank], batch_size, workers)
+    if world_size == 1:
+        return counts
+    confusion = accelerator.reduce(counts.confusion.to(accelerator.device), reduction="sum").cpu()
+    order = torch.tensor([index for share in shares for index in share]).argsort()
+    return PixelCounts(confusion, torch.cat(gather_object([counts.per_image]))[order])
 
 
 class Validator:
-    """Scores a network now and then, and writes `weights.pth` when it is the best so far.
+    """Scores a network now and then, and writes `weights.pth` when it is to be kept.
+
+    While a training goes on, the best network so far is kept. At its end the last one is, unless an earlier one is
+    better by more than the noise of the validation images: the highest of many scores is high by luck too.
 
     Args:
         context: without validation images in its data nothing is scored, and what is written is a backbone alone; where
             scores tell nothing, what is kept is the last network.
         origin: how the weights began, recorded in the file.
         stopping: says when a score means that the training is over.
+        settles: whether the networks settle towards the end, as the moving average of weights does under a decaying
+            learning rate. If not, the best one is kept at the end too.
     """
 
     def __init__(
-        self, context: TrainContext, origin: str, accelerator: Accelerator, workers: int, stopping: Stopping
+        self,
+        context: TrainContext,
+        origin: str,
+        accelerator: Accelerator,
+        workers: int,
+        stopping: Stopping,
+        settles: bool = False,
     ) -> None:
         data, template = context.data, context.template
         self.data, self.template, self.run, self.origin = data, template, context.run, origin
         self.accelerator, self.workers = accelerator, workers
-        self.stopping = stopping
-        self.best_confusion: Tensor | None = None
+        self.stopping, self.settles = stopping, settles
+        self.best_counts: PixelCounts | None = None
         images = 0 if data.val is None else len(data.val)
         self.pace = ValidationPace(template.hyper_parameters.learning_parameters, images)
         self.over = self.improved = False
+        self.choice = ""
         self._write: Callable[[Path], None] | None = None
 
     def is_due(self, state: TrainState, steps_per_epoch: int) -> bool:
@@ -136,10 +160,13 @@ class Validator:
         since = state.epoch - state.validated_epoch
         return self.data.val is not None and self.pace.is_due(since, steps_per_epoch)
 
-    def validate(self, network: SegmentationNetwork, state: TrainState) -> Scores | None:
-        """Validate a network and save it if it is the best; `over` tells whether the training should stop.
+    def validate(self, network: SegmentationNetwork, state: TrainState, last: bool = False) -> Validation | None:
+        """Validate a network and save it if it is to be kept; `over` tells whether the training should stop.
 
         Without validation images, keep it.
+
+        Args:
+            last: the training ends here.
         """
         if self.data.val is None:
             state.validated_epoch, state.validated_step = state.epoch, state.step
@@ -147,22 +174,33 @@ class Validator:
             self._save_best(write_backbone, network.network.backbone)
             return None
         started = time.monotonic()
-        confusion = confusion_on_all_processes(
+        counts = count_on_all_processes(
             network, self.data.val, self.template, state.batch_size, self.workers, self.accelerator
         )
         # Not before: whoever is interrupted while it scores has not scored.
         state.validated_epoch, state.validated_step = state.epoch, state.step
-        result = scores(confusion, self.data.val.labels)
+        result = scores(counts.confusion, self.data.val.labels)
         self.over = self.stopping.observe(state.epoch, state.step, result.dice_average)
         better = result.dice_average > state.best_score
-        self.improved = better or not self.data.scorable or self.best_confusion is None
+        self.improved = better or not self.data.scorable or self.best_counts is None
+        if not self.improved and self.settles and (last or self.over):
+            self.improved = self._is_as_good(counts, state.best_epoch)
         if self.improved:
             state.best_score, state.best_epoch = result.dice_average, state.epoch
-            self.best_confusion = confusion
+            self.best_counts = counts
             self._save_best(functools.partial(write_weights, labels=self.data.train.labels), network.network)
         self.pace.note(started)
         state.validation_s = self.pace.duration_s
-        return result
+        return Validation(result, counts.per_image)
+
+    def _is_as_good(self, counts: PixelCounts, best_epoch: int) -> bool:
+        """Whether the last network is not worse than the best one by more than noise; `choice` says so."""
+        assert self.best_counts is not None
+        if len(self.best_counts.per_image) != len(counts.per_image):  # resumed from an earlier version
+            return False
+        found = paired_difference(self.best_counts.per_image, counts.per_image, self.data.train.labels.foreground)
+        self.choice = f"on validation images, epoch {best_epoch} scored {found} than the last one"
+        return found.is_noise
 
     def pictures(self, network: SegmentationNetwork) -> tuple[Picture, ...]:
         """Some validation images with the predictions of a network."""
@@ -190,4 +228,4 @@ class Validator:
 
     def best(self) -> Scores | None:
         """The scores of what was kept."""
-        return None if self.best_confusion is None else scores(self.best_confusion, self.data.train.labels)
+        return None if self.best_counts is None else scores(self.best_counts.confusion, self.data.train.labels)

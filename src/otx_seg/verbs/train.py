@@ -80,7 +80,7 @@ def train(
     trackers: Sequence[str] = (),
     loggers: Sequence[Logger] = (),
 ) -> TrainResult:
-    """Train a network and write the best one to ``<run>/models/weights.pth``.
+    """Train a network and write it to ``<run>/models/weights.pth``.
 
     Args:
         train_data_roots: folder of labelled data (see `otx_seg.datasets.known_formats`); for self-supervised training
