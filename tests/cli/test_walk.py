@@ -111,7 +111,7 @@ def test_resuming_and_continuing_on_other_labels(otx: Any, drawn_data: Path, tmp
     warm = ["--load-weights", run / "models" / "weights.pth", "-o", tmp_path / "warm", *QUICK]
     continued = otx("train", small_file(), "--train-data-roots", drawn_data, *warm)
     assert continued.code == 0, continued.err
-    assert "labels kept: background, button" in continued.message
+    assert "labels matched: background, button" in continued.message
 
 
 def test_weights_are_quantised_and_used(otx: Any, small_weights: Path, drawn_data: Path, tmp_path: Path) -> None:
