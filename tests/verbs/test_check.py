@@ -99,6 +99,10 @@ def test_json_holds_all_of_it(data: Path) -> None:
     assert list(told) == ["verdict", "usable_for", "input_size", "subsets", "problems", "page"]
     assert told["input_size"] == "64x64"
     assert told["subsets"][0]["labels"][1]["typical_extent"] == pytest.approx(21.33, abs=0.01)
+    ceilings = told["subsets"][0]["labels"][1]["ceilings"]
+    assert list(ceilings) == ["8", "4", "2"]
+    assert 0.9 < ceilings["8"] < ceilings["4"] < ceilings["2"] <= 1  # its corners are rounded
+    assert told["subsets"][1]["labels"][1]["ceilings"] == {}
     assert told["subsets"][0]["sizes"] == [{"height": SIDE, "width": SIDE, "images": IMAGES}]
     assert told["subsets"][0]["labels"][2]["images"] == IMAGES
     assert told["problems"] == [

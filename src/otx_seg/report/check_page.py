@@ -87,16 +87,18 @@ def _problem(problem: Problem) -> str:
 
 def _labels(subset: CheckedSubset, inspection: Inspection, input_size: tuple[int, int] | None) -> str:
     largest = max((label.share for label in subset.labels), default=0.0) or 1.0
+    strides = next((label.ceilings for label in subset.labels if label.ceilings), {})
     rows = [
         f"<tr><td>{chip(color)}{escape(label.name)}</td>"
         f'<td>{bar(label.share / largest)}</td><td class="number">{label_share(label.share)} %</td>'
         f'<td>{bar(label.images / max(1, subset.images))}</td><td class="number">{label.images:,}</td>'
-        f'<td class="number">{"-" if label.typical_extent is None else f"{label.typical_extent:.1f} px"}</td></tr>'
+        f'<td class="number">{"-" if label.typical_extent is None else f"{label.typical_extent:.1f} px"}</td>'
+        f"{''.join(_number(f'{label.ceilings[s]:.2f}' if label.ceilings else '-') for s in strides)}</tr>"
         for label, color in zip(subset.labels, inspection.subset.labels.colors, strict=True)
     ]
     headings = (
         '<tr><th>label</th><th colspan="2">share of the pixels</th><th colspan="2">images that show it</th>'
-        '<th class="number">region across</th></tr>'
+        f'<th class="number">region across</th>{"".join(_number(f"1/{stride}", "th") for stride in strides)}</tr>'
     )
     explained = ""
     if input_size is not None:
@@ -105,7 +107,16 @@ def _labels(subset: CheckedSubset, inspection: Inspection, input_size: tuple[int
             f"median image that shows the label, at {input_size[0]}x{input_size[1]}, the input size for the "
             "training images with enough time.</p>"
         )
+    if strides:
+        explained += (
+            '<p class="faint small">1/8, 1/4, 1/2: the Dice of a perfect network with this input size whose output has '
+            "so much of its width and height; no training gets beyond it.</p>"
+        )
     return f"<table>{headings}{''.join(rows)}</table>{explained}"
+
+
+def _number(text: str, cell: str = "td") -> str:
+    return f'<{cell} class="number">{text}</{cell}>'
 
 
 def _pictures(inspections: Sequence[Inspection]) -> Iterator[str]:

@@ -27,6 +27,9 @@ def check_parts(result: DataCheck) -> Iterator[Table | Text]:
     labelled = [subset for subset in result.subsets if subset.labels]
     if labelled:
         yield _labels(labelled)
+    explained = ceilings_explained(result)
+    if explained:
+        yield Text(explained, "dim")
     yield Text(f"The data is {result.verdict}.", "bold" if result.usable_for else "bold red")
     for problem in result.problems:
         yield _problem(problem)
@@ -39,6 +42,17 @@ def sizes_text(subset: CheckedSubset) -> str:
         sizes = [f"{number:,} of {text}" for text, (_, number) in zip(sizes, subset.sizes, strict=False)]
     more = len(subset.sizes) - _FIRST_SIZES
     return ", ".join([*sizes, *([f"{more:,} more sizes"] if more > 0 else [])]) or "-"
+
+
+def ceilings_explained(result: DataCheck) -> str:
+    """What the ceilings of the labels are of; empty where there are none."""
+    if result.input_size is None or not any(label.ceilings for subset in result.subsets for label in subset.labels):
+        return ""
+    height, width = result.input_size
+    return (
+        f"Dice at most: of a perfect network with the input size {height}x{width}, which these images get with enough "
+        "time, and an output of 1/8, 1/4 or 1/2 of it."
+    )
 
 
 def _table(*headings: RenderableType) -> Table:
@@ -58,13 +72,16 @@ def _subsets(result: DataCheck) -> Table:
 
 
 def _labels(subsets: list[CheckedSubset]) -> Table:
-    heads = (text for subset in subsets for text in (Group(Cell(subset.name), "% of pixels"), "\nimages"))
+    heads = [text for subset in subsets for text in (Group(Cell(subset.name), "% of pixels"), "\nimages")]
+    reachable = {label.name: label.ceilings for subset in subsets for label in subset.labels if label.ceilings}
+    heads += ["Dice at most\n1/8  1/4  1/2"] if reachable else []
     made = _table("label", *heads)
     for name in dict.fromkeys(label.name for subset in subsets for label in subset.labels):
         row = []
         for subset in subsets:
             label = next((label for label in subset.labels if label.name == name), None)
             row += ["-", "-"] if label is None else [label_share(label.share), f"{label.images:,}"]
+        row += [" ".join(f"{dice:.2f}" for dice in reachable.get(name, {}).values()) or "-"] if reachable else []
         made.add_row(Cell(name), *row)
     return made
 

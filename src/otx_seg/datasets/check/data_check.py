@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from otx_seg.datasets.ceiling import ceilings
 from otx_seg.datasets.check.inspection import Inspection
 from otx_seg.datasets.check.problems import Problem
 from otx_seg.datasets.split import Use
 from otx_seg.words import count
 
 Purpose = Literal["training", "self-supervised training"]
+
+
+_STRIDES = (8, 4, 2)
+"""Output strides of networks, in pixels of their input."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,8 @@ class CheckedLabel:
         images: how many show it.
         typical_extent: how far its regions reach, in pixels at the input size, see `ScanReport.typical_extents`; None
             where it does not occur.
+        ceilings: the Dice of a perfect network at the input size, by its output stride in pixels of the input, see
+            `otx_seg.datasets.ceiling`; none but for training images.
     """
 
     name: str
@@ -32,6 +39,7 @@ class CheckedLabel:
     share: float
     images: int
     typical_extent: float | None
+    ceilings: dict[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,6 +138,7 @@ def checked_subset(
     report, subset = inspection.report, inspection.subset
     extents = report.typical_extents if input_size is None else report.extents_at(input_size)  # None: of nothing
     figures = (report.pixels_per_label, report.share_per_label, report.images_per_label, extents)
+    reachable = _ceilings(inspection, input_size) if use == "training" and input_size is not None else {}
     return CheckedSubset(
         name=inspection.name,
         kind=inspection.kind,
@@ -139,6 +148,19 @@ def checked_subset(
         samples=len(subset),
         images=report.images,
         sizes=report.sizes,
-        labels=tuple(CheckedLabel(*values) for values in zip(subset.labels.names, *figures, strict=True)),
+        labels=tuple(
+            CheckedLabel(*values, {stride: best[values[0]] for stride, best in reachable.items() if values[0] in best})
+            for values in zip(subset.labels.names, *figures, strict=True)
+        ),
         ignored_pixels=report.ignored_pixels,
     )
+
+
+def _ceilings(inspection: Inspection, input_size: tuple[int, int]) -> dict[int, dict[str, float]]:
+    """For each output stride, the Dice of a perfect network by label."""
+    pairs = zip(inspection.subset.samples, inspection.samples, strict=True)
+    sound = [sample for sample, found in pairs if found.sound]
+    height, width = input_size
+    grids = [(height // stride, width // stride) for stride in _STRIDES]
+    found = ceilings(inspection.subset, inspection.report, sound, grids)
+    return dict(zip(_STRIDES, found, strict=True))
