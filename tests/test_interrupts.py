@@ -97,7 +97,7 @@ def test_the_inner_one_of_two_is_told_first() -> None:
 
 
 def test_what_is_said_of_an_interruption_stays() -> None:
-    with pytest.raises(OtxError, match="give the same command again") as error, interruptions_as_such():
+    with pytest.raises(OtxError, match="run the same command again") as error, interruptions_as_such():
         with_resume_command()
     assert exit_code_of(error.value) == 130
     assert exit_code_of(UsageError("after none")) == 2

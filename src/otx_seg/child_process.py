@@ -103,6 +103,7 @@ def answer_requests(module: str, name: str) -> None:
     # Whatever a library prints must not get among the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # nothing is lost when it is killed
     arrived: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(arrived,), daemon=True).start()
     session = getattr(importlib.import_module(module), name)()

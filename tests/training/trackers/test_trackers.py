@@ -16,7 +16,7 @@ from otx_seg.training.trackers import open_trackers, tracker_names
 
 
 def test_every_tracker_is_an_extra_of_its_name() -> None:
-    project = (Path(otx_seg.__file__).parents[2] / "pyproject.toml").read_text()
+    project = (Path(__file__).parents[3] / "pyproject.toml").read_text()
     assert "tensorboard" in tracker_names()
     assert all(f"\n{name} = [" in project.split("[project.optional-dependencies]")[1] for name in tracker_names())
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from statistics import fmean
 
 from accelerate.utils import gather_object
 
@@ -40,16 +41,21 @@ from otx_seg.configuration.network import (
     choose_network,
 )
 from otx_seg.datasets import ScanReport, TrainingData, format_of
+from otx_seg.datasets.ceiling import ceilings
 from otx_seg.datasets.loading.epoch_sampler import EpochSize
-from otx_seg.labels import Labels
+from otx_seg.errors import OtxError
 from otx_seg.template import Template
 from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, limits
 from otx_seg.training.largest_batch import find_largest_batch
 from otx_seg.training.setup.build import new_network
 from otx_seg.training.setup.plan import Plan
 from otx_seg.training.setup.train_type import PARAMETER
+from otx_seg.workspace.published_weights import find_local
 
 logger = logging.getLogger(__name__)
+
+_HIGH_CEILING, _LOW_CEILING = 0.9, 0.4
+"""Dice that a perfect network reaches on a label: below the first it is told, below the second it is a warning."""
 
 
 def configure(plan: Plan, data: TrainingData, report: ScanReport | None, machine: MachineFacts) -> Plan:
@@ -100,25 +106,34 @@ def _with_masks(
     if takes_label_weights(template):
         weights = choose_class_weights(report.label_statistics, names)
     template, decision = _settle(template, weights)
-    _warn_of_small_regions(template, data.train.labels, facts, size)
+    _tell_ceiling(template, data, report, size)
     return template, [*made, decision]
 
 
-def _warn_of_small_regions(template: Template, labels: Labels, data: DataFacts, size: Decision) -> None:
-    """Tell of regions that are less than half as wide as a position of the network's output."""
-    names = [labels.names[index] for index in labels.foreground]
-    extent, name = min((data.extents.get(name, math.inf), name) for name in names)
-    across = extent * template.input_side
-    if across < template.output_stride / 2:
+def _tell_ceiling(template: Template, data: TrainingData, report: ScanReport, size: Decision) -> None:
+    """Say how good a perfect network would be whose input and output are as large, before hours are spent."""
+    height, width = template.input_size
+    grid = (math.ceil(height / template.output_stride), math.ceil(width / template.output_stride))
+    (dice,) = ceilings(data.train, report, data.train.samples, [grid])
+    labels = [data.train.labels.names[index] for index in data.train.labels.foreground]
+    low = sorted((dice[name], name) for name in labels if name in dice)
+    if not low:
+        return
+    what = f"{template.name} at {height}x{width} answers for squares of {template.output_stride:g} pixels"
+    told = ", ".join(f"{value:.2f} on {name}" for value, name in low[:3] if value < _HIGH_CEILING)
+    logger.info(
+        "ceiling: %s: a perfect one reaches a Dice of %.2f%s",
+        what,
+        fmean(value for value, _ in low),
+        told and f"; {told}",
+    )
+    if low[0][0] < _LOW_CEILING:
         limited = template.hyper_parameters.learning_parameters.max_minutes and not size.given
         logger.warning(
-            "regions of %r are %.1f pixels across at %s, and %s answers for squares of %g pixels: they will hardly be "
-            "found; %s, or cut the images into parts",
-            name,
-            across,
-            template.hyper_parameters.learning_parameters.input_size,
-            template.name,
-            template.output_stride,
+            "%s: even a perfect one reaches a Dice of only %s; %s, take a template with a finer output, or cut the "
+            "images into parts",
+            what,
+            ", ".join(f"{value:.2f} on {name}" for value, name in low[:3] if value < _LOW_CEILING),
             "give more time for a larger input" if limited else "set a larger learning_parameters.input_size",
         )
 
@@ -160,7 +175,7 @@ def _choose_template(plan: Plan, data: DataFacts, machine: MachineFacts) -> tupl
     if plan.template_named:
         return plan.template, _named_template(plan)
     shipped = [item for item in templates.find_templates() if item.category in ENOUGH_STEPS]
-    candidates = [_candidate(item) for item in shipped]
+    candidates = [_candidate(templates.load(item.path).override(plan.given)) for item in shipped]
     decision, _ = _choose_network(plan.template, candidates, data, machine, plan.trained_size)
     return templates.load(decision.value).override({**plan.given, PARAMETER: plan.train_type}), decision
 
@@ -169,8 +184,20 @@ def _named_template(plan: Plan) -> Decision:
     return Decision(TEMPLATE, plan.template.name, plan.template_reason, plan.template_reason == AS_GIVEN)
 
 
-def _candidate(template: Template | templates.TemplateSummary) -> Candidate:
-    return Candidate(template.name, template.category, template.gigaflops, template.output_stride)
+def _candidate(template: Template) -> Candidate:
+    cost = (template.gigaflops, template.output_stride, template.cpu_gigaflops_per_s)
+    return Candidate(template.name, template.category, *cost, pretrained=_has_weights(template))
+
+
+def _has_weights(template: Template) -> bool:
+    """Whether the backbone can start from published weights without a download."""
+    published = template.pretrained
+    if template.hyper_parameters.learning_parameters.pretrained not in ("auto", "required") or not published.exists:
+        return False
+    try:
+        return find_local(published) is not None
+    except OtxError:
+        return False  # a package with another file, of which the training warns
 
 
 def _choose_network(
