@@ -10,12 +10,13 @@ import openvino
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from openvino import opset13
 from torch import nn
 from whole_recipe import EVERYTHING
 
 from otx_seg.datasets import Subset
 from otx_seg.deployment.agreement import agreement, drawn_images
-from otx_seg.deployment.converted_graph import decompose_group_norms
+from otx_seg.deployment.converted_graph import decompose_group_norms, fold_padding
 from otx_seg.deployment.export import export
 from otx_seg.deployment.quantize import quantize
 from otx_seg.errors import UsageError
@@ -147,3 +148,25 @@ def test_group_norm_followed_by_a_sum(shape: list[int]) -> None:
     assert nodes["norm"] == "Add"
     compiled = openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     assert_allclose(compiled(images.numpy())[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("value", "mode", "folded"), [(0.0, "constant", True), (1.0, "constant", False), (0.0, "edge", False)]
+)
+def test_zeros_before_a_convolution_become_its_padding(value: int, mode: str, folded: bool) -> None:
+    rng = np.random.default_rng(0)
+    image = opset13.parameter([1, 4, 7, 6], np.float32)
+    padded = opset13.pad(image, [0, 0, 0, 1], [0, 0, 2, 1], mode, np.float32(value))
+    kernels = rng.normal(size=(5, 4, 3, 3)).astype(np.float32)
+    both = [
+        opset13.convolution(padded, kernels, [2, 2], [1, 0], [0, 0], [1, 1]),
+        opset13.group_convolution(padded, kernels[:4].reshape(4, 1, 4, 3, 3)[:, :, :1], [1, 1], [0, 0], [0, 0], [1, 1]),
+    ]
+    model = openvino.Model([opset13.result(one) for one in both], [image])
+    given = rng.normal(size=(1, 4, 7, 6)).astype(np.float32)
+    expected = list(openvino_core().compile_model(model, "CPU")(given).values())
+    fold_padding(model)
+    assert ("Pad" not in [node.get_type_name() for node in model.get_ops()]) is folded
+    found = list(openvino_core().compile_model(model, "CPU")(given).values())
+    for one, other in zip(found, expected, strict=True):
+        assert_allclose(one, other, atol=1e-5)

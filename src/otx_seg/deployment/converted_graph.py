@@ -57,3 +57,43 @@ def decompose_group_norms(model: openvino.Model) -> None:
         shifted.set_friendly_name(node.get_friendly_name())
         for use in node.output(0).get_target_inputs():
             use.replace_source_output(shifted.output(0))
+
+
+def fold_padding(model: openvino.Model) -> None:
+    """Let convolutions pad by themselves what a Pad of zeros pads before them; `model` is changed.
+
+    The runtime folds them too, but not where quantisation has put a range between the two: the padding is then done in
+    floating point, which took a sixth of the time of EfficientNet-Lite0-FPN in INT8.
+    """
+    makers = {"Convolution": opset13.convolution, "GroupConvolution": opset13.group_convolution}
+    for node in model.get_ordered_ops():
+        padding = _zeros_around(node)
+        uses = node.output(0).get_target_inputs() if padding else ()
+        if padding is None or any(use.get_node().get_type_name() not in makers for use in uses):
+            continue
+        for use in uses:
+            old = use.get_node()
+            attributes = old.get_attributes()
+            before, behind = (
+                [own + more for own, more in zip(attributes[name], added, strict=True)]
+                for name, added in zip(("pads_begin", "pads_end"), padding, strict=True)
+            )
+            new = makers[old.get_type_name()](
+                node.input_value(0), old.input_value(1), attributes["strides"], before, behind, attributes["dilations"]
+            )
+            new.set_friendly_name(old.get_friendly_name())
+            for further in old.output(0).get_target_inputs():
+                further.replace_source_output(new.output(0))
+
+
+def _zeros_around(node: openvino.Node) -> tuple[list[int], list[int]] | None:
+    """How many rows and columns of zeros a node puts before and behind its (B, C, H, W) input; None: it does not."""
+    if node.get_type_name() != "Pad" or node.get_attributes()["pad_mode"] != "constant":
+        return None
+    constants = [value.get_node() for value in node.input_values()[1:]]
+    if any(constant.get_type_name() != "Constant" for constant in constants):
+        return None
+    begin, end, *value = (constant.data.tolist() for constant in constants)
+    if value not in ([], [0]) or any((*begin[:2], *end[:2])) or len(begin) != 4:
+        return None
+    return begin[2:], end[2:]

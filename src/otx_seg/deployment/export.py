@@ -31,6 +31,7 @@ from otx_seg.deployment.compact import halve_large_constants, save_compact, stor
 from otx_seg.deployment.converted_graph import (
     OUTPUT_NAMES,
     decompose_group_norms,
+    fold_padding,
     keep_features_inside_onnx,
     name_features_in_ir,
 )
@@ -194,6 +195,7 @@ def _simplified(model: openvino.Model, path: Path) -> openvino.Model:
     passes = Manager()
     passes.register_pass(ConstantFolding())
     passes.run_passes(read)
+    fold_padding(read)
     return read
 
 
