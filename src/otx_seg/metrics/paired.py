@@ -36,8 +36,7 @@ class PairedDifference:
 
     def __str__(self) -> str:
         relation = "within" if self.is_noise else "beyond"
-        noise = f"{relation} the noise of {count(self.images, 'image')}"
-        return f"{self.difference:.4f} higher, {noise} (standard error {self.standard_error:.4f})"
+        return f"{relation} the noise of {count(self.images, 'image')} (standard error {self.standard_error:.4f})"
 
 
 def paired_difference(one: Tensor, other: Tensor, foreground: Sequence[int]) -> PairedDifference:

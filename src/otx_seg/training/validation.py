@@ -199,7 +199,7 @@ class Validator:
         if len(self.best_counts.per_image) != len(counts.per_image):  # resumed from an earlier version
             return False
         found = paired_difference(self.best_counts.per_image, counts.per_image, self.data.train.labels.foreground)
-        self.choice = f"on validation images, epoch {best_epoch} scored {found} than the last one"
+        self.choice = f"epoch {best_epoch} scored {found.difference:.4f} higher than the last one, {found}"
         return found.is_noise
 
     def pictures(self, network: SegmentationNetwork) -> tuple[Picture, ...]:

@@ -23,7 +23,7 @@ from otx_seg.verbs.train import train
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 
-TEMPLATE = "Lite-HRNet-s-mod2"
+TEMPLATE = "EfficientNet-Lite0-FPN"
 _PRODUCTS = ("data", "train", "export", "optimize")
 
 
@@ -87,7 +87,6 @@ def quickstart(
         parameters = {
             "learning_parameters.input_size": f"{side}x{side}",
             "learning_parameters.max_minutes": minutes,
-            "learning_parameters.pretrained": "none",
         }
         return _whole_job(run.path, parameters, overwrite, loggers, say)
 
@@ -98,7 +97,7 @@ def _whole_job(
     train_root, val_root = folder / "data" / "train", folder / "data" / "val"
     # 2. training, with an evaluation of its best weights
     minutes = parameters["learning_parameters.max_minutes"]
-    say(f"training {TEMPLATE} from random weights for at most {minutes:g} minutes")
+    say(f"training {TEMPLATE} for at most {minutes:g} minutes")
     trained = train(
         train_root,
         val_root,
