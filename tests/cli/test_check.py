@@ -16,25 +16,25 @@ from otx_seg.datasets.synthetic.draw import draw_dataset
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``train`` with 12 and ``val`` with 3 images of 64 x 64 pixels."""
-    folder = tmp_path_factory.mktemp("sound") / "data"
+    folder = tmp_path_factory.mktemp("valid") / "data"
     draw_dataset(folder, images=15, size=64, seed=1)
     return folder
 
 
 @pytest.fixture
-def data(sound: Path, tmp_path: Path) -> Path:
+def data(valid: Path, tmp_path: Path) -> Path:
     """A copy to damage."""
-    shutil.copytree(sound, tmp_path / "data")
+    shutil.copytree(valid, tmp_path / "data")
     return tmp_path / "data"
 
 
-def test_a_verdict_and_what_to_do_next(otx: Any, sound: Path) -> None:
-    outcome = otx("check", "--data-roots", sound)
+def test_a_verdict_and_what_to_do_next(otx: Any, valid: Path) -> None:
+    outcome = otx("check", "--data-roots", valid)
     assert outcome.code == 0, outcome.err
     lines = outcome.out.splitlines()
-    assert lines[-1] == f"Next: otx train --train-data-roots {sound}"
+    assert lines[-1] == f"Next: otx train --train-data-roots {valid}"
     verdict = next(number for number, line in enumerate(lines) if line.startswith("The data is usable for training"))
     advice = [number for number, line in enumerate(lines) if line.startswith("  -> ")]
     assert all(verdict < number for number in advice)
@@ -42,10 +42,10 @@ def test_a_verdict_and_what_to_do_next(otx: Any, sound: Path) -> None:
     assert "washer" in outcome.out
 
 
-def test_roots_that_lie_apart(otx: Any, sound: Path) -> None:
-    outcome = otx("check", "--data-roots", sound / "train", "--data-roots", sound / "val")
+def test_roots_that_lie_apart(otx: Any, valid: Path) -> None:
+    outcome = otx("check", "--data-roots", valid / "train", "--data-roots", valid / "val")
     assert outcome.code == 0, outcome.err
-    wanted = f"Next: otx train --train-data-roots {sound / 'train'} --val-data-roots {sound / 'val'}"
+    wanted = f"Next: otx train --train-data-roots {valid / 'train'} --val-data-roots {valid / 'val'}"
     assert outcome.out.splitlines()[-1] == wanted
 
 
@@ -64,32 +64,32 @@ def test_files_of_annotations(otx: Any, drawn_data: Path, drawn_as_coco: dict[st
     assert outcome.out.splitlines()[-1] == f"Next: otx train {wanted}"
 
 
-def test_unlabelled_images_beside_labelled_ones(otx: Any, sound: Path, tmp_path: Path) -> None:
-    shutil.copytree(sound / "val" / "images", tmp_path / "more")
-    outcome = otx("check", "--data-roots", tmp_path / "more", "--data-roots", sound)
+def test_unlabelled_images_beside_labelled_ones(otx: Any, valid: Path, tmp_path: Path) -> None:
+    shutil.copytree(valid / "val" / "images", tmp_path / "more")
+    outcome = otx("check", "--data-roots", tmp_path / "more", "--data-roots", valid)
     assert outcome.code == 0, outcome.err
     assert "each of the images is also labelled" in outcome.out
-    assert outcome.out.splitlines()[-1] == f"Next: otx train --train-data-roots {sound}"
+    assert outcome.out.splitlines()[-1] == f"Next: otx train --train-data-roots {valid}"
     draw_dataset(tmp_path / "new", images=5, size=64, seed=77)
     for image in (tmp_path / "new" / "train" / "images").iterdir():
         shutil.copy(image, tmp_path / "more" / f"new{image.name}")
     (tmp_path / "more" / "broken.png").symlink_to("nowhere")
-    outcome = otx("check", "--data-roots", tmp_path / "more", "--data-roots", sound)
-    wanted = f"Next: otx train --train-data-roots {sound} --unlabeled-data-roots {tmp_path / 'more'}"
+    outcome = otx("check", "--data-roots", tmp_path / "more", "--data-roots", valid)
+    wanted = f"Next: otx train --train-data-roots {valid} --unlabeled-data-roots {tmp_path / 'more'}"
     assert outcome.out.splitlines()[-1] == wanted
     assert "1 of 8 images cannot be read" in outcome.out
-    total, copies = len(list((tmp_path / "more").iterdir())), len(list((sound / "val" / "images").iterdir()))
-    told = json.loads(otx("check", "--data-roots", tmp_path / "more", "--data-roots", sound, "--json").out)
+    total, copies = len(list((tmp_path / "more").iterdir())), len(list((valid / "val" / "images").iterdir()))
+    told = json.loads(otx("check", "--data-roots", tmp_path / "more", "--data-roots", valid, "--json").out)
     found = next(problem for problem in told["problems"] if problem["code"] == "labelled_too")
     assert (found["severity"], found["what"]) == ("note", f"{copies} of {total} images are also labelled")
     assert len(found["files"]) == copies
 
 
-def test_images_without_masks(otx: Any, sound: Path) -> None:
-    outcome = otx("check", "--data-roots", sound / "train" / "images")
+def test_images_without_masks(otx: Any, valid: Path) -> None:
+    outcome = otx("check", "--data-roots", valid / "train" / "images")
     assert outcome.code == 0, outcome.err
     assert "usable for self-supervised training only" in outcome.out
-    assert f"otx train --train-type Selfsupervised --train-data-roots {sound / 'train' / 'images'}" in outcome.out
+    assert f"otx train --train-type Selfsupervised --train-data-roots {valid / 'train' / 'images'}" in outcome.out
 
 
 def test_data_that_cannot_be_used_ends_with_3(otx: Any, data: Path) -> None:
@@ -109,15 +109,15 @@ def test_data_that_cannot_be_used_ends_with_3(otx: Any, data: Path) -> None:
     assert len(json.loads(told.out)["problems"][0]["files"]) == 5
 
 
-def test_nothing_but_json_on_stdout(otx: Any, sound: Path) -> None:
-    told = json.loads(otx("check", "--data-roots", sound, "--json").out)
+def test_nothing_but_json_on_stdout(otx: Any, valid: Path) -> None:
+    told = json.loads(otx("check", "--data-roots", valid, "--json").out)
     assert told["usable_for"] == "training"
     assert sum(label["share"] for label in told["subsets"][0]["labels"]) == pytest.approx(1)
 
 
-def test_the_page_is_complete_in_itself(otx: Any, sound: Path, tmp_path: Path) -> None:
+def test_the_page_is_complete_in_itself(otx: Any, valid: Path, tmp_path: Path) -> None:
     page = tmp_path / "new" / "page.html"
-    assert otx("check", "--data-roots", sound, "--html", page).code == 0
+    assert otx("check", "--data-roots", valid, "--html", page).code == 0
     text = page.read_text(encoding="utf-8")
     assert "washer" in text
     assert text.count("data:image/jpeg;base64,") == 2 * 15  # each with and without its mask
@@ -142,13 +142,13 @@ def test_a_page_is_written_of_data_that_cannot_be_used(otx: Any, data: Path, tmp
     assert "not usable: 1 error" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
-def test_a_page_is_not_replaced_unasked(otx: Any, sound: Path, tmp_path: Path) -> None:
+def test_a_page_is_not_replaced_unasked(otx: Any, valid: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text("mine")
-    refused = otx("check", "--data-roots", sound, "--html", page)
+    refused = otx("check", "--data-roots", valid, "--html", page)
     assert (refused.code, page.read_text()) == (2, "mine")
     assert "--overwrite" in refused.message
-    assert otx("check", "--data-roots", sound, "--html", page, "--overwrite").code == 0
+    assert otx("check", "--data-roots", valid, "--html", page, "--overwrite").code == 0
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
@@ -198,9 +198,9 @@ def test_wrong_usage(otx: Any, data: Path, tmp_path: Path) -> None:
     assert (outcome.code, "there are no files in it" in outcome.message) == (3, True)
 
 
-def test_odd_names(otx: Any, sound: Path, tmp_path: Path) -> None:
+def test_odd_names(otx: Any, valid: Path, tmp_path: Path) -> None:
     odd = tmp_path / "[red] <b>&amp; :smile: \"'"
-    shutil.copytree(sound, odd)
+    shutil.copytree(valid, odd)
     name = "<img src=x onerror=alert(1)>"
     shutil.copy(odd / "train" / "images" / "0001.jpg", odd / "train" / "images" / f"{name}.jpg")
     shutil.copy(odd / "train" / "masks" / "0001.png", odd / "train" / "masks" / f"{name}.png")
@@ -214,10 +214,10 @@ def test_odd_names(otx: Any, sound: Path, tmp_path: Path) -> None:
     assert "<img src=x" not in text
 
 
-def test_it_needs_no_torch(sound: Path, tmp_path: Path) -> None:
+def test_it_needs_no_torch(valid: Path, tmp_path: Path) -> None:
     code = (
         "import sys\nfrom otx_seg.cli.main import main\n"
-        f"try: main(['check', '--data-roots', {str(sound)!r}, '--html', {str(tmp_path / 'page.html')!r}])\n"
+        f"try: main(['check', '--data-roots', {str(valid)!r}, '--html', {str(tmp_path / 'page.html')!r}])\n"
         "except SystemExit as end: assert end.code == 0\n"
         "assert not {'torch', 'matplotlib', 'openvino'} & set(sys.modules)"
     )

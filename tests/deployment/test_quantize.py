@@ -137,9 +137,9 @@ def test_model_api_loads_it(color_ir: Path, color_data: Subset, tmp_path: Path) 
 
 def test_an_unreadable_calibration_image_is_named(color_ir: Path, color_data: Subset, tmp_path: Path) -> None:
     Path(color_data.samples[3].image).write_text("no image")
-    sound = replace(color_data, samples=color_data.samples[:3])
+    valid = replace(color_data, samples=color_data.samples[:3])
     with pytest.raises(DataError, match=r"3\.png: not an image"):
-        quantize(color_ir, color_data, sound, tmp_path / "ptq", EVERYTHING, seed=1)
+        quantize(color_ir, color_data, valid, tmp_path / "ptq", EVERYTHING, seed=1)
     assert not (tmp_path / "ptq").exists()
 
 

@@ -293,10 +293,10 @@ def test_something_after_the_end_does_no_harm(tmp_path, save, suffix):
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".tif", ".webp"])
 def test_random_damage_gives_an_image_or_a_clear_error(tmp_path, save, suffix):
     rng = np.random.default_rng(5)
-    sound = save(tmp_path / f"sound{suffix}", PHOTO[:20, :30], exif=with_orientation(6)).read_bytes()
+    valid = save(tmp_path / f"valid{suffix}", PHOTO[:20, :30], exif=with_orientation(6)).read_bytes()
     path = tmp_path / f"a{suffix}"
     for _ in range(100):
-        content = np.frombuffer(sound, np.uint8).copy()
+        content = np.frombuffer(valid, np.uint8).copy()
         content[rng.integers(0, rng.choice([100, len(content)]), 4)] = rng.integers(0, 256, 4)
         path.write_bytes(content)
         for read in (read_image, verify_image):

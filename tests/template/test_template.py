@@ -1,4 +1,4 @@
-"""Template files: every shipped one is sound, and a broken one is refused with the key and the remedy."""
+"""Template files: every shipped one is valid, and a broken one is refused with the key and the remedy."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _PNG_GREY, _PNG_RGB = 0, 2
 
 
 class MaskContentError(DataError):
-    """A mask file that is sound but cannot be this data set's: a value or colour that is no label, say."""
+    """A mask file that is valid but cannot be this data set's: a value or colour that is no label, say."""
 
 
 class StoredMask(NamedTuple):

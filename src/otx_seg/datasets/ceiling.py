@@ -29,7 +29,7 @@ def ceilings(
 
     Args:
         report: on the subset.
-        samples: its sound ones, in the order of `report.contents`.
+        samples: its valid ones, in the order of `report.contents`.
 
     Returns:
         For each grid, the Dice by name of the labels that the masks show.

@@ -60,7 +60,7 @@ class ScanReport:
 
     Attributes:
         labels: number of labels.
-        contents: of each sound sample, in order; all other figures are about these.
+        contents: of each valid sample, in order; all other figures are about these.
         broken: (name, reason) of each sample whose image or mask cannot be decoded.
         snapped: (name, pixels) of each sample whose mask has pixels with a value or colour between those of labels,
             which got the nearest one's.
@@ -73,7 +73,7 @@ class ScanReport:
 
     @property
     def images(self) -> int:
-        """Number of sound samples."""
+        """Number of valid samples."""
         return len(self.contents)
 
     @functools.cached_property
@@ -93,7 +93,7 @@ class ScanReport:
 
     @functools.cached_property
     def labels_of(self) -> tuple[tuple[int, ...], ...]:
-        """For each sound sample, in order, the labels it shows."""
+        """For each valid sample, in order, the labels it shows."""
         return tuple(content.shown for content in self.contents)
 
     @property
@@ -104,7 +104,7 @@ class ScanReport:
 
     @property
     def images_per_label(self) -> tuple[int, ...]:
-        """Number of sound samples that show each label."""
+        """Number of valid samples that show each label."""
         return tuple(sum(content.pixels[label] > 0 for content in self.contents) for label in range(self.labels))
 
     @functools.cached_property
@@ -136,7 +136,7 @@ class ScanReport:
         )
 
     def part(self, chosen: Sequence[bool]) -> ScanReport:
-        """The report on some of the sound samples; broken ones are in none."""
+        """The report on some of the valid samples; broken ones are in none."""
         kept = tuple(content for content, keep in zip(self.contents, chosen, strict=True) if keep)
         return ScanReport(self.labels, kept, ())
 
@@ -254,19 +254,19 @@ def _summary(faults: list[str], subset: Subset) -> str:
 
 
 def summarise(subset: Subset, findings: Sequence[Finding]) -> ScanReport:
-    """The report on a subset from what each of its samples holds, in order; those with a fault are not sound."""
+    """The report on a subset from what each of its samples holds, in order; those with a fault are not valid."""
     broken = [
         (sample.name, finding.damage)
         for sample, finding in zip(subset.samples, findings, strict=True)
         if finding.damage
     ]
-    sound = tuple(finding.content for finding in findings if finding.content is not None)
+    valid = tuple(finding.content for finding in findings if finding.content is not None)
     snapped = [
         (sample.name, finding.snapped)
         for sample, finding in zip(subset.samples, findings, strict=True)
         if finding.content is not None and finding.snapped
     ]
-    return ScanReport(len(subset.labels), sound, tuple(broken), tuple(snapped))
+    return ScanReport(len(subset.labels), valid, tuple(broken), tuple(snapped))
 
 
 def readable_samples(subset: Subset, report: ScanReport) -> Subset:

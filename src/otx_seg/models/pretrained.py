@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 _PREFIX = "backbone."
 
 
-COST = "Training starts from random weights, needs longer and ends lower"
+COST = "Training starts from random weights; on CamVid, 25 minutes of that end below 5 minutes from ImageNet weights"
 
 
 @dataclass(frozen=True)

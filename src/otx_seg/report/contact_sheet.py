@@ -27,34 +27,34 @@ def choose_images(inspections: Sequence[Inspection], limit: int = SHOWN_IMAGES) 
     """Images that show every label of every subset, rare labels first and where they are largest; then others, evenly.
 
     Returns:
-        at most `limit` sound samples, in the order of the data set.
+        at most `limit` valid samples, in the order of the data set.
     """
-    sound = [
+    valid = [
         Copy(inspection, sample, found)
         for inspection in inspections
         for sample, found in zip(inspection.subset.samples, inspection.samples, strict=True)
-        if found.sound
+        if found.valid
     ]
     chosen: dict[int, None] = {}
-    for showing in _by_label(sound):
+    for showing in _by_label(valid):
         already = sum(index in chosen for index in showing)
         for index in [index for index in showing if index not in chosen][: max(0, _OF_EACH_LABEL - already)]:
             if len(chosen) < limit:
                 chosen[index] = None
-    others = [index for index in range(len(sound)) if index not in chosen]
+    others = [index for index in range(len(valid)) if index not in chosen]
     free = limit - len(chosen)
     chosen.update(dict.fromkeys(spread(others, free)))
-    return [sound[index] for index in sorted(chosen)]
+    return [valid[index] for index in sorted(chosen)]
 
 
-def _by_label(sound: Sequence[Copy]) -> list[list[int]]:
+def _by_label(valid: Sequence[Copy]) -> list[list[int]]:
     """For each label of each subset the images that show it, most pixels first; labels in few images first."""
     showing: dict[tuple[str, int], list[int]] = {}
-    for index, copy in enumerate(sound):
+    for index, copy in enumerate(valid):
         for label in copy.found.content.shown:
             showing.setdefault((copy.inspection.name, label), []).append(index)
     for (_, label), indices in showing.items():
-        indices.sort(key=lambda index: -_share(sound[index], label))
+        indices.sort(key=lambda index: -_share(valid[index], label))
     return sorted(showing.values(), key=len)
 
 
@@ -103,7 +103,7 @@ def _figure(copy: Copy) -> str:
         image, mask = (
             shrunk(pixels, _LONGEST_SIDE) for pixels in (subset.read_image(sample), subset.read_mask(sample))
         )
-    except DataError as error:  # it was sound a moment ago
+    except DataError as error:  # it was valid a moment ago
         return f"<figure>{escape(str(error))}</figure>"
     title = escape(str(Path(sample.image)))
     return (
@@ -118,7 +118,7 @@ def _bare_figure(subset: str, path: str) -> str:
     name = escape(f"{subset}: {Path(path).name}")
     try:
         image = shrunk(read_image(path), _LONGEST_SIDE)
-    except DataError as error:  # it was sound a moment ago
+    except DataError as error:  # it was valid a moment ago
         return f"<figure>{escape(str(error))}</figure>"
     return (
         f'<figure><div class="picture" title="{escape(path)}"><img src="{embedded(image)}" alt="{name}" loading="lazy">'

@@ -171,5 +171,5 @@ def _check_claim(width: int, height: int, credible: int, path: str | Path) -> No
     if width * height > _PIXELS_OF_ANY_FILE + credible:
         raise DataError(
             f"{path}: the header claims {width} x {height} pixels, which so small a file cannot hold unless it is "
-            "almost empty; save it as 8-bit PNG if it is sound"
+            "almost empty; save it as 8-bit PNG if it is intact"
         )

@@ -25,7 +25,7 @@ def test_faults_and_damage_are_recorded_and_the_rest_is_counted(dataset: Callabl
     save(root / "masks" / "b.png", np.zeros((3, 8), np.uint8))
     (root / "images" / "c.png").write_bytes(b"text")
     found = opened(root)
-    assert [sample.sound for sample in found.samples] == [False, False, False, True]
+    assert [sample.valid for sample in found.samples] == [False, False, False, True]
     assert "mask value 7" in str(found.samples[0].finding.fault)
     assert "8 x 3 pixels" in str(found.samples[1].finding.fault)
     assert "not an image" in str(found.samples[2].finding.damage)

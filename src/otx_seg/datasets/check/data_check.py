@@ -159,8 +159,8 @@ def checked_subset(
 def _ceilings(inspection: Inspection, input_size: tuple[int, int]) -> dict[int, dict[str, float]]:
     """For each output stride, the Dice of a perfect network by label."""
     pairs = zip(inspection.subset.samples, inspection.samples, strict=True)
-    sound = [sample for sample, found in pairs if found.sound]
+    valid = [sample for sample, found in pairs if found.valid]
     height, width = input_size
     grids = [(height // stride, width // stride) for stride in _STRIDES]
-    found = ceilings(inspection.subset, inspection.report, sound, grids)
+    found = ceilings(inspection.subset, inspection.report, valid, grids)
     return dict(zip(_STRIDES, found, strict=True))

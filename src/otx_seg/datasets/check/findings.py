@@ -108,13 +108,13 @@ def _unevenly_bright(inspections: Sequence[Inspection]) -> Iterator[Problem]:
 
 def equal_images(inspections: Sequence[Inspection]) -> list[tuple[Copy, ...]]:
     """The groups of images that are equal pixel by pixel, within and across subsets."""
-    sound = [
+    valid = [
         Copy(inspection, sample, found)
         for inspection in inspections
         for sample, found in zip(inspection.subset.samples, inspection.samples, strict=True)
-        if found.sound
+        if found.valid
     ]
-    return equal_by(sound, lambda copy: copy.found.image_digest)
+    return equal_by(valid, lambda copy: copy.found.image_digest)
 
 
 def _file_problems(inspection: Inspection) -> Iterator[Problem]:
@@ -218,11 +218,11 @@ def _training_problems(training: Inspection, input_size: tuple[int, int] | None)
 
 
 def _files_where(inspection: Inspection, fits: Callable[[tuple[int, ...]], bool]) -> tuple[FileNote, ...]:
-    """The sound images whose labels fit."""
+    """The valid images whose labels fit."""
     samples = zip(inspection.subset.samples, inspection.samples, strict=True)
-    sound = [sample for sample, found in samples if found.sound]
+    valid = [sample for sample, found in samples if found.valid]
     return tuple(
-        FileNote(sample.image) for sample, shown in zip(sound, inspection.report.labels_of, strict=True) if fits(shown)
+        FileNote(sample.image) for sample, shown in zip(valid, inspection.report.labels_of, strict=True) if fits(shown)
     )
 
 

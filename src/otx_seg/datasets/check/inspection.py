@@ -36,13 +36,13 @@ class Inspected(NamedTuple):
     grey_bits: int | None = None
 
     @property
-    def sound(self) -> bool:
+    def valid(self) -> bool:
         """Whether image and mask can be used."""
         return self.finding.content is not None
 
     @property
     def content(self) -> ImageContent:
-        """What a sound sample holds."""
+        """What a valid sample holds."""
         assert self.finding.content is not None
         return self.finding.content
 
@@ -56,7 +56,7 @@ class Inspection:
         kind: train, val, test, default or another name that several subsets may have.
         subset: the samples.
         samples: what each of them holds, in order.
-        report: the figures of the sound ones.
+        report: the figures of the valid ones.
     """
 
     name: str

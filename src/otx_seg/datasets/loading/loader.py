@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate, get_
 from otx_seg.annotations.samples import Sample, Subset
 from otx_seg.datasets.loading.epoch_sampler import Key
 from otx_seg.datasets.loading.loader_processes import affordable, exit_codes, in_words, is_about_processes, start
-from otx_seg.datasets.loading.views import Labelled, View, planes
+from otx_seg.datasets.loading.views import Labelled, View, to_chw
 from otx_seg.errors import DataError
 
 _TENSORS_OF_A_VIEW = 4  # in a batch, at most
@@ -81,7 +81,7 @@ class EvaluationImages(Dataset[dict[str, Any]]):
         height, width = self.size
         image, mask = read_pair(self.subset, sample)
         resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-        return {"image": planes(resized), "mask": torch.from_numpy(mask), "index": index}
+        return {"image": to_chw(resized), "mask": torch.from_numpy(mask), "index": index}
 
 
 def read_pair(subset: Subset, sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

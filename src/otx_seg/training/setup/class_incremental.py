@@ -41,7 +41,7 @@ def find_new(data: TrainingData, report: ScanReport, known: Labels | None) -> tu
     """The training samples with labels new to a network, for `EpochSampler`; prints how an epoch balances them.
 
     Args:
-        report: of the training samples, which are all sound.
+        report: of the training samples, which are all valid.
         known: labels of the weights that the training starts from, if any.
 
     Returns:
