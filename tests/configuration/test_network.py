@@ -7,8 +7,8 @@ import pytest
 from otx_seg.configuration.facts import DataFacts, MachineFacts
 from otx_seg.configuration.network import Budget, Candidate, choose_network
 
-SPEED, BALANCE = Candidate("s", "SPEED", 0.6, 8), Candidate("b", "BALANCE", 1.2, 4)
-ALL = (SPEED, BALANCE, Candidate("a", "ACCURACY", 3.6, 2))
+SPEED, BALANCE = Candidate("s", "SPEED", 0.6, 8, 2.0), Candidate("b", "BALANCE", 1.2, 4, 2.0)
+ALL = (SPEED, BALANCE, Candidate("a", "ACCURACY", 3.6, 2, 2.0))
 TWO_CORES = MachineFacts(cores=2, threads=2, processes=1, world_size=1, gpu=False, memory=16_000_000_000)
 GPU = MachineFacts(cores=8, threads=8, processes=1, world_size=1, gpu=True, memory=16_000_000_000)
 

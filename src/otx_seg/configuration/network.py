@@ -40,7 +40,7 @@ class Candidate:
     """A template that may be chosen.
 
     Attributes:
-        gigaflops, output_stride, cpu_gigaflops_per_s: see `TemplateSummary`.
+        gigaflops, output_stride, cpu_gigaflops_per_s: see `Template`.
         pretrained: whether its backbone starts from published weights, which are on this machine.
     """
 
@@ -48,7 +48,7 @@ class Candidate:
     category: str
     gigaflops: float
     output_stride: float
-    cpu_gigaflops_per_s: float = 2.0
+    cpu_gigaflops_per_s: float
     pretrained: bool = False
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.annotations.samples import Sample, Subset
+from otx_seg.annotations.samples import Sample, Subset, spread
 from otx_seg.datasets.scan import ScanReport, for_each
 from otx_seg.labels import IGNORE_INDEX
 
@@ -92,10 +92,5 @@ def _chosen(report: ScanReport, samples: Sequence[Sample]) -> list[Sample]:
     showing = [
         [index for index, shown in enumerate(report.labels_of) if label in shown] for label in range(report.labels)
     ]
-    chosen = set(_spread(range(report.images), _OF_ALL)).union(*(_spread(found, _PER_LABEL) for found in showing))
+    chosen = set(spread(range(report.images), _OF_ALL)).union(*(spread(found, _PER_LABEL) for found in showing))
     return [samples[index] for index in sorted(chosen)]
-
-
-def _spread(indices: Sequence[int], most: int) -> Sequence[int]:
-    """That many of them, evenly spread."""
-    return indices if len(indices) <= most else [indices[step * len(indices) // most] for step in range(most)]

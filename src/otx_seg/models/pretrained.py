@@ -18,8 +18,10 @@ logger = logging.getLogger(__name__)
 
 _PREFIX = "backbone."
 
-
-COST = "Training starts from random weights; on CamVid, 25 minutes of that end below 5 minutes from ImageNet weights"
+_COST = (
+    "Training starts from random weights: on CamVid, 25 minutes of that gave a Dice of 0.67, and 5 minutes of another "
+    "network from ImageNet weights 0.71"
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _warn(reason: str) -> None:
     """Say what starting from random weights costs, and what does not."""
     here = [item.template for item in list_weights() if item.path is not None]
     remedy = f"; the weights of {here[0]} are here" if here else ""
-    logger.warning("NO PRETRAINED WEIGHTS: %s. %s%s", reason, COST, remedy)
+    logger.warning("NO PRETRAINED WEIGHTS: %s. %s%s", reason, _COST, remedy)
 
 
 def load_backbone(network: EncoderDecoder, path: Path) -> LoadedBackbone:

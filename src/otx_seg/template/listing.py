@@ -26,7 +26,6 @@ class TemplateSummary:
         parameter_count: weights of the network with 2 labels.
         size_mb: those weights as float32, in units of 10^6 bytes.
         output_stride: pixels of the image from one position of the logits to the next.
-        cpu_gigaflops_per_s: billions of the forward pass's multiply-adds that a CPU core trains in a second.
     """
 
     name: str
@@ -38,7 +37,6 @@ class TemplateSummary:
     parameter_count: int
     size_mb: float
     output_stride: float
-    cpu_gigaflops_per_s: float
     path: Path
 
 
