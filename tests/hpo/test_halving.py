@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from otx_seg.hpo.halving import (
@@ -71,6 +73,13 @@ def test_what_a_search_began_with_is_left_for_something_clearly_better() -> None
     assert chosen({0: 0.500, 1: 0.601}, 1, 0.04) == [1]
     assert chosen({1: 0.2, 2: 0.1}, 1, 0.1) == [1]  # it failed, or was stopped before
     assert chosen({0: 0.500, 1: 0.600, 2: 0.509, 3: 0.505}, 2, 0.5) == [1, 0]
+
+
+def test_a_lead_within_the_noise_of_the_images_is_none() -> None:
+    assert chosen({0: 0.500, 1: 0.560}, 1, 0.5, {1: 0.05}) == [1]
+    assert chosen({0: 0.500, 1: 0.560}, 1, 0.5, {1: 0.07}) == [0]
+    assert chosen({0: 0.500, 1: 0.560}, 1, 0.5, {1: math.inf}) == [0]  # of one image
+    assert chosen({1: 0.560, 2: 0.4}, 1, 0.5, {1: math.inf}) == [1]  # there is nothing else
 
 
 def test_a_first_look_stops_what_does_not_lead() -> None:

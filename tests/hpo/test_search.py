@@ -171,6 +171,15 @@ def test_trials_really_stop(searched: Path) -> None:
     assert [one["outcome"] for one in found["trials"]].count("chosen") == 1
 
 
+def test_every_trial_tells_what_each_image_changes_in_its_score(searched: Path) -> None:
+    """Against which the noise of the validation images is measured; such changes sum to 0."""
+    for folder in (searched / "hpo" / "trials").iterdir():
+        changes = json.loads((folder / "changes.json").read_text())
+        assert len(changes) > 1
+        assert sum(changes) == pytest.approx(0, abs=1e-9)
+        assert any(changes)
+
+
 def test_what_goes_on_is_what_scored_best(searched: Path) -> None:
     found = trials_of(searched)
     at_first = {one["number"]: one["scores"][0] for one in found["trials"]}

@@ -43,6 +43,8 @@ def test_one_image_proves_nothing() -> None:
     found = paired_difference(_counts(1, 1, 0.9), _counts(2, 1, 0.2), [1, 2])
     assert math.isinf(found.standard_error)
     assert found.is_noise
+    assert found.as_json() == {"difference": found.difference, "standard_error": None, "images": 1}
+    assert "standard error unknown" in str(found)
 
 
 def test_labels_that_the_truth_does_not_show_do_not_count() -> None:

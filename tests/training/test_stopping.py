@@ -1,10 +1,11 @@
-"""Early stopping counts validations and steps; signals are noted, not obeyed at once."""
+"""Early stopping counts validations and steps, and smooths scores; signals are noted, not obeyed at once."""
 
 from __future__ import annotations
 
 import os
 import signal
 
+import numpy as np
 import pytest
 
 from otx_seg.errors import UsageError
@@ -20,12 +21,23 @@ def stopping(**parameters: float) -> EarlyStopping:
 
 def test_stops_after_patience_validations_without_improvement() -> None:
     early = stopping()
-    assert [early.observe(epoch, 10 * epoch, score) for epoch, score in enumerate((0.1, 0.2, 0.2, 0.1), 1)] == [
-        False,
-        False,
-        False,
-        True,
-    ]
+    scores = (0.1, 0.2, 0.2, 0.1, 0.1)
+    assert [early.observe(epoch, 10 * epoch, score) for epoch, score in enumerate(scores, 1)] == [*[False] * 4, True]
+
+
+def test_a_lucky_score_does_not_make_those_after_it_look_worse() -> None:
+    """Without smoothing nothing exceeds the lucky one, and the training of a network that still learns ends."""
+    early = stopping(early_stop_patience=5)
+    rising = [0.3 + 0.01 * epoch + (0.15 if epoch == 5 else 0.0) for epoch in range(1, 21)]
+    assert max(rising[5:15]) < rising[4]
+    assert not any(early.observe(epoch, 10 * epoch, score) for epoch, score in enumerate(rising, 1))
+
+
+def test_noise_about_a_level_is_not_learning() -> None:
+    generator = np.random.default_rng(0)
+    early = stopping(early_stop_patience=5)
+    level = generator.normal(0.7, 0.01, 200)
+    assert any(early.observe(epoch, 10 * epoch, score) for epoch, score in enumerate(level, 1))
 
 
 def test_steps_without_improvement_are_needed_as_well() -> None:
@@ -52,8 +64,9 @@ def test_the_count_survives_a_resume() -> None:
     early, restored = stopping(), stopping()
     early.observe(3, 30, 0.5)
     early.observe(4, 40, 0.4)
+    early.observe(5, 50, 0.4)
     restored.load_state_dict(early.state_dict())
-    assert restored.observe(5, 50, 0.4)
+    assert restored.observe(6, 60, 0.4)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -53,7 +53,11 @@ def test_the_promise_is_kept(
     strict = optimize(*roots, output=tmp_path / "strict", parameters={**few, promise: 100 * result.dice_loss / 2})
     assert strict.dice_loss <= result.dice_loss / 2
     assert len(strict.reverted_layers) > 0
+    assert strict.plain is not None
+    assert strict.plain.difference == pytest.approx(result.dice_loss)
+    lost = f"with all of them in integers it was {100 * result.dice_loss:.2f} (standard error of that Dice: "
     assert "returned to floating point" in messages.text
+    assert lost in messages.text
 
 
 def test_no_time_for_the_promise(tiny_ir: Path, tiny_data: Any, tmp_path: Path, messages: Any) -> None:

@@ -12,6 +12,7 @@ from otx_seg.deployment.files import IR_XML
 from otx_seg.errors import DataError
 from otx_seg.inference.evaluate import Evaluation, evaluate
 from otx_seg.metrics.confusion import scores_from_json
+from otx_seg.metrics.paired import PairedDifference
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.plain_files import read_json
 from otx_seg.workspace.run_folder import RunFolder
@@ -37,6 +38,7 @@ class Quantized:
         reverted_layers: names of those that plain quantisation would make work with integers too, and that went back to
             floating point for the sake of the Dice.
         out_of_time: whether all went back because the time was not enough to find out which.
+        plain: what plain quantisation costs, before any layer goes back; None where that is not known.
     """
 
     model: Path
@@ -51,6 +53,7 @@ class Quantized:
     calibration_images: int
     reverted_layers: tuple[str, ...] = ()
     out_of_time: bool = False
+    plain: PairedDifference | None = None
 
     @property
     def dice_loss(self) -> float:
@@ -77,6 +80,7 @@ class Quantized:
             "calibration_images": self.calibration_images,
             "reverted_layers": list(self.reverted_layers),
             "out_of_time": self.out_of_time,
+            "plain_loss": None if self.plain is None else self.plain.as_json(),
             "speed_up": self.latency_before / self.latency_after,
             "before": plain(self.before, self.latency_before, self.size_before),
         }

@@ -24,10 +24,11 @@ from otx_seg.deployment.files import IR_XML, size_of, written_atomically
 from otx_seg.deployment.ignored_nodes import delicate_nodes, find_ignored_nodes, integer_layers, weighted_nodes
 from otx_seg.deployment.outcome import Quantized, evaluate_stage
 from otx_seg.errors import UsageError
-from otx_seg.inference.evaluate import count_pixels
+from otx_seg.inference.evaluate import Evaluation, count_pixels
 from otx_seg.inference.latency import compare_latency
 from otx_seg.labels import Labels, labels_to_plain
 from otx_seg.metrics.confusion import scores
+from otx_seg.metrics.paired import PairedDifference, paired_difference
 from otx_seg.runtime.model_info import LABEL_SCHEMA, LABELS, SECTION
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, read_ir
 from otx_seg.runtime.predictor import AlteredPredictor
@@ -90,7 +91,7 @@ def quantize(
     # 2. before
     before = evaluate_stage(predictor, validation, workers, "FP32", progress)
     images = Calibration(calibration, predictor.input_size, recipe.subset_size, seed, progress)
-    out_of_time = False
+    out_of_time, plain = False, None
     with written_atomically(output) as folder:
         # 3. and 4. attempts
         for attempt in _attempts(model, predictor, images, in_floating_point, validation, recipe, progress):
@@ -105,6 +106,7 @@ def quantize(
             write_label_schema(folder / LABEL_SCHEMA, predictor.labels)
             new = OpenVinoPredictor(folder / IR_XML)
             after = evaluate_stage(new, validation, workers, "INT8", progress)
+            plain = plain or _loss(before, after, predictor.labels)
             if before.scores.dice_average - after.scores.dice_average <= recipe.max_dice_loss:
                 break
         # 5. speed
@@ -122,9 +124,16 @@ def quantize(
             calibration_images=len(images.indices),
             reverted_layers=tuple(sorted(set(layers) - in_floating_point - integer)),
             out_of_time=out_of_time,
+            plain=plain,
         )
         write_json(folder / PERFORMANCE, result.as_json())
     return result
+
+
+def _loss(before: Evaluation, after: Evaluation, labels: Labels) -> PairedDifference:
+    assert before.per_image is not None
+    assert after.per_image is not None
+    return paired_difference(before.per_image, after.per_image, labels.foreground)
 
 
 def _attempts(

@@ -84,20 +84,24 @@ def survivors(trials: int) -> int:
     return max(1, trials // FACTOR)
 
 
-def chosen(scores: Mapping[int, float], count: int, share: float) -> list[int]:
+def chosen(
+    scores: Mapping[int, float], count: int, share: float, noise: Mapping[int, float] | None = None
+) -> list[int]:
     """The numbers of the trials that go on: the best; of equal ones, those that began first.
 
     Trial 0, with the values that a search begins with, takes the place of the last of them unless it is clearly worse.
-    Trials differ by luck, and what learns fast leads at first by much and in the end by nothing: by 0.01 / share it
-    has to lead, and by 0.1 at most.
+    Trials differ by luck, and what learns fast leads at first by much and in the end by nothing: another has to lead by
+    0.01 / share, of which 0.1 is enough, and by more than the noise of the validation images.
 
     Args:
         scores: mDice by number.
         count: how many go on.
         share: of a training that has passed, above 0 and up to 1.
+        noise: by number, leads over trial 0 that other images of the same kind might take away; none where unknown.
     """
     found = sorted(scores, key=lambda number: (-scores[number], number))[:count]
-    if 0 not in found and scores[found[-1]] - scores.get(0, -math.inf) < min(_LEAD_AT_END / share, _LARGEST_LEAD):
+    enough = max(min(_LEAD_AT_END / share, _LARGEST_LEAD), (noise or {}).get(found[-1], 0.0))
+    if 0 not in found and scores[found[-1]] - scores.get(0, -math.inf) < enough:
         found[-1] = 0
     return found
 

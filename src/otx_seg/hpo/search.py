@@ -19,6 +19,8 @@ from collections import deque
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from otx_seg.errors import OtxError, interrupted_by
 from otx_seg.hpo.halving import Halving, chosen, promising, survivors, without_idle_start
 from otx_seg.hpo.length import minutes_of, plan_search, settle_length, with_time_left
@@ -28,6 +30,7 @@ from otx_seg.hpo.space import space_of, values_of
 from otx_seg.hpo.study import Study
 from otx_seg.hpo.trial import Outcome, TrialContext, TrialTask
 from otx_seg.hpo.workers import Workers, visible_gpus
+from otx_seg.metrics.paired import NOISE, standard_error
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.report.trials import Trial, Trials, describe_values
 from otx_seg.training.checkpoint import TRAIN
@@ -156,7 +159,7 @@ class Search:
                 raise OtxError(f"no trial came to {100 * share:.0f} % of a training: {reason}")
             is_last = rung == len(self.halving.rungs) - 1  # those are needed if the best one fails later
             is_look = self.halving.looks and rung == 0
-            going_on = promising(scores) if is_look else self._choose(scores, survivors(len(left)), share)
+            going_on = promising(scores) if is_look else self._choose(outcomes, scores, survivors(len(left)), share)
             for number in set(left) - set(scores if is_last or is_look else going_on):
                 delete_tensors(self.run.trial(number).path)
             left = going_on
@@ -166,9 +169,10 @@ class Search:
                 break
         return left[0]
 
-    def _choose(self, scores: dict[int, float], count: int, share: float) -> list[int]:
+    def _choose(self, outcomes: dict[int, Outcome], scores: dict[int, float], count: int, share: float) -> list[int]:
         labels = self.context.data.labels_in_mean
-        return chosen(without_idle_start(scores, labels, self.study.starts_outside), count, share)
+        compared = without_idle_start(scores, labels, self.study.starts_outside)
+        return chosen(compared, count, share, _noise(outcomes))
 
     def _reach(self, rung: int, share: float, numbers: list[int]) -> dict[int, Outcome]:
         """Train these trials up to a rung, those that are not there yet."""
@@ -225,3 +229,12 @@ class Search:
         plan = with_time_left(self.plan, self.context.data, lost_s, last.share, last.steps)
         longer = minutes_of(plan) / minutes_of(self.plan) if minutes_of(plan) else 1.0
         return promote(plan, self.run, found), LastPart(self.context.loggers, others, longer)
+
+
+def _noise(outcomes: dict[int, Outcome]) -> dict[int, float]:
+    """How far each trial has to lead trial 0 to be better by more than noise, where that is known."""
+    changes = {number: torch.tensor(found.changes) for number, found in outcomes.items() if len(found.changes)}
+    first = changes.get(0)
+    if first is None:
+        return {}
+    return {number: NOISE * standard_error(found, first) for number, found in changes.items()}

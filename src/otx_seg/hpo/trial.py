@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,23 @@ from typing import Any
 import torch
 
 from otx_seg.datasets.loading.memory_cache import Cache, room_for
+from otx_seg.metrics.paired import dice_average
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import read_checkpoint
 from otx_seg.training.context import TrainContext
-from otx_seg.training.loggers import Loggers, read_metrics
+from otx_seg.training.loggers import Logger, Loggers, ValidationReport, read_metrics
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
 from otx_seg.training.setup.build import build_trainer, make_deterministic, new_network
 from otx_seg.training.state import restore_random_state
 from otx_seg.training.trainer import Trainer
 from otx_seg.training.views import open_training_cache
-from otx_seg.workspace.atomic import write_text
+from otx_seg.workspace.atomic import write_json, write_text
+from otx_seg.workspace.own_files import read_own
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.tensor_file import read_tensors
+
+_CHANGES = "changes.json"
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class Outcome:
         seconds: of training, from its beginning.
         failure: why it failed; empty if it did not.
         process: that trained it last.
+        changes: what each validation image changes in the score, see `paired_difference`; empty if it failed.
     """
 
     score: float | None
@@ -77,6 +83,7 @@ class Outcome:
     seconds: float
     failure: str
     process: int
+    changes: Sequence[float] = ()
 
 
 def train_trial(trial_context: TrialContext, task: TrialTask, loggers: Loggers, cache: Cache) -> Outcome:
@@ -106,6 +113,7 @@ def train_trial(trial_context: TrialContext, task: TrialTask, loggers: Loggers, 
         training.elapsed_s,
         failure,
         os.getpid(),
+        () if failure else _last_changes(run),
     )
     del training
     free_memory()
@@ -123,6 +131,7 @@ def _open(trial_context: TrialContext, task: TrialTask, run: RunFolder, loggers:
     if task.number > 0:
         # What would go on with smaller batches would be another trial than the one that is compared.
         template = template.override({"learning_parameters.auto_adapt_batch_size": "None"})
+    loggers = Loggers([loggers, _ChangesFile(run.path / _CHANGES)])
     context = replace(training, template=template, run=run, loggers=loggers, cache=cache)
     trainer = build_trainer(context, network, beginning["origin"])
     if run.checkpoint.exists():
@@ -146,6 +155,26 @@ def _last_score(run: RunFolder) -> float:
     """The last validation mDice in a run's journal: this process may have found the trial at its rung."""
     scores = [entry["mDice"] for entry in read_metrics(run.metrics) if "mDice" in entry]
     return float(scores[-1])
+
+
+class _ChangesFile(Logger):
+    """Keeps what each image changes in the last mDice, for the process that finds the trial at its rung."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_validation(self, report: ValidationReport) -> None:
+        if report.per_image is not None:
+            _, changes = dice_average(report.per_image, range(report.per_image.shape[1]))
+            write_json(self.path, changes.tolist())
+
+
+def _last_changes(run: RunFolder) -> list[float]:
+    """Empty where an earlier version made the last validation."""
+    path = run.path / _CHANGES
+    return (
+        read_own(path, list[float], "delete it; the noise of these scores then does not count") if path.exists() else []
+    )
 
 
 def free_memory() -> None:

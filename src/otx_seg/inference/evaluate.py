@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,7 @@ class Evaluation:
             not count unless it is the only one.
         images: number of images.
         window, views: see `predict_mask`.
+        per_image: see `PixelCounts`; None where whole images were looked at in parts, or in several sizes.
     """
 
     scores: Scores
@@ -52,6 +53,7 @@ class Evaluation:
     images: int
     window: SlidingWindow | None = None
     views: AugmentedViews = ONE_VIEW
+    per_image: Tensor | None = field(default=None, compare=False, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values as in ``performance.json``; windows and test-time augmentation only where they were used."""
@@ -88,15 +90,16 @@ def evaluate(
     """
     stopwatch = _Stopwatch(predictor)
     timed = AlteredPredictor(predictor, stopwatch.probabilities)
+    per_image = None
     if window is None and not views.scales:
         model = mirrored(timed) if views.flip else timed
-        confusion = count_pixels(model, subset, range(len(subset)), batch_size, workers, progress).confusion
+        confusion, per_image = count_pixels(model, subset, range(len(subset)), batch_size, workers, progress)
     else:
         confusion = _confusion_of_whole_images(timed, subset, window, views, progress)
     seconds = stopwatch.seconds() / len(subset)
     found = scores(confusion, predictor.labels)
     _tell_nothing_to_score(found, predictor.labels, subset)
-    return Evaluation(found, seconds, len(subset), window, views)
+    return Evaluation(found, seconds, len(subset), window, views, per_image)
 
 
 def _tell_nothing_to_score(found: Scores, labels: Labels, subset: Subset) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,7 +37,17 @@ class PairedDifference:
 
     def __str__(self) -> str:
         relation = "within" if self.is_noise else "beyond"
-        return f"{relation} the noise of {count(self.images, 'image')} (standard error {self.standard_error:.4f})"
+        return f"{relation} the noise of {count(self.images, 'image')} (standard error {self.error_in_words})"
+
+    @property
+    def error_in_words(self) -> str:
+        """The standard error in Dice, or that there is none."""
+        return "unknown" if math.isinf(self.standard_error) else f"{self.standard_error:.4f}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; the standard error is None where it is infinite."""
+        error = None if math.isinf(self.standard_error) else self.standard_error
+        return {"difference": self.difference, "standard_error": error, "images": self.images}
 
 
 def paired_difference(one: Tensor, other: Tensor, foreground: Sequence[int]) -> PairedDifference:
@@ -51,17 +62,22 @@ def paired_difference(one: Tensor, other: Tensor, foreground: Sequence[int]) -> 
         one, other: counts (N, K, 3) of the same images, see `PixelCounts`.
         foreground: the labels whose Dice is averaged; those that the truth does not show do not count.
     """
-    first, first_shares = _dice_average(one, foreground)
-    second, second_shares = _dice_average(other, foreground)
+    first, changes = dice_average(one, foreground)
+    second, other_changes = dice_average(other, foreground)
+    return PairedDifference(first - second, standard_error(changes, other_changes), len(one))
+
+
+def standard_error(one: Tensor, other: Tensor) -> float:
+    """That of the difference of two averages, from what each of the same images changes in them; see
+    `paired_difference`."""
     images = len(one)
-    spread = (first_shares - second_shares).square().sum().item()
-    error = math.sqrt(spread * images / (images - 1)) if images > 1 else math.inf
-    return PairedDifference(first - second, error, images)
+    return math.sqrt((one - other).square().sum().item() * images / (images - 1)) if images > 1 else math.inf
 
 
-def _dice_average(counts: Tensor, foreground: Sequence[int]) -> tuple[float, Tensor]:
-    """The Dice average, and by how much each of the N images changes it."""
-    chosen = counts[:, list(foreground)].double()
+def dice_average(counts: Tensor, labels: Sequence[int]) -> tuple[float, Tensor]:
+    """The mean Dice of these labels, and by how much each of the N images changes it, float64 (N,); see
+    `paired_difference`."""
+    chosen = counts[:, list(labels)].double()
     chosen = chosen[:, chosen[..., 1].sum(dim=0) > 0]  # labels of the truth
     agreed, sizes = 2 * chosen[..., 0], chosen[..., 1] + chosen[..., 2]
     if not chosen.shape[1]:

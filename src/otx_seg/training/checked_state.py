@@ -34,6 +34,7 @@ _NUMBERS: dict[str, tuple[float, float]] = {
     "elapsed_s": (0, _LONG_S),
     "validation_s": (0, _LONG_S),
     "best_score": (-1, 1),
+    "smoothed": (-1, 1),
     "plateau_scale": (0, 1),
     "goal": (-1, 1),
 }
@@ -95,7 +96,7 @@ def _check_numbers(values: dict[str, Any], where: str) -> None:
             raise ValueError(f"{what} is {shown(value)}, not a number")
         if name in _WHOLE:
             whole_number(value, *_WHOLE[name], what)
-        elif not (name == "best_score" and value == -math.inf):  # before the first score
+        elif not (name in ("best_score", "smoothed") and value == -math.inf):  # before the first score
             number(value, *_NUMBERS.get(name, (-_MANY, _MANY)), what)
 
 

@@ -66,7 +66,11 @@ class ScoreReached:
 
 
 class EarlyStopping:
-    """Counts validations and steps since the best score.
+    """Counts validations and steps since the best smoothed score.
+
+    The highest of many scores is high by luck too, the more so the fewer validation images there are, and what follows
+    looks worse than it is. So scores are smoothed, s <- s + (score - s) * 2 / (patience + 1), which is about the mean
+    of the last `early_stop_patience` of them.
 
     Stops when both patiences are used up: counting validations alone ends the training of a small data set, with
     its few steps per epoch, before it has learned anything.
@@ -83,7 +87,7 @@ class EarlyStopping:
         self.patience = parameters.early_stop_patience
         self.step_patience = parameters.early_stop_iteration_patience
         self.warmup_steps = warmup_steps
-        self.best_score = float("-inf")
+        self.smoothed = self.best_score = float("-inf")
         self.best_step = 0
         self.stalled = 0
 
@@ -99,8 +103,10 @@ class EarlyStopping:
             step: finished steps.
             score: validation score, higher is better.
         """
-        if score > self.best_score:
-            self.best_score, self.best_step, self.stalled = score, step, 0
+        weight = 2 / (max(self.patience, 1) + 1)
+        self.smoothed = score if math.isinf(self.smoothed) else self.smoothed + weight * (score - self.smoothed)
+        if self.smoothed > self.best_score:
+            self.best_score, self.best_step, self.stalled = self.smoothed, step, 0
             return False
         if epoch < self.start_epoch or step < self.warmup_steps:
             return False
@@ -108,10 +114,12 @@ class EarlyStopping:
         return self.enabled and self.stalled >= self.patience and step - self.best_step >= self.step_patience
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best_score": self.best_score, "best_step": self.best_step, "stalled": self.stalled}
+        names = ("smoothed", "best_score", "best_step", "stalled")
+        return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.best_score, self.best_step, self.stalled = state["best_score"], state["best_step"], state["stalled"]
+        self.smoothed = state.get("smoothed", self.best_score)  # an earlier version did not smooth
 
 
 class StopRequest:
