@@ -6,10 +6,12 @@ The figures are those of docs/benchmarks.md, docs/configuration.md says what eac
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from otx_seg.configuration.facts import PLANNED_MINUTES, REFERENCE_SIDE, DataFacts, Decision, MachineFacts
+from otx_seg.datasets.ceiling import Grid
 from otx_seg.datasets.scan import VISIBLE_EXTENT
 from otx_seg.template.hyper_parameters import LARGEST_SIDE, SIZE_STEP, SMALLEST_SIDE
 from otx_seg.words import count
@@ -29,10 +31,14 @@ _SHORTEST_STEP_OF_GPU = 0.07  # seconds: starting hundreds of small kernels take
 _PLENTY = 20_000  # steps, of which nobody wants to know how many more
 
 ENOUGH_STEPS = {"ACCURACY": 6000, "BALANCE": 1500, "SPEED": 1500}
-"""Steps of training for which a template of each category needs time to be taken, the most accurate one first."""
+"""Steps from random weights that are enough for a template of each category, the most accurate one first."""
 
-_ENOUGH_PRETRAINED = 350
-"""The same for a backbone that starts from published weights."""
+_LAW, _LAW_PRETRAINED = (2.05, ENOUGH_STEPS["SPEED"]), (0.95, 2000)
+"""How far from its ceiling a network is that starts from random and from published weights, times steps ** -1/4; and
+the steps that are enough, so that a larger input is worth more than further ones."""
+
+_GAIN = 1.01
+"""What each step of size beyond the usual one has to bring at least, as a factor of the Dice."""
 
 
 @dataclass(frozen=True)
@@ -83,93 +89,125 @@ class Budget:
         return f"{number} steps in {limit}"
 
 
-def choose_network(
-    data: DataFacts, budget: Budget, candidates: Sequence[Candidate], size: tuple[int, int] | None = None
-) -> tuple[Decision, Decision]:
-    """Template and input size that leave time for enough steps: where possible such as show the smallest regions, then
-    the largest useful input, then the most accurate template.
+class Option(NamedTuple):
+    """A template at an input size.
+
+    Attributes:
+        side: sqrt(height x width) in pixels, about.
+    """
+
+    candidate: Candidate
+    side: int
+    height: int
+    width: int
+
+    @property
+    def grid(self) -> Grid:
+        """(rows, columns) of the network's output."""
+        return output_grid((self.height, self.width), self.candidate.output_stride)
+
+
+def output_grid(size: tuple[int, int], stride: float) -> Grid:
+    """(rows, columns) of the output of a network with an input of (height, width) pixels and this stride."""
+    return math.ceil(size[0] / stride), math.ceil(size[1] / stride)
+
+
+def options(data: DataFacts, candidates: Sequence[Candidate], size: tuple[int, int] | None = None) -> list[Option]:
+    """The pairs of template and input size that come into question.
+
+    Those whose weights are here, if there are such: on CamVid, 350 steps from ImageNet weights reach what takes 5,000
+    from random ones.
 
     Args:
-        candidates: one where the user named it, else one of each category.
+        candidates: one where the user named it, else some of each category.
         size: (height, width) in pixels where the user gave it.
     """
-    named = len(candidates) == 1
-    ordered, aside = (candidates, "") if named else _in_order(candidates, data.images, budget.minutes)
-    wanted = {candidate: _wanted_side(data, candidate.output_stride) for candidate in ordered}
-    pairs = [(candidate, side) for candidate in ordered for side in _sides(wanted[candidate], size)]
-    # Where these are equal, the order of the categories stays.
-    pairs.sort(key=lambda pair: (not _shows(pair[0], pair[1], data), -pair[1] / wanted[pair[0]]))
-    affordable = [
-        (candidate, side)
-        for candidate, side in pairs
-        if budget.steps(candidate, side) >= _enough_steps(candidate, named)
-    ]
-    fastest = max(pairs, key=lambda pair: budget.steps(*pair))  # the first of those that make the most steps
-    chosen, side = affordable[0] if affordable else fastest
-    why = _about(data, wanted[chosen], chosen.output_stride)
-    if size is None and side < wanted[chosen]:
-        why += f"; at {wanted[chosen]} there is time for {budget.in_words(chosen, wanted[chosen])}"
-    reason = f"{chosen.category.lower()}: time for {budget.in_words(chosen, side)}{aside}"
-    template = Decision(TEMPLATE, chosen.name, reason, named)
-    height, width = size or _shape(side, data.aspect)
-    return template, Decision(INPUT_SIZE, f"{height}x{width}", why, size is not None)
+    pretrained = [candidate for candidate in candidates if candidate.pretrained]
+    sides = _sides(data) if size is None else [round(math.sqrt(size[0] * size[1]))]
+    shapes = {side: _shape(side, data.aspect) if size is None else size for side in sides}
+    return [Option(candidate, side, *shapes[side]) for candidate in pretrained or candidates for side in sides]
+
+
+def choose_network(
+    data: DataFacts,
+    budget: Budget,
+    found: Sequence[Option],
+    ceilings: Mapping[Grid, float],
+    named: bool = False,
+) -> tuple[Decision, Decision]:
+    """The template and the input size that promise the highest Dice.
+
+    That is the ceiling of the output's grid, times what a network reaches of its ceiling in the steps there is time
+    for, 1 - c steps ** -1/4. Steps beyond enough do not count: where several have enough, the largest input is taken,
+    and then the most accurate category.
+
+    Args:
+        found: see `options`.
+        ceilings: the Dice of a perfect network by its output's grid, 0..1.
+        named: whether the user named the template.
+    """
+    few = data.images < _FEW_IMAGES
+
+    def is_suitable(option: Option) -> bool:
+        """Without a time limit nobody has said that the longest training is welcome."""
+        if named or option.candidate.category != "ACCURACY":
+            return True
+        enough = budget.steps(option.candidate, option.side) >= ENOUGH_STEPS["ACCURACY"]
+        return bool(budget.minutes) and enough and not few
+
+    ordered = sorted(found, key=lambda option: list(ENOUGH_STEPS).index(option.candidate.category) if not named else 0)
+    suitable = [option for option in ordered if is_suitable(option)] or ordered
+    chosen = max(suitable, key=lambda option: (_promise(option, budget, ceilings[option.grid]), option.side))
+    aside = f"; {data.images} images are few for a larger network" if budget.minutes and few else ""
+    if chosen.candidate.pretrained:
+        aside = "; its ImageNet weights are here"
+    time = f"time for {budget.in_words(chosen.candidate, chosen.side)}"
+    template = Decision(TEMPLATE, chosen.candidate.name, f"{chosen.candidate.category.lower()}: {time}{aside}", named)
+    same = [option for option in found if option.candidate == chosen.candidate]
+    about = _about(data, chosen, same, budget, ceilings)
+    return template, Decision(INPUT_SIZE, f"{chosen.height}x{chosen.width}", about)
+
+
+def _promise(option: Option, budget: Budget, ceiling: float) -> float:
+    """The Dice to expect, for comparisons with other options."""
+    far, enough = _LAW_PRETRAINED if option.candidate.pretrained else _LAW
+    steps = min(budget.steps(option.candidate, option.side), enough)
+    # Where nothing can be learned, more steps are still better than fewer.
+    learned = max(1.0 - far * steps**-0.25, 1e-6 * steps)
+    larger = max(0, _SIDES.index(option.side) - _SIDES.index(_USUAL_SIDE)) if option.side in _SIDES else 0
+    return ceiling * learned / _GAIN**larger
 
 
 def wanted_size(data: DataFacts) -> tuple[int, int]:
     """(height, width) in pixels of the input that is chosen for these images and the usual template if time allows."""
-    return _shape(_wanted_side(data, VISIBLE_EXTENT), data.aspect)
+    usual, extent = min(_useful_side(data), _USUAL_SIDE), data.finest[1]
+    found = (side for side in _sides(data) if side >= usual and side * extent >= VISIBLE_EXTENT)
+    return _shape(next(found, _useful_side(data)), data.aspect)
 
 
-def _enough_steps(candidate: Candidate, named: bool) -> int:
-    if candidate.pretrained:
-        return _ENOUGH_PRETRAINED
-    return ENOUGH_STEPS["BALANCE" if named else candidate.category]
+def _sides(data: DataFacts) -> list[int]:
+    """The sides of inputs that show what the images have, down to where fine detail is lost faster than steps are
+    won."""
+    useful = _useful_side(data)
+    return [side for side in _SIDES if min(useful, _SHORT_SIDE) <= side <= useful]
 
 
-def _in_order(candidates: Sequence[Candidate], images: int, minutes: float) -> tuple[list[Candidate], str]:
-    """The candidates that come into question, the most accurate one first; and what is to be said of that.
-
-    Those whose weights are here, if there are such: on CamVid, 350 steps from ImageNet weights reach what takes 5,000
-    from random ones. Without a time limit nobody has said that the longest training is welcome.
-    """
-    pretrained = [candidate for candidate in candidates if candidate.pretrained]
-    few = images < _FEW_IMAGES
-    categories = [category for category in ENOUGH_STEPS if category != "ACCURACY" or (minutes and not few)]
-    found = pretrained or candidates
-    ordered = [candidate for category in categories for candidate in found if candidate.category == category]
-    if pretrained:
-        return ordered, "; its ImageNet weights are here"
-    return ordered, f"; {images} images are few for a larger network" if minutes and few else ""
+def _useful_side(data: DataFacts) -> int:
+    return min(_SIDES, key=lambda side: abs(math.log(side / data.side)))
 
 
-def _sides(wanted: int, size: tuple[int, int] | None) -> list[int]:
-    """The sides that are worth a try, the largest first."""
-    if size is not None:
-        return [round(math.sqrt(size[0] * size[1]))]
-    return [side for side in _SIDES[::-1] if min(wanted, _SHORT_SIDE) <= side <= wanted]
-
-
-def _shows(candidate: Candidate, side: int, data: DataFacts) -> bool:
-    """Whether the smallest regions fill a position of the network's output, so that it can find them."""
-    return data.finest[1] * side >= candidate.output_stride
-
-
-def _wanted_side(data: DataFacts, visible: float) -> int:
-    """The side of the input if time were no matter, for regions that have to be so many pixels across."""
-    useful = min(_SIDES, key=lambda side: abs(math.log(side / data.side)))
-    usual = min(useful, _USUAL_SIDE)
-    extent = data.finest[1]
-    return next((side for side in _SIDES if usual <= side <= useful and side * extent >= visible), useful)
-
-
-def _about(data: DataFacts, side: int, visible: float) -> str:
-    """Why the input would have this side if time were no matter."""
-    name, extent = data.finest
+def _about(
+    data: DataFacts, chosen: Option, same: Sequence[Option], budget: Budget, ceilings: Mapping[Grid, float]
+) -> str:
+    """Why the input has this side, among those of the same template."""
     about = f"images of about {round(data.side)} pixels a side"
-    if side * extent < visible:
-        return f"{about}; regions of {name!r} are {extent * data.side:.1f} pixels across in them"
-    if side > _USUAL_SIDE:
-        return f"{about}; regions of {name!r} are {extent * side:.1f} pixels across at {side}"
+    larger = [option for option in same if option.side > chosen.side]
+    smaller = [option for option in same if option.side < chosen.side]
+    if smaller:
+        about += f"; at {smaller[-1].side} a perfect network reaches {ceilings[smaller[-1].grid]:.2f}"
+        about += f" and here {ceilings[chosen.grid]:.2f}"
+    if larger:
+        about += f"; at {larger[0].side} there is time for {budget.in_words(chosen.candidate, larger[0].side)}"
     return about
 
 

@@ -38,10 +38,13 @@ from otx_seg.configuration.network import (
     TEMPLATE,
     Budget,
     Candidate,
+    Option,
     choose_network,
+    options,
+    output_grid,
 )
 from otx_seg.datasets import ScanReport, TrainingData, format_of
-from otx_seg.datasets.ceiling import ceilings
+from otx_seg.datasets.ceiling import Grid, ceilings
 from otx_seg.datasets.loading.epoch_sampler import EpochSize
 from otx_seg.errors import OtxError
 from otx_seg.template import Template
@@ -94,9 +97,10 @@ def _with_masks(
 ) -> tuple[Template, list[Decision]]:
     names = data.train.labels.names
     facts = data_facts(report, data.train.labels, step_cost(plan), len(data.new))
-    trained = _trained_size(plan)
-    template, decision = _choose_template(plan, facts, machine)
-    template, size = _settle(template, trained or _input_size(template, facts, machine))
+    found = _options(plan, facts)
+    reachable = _ceilings(data, report, found)
+    template, decision, size = _choose_network(plan, facts, machine, found, reachable)
+    template, size = _settle(template, _trained_size(plan) or size)
     template, batch = _settle_batch(template, plan, data, machine, _batch_size(template, facts, machine))
     made = [decision, size, *batch]
     for choose in (_workers, _rounds, _epochs, _interval, _loss):
@@ -106,17 +110,23 @@ def _with_masks(
     if takes_label_weights(template):
         weights = choose_class_weights(report.label_statistics, names)
     template, decision = _settle(template, weights)
-    _tell_ceiling(template, data, report, size)
+    _tell_ceiling(template, reachable[output_grid(template.input_size, template.output_stride)], size)
     return template, [*made, decision]
 
 
-def _tell_ceiling(template: Template, data: TrainingData, report: ScanReport, size: Decision) -> None:
+def _ceilings(data: TrainingData, report: ScanReport, found: Sequence[Option]) -> dict[Grid, dict[str, float]]:
+    """The Dice of a perfect network on each label that counts and is shown, by the grid of the output."""
+    labels = data.train.labels
+    counted = {labels.names[index] for index in labels.foreground}
+    grids = list(dict.fromkeys(option.grid for option in found))
+    by_grid = zip(grids, ceilings(data.train, report, data.train.samples, grids), strict=True)
+    return {grid: {name: value for name, value in dice.items() if name in counted} for grid, dice in by_grid}
+
+
+def _tell_ceiling(template: Template, dice: dict[str, float], size: Decision) -> None:
     """Say how good a perfect network would be whose input and output are as large, before hours are spent."""
     height, width = template.input_size
-    grid = (math.ceil(height / template.output_stride), math.ceil(width / template.output_stride))
-    (dice,) = ceilings(data.train, report, data.train.samples, [grid])
-    labels = [data.train.labels.names[index] for index in data.train.labels.foreground]
-    low = sorted((dice[name], name) for name in labels if name in dice)
+    low = sorted((value, name) for name, value in dice.items())
     if not low:
         return
     what = f"{template.name} at {height}x{width} answers for squares of {template.output_stride:g} pixels"
@@ -171,13 +181,27 @@ def _settle(template: Template, decision: Decision) -> tuple[Template, Decision]
     return template, Decision(decision.parameter, value, AS_GIVEN, given=True)
 
 
-def _choose_template(plan: Plan, data: DataFacts, machine: MachineFacts) -> tuple[Template, Decision]:
+def _options(plan: Plan, data: DataFacts) -> list[Option]:
+    """The pairs of template and input size that the user leaves open."""
+    candidates = [plan.template]
+    if not plan.template_named:
+        shipped = [item for item in templates.find_templates() if item.category in ENOUGH_STEPS]
+        candidates = [templates.load(item.path).override(plan.given) for item in shipped]
+    given = None if INPUT_SIZE in plan.template.left_open else plan.template.input_size
+    return options(data, [_candidate(template) for template in candidates], given or plan.trained_size)
+
+
+def _choose_network(
+    plan: Plan, data: DataFacts, machine: MachineFacts, found: Sequence[Option], reachable: dict[Grid, dict[str, float]]
+) -> tuple[Template, Decision, Decision]:
+    """The template, and why it and its input size were chosen."""
+    parameters = plan.template.hyper_parameters.learning_parameters
+    budget = Budget(machine, parameters.max_minutes, parameters.batch_size, data.work)
+    means = {grid: fmean(dice.values()) if dice else 1.0 for grid, dice in reachable.items()}
+    decision, size = choose_network(data, budget, found, means, plan.template_named)
     if plan.template_named:
-        return plan.template, _named_template(plan)
-    shipped = [item for item in templates.find_templates() if item.category in ENOUGH_STEPS]
-    candidates = [_candidate(templates.load(item.path).override(plan.given)) for item in shipped]
-    decision, _ = _choose_network(plan.template, candidates, data, machine, plan.trained_size)
-    return templates.load(decision.value).override({**plan.given, PARAMETER: plan.train_type}), decision
+        return plan.template, _named_template(plan), size
+    return templates.load(decision.value).override({**plan.given, PARAMETER: plan.train_type}), decision, size
 
 
 def _named_template(plan: Plan) -> Decision:
@@ -200,29 +224,12 @@ def _has_weights(template: Template) -> bool:
         return False  # a package with another file, of which the training warns
 
 
-def _choose_network(
-    template: Template,
-    candidates: Sequence[Candidate],
-    data: DataFacts,
-    machine: MachineFacts,
-    size: tuple[int, int] | None = None,
-) -> tuple[Decision, Decision]:
-    parameters = template.hyper_parameters.learning_parameters
-    size = size if INPUT_SIZE in template.left_open else template.input_size
-    budget = Budget(machine, parameters.max_minutes, parameters.batch_size, data.work)
-    return choose_network(data, budget, candidates, size)
-
-
 def _trained_size(plan: Plan) -> Decision | None:
     """The input size of the weights to start from: their filters know things at the size they have in it."""
     if plan.trained_size is None:
         return None
     height, width = plan.trained_size
     return Decision(INPUT_SIZE, f"{height}x{width}", "that of the weights")
-
-
-def _input_size(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
-    return _choose_network(template, [_candidate(template)], data, machine)[1]
 
 
 def _batch_size(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
