@@ -45,9 +45,10 @@ def test_grey_images_of_8_and_of_16_bits_start_from_the_same_published_weights(
     found = []
     for name, kind, factor in (("8", np.uint8, 1), ("16", np.uint16, 257)):
         shutil.copytree(drawn_data, tmp_path / name)
-        for path in (tmp_path / name).rglob("images/*"):
+        for path in list((tmp_path / name).rglob("images/*")):
             grey = np.asarray(Image.open(path).convert("L")).astype(kind)
-            Image.fromarray(grey * kind(factor)).save(path)
+            path.unlink()
+            Image.fromarray(grey * kind(factor)).save(path.with_suffix(".png"))
         settings = {"input_size": "64x64", "num_iters": 2, "num_workers": 0, "pretrained": "required"}
         run = train(
             tmp_path / name,
