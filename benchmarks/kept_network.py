@@ -1,11 +1,13 @@
 """Which network of a training to keep: the one with the best score, or the last unless another is clearly better.
 
 Reads the counts of each validation image at each validation that `benchmarks/minutes.py` left. The images are divided
-into random halves many times: a rule chooses on one half, and the other half, which nobody has looked at, tells how
-good the choice is. Printed is the gain in Dice points over choosing the best score, for several numbers of standard
-errors that an earlier network has to be better by.
+at random many times: a rule chooses on one part, and the other part, which nobody has looked at, tells how good the
+choice is. Printed is the gain in Dice points over choosing the best score, for several numbers of standard errors that
+an earlier network has to be better by.
 
-    python benchmarks/kept_network.py OUTPUT [--halves N]
+    python benchmarks/kept_network.py OUTPUT [--halves N] [--images N]
+
+The parts are halves, or the first one has `--images` images: few of them are what a small data set has for validation.
 """
 
 from __future__ import annotations
@@ -39,13 +41,16 @@ def chosen(networks: list[Tensor], images: Tensor, errors: float) -> int:
     return best if found.difference > errors * found.standard_error else last
 
 
-def gains(networks: list[Tensor], halves: int, generator: np.random.Generator) -> dict[float, list[float]]:
+def gains(
+    networks: list[Tensor], halves: int, part: int | None, generator: np.random.Generator
+) -> dict[float, list[float]]:
     """By the number of standard errors: Dice on the other half, less that of the network with the best score."""
     found: dict[float, list[float]] = {errors: [] for errors in ERRORS}
     images = len(networks[0])
     for _ in range(halves):
         order = torch.from_numpy(generator.permutation(images))
-        one, other = order[: images // 2], order[images // 2 :]
+        divided = images // 2 if part is None else min(part, images // 2)
+        one, other = order[:divided], order[divided:]
         unseen = [dice(network[other]) for network in networks]
         usual = unseen[chosen(networks, one, 0.0)]
         for errors in ERRORS:
@@ -57,6 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=Path, help="that of benchmarks/minutes.py")
     parser.add_argument("--halves", type=int, default=200)
+    parser.add_argument("--images", type=int, help="that a rule chooses on; usually half of them")
     options = parser.parse_args()
 
     runs: dict[str, list[Path]] = defaultdict(list)
@@ -67,7 +73,7 @@ def main() -> None:
     generator = np.random.default_rng(0)
     for name, files in runs.items():
         loaded = [torch.load(file, weights_only=True) for file in files]
-        by_run = [gains([one["per_image"] for one in run], options.halves, generator) for run in loaded]
+        by_run = [gains([one["per_image"] for one in run], options.halves, options.images, generator) for run in loaded]
         cells = []
         for errors in ERRORS[1:]:
             means = [100 * statistics.fmean(run[errors]) for run in by_run]

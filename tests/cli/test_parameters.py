@@ -56,7 +56,7 @@ def test_help_lists_every_parameter_with_the_values_of_the_template(otx: Any) ->
     shown = otx("train", "SegNext-t", "params", "--help").out
     for parameter in list_parameters(load("SegNext-t")):
         assert f"--{parameter.name}  [{parameter.value}]" in shown
-    assert "Lite-HRNet-18-mod2" in otx("train", "params", "--help").out
+    assert "EfficientNet-Lite0-FPN" in otx("train", "params", "--help").out
 
 
 @pytest.mark.parametrize("verb", ["eval", "optimize"])

@@ -30,7 +30,7 @@ def test_the_published_templates_are_found() -> None:
         "SegNext-s",
         "SegNext-b",
     }
-    assert default_template() == "Lite-HRNet-18-mod2"
+    assert default_template() == "EfficientNet-Lite0-FPN"
     assert [template.default for template in find_templates()].count(True) == 1
 
 

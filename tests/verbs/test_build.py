@@ -43,7 +43,7 @@ def test_another_model_keeps_the_data_and_a_copy(here: Path, drawn_data: Path) -
     data = made.workspace.data.read_text()
     again = build(model="SegNext-t", workspace="w")
     assert not again.new
-    assert again.changes == ("template: Lite-HRNet-18-mod2 -> SegNext-t", "backbone: LiteHRNet -> MSCAN")
+    assert again.changes == ("template: EfficientNet-Lite0-FPN -> SegNext-t", "backbone: EfficientNetLite -> MSCAN")
     assert [copy.read_text() for copy in again.kept] == [edited]
     assert made.workspace.data.read_text() == data
     assert (made.workspace.outputs / "result").read_text() == "kept"

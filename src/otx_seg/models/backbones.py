@@ -108,7 +108,7 @@ def _tried() -> dict[str, Any]:
 
 def known_backbones() -> dict[str, ChosenBackbone]:
     """The configurations that were tried, by name in lower case."""
-    usual = templates.load(templates.default_template()).model["data_preprocessor"]  # ImageNet's, as mmseg has it
+    usual = _tried()["normalisation"]
     found = [
         ChosenBackbone(name, entry["backbone"], Pretrained(url=entry.get("weights")), usual)
         for name, entry in _tried()["known"].items()

@@ -174,7 +174,7 @@ def test_images_alone_come_in_batches_that_fit_into_memory(drawn_data: Path, mem
     assert found[BATCH].value == batch
     assert found["template"] == Decision("template", "Lite-HRNet-s-mod2", "as given", given=True)
     usual = configured(data=DataSpec(images))["template"]
-    assert (usual.value, usual.given) == ("Lite-HRNet-18-mod2", False)
+    assert (usual.value, usual.given) == ("EfficientNet-Lite0-FPN", False)
 
 
 def test_epochs_are_those_that_balance_new_labels(drawn_data: Path) -> None:
