@@ -29,22 +29,22 @@ def machine(cores: int = 4, processes: int = 1, gpu: bool = False, gigabytes: in
 
 def test_batches_that_fit_into_memory() -> None:
     # An image takes half a GB per GFLOP and area: 3.67 at 512 takes 1.8 GB, and half of the memory may be used.
-    assert choose_batch_size(machine(gigabytes=32), 3.67, 512, 1.0).value == 8
-    few = choose_batch_size(machine(gigabytes=16), 3.67, 512, 1.0)
+    assert choose_batch_size(machine(gigabytes=32), 1.835, 512, 1.0).value == 8
+    few = choose_batch_size(machine(gigabytes=16), 1.835, 512, 1.0)
     assert (few.value, few.reason) == (4, "8 images need about 14.7 GB of 16 GB of memory")
-    assert choose_batch_size(machine(gigabytes=16), 3.67, 512, 2.0).value == 2
-    assert choose_batch_size(machine(gigabytes=16), 3.67, 1024, 1.0).value == 2  # a batch norm needs two
-    assert choose_batch_size(machine(gigabytes=32, processes=2), 3.67, 512, 1.0).value == 4
-    assert choose_batch_size(machine(gigabytes=1, gpu=True), 3.67, 1024, 1.0).value == 8
-    assert choose_batch_size(machine(gigabytes=None), 3.67, 1024, 1.0).value == 8
+    assert choose_batch_size(machine(gigabytes=16), 1.835, 512, 2.0).value == 2
+    assert choose_batch_size(machine(gigabytes=16), 1.835, 1024, 1.0).value == 2  # a batch norm needs two
+    assert choose_batch_size(machine(gigabytes=32, processes=2), 1.835, 512, 1.0).value == 4
+    assert choose_batch_size(machine(gigabytes=1, gpu=True), 1.835, 1024, 1.0).value == 8
+    assert choose_batch_size(machine(gigabytes=None), 1.835, 1024, 1.0).value == 8
 
 
 def test_the_largest_batch_is_estimated_where_no_gpu_can_be_asked() -> None:
     # Half of 16 GB, at 1.835 GB an image: 4.36 images.
-    assert estimate_largest_batch(machine(gigabytes=16), 3.67, 512, 1.0) == 4
-    assert estimate_largest_batch(machine(gigabytes=16), 3.67, 128, 1.0) == 69
-    assert estimate_largest_batch(machine(gigabytes=16, gpu=True), 3.67, 512, 1.0) is None
-    assert estimate_largest_batch(machine(gigabytes=None), 3.67, 512, 1.0) is None
+    assert estimate_largest_batch(machine(gigabytes=16), 1.835, 512, 1.0) == 4
+    assert estimate_largest_batch(machine(gigabytes=16), 1.835, 128, 1.0) == 69
+    assert estimate_largest_batch(machine(gigabytes=16, gpu=True), 1.835, 512, 1.0) is None
+    assert estimate_largest_batch(machine(gigabytes=None), 1.835, 512, 1.0) is None
 
 
 def test_a_larger_batch_comes_with_a_larger_learning_rate() -> None:

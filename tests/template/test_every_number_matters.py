@@ -33,7 +33,14 @@ from otx_seg.verbs.optimize import recipe
 
 LABELS = Labels(("a", "b"), default_colors(2), None)
 # Descriptions and what a run hands on as it is: tests of the places that use them see to these.
-DESCRIPTIVE = {"gigaflops", "parameter_count", "size_mb", "output_stride", "cpu_gigaflops_per_s"}
+DESCRIPTIVE = {
+    "gigaflops",
+    "parameter_count",
+    "size_mb",
+    "output_stride",
+    "cpu_gigaflops_per_s",
+    "cpu_gigabytes_per_gigaflop",
+}
 PLACEHOLDER = "num_classes"
 
 

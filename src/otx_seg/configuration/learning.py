@@ -23,8 +23,6 @@ MOST_EPOCHS = int(limits(EPOCHS)[1])
 _USUAL_BATCH = 8
 _MOST_WORKERS = 8
 
-# Measured on a CPU: 0.38 (Lite-HRNet-s) to 0.48 (-18, -x), SegNext-t 0.1.
-_GIGABYTES_PER_GIGAFLOP = 0.5  # of a training step, per image
 _SHARE_OF_MEMORY = 0.5
 
 _ENOUGH_STEPS = (
@@ -34,36 +32,36 @@ _FEWEST_EPOCHS = 30
 _LONG_EPOCH = 50  # steps; the rule behind use_adaptive_interval changes nothing from here on
 
 
-def choose_batch_size(machine: MachineFacts, gigaflops: float, side: float, work: float) -> Decision:
+def choose_batch_size(machine: MachineFacts, per_image: float, side: float, work: float) -> Decision:
     """
     Args:
-        gigaflops: of the template, at 512x512.
+        per_image: memory of a training step for one 512x512 image, in GB.
         side: of the input, in pixels.
         work: see `DataFacts`.
     """
-    fitting = estimate_largest_batch(machine, gigaflops, side, work)
+    fitting = estimate_largest_batch(machine, per_image, side, work)
     if fitting is None or machine.memory is None:
         return Decision(BATCH_SIZE, _USUAL_BATCH, "as usual")
-    gigabytes = _USUAL_BATCH * _bytes_per_image(machine, gigaflops, side, work) / 1e9
+    gigabytes = _USUAL_BATCH * _bytes_per_image(machine, per_image, side, work) / 1e9
     needed = f"about {gigabytes:.1f} GB of {machine.memory / 1e9:.0f} GB of memory"
     if fitting >= _USUAL_BATCH:
         return Decision(BATCH_SIZE, _USUAL_BATCH, f"as usual; {needed}")
     return Decision(BATCH_SIZE, max(2, fitting), f"{_USUAL_BATCH} images need {needed}")
 
 
-def estimate_largest_batch(machine: MachineFacts, gigaflops: float, side: float, work: float) -> int | None:
+def estimate_largest_batch(machine: MachineFacts, per_image: float, side: float, work: float) -> int | None:
     """Images per step and process for which the main memory is enough; None where a GPU's or an unknown one counts.
 
     See `choose_batch_size`.
     """
     if machine.gpu or machine.memory is None:
         return None
-    return int(_SHARE_OF_MEMORY * machine.memory / _bytes_per_image(machine, gigaflops, side, work))
+    return int(_SHARE_OF_MEMORY * machine.memory / _bytes_per_image(machine, per_image, side, work))
 
 
-def _bytes_per_image(machine: MachineFacts, gigaflops: float, side: float, work: float) -> float:
+def _bytes_per_image(machine: MachineFacts, per_image: float, side: float, work: float) -> float:
     """Of a step of all processes."""
-    return gigaflops * (side / REFERENCE_SIDE) ** 2 * work * _GIGABYTES_PER_GIGAFLOP * 1e9 * machine.processes
+    return per_image * (side / REFERENCE_SIDE) ** 2 * work * 1e9 * machine.processes
 
 
 def choose_largest_batch(largest: int, most: int, images: int, gpu: bool) -> Decision:

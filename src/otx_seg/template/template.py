@@ -111,6 +111,9 @@ class Template(_Section):
     cpu_gigaflops_per_s: float = Field(
         2.0, gt=0, description="speed of training on a CPU core: billions of the forward pass's multiply-adds a second"
     )
+    cpu_gigabytes_per_gigaflop: float = Field(
+        0.5, gt=0, description="memory of a training step per image, for each billion of those multiply-adds"
+    )
     model: dict[str, Any] = Field(
         description="argument of MMSegmentation's MODELS.build; its 2 classes become the labels of the data"
     )
@@ -163,6 +166,11 @@ class Template(_Section):
         """(height, width) in pixels of the network's input; the default if it is auto."""
         height, width = self.hyper_parameters.learning_parameters.input_size.split("x")
         return int(height), int(width)
+
+    @property
+    def training_gigabytes(self) -> float:
+        """Memory of a training step without a GPU, per 512x512 image."""
+        return self.gigaflops * self.cpu_gigabytes_per_gigaflop
 
     @property
     def input_side(self) -> float:

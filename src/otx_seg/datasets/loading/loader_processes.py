@@ -35,7 +35,7 @@ _TROUBLE = ("DataLoader worker (pid", "shared memory", "open files", "received 0
 _TOO_MANY_FILES, _CANNOT_SEND = 77, 78
 """Exit codes of a process that cannot hand over what it has read: else the main process would wait for it for ever."""
 
-_MOMENT_S = 2.0
+_MOMENT_S = 10.0
 
 _ENOUGH_FILES = 4096
 _FILES_OF_A_PROCESS = 8  # pipes and locks, in the main process

@@ -233,7 +233,7 @@ def _trained_size(plan: Plan) -> Decision | None:
 
 
 def _batch_size(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
-    return choose_batch_size(machine, template.gigaflops, template.input_side, data.work)
+    return choose_batch_size(machine, template.training_gigabytes, template.input_side, data.work)
 
 
 def _workers(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
@@ -279,7 +279,7 @@ def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tup
         return Decision(name, getattr(parameters, name.split(".")[1]), unseen)
 
     template, decision = _settle(template, _trained_size(plan) or usual(INPUT_SIZE))
-    fitting = choose_batch_size(machine, template.gigaflops, template.input_side, step_cost(plan))
+    fitting = choose_batch_size(machine, template.training_gigabytes, template.input_side, step_cost(plan))
     template, batch = _settle_batch(template, plan, data, machine, fitting)
     made += [decision, *batch]
     one_round = replace(_epoch(template, images, 0, machine), rounds=1)
@@ -309,7 +309,7 @@ def _batch_that_fits(template: Template, data: TrainingData, machine: MachineFac
     Returns:
         images per step and process, the same for all processes; 0 where nothing is known of the memory.
     """
-    estimated = estimate_largest_batch(machine, template.gigaflops, template.input_side, work)
+    estimated = estimate_largest_batch(machine, template.training_gigabytes, template.input_side, work)
     if estimated is not None:
         return estimated
     if not machine.gpu:
