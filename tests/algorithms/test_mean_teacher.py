@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from two_views import SETTINGS as CONTRAST
+from two_views import TwoLevels
+from two_views import batch as two_views
 
 from otx_seg.algorithms import TrainProgress
+from otx_seg.algorithms.detcon import DetCon
 from otx_seg.algorithms.mean_teacher import MeanTeacher, drop_uncertain
 from otx_seg.algorithms.mixing import mix_boxes, paste_labels
 from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
@@ -31,6 +35,8 @@ SETTINGS = {
     "label_mix": 0.0,
     "prototypes": None,
     "prototype_weight": 0.0,
+    "detcon": None,
+    "contrast_weight": 0.0,
 }
 LATE = TrainProgress(epoch=3, step=30, progress=0.75)
 
@@ -113,6 +119,62 @@ def test_one_step_written_out(label_mix: float) -> None:
     torch.testing.assert_close(losses["unsupervised"], unsupervised.detach())
     torch.testing.assert_close(losses["loss"], known + unsupervised)
     torch.testing.assert_close(losses["kept pixels"], (pseudo != 255).float().mean())
+
+
+def two_levels(**changes: Any) -> tuple[MeanTeacher, dict[str, dict[str, Any]]]:
+    """A training with a contrast of the features of two levels, and a batch for it: 2 labelled images, 3 others."""
+    torch.manual_seed(1)
+    network: Any = TwoLevels()
+    losses = OutputLosses({"main": PixelLosses([(1.0, CrossEntropy([1.0, 1.0]))])})
+    detcon = DetCon(network, **CONTRAST)
+    settings = {**SETTINGS, "detcon": detcon, "contrast_weight": 0.6, "label_mix": 1.0, **changes}
+    algorithm = MeanTeacher(network, losses, PixelLosses([(1.0, CrossEntropy([1.0, 1.0]))]), **settings).train()
+    data = two_views(names=("labelled", "pasted"))
+    images = torch.cat([data["labelled"]["image"], data["pasted"]["image"]])[:3]
+    data = {name: {key: value[:2] for key, value in view.items()} for name, view in data.items()}
+    data["unlabelled"] = {"image": images, "strong": images.flip(3), "mask": torch.zeros_like(images[:, 0])}
+    return algorithm, data
+
+
+@pytest.mark.parametrize("progress", [0.05, 0.75])
+def test_the_contrast_is_that_of_the_same_labels_in_both_images(progress: float) -> None:
+    """Of the pasted regions before the teacher's pseudo-labels count, and of both afterwards."""
+    algorithm, data = two_levels()
+    same = copy.deepcopy(algorithm)
+    torch.manual_seed(5)
+    losses = algorithm.training_step(data, TrainProgress(3, 30, progress))
+    torch.manual_seed(5)
+    pseudo = torch.full((3, *data["labelled"]["mask"].shape[1:]), 255)
+    if progress > SETTINGS["start_share"]:  # type: ignore[operator]
+        pseudo = same._pseudo_labels(data["unlabelled"], SETTINGS["entropy_drop"] * (1 - progress))  # type: ignore[operator]
+    images, pseudo = mix_boxes(data["unlabelled"]["strong"], pseudo, 0.0)
+    images, true = paste_labels(images, data["pasted"]["image"], data["pasted"]["mask"], 1.0)
+    mixed = torch.where(true != 255, true, pseudo)
+    assert (mixed == 255).any() or progress == 0.75
+    levels = same.student.features(torch.cat((data["labelled"]["image"], images)))
+    assert same.detcon is not None
+    halves = [level[:2] for level in levels], [level[2:4] for level in levels]
+    expected = same.detcon.contrast(
+        halves, (data["labelled"]["image"], images[:2]), (data["labelled"]["mask"].long(), mixed[:2])
+    )
+    torch.testing.assert_close(losses["contrast"], 0.6 * expected.detach())
+    assert losses["contrast"] > 0
+
+
+def test_the_contrast_is_added_and_its_target_follows() -> None:
+    algorithm, data = two_levels()
+    assert algorithm.detcon is not None
+    assert algorithm.detcon.online.network is algorithm.student
+    before = copy.deepcopy(algorithm.detcon.target.state_dict())
+    losses = algorithm.training_step(data, LATE)
+    without, _ = two_levels(detcon=None)
+    torch.testing.assert_close(losses["CrossEntropy"], without.training_step(data, LATE)["CrossEntropy"])
+    losses["loss"].backward()
+    assert all(parameter.grad is not None for parameter in algorithm.detcon.predictor.parameters())
+    torch.optim.SGD(algorithm.student.parameters(), lr=0.1).step()
+    algorithm.after_step()
+    after = algorithm.detcon.target.state_dict()
+    assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
 def test_before_its_start_only_true_labels_count() -> None:

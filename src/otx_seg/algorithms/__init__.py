@@ -104,10 +104,13 @@ def _build_mean_teacher(parameters: HyperParameters, network: SegmentationNetwor
     # The teacher has learned the weights of the labels from the masks: its labels are learned without.
     labels = network.main_head.num_classes
     pseudo_losses = PixelLosses([(1.0, CrossEntropy([1.0] * labels))])
-    prototype_weight, prototypes = wanted.pop("weight"), None
-    if settings.pop("use_prototypes") and settings["unsupervised_weight"] > 0:
+    prototype_weight, prototypes, detcon = wanted.pop("weight"), None, None
+    learns_from_unlabelled = settings["unsupervised_weight"] > 0
+    if settings.pop("use_prototypes") and learns_from_unlabelled:
         prototypes = Prototypes(network.main_head.conv_seg.in_channels, labels, **wanted)
-    return MeanTeacher(network, losses, pseudo_losses, prototypes, prototype_weight, **settings)
+    if settings["contrast_weight"] > 0 and learns_from_unlabelled:
+        detcon = DetCon(network, **parameters.region_contrast.model_dump())
+    return MeanTeacher(network, losses, pseudo_losses, prototypes, prototype_weight, detcon, **settings)
 
 
 def _build_losses(template: Template, output: str, channels: int, label_weights: Sequence[float]) -> PixelLosses:

@@ -5,11 +5,14 @@ Tarvainen & Valpola, "Mean teachers are better role models" (2017, https://arxiv
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from otx_seg.algorithms.contrast import Pair
+from otx_seg.algorithms.detcon import DetCon
 from otx_seg.algorithms.mixing import mix_boxes, paste_labels
 from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
 from otx_seg.algorithms.progress import TrainProgress
@@ -27,6 +30,11 @@ class _Masks(NamedTuple):
     pasted: Tensor
     taught: Tensor
 
+    @property
+    def mixed(self) -> Tensor:
+        """What is known of the unlabelled images, (U, H, W)."""
+        return torch.where(self.pasted != IGNORE_INDEX, self.pasted, self.taught)
+
 
 class MeanTeacher(nn.Module):
     """Trains a student on labelled images and on the teacher's pseudo-labels of unlabelled ones.
@@ -40,7 +48,9 @@ class MeanTeacher(nn.Module):
     4. The student learns the masks of the labelled images, the ground truth of the pasted regions, and the teacher's
        pseudo-labels of the rest. Each loss is a mean over the pixels it counts, which equals the re-weighting by their
        number in OTX 1.x. Pasted regions and the rest share the weight by their areas.
-    5. After the optimiser's step the teacher follows the student: teacher = decay * teacher + (1 - decay) * student. At
+    5. DetCon's contrast is added between a labelled image and the strong view that got regions of it, with the labels
+       for regions: those of the view are the pasted ones and the pseudo-labels.
+    6. After the optimiser's step the teacher follows the student: teacher = decay * teacher + (1 - decay) * student. At
        first the decay is smaller, to forget the initial weights (see `WeightAverage`).
 
     Args:
@@ -49,6 +59,8 @@ class MeanTeacher(nn.Module):
         pseudo_losses: compare the main output (B, K, H, W) with the teacher's labels.
         prototypes: a second classifier that learns the same labels, or None; it needs the losses on unlabelled images.
         prototype_weight: of its losses.
+        detcon: the contrast, around the same network, or None; it needs the losses on unlabelled images.
+        contrast_weight: of the contrast.
         unsupervised_weight: of the losses on unlabelled images, 0 or more; 0 leaves supervised training.
         start_epoch: epochs without the teacher's labels at the beginning, 0 or more.
         start_share: share of the run without them at the beginning, 0..1.
@@ -68,6 +80,8 @@ class MeanTeacher(nn.Module):
         pseudo_losses: PixelLosses,
         prototypes: Prototypes | None,
         prototype_weight: float,
+        detcon: DetCon | None,
+        contrast_weight: float,
         unsupervised_weight: float,
         start_epoch: int,
         start_share: float,
@@ -83,6 +97,7 @@ class MeanTeacher(nn.Module):
         self.student = network
         self.losses, self.pseudo_losses = losses, pseudo_losses
         self.prototypes, self.prototype_weight = prototypes, prototype_weight
+        self.detcon, self.contrast_weight = detcon, contrast_weight
         self.average = WeightAverage(network, teacher_keep, ramp=teacher_keep < 1)
         self.teacher = self.average.averaged.requires_grad_(False)  # a part, so that checkpoints hold it
         self.unsupervised_weight = unsupervised_weight
@@ -118,12 +133,19 @@ class MeanTeacher(nn.Module):
         # 4. losses. One pass, so that the statistics of batch normalisation are those of both kinds of images.
         everything = torch.cat((labelled["image"], images))
         if self.prototypes is None:
-            losses, unsupervised = self._labelled_and_pseudo_losses(self.student.outputs(everything), masks, trust)
+            output = self.student.outputs(everything)
+            losses, unsupervised = self._labelled_and_pseudo_losses(output, masks, trust)
         else:
             with classifier_inputs(self.student.main_head) as features:
-                losses, unsupervised = self._labelled_and_pseudo_losses(self.student.outputs(everything), masks, trust)
+                output = self.student.outputs(everything)
+            losses, unsupervised = self._labelled_and_pseudo_losses(output, masks, trust)
             second = self.prototype_weight * self._prototype_losses(self.prototypes, features[-1], masks, trust)
             losses |= {"loss": losses["loss"] + second, "prototypes": second.detach()}
+        # 5. contrast
+        if self.detcon is not None:
+            pair = labelled["image"], images
+            contrast = self.contrast_weight * self._contrast(self.detcon, output.features, pair, masks)
+            losses |= {"loss": losses["loss"] + contrast, "contrast": contrast.detach()}
         kept = (masks.taught != IGNORE_INDEX).float().mean()
         total = losses.pop("loss") + unsupervised
         return {"loss": total, **losses, "unsupervised": unsupervised.detach(), "kept pixels": kept}
@@ -157,17 +179,31 @@ class MeanTeacher(nn.Module):
 
     def _prototype_losses(self, prototypes: Prototypes, features: Tensor, masks: _Masks, trust: float) -> Tensor:
         """The losses of the second classifier on the same labels; features (B+U, C, h, w)."""
-        mixed = torch.where(masks.pasted != IGNORE_INDEX, masks.pasted, masks.taught)
+        mixed = masks.mixed
         scores, apart = prototypes(features, torch.cat((masks.labelled.long(), mixed)))
         size = (mixed.shape[-2], mixed.shape[-1])
         logits = resize_bilinear(scores, size, align_corners=False)
         losses, unsupervised = self._labelled_and_pseudo_losses(SegmentationOutput(logits), masks, trust)
         return losses["loss"] + unsupervised + apart
 
+    @staticmethod
+    def _contrast(detcon: DetCon, features: Sequence[Tensor], images: Pair, masks: _Masks) -> Tensor:
+        """The contrast of as many pairs as there are; features of B+U images."""
+        labelled, strong = images
+        pairs = min(len(labelled), len(strong))
+        levels = (
+            [level[:pairs] for level in features],
+            [level[len(labelled) : len(labelled) + pairs] for level in features],
+        )
+        ids = masks.labelled[:pairs].long(), masks.mixed[:pairs]
+        return detcon.contrast(levels, (labelled[:pairs], strong[:pairs]), ids)
+
     def after_step(self) -> None:
         """Update the teacher."""
-        # 5. moving average
+        # 6. moving averages
         self.average.update()
+        if self.detcon is not None:
+            self.detcon.after_step()
 
     def train(self, mode: bool = True) -> MeanTeacher:
         """As `nn.Module.train`; the teacher always works with its own statistics."""

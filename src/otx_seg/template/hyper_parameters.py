@@ -191,6 +191,13 @@ class SemiSupervised(Group):
         le=1,
         description="probability that regions of half of the labels of a labelled image are pasted into it",
     )
+    contrast_weight: float = Field(
+        0.1,
+        ge=0,
+        le=100,
+        description="weight of the contrast between the labels of a labelled image and those of the image that regions "
+        "of it are pasted into; 0: none",
+    )
     use_prototypes: bool = Field(False, description="train a second classifier with prototypes on the same labels")
 
 
@@ -245,7 +252,7 @@ class PseudoMasks(Group):
 
 
 class RegionContrast(Group):
-    """How regions of two views of an image are compared, in self-supervised and supervised contrastive training."""
+    """How regions of two views of an image are compared, in training with a contrast."""
 
     hidden: int = Field(256, ge=1, le=8192, description="width of the hidden layers of projector and predictor")
     size: int = Field(128, ge=1, le=8192, description="length of the compared vectors")
