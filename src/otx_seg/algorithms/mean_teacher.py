@@ -41,8 +41,8 @@ class MeanTeacher(nn.Module):
 
     1. The teacher, whose weights are the moving average of the student's, labels the weak view of each unlabelled
        image.
-    2. Pixels on which it is least certain are left out: those whose entropy is among the highest `entropy_drop` of the
-       batch at the beginning, none at the end, in proportion to what is left of the run.
+    2. Pixels on which it is least certain are left out: of those that get a label in a batch, the `entropy_drop` with
+       the highest entropy at the beginning, none at the end, in proportion to what is left of the run.
     3. The strong view, which has the same geometry, gets boxes of other unlabelled images (see `mix_boxes`), and
        regions of a labelled image with their ground-truth labels (see `paste_labels`).
     4. The student learns the masks of the labelled images, the ground truth of the pasted regions, and the teacher's
@@ -66,7 +66,7 @@ class MeanTeacher(nn.Module):
         start_share: share of the run without them at the beginning, 0..1.
         ramp_share: share of the run over which their weight then rises from 0, 0..1.
         teacher_keep: the decay, 0..1; with 1 the teacher is the initial student.
-        entropy_drop: share of the pixels that step 2 leaves out at first, 0..1.
+        entropy_drop: share of the pixels of each label that step 2 leaves out at first, 0..1.
         cut_mix: chance that an unlabelled image gets a box of another one, 0..1.
         label_mix: chance that it gets regions of a labelled one, 0..1.
     """
@@ -217,21 +217,23 @@ class MeanTeacher(nn.Module):
 
 
 def drop_uncertain(probabilities: Tensor, outside: Tensor, share: float) -> Tensor:
-    """The most probable label of each pixel, without the least certain pixels.
+    """The most probable label of each pixel, without the least certain pixels of each label.
+
+    Rare labels are less certain than common ones: of a share of all pixels most would be theirs.
 
     Args:
         probabilities: (U, K, H, W), summing to 1 over K.
         outside: integer (U, H, W), 255 for pixels that do not count at all.
-        share: of the counted pixels of the batch to drop, those of the highest entropy, 0..1.
+        share: of the counted pixels of the batch that get a label, those of the highest entropy are dropped, 0..1.
 
     Returns:
         int64 (U, H, W), 255 for dropped pixels and for those outside.
     """
-    labels = probabilities.argmax(dim=1)
-    counted = outside != IGNORE_INDEX
-    dropped = round(share * int(counted.sum()))
-    if dropped:
-        entropy = -torch.special.xlogy(probabilities, probabilities).sum(dim=1)
-        places = entropy.masked_fill(~counted, -1).flatten().topk(dropped, sorted=False).indices
-        labels.view(-1)[places] = IGNORE_INDEX
-    return labels.masked_fill(~counted, IGNORE_INDEX)
+    labels = probabilities.argmax(dim=1).masked_fill(outside == IGNORE_INDEX, IGNORE_INDEX)
+    if share > 0:
+        entropy = -torch.special.xlogy(probabilities, probabilities).sum(dim=1).flatten()
+        for label in set(labels.unique().tolist()) - {IGNORE_INDEX}:
+            places = (labels == label).flatten().nonzero()[:, 0]
+            least = entropy[places].topk(round(share * len(places)), sorted=False).indices
+            labels.view(-1)[places[least]] = IGNORE_INDEX
+    return labels

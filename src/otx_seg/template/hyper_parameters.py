@@ -179,8 +179,8 @@ class SemiSupervised(Group):
         0.2,
         ge=0,
         le=1,
-        description="share of the least certain pixels without pseudo-label; it falls linearly from this to 0 at the "
-        "last step",
+        description="share of the pixels of each label, the least certain ones, without pseudo-label; it falls "
+        "linearly from this to 0 at the last step",
     )
     cut_mix: float = Field(
         0.5, ge=0, le=1, description="probability that a box of another image is pasted into an unlabelled image"
