@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from brief_training import CrashAt, same_weights, train_briefly
 from conftest import Messages
 
 from otx_seg.errors import UsageError
+from otx_seg.training.checkpoint import read_checkpoint
 from otx_seg.training.loggers import read_metrics
+from otx_seg.verbs.train import train
+from otx_seg.workspace.atomic import write_tensors
+from otx_seg.workspace.run_folder import RunFolder
 
 FAST = {
     "semi_supervised.start_epoch": 0,
@@ -89,6 +94,25 @@ def test_a_crashed_run_goes_on_as_if_nothing_had_happened(
         train_briefly(drawn_data, run, unlabeled_data_roots=unlabelled, parameters=FAST, loggers=[CrashAt(step)])
     train_briefly(drawn_data, run, resume_from=run)
     assert same_weights(run, finished)
+
+
+def test_a_run_of_an_earlier_version_goes_on_without_what_was_not_known_then(
+    drawn_data: Path, unlabelled: Path, tmp_path: Path
+) -> None:
+    """There was no contrast, and early stopping did not smooth."""
+    runs = [tmp_path / "whole", tmp_path / "resumed"]
+    how: dict[str, Any] = {"unlabeled_data_roots": unlabelled}
+    parameters = {**FAST, "semi_supervised.contrast_weight": 0}
+    train_briefly(drawn_data, runs[0], parameters=parameters, **how)
+    with pytest.raises(CrashAt.CrashError):
+        train_briefly(drawn_data, runs[1], parameters=parameters, loggers=[CrashAt(5)], **how)
+    path = RunFolder(runs[1]).checkpoint
+    state = read_checkpoint(path)
+    del state["template"]["hyper_parameters"]["semi_supervised"]["contrast_weight"]
+    del state["early_stopping"]["smoothed"]
+    write_tensors(path, state)
+    train(resume_from=runs[1])
+    assert same_weights(*runs)
 
 
 def test_a_run_stays_what_it_began_as(drawn_data: Path, unlabelled: Path, finished: Path, tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ _NUMBERS: dict[str, tuple[float, float]] = {
 }
 """The same of other numbers."""
 
+_LATER = {"smoothed"}
+"""State of learning rate or early stopping that earlier versions did not keep."""
+
 
 def unusable(path: Path, reason: str) -> UsageError:
     """What to say of a checkpoint that is damaged, or of another training."""
@@ -163,7 +166,7 @@ def check_fit(
     _check_per_image(state.get("best_per_image"), confusion)
     for name in ("learning_rate", "early_stopping"):
         own = parts[name].state_dict()
-        if set(state[name]) != set(own):
+        if set(state[name]) | (_LATER & set(own)) != set(own):
             raise ValueError(f"{name} has {shown(list(state[name]))}, not {', '.join(own)}")
     for name in ("algorithm", "average"):
         if name in parts:

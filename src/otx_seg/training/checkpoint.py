@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,18 @@ def read_checkpoint(path: Path, command: str = TRAIN) -> dict[str, Any]:
     return state
 
 
+_LATER = {"semi_supervised": {"contrast_weight": 0.0}}
+"""Parameters of `hyper_parameters` that earlier versions did not have, with the values that change nothing."""
+
+
 def template_of(state: dict[str, Any], path: Path) -> Template:
-    """The resolved template a checkpoint was made with."""
-    return from_dict(state["template"], str(path))
+    """The resolved template a checkpoint was made with; what an earlier version did not know of is left out of it."""
+    content = copy.deepcopy(state["template"])
+    groups: Any = content.get("hyper_parameters") if isinstance(content, dict) else None
+    for name, later in _LATER.items():
+        if isinstance(groups, dict) and isinstance(groups.get(name), dict):
+            groups[name] = {**later, **groups[name]}
+    return from_dict(content, str(path))
 
 
 def refuse_other_template(of_run: Template, asked: Template) -> None:
