@@ -33,7 +33,7 @@ _PLENTY = 20_000  # steps, of which nobody wants to know how many more
 ENOUGH_STEPS = {"ACCURACY": 6000, "BALANCE": 1500, "SPEED": 1500}
 """Steps from random weights that are enough for a template of each category, the most accurate one first."""
 
-_LAW, _LAW_PRETRAINED = (2.05, ENOUGH_STEPS["SPEED"]), (0.95, 2000)
+_LAW, _LAW_PRETRAINED = (1.55, ENOUGH_STEPS["SPEED"]), (0.95, 2000)
 """How far from its ceiling a network is that starts from random and from published weights, times steps ** -1/4; and
 the steps that are enough, so that a larger input is worth more than further ones."""
 
