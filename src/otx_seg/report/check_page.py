@@ -110,7 +110,7 @@ def _labels(subset: CheckedSubset, inspection: Inspection, input_size: tuple[int
     if strides:
         explained += (
             '<p class="faint small">1/8, 1/4, 1/2: the Dice of a perfect network with this input size whose output has '
-            "so much of its width and height; no training gets beyond it.</p>"
+            "so much of its width and height; few trainings get beyond it.</p>"
         )
     return f"<table>{headings}{''.join(rows)}</table>{explained}"
 
