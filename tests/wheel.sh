@@ -13,7 +13,7 @@ cd "$scratch"
 otx="$scratch/venv/bin/otx"
 "$otx" --version
 "$otx" find
-"$otx" find | grep -q "Lite-HRNet-18-mod2 (default)"
+"$otx" find | grep -q "EfficientNet-Lite0-FPN (default)"
 "$scratch/venv/bin/python" -c "import cv2; print('cv2', cv2.__version__)"
 "$scratch/venv/bin/python" - <<'PYTHON'
 from pathlib import Path
