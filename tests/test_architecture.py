@@ -23,6 +23,8 @@ SOURCE = Path(otx_seg.__file__).parent
 LAYERS = [
     "runtime",
     "metrics",
+    "targets",
+    "loss_parts",
     "losses",
     "transforms",
     "template",

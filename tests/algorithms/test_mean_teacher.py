@@ -16,7 +16,7 @@ from otx_seg.algorithms import TrainProgress
 from otx_seg.algorithms.detcon import DetCon
 from otx_seg.algorithms.mean_teacher import MeanTeacher, drop_uncertain
 from otx_seg.algorithms.mixing import mix_boxes, paste_labels
-from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
+from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses, WeightedLoss
 from otx_seg.algorithms.prototypes import Prototypes
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.losses.cross_entropy import CrossEntropy
@@ -70,7 +70,10 @@ class Small(nn.Module):
 def make(**changes: Any) -> MeanTeacher:
     torch.manual_seed(1)
     network: Any = Small()
-    losses = OutputLosses({"main": PixelLosses([(1.0, WEIGHTED)])}), PixelLosses([(1.0, ENTROPY)])
+    losses = (
+        OutputLosses({"main": PixelLosses([WeightedLoss(1.0, WEIGHTED)])}),
+        PixelLosses([WeightedLoss(1.0, ENTROPY)]),
+    )
     return MeanTeacher(network, *losses, **{**SETTINGS, **changes}).train()
 
 
@@ -128,10 +131,12 @@ def two_levels(**changes: Any) -> tuple[MeanTeacher, dict[str, dict[str, Any]]]:
     """A training with a contrast of the features of two levels, and a batch for it: 2 labelled images, 3 others."""
     torch.manual_seed(1)
     network: Any = TwoLevels()
-    losses = OutputLosses({"main": PixelLosses([(1.0, CrossEntropy([1.0, 1.0]))])})
+    losses = OutputLosses({"main": PixelLosses([WeightedLoss(1.0, CrossEntropy([1.0, 1.0]))])})
     detcon = DetCon(network, **CONTRAST)
     settings = {**SETTINGS, "detcon": detcon, "contrast_weight": 0.6, "label_mix": 1.0, **changes}
-    algorithm = MeanTeacher(network, losses, PixelLosses([(1.0, CrossEntropy([1.0, 1.0]))]), **settings).train()
+    algorithm = MeanTeacher(
+        network, losses, PixelLosses([WeightedLoss(1.0, CrossEntropy([1.0, 1.0]))]), **settings
+    ).train()
     data = two_views(names=("labelled", "pasted"))
     images = torch.cat([data["labelled"]["image"], data["pasted"]["image"]])[:3]
     data = {name: {key: value[:2] for key, value in view.items()} for name, view in data.items()}
@@ -224,7 +229,9 @@ def test_the_teachers_labels_begin_after_the_start_and_rise() -> None:
 
 def test_without_weight_it_is_supervised_training_step_for_step() -> None:
     algorithm = make(unsupervised_weight=0.0)
-    plain = Supervised(copy.deepcopy(algorithm.student), OutputLosses({"main": PixelLosses([(1.0, WEIGHTED)])})).train()
+    plain = Supervised(
+        copy.deepcopy(algorithm.student), OutputLosses({"main": PixelLosses([WeightedLoss(1.0, WEIGHTED)])})
+    ).train()
     runs = []
     for trained in (algorithm, plain):
         optimizer = torch.optim.SGD([p for p in trained.parameters() if p.requires_grad], lr=0.1)

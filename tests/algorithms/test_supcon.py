@@ -13,12 +13,12 @@ from two_views import SETTINGS, TwoLevels, batch
 from otx_seg.algorithms import TrainProgress
 from otx_seg.algorithms.detcon import DetCon
 from otx_seg.algorithms.mixing import paste_labels
-from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
+from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses, WeightedLoss
 from otx_seg.algorithms.supcon import SupCon
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.losses.cross_entropy import CrossEntropy
 
-LOSSES = OutputLosses({"main": PixelLosses([(1.0, CrossEntropy([1.0, 1.0]))])})
+LOSSES = OutputLosses({"main": PixelLosses([WeightedLoss(1.0, CrossEntropy([1.0, 1.0]))])})
 
 
 def make(**changes: Any) -> SupCon:

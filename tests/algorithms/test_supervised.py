@@ -10,7 +10,7 @@ from small_network import with_further_outputs
 from torch import Tensor, nn
 
 from otx_seg import algorithms
-from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
+from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses, WeightedLoss
 from otx_seg.algorithms.progress import TrainProgress
 from otx_seg.algorithms.supervised import Supervised
 from otx_seg.errors import UsageError
@@ -49,7 +49,7 @@ class Constant(nn.Module):
 
 
 def of_main(*losses: tuple[float, nn.Module]) -> OutputLosses:
-    return OutputLosses({"main": PixelLosses(losses)})
+    return OutputLosses({"main": PixelLosses([WeightedLoss(weight, loss) for weight, loss in losses])})
 
 
 class ShareOfFirst(nn.Module):
@@ -86,9 +86,9 @@ def test_build_follows_the_template() -> None:
     network: Any = Constant()
     algorithm = algorithms.build(template, network, WEIGHTS)
     built = algorithm.losses.by_output["main"]
-    assert built.weights == [1.5, 3.0]
-    assert [type(loss) for loss in built.losses] == [CrossEntropy, CrossEntropy]
-    assert torch.equal(built.losses[0].label_weights, ENTROPY.label_weights)
+    assert [part.weight for part in built.losses] == [1.5, 3.0]
+    assert [type(part.loss) for part in built.losses] == [CrossEntropy, CrossEntropy]
+    assert torch.equal(built.losses[0].loss.label_weights, ENTROPY.label_weights)
     assert algorithm.deployable() is network
     for weight in (None, 0, -1.0, True):
         wrong = template.model_copy(update={"losses": ({"type": "CrossEntropy", "weight": weight},)})
@@ -110,15 +110,17 @@ def test_build_follows_the_name_of_a_loss() -> None:
     ):
         template = load("Lite-HRNet-s-mod2").override({"learning_parameters.loss": name})
         losses = algorithms.build(template, network, WEIGHTS).losses.by_output["main"]
-        assert [type(loss) for loss in losses.losses] == types
-        assert losses.weights == [1.0] * len(types)
+        assert [type(part.loss) for part in losses.losses] == types
+        assert [part.weight for part in losses.losses] == [1.0] * len(types)
 
 
 def test_the_losses_of_all_outputs_are_added() -> None:
     torch.manual_seed(2)
     output = SegmentationOutput(torch.randn(2, 3, 4, 4), {"aux_0": torch.randn(2, 3, 4, 4)})
     mask = torch.randint(0, 3, (2, 4, 4))
-    losses = OutputLosses({"main": PixelLosses([(2.0, ENTROPY)]), "aux_0": PixelLosses([(0.4, ENTROPY)])})(output, mask)
+    losses = OutputLosses(
+        {"main": PixelLosses([WeightedLoss(2.0, ENTROPY)]), "aux_0": PixelLosses([WeightedLoss(0.4, ENTROPY)])}
+    )(output, mask)
     main, further = 2 * ENTROPY(output.logits, mask), 0.4 * ENTROPY(output.others["aux_0"], mask)
     torch.testing.assert_close(losses, {"loss": main + further, "CrossEntropy": main, "aux_0 CrossEntropy": further})
 
@@ -127,7 +129,7 @@ def test_outputs_and_losses_go_together() -> None:
     template = with_further_outputs()
     network = SegmentationNetwork(build_model(template, 3))
     built = algorithms.build(template, network, WEIGHTS).losses.by_output
-    assert {name: losses.weights for name, losses in built.items()} == {
+    assert {name: [part.weight for part in losses.losses] for name, losses in built.items()} == {
         "main": [1.0], "decode_0": [0.4], "aux_0": [0.3, 0.2],
     }  # fmt: skip
     without = template.model_copy(update={"losses": {"decode_0": template.losses["decode_0"]}})  # type: ignore[call-overload, index]

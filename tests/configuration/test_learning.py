@@ -105,6 +105,6 @@ def test_short_epochs_are_not_all_validated() -> None:
 
 
 def test_class_weights_say_what_they_do() -> None:
-    found = LabelStatistics((0.8, 0.2, 0.0), (0.8, 0.2, 0.0), 4)
+    found = LabelStatistics((80, 20, 0), (100, 100, 0), 4)
     decision = choose_class_weights(found, ("road", "sign", "tram"))
     assert (decision.value, decision.reason) == ("inverse_root", "a pixel of 'sign' counts 2.0 times one of 'road'")

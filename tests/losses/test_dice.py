@@ -39,26 +39,7 @@ def test_right_and_wrong() -> None:
     assert Dice()(certain, torch.tensor([[[1, 0]]])).item() == pytest.approx(1.0)
 
 
-def test_everything_ignored_gives_zero_with_a_gradient() -> None:
-    logits = torch.randn(2, 3, 4, 4, requires_grad=True)
-    loss = Dice()(logits, torch.full((2, 4, 4), 255, dtype=torch.uint8))
-    loss.backward()
-    assert loss.item() == 0.0
-    assert torch.equal(logits.grad, torch.zeros_like(logits))
-
-
-def test_steps_along_the_gradient_find_the_labels() -> None:
-    target = torch.tensor([[[0] * 14 + [1] * 2]])
-    logits = torch.zeros(1, 2, 1, 16, requires_grad=True)
-    optimizer = torch.optim.Adam([logits], 0.5)
-    for _ in range(50):
-        optimizer.zero_grad()
-        Dice()(logits, target).backward()
-        optimizer.step()
-    assert torch.equal(logits.argmax(dim=1), target)
-
-
-def test_narrow_logits_are_computed_in_float32() -> None:
-    logits = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)).half()
-    target = torch.randint(0, 3, (1, 64, 64), generator=torch.Generator().manual_seed(1))
-    assert Dice()(logits, target).item() == pytest.approx(Dice()(logits.float(), target).item())
+def test_nnunet_counts_absent_labels_but_not_the_background() -> None:
+    form = Dice(squared=False, absent=True, background=False)
+    loss = form(logits_of((0.5, 0.25, 0.25), (0.2, 0.6, 0.2)), torch.tensor([[[0, 1]]]))
+    assert loss.item() == pytest.approx(((1 - 2 * 0.6 / (0.85 + 1)) + 1) / 2)

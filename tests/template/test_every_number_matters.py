@@ -175,7 +175,7 @@ def observed(template: Template, key: str) -> Any:
         return pipeline_result(getattr(template, section), moves_pixels=section != "strong_pipeline")
     if section == "losses":
         losses = build(template).losses.by_output
-        return {name: (part.weights, [plain_values(loss) for loss in part.losses]) for name, part in losses.items()}
+        return {name: [(loss.weight, plain_values(loss.loss)) for loss in part.losses] for name, part in losses.items()}
     if section == "search_space":
         return space_of(template, images=1000)
     if "pseudo_masks" in key:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 
-from otx_seg import catalogue
+from otx_seg.algorithms.build_losses import build_losses
 from otx_seg.algorithms.detcon import DetCon
 from otx_seg.algorithms.mean_teacher import MeanTeacher
-from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
+from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses, WeightedLoss
 from otx_seg.algorithms.progress import TrainProgress
 from otx_seg.algorithms.prototypes import Prototypes
 from otx_seg.algorithms.quantization_aware import QuantizationAware
 from otx_seg.algorithms.supcon import SupCon
 from otx_seg.algorithms.supervised import Supervised
-from otx_seg.errors import UsageError
 from otx_seg.losses.cross_entropy import CrossEntropy
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template
@@ -64,7 +60,7 @@ def build(template: Template, network: SegmentationNetwork, label_weights: Seque
         return DetCon(network, **parameters.region_contrast.model_dump())
     refuse_unequal_outputs(template.model, template.losses_by_output, f"template {template.name}")
     channels = network.channels.items()
-    losses = OutputLosses({name: _build_losses(template, name, number, label_weights) for name, number in channels})
+    losses = OutputLosses({name: build_losses(template, name, number, label_weights) for name, number in channels})
     if train_type == "Semisupervised":
         return _build_mean_teacher(parameters, network, losses)
     if supcon:
@@ -84,26 +80,15 @@ def build_quantization_aware(
     Raises:
         UsageError: the template names an unknown loss.
     """
-    losses = _build_losses(template, MAIN, network.channels[MAIN], label_weights)
+    losses = build_losses(template, MAIN, network.channels[MAIN], label_weights)
     return QuantizationAware(network, losses, template.hyper_parameters.nncf_optimization.batch_norm_epochs)
-
-
-def takes_label_weights(template: Template) -> bool:
-    """Whether a loss of the template uses label weights."""
-    every = chain.from_iterable(template.losses_by_output.values())
-    return any(_takes_label_weights(str(arguments.get("type"))) for arguments in every)
-
-
-def _takes_label_weights(loss: str) -> bool:
-    found = catalogue.classes("otx_seg.losses").get(loss)
-    return found is not None and "label_weights" in inspect.signature(found).parameters
 
 
 def _build_mean_teacher(parameters: HyperParameters, network: SegmentationNetwork, losses: OutputLosses) -> MeanTeacher:
     settings, wanted = parameters.semi_supervised.model_dump(), parameters.prototypes.model_dump()
     # The teacher has learned the weights of the labels from the masks: its labels are learned without.
     labels = network.main_head.num_classes
-    pseudo_losses = PixelLosses([(1.0, CrossEntropy([1.0] * labels))])
+    pseudo_losses = PixelLosses([WeightedLoss(1.0, CrossEntropy([1.0] * labels))])
     prototype_weight, prototypes, detcon = wanted.pop("weight"), None, None
     learns_from_unlabelled = settings["unsupervised_weight"] > 0
     if settings.pop("use_prototypes") and learns_from_unlabelled:
@@ -111,44 +96,3 @@ def _build_mean_teacher(parameters: HyperParameters, network: SegmentationNetwor
     if settings["contrast_weight"] > 0 and learns_from_unlabelled:
         detcon = DetCon(network, **parameters.region_contrast.model_dump())
     return MeanTeacher(network, losses, pseudo_losses, prototypes, prototype_weight, detcon, **settings)
-
-
-def _build_losses(template: Template, output: str, channels: int, label_weights: Sequence[float]) -> PixelLosses:
-    losses = []
-    for number, arguments in enumerate(template.losses_by_output[output]):
-        place = f"losses.{output}" if isinstance(template.losses, dict) else "losses"
-        where = f"template {template.name}: {place}[{number}]"
-        arguments = dict(arguments)
-        weight = arguments.pop("weight", None)
-        if not isinstance(weight, (int, float)) or isinstance(weight, bool) or weight <= 0:
-            raise UsageError(f"{where}: needs a number above 0 as weight, not {weight!r}")
-        losses.append((float(weight), _build_loss(arguments, channels, label_weights, where)))
-    return PixelLosses(losses)
-
-
-def _build_loss(arguments: dict[str, Any], channels: int, label_weights: Sequence[float], where: str) -> nn.Module:
-    if "label_weights" in arguments:
-        raise UsageError(f"{where}: remove `label_weights`, they are learning_parameters.class_weights")
-    if _takes_label_weights(str(arguments.get("type"))):
-        arguments = {**arguments, "label_weights": list(label_weights)}
-    try:
-        loss: nn.Module = catalogue.build("otx_seg.losses", arguments, where)
-    except ValueError as error:
-        raise UsageError(f"{where}: {error}") from error
-    _try_loss(loss, channels, labels=len(label_weights), where=where)
-    return loss
-
-
-def _try_loss(loss: nn.Module, channels: int, labels: int, where: str) -> None:
-    """Before training, compare an output of so many channels with a mask that has every label.
-
-    Raises:
-        UsageError: that is impossible.
-    """
-    try:
-        loss(torch.zeros(1, channels, 1, labels), torch.arange(labels, dtype=torch.uint8).view(1, 1, labels))
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        raise UsageError(
-            f"{where}: {type(loss).__name__} does not compare an output of {channels} channels with masks of {labels} "
-            f"labels ({' '.join(str(error).split())[:200]})"
-        ) from error

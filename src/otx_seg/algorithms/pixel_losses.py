@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -10,18 +11,35 @@ from torch import Tensor, nn
 from otx_seg.models.network import SegmentationOutput
 from otx_seg.template.heads import MAIN
 
+Target: TypeAlias = Callable[[Tensor], Tensor]
+"""A mask, integer (B, H, W), 255 where a pixel does not count, -> what an output is compared with instead, alike."""
 
-class PixelLosses(nn.Module):
-    """Adds up losses, each times its weight.
+
+class WeightedLoss(nn.Module):
+    """A loss times its weight.
 
     Args:
-        losses: ``(weight, loss)`` pairs; a loss takes logits (B, K, H, W) and a mask (B, H, W).
+        weight: above 0.
+        loss: takes logits (B, K, H, W) and a mask (B, H, W).
+        target: what the loss sees instead of the mask; None: the mask itself.
     """
 
-    def __init__(self, losses: Sequence[tuple[float, nn.Module]]) -> None:
+    def __init__(self, weight: float, loss: nn.Module, target: Target | None = None) -> None:
         super().__init__()
-        self.weights = [weight for weight, _ in losses]
-        self.losses = nn.ModuleList(loss for _, loss in losses)
+        self.weight, self.loss, self.target = weight, loss, target
+
+    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
+        """The weighted loss, a scalar."""
+        loss: Tensor = self.weight * self.loss(logits, mask if self.target is None else self.target(mask))
+        return loss
+
+
+class PixelLosses(nn.Module):
+    """Adds up the losses of one output."""
+
+    def __init__(self, losses: Sequence[WeightedLoss]) -> None:
+        super().__init__()
+        self.losses = nn.ModuleList(losses)
 
     def forward(self, logits: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Compare scores with the truth.
@@ -33,9 +51,9 @@ class PixelLosses(nn.Module):
         Returns:
             The sum under ``"loss"``, and each weighted loss, without gradient, under its class name.
         """
-        parts = [weight * loss(logits, mask) for weight, loss in zip(self.weights, self.losses, strict=True)]
-        named = {type(loss).__name__: part.detach() for loss, part in zip(self.losses, parts, strict=True)}
-        return {"loss": torch.stack(parts).sum(), **named}
+        parts = [loss(logits, mask) for loss in self.losses]
+        names = (type(weighted.loss).__name__ for weighted in self.losses)
+        return {"loss": torch.stack(parts).sum(), **dict(zip(names, (part.detach() for part in parts), strict=True))}
 
 
 class OutputLosses(nn.Module):

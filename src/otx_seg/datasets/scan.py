@@ -127,13 +127,7 @@ class ScanReport:
         """How much there is of each label, for class weights."""
         showing = [[content for content in self.contents if content.pixels[label]] for label in range(self.labels)]
         around = [sum(sum(content.pixels[:-1]) for content in contents) for contents in showing]
-        return LabelStatistics(
-            shares=self.share_per_label,
-            frequencies=tuple(
-                pixels / max(1, total) for pixels, total in zip(self.pixels_per_label, around, strict=True)
-            ),
-            images=len(self.contents),
-        )
+        return LabelStatistics(tuple(self.pixels_per_label), tuple(around), len(self.contents))
 
     def part(self, chosen: Sequence[bool]) -> ScanReport:
         """The report on some of the valid samples; broken ones are in none."""

@@ -2,37 +2,62 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
-from torch.nn import functional
+from collections.abc import Sequence
 
-from otx_seg.labels import IGNORE_INDEX
+from torch import Tensor, nn
+
+from otx_seg.loss_parts.overlap import SMALLEST, MeanOverLabels, overlap
 
 
 class Dice(nn.Module):
-    """1 - the mean over the labels of 2 sum(p t) / (sum(p^2) + sum(t^2)), with p the probability and t the truth.
+    """1 - the mean over the labels of (2 sum(p t) + s) / (sum(p^2) + sum(t^2) + s), p probability, t truth.
 
-    Milletari, Navab & Ahmadi 2016, "V-Net". The sums go over the labelled pixels of the whole batch, so that a label
-    of a few images is not lost. Labels that no pixel of the batch has are left out of the mean: their term would be 1
-    whatever the network says.
+    The sums go over the labelled pixels of the whole batch, so that a label of a few images is not lost. As it stands
+    it is that of Milletari, Navab & Ahmadi 2016, "V-Net", for labels that the batch has: the term of any other would be
+    1 whatever the network says. Other forms:
+
+    - nnU-Net (Isensee et al. 2021): ``squared: false, absent: true, background: false``.
+    - super-gradients: ``squared: false, absent: true, smooth: 1``.
     """
+
+    def __init__(
+        self,
+        squared: bool = True,
+        smooth: float = 0.0,
+        absent: bool = False,
+        background: bool = True,
+        label_weights: Sequence[float] | None = None,
+    ) -> None:
+        """
+        Args:
+            squared: whether the denominator has the squares of p; else p itself.
+            smooth: s, in pixels, 0 or more.
+            absent: whether labels that no pixel of the batch has belong to the mean.
+            background: whether label 0 belongs to it.
+            label_weights: a factor of each label's term, in index order.
+
+        Raises:
+            ValueError: s is negative.
+        """
+        super().__init__()
+        if smooth < 0:
+            raise ValueError(f"smooth must be 0 or more, not {smooth}")
+        self.squared, self.smooth = squared, smooth
+        self.mean = MeanOverLabels(absent, background, label_weights)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Compare scores with the truth.
 
         Args:
-            logits: (B, K, H, W) floating point of any width; computed in float32.
+            logits: (B, K, H, W) floating point of any width; computed in float32 at least.
             target: (B, H, W) integer, values 0..K-1, or 255 where a pixel does not count.
 
         Returns:
-            float32 scalar, 0..1; 0 with a gradient of zeros when every pixel is ignored.
+            scalar, float32 at least,, 0..1 times the weights; 0 with a gradient of zeros when every pixel is ignored.
+
+        Raises:
+            ValueError: the background is left out, and there is no other label.
         """
-        counted = target != IGNORE_INDEX
-        probabilities = logits.float().softmax(dim=1) * counted[:, None]
-        truth = functional.one_hot(target.long().masked_fill(~counted, 0), logits.shape[1]).movedim(-1, 1)
-        truth = truth * counted[:, None]  # (B, K, H, W)
-        pixels = truth.sum(dim=(0, 2, 3))
-        overlap = (probabilities * truth).sum(dim=(0, 2, 3))
-        # Where t is 0 or 1, sum(t^2) is the number of pixels; at least 1 keeps absent labels from dividing by 0.
-        dice = 2 * overlap / (probabilities.square().sum(dim=(0, 2, 3)) + pixels.clamp(min=1))
-        present = pixels > 0
-        return ((1 - dice) * present).sum() / present.sum().clamp(min=1)
+        counts = overlap(logits, target, self.squared)
+        size = (counts.predicted + counts.true + self.smooth).clamp(min=SMALLEST)
+        return self.mean((2 * counts.both + self.smooth) / size, counts.true)

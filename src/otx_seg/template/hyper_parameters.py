@@ -47,8 +47,9 @@ class LearningParameters(Group):
     )
     class_weights: str = decided(
         "inverse_root",
-        description="weights of the labels in the cross-entropy: none (equal), inverse_root (1 / sqrt of the label's "
-        "share of pixels), median_frequency, effective_number, or a number for each label, such as 1,2,0.5",
+        description="weights of the labels in the loss, whose mean over all training pixels is 1: "
+        + "".join(f"{name} ({rule.meaning}), " for name, rule in RULES.items())
+        + "or a number for each label, such as 1,2,0.5",
     )
     learning_rate_schedule: Literal["poly", "plateau", "constant"] = Field(
         "poly",

@@ -1,4 +1,4 @@
-"""The losses that `learning_parameters.loss` names: those of `otx_seg.losses`, and mixtures of them."""
+"""The losses that `learning_parameters.loss` names: those of `otx_seg.losses`, and sums of them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,30 @@ import otx_seg.losses
 
 Losses = Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
 
-_MIXTURES: dict[str, dict[str, float]] = {"cross_entropy_dice": {"cross_entropy": 1.0, "dice": 1.0}}
-"""The weight of each loss in the sum."""
+_CROSS_ENTROPY = {"type": "CrossEntropy", "weight": 1.0}
+_NNUNET_DICE = {"type": "Dice", "weight": 1.0, "squared": False, "absent": True, "background": False}
+_SUMS: dict[str, Losses] = {
+    "cross_entropy_dice": (_CROSS_ENTROPY, {"type": "Dice", "weight": 1.0}),
+    "cross_entropy_nnunet_dice": (_CROSS_ENTROPY, _NNUNET_DICE),
+    "top_k_nnunet_dice": ({"type": "TopK", "weight": 1.0}, _NNUNET_DICE),
+    "edge_cross_entropy_dice": (
+        {"type": "EdgeCrossEntropy", "weight": 1.0},
+        {"type": "Dice", "weight": 1.0, "squared": False, "absent": True, "smooth": 1.0},
+    ),
+    "cross_entropy_boundary": (_CROSS_ENTROPY, {"type": "Boundary", "weight": 1.0}),
+    "weighted_rmi": ({"type": "Rmi", "weight": 1.0, "weighted": True},),
+    "binary_cross_entropy_dice": (
+        {"type": "BinaryCrossEntropy", "weight": 0.5},
+        {"type": "BinaryDice", "weight": 0.5},
+    ),
+}
 
 
 def loss_names() -> tuple[str, ...]:
-    """Every loss, which is called like its file, and every mixture; torch, which they need, is not imported."""
-    return (*(module.name for module in pkgutil.iter_modules(otx_seg.losses.__path__)), *_MIXTURES)
+    """Every loss, which is called like its file, and every sum; torch, which they need, is not imported."""
+    return (*(module.name for module in pkgutil.iter_modules(otx_seg.losses.__path__)), *_SUMS)
 
 
 def losses_named(name: str) -> Losses:
     """Classes of `otx_seg.losses` with their weights, as `losses` of a template lists them."""
-    parts = _MIXTURES.get(name, {name: 1.0})
-    return tuple({"type": part.title().replace("_", ""), "weight": weight} for part, weight in parts.items())
+    return _SUMS.get(name, ({"type": name.title().replace("_", ""), "weight": 1.0},))

@@ -321,7 +321,7 @@ def test_images_alone(drawn_data: Path, tmp_path: Path) -> None:
         (
             None,
             {"learning_parameters.loss": "dice", "learning_parameters.class_weights": "none"},
-            "class_weights are for the cross-entropy",
+            "class_weights: dice counts labels alike: leave them out",
         ),
         (None, {"learning_parameters.class_weights": "1,2"}, "2 weights for 6 labels"),
         (None, {"learning_parameters.class_weights": "rare"}, "'rare' is not none, inverse_root"),

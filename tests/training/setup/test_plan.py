@@ -109,7 +109,10 @@ def test_a_search_is_planned() -> None:
         (ask(TRAIN, parameters={"learning_parameters.batchsize": 2}), r"batchsize.*batch_size"),
         # Parameters that would do nothing.
         (ask(TRAIN, unlabelled_root=BARE, parameters={SUPCON: True}), r"enable_supcon needs only labelled images"),
-        (ask(TRAIN, parameters={LOSS: "dice", WEIGHTS: "auto"}), r"class_weights are for the cross-entropy"),
+        (
+            ask(TRAIN, parameters={LOSS: "dice", WEIGHTS: "auto"}),
+            r"class_weights: dice counts labels alike: leave them out",
+        ),
         (ask(TRAIN, parameters={ADAPT: "merge"}), r"task_adapt=merge adds labels .*: give its --load-weights"),
         (ask(BARE, parameters={POLYGONS: True}), r"use_otx_adapter is about masks"),
         # Runs and weights that are missing.

@@ -13,7 +13,7 @@ from accelerate.utils import gather_object
 
 from otx_seg import algorithms
 from otx_seg import template as templates
-from otx_seg.algorithms import takes_label_weights
+from otx_seg.algorithms.build_losses import takes_label_weights
 from otx_seg.configuration.facts import AS_GIVEN, DataFacts, Decision, MachineFacts, data_facts
 from otx_seg.configuration.learning import (
     CLASS_WEIGHTS,

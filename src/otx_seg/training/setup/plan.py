@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg import template as templates
-from otx_seg.algorithms import takes_label_weights
+from otx_seg.algorithms.build_losses import takes_label_weights
 from otx_seg.configuration.facts import AS_GIVEN, Decision
 from otx_seg.datasets import DEFAULT_SEED, DataSpec
 from otx_seg.errors import UsageError
@@ -182,8 +182,8 @@ def _refuse_unused(template: Template, known: Labels | None, given: dict[str, An
         )
     if "learning_parameters.class_weights" in given and not takes_label_weights(template):
         raise UsageError(
-            "learning_parameters.class_weights are for the cross-entropy, and the Dice loss counts labels alike: leave "
-            "them out, or choose learning_parameters.loss=cross_entropy_dice"
+            f"learning_parameters.class_weights: {parameters.loss} counts labels alike: leave them out, "
+            "or choose a loss that uses them, such as learning_parameters.loss=cross_entropy_dice"
         )
     if parameters.task_adapt == "merge" and (known is None or train_type == "Selfsupervised"):
         raise UsageError(
