@@ -123,13 +123,13 @@ class Rule:
 
 
 RULES: dict[str, Rule] = {
-    "none": Rule("all equal", _of_shares(lambda share: 1.0)),
+    "none": Rule("all labels equal", _of_shares(lambda share: 1.0)),
     "inverse_root": Rule("1 / sqrt of the label's share of the pixels", _of_shares(lambda share: share**-0.5)),
-    "inverse": Rule("1 / share, also known as balanced", _of_shares(lambda share: 1 / share)),
+    "inverse": Rule("1 / share (also called balanced)", _of_shares(lambda share: 1 / share)),
     "inverse_log": Rule("1 / log of the number of pixels", _inverse_log),
     "one_minus_share": Rule("1 - share", _of_shares(lambda share: max(1 - share, 1e-6))),
-    "erfnet": Rule("1 / log(1.02 + share), as in ERFNet", _of_shares(lambda share: 1 / math.log(1.02 + share))),
-    "median_frequency": Rule("1 / share among the images that show it (Eigen & Fergus 2015)", _median_frequency),
-    "effective_number": Rule("of images full of it (Cui et al. 2019, beta 0.99)", _effective_number),
-    "effective_pixels": Rule("as that, of pixels, with beta 1 - 1 / their median", _effective_pixels),
+    "erfnet": Rule("1 / log(1.02 + share) (Romera 2018)", _of_shares(lambda share: 1 / math.log(1.02 + share))),
+    "median_frequency": Rule("1 / share among the images that show the label (Eigen & Fergus 2015)", _median_frequency),
+    "effective_number": Rule("1 / (1 - 0.99^n), n in images full of the label (Cui 2019)", _effective_number),
+    "effective_pixels": Rule("1 / (1 - b^n), n in pixels, b = 1 - 1 / their median (Cui 2019)", _effective_pixels),
 }

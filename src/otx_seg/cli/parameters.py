@@ -120,5 +120,6 @@ def describe_parameters(parameters: list[Any], heading: str, dashes: str = "--")
             lines += ["", group] if len(lines) > 2 else [group]
         possible = f", {parameter.possible}" if parameter.possible else ""
         lines.append(f"  {dashes}{parameter.name}  [{parameter.value}]  {parameter.kind}{possible}")
-        lines.append(f"      {parameter.meaning}")
+        meaning, *names = parameter.meaning.splitlines()
+        lines += [f"      {meaning}", *(f"        {name}" for name in names)]
     return lines

@@ -47,9 +47,9 @@ class LearningParameters(Group):
     )
     class_weights: str = decided(
         "inverse_root",
-        description="weights of the labels in the loss, whose mean over all training pixels is 1: "
-        + "".join(f"{name} ({rule.meaning}), " for name, rule in RULES.items())
-        + "or a number for each label, such as 1,2,0.5",
+        description="weights of the labels in the loss: a number for each label, such as 1,2,0.5, or the name of a "
+        "rule. Their mean over all training pixels is 1; a label without any has the weight 1"
+        + "".join(f"\n{name}: {rule.meaning}" for name, rule in RULES.items()),
     )
     learning_rate_schedule: Literal["poly", "plateau", "constant"] = Field(
         "poly",

@@ -32,7 +32,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     message = problem["msg"].removeprefix("Value error, ")[:300]
     limits = describe_range(field) if field is not None else ""
     if field is not None and field.description and problem["type"].endswith("_type"):
-        message += f": {field.description}"  # limits alone do not say what kind of value it is
+        message += f": {field.description.splitlines()[0]}"  # limits alone do not say what kind of value it is
     possible = f" (possible: {limits})" if limits else ""
     return f"{key}: {shown(problem['input'])} is not usable: {message}{possible}"
 
