@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from otx_seg.models.quantized_conv import (
+    LARGEST_INPUT,
+    LARGEST_WEIGHT,
     InputQuantizer,
     QuantizedConv2d,
     is_quantized,
@@ -46,15 +48,19 @@ def rounded(conv: nn.Conv2d, mask: torch.Tensor | None = None) -> QuantizedConv2
     return QuantizedConv2d(conv, InputQuantizer(0.1, 128), mask)
 
 
-def test_weights_become_multiples_of_a_127th_of_the_largest_of_their_channel() -> None:
+def test_weights_become_multiples_of_a_63rd_of_the_largest_of_their_channel() -> None:
     conv = nn.Conv2d(2, 2, 1, bias=False)
-    conv.weight.data = torch.tensor([[1.27, 0.504], [-0.0254, 0.0051]])[:, :, None, None]
+    conv.weight.data = torch.tensor([[0.63, 0.254], [-0.0126, 0.0031]])[:, :, None, None]
     layer = rounded(conv)
-    expected = torch.tensor([[127 * 0.01, 50 * 0.01], [-127 * 0.0002, 26 * 0.0002]])
+    expected = torch.tensor([[63 * 0.01, 25 * 0.01], [-63 * 0.0002, 16 * 0.0002]])
     assert torch.allclose(layer.rounded_weight()[:, :, 0, 0], expected, atol=1e-7)
     layer.rounded_weight().sum().backward()
     assert layer.weight.grad is not None
     assert (layer.weight.grad == 1).all()  # straight through
+
+
+def test_two_products_fit_16_bits() -> None:
+    assert 2 * LARGEST_INPUT * LARGEST_WEIGHT <= 2**15 - 1
 
 
 def test_a_channel_of_zeros_stays_one() -> None:

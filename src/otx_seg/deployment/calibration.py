@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import nncf
 import numpy as np
-from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
+from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 from nncf.quantization.range_estimator import (
     AggregatorType,
     RangeEstimatorParameters,
@@ -110,7 +110,9 @@ def nncf_settings(images: Calibration, ignored: set[str], recipe: Recipe) -> dic
         "subset_size": len(images.indices),
         "ignored_scope": nncf.IgnoredScope(names=sorted(ignored)),
         "advanced_parameters": AdvancedQuantizationParameters(
-            activations_range_estimator_params=_range_estimator(recipe.range_quantile)
+            activations_range_estimator_params=_range_estimator(recipe.range_quantile),
+            # Of all layers, for processors without VNNI; see `models.quantized_conv.LARGEST_WEIGHT`.
+            overflow_fix=OverflowFix.ENABLE,
         ),
     }
 

@@ -18,6 +18,7 @@ from openvino import opset13
 from otx_seg.deployment.converted_graph import INNER_NAMES
 from otx_seg.deployment.files import save_ir
 from otx_seg.deployment.ignored_nodes import is_quantized
+from otx_seg.models.quantized_conv import LARGEST_WEIGHT
 from otx_seg.runtime.written_digest import write_digest
 
 _NAMED = {"Parameter", "Result", "Convolution", "GroupConvolution", "MatMul"}
@@ -31,6 +32,8 @@ _WORTH_HALVING = 512
 
 _ZERO = np.float32(1e-30)
 """A kernel without larger values is one of zeros; 127 divided by less may be infinite."""
+
+_LARGEST = 127  # integer of a kernel that is computed with in 32 bits
 
 _OUTPUT_AXES = {"Convolution": 1, "GroupConvolution": 2}
 """How many of a kernel's first axes tell the output channels apart, by type of node."""
@@ -65,7 +68,8 @@ def store_kernels_in_8_bits(model: openvino.Model, ignored: Collection[str]) -> 
             continue
         inner = tuple(range(_OUTPUT_AXES[node.get_type_name()], values.ndim))
         largest = np.abs(values).max(axis=inner, keepdims=True)
-        steps_per_unit = np.float32(127) / np.where(largest < _ZERO, np.float32(127), largest)
+        steps = np.float32(LARGEST_WEIGHT if with_integers else _LARGEST)
+        steps_per_unit = steps / np.where(largest < _ZERO, steps, largest)
         integers = np.rint(values * steps_per_unit).astype(np.int8)
         restored = opset13.convert(opset13.constant(integers), "f32")
         if with_integers:

@@ -59,7 +59,7 @@ def quantize_network(
     settings["calibration_dataset"] = nncf.Dataset(images.indices, lambda index: torch.from_numpy(images.read(index)))
     settings["ignored_scope"] = nncf.IgnoredScope(names=others, validate=False)
     # One range for all channels: their order in the exported network may be another one. No correction of biases, since
-    # they are trained. And weights are rounded to all of their 8 bits.
+    # they are trained. And weights are not NNCF's concern: `QuantizedConv2d` rounds them.
     settings["advanced_parameters"].activations_quantization_params = QuantizationParameters(per_channel=False)
     settings["advanced_parameters"].disable_bias_correction = True
     settings["advanced_parameters"].overflow_fix = OverflowFix.DISABLE

@@ -15,8 +15,9 @@ from otx_seg.models.resampling import exporting
 LARGEST_INPUT = 255
 """Inputs become integers from 0 to this."""
 
-LARGEST_WEIGHT = 127
-"""Weights become integers from minus this to this."""
+LARGEST_WEIGHT = 63
+"""Weights become integers from minus this to this. Processors without VNNI or AMX add two products of an input and a
+weight in 16 bits, and cut off what is larger: twice 255 x 63 just fits, and a model answers the same everywhere."""
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -58,7 +59,7 @@ class InputQuantizer(nn.Module):
 class QuantizedConv2d(nn.Conv2d):
     """A convolution of rounded inputs with rounded weights.
 
-    Weights are rounded to whole multiples of a 127th of the largest of their output channel, as
+    Weights are rounded to whole multiples of a 63rd of the largest of their output channel, as
     `deployment.compact.store_kernels_in_8_bits` stores them: whatever scales an output channel, such as a batch norm
     that is folded into the kernel, leaves these multiples what they are.
     """
