@@ -23,6 +23,7 @@ SOURCE = Path(otx_seg.__file__).parent
 LAYERS = [
     "runtime",
     "metrics",
+    "optimizers",
     "targets",
     "loss_parts",
     "losses",

@@ -117,7 +117,7 @@ def boxes() -> np.ndarray:
 def rates(template: Template) -> list[float]:
     """Learning rates of each schedule over a run whose score stalls."""
     found = []
-    for kind in ("poly", "plateau"):
+    for kind in ("poly", "plateau", "one_cycle", "multi_step", "exponential"):
         chosen = template.override({"learning_parameters.learning_rate_schedule": kind})
         rate = LearningRate(chosen, template.hyper_parameters.learning_parameters.learning_rate_warmup_iters)
         found += [rate.at(step, step / 1000) for step in range(1001)]

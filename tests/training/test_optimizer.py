@@ -10,6 +10,7 @@ from torch import nn
 
 from otx_seg.errors import UsageError
 from otx_seg.models import build_model
+from otx_seg.optimizers.padam import Padam
 from otx_seg.template import Template, TemplateSummary, find_templates, load
 from otx_seg.template.template import ParameterGroup
 from otx_seg.training.optimizer import (
@@ -121,3 +122,14 @@ def test_what_torch_does_not_know_is_refused(arguments: dict[str, Any], message:
     template = with_optimizer(**arguments)
     with pytest.raises(UsageError, match=message):
         build_optimizer(parameter_groups(Network(), template), template)
+
+
+def test_an_optimiser_that_torch_lacks() -> None:
+    network = Network()
+    template = with_optimizer({"match": "norm", "decay": 0.0}, type="Padam", partial=0.125, weight_decay=0.1)
+    optimizer = build_optimizer(parameter_groups(network, template), template)
+    assert isinstance(optimizer, Padam)
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.1, 0.0]
+    assert optimizer.defaults["partial"] == 0.125
+    with pytest.raises(UsageError, match=r"optimizer\.type: unknown 'Padma'; did you mean 'Padam'"):
+        build_optimizer(parameter_groups(network, template), with_optimizer(type="Padma"))

@@ -51,10 +51,20 @@ class LearningParameters(Group):
         "rule. Their mean over all training pixels is 1; a label without any has the weight 1"
         + "".join(f"\n{name}: {rule.meaning}" for name, rule in RULES.items()),
     )
-    learning_rate_schedule: Literal["poly", "plateau", "constant"] = Field(
+    learning_rate_schedule: Literal[
+        "poly", "poly_epoch", "cosine", "one_cycle", "multi_step", "exponential", "plateau", "constant"
+    ] = Field(
         "poly",
-        description="decay of the learning rate: poly over the whole run (epochs or max_minutes, whichever ends "
-        "first), plateau when the validation Dice stalls, or constant",
+        description="decay of the learning rate over the whole run (epochs or max_minutes, whichever ends first); the "
+        "numbers stand under schedule in the template"
+        "\npoly: (1 - share of the run)^0.9"
+        "\npoly_epoch: the same, once per epoch"
+        "\ncosine: half a period of a cosine"
+        "\none_cycle: up for a third of the run and down again, without warm-up"
+        "\nmulti_step: a tenth after half of the run, a hundredth after three quarters"
+        "\nexponential: down to a hundredth"
+        "\nplateau: down when the validation Dice stalls"
+        "\nconstant: no decay",
     )
     learning_rate_warmup_iters: int = Field(
         100, ge=0, le=10_000, description="steps of linear warm-up, at most a tenth of the run"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -61,6 +61,20 @@ class Schedule(_Section):
         1 / 3, ge=0, le=1, description="learning rate of the first step, as a share of learning_rate"
     )
     poly_power: float = Field(0.9, gt=0, le=10, description="exponent of the polynomial decay")
+    milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (0.5, 0.75), min_length=1, description="shares of the run after which multi_step lowers the learning rate"
+    )
+    milestone_factor: float = Field(0.1, gt=0, lt=1, description="factor of the learning rate at each milestone")
+    exponential_end: float = Field(
+        0.01, gt=0, lt=1, description="learning rate at the end of the exponential decay, as a share of learning_rate"
+    )
+    one_cycle_rise: float = Field(0.3, gt=0, lt=1, description="share of the run in which one_cycle rises")
+    one_cycle_start: float = Field(
+        0.04, gt=0, le=1, description="learning rate of the first step of one_cycle, as a share of learning_rate"
+    )
+    cooldown: float = Field(
+        0.0, ge=0, le=0.9, description="last share of the run, in which the learning rate stays where the decay ended"
+    )
     minimum_learning_rate: float = Field(1e-6, ge=0, description="learning rate at the end of the decay")
     plateau_factor: float = Field(0.1, gt=0, lt=1, description="factor of the learning rate when the score stalls")
     plateau_patience: int = Field(5, ge=0, description="validations without improvement before the factor applies")
@@ -143,7 +157,9 @@ class Template(_Section):
         "main output, or lists by output name (main, aux_0, decode_0); null, or a missing main: "
         "learning_parameters.loss",
     )
-    optimizer: dict[str, Any] = Field(description="class of torch.optim with its arguments except the learning rate")
+    optimizer: dict[str, Any] = Field(
+        description="class of torch.optim or otx_seg.optimizers with its arguments except the learning rate"
+    )
     parameter_groups: tuple[ParameterGroup, ...] = Field(
         (),
         description="groups of parameters with match, rate, decay and frozen_epochs each; a parameter belongs to "

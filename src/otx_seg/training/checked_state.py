@@ -27,6 +27,7 @@ _WHOLE = {
     "batch_size": (1, 512),
     "stalled": (0, _MANY),
     "best_step": (0, _MANY),
+    "schedule_epoch": (-1, _MANY),
 }
 """Integers, by name: the smallest and the largest."""
 
@@ -36,11 +37,12 @@ _NUMBERS: dict[str, tuple[float, float]] = {
     "best_score": (-1, 1),
     "smoothed": (-1, 1),
     "plateau_scale": (0, 1),
+    "epoch_progress": (0, 1),
     "goal": (-1, 1),
 }
 """The same of other numbers."""
 
-_LATER = {"smoothed"}
+_LATER = {"smoothed", "schedule_epoch", "epoch_progress"}
 """State of learning rate or early stopping that earlier versions did not keep."""
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import nn
 
-from otx_seg.catalogue import nearest
+from otx_seg.catalogue import classes, nearest
 from otx_seg.errors import UsageError
 from otx_seg.template import Template
 
@@ -22,7 +22,7 @@ def build_optimizer(learning: Groups, template: Template) -> torch.optim.Optimiz
     """Construct the template's optimiser over the parameters of these groups, in their order.
 
     Raises:
-        UsageError: torch.optim has no such class, or it does not take the arguments given.
+        UsageError: there is no such class, or it does not take the arguments given.
     """
     constructor, arguments = _constructor(template)
     if "fused" in inspect.signature(constructor).parameters:
@@ -46,10 +46,11 @@ def _constructor(template: Template) -> tuple[Any, dict[str, Any]]:
     """The class of the template's optimiser, and its arguments."""
     arguments = dict(template.optimizer)
     name = arguments.pop("type", "")
-    known = [key for key, value in vars(torch.optim).items() if isinstance(value, type) and key != "Optimizer"]
+    known = {key: value for key, value in vars(torch.optim).items() if isinstance(value, type) and key != "Optimizer"}
+    known.update(classes("otx_seg.optimizers"))
     if name not in known:
-        raise UsageError(f"template {template.name}: optimizer.type: unknown {name!r}; {nearest(str(name), known)}")
-    return getattr(torch.optim, name), arguments
+        raise UsageError(f"template {template.name}: optimizer.type: unknown {name!r}; {nearest(str(name), [*known])}")
+    return known[name], arguments
 
 
 def _weight_decay(constructor: Any, arguments: dict[str, Any]) -> float:

@@ -232,7 +232,7 @@ class Trainer:
 
     def _step(self, batch: dict[str, Any], progress: float) -> None:
         elapsed_s = self.elapsed_s  # now, as `progress`: from both the duration is estimated
-        rate = self.learning_rate.at(self.state.step, progress)
+        rate = self.learning_rate.at(self.state.step, progress, self.state.epoch)
         set_rates(self.optimizer, self.groups, rate)
         for view in batch.values():
             tensors = {k: v for k, v in view.items() if isinstance(v, Tensor)}
