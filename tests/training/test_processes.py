@@ -103,6 +103,7 @@ def test_other_ways_of_learning_keep_two_processes_equal(drawn_data: Path, tmp_p
     shutil.copytree(drawn_data / "train" / "images", images)
     min(images.iterdir()).unlink()  # 7 are left: batches of 3 and 4
     contrast = {"learning_parameters.enable_supcon": True, "supervised_contrast.interval": 2}
+    contrast |= {"learning_parameters.batch_size": 2, "learning_parameters.accumulate": 2}
     regions = {"pseudo_masks.min_size": 50, "learning_parameters.batch_size": 4}
     modes = [
         (labelled, {f"semi_supervised.{name}": value for name, value in teacher.items()}, unlabelled),

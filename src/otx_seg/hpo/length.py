@@ -165,7 +165,7 @@ def steps_of_all_epochs(template: Template, data: TrainingData) -> int:
     """Steps of a training that neither time nor early stopping ends."""
     parameters = template.hyper_parameters.learning_parameters
     epoch = EpochSize(
-        len(data.train), parameters.batch_size, world_size=1, rounds=parameters.rounds_per_epoch, new=len(data.new)
+        len(data.train), parameters.step_images, world_size=1, rounds=parameters.rounds_per_epoch, new=len(data.new)
     )
     return epoch.steps * parameters.num_iters
 

@@ -35,6 +35,13 @@ class LearningParameters(Group):
     """How a network is trained."""
 
     batch_size: int = decided(8, ge=1, le=512, description="images per optimisation step and process")
+    accumulate: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="batches per optimisation step, whose gradients are averaged: a step of "
+        "batch_size x accumulate images in the memory of batch_size",
+    )
     inference_batch_size: int = Field(1, ge=1, le=512, description="images per forward pass of `otx eval`")
     unlabeled_batch_size: int = Field(
         8, ge=1, le=512, description="images without masks per step and process, in semi-supervised training"
@@ -125,6 +132,11 @@ class LearningParameters(Group):
     enable_supcon: bool = Field(
         False, description="add a contrastive loss on the labels' regions in two views of each image"
     )
+
+    @property
+    def step_images(self) -> int:
+        """Images per optimisation step and process at most."""
+        return self.batch_size * self.accumulate
 
     @field_validator("class_weights")
     @classmethod

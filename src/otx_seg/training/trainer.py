@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -29,6 +29,7 @@ from otx_seg.training.devices import choose_workers, largest, prepare_algorithm,
 from otx_seg.training.ending import rescued
 from otx_seg.training.loggers import INTERVAL, Loggers, MetricsFile, StepReport, TrainResult, ValidationReport
 from otx_seg.training.loss_guard import LossGuard
+from otx_seg.training.micro_batches import Batch, micro_batches
 from otx_seg.training.optimizer import clear_frozen_gradients, set_rates
 from otx_seg.training.out_of_memory import is_out_of_memory, smaller_batch
 from otx_seg.training.schedule import LearningRate
@@ -91,8 +92,9 @@ class Trainer:
         self.half_way = False  # through a step, so that the state is neither that before nor that behind it
 
     def open_loader(self) -> Any:
-        """A loader of batches of the present size."""
-        how = (self.template, self.state.batch_size, self.workers, self.context.seed)
+        """A loader of the images of each step."""
+        images = self.state.batch_size * self.parameters.accumulate
+        how = (self.template, images, self.workers, self.context.seed)
         share = (self.accelerator.process_index, self.accelerator.num_processes)
         return open_views(self.algorithm.views, self.data, *how, *share, self.cache)
 
@@ -230,32 +232,43 @@ class Trainer:
             state.ended = self.validator.stopping.reason
         self.save_checkpoint()
 
-    def _step(self, batch: dict[str, Any], progress: float) -> None:
-        elapsed_s = self.elapsed_s  # now, as `progress`: from both the duration is estimated
+    def _step(self, batch: Batch, progress: float) -> None:
+        elapsed_s, step = self.elapsed_s, self.state.step + 1  # now, as `progress`: from both the duration is estimated
         rate = self.learning_rate.at(self.state.step, progress, self.state.epoch)
         set_rates(self.optimizer, self.groups, rate)
         for view in batch.values():
             tensors = {k: v for k, v in view.items() if isinstance(v, Tensor)}
             view.update({k: v.to(self.accelerator.device, non_blocking=True) for k, v in tensors.items()})
         self.optimizer.zero_grad(set_to_none=True)
-        losses = self.model(batch, TrainProgress(self.state.epoch, self.state.step, progress))
-        files = [name for view in batch.values() for name in view["files"]]
-        step = self.state.step + 1
-        self.loss_guard.note(step, "loss", losses["loss"], files)
-        self.accelerator.backward(losses["loss"])
+        losses = self._gradients(batch, progress)
         clear_frozen_gradients(self.optimizer, self.groups, self.state.epoch)
         if self.template.gradient_clip_norm is not None:
             norm = self.accelerator.clip_grad_norm_(self._trained, self.template.gradient_clip_norm)
             if norm is not None and self.accelerator.scaler is None:  # a scaler skips such steps by itself
-                self.loss_guard.note(step, "norm of the gradient", norm, files)
+                self.loss_guard.note(step, "norm of the gradient", norm, _files(batch))
         self.optimizer.step()
         self.algorithm.after_step()
         if self.average is not None:
             self.average.update()
         report = StepReport(step, self.total_steps, self.state.epoch + 1, progress, {}, rate, elapsed_s)
         if self.accelerator.device.type == "cpu" or report.is_written:
-            values = {name: float(value.detach()) for name, value in losses.items()}
+            values = {name: float(value) for name, value in losses.items()}
             self.loggers.on_step(replace(report, losses=values))
+
+    def _gradients(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """Add up the gradients of a step, over parts of its batch; the losses."""
+        at = self.state
+        total: dict[str, Tensor] = {}
+        parts = micro_batches(batch, at.batch_size)
+        for number, (share, part) in enumerate(parts, 1):
+            # Processes exchange the sum, with the last part.
+            with self.accelerator.no_sync(self.model) if number < len(parts) else nullcontext():
+                losses = self.model(part, TrainProgress(at.epoch, at.step, progress))
+                self.loss_guard.note(at.step + 1, "loss", losses["loss"], _files(part))
+                self.accelerator.backward(losses["loss"] * share)
+            for name, value in losses.items():
+                total[name] = total.get(name, 0) + share * value.detach()
+        return total
 
     # ------------------------------------------------------------------ bad luck
 
@@ -419,3 +432,7 @@ class Trainer:
             self.loader = self.open_loader()
         self._started = time.monotonic()
         self.save_checkpoint()  # the run may continue in another folder than it began in
+
+
+def _files(batch: Batch) -> list[str]:
+    return [name for view in batch.values() for name in view["files"]]

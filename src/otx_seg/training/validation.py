@@ -75,7 +75,7 @@ class ValidationPace:
     @property
     def _in_steps(self) -> float:
         """What a validation costs: a step costs about as much as predicting three times its images."""
-        return self.images / (3 * self.parameters.batch_size)
+        return self.images / (3 * self.parameters.step_images)
 
     def expected_s(self, steps: int, elapsed_s: float) -> float:
         """Seconds that the next validation will take: as the last one, else by what steps have taken so far."""

@@ -196,7 +196,7 @@ def _choose_network(
 ) -> tuple[Template, Decision, Decision]:
     """The template, and why it and its input size were chosen."""
     parameters = plan.template.hyper_parameters.learning_parameters
-    budget = Budget(machine, parameters.max_minutes, parameters.batch_size, data.work)
+    budget = Budget(machine, parameters.max_minutes, parameters.step_images, data.work)
     means = {grid: fmean(dice.values()) if dice else 1.0 for grid, dice in reachable.items()}
     decision, size = choose_network(data, budget, found, means, plan.template_named)
     if plan.template_named:
@@ -247,14 +247,14 @@ def _rounds(template: Template, data: DataFacts, machine: MachineFacts) -> Decis
 
 def _epoch(template: Template, images: int, new: int, machine: MachineFacts) -> EpochSize:
     parameters = template.hyper_parameters.learning_parameters
-    return EpochSize(images, parameters.batch_size, machine.world_size, parameters.rounds_per_epoch, new)
+    return EpochSize(images, parameters.step_images, machine.world_size, parameters.rounds_per_epoch, new)
 
 
 def _epochs(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
     parameters = template.hyper_parameters.learning_parameters
     affordable = math.inf
     if not machine.gpu:  # how fast a GPU is, is a guess
-        budget = Budget(machine, 0, parameters.batch_size, data.work)
+        budget = Budget(machine, 0, parameters.step_images, data.work)
         affordable = budget.steps(_candidate(template), template.input_side)
     return choose_epochs(_epoch(template, data.images, data.new, machine), parameters.max_minutes, affordable)
 
