@@ -71,3 +71,9 @@ def test_eval_tells_what_was_used(otx: Any, tiny_ir: Path, tiny_data: Subset) ->
     without = json.loads(Path("plain/performance.json").read_text())
     assert not {"sliding_window", "overlap", "tta"} & set(without)
     assert without["Dice Average"] > 0.99 > written["Dice Average"]
+    for folder, scores in (("plain", without), ("windows", written)):
+        pixels = {name: sum(row.values()) for name, row in scores["confusion"].items()}
+        assert pixels == {name: score["pixels_true"] for name, score in scores["per_label"].items()}
+        rows = Path(folder, "per_image.csv").read_text().splitlines()
+        assert len(rows) == 1 + len(tiny_data)
+        assert Path(folder, "confusion.png").stat().st_size > 1000

@@ -41,6 +41,14 @@ def test_scores_worked_out_by_hand() -> None:
     assert result.pixel_accuracy == pytest.approx(6 / 9)
     assert result.absent == ("rust",)
     assert (result.per_label["dent"].pixels_true, result.per_label["dent"].pixels_predicted) == (2, 3)
+    assert {name: score.precision for name, score in result.per_label.items()} == pytest.approx(
+        {"background": 2 / 3, "dent": 1 / 3, "scratch": 1}
+    )
+    assert {name: score.recall for name, score in result.per_label.items()} == pytest.approx(
+        {"background": 2 / 3, "dent": 1 / 2, "scratch": 3 / 4}
+    )
+    assert result.mean_accuracy == pytest.approx((2 / 3 + 1 / 2 + 3 / 4) / 3)
+    assert result.frequency_weighted_iou == pytest.approx((3 * 2 / 4 + 2 * 1 / 4 + 4 * 3 / 4) / 9)
 
 
 def test_a_false_alarm_leaves_the_means_where_they_are() -> None:
@@ -119,6 +127,21 @@ def test_values_that_are_no_label_are_refused(prediction: torch.Tensor, target: 
         confusion_matrix(prediction, target, 3)
 
 
+def test_metrics_of_a_published_matrix() -> None:
+    """The confusion matrix of a fixed input, and what another toolkit makes of it."""
+    matrix = torch.tensor([[539, 130, 131, 544], [542, 134, 126, 542], [543, 131, 136, 534], [529, 137, 136, 542]])
+    found = scores(matrix, make_labels("a", "b", "c", "d", background=None))
+    assert found.pixel_accuracy == pytest.approx(0.251302, abs=1e-6)
+    assert found.mean_accuracy == pytest.approx(0.251302, abs=1e-6)
+    assert found.m_iou == pytest.approx(0.130074, abs=1e-6)
+    assert found.m_dice == pytest.approx(0.226382, abs=1e-6)
+
+
+def test_a_label_that_is_never_predicted_has_no_precision() -> None:
+    found = scores(torch.tensor([[5, 0], [3, 0]]), make_labels("background", "dent")).per_label["dent"]
+    assert (found.precision, found.recall) == (0.0, 0.0)
+
+
 def test_a_matrix_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="does not fit 4 labels"):
         scores(torch.zeros(3, 3, dtype=torch.int64), LABELS)
@@ -127,8 +150,11 @@ def test_a_matrix_of_another_size_is_refused() -> None:
 def test_json_keys() -> None:
     written = scores(confusion_matrix(PREDICTION, TARGET, 4), LABELS).as_json()
     json.dumps(written)
-    assert list(written) == ["Dice Average", "mDice", "mIoU", "aAcc", "per_label", "absent_labels", "false_alarms"]
-    assert list(written["per_label"]["dent"]) == ["dice", "iou", "pixels_true", "pixels_predicted"]
+    averages = ["Dice Average", "mDice", "mIoU", "fwIoU", "aAcc", "mAcc"]
+    assert list(written) == [*averages, "per_label", "absent_labels", "false_alarms"]
+    assert list(written["per_label"]["dent"]) == [
+        "dice", "iou", "pixels_true", "pixels_predicted", "precision", "recall",
+    ]  # fmt: skip
     assert written["absent_labels"] == ["rust"]
 
 

@@ -29,7 +29,7 @@ def test_durations() -> None:
 
 def test_the_table_lists_absent_labels_too() -> None:
     text = as_text(scores_table(SCORES, "title"))
-    for words in ("title", "cat", "1.0000", "dog", "absent", "average over labels"):
+    for words in ("title", "cat", "1.0000", "dog", "absent", "mean over labels"):
         assert words in text
     assert "false alarms" not in text
     text = as_text(scores_table(scores(torch.tensor([[90, 0, 1234], [0, 10, 0], [0, 0, 0]]), LABELS)))

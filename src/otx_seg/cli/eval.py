@@ -28,11 +28,12 @@ from otx_seg.cli.parameters import ParametersCommand
 @output_options
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 def command(as_json: bool, **arguments: Any) -> None:
-    """Evaluate a model on labelled images: Dice and IoU of each label and their averages.
+    """Evaluate a model on labelled images: Dice, IoU, precision and recall of each label, and which are confused.
 
     TEMPLATE is read from the weights; if given, it is compared with them.
     """
     from otx_seg.cli.screen import counting, results
+    from otx_seg.report.image_scores import worst_images
     from otx_seg.report.tables import scores_table
     from otx_seg.runtime.terminal import say_json
     from otx_seg.verbs.evaluate import evaluate
@@ -44,4 +45,7 @@ def command(as_json: bool, **arguments: Any) -> None:
         say_json(result.as_json())
         return
     results.print(scores_table(result.scores, count(result.images, "image")))
+    worst = "" if result.counted is None else worst_images(result.counted)
+    if worst:
+        results.print(f"lowest Dice of single images: {worst}", markup=False)
     results.print(f"{1000 * result.seconds_per_image:.1f} ms per image in the network")

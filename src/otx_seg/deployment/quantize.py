@@ -131,9 +131,9 @@ def quantize(
 
 
 def _loss(before: Evaluation, after: Evaluation, labels: Labels) -> PairedDifference:
-    assert before.per_image is not None
-    assert after.per_image is not None
-    return paired_difference(before.per_image, after.per_image, labels.foreground)
+    assert before.counted is not None
+    assert after.counted is not None
+    return paired_difference(before.counted.pixels.per_image, after.counted.pixels.per_image, labels.foreground)
 
 
 def _attempts(

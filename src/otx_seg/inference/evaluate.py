@@ -20,6 +20,7 @@ from otx_seg.datasets.loading.loader_processes import lost_in_words
 from otx_seg.errors import DataError, UsageError
 from otx_seg.labels import Labels
 from otx_seg.metrics.confusion import PixelCounts, Scores, confusion_matrix, counts_by_label, scores
+from otx_seg.metrics.counted_images import CountedImages
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews, mirrored
 from otx_seg.runtime.masks import mask_at
 from otx_seg.runtime.predict_mask import SlidingWindow, predict_mask
@@ -45,7 +46,7 @@ class Evaluation:
             not count unless it is the only one.
         images: number of images.
         window, views: see `predict_mask`.
-        per_image: see `PixelCounts`; None where whole images were looked at in parts, or in several sizes.
+        counted: the pixels that the scores are taken from; None where they were read from a file.
     """
 
     scores: Scores
@@ -53,11 +54,13 @@ class Evaluation:
     images: int
     window: SlidingWindow | None = None
     views: AugmentedViews = ONE_VIEW
-    per_image: Tensor | None = field(default=None, compare=False, repr=False)
+    counted: CountedImages | None = field(default=None, compare=False, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values as in ``performance.json``; windows and test-time augmentation only where they were used."""
         values = {**self.scores.as_json(), "avg_time_per_image": self.seconds_per_image}
+        if self.counted is not None:
+            values["confusion"] = self.counted.confusions()
         if self.window is not None:
             values |= {"sliding_window": str(self.window), "overlap": self.window.overlap}
         if self.views != ONE_VIEW:
@@ -90,16 +93,17 @@ def evaluate(
     """
     stopwatch = _Stopwatch(predictor)
     timed = AlteredPredictor(predictor, stopwatch.probabilities)
-    per_image = None
     if window is None and not views.scales:
         model = mirrored(timed) if views.flip else timed
-        confusion, per_image = count_pixels(model, subset, range(len(subset)), batch_size, workers, progress)
+        counts = count_pixels(model, subset, range(len(subset)), batch_size, workers, progress)
     else:
-        confusion = _confusion_of_whole_images(timed, subset, window, views, progress)
+        counts = _count_whole_images(timed, subset, window, views, progress)
     seconds = stopwatch.seconds() / len(subset)
-    found = scores(confusion, predictor.labels)
+    found = scores(counts.confusion, predictor.labels)
     _tell_nothing_to_score(found, predictor.labels, subset)
-    return Evaluation(found, seconds, len(subset), window, views, per_image)
+    files = tuple(sample.name for sample in subset.samples)
+    counted = CountedImages(predictor.labels, files, counts)
+    return Evaluation(found, seconds, len(subset), window, views, counted)
 
 
 def _tell_nothing_to_score(found: Scores, labels: Labels, subset: Subset) -> None:
@@ -162,28 +166,31 @@ def count_pixels(
     return PixelCounts(total, torch.stack(per_image) if per_image else total.new_zeros(0, classes, 3))
 
 
-def _confusion_of_whole_images(
+def _count_whole_images(
     predictor: Predictor,
     subset: Subset,
     window: SlidingWindow | None,
     views: AugmentedViews,
     progress: Callable[[int], None] | None,
-) -> Tensor:
-    """The confusion matrix as of `count_pixels`, from images as large as they are; no more than one is in memory."""
+) -> PixelCounts:
+    """As `count_pixels`, from images as large as they are; no more than one is in memory."""
     subset = matched(predictor.labels, subset)
     classes = len(predictor.labels)
-    total = torch.zeros(classes, classes, dtype=torch.int64)
+    total, per_image = torch.zeros(classes, classes, dtype=torch.int64), []
     for done, sample in enumerate(subset.samples, start=1):
         image, mask = read_pair(subset, sample)
         found = predict_mask(predictor, image, window, views)
         del image
         rows = max(1, _PIXELS_AT_ONCE // mask.shape[1])  # counting takes many times the memory of what is counted
+        of_image = torch.zeros_like(total)
         for start in range(0, len(mask), rows):
             band = slice(start, start + rows)
-            total += confusion_matrix(torch.from_numpy(found[band]), torch.from_numpy(mask[band]), classes)
+            of_image += confusion_matrix(torch.from_numpy(found[band]), torch.from_numpy(mask[band]), classes)
+        total += of_image
+        per_image.append(counts_by_label(of_image))
         if progress is not None:
             progress(done)
-    return total
+    return PixelCounts(total, torch.stack(per_image))
 
 
 def matched(labels: Labels, subset: Subset) -> Subset:

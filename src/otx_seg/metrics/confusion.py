@@ -67,12 +67,29 @@ def counts_by_label(confusion: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class LabelScore:
-    """The scores of one label that the ground truth shows; `dice` and `iou` are 0..1."""
+    """The scores of one label that the ground truth shows; all but the pixels are 0..1."""
 
     dice: float
     iou: float
     pixels_true: int
     pixels_predicted: int
+
+    @property
+    def precision(self) -> float:
+        """Share of the predicted pixels that have the label; 0 if none is predicted."""
+        return self._agreed / self.pixels_predicted if self.pixels_predicted else 0.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the true pixels that are predicted so."""
+        return self._agreed / self.pixels_true
+
+    @property
+    def _agreed(self) -> int:
+        return round(self.dice * (self.pixels_true + self.pixels_predicted) / 2)
+
+    def as_json(self) -> dict[str, float]:
+        return {**asdict(self), "precision": self.precision, "recall": self.recall}
 
 
 @dataclass(frozen=True)
@@ -97,14 +114,27 @@ class Scores:
     absent: tuple[str, ...]
     false_alarms: dict[str, int]
 
+    @property
+    def mean_accuracy(self) -> float:
+        """Mean recall of the labels that have ground-truth pixels, background among them."""
+        return _mean(score.recall for score in self.per_label.values())
+
+    @property
+    def frequency_weighted_iou(self) -> float:
+        """Mean IoU of these labels, weighted by their ground-truth pixels (Long, Shelhamer & Darrell 2015)."""
+        total = sum(score.pixels_true for score in self.per_label.values())
+        return sum(score.pixels_true * score.iou for score in self.per_label.values()) / max(total, 1)
+
     def as_json(self) -> dict[str, Any]:
         """Plain numbers under the keys that ``performance.json`` uses."""
         return {
             "Dice Average": self.dice_average,
             "mDice": self.m_dice,
             "mIoU": self.m_iou,
+            "fwIoU": self.frequency_weighted_iou,
             "aAcc": self.pixel_accuracy,
-            "per_label": {name: asdict(score) for name, score in self.per_label.items()},
+            "mAcc": self.mean_accuracy,
+            "per_label": {name: score.as_json() for name, score in self.per_label.items()},
             "absent_labels": list(self.absent),
             "false_alarms": self.false_alarms,
         }
@@ -122,7 +152,10 @@ def scores_from_json(content: dict[str, Any]) -> Scores:
         m_dice=content["mDice"],
         m_iou=content["mIoU"],
         pixel_accuracy=content["aAcc"],
-        per_label={name: LabelScore(**values) for name, values in content["per_label"].items()},
+        per_label={
+            name: LabelScore(values["dice"], values["iou"], values["pixels_true"], values["pixels_predicted"])
+            for name, values in content["per_label"].items()
+        },
         absent=tuple(content["absent_labels"]),
         false_alarms=content.get("false_alarms", {}),
     )

@@ -34,25 +34,31 @@ def models_table(models: Iterable[tuple[str, float, float, int, float]], title: 
 
 
 def scores_table(scores: Scores, title: str | None = None) -> Table:
-    """One row per label, absent ones with their false alarms included, then the averages."""
+    """One row per label, absent ones with their false alarms included, then means; the first is without background."""
     rows: list[tuple[object, ...]] = [
-        (name, f"{score.dice:.4f}", f"{score.iou:.4f}", f"{score.pixels_true:,}")
+        (name, *map(_digits, (score.dice, score.iou, score.precision, score.recall)), f"{score.pixels_true:,}")
         for name, score in scores.per_label.items()
     ]
     for name in scores.absent:
         alarms = scores.false_alarms.get(name)
-        rows.append((name, "absent", "absent", f"0, false alarms: {alarms:,}" if alarms else "0"))
-    made = table(("label", "Dice", "IoU", "pixels"), rows, title)
+        rows.append((name, "absent", "absent", "", "", f"0, false alarms: {alarms:,}" if alarms else "0"))
+    made = table(("label", "Dice", "IoU", "precision", "recall", "pixels"), rows, title)
     made.add_section()
-    made.add_row("average over labels (without background)", f"{scores.dice_average:.4f}", "", "")
-    made.add_row("average with background", f"{scores.m_dice:.4f}", f"{scores.m_iou:.4f}", "")
-    made.add_row("pixel accuracy", f"{scores.pixel_accuracy:.4f}", "", "")
+    made.add_row("mean over labels", _digits(scores.dice_average))
+    averages = (scores.m_dice, scores.m_iou)
+    made.add_row("with background", *map(_digits, averages), "", _digits(scores.mean_accuracy))
+    made.add_row("weighted by pixels", "", _digits(scores.frequency_weighted_iou))
+    made.add_row("pixel accuracy", _digits(scores.pixel_accuracy))
     return made
 
 
+def _digits(score: float) -> str:
+    return f"{score:.4f}"
+
+
 def as_text(*renderables: object) -> str:
-    """What rich would print, as plain text 100 columns wide."""
-    console = PlainConsole(file=io.StringIO(), width=100, color_system=None)
+    """What rich would print, as plain text 120 columns wide."""
+    console = PlainConsole(file=io.StringIO(), width=120, color_system=None)
     for renderable in renderables:
         console.print(renderable)
     assert isinstance(console.file, io.StringIO)

@@ -13,6 +13,8 @@ from otx_seg.inputs.data import evaluation_spec
 from otx_seg.inputs.last_training import open_measured
 from otx_seg.inputs.open_model import open_model
 from otx_seg.inputs.resolver import open_resolver
+from otx_seg.report.image_scores import write_image_scores
+from otx_seg.report.pictures import draw_confusions
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.predict_mask import parse_window
 from otx_seg.template import USED_BY
@@ -40,7 +42,7 @@ def evaluate(
     tta: str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """Score a model on labelled images and write ``<run>/performance.json``.
+    """Score a model on labelled images and write ``performance.json``, ``per_image.csv`` and ``confusion.png``.
 
     Args:
         test_data_roots: labelled images; the subset called test if there are subsets, else the one called val. None:
@@ -75,11 +77,14 @@ def evaluate(
     opened = test_data_roots if isinstance(test_data_roots, Subset) else None
     subset = opened or open_measured(spec, training, settings.use_otx_adapter)
     to, roots = resolver.destination(output, overwrite), (*spec.folders, subset.root)
-    run = open_run(to, "eval", ("performance.json",), roots)
+    run = open_run(to, "eval", ("performance.json", "per_image.csv", "confusion.png"), roots)
     with log_to(run) as note:
         tell_skipped("test", subset.unmatched)
         workers = choose_workers(settings, processes=1)
         result = evaluate_predictor(predictor, subset, settings.inference_batch_size, workers, progress, window, views)
         write_json(run.performance, result.as_json())
+        assert result.counted is not None
+        write_image_scores(result.counted, run.image_scores)
+        draw_confusions(result.counted, run.confusions)
         note(f"Dice {result.scores.dice_average:.4f} on {result.images} images")
     return result

@@ -119,6 +119,16 @@ class RunFolder:
     def performance(self) -> Path:
         return self.path / "performance.json"
 
+    @property
+    def image_scores(self) -> Path:
+        """The scores of each image that `performance` summarises."""
+        return self.path / "per_image.csv"
+
+    @property
+    def confusions(self) -> Path:
+        """A picture of the labels that are taken for each other."""
+        return self.path / "confusion.png"
+
     def check_there(self) -> None:
         """Make sure that the folder is still the one that was opened.
 
