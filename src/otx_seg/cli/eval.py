@@ -10,7 +10,7 @@ from otx_seg.cli.options import (
     annotation_options,
     labels_option,
     output_options,
-    weights_option,
+    several_weights_option,
     whole_image_options,
     workspace_option,
 )
@@ -21,7 +21,7 @@ from otx_seg.cli.parameters import ParametersCommand
 @click.argument("template", required=False)
 @click.option("--test-data-roots", metavar="FOLDER", help="Labelled data to evaluate on; default: that of data.yaml.")
 @annotation_options("test")
-@weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
+@several_weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
 @labels_option
 @whole_image_options
 @workspace_option

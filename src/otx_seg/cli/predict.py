@@ -6,7 +6,13 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import labels_option, output_options, weights_option, whole_image_options, workspace_option
+from otx_seg.cli.options import (
+    labels_option,
+    output_options,
+    several_weights_option,
+    whole_image_options,
+    workspace_option,
+)
 from otx_seg.cli.verb import Verb
 
 
@@ -18,7 +24,7 @@ from otx_seg.cli.verb import Verb
     metavar="PATH",
     help="An image, or a folder of images; default: the workspace's test data.",
 )
-@weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
+@several_weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
 @labels_option
 @whole_image_options
 @workspace_option

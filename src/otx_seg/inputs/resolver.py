@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from otx_seg.datasets import DataSpec, check_format_name
 from otx_seg.errors import DataError, UsageError
@@ -22,6 +22,9 @@ from otx_seg.workspace.run_folder import Destination, latest_weights
 from otx_seg.workspace.workspace import Workspace, find_workspace, hint_to_workspace, nothing_trained, outputs_of
 
 logger = logging.getLogger(__name__)
+
+Weights: TypeAlias = str | Path | Sequence[str | Path] | None
+"""One model, several whose probabilities are averaged, or None for the last one trained."""
 
 
 def open_resolver(workspace: str | Path | None) -> Resolver:
@@ -147,6 +150,22 @@ class Resolver:
         if latest is None:
             raise UsageError(nothing_trained(self.workspace is not None))
         return self.taken("weights of the last training", latest)
+
+    def all_weights(self, given: Weights) -> list[Path]:
+        """The models given, else the last one trained.
+
+        Raises:
+            UsageError: there is none, or one is given twice.
+        """
+        if given is None or isinstance(given, (str, Path)):
+            return [self.weights(given)]
+        files = [Path(file) for file in given]
+        if not files:
+            raise UsageError("load_weights is an empty list; leave it out for the last model trained")
+        twice = next((file for file in files if files.count(file) > 1), None)
+        if twice is not None:
+            raise UsageError(f"{twice}: is given twice with --load-weights; give it once")
+        return files
 
     def exported(self, given: str | Path | None, quantized_too: bool) -> Path:
         """The model given, else the OpenVINO model exported last; the warning says if it is older than the weights.

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.datasets import DataSpec, Subset
+from otx_seg.inference.ensemble import ensemble
 from otx_seg.inference.evaluate import Evaluation
 from otx_seg.inference.evaluate import evaluate as evaluate_predictor
 from otx_seg.inputs.data import evaluation_spec
 from otx_seg.inputs.last_training import open_measured
 from otx_seg.inputs.open_model import open_model
-from otx_seg.inputs.resolver import open_resolver
+from otx_seg.inputs.resolver import Weights, open_resolver
 from otx_seg.report.image_scores import write_image_scores
 from otx_seg.report.pictures import draw_confusions
 from otx_seg.runtime.augmented_views import parse_views
@@ -30,7 +31,7 @@ def evaluate(
     *,
     test_ann_files: str | Path | None = None,
     data_format: str | None = None,
-    load_weights: str | Path | None = None,
+    load_weights: Weights = None,
     labels: str | Sequence[str] | None = None,
     template: str | Path | None = None,
     workspace: str | Path | None = None,
@@ -52,7 +53,7 @@ def evaluate(
         data_format: name of the format of the data; None: for data of the workspace as it says, else what it looks
             like.
         load_weights: a ``.pth``, ``.xml``, ``.onnx`` or the ``.zip`` of `deploy`; None: the last training run of the
-            workspace.
+            workspace. Several: the mean of their probabilities.
         labels: see `predict`.
         template: the template the weights are expected to be made from; it is read from them.
         workspace, output, overwrite: see `train`.
@@ -72,7 +73,10 @@ def evaluate(
     if not isinstance(test_data_roots, Subset):
         given = DataSpec.given(data_format, test_root=test_data_roots, test_annotations=test_ann_files)
         spec, training = evaluation_spec(resolver, given)
-    predictor, made_from = open_model(resolver.weights(load_weights), template, labels, parameters, USED_BY["eval"])
+    files = resolver.all_weights(load_weights)
+    opened_models = [open_model(file, template, labels, parameters, USED_BY["eval"]) for file in files]
+    made_from = opened_models[0][1]
+    predictor = ensemble(dict(zip(files, (model for model, _ in opened_models), strict=True)))
     settings = made_from.hyper_parameters.learning_parameters
     opened = test_data_roots if isinstance(test_data_roots, Subset) else None
     subset = opened or open_measured(spec, training, settings.use_otx_adapter)
@@ -82,7 +86,8 @@ def evaluate(
         tell_skipped("test", subset.unmatched)
         workers = choose_workers(settings, processes=1)
         result = evaluate_predictor(predictor, subset, settings.inference_batch_size, workers, progress, window, views)
-        write_json(run.performance, result.as_json())
+        several = {"models": [str(file) for file in files]} if len(files) > 1 else {}
+        write_json(run.performance, result.as_json() | several)
         assert result.counted is not None
         write_image_scores(result.counted, run.image_scores)
         draw_confusions(result.counted, run.confusions)

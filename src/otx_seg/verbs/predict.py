@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from otx_seg.errors import DataError
+from otx_seg.inference.ensemble import ensemble
 from otx_seg.inference.predict import Predictions, predict_images
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inputs.data import prediction_images
 from otx_seg.inputs.open_model import given_labels
-from otx_seg.inputs.resolver import open_resolver
+from otx_seg.inputs.resolver import Weights, open_resolver
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from otx_seg.runtime.image_headers import is_image
@@ -23,7 +24,7 @@ from otx_seg.workspace.run_folder import open_run, watched
 def predict(
     input: str | Path | None = None,
     *,
-    load_weights: str | Path | None = None,
+    load_weights: Weights = None,
     labels: str | Sequence[str] | None = None,
     workspace: str | Path | None = None,
     output: str | Path | None = None,
@@ -38,7 +39,7 @@ def predict(
     Args:
         input: an image file or a folder; None: the test or else the validation images of the workspace.
         load_weights: a ``.pth``, ``.xml``, ``.onnx`` or the ``.zip`` of `deploy`; None: the last training run of the
-            workspace.
+            workspace. Several: the mean of their probabilities.
         labels: names in the order of the outputs, for a model of another tool that carries none: a list, or one text
             with commas.
         workspace, output, overwrite: see `train`; masks go to ``<run>/NAME.png``, overlays to
@@ -58,7 +59,8 @@ def predict(
     resolver = open_resolver(workspace)
     images = prediction_images(resolver, input, "--input", "an image or a folder of images")
     _refuse_video(images, load_weights)
-    predictor = load_predictor(resolver.weights(load_weights), labels=given_labels(labels))
+    files = resolver.all_weights(load_weights)
+    predictor = ensemble({file: load_predictor(file, labels=given_labels(labels)) for file in files})
     run = open_run(resolver.destination(output, overwrite), "predict", (), (images,))
     with log_to(run) as note:
         result = predict_images(predictor, images, run.path, overwrite, watched(run, progress), window, views)
@@ -66,12 +68,12 @@ def predict(
     return result
 
 
-def _refuse_video(source: Path, load_weights: str | Path | None) -> None:
+def _refuse_video(source: Path, load_weights: Weights) -> None:
     """
     Raises:
         DataError: `source` is a file, but by its name and content no image.
     """
     if source.is_file() and source.suffix.lower() not in IMAGE_SUFFIXES | UNREAD_SUFFIXES and not is_image(source):
-        model = () if load_weights is None else ("--load-weights", load_weights)
+        model = ("--load-weights", load_weights) if isinstance(load_weights, (str, Path)) else ()
         demo = otx_command("demo", "--input", source, *model, "--output", "FOLDER")
         raise DataError(f"{source}: is not an image; if it is a video, this writes the masks of its frames: {demo}")
