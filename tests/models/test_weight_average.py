@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
 import torch
 from torch import nn
 
@@ -10,7 +13,7 @@ from otx_seg.models.weight_average import WeightAverage
 
 def test_the_average_is_the_formula_in_the_docstring() -> None:
     network = nn.Sequential(nn.Linear(2, 1), nn.BatchNorm1d(1))
-    average = WeightAverage(network, decay=0.6, ramp=True)
+    average = WeightAverage(network, decay=0.6, ramp="step")
     expected = 0.0
     for update in range(30):
         with torch.no_grad():
@@ -28,7 +31,7 @@ def test_the_average_is_the_formula_in_the_docstring() -> None:
 def test_the_network_itself_is_untouched() -> None:
     network = nn.Linear(2, 2)
     before = network.weight.detach().clone()
-    average = WeightAverage(network, decay=0.9, ramp=True)
+    average = WeightAverage(network, decay=0.9, ramp="step")
     average.update()
     assert torch.equal(network.weight, before)
     assert average.module is not network
@@ -36,7 +39,7 @@ def test_the_network_itself_is_untouched() -> None:
 
 def test_without_ramp_the_share_is_the_same_at_every_update() -> None:
     network = nn.Linear(1, 1)
-    average = WeightAverage(network, decay=0.75, ramp=False)
+    average = WeightAverage(network, decay=0.75, ramp="none")
     with torch.no_grad():
         average.module.weight.fill_(4.0)
         network.weight.fill_(8.0)
@@ -48,9 +51,23 @@ def test_without_ramp_the_share_is_the_same_at_every_update() -> None:
 
 def test_all_of_the_average_can_be_kept() -> None:
     network = nn.Linear(2, 2)
-    average = WeightAverage(network, decay=1.0, ramp=False)
+    average = WeightAverage(network, decay=1.0, ramp="none")
     before = average.module.weight.clone()
     with torch.no_grad():
         network.weight.add_(1.0)
     average.update()
     assert torch.equal(average.module.weight, before)
+
+
+def test_an_exponential_ramp_follows_the_run() -> None:
+    network = nn.Linear(1, 1, bias=False)
+    average = WeightAverage(network, decay=0.9, ramp="exponential")
+    expected = 0.0
+    for update in range(20):
+        progress = update / 20
+        with torch.no_grad():
+            network.weight.fill_(float(update))
+        average.update(progress)
+        decay = 0.9 * (1 - math.exp(-15 * progress))
+        expected = decay * expected + (1 - decay) * update
+    assert float(average.module.weight) == pytest.approx(expected, rel=1e-5)

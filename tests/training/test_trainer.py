@@ -74,6 +74,12 @@ def test_a_run_leaves_what_the_documentation_lists(finished: Path) -> None:
     assert "washer" in report
 
 
+@pytest.mark.parametrize("ramp", ["exponential", "none"])
+def test_the_average_begins_as_the_parameter_says(drawn_data: Path, finished: Path, tmp_path: Path, ramp: str) -> None:
+    train_briefly(drawn_data, tmp_path / "run", parameters={"learning_parameters.ema_ramp": ramp})
+    assert not same_weights(finished, tmp_path / "run")
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
     drawn_data: Path, finished: Path, tmp_path: Path
 ) -> None:

@@ -80,7 +80,7 @@ class DetCon(nn.Module):
         super().__init__()
         self.online = RegionEmbedding(network, hidden, size)
         self.predictor = _perceptron(size, hidden, size)
-        self.average = WeightAverage(self.online, target_keep, ramp=False)
+        self.average = WeightAverage(self.online, target_keep, ramp="none")
         self.target = self.average.averaged.requires_grad_(False)  # a part, so that checkpoints hold it
         self.regions, self.temperature = regions, temperature
 

@@ -98,7 +98,7 @@ class MeanTeacher(nn.Module):
         self.losses, self.pseudo_losses = losses, pseudo_losses
         self.prototypes, self.prototype_weight = prototypes, prototype_weight
         self.detcon, self.contrast_weight = detcon, contrast_weight
-        self.average = WeightAverage(network, teacher_keep, ramp=teacher_keep < 1)
+        self.average = WeightAverage(network, teacher_keep, ramp="step" if teacher_keep < 1 else "none")
         self.teacher = self.average.averaged.requires_grad_(False)  # a part, so that checkpoints hold it
         self.unsupervised_weight = unsupervised_weight
         self.start_epoch, self.start_share, self.ramp_share = start_epoch, start_share, ramp_share

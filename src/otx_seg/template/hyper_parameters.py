@@ -102,6 +102,13 @@ class LearningParameters(Group):
     ema_keep: float = Field(
         0.0, ge=0, lt=1, description="decay of the moving average of the weights, per step; 0: no average"
     )
+    ema_ramp: Literal["step", "exponential", "none"] = Field(
+        "step",
+        description="how the moving average begins, so that it forgets the first weights"
+        "\nstep: the decay of the t-th step is (1 + t) / (10 + t) at most"
+        "\nexponential: the decay times 1 - exp(-15 x share of the run)"
+        "\nnone: the decay from the start",
+    )
     auto_adapt_batch_size: Literal["None", "Safe", "Full"] = Field(
         "Safe",
         description="when memory runs out: None stops, Safe halves the batch with a message; Full also starts with the "

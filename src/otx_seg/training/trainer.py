@@ -75,7 +75,8 @@ class Trainer:
         self.model, self.optimizer, self.groups = prepare_algorithm(algorithm, template, self.accelerator)
         self._trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         decay = self.parameters.ema_keep
-        self.average = WeightAverage(algorithm.deployable(), decay, ramp=True) if decay > 0 else None
+        ramp = self.parameters.ema_ramp
+        self.average = WeightAverage(algorithm.deployable(), decay, ramp) if decay > 0 else None
         self.workers = choose_workers(self.parameters, processes_here())
         self.cache = open_training_cache(data, template) if context.cache is None else context.cache
         self.state = TrainState(batch_size=self.parameters.batch_size)
@@ -249,7 +250,7 @@ class Trainer:
         self.optimizer.step()
         self.algorithm.after_step()
         if self.average is not None:
-            self.average.update()
+            self.average.update(progress)
         report = StepReport(step, self.total_steps, self.state.epoch + 1, progress, {}, rate, elapsed_s)
         if self.accelerator.device.type == "cpu" or report.is_written:
             values = {name: float(value) for name, value in losses.items()}
