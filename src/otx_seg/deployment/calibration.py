@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from otx_seg.datasets import Subset
 from otx_seg.datasets.scan import Progress, counter
+from otx_seg.deployment.saturation import sums_saturate
 from otx_seg.errors import DataError
 from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.openvino_core import signal_stack_kept
@@ -41,6 +42,7 @@ class Recipe:
         range_quantile: share of the smallest and of the largest values of an activation that its range leaves out.
         max_dice_loss: Dice that quantisation may cost, 0..1; see `quantize`.
         control_seconds: time allowed for finding layers that have to stay in floating point for that.
+        weight_bits: of quantised weights, 7 or 8; with 8, sums of products overflow on some processors.
     """
 
     preset: Literal["Performance", "Mixed"]
@@ -50,6 +52,7 @@ class Recipe:
     range_quantile: float
     max_dice_loss: float
     control_seconds: float
+    weight_bits: int = 8
 
 
 def recipe(template: Settings | Template) -> Recipe:
@@ -64,7 +67,12 @@ def recipe(template: Settings | Template) -> Recipe:
         range_quantile=fixed.range_quantile,
         max_dice_loss=promise.maximal_accuracy_degradation / 100,
         control_seconds=60 * promise.accuracy_control_minutes,
+        weight_bits=_weight_bits(settings.weight_bits),
     )
+
+
+def _weight_bits(wanted: Literal["auto", "7", "8"]) -> int:
+    return int(wanted) if wanted != "auto" else 7 if sums_saturate() else 8
 
 
 logger = logging.getLogger(__name__)
@@ -111,8 +119,8 @@ def nncf_settings(images: Calibration, ignored: set[str], recipe: Recipe) -> dic
         "ignored_scope": nncf.IgnoredScope(names=sorted(ignored)),
         "advanced_parameters": AdvancedQuantizationParameters(
             activations_range_estimator_params=_range_estimator(recipe.range_quantile),
-            # Of all layers, for processors without VNNI; see `models.quantized_conv.LARGEST_WEIGHT`.
-            overflow_fix=OverflowFix.ENABLE,
+            # NNCF's default takes a bit from the first layer alone, whose inputs are the largest.
+            overflow_fix=OverflowFix.ENABLE if recipe.weight_bits == 7 else OverflowFix.FIRST_LAYER,
         ),
     }
 

@@ -39,6 +39,7 @@ class Quantized:
             floating point for the sake of the Dice.
         out_of_time: whether all went back because the time was not enough to find out which.
         plain: what plain quantisation costs, before any layer goes back; None where that is not known.
+        weight_bits: of the quantised weights.
     """
 
     model: Path
@@ -54,6 +55,7 @@ class Quantized:
     reverted_layers: tuple[str, ...] = ()
     out_of_time: bool = False
     plain: PairedDifference | None = None
+    weight_bits: int = 8
 
     @property
     def dice_loss(self) -> float:
@@ -77,6 +79,7 @@ class Quantized:
             "dice_loss": self.dice_loss,
             "layers": self.layers,
             "quantized_layers": self.quantized_layers,
+            "weight_bits": self.weight_bits,
             "calibration_images": self.calibration_images,
             "reverted_layers": list(self.reverted_layers),
             "out_of_time": self.out_of_time,
@@ -141,6 +144,7 @@ def read_fine_tuned(run: RunFolder) -> FineTuned | None:
             latency_before=before["avg_time_per_image"],
             latency_after=content["avg_time_per_image"],
             weights=folder / WEIGHTS,
+            weight_bits=content.get("weight_bits", 8),  # an earlier version did not tell
             **{name: content[name] for name in ("layers", "quantized_layers", "calibration_images", *_OF_FINE_TUNING)},
         )
     except (DataError, ValueError, KeyError, TypeError, AttributeError):

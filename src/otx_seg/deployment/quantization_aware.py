@@ -157,6 +157,7 @@ def fine_tune(
             latency_before, latency_after = compare_latency((old, new))
             result = FineTuned(
                 model=run.path / FOLDER / written.model.name,
+                weight_bits=7,
                 before=before,
                 after=after,
                 size_before=size_of(exported.model),

@@ -125,6 +125,7 @@ def quantize(
             reverted_layers=tuple(sorted(set(layers) - in_floating_point - integer)),
             out_of_time=out_of_time,
             plain=plain,
+            weight_bits=recipe.weight_bits,
         )
         write_json(folder / PERFORMANCE, result.as_json())
     return result

@@ -298,6 +298,13 @@ class PotParameters(Group):
         "Performance", description="Performance: symmetric activations; Mixed: asymmetric ones, slower, more accurate"
     )
     stat_subset_size: int = Field(300, ge=1, le=10_000, description="training images used for calibration")
+    weight_bits: Literal["auto", "7", "8"] = Field(
+        "auto",
+        description="bits of quantised weights"
+        "\n8: for processors with VNNI or AMX, and ARM ones; on others sums of products overflow"
+        "\n7: for any processor, somewhat less accurate"
+        "\nauto: what this processor needs",
+    )
 
 
 class NncfOptimization(Group):

@@ -21,7 +21,7 @@ _QUANTIZING = (
 )
 
 USED_TO_QUANTIZE: dict[str, tuple[str, ...]] = {
-    ".xml": (*_QUANTIZING, "nncf_optimization.accuracy_control_minutes", *_READING),
+    ".xml": (*_QUANTIZING, "pot_parameters.weight_bits", "nncf_optimization.accuracy_control_minutes", *_READING),
     ".pth": (
         *_QUANTIZING,
         "nncf_optimization.learning_rate",

@@ -138,12 +138,14 @@ def quantize_ir(
     with log_to(run) as note:
         logger.info("%s", data.split)
         workers = choose_workers(settings.learning_parameters, processes=1)
+        how = recipe(made_from)
+        logger.info("weights in %d bits, %s", how.weight_bits, _WEIGHT_BITS[how.weight_bits])
         result = quantize(
             weights,
             data.train,
             data.val,
             run.path / "ptq",
-            recipe(made_from),
+            how,
             seed,
             workers,
             progress,
@@ -152,6 +154,12 @@ def quantize_ir(
         _report_outcome(result, settings.nncf_optimization)
         note(f"{result.model}: {result.summary}")
     return result
+
+
+_WEIGHT_BITS = {
+    7: "for any processor; for devices with VNNI or AMX pot_parameters.weight_bits=8 is more accurate",
+    8: "for devices with VNNI or AMX, or with ARM processors; for others give pot_parameters.weight_bits=7",
+}
 
 
 def _report_outcome(result: Quantized, settings: NncfOptimization) -> None:
