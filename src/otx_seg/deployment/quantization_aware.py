@@ -86,6 +86,7 @@ def fine_tuning_template(template: Template) -> Template:
             "learning_parameters.learning_rate_warmup_iters": 0,
             "learning_parameters.max_minutes": 0,
             "learning_parameters.use_adaptive_interval": False,
+            "learning_parameters.frozen_backbone_iters": 0,
             "learning_parameters.ema_keep": 0,
             "learning_parameters.precision": "fp32",
             "learning_parameters.task_adapt": "merge",

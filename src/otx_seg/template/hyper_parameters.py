@@ -76,6 +76,13 @@ class LearningParameters(Group):
     learning_rate_warmup_iters: int = Field(
         100, ge=0, le=10_000, description="steps of linear warm-up, at most a tenth of the run"
     )
+    frozen_backbone_iters: int = decided(
+        0,
+        ge=0,
+        le=100_000,
+        description="first steps, at most a fifth of the run, in which the backbone keeps its weights while new heads "
+        "learn from it",
+    )
     num_iters: int = decided(300, ge=1, le=100_000, description="maximum number of epochs (the name is historical)")
     rounds_per_epoch: int = decided(
         1,

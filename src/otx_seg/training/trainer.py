@@ -27,6 +27,7 @@ from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import choose_workers, largest, prepare_algorithm, start_accelerator, wait_for_all
 from otx_seg.training.ending import rescued
+from otx_seg.training.frozen_start import FrozenStart
 from otx_seg.training.loggers import INTERVAL, Loggers, MetricsFile, StepReport, TrainResult, ValidationReport
 from otx_seg.training.loss_guard import LossGuard
 from otx_seg.training.micro_batches import Batch, micro_batches
@@ -74,6 +75,9 @@ class Trainer:
         self.accelerator = start_accelerator(self.parameters.precision, algorithm)
         self.model, self.optimizer, self.groups = prepare_algorithm(algorithm, template, self.accelerator)
         self._trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        network: Any = algorithm.deployable()
+        frozen_steps, processes = self.parameters.frozen_backbone_iters, self.accelerator.num_processes
+        self.frozen_start = FrozenStart(network.network.backbone, frozen_steps, processes)
         decay = self.parameters.ema_keep
         ramp = self.parameters.ema_ramp
         self.average = WeightAverage(algorithm.deployable(), decay, ramp) if decay > 0 else None
@@ -241,7 +245,9 @@ class Trainer:
             tensors = {k: v for k, v in view.items() if isinstance(v, Tensor)}
             view.update({k: v.to(self.accelerator.device, non_blocking=True) for k, v in tensors.items()})
         self.optimizer.zero_grad(set_to_none=True)
+        self.frozen_start.begin(self.state.step, progress)
         losses = self._gradients(batch, progress)
+        self.frozen_start.clear(self.state.step, progress)
         clear_frozen_gradients(self.optimizer, self.groups, self.state.epoch)
         if self.template.gradient_clip_norm is not None:
             norm = self.accelerator.clip_grad_norm_(self._trained, self.template.gradient_clip_norm)

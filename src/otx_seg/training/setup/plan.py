@@ -176,6 +176,10 @@ def _refuse_unused(template: Template, known: Labels | None, given: dict[str, An
     train_type = template.hyper_parameters.algo_backend.train_type
     if parameters.enable_supcon and train_type != "Incremental":
         raise UsageError(f"learning_parameters.enable_supcon needs only labelled images, not {train_type} training")
+    if parameters.frozen_backbone_iters and train_type == "Selfsupervised":
+        raise UsageError(
+            "learning_parameters.frozen_backbone_iters: self-supervised training trains the backbone alone"
+        )
     if template.lists_main_losses and "learning_parameters.loss" in given:
         raise UsageError(
             f"learning_parameters.loss={parameters.loss}: template {template.name} lists losses of its own; remove one"
