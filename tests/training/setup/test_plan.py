@@ -19,6 +19,7 @@ from otx_seg.workspace.run_folder import RunFolder
 LITE = "Lite-HRNet-s-mod2"
 TYPE, ADAPT, LOSS = "algo_backend.train_type", "learning_parameters.task_adapt", "learning_parameters.loss"
 SUPCON, WEIGHTS = "learning_parameters.enable_supcon", "learning_parameters.class_weights"
+FROZEN = "learning_parameters.frozen_backbone_iters"
 POLYGONS = "learning_parameters.use_otx_adapter"
 TRAIN, VAL, BARE, FILE = Path("train"), Path("val"), Path("bare"), Path("one.json")
 
@@ -112,6 +113,10 @@ def test_a_search_is_planned() -> None:
         (
             ask(TRAIN, parameters={LOSS: "dice", WEIGHTS: "auto"}),
             r"class_weights: dice counts labels alike: leave them out",
+        ),
+        (
+            ask(BARE, parameters={FROZEN: 5}),
+            r"frozen_backbone_iters: self-supervised training trains the backbone alone",
         ),
         (ask(TRAIN, parameters={ADAPT: "merge"}), r"task_adapt=merge adds labels .*: give its --load-weights"),
         (ask(BARE, parameters={POLYGONS: True}), r"use_otx_adapter is about masks"),
