@@ -14,7 +14,6 @@ WORKERS = "learning_parameters.num_workers"
 ROUNDS = "learning_parameters.rounds_per_epoch"
 EPOCHS = "learning_parameters.num_iters"
 INTERVAL = "learning_parameters.use_adaptive_interval"
-FROZEN = "learning_parameters.frozen_backbone_iters"
 LOSS = "learning_parameters.loss"
 CLASS_WEIGHTS = "learning_parameters.class_weights"
 
@@ -30,7 +29,6 @@ _ENOUGH_STEPS = (
     6000  # CamVid gains a point of Dice from the 3,800th step to the 4,800th, and early stopping comes first
 )
 _FEWEST_EPOCHS = 30
-_FROZEN_STEPS = 50
 _LONG_EPOCH = 50  # steps; the rule behind use_adaptive_interval changes nothing from here on
 
 
@@ -138,16 +136,6 @@ def choose_interval(epoch: EpochSize, minutes: float) -> Decision:
     if epoch.steps < _LONG_EPOCH:
         return Decision(INTERVAL, True, f"epochs are short ({count(epoch.steps, 'step')})")
     return Decision(INTERVAL, False, f"epochs have {count(epoch.steps, 'step')}")
-
-
-def choose_frozen_start(pretrained: bool) -> Decision:
-    """
-    Args:
-        pretrained: whether new heads learn from a backbone with published weights.
-    """
-    if pretrained:
-        return Decision(FROZEN, _FROZEN_STEPS, "the new head learns from the pretrained backbone first")
-    return Decision(FROZEN, 0, "the backbone does not start from published weights")
 
 
 def choose_loss(listed: bool) -> Decision:

@@ -29,7 +29,6 @@ from otx_seg.training.setup.plan import Plan, Request, make_plan
 from otx_seg.verbs.train import train
 from otx_seg.workspace.weights import read_weights, write_backbone, write_weights
 
-FROZEN = "learning_parameters.frozen_backbone_iters"
 BATCH, RATE = "learning_parameters.batch_size", "learning_parameters.learning_rate"
 BRIEF = {
     "learning_parameters.pretrained": "none",
@@ -146,7 +145,6 @@ def bare_images(plan: Plan) -> TrainingData:
 CHANGED = {
     "learning_parameters.rounds_per_epoch": 3,
     "learning_parameters.use_adaptive_interval": False,
-    FROZEN: 7,
     "learning_parameters.loss": "cross_entropy_dice",
     "learning_parameters.class_weights": "effective_number",
     "learning_parameters.num_workers": 1,
@@ -177,19 +175,6 @@ def test_images_alone_come_in_batches_that_fit_into_memory(drawn_data: Path, mem
     assert found["template"] == Decision("template", "Lite-HRNet-s-mod2", "as given", given=True)
     usual = configured(data=DataSpec(images))["template"]
     assert (usual.value, usual.given) == ("EfficientNet-Lite0-FPN", False)
-
-
-@pytest.mark.parametrize(
-    ("parameters", "steps"),
-    [({}, 50), ({"learning_parameters.pretrained": "none"}, 0), ({FROZEN: 7}, 7)],
-)
-def test_a_pretrained_backbone_waits_for_the_head(
-    drawn_data: Path, small_weights: Path, parameters: dict[str, Any], steps: int
-) -> None:
-    asked = {"data": DataSpec(drawn_data), "template": "EfficientNet-Lite0-FPN", "parameters": parameters}
-    assert configured(**asked)[FROZEN].value == steps
-    going_on = {"data": DataSpec(drawn_data), "load_weights": small_weights, "parameters": parameters}
-    assert configured(**going_on)[FROZEN].value == (7 if parameters.get(FROZEN) else 0)
 
 
 def test_epochs_are_those_that_balance_new_labels(drawn_data: Path) -> None:

@@ -18,13 +18,11 @@ from otx_seg.configuration.facts import AS_GIVEN, DataFacts, Decision, MachineFa
 from otx_seg.configuration.learning import (
     CLASS_WEIGHTS,
     EPOCHS,
-    FROZEN,
     INTERVAL,
     LOSS,
     choose_batch_size,
     choose_class_weights,
     choose_epochs,
-    choose_frozen_start,
     choose_interval,
     choose_largest_batch,
     choose_learning_rate,
@@ -108,8 +106,6 @@ def _with_masks(
     for choose in (_workers, _rounds, _epochs, _interval, _loss):
         template, decision = _settle(template, choose(template, facts, machine))
         made.append(decision)
-    template, decision = _settle(template, choose_frozen_start(plan.load_weights is None and _has_weights(template)))
-    made.append(decision)
     weights = Decision(CLASS_WEIGHTS, "none", "the loss has no label weights")
     if takes_label_weights(template):
         weights = choose_class_weights(report.label_statistics, names)
@@ -297,7 +293,7 @@ def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tup
     else:
         steps = template.hyper_parameters.self_supervised.steps
         epochs = Decision(EPOCHS, epochs_of(steps, epoch), f"self_supervised.steps={steps}")
-    for decision in (epochs, *map(usual, (INTERVAL, FROZEN, LOSS, CLASS_WEIGHTS))):
+    for decision in (epochs, *map(usual, (INTERVAL, LOSS, CLASS_WEIGHTS))):
         template, decision = _settle(template, decision)
         made.append(decision)
     return template, made
