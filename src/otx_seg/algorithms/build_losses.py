@@ -14,6 +14,7 @@ from otx_seg import catalogue
 from otx_seg.algorithms.pixel_losses import PixelLosses, Target, WeightedLoss
 from otx_seg.errors import UsageError
 from otx_seg.template import Template
+from otx_seg.template.heads import MAIN
 
 _LOSSES, _TARGETS = "otx_seg.losses", "otx_seg.targets"
 _TRIED_SIDE = 32  # pixels; every loss can compare images that are so large
@@ -35,7 +36,7 @@ def build_losses(template: Template, output: str, channels: int, label_weights: 
     for number, arguments in enumerate(template.losses_by_output[output]):
         place = f"losses.{output}" if isinstance(template.losses, dict) else "losses"
         where = f"template {template.name}: {place}[{number}]"
-        if not template.losses or (isinstance(template.losses, dict) and output not in template.losses):
+        if output == MAIN and not template.lists_main_losses:
             where = f"learning_parameters.loss={template.hyper_parameters.learning_parameters.loss}"
         arguments = dict(arguments)
         weight, target = arguments.pop("weight", None), _build_target(arguments.pop("target", None), where)

@@ -47,5 +47,5 @@ def command(as_json: bool, **arguments: Any) -> None:
     results.print(scores_table(result.scores, count(result.images, "image")))
     worst = "" if result.counted is None else worst_images(result.counted)
     if worst:
-        results.print(f"lowest Dice of single images: {worst}", markup=False)
+        results.print(f"lowest Dice of single images: {worst}")
     results.print(f"{1000 * result.seconds_per_image:.1f} ms per image in the network")

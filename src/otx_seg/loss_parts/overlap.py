@@ -30,6 +30,14 @@ class Overlap(NamedTuple):
     predicted: Tensor
     true: Tensor
 
+    def dice(self, smooth: float) -> Tensor:
+        """(2 both + s) / (predicted + true + s) of each label, (K,)."""
+        return (2 * self.both + smooth) / (self.predicted + self.true + smooth).clamp(min=SMALLEST)
+
+    def iou(self, smooth: float) -> Tensor:
+        """(both + s) / (predicted + true - both + s) of each label, (K,)."""
+        return (self.both + smooth) / (self.predicted + self.true - self.both + smooth).clamp(min=SMALLEST)
+
 
 def overlap(logits: Tensor, mask: Tensor, squared: bool = False) -> Overlap:
     """

@@ -36,8 +36,6 @@ class BinaryDice(nn.Module):
             target: (B, H, W) integer, 0, 1, or 255 where a pixel does not count.
 
         Returns:
-            scalar, float32 at least,, 0..1; 0 with a gradient of zeros when every pixel is ignored.
+            scalar, float32 at least, 0..1; 0 with a gradient of zeros when every pixel is ignored.
         """
-        counts = overlap(logits, target)
-        size = counts.predicted + counts.true
-        return (1 - (2 * counts.both + self.smooth) / (size + self.smooth)).sum()
+        return (1 - overlap(logits, target).dice(self.smooth)).sum()

@@ -36,8 +36,6 @@ class BinaryIou(nn.Module):
             target: (B, H, W) integer, 0, 1, or 255 where a pixel does not count.
 
         Returns:
-            scalar, float32 at least,, 0..1; 0 with a gradient of zeros when every pixel is ignored.
+            scalar, float32 at least, 0..1; 0 with a gradient of zeros when every pixel is ignored.
         """
-        counts = overlap(logits, target)
-        union = counts.predicted + counts.true - counts.both
-        return (1 - (counts.both + self.smooth) / (union + self.smooth)).sum()
+        return (1 - overlap(logits, target).iou(self.smooth)).sum()

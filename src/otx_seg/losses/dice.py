@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from otx_seg.loss_parts.overlap import SMALLEST, MeanOverLabels, overlap
+from otx_seg.loss_parts.overlap import MeanOverLabels, overlap
 
 
 class Dice(nn.Module):
@@ -53,11 +53,10 @@ class Dice(nn.Module):
             target: (B, H, W) integer, values 0..K-1, or 255 where a pixel does not count.
 
         Returns:
-            scalar, float32 at least,, 0..1 times the weights; 0 with a gradient of zeros when every pixel is ignored.
+            scalar, float32 at least, 0..1 times the weights; 0 with a gradient of zeros when every pixel is ignored.
 
         Raises:
             ValueError: the background is left out, and there is no other label.
         """
         counts = overlap(logits, target, self.squared)
-        size = (counts.predicted + counts.true + self.smooth).clamp(min=SMALLEST)
-        return self.mean((2 * counts.both + self.smooth) / size, counts.true)
+        return self.mean(counts.dice(self.smooth), counts.true)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from otx_seg.labels import IGNORE_INDEX
-from otx_seg.loss_parts.label_weighted import LabelWeighted
+from otx_seg.loss_parts.label_weighted import LabelWeighted, mean_of_labelled
 from otx_seg.loss_parts.precision import widened
 
 
@@ -49,4 +49,4 @@ class Focal(LabelWeighted):
         # expm1 keeps 1 - p exact, and its power differentiable, where p is 1 up to rounding.
         rest = -torch.expm1(log_p).clamp(max=-torch.finfo(torch.float32).tiny)
         losses = -self.label_weights[labels] * rest.pow(self.gamma) * log_p
-        return (losses * counted).sum() / counted.sum().clamp(min=1)
+        return mean_of_labelled(losses * counted, target)

@@ -22,7 +22,7 @@ class GeneralisedIou(nn.Module):
             target: (B, H, W) integer, values 0..K-1, or 255 where a pixel does not count.
 
         Returns:
-            scalar, float32 at least,, 0..1; 0 with a gradient of zeros when every pixel is ignored.
+            scalar, float32 at least, 0..1; 0 with a gradient of zeros when every pixel is ignored.
         """
         counts = overlap(logits, target)
         weights = inverse_area(counts.true)

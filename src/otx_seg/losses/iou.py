@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from otx_seg.loss_parts.overlap import SMALLEST, MeanOverLabels, overlap
+from otx_seg.loss_parts.overlap import MeanOverLabels, overlap
 
 
 class Iou(nn.Module):
@@ -40,8 +40,7 @@ class Iou(nn.Module):
             target: (B, H, W) integer, values 0..K-1, or 255 where a pixel does not count.
 
         Returns:
-            scalar, float32 at least,, 0..1 times the weights; 0 with a gradient of zeros when every pixel is ignored.
+            scalar, float32 at least, 0..1 times the weights; 0 with a gradient of zeros when every pixel is ignored.
         """
         counts = overlap(logits, target)
-        union = (counts.predicted + counts.true - counts.both + self.smooth).clamp(min=SMALLEST)
-        return self.mean((counts.both + self.smooth) / union, counts.true)
+        return self.mean(counts.iou(self.smooth), counts.true)

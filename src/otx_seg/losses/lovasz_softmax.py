@@ -24,7 +24,7 @@ class LovaszSoftmax(nn.Module):
             target: (B, H, W) integer, values 0..K-1, or 255 where a pixel does not count.
 
         Returns:
-            scalar, float32 at least,, 0..1; 0 with a gradient of zeros when every pixel is ignored.
+            scalar, float32 at least, 0..1; 0 with a gradient of zeros when every pixel is ignored.
         """
         probabilities = widened(logits).softmax(dim=1).movedim(1, -1)
         counted = target != IGNORE_INDEX

@@ -308,7 +308,7 @@ class PotParameters(Group):
     weight_bits: Literal["auto", "7", "8"] = Field(
         "auto",
         description="bits of quantised weights"
-        "\n8: for processors with VNNI or AMX, and ARM ones; on others sums of products overflow"
+        "\n8: for processors with VNNI or AMX; on other x86 ones sums of products overflow"
         "\n7: for any processor, somewhat less accurate"
         "\nauto: what this processor needs",
     )

@@ -158,7 +158,7 @@ def quantize_ir(
 
 _WEIGHT_BITS = {
     7: "for any processor; for devices with VNNI or AMX pot_parameters.weight_bits=8 is more accurate",
-    8: "for devices with VNNI or AMX, or with ARM processors; for others give pot_parameters.weight_bits=7",
+    8: "for devices that sum them up as this processor does; for x86 ones without VNNI pot_parameters.weight_bits=7",
 }
 
 
