@@ -11,6 +11,9 @@ from otx_seg.algorithms.build_losses import build_losses, takes_label_weights
 from otx_seg.algorithms.pixel_losses import PixelLosses
 from otx_seg.errors import UsageError
 from otx_seg.losses.binary_cross_entropy import BinaryCrossEntropy
+from otx_seg.losses.rmi import Rmi
+from otx_seg.losses.sigmoid_focal import SigmoidFocal
+from otx_seg.models.network import two_logits
 from otx_seg.targets.edges import Edges
 from otx_seg.template import Template, load
 from otx_seg.template.losses import loss_names
@@ -93,3 +96,35 @@ def test_a_name_that_does_not_fit_is_named() -> None:
     template = load("Lite-HRNet-s-mod2").override({"learning_parameters.loss": "binary_dice"})
     with pytest.raises(UsageError, match=r"^learning_parameters\.loss=binary_dice: BinaryDice does not compare"):
         build_losses(template, "main", 3, WEIGHTS)
+
+
+def test_binary_losses_take_the_log_odds_of_two_channels() -> None:
+    logits, mask = torch.randn(2, 2, 8, 8), torch.randint(0, 2, (2, 8, 8), dtype=torch.uint8)
+    losses = build({"type": "BinaryCrossEntropy", "weight": 1.0}, channels=2, label_weights=(1.0, 1.0))
+    of_two = torch.nn.functional.cross_entropy(logits, mask.long())
+    torch.testing.assert_close(losses(logits, mask)["loss"], of_two)
+
+
+@pytest.mark.parametrize("name", loss_names())
+def test_losses_of_a_network_with_one_channel(name: str) -> None:
+    """Those of a softmax see two logits, those of sigmoids the one that there is; all learn the same direction."""
+    template = load("Lite-HRNet-s-mod2").override(
+        {"learning_parameters.binary": True, "learning_parameters.loss": name}
+    )
+    losses = build_losses(template, "main", 2, (0.5, 2.0))
+    one = torch.zeros(1, 1, 24, 24, requires_grad=True)
+    mask = torch.zeros(1, 24, 24, dtype=torch.uint8)
+    mask[:, 6:15, 6:15] = 1
+    losses(two_logits(one), mask)["loss"].backward()
+    gradient = one.grad[0, 0]
+    assert gradient[8:13, 8:13].sum() <= 0 <= gradient[18:].sum()
+    assert gradient.abs().sum() > 0
+
+
+def test_losses_of_sigmoids_see_one_channel() -> None:
+    one, mask = torch.randn(1, 1, 24, 24), torch.randint(0, 2, (1, 24, 24), dtype=torch.uint8)
+    template = load("Lite-HRNet-s-mod2").override({"learning_parameters.binary": True})
+    for loss in (SigmoidFocal(), Rmi()):
+        listed = template.model_copy(update={"losses": ({"type": type(loss).__name__, "weight": 1.0},)})
+        found = build_losses(listed, "main", 2, (1.0, 1.0))(two_logits(one), mask)["loss"]
+        torch.testing.assert_close(found, loss(one, mask))

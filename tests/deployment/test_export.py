@@ -9,6 +9,7 @@ import pytest
 import torch
 from full_disk import full_disk
 from numpy.testing import assert_allclose
+from small_network import small_template
 from torch import nn
 
 from otx_seg.deployment import export as export_module
@@ -16,6 +17,8 @@ from otx_seg.deployment.agreement import agreement, drawn_images
 from otx_seg.deployment.export import export
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.predictor import load_predictor
+from otx_seg.labels import Labels, default_colors
+from otx_seg.models.build import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.openvino_core import openvino_core
@@ -173,3 +176,30 @@ def test_agreement_counts_the_pixels_with_a_less_probable_label(tiny_weights: Pa
             return found
 
     assert agreement(network, OneWrong(), images) == pytest.approx(1 - 16 / 64**2, abs=0.001)
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.3])
+@pytest.mark.parametrize("format_name", ["openvino", "onnx"])
+def test_one_channel_is_exported_as_two_are(tmp_path: Path, format_name: str, threshold: float) -> None:
+    """The same function by two channels, whose second bias is moved by the odds of the threshold."""
+    labels = Labels(("background", "crack"), default_colors(2), background=0)
+    parameters = {"learning_parameters.binary": True, "learning_parameters.binary_threshold": threshold}
+    one, two = small_template().override(parameters), small_template()
+    network = build_model(one, 2)
+    nn.init.normal_(network.decode_head.conv_seg.weight)
+    state = network.state_dict()
+    write_weights(tmp_path / "one.pth", state, labels, one, "random numbers")
+    weight, bias = state["decode_head.conv_seg.weight"], state["decode_head.conv_seg.bias"]
+    state["decode_head.conv_seg.weight"] = torch.cat([torch.zeros_like(weight), weight])
+    state["decode_head.conv_seg.bias"] = torch.cat([torch.zeros(1), bias - np.log(threshold / (1 - threshold))])
+    write_weights(tmp_path / "two.pth", state, labels, two, "random numbers")
+    image = network_input(drawn_images((64, 64))[0], (64, 64))
+    found = []
+    for name in ("one", "two"):
+        model = export(tmp_path / f"{name}.pth", tmp_path / name, format_name, dump_features=True).model
+        predictor = load_predictor(model)
+        found.append((predictor.probabilities(image), predictor.activations(image).class_activation))
+    assert found[0][0].shape == (1, 2, 64, 64)
+    assert_allclose(found[0][0], found[1][0], atol=1e-4)
+    one_activation, two_activation = found[0][1], found[1][1]
+    assert_allclose(one_activation[1] - one_activation[0], two_activation[1] - two_activation[0], atol=1e-3)

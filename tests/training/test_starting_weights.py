@@ -11,9 +11,10 @@ from small_network import small_template
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, default_colors
 from otx_seg.models import build_model
-from otx_seg.template import load
+from otx_seg.models.network import SegmentationNetwork
+from otx_seg.template import Template, load
 from otx_seg.training.starting_weights import load_starting_weights
-from otx_seg.workspace.weights import read_weights
+from otx_seg.workspace.weights import read_weights, write_weights
 
 
 def labels(*names: str) -> Labels:
@@ -59,3 +60,27 @@ def test_a_checkpoint_with_other_tensors_is_refused(tiny_weights: Path, tmp_path
     torch.save(content, tmp_path / "weights.pth")
     with pytest.raises(UsageError, match=r"does not fit the network .*backbone.stem.conv1.conv.weight"):
         load_starting_weights(build_model(template, 2), tmp_path / "weights.pth", labels("a", "b"), template)
+
+
+def _binary(template: Template) -> Template:
+    return template.override({"learning_parameters.binary": True})
+
+
+def test_a_network_of_one_channel_and_one_of_two_start_from_each_other(tmp_path: Path) -> None:
+    """The sigmoid of one channel is the softmax of two; a binary one names the labels in another order."""
+    two, one = small_template(), _binary(small_template())
+    images = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
+    found = {}
+    for template, names in ((two, ("background", "crack")), (one, ("crack", "background"))):
+        network = build_model(template, 2)
+        torch.nn.init.normal_(network.decode_head.conv_seg.weight)
+        path = tmp_path / "weights.pth"
+        write_weights(path, network.state_dict(), labels(*names), template, "random numbers")
+        for other in (two, one):
+            following = build_model(other, 2)
+            load_starting_weights(following, path, labels("background", "crack"), other)
+            found[template is one, other is one] = SegmentationNetwork(following).eval()(images).softmax(1)
+        expected = SegmentationNetwork(network).eval()(images).softmax(1)
+        expected = expected if template is two else expected.flip(1)
+        for other in (two, one):
+            torch.testing.assert_close(found[template is one, other is one], expected)

@@ -42,7 +42,10 @@ def build_losses(template: Template, output: str, channels: int, label_weights: 
         weight, target = arguments.pop("weight", None), _build_target(arguments.pop("target", None), where)
         if not isinstance(weight, (int, float)) or isinstance(weight, bool) or weight <= 0:
             raise UsageError(f"{where}: needs a number above 0 as weight, not {weight!r}")
-        loss = WeightedLoss(float(weight), _build_loss(arguments, label_weights, where), target)
+        loss = _build_loss(arguments, label_weights, where)
+        one_channel = template.hyper_parameters.learning_parameters.binary and output == MAIN
+        by_log_odds = channels == 2 and getattr(loss, "compares_sigmoids" if one_channel else "is_binary", False)
+        loss = WeightedLoss(float(weight), loss, target, by_log_odds)
         _try_loss(loss, channels, len(label_weights), where)
         losses.append(loss)
     return PixelLosses(losses)
@@ -104,8 +107,8 @@ def _try_loss(loss: WeightedLoss, channels: int, labels: int, where: str) -> Non
     """
     name, side = type(loss.loss).__name__, _TRIED_SIDE
     problem = ""
-    if getattr(loss.loss, "is_binary", False) and channels != 1:
-        problem = "; it is for one channel"
+    if getattr(loss.loss, "is_binary", False) and channels > 2:
+        problem = "; it is for one channel, or for the two of two labels"
     elif getattr(loss.loss, "is_binary", False) and loss.target is None and labels != 2:
         problem = "; it is for two labels, or needs a target such as {type: Edges}"
     else:

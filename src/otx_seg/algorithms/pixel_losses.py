@@ -8,7 +8,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from otx_seg.models.network import SegmentationOutput
+from otx_seg.models.network import SegmentationOutput, log_odds
 from otx_seg.template.heads import MAIN
 
 Target: TypeAlias = Callable[[Tensor], Tensor]
@@ -22,15 +22,18 @@ class WeightedLoss(nn.Module):
         weight: above 0.
         loss: takes logits (B, K, H, W) and a mask (B, H, W).
         target: what the loss sees instead of the mask; None: the mask itself.
+        by_log_odds: whether the loss sees, instead of the logits of two labels, the one channel whose sigmoid is the
+            probability of label 1.
     """
 
-    def __init__(self, weight: float, loss: nn.Module, target: Target | None = None) -> None:
+    def __init__(self, weight: float, loss: nn.Module, target: Target | None = None, by_log_odds: bool = False) -> None:
         super().__init__()
-        self.weight, self.loss, self.target = weight, loss, target
+        self.weight, self.loss, self.target, self.by_log_odds = weight, loss, target, by_log_odds
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
         """The weighted loss, a scalar."""
-        loss: Tensor = self.weight * self.loss(logits, mask if self.target is None else self.target(mask))
+        scores = log_odds(logits) if self.by_log_odds else logits
+        loss: Tensor = self.weight * self.loss(scores, mask if self.target is None else self.target(mask))
         return loss
 
 

@@ -47,13 +47,9 @@ def overlap(logits: Tensor, mask: Tensor, squared: bool = False) -> Overlap:
         mask: (B, H, W) integer, values 0..K-1 (0 and 1 if K = 1), or 255 where a pixel does not count.
         squared: whether `Overlap.predicted` sums the squares.
     """
-    if logits.shape[1] == 1:
-        truth, counted = masked_one_hot(mask, 2)
-        truth, probabilities = truth[:, 1:], widened(logits).sigmoid()
-    else:
-        truth, counted = masked_one_hot(mask, logits.shape[1])
-        probabilities = widened(logits).softmax(dim=1)
-    probabilities = probabilities * counted
+    truth, counted = masked_one_hot(mask, logits.shape[1])
+    scores = widened(logits)
+    probabilities = (scores.sigmoid() if logits.shape[1] == 1 else scores.softmax(dim=1)) * counted
     predicted = probabilities.square() if squared else probabilities
     return Overlap((probabilities * truth).sum(_PIXELS), predicted.sum(_PIXELS), truth.sum(_PIXELS))
 

@@ -13,7 +13,7 @@ from otx_seg.loss_parts.precision import widened
 class BinaryCrossEntropy(nn.Module):
     """Mean over the labelled pixels of the cross-entropy of one channel's sigmoid; it compares with two labels."""
 
-    is_binary = True
+    is_binary = compares_sigmoids = True
 
     def __init__(self, positive_weight: float = 1.0) -> None:
         """

@@ -13,7 +13,7 @@ class BinaryIou(nn.Module):
     The sums go over the labelled pixels of the whole batch.
     """
 
-    is_binary = True
+    is_binary = compares_sigmoids = True
 
     def __init__(self, smooth: float = 1.0) -> None:
         """

@@ -34,6 +34,8 @@ class Rmi(nn.Module):
     It is computed in float64, in and out of autocast, and takes an order of magnitude longer than the cross-entropy.
     """
 
+    compares_sigmoids = True
+
     def __init__(
         self,
         pooling: str = "max",
@@ -68,7 +70,7 @@ class Rmi(nn.Module):
 
         Args:
             logits: (B, K, H, W) floating point of any width, from 7x7 pixels on.
-            target: (B, H, W) integer, values 0..K-1, or 255 where a pixel does not count.
+            target: (B, H, W) integer, values 0..K-1 (0 and 1 if K is 1), or 255 where a pixel does not count.
 
         Returns:
             scalar, float32 at least, of either sign; 0 with a gradient of zeros when every pixel is ignored.
@@ -84,7 +86,7 @@ class Rmi(nn.Module):
             # An image without labels explains itself.
             information = (information * counted.flatten(1).any(1, keepdim=True)).mean(0)
             if self.label_weights is not None:
-                information = information * self.label_weights
+                information = information * self.label_weights[-logits.shape[1] :]
             return (losses + (1 - self.pixel_share) * information.sum()).to(logits.dtype)
 
     def _pixel_loss(self, logits: Tensor, target: Tensor, truth: Tensor, counted: Tensor) -> Tensor:
@@ -93,7 +95,8 @@ class Rmi(nn.Module):
             labels = None if self.label_weights is None else self.label_weights.to(logits.dtype)
             total = functional.cross_entropy(logits, target.long(), labels, ignore_index=IGNORE_INDEX, reduction="sum")
             return total / number.clamp(min=1)
-        weights = None if self.label_weights is None else self.label_weights.to(logits.dtype).view(1, -1, 1, 1)
+        weights = None if self.label_weights is None else self.label_weights.to(logits.dtype)[-logits.shape[1] :]
+        weights = None if weights is None else weights.view(1, -1, 1, 1)
         of_pixels = functional.binary_cross_entropy_with_logits(
             logits, truth.to(logits.dtype), pos_weight=weights, reduction="none"
         )

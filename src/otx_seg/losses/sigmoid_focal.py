@@ -17,6 +17,8 @@ class SigmoidFocal(nn.Module):
     1 of two.
     """
 
+    compares_sigmoids = True
+
     def __init__(self, gamma: float = 2.0, alpha: float = 0.25) -> None:
         """
         Args:
@@ -44,8 +46,7 @@ class SigmoidFocal(nn.Module):
             scalar, float32 at least, >= 0; 0 with a gradient of zeros when every pixel is ignored.
         """
         channels = logits.shape[1]
-        truth, counted = masked_one_hot(target, max(2, channels))
-        truth = truth[:, -channels:]
+        truth, counted = masked_one_hot(target, channels)
         signed = widened(logits) * (2 * truth - 1)  # above 0 where the network is right
         log_p, log_rest = functional.logsigmoid(signed), functional.logsigmoid(-signed)
         alpha = self.alpha * truth + (1 - self.alpha) * (1 - truth)

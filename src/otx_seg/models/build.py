@@ -28,7 +28,7 @@ from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
 from otx_seg.runtime.plain_files import number, shown
 from otx_seg.template import Template
-from otx_seg.template.heads import Head, deployed_part, heads_of, heads_with_labels, with_heads
+from otx_seg.template.heads import MAIN, Head, deployed_part, heads_of, heads_with_labels, with_heads
 
 _OURS = "otx_seg."
 _REGISTRIES = (MODELS, mmengine.registry.MODELS, mmengine.registry.WEIGHT_INITIALIZERS)
@@ -67,7 +67,8 @@ def build_model(template: str | Path | Template, num_classes: int, *, shipped_al
         ``net.decode_head(net.backbone(x))`` takes normalised images (B, 3, H, W) to logits (B, num_classes, h, w).
 
     Raises:
-        UsageError: unknown template, fewer than 2 labels, or a `model:` that cannot be built.
+        UsageError: unknown template, fewer than 2 labels, more where `learning_parameters.binary` is true, or a
+            `model:` that cannot be built.
     """
     if not isinstance(template, Template):
         template = otx_seg.template.load(template)
@@ -82,12 +83,23 @@ def build_model(template: str | Path | Template, num_classes: int, *, shipped_al
         if not isinstance(config, dict):
             raise UsageError(f"{where}: model.{key} has to be a mapping with a type")
     _check_normalisation(model.get("data_preprocessor"), where)
-    for_labels = heads_with_labels(model)
+    for_labels, one_channel = heads_with_labels(model), _one_channel(template, num_classes)
 
     def sized(head: Head) -> dict[str, Any]:
-        return {**head.config, "num_classes": num_classes} if head in for_labels else dict(head.config)
+        labels = {"num_classes": num_classes} if head in for_labels else {}
+        return {**head.config, **labels, **(one_channel if head.output == MAIN else {})}
 
     return _build(with_heads(model, sized), where)
+
+
+def _one_channel(template: Template, num_classes: int) -> dict[str, Any]:
+    """What the main head gets beyond its number of labels if it tells two labels apart by one channel."""
+    parameters = template.hyper_parameters.learning_parameters
+    if not parameters.binary:
+        return {}
+    if num_classes != 2:
+        raise UsageError(f"learning_parameters.binary is for two labels, and there are {num_classes}: leave it out")
+    return {"out_channels": 1, "threshold": parameters.binary_threshold}
 
 
 def check_types(model: dict[str, Any], where: str, root: str = "model") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,7 +79,8 @@ class SegmentationNetwork(nn.Module):
         Returns:
             Logits (B, K, H, W), floating point, resized bilinearly to the image.
         """
-        return self._resized(stages(self.network.decode_head, self.features(images))[-1], images)
+        logits = self._resized(stages(self.network.decode_head, self.features(images))[-1], images)
+        return two_logits(logits, self.main_head.threshold) if is_binary(self.main_head) else logits
 
     def features(self, images: Tensor) -> Sequence[Tensor]:
         """
@@ -98,6 +100,8 @@ class SegmentationNetwork(nn.Module):
         of_stages = stages(self.network.decode_head, features)
         logits = by_output(of_stages, [head(features) for head in self._auxiliary])
         resized = {name: self._resized(of_output, images) for name, of_output in logits.items()}
+        if is_binary(self.main_head):
+            resized[MAIN] = two_logits(resized[MAIN])
         return SegmentationOutput(resized.pop(MAIN), resized, features)
 
     @property
@@ -109,7 +113,7 @@ class SegmentationNetwork(nn.Module):
     def channels(self) -> dict[str, int]:
         """The number of channels of each output by its name."""
         heads = by_output(_modules(self.network.decode_head), self._auxiliary)
-        return {name: head.out_channels for name, head in heads.items()}
+        return {name: 2 if is_binary(head) else head.out_channels for name, head in heads.items()}
 
     @property
     def _auxiliary(self) -> Sequence[Any]:
@@ -118,6 +122,30 @@ class SegmentationNetwork(nn.Module):
     @staticmethod
     def _resized(logits: Tensor, images: Tensor) -> Tensor:
         return resize_bilinear(logits, (images.shape[-2], images.shape[-1]), align_corners=False)
+
+
+def is_binary(head: Any) -> bool:
+    """Whether a head has one channel for two labels, the log-odds of label 1."""
+    return bool(head.num_classes == 2 and head.out_channels == 1)
+
+
+def two_logits(one: Tensor, threshold: float = 0.5) -> Tensor:
+    """The logits of two labels.
+
+    Args:
+        one: log-odds of label 1, (B, 1, H, W).
+        threshold: the probability from which on label 1 is to have the larger logit, 0..1.
+
+    Returns:
+        (B, 2, H, W). For a threshold of 0.5 its softmax is 1 - p and p, with p the sigmoid of `one`.
+    """
+    half = (one - math.log(threshold / (1 - threshold))) / 2
+    return torch.cat([-half, half], dim=1)
+
+
+def log_odds(logits: Tensor) -> Tensor:
+    """Of label 1 of two, (B, 1, H, W), from the logits of both, (B, 2, H, W)."""
+    return logits[:, 1:] - logits[:, :1]
 
 
 def stages(decode_head: nn.Module, features: Sequence[Tensor]) -> list[Tensor]:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import copy
 
+import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from otx_seg.errors import UsageError
-from otx_seg.models.network import SegmentationNetwork
+from otx_seg.models.network import SegmentationNetwork, is_binary, two_logits
 from otx_seg.models.quantized_conv import QuantizedConv2d
 
 
 class OpenClassifier(nn.Module):
     """A 1x1 convolution in two steps, weighted sums and bias, that keeps its input and the sums.
+
+    One for the log-odds of label 1 of two becomes that of both labels' logits, see `two_logits`.
+
+    Args:
+        threshold: of such a one; None: the convolution has a channel for each label.
 
     Attributes:
         feature_map: (B, C, h, w), the input of the last call.
@@ -23,8 +29,9 @@ class OpenClassifier(nn.Module):
     feature_map: Tensor
     class_activation: Tensor
 
-    def __init__(self, classifier: nn.Conv2d) -> None:
+    def __init__(self, classifier: nn.Conv2d, threshold: float | None = None) -> None:
         super().__init__()
+        self.threshold = threshold
         self.weight, self.bias = classifier.weight, classifier.bias
         self.rounded = classifier if isinstance(classifier, QuantizedConv2d) else None
 
@@ -32,13 +39,15 @@ class OpenClassifier(nn.Module):
         """(B, C, h, w) -> logits (B, K, h, w)."""
         self.feature_map = features
         if self.rounded is None:
-            self.class_activation = functional.conv2d(features, self.weight)
+            sums = functional.conv2d(features, self.weight)
         else:
-            weight = self.rounded.rounded_weight()
-            self.class_activation = functional.conv2d(self.rounded.quantizer(features), weight)
-        if self.bias is None:
-            return self.class_activation
-        return self.class_activation + self.bias.view(1, -1, 1, 1)
+            sums = functional.conv2d(self.rounded.quantizer(features), self.rounded.rounded_weight())
+        bias = torch.zeros_like(self.weight[:, 0, 0, 0]) if self.bias is None else self.bias
+        bias = bias.view(1, -1, 1, 1)
+        if self.threshold is not None:
+            sums, bias = two_logits(sums), two_logits(bias, self.threshold)
+        self.class_activation = sums
+        return sums + bias
 
 
 class OpenNetwork(nn.Module):
@@ -61,7 +70,8 @@ class OpenNetwork(nn.Module):
         if not isinstance(classifier, nn.Conv2d) or classifier.kernel_size != (1, 1) or classifier.groups != 1:
             raise UsageError(f"{type(head).__name__} does not end in a 1x1 convolution: its features tell nothing")
         # In its place, so that parameters and nodes of an exported graph keep their names.
-        head.conv_seg = OpenClassifier(classifier)
+        head.conv_seg = OpenClassifier(classifier, head.threshold if is_binary(head) else None)
+        head.out_channels = head.num_classes
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """

@@ -146,6 +146,18 @@ class LearningParameters(Group):
     enable_supcon: bool = Field(
         False, description="add a contrastive loss on the labels' regions in two views of each image"
     )
+    binary: bool = Field(
+        False,
+        description="tell two labels apart by one channel and its sigmoid, instead of two channels and their softmax; "
+        "an exported model has the probabilities of both all the same",
+    )
+    binary_threshold: float = Field(
+        0.5,
+        gt=0,
+        lt=1,
+        description="with binary, the probability from which on a pixel has the second label; in what the network says "
+        "it becomes 0.5",
+    )
 
     @property
     def step_images(self) -> int:

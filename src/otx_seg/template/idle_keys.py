@@ -32,8 +32,8 @@ _IN_HEADS: _Rules = {
     "loss_decode": ((), "the key losses of the template, or learning_parameters.loss, sets the loss"),
     "ignore_index": ((255,), "ignored pixels are 255 here"),
     "sampler": ((None,), "the losses use all labelled pixels"),
-    "threshold": ((None,), "postprocessing.soft_threshold sets the threshold"),
-    "out_channels": ((None,), "a head has num_classes outputs"),
+    "threshold": ((None,), "learning_parameters.binary_threshold or postprocessing.soft_threshold sets the threshold"),
+    "out_channels": ((None,), "a head has num_classes outputs; learning_parameters.binary gives two labels one"),
 }
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
+from otx_seg.models.network import log_odds, two_logits
 from otx_seg.models.quantized_conv import quantized_layers
 from otx_seg.template import Template
 from otx_seg.template.heads import heads_of, heads_with_labels, is_deployed
@@ -105,8 +106,13 @@ def _fits(value: Tensor, own: Tensor, any_rows: bool) -> bool:
 
 def _map_rows(rows: Tensor, old: Labels, own: Tensor, new: Labels) -> Tensor:
     """The old classifier row of each known label; the network's own initialisation for the others."""
-    mapped = own.clone()
+    mapped, known = _row_of_each(own, new).clone(), _row_of_each(rows, old)
     for index, name in enumerate(new.names):
         if name in old.names:
-            mapped[index] = rows[old.names.index(name)].to(torch.float32)
-    return mapped
+            mapped[index] = known[old.names.index(name)].to(torch.float32)
+    return mapped if len(own) == len(new) else log_odds(mapped[None])[0]
+
+
+def _row_of_each(rows: Tensor, labels: Labels) -> Tensor:
+    """The classifier rows of the labels; the one row of a binary classifier is that of the log-odds of label 1."""
+    return rows if len(rows) == len(labels) else two_logits(rows[None])[0]

@@ -19,6 +19,7 @@ from otx_seg.runtime.model_info import check_version, checked_labels, checked_si
 from otx_seg.runtime.plain_files import shown
 from otx_seg.runtime.written_digest import note_missing_digest
 from otx_seg.template import Template, from_dict
+from otx_seg.template.heads import heads_of
 from otx_seg.workspace.atomic import write_json, write_tensors
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.tensor_file import open_tensors
@@ -149,8 +150,8 @@ def _backbone(content: Any, path: Path) -> BackboneFile:
 
 def _whole(content: Any, path: Path, has_digest: bool) -> WeightsFile:
     state_dict = _state_dict(content)
-    classifiers = [value for key, value in state_dict.items() if _CLASSIFIERS.fullmatch(key)]
-    if not classifiers or any(classifier.ndim == 0 for classifier in classifiers):
+    classifiers = {key: value for key, value in state_dict.items() if _CLASSIFIERS.fullmatch(key)}
+    if not classifiers or any(classifier.ndim == 0 for classifier in classifiers.values()):
         raise UsageError(f"{path}: is a checkpoint, but not one of a segmentation model: it has no {_CLASSIFIER}")
     if "version" not in content:
         return _from_otx_1(content, state_dict)
@@ -162,8 +163,10 @@ def _whole(content: Any, path: Path, has_digest: bool) -> WeightsFile:
         raise ValueError(f"input_size is {size}, but {template.input_size} in its template")
     if not isinstance(origin, str):
         raise ValueError(f"origin is {shown(origin)}, not text")
-    for classifier in classifiers:
-        if len(classifier) != len(labels):
+    main = f"{heads_of(template.model)[0].key}.conv_seg.weight"
+    is_binary = template.hyper_parameters.learning_parameters.binary and len(labels) == 2
+    for key, classifier in classifiers.items():
+        if len(classifier) != (1 if is_binary and key == main else len(labels)):
             raise UsageError(f"{path}: has {len(classifier)} outputs but names {len(labels)} labels")
     return WeightsFile(state_dict, labels, template, size, origin, has_digest)
 

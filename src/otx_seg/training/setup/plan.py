@@ -193,6 +193,13 @@ def _refuse_unused(template: Template, known: Labels | None, given: dict[str, An
         raise UsageError(
             "learning_parameters.task_adapt=merge adds labels to those of a trained model: give its --load-weights"
         )
+    if "learning_parameters.binary_threshold" in given and not parameters.binary:
+        raise UsageError(
+            "learning_parameters.binary_threshold is about a network with one channel for two labels: add "
+            "learning_parameters.binary=true"
+        )
+    if parameters.binary and train_type == "Selfsupervised":
+        raise UsageError("learning_parameters.binary is about labels, which self-supervised training has none of")
     if parameters.use_otx_adapter and train_type == "Selfsupervised":
         raise UsageError(
             "learning_parameters.use_otx_adapter is about masks, which self-supervised training has none of"
