@@ -12,7 +12,10 @@ from otx_seg.errors import DataError, UsageError
 from otx_seg.inference.evaluate import count_pixels, evaluate
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels, default_colors
+from otx_seg.metrics.boundary import boundary_counts
+from otx_seg.metrics.choice import MetricChoice
 from otx_seg.metrics.confusion import confusion_matrix, scores
+from otx_seg.metrics.definitions import METRICS
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.masks import PostProcessing
 from otx_seg.runtime.predict_mask import parse_window, predict_mask
@@ -185,10 +188,54 @@ def test_windows_and_augmented_views_count_every_pixel_as_predict_mask_does(
 def test_bands_of_rows_are_counted_once(
     predictor: Predictor, tiny_data: Subset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    window = parse_window("30x40", None)
-    whole = evaluate(predictor, tiny_data, window=window).scores
+    window, choice = parse_window("30x40", None), MetricChoice((METRICS["dice"], METRICS["boundary_iou"]))
+    whole = evaluate(predictor, tiny_data, window=window, choice=choice)
     monkeypatch.setattr("otx_seg.inference.evaluate._PIXELS_AT_ONCE", 700)
-    assert evaluate(predictor, tiny_data, window=window).scores == whole
+    monkeypatch.setattr("otx_seg.metrics.boundary._PIXELS_AT_ONCE", 700)
+    found = evaluate(predictor, tiny_data, window=window, choice=choice)
+    assert (found.scores, found.measured) == (whole.scores, whole.measured)
+
+
+@pytest.mark.parametrize(("window", "tta"), [(None, None), ("30x40", None), (None, "flip"), (None, "flip,1.5")])
+def test_boundaries_are_those_of_the_predicted_masks(
+    window: str | None, tta: str | None, predictor: Predictor, tiny_data: Subset
+) -> None:
+    cut, views = parse_window(window, None), parse_views(tta)
+    choice = MetricChoice((METRICS["boundary_iou"],), boundary_width=0.03)
+    found = evaluate(predictor, tiny_data, 3, window=cut, views=views, choice=choice)
+    assert found.counted is not None
+    assert found.counted.pixels.boundary is not None
+    for counts, sample in zip(found.counted.pixels.boundary, tiny_data.samples, strict=True):
+        mask = predict_mask(predictor, tiny_data.read_image(sample), cut, views)
+        distance = 3  # 0.03 of the diagonal of 60 x 100 pixels, which is 116.6
+        assert torch.equal(counts, boundary_counts(mask, tiny_data.read_mask(sample), 4, distance))
+    agreed, true, predicted = found.counted.pixels.boundary.sum(dim=0).T
+    ious = (agreed / (true + predicted - agreed)).tolist()
+    (of_set,) = found.measured
+    assert list(of_set.per_label.values()) == pytest.approx(ious)
+    assert of_set.mean == pytest.approx(sum(ious[1:]) / 3)
+
+
+def test_what_was_not_asked_for_is_not_counted(predictor: Predictor, tiny_data: Subset) -> None:
+    found = evaluate(predictor, tiny_data, choice=MetricChoice((METRICS["iou"],)))
+    assert found.counted is not None
+    assert found.counted.pixels.boundary is None
+    values = found.as_json()
+    assert values["metrics"] == {"iou": {"mean": found.measured[0].mean, "with_background": values["mIoU"]}}
+    assert "boundary_width" not in values
+    assert not {"metrics", "boundary_width", "without_labels"} & set(evaluate(predictor, tiny_data).as_json())
+
+
+def test_labels_left_out(tiny_data: Subset, messages: Any) -> None:
+    model = Constant(tiny_data.labels, [0.1, 0.4, 0.3, 0.2], PostProcessing(0.0, 1))
+    whole = evaluate(model, tiny_data)
+    found = evaluate(model, tiny_data, choice=MetricChoice(left_out=("sky", "pole")))
+    assert found.scores.left_out == ("pole", "sky")
+    # Only brick is predicted: the pixels of the others are its errors, whether they are left out or not.
+    assert found.scores.dice_average == whole.scores.per_label["red brick"].dice == 3 * whole.scores.dice_average
+    assert found.counted is not None
+    assert len(found.counted.worst(9)) == 4
+    assert found.measured[0].mean == found.scores.dice_average
 
 
 def test_the_time_is_that_of_an_image_with_all_its_windows(tiny_data: Subset, monkeypatch: pytest.MonkeyPatch) -> None:

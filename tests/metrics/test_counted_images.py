@@ -7,7 +7,8 @@ import torch
 
 from otx_seg.labels import Labels, default_colors
 from otx_seg.metrics.confusion import PixelCounts, counts_by_label
-from otx_seg.metrics.counted_images import CountedImages, ImageScore
+from otx_seg.metrics.counted_images import CountedImages
+from otx_seg.metrics.definitions import METRICS
 
 MATRICES = [
     torch.tensor([[6, 2, 0], [1, 3, 0], [0, 0, 0]]),  # label 1: I=3 T=4 P=5
@@ -22,14 +23,17 @@ COUNTED = CountedImages(
 
 
 def test_each_image_is_scored_by_the_labels_that_are_there_or_predicted() -> None:
-    found = COUNTED.scores()
-    assert found["a.png"] == pytest.approx(ImageScore(6 / 9, 3 / 6))
-    assert found["b.png"] == pytest.approx(ImageScore(1 / 2, 1 / 2))
-    assert found["c.png"] is None
+    assert COUNTED.of_images(METRICS["dice"]) == pytest.approx({"a.png": 6 / 9, "b.png": 1 / 2, "c.png": None})
+    assert COUNTED.of_images(METRICS["iou"]) == pytest.approx({"a.png": 3 / 6, "b.png": 1 / 2, "c.png": None})
+    assert COUNTED.of_images(METRICS["recall"]) == pytest.approx({"a.png": 3 / 4, "b.png": 1 / 2, "c.png": None})
+
+
+def test_metrics_of_all_labels_have_a_value_of_each_image_too() -> None:
+    assert COUNTED.of_images(METRICS["accuracy"]) == pytest.approx({"a.png": 9 / 12, "b.png": 10 / 14, "c.png": 1.0})
 
 
 def test_the_worst_come_first() -> None:
-    assert [name for name, _ in COUNTED.worst(9)] == ["b.png", "a.png"]
+    assert COUNTED.worst(9) == [("b.png", pytest.approx(1 / 2)), ("a.png", pytest.approx(6 / 9))]
     assert [name for name, _ in COUNTED.worst(1)] == ["b.png"]
 
 

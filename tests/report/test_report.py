@@ -13,6 +13,8 @@ from rich.console import Console
 
 from otx_seg.labels import Labels, default_colors
 from otx_seg.metrics.confusion import scores
+from otx_seg.metrics.definitions import METRICS
+from otx_seg.metrics.measured import Measured
 from otx_seg.report.pictures import draw_comparison, draw_curves
 from otx_seg.report.progress import TrainingDisplay, format_duration
 from otx_seg.report.tables import as_text, scores_table
@@ -36,6 +38,40 @@ def test_the_table_lists_absent_labels_too() -> None:
     row = next(line for line in text.splitlines() if "dog" in line)
     assert row.count("absent") == 2
     assert "0, false alarms: 1,234" in row
+
+
+def cells(text: str, row: str) -> list[str]:
+    """The cells of the row that begins so, without the lines between them."""
+    line = next(line for line in text.splitlines() if line.startswith(f"│ {row} "))
+    return [cell.strip() for cell in line.strip("│").split("│")]
+
+
+def test_the_table_of_the_usual_metrics() -> None:
+    text = as_text(scores_table(scores(torch.tensor([[80, 10, 0], [0, 10, 0], [0, 0, 0]]), LABELS)))
+    headings = next(line for line in text.splitlines() if "label" in line)
+    assert headings.strip("┃").replace("┃", "").split() == ["label", "Dice", "IoU", "precision", "recall", "pixels"]
+    assert cells(text, "cat") == ["cat", "0.6667", "0.5000", "0.5000", "1.0000", "10"]
+    assert cells(text, "mean over labels") == ["mean over labels", "0.6667", "", "", "", ""]
+    assert cells(text, "with background") == ["with background", "0.8039", "0.6944", "", "0.9444", ""]
+    assert cells(text, "weighted by pixels") == ["weighted by pixels", "", "0.8500", "", "", ""]
+    assert cells(text, "pixel accuracy") == ["pixel accuracy", "0.9000", "", "", "", ""]
+
+
+def test_the_table_of_chosen_metrics() -> None:
+    found = scores(torch.tensor([[80, 10, 0], [0, 10, 0], [0, 0, 0]]), LABELS, ["cat"])
+    bands = Measured(METRICS["boundary_iou"], {"background": 0.25}, None, 0.25)
+    weighted, share = Measured(METRICS["fw_iou"], {}, 0.5, None), Measured(METRICS["accuracy"], {}, 0.75, None)
+    text = as_text(scores_table(found, measured=[bands, weighted, share]))
+    assert cells(text, "background") == ["background", "0.2500", "90"]
+    assert cells(text, "cat (left out)") == ["cat (left out)", "", "10"]
+    assert cells(text, "dog") == ["dog", "absent", "0"]
+    assert "mean over labels" not in text
+    assert cells(text, "with background") == ["with background", "0.2500", ""]
+    assert cells(text, "fw_iou") == ["fw_iou", "0.5000", ""]  # there is no column of IoU to put it in
+    assert cells(text, "pixel accuracy") == ["pixel accuracy", "0.7500", ""]
+    text = as_text(scores_table(found, measured=[share]))
+    assert (cells(text, "background"), cells(text, "dog")) == (["background", "", "90"], ["dog", "absent", "0"])
+    assert cells(text, "pixel accuracy") == ["pixel accuracy", "0.7500", ""]
 
 
 def test_a_long_label_takes_one_line_of_a_table() -> None:

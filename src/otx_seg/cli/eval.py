@@ -15,15 +15,45 @@ from otx_seg.cli.options import (
     workspace_option,
 )
 from otx_seg.cli.parameters import ParametersCommand
+from otx_seg.metrics.choice import BOUNDARY_WIDTH
+from otx_seg.metrics.definitions import METRICS
 
 
-@click.command("eval", cls=ParametersCommand)
+class _EvalCommand(ParametersCommand):
+    """Lists the metrics below the options."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Metrics"):
+            formatter.write_dl([(metric.name, metric.help) for metric in METRICS.values()])
+        super().format_epilog(ctx, formatter)
+
+
+@click.command("eval", cls=_EvalCommand)
 @click.argument("template", required=False)
 @click.option("--test-data-roots", metavar="FOLDER", help="Labelled data to evaluate on; default: that of data.yaml.")
 @annotation_options("test")
 @several_weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
 @labels_option
 @whole_image_options
+@click.option(
+    "--metrics",
+    metavar="A,B,...",
+    help="Names of the metrics to compute and show, listed below; default: all but "
+    + ", ".join(metric.name for metric in METRICS.values() if not metric.usual)
+    + ".",
+)
+@click.option(
+    "--without-labels",
+    metavar="A,B,...",
+    help="Names of labels to leave out of all averages. Where they are confused with other labels, it is still an "
+    "error of the others.",
+)
+@click.option(
+    "--boundary-width",
+    metavar="R",
+    type=float,
+    help=f"Width of the bands of boundary_iou as a share of the image's diagonal.  [{BOUNDARY_WIDTH}]",
+)
 @workspace_option
 @output_options
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
@@ -44,7 +74,7 @@ def command(as_json: bool, **arguments: Any) -> None:
     if as_json:
         say_json(result.as_json())
         return
-    results.print(scores_table(result.scores, count(result.images, "image")))
+    results.print(scores_table(result.scores, count(result.images, "image"), result.measured))
     worst = "" if result.counted is None else worst_images(result.counted)
     if worst:
         results.print(f"lowest Dice of single images: {worst}")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,8 +19,11 @@ from otx_seg.datasets.loading.loader import evaluation_loader, read_pair
 from otx_seg.datasets.loading.loader_processes import lost_in_words
 from otx_seg.errors import DataError, UsageError
 from otx_seg.labels import Labels
+from otx_seg.metrics.boundary import boundary_counts, boundary_distance
+from otx_seg.metrics.choice import USUAL, MetricChoice
 from otx_seg.metrics.confusion import PixelCounts, Scores, confusion_matrix, counts_by_label, scores
 from otx_seg.metrics.counted_images import CountedImages
+from otx_seg.metrics.measured import Measured, measured, usual
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews, mirrored
 from otx_seg.runtime.masks import mask_at
 from otx_seg.runtime.predict_mask import SlidingWindow, predict_mask
@@ -47,6 +50,7 @@ class Evaluation:
         images: number of images.
         window, views: see `predict_mask`.
         counted: the pixels that the scores are taken from; None where they were read from a file.
+        choice: what was to be measured.
     """
 
     scores: Scores
@@ -55,10 +59,26 @@ class Evaluation:
     window: SlidingWindow | None = None
     views: AugmentedViews = ONE_VIEW
     counted: CountedImages | None = field(default=None, compare=False, repr=False)
+    choice: MetricChoice = USUAL
+
+    @property
+    def measured(self) -> tuple[Measured, ...]:
+        """The values of the metrics asked for, or of the usual ones."""
+        if self.counted is None or self.choice == USUAL:
+            return usual(self.scores)
+        return tuple(measured(self.counted, metric) for metric in self.choice.shown)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values as in ``performance.json``; windows and test-time augmentation only where they were used."""
+        """Plain values as in ``performance.json``; chosen metrics, windows and test-time augmentation only where they
+        were used."""
         values = {**self.scores.as_json(), "avg_time_per_image": self.seconds_per_image}
+        if self.choice.metrics:
+            values["metrics"] = {found.metric.name: found.as_json() for found in self.measured}
+            for found in self.measured:
+                for name, value in found.per_label.items():
+                    values["per_label"][name][found.metric.name] = value
+        if self.choice.needs_boundaries:
+            values["boundary_width"] = self.choice.boundary_width
         if self.counted is not None:
             values["confusion"] = self.counted.confusions()
         if self.window is not None:
@@ -76,6 +96,7 @@ def evaluate(
     progress: Callable[[int], None] | None = None,
     window: SlidingWindow | None = None,
     views: AugmentedViews = ONE_VIEW,
+    choice: MetricChoice = USUAL,
 ) -> Evaluation:
     """Score a model on a subset.
 
@@ -86,6 +107,7 @@ def evaluate(
         workers: processes that decode images; 0: none.
         progress: called with the number of images done so far.
         window, views: see `predict_mask`. With windows or scales, images are read one by one in this process.
+        choice: what is to be measured.
 
     Raises:
         UsageError: the subset has labels the model does not know, or the window is much too small.
@@ -95,19 +117,19 @@ def evaluate(
     timed = AlteredPredictor(predictor, stopwatch.probabilities)
     if window is None and not views.scales:
         model = mirrored(timed) if views.flip else timed
-        counts = count_pixels(model, subset, range(len(subset)), batch_size, workers, progress)
+        counts = count_pixels(model, subset, range(len(subset)), batch_size, workers, progress, choice)
     else:
-        counts = _count_whole_images(timed, subset, window, views, progress)
+        counts = _count_whole_images(timed, subset, window, views, progress, choice)
     seconds = stopwatch.seconds() / len(subset)
-    found = scores(counts.confusion, predictor.labels)
+    found = scores(counts.confusion, predictor.labels, choice.left_out)
     _tell_nothing_to_score(found, predictor.labels, subset)
     files = tuple(sample.name for sample in subset.samples)
-    counted = CountedImages(predictor.labels, files, counts)
-    return Evaluation(found, seconds, len(subset), window, views, counted)
+    counted = CountedImages(predictor.labels, files, counts, choice.left_out)
+    return Evaluation(found, seconds, len(subset), window, views, counted, choice)
 
 
 def _tell_nothing_to_score(found: Scores, labels: Labels, subset: Subset) -> None:
-    names = [labels.names[index] for index in labels.foreground]
+    names = [labels.names[index] for index in labels.foreground if labels.names[index] not in found.left_out]
     if not any(name in found.per_label for name in names):
         logger.warning(
             "%s: the masks show none of %s; there is nothing to take a Dice average of, its 0 says nothing: evaluate "
@@ -124,12 +146,13 @@ def count_pixels(
     batch_size: int,
     workers: int,
     progress: Callable[[int], None] | None = None,
+    choice: MetricChoice = USUAL,
 ) -> PixelCounts:
     """How a model does on some samples of a subset; the matrices of several processes can be added.
 
     Args:
         indices: positions in ``subset.samples``; none is possible.
-        predictor, subset, batch_size, workers, progress: see `evaluate`.
+        predictor, subset, batch_size, workers, progress, choice: see `evaluate`.
 
     Returns:
         Pixels at the original size of the images, those of each image in the order of `indices`.
@@ -140,19 +163,19 @@ def count_pixels(
     subset = matched(predictor.labels, subset)
     chosen = replace(subset, samples=tuple(subset.samples[index] for index in indices))
     classes = len(predictor.labels)
-    total, per_image = torch.zeros(classes, classes, dtype=torch.int64), []
+    total = _Total(classes)
 
-    def count(probabilities: NDArray[np.float32], mask: Tensor) -> Tensor:
+    def count(probabilities: NDArray[np.float32], mask: Tensor) -> _ImageCounts:
         found = mask_at(probabilities, (mask.shape[0], mask.shape[1]), predictor.post_processing)
-        return confusion_matrix(torch.from_numpy(found), mask, classes)
+        confusion = confusion_matrix(torch.from_numpy(found), mask, classes)
+        return _ImageCounts(confusion, _boundaries(found, mask.numpy(), classes, choice))
 
-    def add(counted: Iterable[Future[Tensor]]) -> None:
+    def add(counted: Iterable[Future[_ImageCounts]]) -> None:
         for future in counted:
-            total.add_(future.result())
-            per_image.append(counts_by_label(future.result()))
+            total.add(future.result())
 
     done = 0
-    under_way: list[Future[Tensor]] = []
+    under_way: list[Future[_ImageCounts]] = []
     with lost_in_words(workers), ThreadPoolExecutor(_MASK_THREADS) as pool:
         for batch in evaluation_loader(chosen, predictor.input_size, batch_size, workers) if indices else ():
             probabilities = predictor.probabilities(batch["image"])
@@ -163,7 +186,7 @@ def count_pixels(
             if progress is not None:
                 progress(done)
         add(under_way)
-    return PixelCounts(total, torch.stack(per_image) if per_image else total.new_zeros(0, classes, 3))
+    return total.counts()
 
 
 def _count_whole_images(
@@ -172,25 +195,60 @@ def _count_whole_images(
     window: SlidingWindow | None,
     views: AugmentedViews,
     progress: Callable[[int], None] | None,
+    choice: MetricChoice,
 ) -> PixelCounts:
     """As `count_pixels`, from images as large as they are; no more than one is in memory."""
     subset = matched(predictor.labels, subset)
     classes = len(predictor.labels)
-    total, per_image = torch.zeros(classes, classes, dtype=torch.int64), []
+    total = _Total(classes)
     for done, sample in enumerate(subset.samples, start=1):
         image, mask = read_pair(subset, sample)
         found = predict_mask(predictor, image, window, views)
         del image
         rows = max(1, _PIXELS_AT_ONCE // mask.shape[1])  # counting takes many times the memory of what is counted
-        of_image = torch.zeros_like(total)
+        confusion = torch.zeros(classes, classes, dtype=torch.int64)
         for start in range(0, len(mask), rows):
             band = slice(start, start + rows)
-            of_image += confusion_matrix(torch.from_numpy(found[band]), torch.from_numpy(mask[band]), classes)
-        total += of_image
-        per_image.append(counts_by_label(of_image))
+            confusion += confusion_matrix(torch.from_numpy(found[band]), torch.from_numpy(mask[band]), classes)
+        total.add(_ImageCounts(confusion, _boundaries(found, mask, classes, choice)))
         if progress is not None:
             progress(done)
-    return PixelCounts(total, torch.stack(per_image))
+    return total.counts()
+
+
+class _ImageCounts(NamedTuple):
+    """Of one image: its confusion matrix (K, K), and the pixels (K, 3) of its boundary bands, if they are asked for."""
+
+    confusion: Tensor
+    boundary: Tensor | None
+
+
+def _boundaries(found: NDArray[np.uint8], mask: NDArray[np.uint8], classes: int, choice: MetricChoice) -> Tensor | None:
+    if not choice.needs_boundaries:
+        return None
+    distance = boundary_distance((mask.shape[0], mask.shape[1]), choice.boundary_width)
+    return boundary_counts(found, mask, classes, distance)
+
+
+class _Total:
+    """Adds up the counts of images."""
+
+    def __init__(self, classes: int) -> None:
+        self._confusion = torch.zeros(classes, classes, dtype=torch.int64)
+        self._per_image: list[Tensor] = []
+        self._boundary: list[Tensor] = []
+
+    def add(self, image: _ImageCounts) -> None:
+        self._confusion += image.confusion
+        self._per_image.append(counts_by_label(image.confusion))
+        if image.boundary is not None:
+            self._boundary.append(image.boundary)
+
+    def counts(self) -> PixelCounts:
+        per_image = (
+            torch.stack(self._per_image) if self._per_image else self._confusion.new_zeros(0, len(self._confusion), 3)
+        )
+        return PixelCounts(self._confusion, per_image, torch.stack(self._boundary) if self._boundary else None)
 
 
 def matched(labels: Labels, subset: Subset) -> Subset:

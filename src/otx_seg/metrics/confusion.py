@@ -10,7 +10,7 @@ against their true label, and in the pixel accuracy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -19,6 +19,15 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from otx_seg.labels import IGNORE_INDEX, Labels
+from otx_seg.metrics.definitions import (
+    LabelCounts,
+    dice,
+    frequency_weighted_iou,
+    iou,
+    pixel_accuracy,
+    precision,
+    recall,
+)
 
 
 def confusion_matrix(prediction: Tensor, target: Tensor, classes: int) -> Tensor:
@@ -54,10 +63,12 @@ class PixelCounts(NamedTuple):
         confusion: int64 (K, K), rows truth, columns prediction, summed over the images.
         per_image: int64 (N, K, 3): of each image and label the pixels on which both agree, of the truth, and of the
             prediction. From it a score can be taken again of other choices of images.
+        boundary: the same of the boundary bands, see `otx_seg.metrics.boundary`; None where they were not counted.
     """
 
     confusion: Tensor
     per_image: Tensor
+    boundary: Tensor | None = None
 
 
 def counts_by_label(confusion: Tensor) -> Tensor:
@@ -77,16 +88,18 @@ class LabelScore:
     @property
     def precision(self) -> float:
         """Share of the predicted pixels that have the label; 0 if none is predicted."""
-        return self._agreed / self.pixels_predicted if self.pixels_predicted else 0.0
+        return precision(self.counts)
 
     @property
     def recall(self) -> float:
         """Share of the true pixels that are predicted so."""
-        return self._agreed / self.pixels_true
+        return recall(self.counts)
 
     @property
-    def _agreed(self) -> int:
-        return round(self.dice * (self.pixels_true + self.pixels_predicted) / 2)
+    def counts(self) -> LabelCounts:
+        """The pixels that the scores were taken from."""
+        agreed = round(self.dice * (self.pixels_true + self.pixels_predicted) / 2)
+        return LabelCounts(agreed, self.pixels_true, self.pixels_predicted)
 
     def as_json(self) -> dict[str, float]:
         return {**asdict(self), "precision": self.precision, "recall": self.recall}
@@ -104,6 +117,7 @@ class Scores:
         per_label: scores by label name, only labels that have ground-truth pixels, in label order.
         absent: names of the labels without ground-truth pixels, in label order; they enter no mean.
         false_alarms: of those of them that were predicted, the number of pixels.
+        left_out: names of labels that were left out of every average, the accuracy among them, see `scores`.
     """
 
     dice_average: float
@@ -113,17 +127,20 @@ class Scores:
     per_label: dict[str, LabelScore]
     absent: tuple[str, ...]
     false_alarms: dict[str, int]
+    left_out: tuple[str, ...] = ()
 
     @property
     def mean_accuracy(self) -> float:
         """Mean recall of the labels that have ground-truth pixels, background among them."""
-        return _mean(score.recall for score in self.per_label.values())
+        return _mean(recall(counts) for counts in self._counted())
 
     @property
     def frequency_weighted_iou(self) -> float:
         """Mean IoU of these labels, weighted by their ground-truth pixels (Long, Shelhamer & Darrell 2015)."""
-        total = sum(score.pixels_true for score in self.per_label.values())
-        return sum(score.pixels_true * score.iou for score in self.per_label.values()) / max(total, 1)
+        return frequency_weighted_iou(self._counted())
+
+    def _counted(self) -> list[LabelCounts]:
+        return [score.counts for name, score in self.per_label.items() if name not in self.left_out]
 
     def as_json(self) -> dict[str, Any]:
         """Plain numbers under the keys that ``performance.json`` uses."""
@@ -137,6 +154,7 @@ class Scores:
             "per_label": {name: score.as_json() for name, score in self.per_label.items()},
             "absent_labels": list(self.absent),
             "false_alarms": self.false_alarms,
+            **({"without_labels": list(self.left_out)} if self.left_out else {}),
         }
 
 
@@ -158,37 +176,43 @@ def scores_from_json(content: dict[str, Any]) -> Scores:
         },
         absent=tuple(content["absent_labels"]),
         false_alarms=content.get("false_alarms", {}),
+        left_out=tuple(content.get("without_labels", ())),
     )
 
 
-def scores(confusion: Tensor, labels: Labels) -> Scores:
+def scores(confusion: Tensor, labels: Labels, left_out: Collection[str] = ()) -> Scores:
     """Turn a confusion matrix into scores.
 
     Args:
         confusion: integer tensor (K, K), rows truth, columns prediction, summed over the whole data set.
         labels: the K labels.
+        left_out: names of labels that enter no average. Their pixels still count as errors of the labels that are
+            predicted there, and pixels that are taken for them as errors of their true label.
 
     Raises:
         ValueError: the matrix is not K by K.
     """
     if confusion.shape != (len(labels), len(labels)):
         raise ValueError(f"confusion matrix {tuple(confusion.shape)} does not fit {len(labels)} labels")
-    agreed, true, predicted = counts_by_label(confusion).T.tolist()
-    per_label = {
-        name: LabelScore(2 * i / (t + p), i / (t + p - i), t, p)
-        for name, i, t, p in zip(labels.names, agreed, true, predicted, strict=True)
-        if t > 0
+    found = {
+        name: LabelCounts(*row) for name, row in zip(labels.names, counts_by_label(confusion).tolist(), strict=True)
     }
+    per_label = {
+        name: LabelScore(dice(counts), iou(counts), counts.true, counts.predicted)
+        for name, counts in found.items()
+        if counts.true
+    }
+    averaged = {name: score for name, score in per_label.items() if name not in left_out}
     foreground = {labels.names[index] for index in labels.foreground}
-    total = sum(true)
     return Scores(
-        dice_average=_mean(score.dice for name, score in per_label.items() if name in foreground),
-        m_dice=_mean(score.dice for score in per_label.values()),
-        m_iou=_mean(score.iou for score in per_label.values()),
-        pixel_accuracy=sum(agreed) / total if total else 0.0,
+        dice_average=_mean(score.dice for name, score in averaged.items() if name in foreground),
+        m_dice=_mean(score.dice for score in averaged.values()),
+        m_iou=_mean(score.iou for score in averaged.values()),
+        pixel_accuracy=pixel_accuracy([found[name] for name in averaged]),
         per_label=per_label,
-        absent=tuple(name for name, t in zip(labels.names, true, strict=True) if not t),
-        false_alarms={name: p for name, t, p in zip(labels.names, true, predicted, strict=True) if p and not t},
+        absent=tuple(name for name, counts in found.items() if not counts.true),
+        false_alarms={name: counts.predicted for name, counts in found.items() if counts.predicted and not counts.true},
+        left_out=tuple(name for name in labels.names if name in left_out),
     )
 
 

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+
+from torch import Tensor
 
 from otx_seg.labels import Labels
 from otx_seg.metrics.confusion import PixelCounts
-
-
-class ImageScore(NamedTuple):
-    """Mean Dice and IoU of the labels other than background that one image shows, or that are predicted for it; 0..1.
-
-    A label that is predicted and not there counts as 0: in a single image there is no other place where the mistake
-    would be seen.
-    """
-
-    dice: float
-    iou: float
+from otx_seg.metrics.definitions import METRICS, LabelCounts, Metric
 
 
 @dataclass(frozen=True)
@@ -28,11 +19,13 @@ class CountedImages:
         labels: the K labels.
         files: names of the N images.
         pixels: of these images, in their order.
+        left_out: names of labels that enter no average.
     """
 
     labels: Labels
     files: tuple[str, ...]
     pixels: PixelCounts
+    left_out: tuple[str, ...] = ()
 
     def confusions(self) -> dict[str, dict[str, int]]:
         """Pixels by true label and predicted label, without pairs that have none."""
@@ -42,17 +35,30 @@ class CountedImages:
             for true, row in zip(names, self.pixels.confusion.tolist(), strict=True)
         }
 
-    def scores(self) -> dict[str, ImageScore | None]:
-        """The scores of each image by its name; None where only background is there and predicted."""
-        agreed, true, predicted = self.pixels.per_image[:, list(self.labels.foreground)].double().unbind(dim=2)
-        size, shown = true + predicted, (true + predicted) > 0
-        number = shown.sum(dim=1).clamp(min=1)
-        dice = (2 * agreed / size.clamp(min=1)).sum(dim=1) / number
-        iou = (agreed / (size - agreed).clamp(min=1)).sum(dim=1) / number
-        rows = zip(self.files, dice.tolist(), iou.tolist(), shown.any(dim=1).tolist(), strict=True)
-        return {name: ImageScore(of_dice, of_iou) if any_shown else None for name, of_dice, of_iou, any_shown in rows}
+    def counts(self, metric: Metric) -> Tensor:
+        """The pixels that a metric is taken from, int64 (N, K, 3), see `PixelCounts`."""
+        if not metric.boundary:
+            return self.pixels.per_image
+        assert self.pixels.boundary is not None
+        return self.pixels.boundary
 
-    def worst(self, count: int) -> list[tuple[str, ImageScore]]:
-        """The images with the lowest Dice, the worst first."""
-        scored = [(name, score) for name, score in self.scores().items() if score is not None]
-        return sorted(scored, key=lambda item: item[1].dice)[:count]
+    def of_images(self, metric: Metric) -> dict[str, float | None]:
+        """A metric on each image by its name: the mean over the labels other than background that the image shows, or
+        that are predicted for it; a metric of all labels has its value of the same, and of background.
+
+        A label that is predicted and not there counts as 0: in a single image there is no other place where the mistake
+        would be seen. Where there is no label, there is no value: None.
+        """
+        averaged = [index for index, name in enumerate(self.labels.names) if name not in self.left_out]
+        if metric.of_label is not None:
+            averaged = [index for index in averaged if index != self.labels.background]
+        counts = self.counts(metric)[:, averaged].tolist()
+        return {
+            name: metric.over([LabelCounts(*row) for row in rows if row[1] or row[2]])
+            for name, rows in zip(self.files, counts, strict=True)
+        }
+
+    def worst(self, count: int) -> list[tuple[str, float]]:
+        """The images with the lowest Dice and it, the worst first."""
+        scored = [(name, dice) for name, dice in self.of_images(METRICS["dice"]).items() if dice is not None]
+        return sorted(scored, key=lambda item: item[1])[:count]

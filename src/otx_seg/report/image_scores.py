@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from otx_seg.metrics.definitions import METRICS, Metric
 from otx_seg.workspace.atomic import write_text
 
 if TYPE_CHECKING:  # needs torch
@@ -15,19 +18,20 @@ if TYPE_CHECKING:  # needs torch
 _TOLD = 3
 
 
-def write_image_scores(counted: CountedImages, path: Path) -> None:
-    """Write ``file,dice,iou`` of each image, the lowest Dice first; images without a score last, with empty fields."""
+def write_image_scores(counted: CountedImages, path: Path, asked: Sequence[Metric] = ()) -> None:
+    """Write the file, Dice, IoU and the metrics `asked` for of each image, the lowest Dice first; images without Dice
+    come last. A field without a value is empty."""
+    columns = {metric.name: counted.of_images(metric) for metric in (METRICS["dice"], METRICS["iou"], *asked)}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("file", "dice", "iou"))
-    for name, score in counted.worst(len(counted.files)):
-        writer.writerow((name, f"{score.dice:.4f}", f"{score.iou:.4f}"))
-    for name, found in counted.scores().items():
-        if found is None:
-            writer.writerow((name, "", ""))
+    writer.writerow(("file", *columns))
+    dice = columns["dice"]
+    for name in sorted(dice, key=lambda name: math.inf if (value := dice[name]) is None else value):
+        values = (column[name] for column in columns.values())
+        writer.writerow((name, *("" if value is None else f"{value:.4f}" for value in values)))
     write_text(path, text.getvalue())
 
 
 def worst_images(counted: CountedImages) -> str:
     """The images with the lowest Dice; empty if none has a score."""
-    return ", ".join(f"{name} {score.dice:.2f}" for name, score in counted.worst(_TOLD))
+    return ", ".join(f"{name} {dice:.2f}" for name, dice in counted.worst(_TOLD))

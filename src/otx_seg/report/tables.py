@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from otx_seg.metrics.measured import Measured, usual
 from otx_seg.report.console import Cell, PlainConsole
 
 if TYPE_CHECKING:  # needs torch, which tables do not
@@ -33,27 +34,53 @@ def models_table(models: Iterable[tuple[str, float, float, int, float]], title: 
     return table(("model", "Dice", "mIoU", "MB", "ms per image"), rows, title)
 
 
-def scores_table(scores: Scores, title: str | None = None) -> Table:
-    """One row per label, absent ones with their false alarms included, then means; the first is without background."""
-    rows: list[tuple[object, ...]] = [
-        (name, *map(_digits, (score.dice, score.iou, score.precision, score.recall)), f"{score.pixels_true:,}")
-        for name, score in scores.per_label.items()
-    ]
-    for name in scores.absent:
-        alarms = scores.false_alarms.get(name)
-        rows.append((name, "absent", "absent", "", "", f"0, false alarms: {alarms:,}" if alarms else "0"))
-    made = table(("label", "Dice", "IoU", "precision", "recall", "pixels"), rows, title)
+def scores_table(scores: Scores, title: str | None = None, measured: Sequence[Measured] = ()) -> Table:
+    """One row per label, absent ones with their false alarms included, then means; the first is without background.
+
+    Args:
+        scores: whose labels are shown.
+        measured: the metrics to show; none: the usual ones.
+    """
+    shown = measured or usual(scores)
+    columns = [found for found in shown if found.metric.of_label]
+    made = table(
+        ("label", *([found.metric.title for found in columns] or ["score"]), "pixels"),
+        _label_rows(scores, columns),
+        title,
+    )
     made.add_section()
-    made.add_row("mean over labels", _digits(scores.dice_average))
-    averages = (scores.m_dice, scores.m_iou)
-    made.add_row("with background", *map(_digits, averages), "", _digits(scores.mean_accuracy))
-    made.add_row("weighted by pixels", "", _digits(scores.frequency_weighted_iou))
-    made.add_row("pixel accuracy", _digits(scores.pixel_accuracy))
+    means = {
+        "mean over labels": [found.mean for found in columns],
+        "with background": [found.with_background for found in columns],
+    }
+    for name, values in means.items():
+        if any(value is not None for value in values):
+            made.add_row(name, *map(_digits, values))
+    names = [found.metric.name for found in columns]
+    for found in shown:
+        if found.metric.of_all:
+            column = found.metric.column
+            told = found.metric.title if column in (None, *names) else found.metric.name
+            made.add_row(told, *([""] * names.index(column) if column in names else []), _digits(found.mean))
     return made
 
 
-def _digits(score: float) -> str:
-    return f"{score:.4f}"
+def _label_rows(scores: Scores, columns: Sequence[Measured]) -> Iterator[tuple[object, ...]]:
+    for name, score in scores.per_label.items():
+        values = [_digits(found.per_label.get(name)) for found in columns] or [""]
+        yield (_told(name, scores), *values, f"{score.pixels_true:,}")
+    for name in scores.absent:
+        alarms = scores.false_alarms.get(name)
+        cells = ["absent", "absent", *[""] * len(columns)][: max(1, len(columns))]
+        yield (_told(name, scores), *cells, f"0, false alarms: {alarms:,}" if alarms else "0")
+
+
+def _told(name: str, scores: Scores) -> str:
+    return f"{name} (left out)" if name in scores.left_out else name
+
+
+def _digits(score: float | None) -> str:
+    return "" if score is None else f"{score:.4f}"
 
 
 def as_text(*renderables: object) -> str:

@@ -14,6 +14,7 @@ from otx_seg.inputs.data import evaluation_spec
 from otx_seg.inputs.last_training import open_measured
 from otx_seg.inputs.open_model import open_model
 from otx_seg.inputs.resolver import Weights, open_resolver
+from otx_seg.metrics.choice import choose_metrics
 from otx_seg.report.image_scores import write_image_scores
 from otx_seg.report.pictures import draw_confusions
 from otx_seg.runtime.augmented_views import parse_views
@@ -41,6 +42,9 @@ def evaluate(
     sliding_window: str | None = None,
     overlap: float | None = None,
     tta: str | None = None,
+    metrics: str | Sequence[str] | None = None,
+    without_labels: str | Sequence[str] | None = None,
+    boundary_width: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Score a model on labelled images and write ``performance.json``, ``per_image.csv`` and ``confusion.png``.
@@ -60,11 +64,16 @@ def evaluate(
         parameters: ``{"group.name": value}``; of the ``learning_parameters`` only ``inference_batch_size``,
             ``num_workers``, ``auto_num_workers`` and ``use_otx_adapter`` are possible.
         sliding_window, overlap, tta: see `predict`; they stand in ``performance.json`` too.
+        metrics: names of metrics to compute and show instead of the usual ones, one by one or in a text with commas
+            between them; see `otx_seg.metrics.definitions`. ``performance.json`` has them beside what it always has.
+        without_labels: names of labels that enter no average, given in the same way; their pixels still count as
+            errors of other labels.
+        boundary_width: of the bands of ``boundary_iou``, as a share of the image's diagonal; None: 0.02.
         progress: called with the number of images done so far.
 
     Raises:
-        UsageError: unusable weights, a window or augmentation out of range, or labels in the data that the model does
-            not know.
+        UsageError: unusable weights, a window or augmentation out of range, an unknown metric, or labels, in the data
+            or to leave out, that the model does not know.
         DataError: the data cannot be used.
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
@@ -77,6 +86,7 @@ def evaluate(
     opened_models = [open_model(file, template, labels, parameters, USED_BY["eval"]) for file in files]
     made_from = opened_models[0][1]
     predictor = ensemble(dict(zip(files, (model for model, _ in opened_models), strict=True)))
+    choice = choose_metrics(metrics, without_labels, boundary_width, predictor.labels)
     settings = made_from.hyper_parameters.learning_parameters
     opened = test_data_roots if isinstance(test_data_roots, Subset) else None
     subset = opened or open_measured(spec, training, settings.use_otx_adapter)
@@ -85,11 +95,12 @@ def evaluate(
     with log_to(run) as note:
         tell_skipped("test", subset.unmatched)
         workers = choose_workers(settings, processes=1)
-        result = evaluate_predictor(predictor, subset, settings.inference_batch_size, workers, progress, window, views)
+        batch_size = settings.inference_batch_size
+        result = evaluate_predictor(predictor, subset, batch_size, workers, progress, window, views, choice)
         several = {"models": [str(file) for file in files]} if len(files) > 1 else {}
         write_json(run.performance, result.as_json() | several)
         assert result.counted is not None
-        write_image_scores(result.counted, run.image_scores)
+        write_image_scores(result.counted, run.image_scores, choice.metrics)
         draw_confusions(result.counted, run.confusions)
         note(f"Dice {result.scores.dice_average:.4f} on {result.images} images")
     return result
