@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 import torch
-from losses.anchors import EDGE_LOGITS, EQUAL, IGNORED_ROWS, WEIGHTS, X, Y
+from anchors import EDGE_LOGITS, EQUAL, IGNORED_ROWS, WEIGHTS, X, Y
 from torch import Tensor
 
 from otx_seg.losses.binary_cross_entropy import BinaryCrossEntropy

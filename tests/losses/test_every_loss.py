@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from losses.anchors import WEIGHTS
+from anchors import WEIGHTS
 from torch import Tensor, nn
 
 from otx_seg import catalogue

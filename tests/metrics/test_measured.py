@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from anchors import X, Y
 from metrics.test_counted_images import COUNTED, MATRICES
 
+from otx_seg.labels import Labels, background_index, default_colors
 from otx_seg.metrics.choice import USUAL
-from otx_seg.metrics.confusion import scores, scores_from_json
+from otx_seg.metrics.confusion import confusion_matrix, scores, scores_from_json
 from otx_seg.metrics.definitions import METRICS
-from otx_seg.metrics.measured import Measured, measured, usual
+from otx_seg.metrics.measured import Measured, measured, of_two_labels, usual
 
 # Background: I=23 T=29 P=24; dent: I=5 T=6 P=7; rust: T=0 P=4.
 CONFUSION = torch.stack(MATRICES).sum(0)
@@ -88,3 +90,15 @@ def test_boundary_bands_have_their_own_pixels() -> None:
     assert found.per_label == pytest.approx({"background": 7 / 15, "dent": 1 / 5})
     assert (found.mean, found.with_background) == pytest.approx((1 / 5, (7 / 15 + 1 / 5) / 2))
     assert counted.of_images(METRICS["boundary_iou"]) == pytest.approx({"a.png": 1 / 4, "b.png": 0.0, "c.png": None})
+
+
+def test_two_labels_have_the_names_of_binary_segmentation() -> None:
+    """The figures of a sigmoid of at least 0.5 of one channel of the anchors; the labels are in either order."""
+    target, found = (Y == 1).to(torch.uint8), (X[:, 0] >= 0).to(torch.uint8)
+    for names, flipped in ((("background", "crack"), 0), (("crack", "background"), 1)):
+        labels = Labels(names, default_colors(2), background_index(names))
+        values = of_two_labels(scores(confusion_matrix(found ^ flipped, target ^ flipped, 2), labels), labels)
+        assert values["iou"] == pytest.approx({"target": 0.1999, "background": 0.4290, "mean": 0.3145}, abs=6e-5)
+        assert values["dice"] == pytest.approx({"target": 0.3332, "background": 0.6005, "mean": 0.4668}, abs=6e-5)
+    without = scores(confusion_matrix(found, torch.zeros_like(target), 2), labels)
+    assert of_two_labels(without, labels)["dice"]["background"] is None

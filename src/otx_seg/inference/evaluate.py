@@ -23,7 +23,7 @@ from otx_seg.metrics.boundary import boundary_counts, boundary_distance
 from otx_seg.metrics.choice import USUAL, MetricChoice
 from otx_seg.metrics.confusion import PixelCounts, Scores, confusion_matrix, counts_by_label, scores
 from otx_seg.metrics.counted_images import CountedImages
-from otx_seg.metrics.measured import Measured, measured, usual
+from otx_seg.metrics.measured import Measured, measured, of_two_labels, usual
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews, mirrored
 from otx_seg.runtime.masks import mask_at
 from otx_seg.runtime.predict_mask import SlidingWindow, predict_mask
@@ -80,6 +80,8 @@ class Evaluation:
         if self.choice.needs_boundaries:
             values["boundary_width"] = self.choice.boundary_width
         if self.counted is not None:
+            if len(self.counted.labels) == 2:
+                values["binary"] = of_two_labels(self.scores, self.counted.labels)
             values["confusion"] = self.counted.confusions()
         if self.window is not None:
             values |= {"sliding_window": str(self.window), "overlap": self.window.overlap}

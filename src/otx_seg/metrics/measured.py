@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from otx_seg.metrics.choice import USUAL
-from otx_seg.metrics.definitions import LabelCounts, Metric
+from otx_seg.metrics.definitions import LabelCounts, Metric, dice, iou
 
 if TYPE_CHECKING:  # need torch, which tables do not
+    from otx_seg.labels import Labels
     from otx_seg.metrics.confusion import Scores
     from otx_seg.metrics.counted_images import CountedImages
 
@@ -65,3 +67,23 @@ def measured(counted: CountedImages, metric: Metric) -> Measured:
         metric.over([counts[index] for index in averaged if index != background]),
         None if background is not None and names[background] in counted.left_out else everything,
     )
+
+
+def of_two_labels(scores: Scores, labels: Labels) -> dict[str, dict[str, float | None]]:
+    """Dice and IoU of two labels under the names that programs for binary segmentation give them.
+
+    Args:
+        labels: two. Background is the one that is so by its name, else the first; the other one is the target.
+
+    Returns:
+        by ``dice`` and ``iou``: ``target``, ``background`` and their ``mean``, 0..1; None without true pixels.
+    """
+    background = labels.background or 0
+    found = [scores.per_label.get(labels.names[index]) for index in (1 - background, background)]
+
+    def named(of_label: Callable[[LabelCounts], float]) -> dict[str, float | None]:
+        target, rest = (None if label is None else of_label(label.counts) for label in found)
+        shown = [value for value in (target, rest) if value is not None]
+        return {"target": target, "background": rest, "mean": sum(shown) / len(shown) if shown else None}
+
+    return {"dice": named(dice), "iou": named(iou)}
