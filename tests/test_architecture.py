@@ -27,6 +27,7 @@ LAYERS = [
     "targets",
     "loss_parts",
     "losses",
+    "distillation_losses",
     "transforms",
     "template",
     "workspace",

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from otx_seg.algorithms.build_losses import build_losses
+from otx_seg.algorithms.build_losses import build_distillation_loss, build_losses
 from otx_seg.algorithms.detcon import DetCon
+from otx_seg.algorithms.distillation import Distillation
 from otx_seg.algorithms.mean_teacher import MeanTeacher
 from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses, WeightedLoss
 from otx_seg.algorithms.progress import TrainProgress
@@ -16,6 +17,7 @@ from otx_seg.algorithms.prototypes import Prototypes
 from otx_seg.algorithms.quantization_aware import QuantizationAware
 from otx_seg.algorithms.supcon import SupCon
 from otx_seg.algorithms.supervised import Supervised
+from otx_seg.inference.teacher import Teacher
 from otx_seg.losses.cross_entropy import CrossEntropy
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template
@@ -41,13 +43,16 @@ class Algorithm(Protocol):
     def deployable(self) -> nn.Module: ...
 
 
-def build(template: Template, network: SegmentationNetwork, label_weights: Sequence[float]) -> Any:
+def build(
+    template: Template, network: SegmentationNetwork, label_weights: Sequence[float], teacher: Teacher | None = None
+) -> Any:
     """Construct the algorithm of a template; an `Algorithm` that is an ``nn.Module``.
 
     Args:
         network: what is trained, initialised.
         label_weights: how much the pixels of each label count, for losses that want to know it; none are needed where
             no image is labelled.
+        teacher: a trained model to learn from too; not in self-supervised training.
 
     Raises:
         UsageError: the template names an unknown loss, or there is an output without one.
@@ -61,12 +66,17 @@ def build(template: Template, network: SegmentationNetwork, label_weights: Seque
     refuse_unequal_outputs(template.model, template.losses_by_output, f"template {template.name}")
     channels = network.channels.items()
     losses = OutputLosses({name: build_losses(template, name, number, label_weights) for name, number in channels})
+    distillation = None
+    if teacher is not None:
+        loss = build_distillation_loss(parameters.distillation)
+        distillation = Distillation(teacher, loss, parameters.distillation.weight)
     if train_type == "Semisupervised":
-        return _build_mean_teacher(parameters, network, losses)
+        return _build_mean_teacher(parameters, network, losses, distillation)
     if supcon:
         detcon = DetCon(network, **parameters.region_contrast.model_dump())
-        return SupCon(network, losses, detcon, **parameters.supervised_contrast.model_dump())
-    return Supervised(network, losses)
+        settings = parameters.supervised_contrast.model_dump()
+        return SupCon(network, losses, detcon, **settings, distillation=distillation)
+    return Supervised(network, losses, distillation)
 
 
 def build_quantization_aware(
@@ -84,7 +94,9 @@ def build_quantization_aware(
     return QuantizationAware(network, losses, template.hyper_parameters.nncf_optimization.batch_norm_epochs)
 
 
-def _build_mean_teacher(parameters: HyperParameters, network: SegmentationNetwork, losses: OutputLosses) -> MeanTeacher:
+def _build_mean_teacher(
+    parameters: HyperParameters, network: SegmentationNetwork, losses: OutputLosses, distillation: Distillation | None
+) -> MeanTeacher:
     settings, wanted = parameters.semi_supervised.model_dump(), parameters.prototypes.model_dump()
     # The teacher has learned the weights of the labels from the masks: its labels are learned without.
     labels = network.main_head.num_classes
@@ -95,4 +107,5 @@ def _build_mean_teacher(parameters: HyperParameters, network: SegmentationNetwor
         prototypes = Prototypes(network.main_head.conv_seg.in_channels, labels, **wanted)
     if settings["contrast_weight"] > 0 and learns_from_unlabelled:
         detcon = DetCon(network, **parameters.region_contrast.model_dump())
+    settings["distillation"] = distillation
     return MeanTeacher(network, losses, pseudo_losses, prototypes, prototype_weight, detcon, **settings)

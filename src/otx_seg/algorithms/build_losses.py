@@ -15,8 +15,10 @@ from otx_seg.algorithms.pixel_losses import PixelLosses, Target, WeightedLoss
 from otx_seg.errors import UsageError
 from otx_seg.template import Template
 from otx_seg.template.heads import MAIN
+from otx_seg.template.hyper_parameters import DistillationParameters
+from otx_seg.template.losses import class_of
 
-_LOSSES, _TARGETS = "otx_seg.losses", "otx_seg.targets"
+_LOSSES, _TARGETS, _DISTILLATION = "otx_seg.losses", "otx_seg.targets", "otx_seg.distillation_losses"
 _TRIED_SIDE = 32  # pixels; every loss can compare images that are so large
 
 
@@ -49,6 +51,13 @@ def build_losses(template: Template, output: str, channels: int, label_weights: 
         _try_loss(loss, channels, len(label_weights), where)
         losses.append(loss)
     return PixelLosses(losses)
+
+
+def build_distillation_loss(parameters: DistillationParameters) -> nn.Module:
+    """Construct the loss between a student and its teacher."""
+    arguments = {"type": class_of(parameters.loss), "temperature": parameters.temperature}
+    loss: nn.Module = catalogue.build(_DISTILLATION, arguments, f"distillation.loss={parameters.loss}")
+    return loss
 
 
 def takes_label_weights(template: Template) -> bool:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from otx_seg.algorithms.contrast import Pair
 from otx_seg.algorithms.detcon import DetCon
+from otx_seg.algorithms.distillation import Distillation
 from otx_seg.algorithms.mixing import mix_boxes, paste_labels
 from otx_seg.algorithms.pixel_losses import OutputLosses, PixelLosses
 from otx_seg.algorithms.progress import TrainProgress
@@ -48,9 +49,12 @@ class MeanTeacher(nn.Module):
     4. The student learns the masks of the labelled images, the ground truth of the pasted regions, and the teacher's
        pseudo-labels of the rest. Each loss is a mean over the pixels it counts, which equals the re-weighting by their
        number in OTX 1.x. Pasted regions and the rest share the weight by their areas.
-    5. DetCon's contrast is added between a labelled image and the strong view that got regions of it, with the labels
+    5. With another, trained teacher (see `Distillation`), its answers are learned too, on all images as the student
+       has seen them: on the strong views with boxes and pasted regions, from the first step on, wherever there is an
+       image.
+    6. DetCon's contrast is added between a labelled image and the strong view that got regions of it, with the labels
        for regions: those of the view are the pasted ones and the pseudo-labels.
-    6. After the optimiser's step the teacher follows the student: teacher = decay * teacher + (1 - decay) * student. At
+    7. After the optimiser's step the teacher follows the student: teacher = decay * teacher + (1 - decay) * student. At
        first the decay is smaller, to forget the initial weights (see `WeightAverage`).
 
     Args:
@@ -69,6 +73,7 @@ class MeanTeacher(nn.Module):
         entropy_drop: share of the pixels of each label that step 2 leaves out at first, 0..1.
         cut_mix: chance that an unlabelled image gets a box of another one, 0..1.
         label_mix: chance that it gets regions of a labelled one, 0..1.
+        distillation: compares the main output with a trained teacher, or None.
     """
 
     idle_parameters = False
@@ -90,6 +95,7 @@ class MeanTeacher(nn.Module):
         entropy_drop: float,
         cut_mix: float,
         label_mix: float,
+        distillation: Distillation | None = None,
     ) -> None:
         super().__init__()
         pasted = ("pasted",) if label_mix > 0 else ()
@@ -103,6 +109,7 @@ class MeanTeacher(nn.Module):
         self.unsupervised_weight = unsupervised_weight
         self.start_epoch, self.start_share, self.ramp_share = start_epoch, start_share, ramp_share
         self.entropy_drop, self.cut_mix, self.label_mix = entropy_drop, cut_mix, label_mix
+        self.distillation = distillation
 
     def training_step(self, batch: dict[str, dict[str, Any]], at: TrainProgress) -> dict[str, Tensor]:
         """The losses of one batch.
@@ -118,14 +125,17 @@ class MeanTeacher(nn.Module):
         """
         labelled, unlabelled = batch["labelled"], batch.get("unlabelled")
         if unlabelled is None:
-            return self.losses(self.student.outputs(labelled["image"]), labelled["mask"])
+            output = self.student.outputs(labelled["image"])
+            return self._taught(self.losses(output, labelled["mask"]), output, labelled["image"], labelled["mask"])
         # 1. and 2. pseudo-labels without the least certain
         trust = self._pseudo_label_weight(at)
         pseudo = torch.full_like(unlabelled["mask"], IGNORE_INDEX, dtype=torch.int64)
         if trust:
             pseudo = self._pseudo_labels(unlabelled, self.entropy_drop * (1 - at.progress))
         # 3. boxes and regions
-        images, pseudo = mix_boxes(unlabelled["strong"], pseudo, self.cut_mix)
+        seen = torch.cat((unlabelled["strong"], unlabelled["mask"][:, None]), dim=1)  # also where the images end
+        seen, pseudo = mix_boxes(seen, pseudo, self.cut_mix)
+        images, outside = seen[:, :3], seen[:, 3]
         true = torch.full_like(pseudo, IGNORE_INDEX)
         if "pasted" in batch:
             images, true = paste_labels(images, batch["pasted"]["image"], batch["pasted"]["mask"], self.label_mix)
@@ -141,7 +151,10 @@ class MeanTeacher(nn.Module):
             losses, unsupervised = self._labelled_and_pseudo_losses(output, masks, trust)
             second = self.prototype_weight * self._prototype_losses(self.prototypes, features[-1], masks, trust)
             losses |= {"loss": losses["loss"] + second, "prototypes": second.detach()}
-        # 5. contrast
+        # 5. trained teacher
+        outside = outside.masked_fill(true != IGNORE_INDEX, 0)
+        losses = self._taught(losses, output, everything, torch.cat((labelled["mask"], outside)))
+        # 6. contrast
         if self.detcon is not None:
             pair = labelled["image"], images
             contrast = self.contrast_weight * self._contrast(self.detcon, output.features, pair, masks)
@@ -152,6 +165,12 @@ class MeanTeacher(nn.Module):
 
     # DistributedDataParallel synchronises gradients only for what is called through `forward`.
     forward = training_step
+
+    def _taught(
+        self, losses: dict[str, Tensor], output: SegmentationOutput, images: Tensor, mask: Tensor
+    ) -> dict[str, Tensor]:
+        """The losses, with those of a trained teacher if there is one; see `Distillation.added`."""
+        return losses if self.distillation is None else self.distillation.added(losses, output.logits, images, mask)
 
     def _pseudo_label_weight(self, at: TrainProgress) -> float:
         """The weight of the pseudo-labels relative to the ground truth, 0..1."""
@@ -200,7 +219,7 @@ class MeanTeacher(nn.Module):
 
     def after_step(self) -> None:
         """Update the teacher."""
-        # 6. moving averages
+        # 7. moving averages
         self.average.update()
         if self.detcon is not None:
             self.detcon.after_step()

@@ -16,7 +16,7 @@ def mix_boxes(images: Tensor, labels: Tensor, probability: float) -> tuple[Tenso
     of the image; its shape and place are random.
 
     Args:
-        images: (U, 3, H, W).
+        images: (U, C, H, W).
         labels: (U, H, W).
         probability: chance of a box per image, 0..1.
 

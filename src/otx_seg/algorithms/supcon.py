@@ -6,12 +6,14 @@ Khosla et al., "Supervised contrastive learning" (2020, https://arxiv.org/abs/20
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from otx_seg.algorithms.detcon import DetCon
+from otx_seg.algorithms.distillation import Distillation
 from otx_seg.algorithms.mixing import paste_labels
 from otx_seg.algorithms.pixel_losses import OutputLosses
 from otx_seg.algorithms.progress import TrainProgress
@@ -25,8 +27,9 @@ class SupCon(nn.Module):
     1. At every `interval`-th step two views of the same images go through the network, at the others only the first.
        The second one gets regions of the next image's first view, with their labels (see `paste_labels`).
     2. The pixel losses compare the outputs for all views with their masks.
-    3. Where there are two views, DetCon's contrast between them is added, with the annotated masks for regions.
-    4. After the optimiser's step the target network follows.
+    3. With a teacher, its answers for all views are learned too.
+    4. Where there are two views, DetCon's contrast between them is added, with the annotated masks for regions.
+    5. After the optimiser's step the target network follows.
 
     Args:
         network: the network to train.
@@ -35,6 +38,7 @@ class SupCon(nn.Module):
         weight: of the contrast, 0 or more; 0 leaves supervised training.
         interval: steps from one contrast to the next, 1 or more.
         label_mix: chance that a second view gets regions of another image, 0..1.
+        distillation: compares the main output with a teacher, or None.
     """
 
     views: tuple[str, ...] = ("labelled", "second")
@@ -48,12 +52,14 @@ class SupCon(nn.Module):
         weight: float,
         interval: int,
         label_mix: float,
+        distillation: Distillation | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.losses = losses
         self.detcon = detcon
         self.weight, self.interval, self.label_mix = weight, interval, label_mix
+        self.distillation = distillation
 
     def training_step(self, batch: dict[str, dict[str, Any]], at: TrainProgress) -> dict[str, Tensor]:
         """The losses of one batch.
@@ -66,17 +72,15 @@ class SupCon(nn.Module):
         first, second = batch["labelled"], batch["second"]
         # 1. one view or two
         if self.weight == 0 or at.step % self.interval:
-            return self.losses(self.network.outputs(first["image"]), first["mask"])
+            return self._learned(first["image"], first["mask"])[0]
         mixed, true = paste_labels(
             second["image"], first["image"].roll(1, dims=0), first["mask"].roll(1, dims=0), self.label_mix
         )
         true = torch.where(true != IGNORE_INDEX, true, second["mask"].long())
         images, masks = torch.cat((first["image"], mixed)), torch.cat((first["mask"].long(), true))
-        output = self.network.outputs(images)
-        # 2. pixel losses
-        losses: dict[str, Tensor] = self.losses(output, masks)
-        # 3. contrast
-        halves = [level.chunk(2) for level in output.features]
+        losses, features = self._learned(images, masks)
+        # 4. contrast
+        halves = [level.chunk(2) for level in features]
         apart = [half[0] for half in halves], [half[1] for half in halves]
         contrast = self.weight * self.detcon.contrast(apart, (first["image"], mixed), (first["mask"], true))
         return {**losses, "loss": losses["loss"] + contrast, "contrast": contrast.detach()}
@@ -84,9 +88,19 @@ class SupCon(nn.Module):
     # DistributedDataParallel synchronises gradients only for what is called through `forward`.
     forward = training_step
 
+    def _learned(self, images: Tensor, masks: Tensor) -> tuple[dict[str, Tensor], Sequence[Tensor]]:
+        """The losses of images (B, 3, H, W) with masks (B, H, W), and the features of the images."""
+        output = self.network.outputs(images)
+        # 2. pixel losses
+        losses: dict[str, Tensor] = self.losses(output, masks)
+        # 3. teacher
+        if self.distillation is not None:
+            losses = self.distillation.added(losses, output.logits, images, masks)
+        return losses, output.features
+
     def after_step(self) -> None:
         """Update the target network."""
-        # 4. moving average
+        # 5. moving average
         self.detcon.after_step()
 
     def deployable(self) -> SegmentationNetwork:

@@ -33,6 +33,11 @@ from otx_seg.words import count
     help="Incremental, Semisupervised or Selfsupervised; default: as the data allows.",
 )
 @click.option("--load-weights", metavar="FILE", help="Start from these weights; labels are matched by name.")
+@click.option(
+    "--teacher",
+    metavar="FILE",
+    help="Learn from this trained or exported model too (.pth, .xml, .onnx, .zip); it has the labels of the data.",
+)
 @click.option("--resume-from", metavar="RUN", help="Resume an interrupted run: its folder or its checkpoint file.")
 @workspace_option
 @click.option("-o", "--output", metavar="FOLDER", help="Folder of the run; default: a new one in the workspace.")

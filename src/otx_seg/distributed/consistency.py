@@ -59,7 +59,8 @@ def refuse_differences(plan: Plan, data: TrainingData) -> None:
     described = describe_data(plan, data)
     digests = {name: hashlib.sha256(json.dumps(getattr(described, name)).encode()).hexdigest() for name in _FILES}
     # The seed first: from another one follow other files, and not the other way round.
-    mine = {"seed": plan.seed, **plan.template.as_dict(), **digests}
+    teacher = "" if plan.teacher is None else plan.teacher.digest
+    mine = {"seed": plan.seed, "teacher": teacher, **plan.template.as_dict(), **digests}
     if difference := first_difference(gather_object([mine])):
         raise UsageError(difference)
 
@@ -68,7 +69,7 @@ def first_difference(found: Sequence[dict[str, Any]]) -> str:
     """What the first process differs in that is not like process 0, in words; empty if all are alike.
 
     Args:
-        found: for each process a digest of the files of each subset, the seed, and the template.
+        found: for each process a digest of the files of each subset and of the teacher, the seed, and the template.
     """
     for rank, one in enumerate(found):
         for key, ours, theirs in differences(found[0], one)[:1]:

@@ -15,6 +15,7 @@ from typing import Any
 from otx_seg.configuration.facts import Decision
 from otx_seg.configuration.learning import MOST_EPOCHS
 from otx_seg.datasets import TrainingData
+from otx_seg.inference.teacher import TeacherFile
 from otx_seg.metrics.confusion import Scores
 from otx_seg.report.pictures import draw_curves
 from otx_seg.report.progress import format_duration
@@ -50,6 +51,8 @@ def announce_plan(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -
     more = f" and {parameters.unlabeled_batch_size} unlabelled images" if data.unlabelled is not None else ""
     logger.info("template %s on %s; %s", plan.template.name, describe_device(), origin)
     logger.info("training: %s, %s", plan.train_type, plan.reason)
+    if plan.teacher is not None:
+        logger.info("%s", _teacher_text(plan, plan.teacher))
     logger.info("%s", data.split)
     logger.info(
         "input %s, batches of %d%s, %s; results go to %s",
@@ -59,6 +62,11 @@ def announce_plan(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -
         ", ".join(limits),
         run.path,
     )
+
+
+def _teacher_text(plan: Plan, teacher: TeacherFile) -> str:
+    how = plan.template.hyper_parameters.distillation
+    return f"teacher {teacher.path}: {how.loss}, weight {how.weight:g}, temperature {how.temperature:g}"
 
 
 def _announce(decisions: Sequence[Decision]) -> None:
@@ -119,6 +127,7 @@ def finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: 
             "Dataset": _dataset_text(plan, data),
             "Decisions": "\n".join(f"{item.parameter} = {item.value}: {item.reason}" for item in plan.decisions),
             "Configuration": f"training: {plan.train_type}, {plan.reason}\n{origin}\nseed {plan.seed}\n"
+            + (f"{_teacher_text(plan, plan.teacher)}\nSHA-256 {plan.teacher.digest}\n" if plan.teacher else "")
             + chosen.as_yaml(),
             **search,
             "Results": _results_text(result),

@@ -241,7 +241,8 @@ def _labels(entry: Callable[[str], str | None], path: Path, classes: int, given:
     if found is None:
         raise UsageError(
             f"{path}: gives probabilities of {classes} labels, but their names are neither in it nor in a "
-            f"{LABEL_SCHEMA} beside it; name them in their order with --labels background,cat,..."
+            f"{LABEL_SCHEMA} beside it; name them in their order with --labels background,cat,... (or in "
+            "such a file, where a command has no --labels)"
         )
     if len(found) != classes:
         raise UsageError(

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 
 from otx_seg.class_weights import RULES, parse_weights
 from otx_seg.template.group import Group, decided, inactive
-from otx_seg.template.losses import loss_names
+from otx_seg.template.losses import distillation_loss_names, loss_names
 
 SIZE_STEP = 32
 """Input sizes are multiples of the coarsest stride of the networks, in pixels."""
@@ -280,6 +280,25 @@ class SupervisedContrast(Group):
     )
 
 
+class DistillationParameters(Group):
+    """Learning from a trained model, switched on by --teacher."""
+
+    loss: str = Field(
+        "channel_wise",
+        description="how the network is compared with its teacher"
+        "\nchannel_wise: where each label is: Kullback-Leibler divergence over the pixels of each channel (Shu 2021)"
+        "\nlogits: the probabilities of each pixel: divergence over the labels (Hinton 2015)",
+        json_schema_extra={"choices": [*distillation_loss_names()]},
+    )
+    weight: float = Field(3.0, gt=0, le=1000, description="weight of this loss relative to the pixel losses")
+    temperature: float = Field(
+        4.0,
+        gt=0,
+        le=100,
+        description="temperature that divides the logits of both; the loss is multiplied by its square",
+    )
+
+
 class SelfSupervised(Group):
     """DetCon: a backbone that uses only images."""
 
@@ -364,6 +383,7 @@ class HyperParameters(Group):
     semi_supervised: SemiSupervised = SemiSupervised()
     prototypes: PrototypeConsistency = PrototypeConsistency()
     supervised_contrast: SupervisedContrast = SupervisedContrast()
+    distillation: DistillationParameters = DistillationParameters()
     self_supervised: SelfSupervised = SelfSupervised()
     pseudo_masks: PseudoMasks = PseudoMasks()
     region_contrast: RegionContrast = RegionContrast()

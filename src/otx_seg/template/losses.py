@@ -1,12 +1,15 @@
-"""The losses that `learning_parameters.loss` names: those of `otx_seg.losses`, and sums of them."""
+"""The losses that hyper-parameters name: those of `otx_seg.losses` with sums of them, and of
+`otx_seg.distillation_losses`."""
 
 from __future__ import annotations
 
 import pkgutil
+from types import ModuleType
 from typing import Annotated, Any
 
 from pydantic import Field
 
+import otx_seg.distillation_losses
 import otx_seg.losses
 
 Losses = Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
@@ -32,9 +35,23 @@ _SUMS: dict[str, Losses] = {
 
 def loss_names() -> tuple[str, ...]:
     """Every loss, which is called like its file, and every sum; torch, which they need, is not imported."""
-    return (*(module.name for module in pkgutil.iter_modules(otx_seg.losses.__path__)), *_SUMS)
+    return (*_modules(otx_seg.losses), *_SUMS)
 
 
 def losses_named(name: str) -> Losses:
     """Classes of `otx_seg.losses` with their weights, as `losses` of a template lists them."""
-    return _SUMS.get(name, ({"type": name.title().replace("_", ""), "weight": 1.0},))
+    return _SUMS.get(name, ({"type": class_of(name), "weight": 1.0},))
+
+
+def distillation_loss_names() -> tuple[str, ...]:
+    """Every loss between a student and its teacher, which is called like its file; torch is not imported."""
+    return _modules(otx_seg.distillation_losses)
+
+
+def class_of(name: str) -> str:
+    """The class of the loss that is called so."""
+    return name.title().replace("_", "")
+
+
+def _modules(package: ModuleType) -> tuple[str, ...]:
+    return tuple(module.name for module in pkgutil.iter_modules(package.__path__))

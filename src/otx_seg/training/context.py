@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from otx_seg.datasets import TrainingData
 from otx_seg.datasets.loading.memory_cache import Cache
+from otx_seg.inference.teacher import TeacherFile
 from otx_seg.template import Template
 from otx_seg.training.loggers import Loggers
 from otx_seg.workspace.run_folder import RunFolder
@@ -23,6 +24,7 @@ class TrainContext:
         seed: of the data order and the augmentations (the weights are initialised before).
         loggers: receive what is told, on the main process.
         cache: of decoded files, which several trainings with the same data may share; None: one of its own.
+        teacher: a trained model to learn from too; None: there is none.
     """
 
     template: Template
@@ -32,3 +34,4 @@ class TrainContext:
     seed: int
     loggers: Loggers = field(default_factory=Loggers)
     cache: Cache | None = None
+    teacher: TeacherFile | None = None

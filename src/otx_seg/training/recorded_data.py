@@ -7,6 +7,7 @@ from pathlib import Path
 
 from otx_seg.datasets import DataSpec
 from otx_seg.errors import UsageError
+from otx_seg.inference.teacher import TeacherFile
 from otx_seg.labels import Labels, labels_to_plain
 from otx_seg.runtime.plain_files import shown
 from otx_seg.workspace.atomic import write_json
@@ -30,6 +31,7 @@ class RecordedData:
         deterministic: whether only deterministic GPU kernels were to be used.
         load_weights: the weights that the run began with; None where there were none.
         data: where the data was, and how it was to be read. Its attributes stand beside the others in the file.
+        teacher: what the run learns from beside the masks, or None.
     """
 
     seed: int
@@ -42,12 +44,15 @@ class RecordedData:
     deterministic: bool = False
     load_weights: Path | None = None
     data: DataSpec = field(default_factory=DataSpec)
+    teacher: TeacherFile | None = None
 
     def write(self, run: RunFolder) -> None:
         """Write it into the folder of a run."""
         plain = {**asdict(self), **self.data.resolved().as_plain()}
         del plain["data"]
         plain["load_weights"] = None if self.load_weights is None else str(self.load_weights.resolve())
+        if self.teacher is not None:
+            plain["teacher"] = {"path": str(self.teacher.path), "digest": self.teacher.digest}
         plain["val_images"] = [str(path.resolve()) for path in self.val_images]
         plain["known_labels"] = None if self.known_labels is None else labels_to_plain(self.known_labels)
         write_json(run.data, plain)

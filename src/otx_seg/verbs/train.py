@@ -66,6 +66,7 @@ def train(
     train_type: str | None = None,
     template: str | Path | None = None,
     load_weights: str | Path | None = None,
+    teacher: str | Path | None = None,
     resume_from: str | Path | None = None,
     workspace: str | Path | None = None,
     output: str | Path | None = None,
@@ -97,6 +98,8 @@ def train(
         template: name, id or path; None: that of the run to resume or of the weights, else one chosen for
             data, machine and time.
         load_weights: `weights.pth` to start from; classifier rows are mapped by label name.
+        teacher: a trained or exported model of the same labels, whose answers are learned too (see the group
+            ``distillation`` of the parameters); None: none, or that of the run to resume.
         resume_from: folder of a run, or its checkpoint file, to continue with as if it had never stopped.
         workspace: a folder that `build` made; None: the current folder, if it is one. Data, how to read it,
             template and train type that are not given are taken from it.
@@ -133,6 +136,7 @@ def train(
         train_type=train_type,
         template=template,
         load_weights=load_weights,
+        teacher=teacher,
         resume_from=resume_from,
         seed=seed,
         parameters=_with_cache(parameters or {}, mem_cache_size),
@@ -198,7 +202,7 @@ def _train(plan: Plan, run: RunFolder, processes: PartialState, loggers: Loggers
     plan = _settled(plan, data, report, processes)
     weights = () if report is None else label_weights(plan, report)
     cache = open_training_cache(data, plan.template)
-    context = TrainContext(plan.template, data, weights, run, plan.seed, loggers, cache)
+    context = TrainContext(plan.template, data, weights, run, plan.seed, loggers, cache, plan.teacher)
     # 2. The network, after a search perhaps for what it is trained with.
     make_deterministic(plan.seed, plan.deterministic)
     network, origin = initial_network(plan, data)

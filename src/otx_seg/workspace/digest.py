@@ -1,12 +1,15 @@
-"""Whether files are those of before, without reading any."""
+"""Whether files are those of before."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from otx_seg.runtime.image_files import file_names
+
+_PIECE = 1 << 20  # bytes
 
 
 def digest_of(root: Path) -> str:
@@ -20,4 +23,14 @@ def digest_of(root: Path) -> str:
         except OSError:
             continue  # a link to nothing; whoever reads the data says so
         found.update(repr((name, status.st_size, status.st_mtime_ns)).encode("utf-8", "surrogateescape"))
+    return found.hexdigest()
+
+
+def content_digest(files: Iterable[Path]) -> str:
+    """The SHA-256 of the content of files, one behind the other, wherever they are and whatever they are called."""
+    found = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                found.update(piece)
     return found.hexdigest()

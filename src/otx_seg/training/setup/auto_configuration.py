@@ -47,6 +47,7 @@ from otx_seg.datasets import ScanReport, TrainingData, format_of
 from otx_seg.datasets.ceiling import Grid, ceilings
 from otx_seg.datasets.loading.epoch_sampler import EpochSize
 from otx_seg.errors import OtxError
+from otx_seg.inference.teacher import TeacherFile, open_teacher
 from otx_seg.template import Template
 from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, limits
 from otx_seg.training.largest_batch import find_largest_batch
@@ -157,7 +158,7 @@ def _settle_batch(
         template, decision = _settle(template, usual)
         return template, [decision]
     most = min(int(limits(BATCH_SIZE)[1]), max(1, len(data.train) // machine.world_size))
-    largest = _batch_that_fits(template, data, machine, step_cost(plan), most)
+    largest = _batch_that_fits(template, data, machine, step_cost(plan), most, plan.teacher)
     batch = choose_largest_batch(max(largest, usual.value), most, len(data.train), machine.gpu)
     template, made = template.override({BATCH_SIZE: batch.value}), [batch]
     if LEARNING_RATE not in plan.given:
@@ -299,7 +300,14 @@ def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tup
     return template, made
 
 
-def _batch_that_fits(template: Template, data: TrainingData, machine: MachineFacts, work: float, most: int) -> int:
+def _batch_that_fits(
+    template: Template,
+    data: TrainingData,
+    machine: MachineFacts,
+    work: float,
+    most: int,
+    teacher: TeacherFile | None,
+) -> int:
     """The largest batch that fits into memory: estimated, or tried on the GPU.
 
     Args:
@@ -315,6 +323,8 @@ def _batch_that_fits(template: Template, data: TrainingData, machine: MachineFac
     if not machine.gpu:
         return 0
     # What the labels weigh takes no memory.
-    algorithm = algorithms.build(template, new_network(template, data), (1.0,) * len(data.train.labels))
+    labels = data.train.labels
+    taught_by = None if teacher is None else open_teacher(teacher, labels)
+    algorithm = algorithms.build(template, new_network(template, data), (1.0,) * len(labels), taught_by)
     # Each process has a GPU of its own; all have to make batches of one size.
     return min(gather_object([find_largest_batch(algorithm, data, template, most)]))

@@ -8,6 +8,7 @@ from torch import nn
 
 from otx_seg import algorithms
 from otx_seg.datasets import TrainingData
+from otx_seg.inference.teacher import open_teacher
 from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.pretrained import initialise_backbone
@@ -53,9 +54,11 @@ def build_trainer(context: TrainContext, network: SegmentationNetwork, origin: s
         origin: how the network's weights began.
 
     Raises:
-        UsageError: the template names an algorithm, a loss, a transform or an optimiser that cannot be built.
+        UsageError: the template names an algorithm, a loss, a transform or an optimiser that cannot be built, or
+            the teacher cannot teach it.
     """
-    algorithm = algorithms.build(context.template, network, context.label_weights)
+    teacher = None if context.teacher is None else open_teacher(context.teacher, context.data.train.labels)
+    algorithm = algorithms.build(context.template, network, context.label_weights, teacher)
     return Trainer(algorithm, context, origin)
 
 

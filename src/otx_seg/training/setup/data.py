@@ -241,6 +241,7 @@ def describe_data(plan: Plan, data: TrainingData) -> RecordedData:
         deterministic=plan.deterministic,
         load_weights=plan.load_weights,
         data=plan.data,
+        teacher=plan.teacher,
     )
 
 

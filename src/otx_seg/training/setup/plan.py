@@ -11,6 +11,7 @@ from otx_seg.algorithms.build_losses import takes_label_weights
 from otx_seg.configuration.facts import AS_GIVEN, Decision
 from otx_seg.datasets import DEFAULT_SEED, DataSpec
 from otx_seg.errors import UsageError
+from otx_seg.inference.teacher import TeacherFile
 from otx_seg.labels import Labels
 from otx_seg.models.fit import try_network
 from otx_seg.template import Template
@@ -25,6 +26,7 @@ from otx_seg.training.checkpoint import (
 from otx_seg.training.optimizer import refuse_idle_groups
 from otx_seg.training.recorded_data import read_recorded
 from otx_seg.training.setup.search_settings import Settings, check_settings, read_settings
+from otx_seg.training.setup.teacher import choose_teacher, resumed_teacher
 from otx_seg.training.setup.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import BackboneFile, WeightsFile, read_start
@@ -47,6 +49,7 @@ class Plan:
         template_reason: why it is that one, if it is settled.
         decisions: what was decided since, see `training.setup.auto_configuration`.
         deterministic: whether only deterministic GPU kernels are used.
+        teacher: what the training learns from beside the masks, or None.
     """
 
     template: Template
@@ -64,6 +67,7 @@ class Plan:
     decisions: tuple[Decision, ...] = ()
     deterministic: bool = False
     template_reason: str = AS_GIVEN
+    teacher: TeacherFile | None = None
 
     @property
     def train_type(self) -> str:
@@ -82,6 +86,7 @@ class Request:
     train_type: str | None = None
     template: str | Path | None = None
     load_weights: str | Path | None = None
+    teacher: str | Path | None = None
     resume_from: str | Path | None = None
     seed: int | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -140,11 +145,13 @@ def _new_plan(request: Request) -> Plan:
         raise UsageError("--enable-hpo compares validation scores, and self-supervised training has none: leave it out")
     named = request.template is not None or (start is not None and start.template is not None)
     shipped = _shipped(chosen)
-    # The last of what may be refused, since it takes a second.
+    # The last of what may be refused, since they take a second.
+    teacher = choose_teacher(request.teacher, train_type, request.parameters)
     if shipped is None or _learning(chosen) != _learning(shipped):
         refuse_idle_groups(try_network(chosen), chosen)
     size = start.input_size if isinstance(start, WeightsFile) and all(map(is_input_side, start.input_size)) else None
-    return Plan(chosen, reason, request.data, seed, weights, known, None, None, search, request.parameters, named, size)
+    plan = Plan(chosen, reason, request.data, seed, weights, known, None, None, search, request.parameters, named, size)
+    return replace(plan, teacher=teacher)
 
 
 def _choose_template(named: str | Path | None, start: WeightsFile | BackboneFile | None) -> Template:
@@ -227,7 +234,8 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     begins_with = recorded.load_weights if state is None and search is None else None
     data = data.or_else(recorded.data)
     plan = Plan(chosen, reason, data, recorded.seed, begins_with, recorded.known_labels, state, run, search)
-    return replace(plan, deterministic=request.deterministic or recorded.deterministic)
+    teacher = resumed_teacher(request.teacher, recorded.teacher)
+    return replace(plan, deterministic=request.deterministic or recorded.deterministic, teacher=teacher)
 
 
 def _find_resumed(

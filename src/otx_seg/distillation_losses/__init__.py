@@ -1,0 +1,1 @@
+"""Losses that compare what a student says of an image with what its teacher says, one file each."""
