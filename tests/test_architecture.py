@@ -171,13 +171,14 @@ def types_in(value: object) -> set[str]:
 
 def test_every_building_block_is_reachable_from_a_template() -> None:
     from otx_seg.template import load
-    from otx_seg.template.losses import loss_names, losses_named
+    from otx_seg.template.losses import class_of, distillation_loss_names, loss_names, losses_named
 
     named = types_in([losses_named(name) for name in loss_names()])
     for summary in find_templates():
         named |= types_in(load(summary.name).as_dict())
     assert named
-    for package in ("losses", "transforms"):
+    named |= {class_of(name) for name in distillation_loss_names()}
+    for package in ("losses", "distillation_losses", "transforms"):
         blocks = {
             name
             for name, cls in catalogue.classes(f"otx_seg.{package}").items()

@@ -617,6 +617,35 @@ def test_a_video_that_ends_early(otx: Any, tiny_ir: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "out" / "drive_000005.png").exists()
 
 
+# ---------------------------------------------------------------------- teachers
+
+
+def test_teachers_that_cannot_teach(train: Any, otx: Any, data: Path, tiny_weights: Path, tmp_path: Path) -> None:
+    refused(train("--teacher", "gone.pth"), 2, "--teacher gone.pth: there is no such file")
+    refused(train("--teacher", data), 2, "is a folder, and no model is in it")
+    (tmp_path / "text.xml").write_text("this is no model")
+    (tmp_path / "text.bin").touch()
+    refused(train("--teacher", tmp_path / "text.xml"), 2, "text.xml: is not an OpenVINO model")
+    refused(train("--teacher", tiny_weights), 2, "other labels than the data: it lacks 'button'", "has 'red brick'")
+    images = data / "train" / "images"
+    refused(otx("train", small_file(), "--train-data-roots", images, "--teacher", tiny_weights), 2, "self-supervised")
+
+
+def test_a_backbone_teaches_nothing(train: Any, otx: Any, data: Path, tmp_path: Path) -> None:
+    few = [word for word in PARAMS if "ema_keep" not in word]
+    run = tmp_path / "backbone"
+    assert otx("train", small_file(), "--train-data-roots", data / "train" / "images", "-o", run, *few).code == 0
+    refused(train("--teacher", run / "models" / "weights.pth"), 2, "--teacher", "holds a backbone alone")
+
+
+def test_parameters_of_a_teacher(otx: Any, data: Path, small_weights: Path) -> None:
+    words = ("train", small_file(), "--train-data-roots", data / "train", "--val-data-roots", data / "val")
+    refused(otx(*words, *PARAMS, "--distillation.temperature=2"), 2, "distillation.temperature", "--teacher")
+    taught = (*words, "--teacher", small_weights, *PARAMS)
+    refused(otx(*taught, "--distillation.weight=0"), 2, "distillation.weight", "above 0")
+    refused(otx(*taught, "--distillation.loss=channelwise"), 2, "distillation.loss", "channel_wise")
+
+
 # ---------------------------------------------------------------------- places that cannot be written
 
 

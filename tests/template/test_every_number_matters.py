@@ -19,7 +19,8 @@ from otx_seg import algorithms, catalogue
 from otx_seg.datasets.regions import Division
 from otx_seg.errors import UsageError
 from otx_seg.hpo.space import space_of
-from otx_seg.inference.torch_predictor import post_processing_of
+from otx_seg.inference.teacher import Teacher
+from otx_seg.inference.torch_predictor import TorchPredictor, post_processing_of
 from otx_seg.labels import Labels, default_colors
 from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
@@ -191,6 +192,11 @@ def observed(template: Template, key: str) -> Any:
         wanted = {"algo_backend.train_type": "Semisupervised", "semi_supervised.use_prototypes": True}
         algorithm = build(template.override(wanted))
         return plain_values(algorithm), plain_values(algorithm.prototypes), algorithm.prototypes.prototypes.shape
+    if ".distillation." in key:
+        teacher = TorchPredictor(new_network(repr(template.model)), LABELS, (64, 64))
+        network = new_network(repr(template.model))
+        distillation = algorithms.build(template, network, [0.7, 0.3], Teacher(teacher, [0, 1])).distillation
+        return plain_values(distillation), plain_values(distillation.loss)
     if "_contrast" in key:
         chosen = template.override({"learning_parameters.enable_supcon": True})
         algorithm = build(chosen)

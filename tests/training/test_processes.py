@@ -92,12 +92,12 @@ def test_two_processes_train_one_network(drawn_data: Path, tmp_path: Path) -> No
     assert alone.scores.dice_average == best
 
 
-def test_other_ways_of_learning_keep_two_processes_equal(drawn_data: Path, tmp_path: Path) -> None:
+def test_other_ways_of_learning_keep_two_processes_equal(drawn_data: Path, small_weights: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(LEARNING_MODES)
     labelled = [str(drawn_data / "train"), str(drawn_data / "val")]
     draw_dataset(tmp_path / "more", 6, 64, seed=9)
-    unlabelled = {"unlabeled_data_roots": str(tmp_path / "more" / "train")}
+    unlabelled = {"unlabeled_data_roots": str(tmp_path / "more" / "train"), "teacher": str(small_weights)}
     teacher = {"start_epoch": 0, "start_share": 0.0, "use_prototypes": True}
     images = tmp_path / "images"
     shutil.copytree(drawn_data / "train" / "images", images)

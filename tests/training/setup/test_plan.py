@@ -118,10 +118,18 @@ def test_a_search_is_planned() -> None:
             ask(BARE, parameters={FROZEN: 5}),
             r"frozen_backbone_iters: self-supervised training trains the backbone alone",
         ),
+        (ask(TRAIN, parameters={"distillation.loss": "logits"}), r"^distillation.loss says how .*: give its --teacher"),
+        (
+            ask(TRAIN, teacher="a.pth", parameters={"distillation.weight": 0}),
+            r"distillation.weight: 0 is not usable: .*greater",
+        ),
+        (ask(BARE, teacher="a.pth"), r"^--teacher answers with labels, and self-supervised training has none: leave"),
         (ask(TRAIN, parameters={ADAPT: "merge"}), r"task_adapt=merge adds labels .*: give its --load-weights"),
         (ask(BARE, parameters={POLYGONS: True}), r"use_otx_adapter is about masks"),
         # Runs and weights that are missing.
         (ask(TRAIN, load_weights="gone.pth"), r"^gone.pth: "),
+        (ask(TRAIN, teacher="gone.pth"), r"^--teacher gone.pth: there is no such file"),
+        (ask(TRAIN, teacher="train"), r"^--teacher train: is a folder, and no model is in it"),
         (Request(resume_from="gone"), r"^gone: "),
         (Request(resume_from="gone", load_weights="a.pth"), r"^--resume-from and --load-weights cannot be combined"),
     ],
