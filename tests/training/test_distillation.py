@@ -171,6 +171,14 @@ def test_the_trials_of_a_search_have_it_too(
         assert all("distillation" in entry for entry in losses_of(folder))
 
 
+def test_a_teacher_is_not_replaced_by_its_student(drawn_data: Path, finished: Path) -> None:
+    teacher = finished / "models" / "weights.pth"
+    before = teacher.read_bytes()
+    with pytest.raises(UsageError, match=r"^--teacher .*weights.pth: would be replaced by what it teaches; choose"):
+        train_briefly(drawn_data, finished, teacher=teacher, overwrite=True)
+    assert teacher.read_bytes() == before
+
+
 def test_other_labels_leave_nothing_behind(drawn_data: Path, tiny_weights: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"has other labels than the data: it lacks 'button', .* it has 'red brick', "):
         train_briefly(drawn_data, tmp_path / "run", teacher=tiny_weights)

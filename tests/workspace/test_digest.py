@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
-from otx_seg.workspace.digest import digest_of
+from otx_seg.workspace.digest import content_digest, digest_of
 
 
 def test_a_digest_sees_names_sizes_and_times(tmp_path: Path) -> None:
@@ -29,3 +30,9 @@ def test_a_digest_sees_names_sizes_and_times(tmp_path: Path) -> None:
     (tmp_path / "linked").unlink()
     assert len(seen) == 4  # "x" and "y" differ in nothing that is looked at
     assert digest_of(tmp_path) in seen
+
+
+def test_the_digest_of_content(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"ab")
+    (tmp_path / "b").write_bytes(b"c")
+    assert content_digest([tmp_path / "a", tmp_path / "b"]) == hashlib.sha256(b"abc").hexdigest()

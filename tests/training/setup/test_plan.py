@@ -118,7 +118,10 @@ def test_a_search_is_planned() -> None:
             ask(BARE, parameters={FROZEN: 5}),
             r"frozen_backbone_iters: self-supervised training trains the backbone alone",
         ),
-        (ask(TRAIN, parameters={"distillation.loss": "logits"}), r"^distillation.loss says how .*: give its --teacher"),
+        (
+            ask(TRAIN, parameters={"distillation.loss": "logits"}),
+            r"^distillation.loss says how .*: give otx train its --teacher",
+        ),
         (
             ask(TRAIN, teacher="a.pth", parameters={"distillation.weight": 0}),
             r"distillation.weight: 0 is not usable: .*greater",

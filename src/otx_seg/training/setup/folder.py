@@ -28,11 +28,15 @@ def open_training_run(plan: Plan, to: Destination) -> RunFolder:
     """The folder of a training: a new one, that of the run to resume, or one to continue with it elsewhere.
 
     Raises:
-        UsageError: the folder holds a result, or lies in a data folder.
+        UsageError: the folder holds a result or the teacher, or lies in a data folder.
         OtxError: it cannot be written to.
     """
     held = to.named
     if plan.resumed_run is None:
+        if held is not None and plan.teacher is not None and plan.teacher.path == held.weights.resolve():
+            raise UsageError(
+                f"--teacher {plan.teacher.path}: would be replaced by what it teaches; choose another --output"
+            )
         products = () if held is not None and nothing_trained(held) else _PRODUCTS
         begun = held is not None and (held.checkpoint.is_file() or held.search_settings.is_file())
         go_on = resume_command(TRAIN, held.path) if held is not None and begun else ""

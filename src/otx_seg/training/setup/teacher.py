@@ -24,7 +24,7 @@ def choose_teacher(given: str | Path | None, train_type: str, parameters: dict[s
     if given is None:
         idle = next((name for name in parameters if name.startswith(_GROUP)), None)
         if idle is not None:
-            raise UsageError(f"{idle} says how to learn from a trained model: give its --teacher too")
+            raise UsageError(f"{idle} says how to learn from a trained model: give otx train its --teacher too")
         return None
     if train_type == "Selfsupervised":
         raise UsageError(
