@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from losses.anchors import IGNORED_ROWS, X
+from anchors import IGNORED_ROWS, X
 from torch import Tensor, nn
 
 from otx_seg import catalogue
