@@ -21,7 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from otx_seg.labels import Labels, default_colors
 from otx_seg.metrics.paired import paired_difference
+from otx_seg.metrics.watched import DICE
 
 ERRORS = (0.0, 1.0, 2.0, 3.0, float("inf"))
 
@@ -36,8 +38,10 @@ def dice(counts: Tensor) -> float:
 def chosen(networks: list[Tensor], images: Tensor, errors: float) -> int:
     """The network that is kept by what it does on these images."""
     scores = [dice(network[images]) for network in networks]
+    names = tuple(map(str, range(networks[0].shape[1])))
+    labels = Labels(names, default_colors(len(names)), background=0)
     best, last = int(np.argmax(scores)), len(networks) - 1
-    found = paired_difference(networks[best][images], networks[last][images], range(1, networks[0].shape[1]))
+    found = paired_difference(networks[best][images], networks[last][images], DICE, labels)
     return best if found.difference > errors * found.standard_error else last
 
 

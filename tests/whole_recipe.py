@@ -8,6 +8,6 @@ EVERYTHING = Recipe(
     ignored_patterns=(),
     ignored_types=(),
     range_quantile=0.0,
-    max_dice_loss=1.0,
+    max_loss=1.0,
     control_seconds=600.0,
 )

@@ -28,7 +28,7 @@ def test_the_layer_that_costs_the_accuracy_goes_back(delicate_ir: Path, color_da
     plain = outcome(EVERYTHING, delicate_ir, color_data, tmp_path / "plain")
     assert plain.dice_loss > 0.3
     assert (plain.quantized_layers, plain.reverted_layers) == (2, ())
-    kept = outcome(replace(EVERYTHING, max_dice_loss=0.01), delicate_ir, color_data, tmp_path / "kept")
+    kept = outcome(replace(EVERYTHING, max_loss=0.01), delicate_ir, color_data, tmp_path / "kept")
     assert kept.dice_loss <= 0.01
     assert (kept.layers, kept.quantized_layers) == (2, 1)
     assert kept.reverted_layers == ("decide/Convolution",)
@@ -39,7 +39,7 @@ def test_the_layer_that_costs_the_accuracy_goes_back(delicate_ir: Path, color_da
 
 
 def test_without_time_all_layers_stay_in_floating_point(delicate_ir: Path, color_data: Subset, tmp_path: Path) -> None:
-    recipe = replace(EVERYTHING, max_dice_loss=0.01, control_seconds=1e-6)
+    recipe = replace(EVERYTHING, max_loss=0.01, control_seconds=1e-6)
     result = outcome(recipe, delicate_ir, color_data, tmp_path / "ptq")
     assert result.out_of_time
     assert result.dice_loss == 0
@@ -49,7 +49,7 @@ def test_without_time_all_layers_stay_in_floating_point(delicate_ir: Path, color
 
 def test_progress_is_told(delicate_ir: Path, color_data: Subset, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
-    recipe = replace(EVERYTHING, max_dice_loss=0.01)
+    recipe = replace(EVERYTHING, max_loss=0.01)
     quantize(
         delicate_ir, color_data, color_data, tmp_path / "ptq", recipe, seed=1, progress=lambda *told: seen.append(told)
     )

@@ -15,6 +15,7 @@ from otx_seg.labels import Labels, default_colors
 from otx_seg.metrics.confusion import scores
 from otx_seg.metrics.definitions import METRICS
 from otx_seg.metrics.measured import Measured
+from otx_seg.metrics.watched import metric_named
 from otx_seg.report.pictures import draw_comparison, draw_curves
 from otx_seg.report.progress import TrainingDisplay, format_duration
 from otx_seg.report.tables import as_text, scores_table
@@ -100,6 +101,9 @@ def test_curves_of_every_loss_and_without_validations(tmp_path: Path) -> None:
     journal.append({"step": 3, **SCORES.as_json()})
     drawn = draw_curves(journal.path, tmp_path / "curves.png")
     assert drawn["validation scores"] == ("Dice", "mIoU")
+    journal.on_validation(ValidationReport(4, 1, SCORES, 1.0, 4.0, metric=metric_named("dice:[cat]")))
+    drawn = draw_curves(journal.path, tmp_path / "curves.png")
+    assert drawn["validation scores"] == ("'[cat]' Dice", "Dice", "mIoU")
 
 
 def test_a_comparison_is_drawn(tmp_path: Path, tiny_weights: Path, tiny_data: object) -> None:
@@ -139,8 +143,20 @@ def test_the_display(terminal: bool, caplog: pytest.LogCaptureFixture) -> None:
         display.progress.refresh()
     # 9 of 100 steps took 9 s, so the 90 left take 90 s more than the 110 s that have passed.
     assert "expected duration: at most 3:20" in caplog.text
-    assert "validation Dice 1.0000" in caplog.text
+    assert "validation Dice 1.0000, mIoU 1.0000 (best Dice 1.0000)" in caplog.text
     assert isinstance(console.file, io.StringIO)
     shown = console.file.getvalue()
     assert ("best Dice 1.0000" in shown) == terminal
     assert ("1:29 left" in shown) == terminal
+
+
+def test_the_display_names_what_is_watched(caplog: pytest.LogCaptureFixture) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with caplog.at_level(logging.INFO, "otx_seg"), TrainingDisplay(console) as display:
+        display.on_step(step(1, 0.1, 1.0))
+        display.on_validation(ValidationReport(10, 1, SCORES, 0.5, 110.0, metric=metric_named("dice:[bold]")))
+        display.on_step(step(2, 0.2, 2.0))
+        display.progress.refresh()
+    assert "validation '[bold]' Dice 0.0000, Dice 1.0000, mIoU 1.0000 (best '[bold]' Dice 0.5000) after" in caplog.text
+    assert isinstance(console.file, io.StringIO)
+    assert "best '[bold]' Dice 0.5000" in console.file.getvalue()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from otx_seg.errors import UsageError
+from otx_seg.metrics.watched import DICE, METRICS
 from otx_seg.template import load
 from otx_seg.training.stopping import EarlyStopping, ScoreReached, StopRequest
 
@@ -91,17 +92,19 @@ def test_a_signal_is_noted_and_the_next_one_acts(number: signal.Signals) -> None
 
 
 def test_a_goal_that_is_reached_ends_the_training() -> None:
-    stopping = ScoreReached(0.5, 1.0)
+    stopping = ScoreReached(0.5, 1.0, DICE)
     assert [stopping.observe(epoch, 10 * epoch, score) for epoch, score in enumerate((0.4, 0.499, 0.5, 0.6))] == [
         False,
         False,
         True,
         True,
     ]
+    reason = ScoreReached(0.5, 2.5, METRICS["miou"]).reason
+    assert reason == "the validation mIoU is within the limit of 2.5 mIoU points"
 
 
 def test_another_goal_than_the_interrupted_run_had_is_refused() -> None:
-    stopping = ScoreReached(0.5, 1.0)
+    stopping = ScoreReached(0.5, 1.0, DICE)
     stopping.load_state_dict({"goal": 0.50001})
     assert stopping.goal == 0.50001
     with pytest.raises(UsageError, match=r"had to reach a Dice of 0.6000, not 0.5000"):

@@ -60,6 +60,33 @@ def test_the_promise_is_kept(
     assert lost in messages.text
 
 
+def test_the_promise_is_about_what_is_watched(
+    tiny_ir: Path, tiny_data: Any, tmp_path: Path, messages: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ignored_nodes, "_WORTH_QUANTIZING", 29)
+    roots = (tiny_ir, tiny_data.root, tiny_data.root)
+    given = {
+        "pot_parameters.stat_subset_size": 2,
+        "learning_parameters.num_workers": 0,
+        "learning_parameters.watch": "pixel_accuracy",
+    }
+    promise = "nncf_optimization.maximal_accuracy_degradation"
+    loose = optimize(*roots, output=tmp_path / "loose", parameters={**given, promise: 100})
+    lost = loose.before.scores.pixel_accuracy - loose.after.scores.pixel_accuracy
+    assert loose.loss == lost > 0
+    assert loose.as_json()["watched"] == "pixel_accuracy"
+    assert loose.as_json()["loss"] == lost
+    assert loose.plain is not None
+    assert loose.plain.difference == pytest.approx(lost)
+    strict = optimize(*roots, output=tmp_path / "strict", parameters={**given, promise: 50 * lost})
+    assert strict.loss <= lost / 2
+    assert f"no more than {50 * lost:.2f} pixel accuracy points" in messages.text
+    assert "(standard error of that pixel accuracy: " in messages.text
+    assert strict.summary.startswith("pixel accuracy ")
+    with pytest.raises(UsageError, match=r"watch=dice:x: there is no label 'x'"):
+        optimize(*roots, output=tmp_path / "other", parameters={**given, "learning_parameters.watch": "dice:x"})
+
+
 def test_no_time_for_the_promise(tiny_ir: Path, tiny_data: Any, tmp_path: Path, messages: Any) -> None:
     parameters = {
         "pot_parameters.stat_subset_size": 2,

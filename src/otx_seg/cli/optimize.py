@@ -37,10 +37,10 @@ from otx_seg.cli.parameters import ParametersCommand
 @workspace_option
 @output_options
 def command(**arguments: Any) -> None:
-    """Quantise a model to INT8, and show the loss of Dice and the gains in size and speed.
+    """Quantise a model to INT8, and show the loss of accuracy and the gains in size and speed.
 
-    In an .xml, layers that cost too much Dice stay in floating point. A .pth gets quantisation-aware training until
-    its Dice is within the limit, nncf_optimization.maximal_accuracy_degradation.
+    In an .xml, layers that cost too much stay in floating point. A .pth gets quantisation-aware training until the loss
+    is within the limit, nncf_optimization.maximal_accuracy_degradation, of learning_parameters.watch.
     """
     from otx_seg.inputs.model import check_given_to_optimize
 
@@ -63,6 +63,8 @@ def command(**arguments: Any) -> None:
     )
     rows = [(name, scores.dice_average, scores.m_iou, size, latency) for name, scores, size, latency in models]
     results.print(models_table(rows))
+    if result.metric.key != "dice":
+        results.print(result.summary)
     worth_it = result.quantized_layers + len(result.reverted_layers)
     results.print(
         f"{result.quantized_layers} of the {worth_it} layers worth it compute with integers; "

@@ -24,6 +24,7 @@ from otx_seg.datasets import Subset
 from otx_seg.datasets.scan import Progress, counter
 from otx_seg.deployment.saturation import sums_saturate
 from otx_seg.errors import DataError
+from otx_seg.metrics.watched import DICE, Metric, metric_named
 from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.openvino_core import signal_stack_kept
 from otx_seg.template import Settings, Template
@@ -40,9 +41,10 @@ class Recipe:
             that do in any network, see `delicate_nodes`.
         ignored_types: operation types that stay in floating point.
         range_quantile: share of the smallest and of the largest values of an activation that its range leaves out.
-        max_dice_loss: Dice that quantisation may cost, 0..1; see `quantize`.
+        max_loss: what quantisation may cost of `metric`, 0..1; see `quantize`.
         control_seconds: time allowed for finding layers that have to stay in floating point for that.
         weight_bits: of quantised weights, 7 or 8; with 8, sums of products overflow on some processors.
+        metric: by which models are compared.
     """
 
     preset: Literal["Performance", "Mixed"]
@@ -50,9 +52,10 @@ class Recipe:
     ignored_patterns: Sequence[str]
     ignored_types: Sequence[str]
     range_quantile: float
-    max_dice_loss: float
+    max_loss: float
     control_seconds: float
     weight_bits: int = 8
+    metric: Metric = DICE
 
 
 def recipe(template: Settings | Template) -> Recipe:
@@ -65,9 +68,10 @@ def recipe(template: Settings | Template) -> Recipe:
         ignored_patterns=fixed.ignored_patterns,
         ignored_types=fixed.ignored_types,
         range_quantile=fixed.range_quantile,
-        max_dice_loss=promise.maximal_accuracy_degradation / 100,
+        max_loss=promise.maximal_accuracy_degradation / 100,
         control_seconds=60 * promise.accuracy_control_minutes,
         weight_bits=_weight_bits(settings.weight_bits),
+        metric=metric_named(template.hyper_parameters.learning_parameters.watch),
     )
 
 

@@ -13,6 +13,7 @@ from otx_seg.errors import DataError
 from otx_seg.inference.evaluate import Evaluation, evaluate
 from otx_seg.metrics.confusion import scores_from_json
 from otx_seg.metrics.paired import PairedDifference
+from otx_seg.metrics.watched import DICE, Metric, metric_named
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.plain_files import read_json
 from otx_seg.workspace.run_folder import RunFolder
@@ -36,10 +37,11 @@ class Quantized:
         quantized_layers: how many of them now work with 8-bit integers.
         calibration_images: number of images that the ranges of the values were taken from.
         reverted_layers: names of those that plain quantisation would make work with integers too, and that went back to
-            floating point for the sake of the Dice.
+            floating point for the sake of the metric.
         out_of_time: whether all went back because the time was not enough to find out which.
         plain: what plain quantisation costs, before any layer goes back; None where that is not known.
         weight_bits: of the quantised weights.
+        metric: by which both models were compared.
     """
 
     model: Path
@@ -56,6 +58,7 @@ class Quantized:
     out_of_time: bool = False
     plain: PairedDifference | None = None
     weight_bits: int = 8
+    metric: Metric = DICE
 
     @property
     def dice_loss(self) -> float:
@@ -63,9 +66,15 @@ class Quantized:
         return self.before.scores.dice_average - self.after.scores.dice_average
 
     @property
+    def loss(self) -> float:
+        """By how much the metric fell, 0..1; negative if it rose."""
+        return self.metric.of(self.before.scores) - self.metric.of(self.after.scores)
+
+    @property
     def summary(self) -> str:
-        """The Dice Average now and before, in a line."""
-        return f"Dice {self.after.scores.dice_average:.4f}, before {self.before.scores.dice_average:.4f}"
+        """The metric now and before, in a line."""
+        after, before = self.metric.of(self.after.scores), self.metric.of(self.before.scores)
+        return f"{self.metric.name} {after:.4f}, before {before:.4f}"
 
     def as_json(self) -> dict[str, Any]:
         """What the performance file holds: the new model's scores as in `performance.json`, and the comparison."""
@@ -77,6 +86,8 @@ class Quantized:
             **plain(self.after, self.latency_after, self.size_after),
             "images": self.after.images,
             "dice_loss": self.dice_loss,
+            "watched": self.metric.key,
+            "loss": self.loss,
             "layers": self.layers,
             "quantized_layers": self.quantized_layers,
             "weight_bits": self.weight_bits,
@@ -109,7 +120,7 @@ class FineTuned(Quantized):
         epochs: of fine-tuning; 0 if none was needed.
         best_epoch: finished epochs when the network that was kept was found.
         reason: why the fine-tuning ended.
-        reached: whether the network in torch lost no more Dice than allowed.
+        reached: whether the network in torch lost no more than allowed.
         zeros: share, 0..1, of the weights of the quantised layers that are pruned.
         agreement: share of pixels, 0..1, on which the new IR agrees with the new network in torch.
     """
@@ -145,6 +156,7 @@ def read_fine_tuned(run: RunFolder) -> FineTuned | None:
             latency_after=content["avg_time_per_image"],
             weights=folder / WEIGHTS,
             weight_bits=content.get("weight_bits", 8),  # an earlier version did not tell
+            metric=metric_named(content.get("watched", DICE.key)),
             **{name: content[name] for name in ("layers", "quantized_layers", "calibration_images", *_OF_FINE_TUNING)},
         )
     except (DataError, ValueError, KeyError, TypeError, AttributeError):

@@ -1,4 +1,4 @@
-"""Quantisation-aware training: fine-tunes a network that rounds, until its Dice is within the limit."""
+"""Quantisation-aware training: fine-tunes a network that rounds, until it is within the limit."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from otx_seg.deployment.ranges import quantize_network
 from otx_seg.errors import UsageError
 from otx_seg.inference.latency import compare_latency
 from otx_seg.inference.torch_predictor import TorchPredictor, open_checkpoint
+from otx_seg.metrics.watched import metric_for
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.quantized_conv import quantized_layers, share_of_zeros
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, read_ir
@@ -107,10 +108,11 @@ def fine_tune(
 ) -> FineTuned:
     """Quantise a network in torch, fine-tune it until it is as good as promised, export it, and measure it.
 
-    1. Export the network as it is, and evaluate that: the Dice to compare with.
+    1. Export the network as it is, and evaluate that: the score to compare with.
     2. Choose the layers that are quantised: those that post-training quantisation would choose.
     3. Quantise them with NNCF, on calibration images.
-    4. Train until the validation Dice is within the limit, if it is not at once, and keep the best network.
+    4. Train until the watched metric is within the limit on the validation images, if it is not at once, and keep the
+       best network.
     5. Export that, evaluate it, compare the speed, and write all to the folder `FOLDER` of the run.
 
     Args:
@@ -123,13 +125,14 @@ def fine_tune(
             any more with what was asked for.
 
     Raises:
-        UsageError: the weights cannot be used, nothing is worth quantising, or `state` is of
-            another run.
+        UsageError: the weights cannot be used, the metric is about a label they lack, nothing is worth quantising, or
+            `state` is of another run.
         OtxError: the training failed or was interrupted, or the results cannot be written.
     """
     data, run = context.data, context.run
     assert data.val is not None
     predictor = open_checkpoint(how.weights, how.made_from, "cpu")
+    metric = metric_for(how.recipe.metric.key, predictor.labels)
     workers = choose_workers(context.template.hyper_parameters.learning_parameters, processes=1)
     compared = [data.val.read_image(sample) for sample in data.val.samples[:COMPARED_IMAGES]]
     with tempfile.TemporaryDirectory(dir=run.path, prefix=f"{UNFINISHED}-") as folder:
@@ -144,7 +147,7 @@ def fine_tune(
         images = Calibration(data.train, predictor.input_size, how.recipe.subset_size, context.seed, progress)
         quantize_network(predictor.network, layers, images, how.recipe, how.pruning_ratio)
         # 4. train
-        goal = before.scores.dice_average - how.recipe.max_dice_loss
+        goal = metric.of(before.scores) - how.recipe.max_loss
         if state is None:
             describe(run)
         trained = _train(predictor, goal, how, context, state, describe)
@@ -172,7 +175,8 @@ def fine_tune(
                 epochs=trained.epochs,
                 best_epoch=trained.epoch,
                 reason=trained.reason,
-                reached=trained.scores is not None and trained.scores.dice_average >= goal,
+                reached=trained.scores is not None and metric.of(trained.scores) >= goal,
+                metric=metric,
                 zeros=share_of_zeros(predictor.network),
                 agreement=written.agreement,
             )
@@ -244,7 +248,7 @@ def _train(
     set_seed(context.seed)
     algorithm = algorithms.build_quantization_aware(context.template, predictor.network, context.label_weights)
     context = replace(context, run=replace(context.run, weights_name=BEST))
-    stopping = ScoreReached(goal, 100 * how.recipe.max_dice_loss)
+    stopping = ScoreReached(goal, 100 * how.recipe.max_loss, how.recipe.metric)
     training = Trainer(algorithm, context, f"quantised, from {how.weights}", OPTIMIZE, stopping)
     if state is not None:
         training.resume(state)

@@ -1,4 +1,4 @@
-"""Post-training quantisation of an IR to 8-bit integers, with a limit for the loss of Dice."""
+"""Post-training quantisation of an IR to 8-bit integers, with a limit for the loss of Dice or another metric."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from otx_seg.inference.latency import compare_latency
 from otx_seg.labels import Labels, labels_to_plain
 from otx_seg.metrics.confusion import scores
 from otx_seg.metrics.paired import PairedDifference, paired_difference
+from otx_seg.metrics.watched import Metric, metric_for
 from otx_seg.runtime.model_info import LABEL_SCHEMA, LABELS, SECTION
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, read_ir
 from otx_seg.runtime.predictor import AlteredPredictor
@@ -52,13 +53,13 @@ def quantize(
     progress: Progress | None = None,
     labels: Labels | None = None,
 ) -> Quantized:
-    """Quantise an IR within a limit for the loss of Dice, and measure costs and gains.
+    """Quantise an IR within a limit for the loss of the watched metric, and measure costs and gains.
 
     1. Find the nodes the recipe leaves alone.
     2. Evaluate the model on the validation images.
     3. Collect the ranges of its activations on calibration images, and quantise; the larger ones of the convolutions
        that continue computing in floating point get their parameters stored in 8 bits, all else in 16. Evaluate.
-    4. If that costs more Dice than the recipe allows, quantise with accuracy control (see `_quantize_within`); if that
+    4. If that costs more than the recipe allows, quantise with accuracy control (see `_quantize_within`); if that
        takes longer than allowed, or its result is not within the limit either, leave all layers in floating point.
     5. Compare the speed of both models, and write the new one with `label_schema.json` and `ptq_performance.json` to
        `output`.
@@ -75,11 +76,12 @@ def quantize(
 
     Raises:
         UsageError: no such model, one that is already quantised, a pattern or type that matches nothing, or
-            nothing left to quantise, or labels in the data that the model does not know.
+            nothing left to quantise, or labels in the data or the metric that the model does not know.
         DataError: there are no images.
         OtxError: the results cannot be written.
     """
     predictor = OpenVinoPredictor(model, labels=labels)
+    metric = metric_for(recipe.metric.key, predictor.labels)
     graph = read_ir(model)
     refuse_quantized(graph, model)
     # 1. ignored nodes
@@ -106,8 +108,8 @@ def quantize(
             write_label_schema(folder / LABEL_SCHEMA, predictor.labels)
             new = OpenVinoPredictor(folder / IR_XML)
             after = evaluate_stage(new, validation, workers, "INT8", progress)
-            plain = plain or _loss(before, after, predictor.labels)
-            if before.scores.dice_average - after.scores.dice_average <= recipe.max_dice_loss:
+            plain = plain or _loss(before, after, metric, predictor.labels)
+            if metric.of(before.scores) - metric.of(after.scores) <= recipe.max_loss:
                 break
         # 5. speed
         latency_before, latency_after = compare_latency((predictor, new))
@@ -126,15 +128,16 @@ def quantize(
             out_of_time=out_of_time,
             plain=plain,
             weight_bits=recipe.weight_bits,
+            metric=metric,
         )
         write_json(folder / PERFORMANCE, result.as_json())
     return result
 
 
-def _loss(before: Evaluation, after: Evaluation, labels: Labels) -> PairedDifference:
+def _loss(before: Evaluation, after: Evaluation, metric: Metric, labels: Labels) -> PairedDifference:
     assert before.counted is not None
     assert after.counted is not None
-    return paired_difference(before.counted.pixels.per_image, after.counted.pixels.per_image, labels.foreground)
+    return paired_difference(before.counted.pixels.per_image, after.counted.pixels.per_image, metric, labels)
 
 
 def _attempts(
@@ -178,8 +181,8 @@ def _quantize_within(
 ) -> openvino.Model:
     """Quantise with NNCF's accuracy control.
 
-    Layers are ranked by what the Dice gains when they alone go back to floating point. In that order they go back, one
-    after another, until the Dice on all validation images is within the limit.
+    Layers are ranked by what the metric gains when they alone go back to floating point. In that order they go back,
+    one after another, until its value on all validation images is within the limit.
 
     Raises:
         _OutOfTimeError: that takes longer than the recipe allows.
@@ -188,7 +191,7 @@ def _quantize_within(
     evaluated = itertools.count()
     told = counter("controlling the accuracy", len(validation), progress)
 
-    def dice(compiled: openvino.CompiledModel, indices: Iterable[int]) -> tuple[float, None]:
+    def score(compiled: openvino.CompiledModel, indices: Iterable[int]) -> tuple[float, None]:
         chosen = [int(index) for index in indices]
 
         def probabilities(images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
@@ -202,13 +205,13 @@ def _quantize_within(
                 raise _OutOfTimeError
 
         counts = count_pixels(AlteredPredictor(predictor, probabilities), validation, chosen, 1, 0, count)
-        return scores(counts.confusion, predictor.labels).dice_average, None
+        return recipe.metric.of(scores(counts.confusion, predictor.labels)), None
 
     return nncf.quantize_with_accuracy_control(
         graph,
         validation_dataset=nncf.Dataset(list(range(len(validation)))),
-        validation_fn=dice,
-        max_drop=recipe.max_dice_loss,
+        validation_fn=score,
+        max_drop=recipe.max_loss,
         advanced_accuracy_restorer_parameters=AdvancedAccuracyRestorerParameters(
             ranking_subset_size=min(_RANKING_IMAGES, len(validation)), num_ranking_workers=1
         ),

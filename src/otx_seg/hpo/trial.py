@@ -13,7 +13,9 @@ from typing import Any
 import torch
 
 from otx_seg.datasets.loading.memory_cache import Cache, room_for
-from otx_seg.metrics.paired import dice_average
+from otx_seg.labels import Labels
+from otx_seg.metrics.paired import measured
+from otx_seg.metrics.watched import M_DICE
 from otx_seg.template import Template
 from otx_seg.training.checkpoint import read_checkpoint
 from otx_seg.training.context import TrainContext
@@ -131,7 +133,7 @@ def _open(trial_context: TrialContext, task: TrialTask, run: RunFolder, loggers:
     if task.number > 0:
         # What would go on with smaller batches would be another trial than the one that is compared.
         template = template.override({"learning_parameters.auto_adapt_batch_size": "None"})
-    loggers = Loggers([loggers, _ChangesFile(run.path / _CHANGES)])
+    loggers = Loggers([loggers, _ChangesFile(run.path / _CHANGES, training.data.train.labels)])
     context = replace(training, template=template, run=run, loggers=loggers, cache=cache)
     trainer = build_trainer(context, network, beginning["origin"])
     if run.checkpoint.exists():
@@ -160,12 +162,12 @@ def _last_score(run: RunFolder) -> float:
 class _ChangesFile(Logger):
     """Keeps what each image changes in the last mDice, for the process that finds the trial at its rung."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, labels: Labels) -> None:
+        self.path, self.labels = path, labels
 
     def on_validation(self, report: ValidationReport) -> None:
         if report.per_image is not None:
-            _, changes = dice_average(report.per_image, range(report.per_image.shape[1]))
+            _, changes = measured(report.per_image, M_DICE, self.labels)
             write_json(self.path, changes.tolist())
 
 

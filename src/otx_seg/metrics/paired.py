@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from otx_seg.labels import Labels
+from otx_seg.metrics.watched import Metric
 from otx_seg.words import count
 
 NOISE = 2.0
@@ -18,10 +19,10 @@ NOISE = 2.0
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """How much higher the Dice average of one network is than that of another, on the same images.
+    """How much higher a metric of one network is than that of another, on the same images.
 
     Attributes:
-        difference: of the two averages, -1..1.
+        difference: of the two values, -1..1.
         standard_error: of that difference, as other images of the same kind would change it; infinite for one image.
         images: how many there were.
     """
@@ -41,7 +42,7 @@ class PairedDifference:
 
     @property
     def error_in_words(self) -> str:
-        """The standard error in Dice, or that there is none."""
+        """The standard error, or that there is none."""
         return "unknown" if math.isinf(self.standard_error) else f"{self.standard_error:.4f}"
 
     def as_json(self) -> dict[str, Any]:
@@ -50,38 +51,42 @@ class PairedDifference:
         return {"difference": self.difference, "standard_error": error, "images": self.images}
 
 
-def paired_difference(one: Tensor, other: Tensor, foreground: Sequence[int]) -> PairedDifference:
-    """Compare the Dice averages of two networks.
+def paired_difference(one: Tensor, other: Tensor, metric: Metric, labels: Labels) -> PairedDifference:
+    """Compare two networks.
 
-    The Dice of a label is a ratio of sums over images, 2 sum(I) / sum(T + P). To first order an image changes it by
-    (2 I - Dice (T + P)) / sum(T + P): the linearised estimator of the variance of a ratio (Cochran, Sampling
-    Techniques, 1977, section 6.4). What an image changes in the difference of the two averages is the difference of
-    what it changes in each, and the variance of a sum of N such terms is N / (N - 1) times the sum of their squares.
+    A metric is a function of sums over images. To first order an image changes it by its own part of these sums times
+    the derivatives by them: for the Dice of a label, 2 sum(I) / sum(T + P), by (2 I - Dice (T + P)) / sum(T + P), the
+    linearised estimator of the variance of a ratio (Cochran, Sampling Techniques, 1977, section 6.4). What an image
+    changes in the difference of two values is the difference of what it changes in each, and the variance of a sum of
+    N such terms is N / (N - 1) times the sum of their squares.
 
     Args:
         one, other: counts (N, K, 3) of the same images, see `PixelCounts`.
-        foreground: the labels whose Dice is averaged; those that the truth does not show do not count.
+        metric: what is compared; labels that the truth does not show do not count.
+        labels: the K labels.
     """
-    first, changes = dice_average(one, foreground)
-    second, other_changes = dice_average(other, foreground)
+    first, changes = measured(one, metric, labels)
+    second, other_changes = measured(other, metric, labels)
     return PairedDifference(first - second, standard_error(changes, other_changes), len(one))
 
 
 def standard_error(one: Tensor, other: Tensor) -> float:
-    """That of the difference of two averages, from what each of the same images changes in them; see
+    """That of the difference of two values, from what each of the same images changes in them; see
     `paired_difference`."""
     images = len(one)
     return math.sqrt((one - other).square().sum().item() * images / (images - 1)) if images > 1 else math.inf
 
 
-def dice_average(counts: Tensor, labels: Sequence[int]) -> tuple[float, Tensor]:
-    """The mean Dice of these labels, and by how much each of the N images changes it, float64 (N,); see
+def measured(counts: Tensor, metric: Metric, labels: Labels) -> tuple[float, Tensor]:
+    """The value of a metric, and by how much each of the N images changes it, float64 (N,); see
     `paired_difference`."""
-    chosen = counts[:, list(labels)].double()
-    chosen = chosen[:, chosen[..., 1].sum(dim=0) > 0]  # labels of the truth
-    agreed, sizes = 2 * chosen[..., 0], chosen[..., 1] + chosen[..., 2]
-    if not chosen.shape[1]:
+    totals = counts.sum(dim=0)
+    shown = [label for label in metric.counted(labels) if totals[label, 1] > 0]
+    if not shown:
         return 0.0, torch.zeros(len(counts), dtype=torch.float64)
-    total = sizes.sum(dim=0)
-    dice = agreed.sum(dim=0) / total
-    return dice.mean().item(), ((agreed - dice * sizes) / total).mean(dim=1)
+    with torch.enable_grad():
+        sums = totals[shown].double().requires_grad_()
+        value = metric.ratio(*sums.unbind(dim=1))
+    # The metric stays the same if all sums grow alike, so these changes add up to 0 (Euler).
+    (slopes,) = torch.autograd.grad(value, sums)
+    return value.item(), (counts[:, shown] * slopes).sum(dim=(1, 2))

@@ -47,10 +47,10 @@ def draw_curves(journal: Path, picture: Path) -> dict[str, tuple[str, ...]]:
     if len(names) > 2:
         axes[0].legend()
     if validations:
-        for key, name in (("Dice Average", "Dice"), ("mIoU", "mIoU")):
-            axes[1].plot(
-                [entry["step"] for entry in validations], [entry[key] for entry in validations], "o-", label=name
-            )
+        watched = str(validations[-1].get("watched", "Dice"))
+        for name, key in {watched: "score", "Dice": "Dice Average", "mIoU": "mIoU"}.items():
+            drawn = [(entry["step"], entry[key]) for entry in validations if key in entry]
+            axes[1].plot(*zip(*drawn, strict=True), "o-", label=name)
         axes[1].set(title="validation scores", xlabel="step", ylim=(0, 1))
         axes[1].legend()
     for diagram in axes:

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from otx_seg.metrics.watched import DICE, METRICS
 from otx_seg.training.loggers import Logger, StepReport, ValidationReport
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ QUIET_SHARE = 0.1
 
 
 class TrainingDisplay(Logger):
-    """A bar with loss, learning rate, best Dice and time left on a terminal; elsewhere lines, at each validation and
+    """A bar with loss, learning rate, best score and time left on a terminal; elsewhere lines, at each validation and
     otherwise about ten in a run."""
 
     def __init__(self, console: Console) -> None:
@@ -40,7 +41,7 @@ class TrainingDisplay(Logger):
             TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("loss {task.fields[loss]:.3f}"),
             TextColumn("rate {task.fields[rate]:.1e}"),
-            TextColumn("best Dice {task.fields[best]}"),
+            TextColumn("best {task.fields[best]}", markup=False),
             TextColumn("{task.fields[left]} left"),
             console=console,
             disable=not self.live,
@@ -106,14 +107,14 @@ class TrainingDisplay(Logger):
 
     def on_validation(self, report: ValidationReport) -> None:
         """Tell the score."""
-        self.best, self.told = f"{report.best:.4f}", self.now
+        self.best, self.told = f"{report.metric.name} {report.best:.4f}", self.now
+        shown = {metric.name: metric.of(report.scores) for metric in (report.metric, DICE, METRICS["miou"])}
         logger.info(
-            "epoch %d, step %d: validation Dice %.4f, mIoU %.4f (best Dice %.4f) after %s",
+            "epoch %d, step %d: validation %s (best %s) after %s",
             report.epoch,
             report.step,
-            report.scores.dice_average,
-            report.scores.m_iou,
-            report.best,
+            ", ".join(f"{name} {value:.4f}" for name, value in shown.items()),
+            self.best,
             format_duration(report.elapsed_s),
         )
 

@@ -188,6 +188,6 @@ def _results_text(result: TrainResult) -> str:
     if result.scores is None:
         return f"{outcome}model_path: {result.weights} (a backbone, for --load-weights)"
     return (
-        f"{outcome}{network_kept(result)}\nscore: {result.scores.dice_average:.4f}\n"
+        f"{outcome}{network_kept(result)}\n{result.metric.name}: {result.metric.of(result.scores):.4f}\n"
         f"model_path: {result.weights}\n\n{as_text(scores_table(result.scores))}"
     )

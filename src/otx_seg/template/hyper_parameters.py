@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from otx_seg.class_weights import RULES, parse_weights
+from otx_seg.metrics.watched import DICE, METRICS, OF_LABEL, metric_named
 from otx_seg.template.group import Group, decided, inactive
 from otx_seg.template.losses import distillation_loss_names, loss_names
 
@@ -70,7 +71,7 @@ class LearningParameters(Group):
         "\none_cycle: up for a third of the run and down again, without warm-up"
         "\nmulti_step: a tenth after half of the run, a hundredth after three quarters"
         "\nexponential: down to a hundredth"
-        "\nplateau: down when the validation Dice stalls"
+        "\nplateau: down when the watched score stalls"
         "\nconstant: no decay",
     )
     learning_rate_warmup_iters: int = Field(
@@ -93,8 +94,15 @@ class LearningParameters(Group):
     max_minutes: float = Field(0.0, ge=0, le=100_000, description="time budget of the training; 0: none")
     num_workers: int = decided(2, ge=0, le=32, description="processes that load training images; 0: none")
     auto_num_workers: bool = Field(False, description="choose num_workers from the CPU cores instead")
+    watch: str = Field(
+        DICE.key,
+        description="the validation score that chooses the network to keep, that early stopping and the plateau "
+        "schedule look at, and that `otx optimize` keeps its promise in"
+        + "".join(f"\n{key}: {metric.meaning}" for key, metric in METRICS.items())
+        + f"\n{OF_LABEL}NAME: Dice of the label of this name",
+    )
     enable_early_stopping: bool = Field(
-        True, description="stop when the validation Dice no longer improves; not with max_minutes"
+        True, description="stop when the watched score no longer improves; not with max_minutes"
     )
     early_stop_start: int = Field(3, ge=0, le=1000, description="first epoch in which early stopping is possible")
     early_stop_patience: int = Field(5, ge=0, le=1000, description="validations without improvement before stopping")
@@ -163,6 +171,11 @@ class LearningParameters(Group):
     def step_images(self) -> int:
         """Images per optimisation step and process at most."""
         return self.batch_size * self.accumulate
+
+    @field_validator("watch")
+    @classmethod
+    def _check_watch(cls, value: str) -> str:
+        return metric_named(value).key
 
     @field_validator("class_weights")
     @classmethod
@@ -352,8 +365,8 @@ class NncfOptimization(Group):
         1.0,
         ge=0,
         le=100,
-        description="Dice points that quantisation may cost; to stay within, layers of an .xml return to float, "
-        "and a .pth is fine-tuned",
+        description="points, hundredths of the watched score, that quantisation may cost; to stay within, layers of an "
+        ".xml return to float, and a .pth is fine-tuned",
     )
     accuracy_control_minutes: float = Field(
         15.0,

@@ -18,6 +18,7 @@ _QUANTIZING = (
     "pot_parameters.preset",
     "pot_parameters.stat_subset_size",
     "nncf_optimization.maximal_accuracy_degradation",
+    "learning_parameters.watch",
 )
 
 USED_TO_QUANTIZE: dict[str, tuple[str, ...]] = {

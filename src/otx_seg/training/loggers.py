@@ -15,6 +15,7 @@ from torch import Tensor
 from otx_seg.errors import DataError
 from otx_seg.inference.pictures import Picture
 from otx_seg.metrics.confusion import Scores
+from otx_seg.metrics.watched import DICE, Metric
 from otx_seg.runtime.plain_files import number, parse_json, whole_number
 from otx_seg.words import count
 from otx_seg.workspace.atomic import write_text
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 INTERVAL = 10
 """Steps between two lines of `metrics.jsonl`, and between two looks at the loss on a GPU."""
 
-_DRAWN = {"loss", "learning_rate", "Dice Average", "mDice", "mIoU"}
+_DRAWN = {"loss", "learning_rate", "Dice Average", "mDice", "mIoU", "score"}
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,15 @@ class StepReport:
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """One validation; `best` is the best score so far, this one included.
+    """One validation.
 
     Attributes:
+        best: the best score so far, this one included.
         pictures: gives up to six validation images with their true and predicted masks, the same at each validation;
             none if the network is not the best so far. The first call makes them. Call it within `on_validation`,
             since the network learns on.
         per_image: int64 (N, K, 3), see `otx_seg.metrics.confusion.PixelCounts`, in the order of the validation images.
+        metric: which of the scores networks are compared by.
     """
 
     step: int
@@ -70,6 +73,12 @@ class ValidationReport:
     elapsed_s: float
     pictures: Callable[[], tuple[Picture, ...]] = tuple
     per_image: Tensor | None = None
+    metric: Metric = DICE
+
+    @property
+    def score(self) -> float:
+        """What the network is judged by, 0..1."""
+        return self.metric.of(self.scores)
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,7 @@ class TrainResult:
         epoch: finished epochs when it was saved.
         reason: why the training ended.
         choice: which network was kept, and why, if the last one was not simply the best; else empty.
+        metric: which of the scores networks were compared by.
     """
 
     weights: Path
@@ -92,6 +102,7 @@ class TrainResult:
     elapsed_s: float
     reason: str
     choice: str = ""
+    metric: Metric = DICE
 
 
 class Logger:
@@ -167,7 +178,8 @@ class MetricsFile(Logger):
             self.append({**where, **report.losses})
 
     def on_validation(self, report: ValidationReport) -> None:
-        self.append({"step": report.step, "epoch": report.epoch, **report.scores.as_json()})
+        watched = {"watched": report.metric.name, "score": report.score}
+        self.append({"step": report.step, "epoch": report.epoch, **report.scores.as_json(), **watched})
 
     def append(self, entry: dict[str, Any]) -> None:
         """Add one line and hand it to the operating system at once."""

@@ -29,7 +29,7 @@ class TrainState:
         validated_epoch: epochs that were finished at the last validation.
         validated_step: steps that were, -1 before the first one.
         validation_s: seconds that the last validation took, 0 before the first one.
-        best_score: best validation Dice, -1 before the first validation.
+        best_score: best validation score, that of the watched metric, -1 before the first validation.
         ended: why the training is over; empty while it is not.
     """
 

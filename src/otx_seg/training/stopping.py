@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.interrupts import ENDING
+from otx_seg.metrics.watched import Metric
 from otx_seg.template import Template
 
 
@@ -38,12 +39,13 @@ class ScoreReached:
 
     Args:
         goal: score, 0..1.
-        limit: by how many Dice points, hundredths, `goal` is below what the score is compared with.
+        limit: by how many points, hundredths, `goal` is below what the score is compared with.
+        metric: whose value the score is.
     """
 
-    def __init__(self, goal: float, limit: float) -> None:
-        self.goal = goal
-        self.reason = f"the validation Dice is within the limit of {limit:g} Dice points"
+    def __init__(self, goal: float, limit: float, metric: Metric) -> None:
+        self.goal, self.metric = goal, metric
+        self.reason = f"the validation {metric.name} is within the limit of {limit:g} {metric.name} points"
 
     def observe(self, epoch: int, step: int, score: float) -> bool:
         """See `EarlyStopping.observe`."""
@@ -59,7 +61,7 @@ class ScoreReached:
         """
         if not math.isclose(state["goal"], self.goal, abs_tol=1e-4):
             raise UsageError(
-                f"the run to resume had to reach a Dice of {state['goal']:.4f}, not {self.goal:.4f}: "
+                f"the run to resume had to reach a {self.metric.name} of {state['goal']:.4f}, not {self.goal:.4f}: "
                 "the weights or the validation images have changed since; start a new run"
             )
         self.goal = state["goal"]

@@ -140,9 +140,8 @@ class Trainer:
             self.loggers.on_begin(self.state.step)
             self._train()
             at, kept = self.state, self.validator
-            result = TrainResult(
-                self.run.weights, kept.best(), at.best_epoch, at.epoch, at.step, self.elapsed_s, at.ended, kept.choice
-            )
+            where = (at.best_epoch, at.epoch, at.step, self.elapsed_s)
+            result = TrainResult(self.run.weights, kept.best(), *where, at.ended, kept.choice, kept.metric)
             ended = result if at.ended else None
         finally:
             self.loggers.on_end(ended)
@@ -341,16 +340,16 @@ class Trainer:
         if self.accelerator.is_main_process:
             self.run.check_there()
         at = self.state
-        network = self.deployable()
+        network, metric = self.deployable(), self.validator.metric
         result = self.validator.validate(network, at, last)
         if result is not None:
             if self.data.scorable:
-                self.learning_rate.observe(at.step, result.scores.dice_average)
+                self.learning_rate.observe(at.step, metric.of(result.scores))
             begun = at.epoch + (at.batch > 0)
             draw = functools.partial(self.validator.pictures, network)
             pictures = functools.cache(draw) if self.validator.improved else tuple
             report = ValidationReport(
-                at.step, begun, result.scores, at.best_score, self.elapsed_s, pictures, result.per_image
+                at.step, begun, result.scores, at.best_score, self.elapsed_s, pictures, result.per_image, metric
             )
             self.loggers.on_validation(report)
         self.model.train()
@@ -422,7 +421,7 @@ class Trainer:
             self.validator.choice = state.get("choice", "")
             best = self.validator.best()
             if best is not None:  # a checkpoint of an earlier version may hold a score of another rule
-                self.state.best_score = best.dice_average
+                self.state.best_score = self.validator.metric.of(best)
             self.validator.pace.duration_s = self.state.validation_s
             restore_random_state(state["random"])
         except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:

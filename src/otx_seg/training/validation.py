@@ -20,6 +20,7 @@ from otx_seg.inference.pictures import Picture, pictures_of
 from otx_seg.inference.torch_predictor import TorchPredictor
 from otx_seg.metrics.confusion import PixelCounts, Scores, scores
 from otx_seg.metrics.paired import paired_difference
+from otx_seg.metrics.watched import metric_named
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template
 from otx_seg.template.hyper_parameters import LearningParameters
@@ -149,6 +150,7 @@ class Validator:
         self.accelerator, self.workers = accelerator, workers
         self.stopping, self.settles = stopping, settles
         self.best_counts: PixelCounts | None = None
+        self.metric = metric_named(template.hyper_parameters.learning_parameters.watch)
         images = 0 if data.val is None else len(data.val)
         self.pace = ValidationPace(template.hyper_parameters.learning_parameters, images)
         self.over = self.improved = False
@@ -180,13 +182,14 @@ class Validator:
         # Not before: whoever is interrupted while it scores has not scored.
         state.validated_epoch, state.validated_step = state.epoch, state.step
         result = scores(counts.confusion, self.data.val.labels)
-        self.over = self.stopping.observe(state.epoch, state.step, result.dice_average)
-        better = result.dice_average > state.best_score
+        score = self.metric.of(result)
+        self.over = self.stopping.observe(state.epoch, state.step, score)
+        better = score > state.best_score
         self.improved = better or not self.data.scorable or self.best_counts is None
         if not self.improved and self.settles and (last or self.over):
             self.improved = self._is_as_good(counts, state.best_epoch)
         if self.improved:
-            state.best_score, state.best_epoch = result.dice_average, state.epoch
+            state.best_score, state.best_epoch = score, state.epoch
             self.best_counts = counts
             self._save_best(functools.partial(write_weights, labels=self.data.train.labels), network.network)
         self.pace.note(started)
@@ -198,8 +201,9 @@ class Validator:
         assert self.best_counts is not None
         if len(self.best_counts.per_image) != len(counts.per_image):  # resumed from an earlier version
             return False
-        found = paired_difference(self.best_counts.per_image, counts.per_image, self.data.train.labels.foreground)
-        self.choice = f"epoch {best_epoch} scored {found.difference:.4f} higher than the last one, {found}"
+        found = paired_difference(self.best_counts.per_image, counts.per_image, self.metric, self.data.train.labels)
+        higher = f"{found.difference:.4f} higher than that of the last one"
+        self.choice = f"the {self.metric.name} of epoch {best_epoch} is {higher}, {found}"
         return found.is_noise
 
     def pictures(self, network: SegmentationNetwork) -> tuple[Picture, ...]:

@@ -187,11 +187,12 @@ def _report_outcome(result: FineTuned, limit: float) -> None:
     )
     if result.zeros:
         logger.info("pruned: %.1f %% of the weights of the quantised layers are 0", 100 * result.zeros)
-    if 100 * result.dice_loss > limit:
+    if 100 * result.loss > limit:
         logger.warning(
-            "the quantised model loses %.2f Dice points, more than the %.2f of "
+            "the quantised model loses %.2f %s points, more than the %.2f of "
             "nncf_optimization.maximal_accuracy_degradation; %s",
-            100 * result.dice_loss,
+            100 * result.loss,
+            result.metric.name,
             limit,
             "in torch the network keeps to that: export rounds its other parameters too, to 8 and 16 bits"
             if result.reached

@@ -163,32 +163,36 @@ _WEIGHT_BITS = {
 
 
 def _report_outcome(result: Quantized, settings: NncfOptimization) -> None:
-    limit = settings.maximal_accuracy_degradation
+    limit, metric = settings.maximal_accuracy_degradation, result.metric.name
     planned = result.quantized_layers + len(result.reverted_layers)
     if result.out_of_time:
         logger.warning(
             "the layers that cost the accuracy were not found in %g minutes, so all stay in floating point; "
-            "allow more with nncf_optimization.accuracy_control_minutes, or a larger loss than %.2f Dice points with "
+            "allow more with nncf_optimization.accuracy_control_minutes, or a larger loss than %.2f %s points with "
             "nncf_optimization.maximal_accuracy_degradation",
             settings.accuracy_control_minutes,
             limit,
+            metric,
         )
     elif result.reverted_layers:
         assert result.plain is not None
         logger.info(
-            "%d of %d layers returned to floating point, to lose no more than %.2f Dice points: with all of them in "
-            "integers it was %.2f (standard error of that Dice: %s, %s)",
+            "%d of %d layers returned to floating point, to lose no more than %.2f %s points: with all of them in "
+            "integers it was %.2f (standard error of that %s: %s, %s)",
             len(result.reverted_layers),
             planned,
             limit,
+            metric,
             100 * result.plain.difference,
+            metric,
             result.plain.error_in_words,
             count(result.plain.images, "image"),
         )
-    if 100 * result.dice_loss > limit:
+    if 100 * result.loss > limit:
         logger.warning(
-            "storing parameters in 8 and 16 bits alone cost %.2f Dice points, more than the %.2f of "
+            "storing parameters in 8 and 16 bits alone cost %.2f %s points, more than the %.2f of "
             "nncf_optimization.maximal_accuracy_degradation; use the model as it was exported",
-            100 * result.dice_loss,
+            100 * result.loss,
+            metric,
             limit,
         )

@@ -73,6 +73,8 @@ def _train(job: Job, done: Done) -> dict[str, Any]:
         "file": _relative(result.weights, job),
         "template": templates.load(run.template).name,
         "validation_dice": result.scores.dice_average,
+        "watched": result.metric.key,
+        "validation_score": result.metric.of(result.scores),
         "epochs": result.epochs,
         "steps": result.steps,
         "training_s": result.elapsed_s,

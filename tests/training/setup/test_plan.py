@@ -127,6 +127,7 @@ def test_a_search_is_planned() -> None:
             r"distillation.weight: 0 is not usable: .*greater",
         ),
         (ask(BARE, teacher="a.pth"), r"^--teacher answers with labels, and self-supervised training has none: leave"),
+        (ask(BARE, parameters={"learning_parameters.watch": "miou"}), r"watch is a validation score, and self-sup"),
         (ask(TRAIN, parameters={ADAPT: "merge"}), r"task_adapt=merge adds labels .*: give its --load-weights"),
         (ask(BARE, parameters={POLYGONS: True}), r"use_otx_adapter is about masks"),
         # Runs and weights that are missing.

@@ -53,6 +53,8 @@ def test_a_training_that_goes_on_repeats_no_step(tmp_path: Path) -> None:
             "scores/Dice Average": 0.8,
             "scores/mDice": (2 / 3 + 0.8) / 2,
             "scores/mIoU": (2 / 4 + 4 / 6) / 2,
+            "scores/fwIoU": (3 * 2 / 4 + 5 * 4 / 6) / 8,
+            "scores/pixel accuracy": 6 / 8,
             "Dice/background": 2 / 3,
             "Dice/grüne Wiese": 0.8,
             "IoU/background": 2 / 4,

@@ -28,6 +28,7 @@ from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.datasets.scan import Progress, counter
 from otx_seg.errors import DataError, UsageError
 from otx_seg.labels import Labels
+from otx_seg.metrics.watched import Metric, metric_for
 from otx_seg.training.recorded_data import SUBSETS, RecordedData, read_recorded
 from otx_seg.training.setup.class_incremental import adapt_labels, find_new
 from otx_seg.training.setup.plan import Plan
@@ -89,7 +90,9 @@ def check_data(plan: Plan, data: TrainingData, progress: Progress | None) -> tup
 
     Raises:
         DataError: the data cannot be used.
+        UsageError: the metric is about a label that it lacks.
     """
+    metric = metric_for(plan.template.hyper_parameters.learning_parameters.watch, data.train.labels)
     train, report, skipped = _checked_files("training", data.train, progress)
     data = replace(data, train=train, skipped=skipped)
     require_two_labels(train, report)
@@ -106,7 +109,7 @@ def check_data(plan: Plan, data: TrainingData, progress: Progress | None) -> tup
     _describe("training", data.train, report)
     _describe("validation", data.val, of_validation)
     _tell_problems(data, report, of_validation, was_split)
-    scorable = _shows_what_scores_count(data, of_validation)
+    scorable = _shows_what_scores_count(data, of_validation, metric)
     if data.unlabelled is not None:
         unlabelled, skipped = _checked_unlabelled(data.unlabelled, (data.train, data.val), progress)
         data = replace(data, unlabelled=unlabelled, skipped=data.skipped + skipped)
@@ -166,15 +169,15 @@ def _warn_of_single_images(data: TrainingData, train: ScanReport, val: ScanRepor
             logger.warning("too few images show %s: none is left for %s", ", ".join(missing), lacking)
 
 
-def _shows_what_scores_count(data: TrainingData, validation: ScanReport) -> bool:
-    """Whether the validation images show a label that the Dice average counts; a warning if not."""
+def _shows_what_scores_count(data: TrainingData, validation: ScanReport, metric: Metric) -> bool:
+    """Whether the validation images show a label that the metric counts; a warning if not."""
     labels = data.train.labels
-    if any(validation.pixels_per_label[index] for index in labels.foreground):
+    if any(validation.pixels_per_label[index] for index in metric.counted(labels)):
         return True
     logger.warning(
         "the validation images show none of %s, so no score can compare networks: the last one is saved, "
         "not the best; give validation images that show them",
-        ", ".join(labels.names[index] for index in labels.foreground),
+        ", ".join(labels.names[index] for index in metric.counted(labels)),
     )
     return False
 

@@ -187,6 +187,8 @@ def _refuse_unused(template: Template, known: Labels | None, given: dict[str, An
         raise UsageError(
             "learning_parameters.frozen_backbone_iters: self-supervised training trains the backbone alone"
         )
+    if train_type == "Selfsupervised" and "learning_parameters.watch" in given:
+        raise UsageError("learning_parameters.watch is a validation score, and self-supervised training has none")
     if template.lists_main_losses and "learning_parameters.loss" in given:
         raise UsageError(
             f"learning_parameters.loss={parameters.loss}: template {template.name} lists losses of its own; remove one"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
+from otx_seg.metrics.watched import DICE, METRICS
 from otx_seg.training.loggers import Logger, StepReport, TrainResult, ValidationReport
 
 
@@ -27,7 +28,8 @@ class Tensorboard(Logger):
 
     def on_validation(self, report: ValidationReport) -> None:
         found = report.scores
-        means = {"Dice Average": found.dice_average, "mDice": found.m_dice, "mIoU": found.m_iou}
+        means = {metric.name: metric.of(found) for metric in METRICS.values()}
+        means["Dice Average"] = means.pop(DICE.name)
         dice = {f"Dice/{name}": score.dice for name, score in found.per_label.items()}
         iou = {f"IoU/{name}": score.iou for name, score in found.per_label.items()}
         for picture in report.pictures():
