@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from otx_seg.models.weight_average import WeightAverage
+from otx_seg.models.weight_average import WeightAverage, mean_of
 
 
 def test_the_average_is_the_formula_in_the_docstring() -> None:
@@ -71,3 +71,16 @@ def test_an_exponential_ramp_follows_the_run() -> None:
         decay = 0.9 * (1 - math.exp(-15 * progress))
         expected = decay * expected + (1 - decay) * update
     assert float(average.module.weight) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_mean_of_networks_is_literal() -> None:
+    half = {"weight": torch.tensor([1.0, 3.0], dtype=torch.float16), "count": torch.tensor(7)}
+    other = {"weight": torch.tensor([2.0, 3.0], dtype=torch.float16), "count": torch.tensor(9)}
+    found = mean_of(iter([half, other, other]))
+    assert found["weight"].dtype == torch.float16
+    assert found["weight"].tolist() == torch.tensor([5 / 3, 3.0]).half().tolist()
+    assert found["count"].item() == 7
+    assert mean_of([]) == {}
+    # In float32 the sum of these loses every small part.
+    many = [{"weight": torch.tensor([2.0**24])}, *[{"weight": torch.tensor([1.0])}] * 7]
+    assert mean_of(many)["weight"].item() == torch.tensor((2**24 + 7) / 8).item()

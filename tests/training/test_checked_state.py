@@ -48,6 +48,8 @@ PLACES = [
     ("random", "python", 1, 0),
     ("learning_rate", "best_score"),
     ("early_stopping", "stalled"),
+    ("averaged",),
+    ("finished",),
 ]
 
 

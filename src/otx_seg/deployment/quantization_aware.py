@@ -75,7 +75,7 @@ class FineTuning:
 def fine_tuning_template(template: Template) -> Template:
     """A template with the learning parameters of a fine-tuning in the place of those of a training.
 
-    The rate and the epochs are those of `nncf_optimization`. There is no warm-up, which is for new weights; no average
+    The rate and the epochs are those of `nncf_optimization`. There is no warm-up, which is for new weights; no averages
     of the weights, which would come to the goal later than they do; and no mixed precision, which rounds as well.
     The learned steps between rounded values get no weight decay.
     """
@@ -89,6 +89,7 @@ def fine_tuning_template(template: Template) -> Template:
             "learning_parameters.use_adaptive_interval": False,
             "learning_parameters.frozen_backbone_iters": 0,
             "learning_parameters.ema_keep": 0,
+            "learning_parameters.average_best": 0,
             "learning_parameters.precision": "fp32",
             "learning_parameters.task_adapt": "merge",
             "learning_parameters.enable_supcon": False,

@@ -28,6 +28,8 @@ def promote(plan: Plan, run: RunFolder, found: Trials) -> Plan:
     if trial.metrics.exists():
         write_atomic(run.metrics, trial.metrics.read_bytes())
     write_atomic(run.weights, trial.weights.read_bytes())
+    for network in trial.best_networks():
+        write_atomic(run.checkpoint.with_name(network.name), network.read_bytes())
     values = found.chosen_trial.values
     chosen = plan.template.override(values)
     write_text(run.template, chosen.as_yaml())

@@ -1,8 +1,9 @@
-"""The moving average of the weights, which generalises better than the last step's weights."""
+"""Averages of weights, which generalise better than the last step's: the moving one, and that of several networks."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from itertools import chain
 from typing import Literal, TypeAlias
 
@@ -86,3 +87,24 @@ class WeightAverage:
         """The network with the averaged weights."""
         module: nn.Module = self.averaged.module
         return module
+
+
+def mean_of(networks: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of each tensor of several networks, by its name, summed in float64; one network is held at a time.
+
+    Integers, which count batches, are those of the first network.
+    """
+    number = 0
+    sums: dict[str, Tensor] = {}
+    kinds: dict[str, torch.dtype] = {}
+    for number, tensors in enumerate(networks, 1):
+        for name, tensor in tensors.items():
+            if number == 1:
+                kinds[name] = tensor.dtype
+                sums[name] = tensor.double() if tensor.is_floating_point() else tensor
+            elif tensor.is_floating_point():
+                sums[name] = sums[name] + tensor
+    return {
+        name: (total / number).to(kinds[name]) if kinds[name].is_floating_point else total
+        for name, total in sums.items()
+    }

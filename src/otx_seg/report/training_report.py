@@ -25,7 +25,7 @@ from otx_seg.training.devices import describe_device
 from otx_seg.training.loggers import TrainResult
 from otx_seg.training.setup.plan import Plan
 from otx_seg.training.state import TrainState
-from otx_seg.words import count
+from otx_seg.words import count, listed
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.run_folder import RunFolder, delete_tensors, point_latest
 
@@ -179,7 +179,9 @@ def _dataset_text(plan: Plan, data: TrainingData) -> str:
 
 def network_kept(result: TrainResult) -> str:
     """Which network was kept, and why if that was a decision."""
-    kept = f"kept: the network of epoch {result.epoch} of {result.epochs}"
+    own = f"network of epoch {result.epoch}"
+    which = f"mean of the networks of epochs {listed(result.averaged)}" if result.averaged else own
+    kept = f"kept: the {which} of {result.epochs}"
     return f"{kept}; {result.choice}" if result.choice else kept
 
 

@@ -124,6 +124,13 @@ class LearningParameters(Group):
         "\nexponential: the decay times 1 - exp(-15 x share of the run)"
         "\nnone: the decay from the start",
     )
+    average_best: int = Field(
+        0,
+        ge=0,
+        le=20,
+        description="number of the best networks of the training whose mean is tried at its end, and kept if it scores "
+        "higher than what would be kept otherwise; 0: none",
+    )
     auto_adapt_batch_size: Literal["None", "Safe", "Full"] = Field(
         "Safe",
         description="when memory runs out: None stops, Safe halves the batch with a message; Full also starts with the "
@@ -176,6 +183,13 @@ class LearningParameters(Group):
     @classmethod
     def _check_watch(cls, value: str) -> str:
         return metric_named(value).key
+
+    @field_validator("average_best")
+    @classmethod
+    def _check_several(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("1 alone has no mean: 0 is none, 2 the fewest")
+        return value
 
     @field_validator("class_weights")
     @classmethod

@@ -76,6 +76,12 @@ def check_state(state: dict[str, Any], path: Path) -> None:
     if not isinstance(state.get("choice", ""), str) or len(state.get("choice", "")) > _LONGEST_REASON:
         raise ValueError(f"choice is {shown(state['choice'])}, not text of a line or two")
     whole_number(state.get("processes", 1), 1, 1_000_000, "processes")
+    if not isinstance(state.get("finished", True), bool):
+        raise ValueError(f"finished is {shown(state['finished'])}, not true or false")
+    if not isinstance(state.get("averaged", []), list):
+        raise ValueError(f"averaged is {shown(state['averaged'])}, not epochs")
+    for epoch in state.get("averaged", []):
+        whole_number(epoch, 0, _MANY, "averaged")
     _check_position(state["position"])
     for name in ("learning_rate", "early_stopping"):
         _check_numbers(state[name], name)

@@ -92,6 +92,7 @@ class TrainResult:
         reason: why the training ended.
         choice: which network was kept, and why, if the last one was not simply the best; else empty.
         metric: which of the scores networks were compared by.
+        averaged: epochs of the networks whose mean was kept; none if it was one of the training's own.
     """
 
     weights: Path
@@ -103,6 +104,7 @@ class TrainResult:
     reason: str
     choice: str = ""
     metric: Metric = DICE
+    averaged: tuple[int, ...] = ()
 
 
 class Logger:

@@ -22,12 +22,15 @@ from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage
 from otx_seg.processes import processes_here
 from otx_seg.runtime.graph_shape import first_line
+from otx_seg.training.best_networks import BestNetworks
 from otx_seg.training.checked_state import check_fit, unusable
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import choose_workers, largest, prepare_algorithm, start_accelerator, wait_for_all
 from otx_seg.training.ending import rescued
+from otx_seg.training.finishing import Finishing
 from otx_seg.training.frozen_start import FrozenStart
+from otx_seg.training.kept_network import KeptNetwork
 from otx_seg.training.loggers import INTERVAL, Loggers, MetricsFile, StepReport, TrainResult, ValidationReport
 from otx_seg.training.loss_guard import LossGuard
 from otx_seg.training.micro_batches import Batch, micro_batches
@@ -89,7 +92,12 @@ class Trainer:
         self.learning_rate = LearningRate(template, warmup_steps)
         stopping = stopping or EarlyStopping(template, warmup_steps, data.scorable)
         settles = self.average is not None and self.learning_rate.decays and not self.validate_first
-        self.validator = Validator(context, origin, self.accelerator, self.workers, stopping, settles)
+        self.kept = KeptNetwork(context, origin, self.accelerator)
+        scorable = data.val is not None and data.scorable
+        number = self.parameters.average_best if scorable else 0
+        self.best = BestNetworks(run, number, self.accelerator.is_main_process)
+        self.validator = Validator(context, self.kept, self.best, self.accelerator, self.workers, stopping, settles)
+        self.finishing = Finishing(context, self.accelerator, self.validator)
         on_gpu = self.accelerator.device.type != "cpu"
         self.loss_guard = LossGuard(INTERVAL if on_gpu else 1, run.checkpoint)
         self.loggers = Loggers([context.loggers, MetricsFile(run.metrics)] if self.accelerator.is_main_process else [])
@@ -118,8 +126,9 @@ class Trainer:
         by_steps = (self.state.epoch + self.state.batch / len(self.loader)) / self.parameters.num_iters
         if self.parameters.max_minutes == 0:
             return min(by_steps, 1.0)
-        # The last validation belongs to the budget too.
+        # The last validation belongs to the budget too, and what follows.
         validation_s = self.validator.pace.expected_s(self.state.step, self.elapsed_s)
+        validation_s *= 1 + self.finishing.in_validations
         budget_s = max(self.parameters.max_minutes * 60 - validation_s, 1.0)
         return min(max(by_steps, largest(self.accelerator, self.elapsed_s / budget_s)), 1.0)
 
@@ -139,9 +148,10 @@ class Trainer:
         try:
             self.loggers.on_begin(self.state.step)
             self._train()
-            at, kept = self.state, self.validator
+            at, kept = self.state, self.kept
             where = (at.best_epoch, at.epoch, at.step, self.elapsed_s)
-            result = TrainResult(self.run.weights, kept.best(), *where, at.ended, kept.choice, kept.metric)
+            why = (at.ended, kept.choice, self.validator.metric, kept.averaged)
+            result = TrainResult(self.run.weights, kept.scores(), *where, *why)
             ended = result if at.ended else None
         finally:
             self.loggers.on_end(ended)
@@ -155,10 +165,13 @@ class Trainer:
                     if self._validate():
                         self.state.ended = f"{self.validator.stopping.reason}, without training"
                     self.save_checkpoint()
-            while not self.state.ended and self._is_unfinished():
+            while self._is_unfinished():
                 try:
                     with lost_in_words(self.workers):
-                        self._epoch(stop_request)
+                        if self.state.ended:
+                            self._finish()
+                        else:
+                            self._epoch(stop_request)
                 except Exception as problem:
                     if is_out_of_memory(problem):
                         self._halve_batch(problem)
@@ -172,20 +185,22 @@ class Trainer:
                         raise LoadingError(f"{problem.what}. After {saved}", go_on) from problem
                     else:
                         raise
-            if self.state.ended and self.validator.is_lost():
-                kept = self.validator.write_best(self.run)
-                what = "" if kept else ", from the end of the training"
-                logger.warning("%s is missing: it is written again%s", self.run.weights, what)
-                if not kept:
-                    self._validate()
-                    self.save_checkpoint()
+            if self.state.ended:
+                self._find_lost()
             # Not only between steps: whoever asked for an end during the last validation does not want what follows.
             self._end_if_asked(stop_request)
             wait_for_all(self.accelerator)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do."""
+        return bool(self.state.ended) and self.finishing.done
+
     def _is_unfinished(self) -> bool:
-        """Whether steps or a last validation remain."""
+        """Whether steps, a last validation, or what follows it remain."""
         at = self.state
+        if at.ended:
+            return not self.finishing.done
         if at.validated_step < at.step:
             return True
         return at.step < self._until_step and (self._until >= 1.0 or self.progress < self._until)
@@ -235,6 +250,22 @@ class Trainer:
         elif stalled:
             state.ended = self.validator.stopping.reason
         self.save_checkpoint()
+
+    def _finish(self) -> None:
+        self._find_lost()
+        self.finishing.run(self.deployable(), self.state)
+        self.save_checkpoint()
+
+    def _find_lost(self) -> None:
+        """Write what was kept again, after the training, if its file is missing."""
+        if not self.kept.is_lost():
+            return
+        kept = self.kept.write_again(self.run)
+        what = "" if kept else ", from the end of the training"
+        logger.warning("%s is missing: it is written again%s", self.run.weights, what)
+        if not kept:
+            self._validate()
+            self.save_checkpoint()
 
     def _step(self, batch: Batch, progress: float) -> None:
         elapsed_s, step = self.elapsed_s, self.state.step + 1  # now, as `progress`: from both the duration is estimated
@@ -308,7 +339,7 @@ class Trainer:
 
         def write(run: RunFolder) -> None:
             describe(run)
-            self.validator.write_best(run)
+            self.kept.write_again(run)
             write_state(run, self.state_dict())
 
         return rescued(error, self.run, self.state.step, self.command, write)
@@ -371,6 +402,7 @@ class Trainer:
         if self.accelerator.is_main_process:
             self.run.check_there()
             write_state(self.run, self.state_dict())
+            self.best.delete_others()
         self._saved = time.monotonic()
 
     def _parts(self) -> dict[str, Any]:
@@ -381,6 +413,8 @@ class Trainer:
             "learning_rate": self.learning_rate,
             "early_stopping": self.validator.stopping,
         }
+        if self.best.count:
+            parts["best_networks"] = self.best
         if self.average is not None:
             parts["average"] = self.average.averaged
         if self.accelerator.scaler is not None:
@@ -389,13 +423,15 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """All of it as tensors and plain values; the template is among them to refuse continuing with another."""
-        best = self.validator.best_counts
+        best = self.kept.counts
         return {
             **{name: part.state_dict() for name, part in self._parts().items()},
             "position": {**asdict(self.state), "elapsed_s": self.elapsed_s},
             "best_confusion": None if best is None else best.confusion,
             "best_per_image": None if best is None else best.per_image,
-            "choice": self.validator.choice,
+            "choice": self.kept.choice,
+            "averaged": list(self.kept.averaged),
+            "finished": self.finishing.done,
             "random": random_state(),
             "template": self.template.as_dict(),
             "origin": self.origin,
@@ -415,11 +451,12 @@ class Trainer:
             if state["best_confusion"] is not None:
                 confusion = state["best_confusion"]  # an earlier version had no counts of each image
                 per_image = state.get("best_per_image")
-                self.validator.best_counts = PixelCounts(
+                self.kept.counts = PixelCounts(
                     confusion, confusion.new_zeros(0, len(confusion), 3) if per_image is None else per_image
                 )
-            self.validator.choice = state.get("choice", "")
-            best = self.validator.best()
+            self.kept.choice, self.kept.averaged = state.get("choice", ""), tuple(state.get("averaged", ()))
+            self.finishing.done = state.get("finished", self.finishing.done)
+            best = self.kept.scores()
             if best is not None:  # a checkpoint of an earlier version may hold a score of another rule
                 self.state.best_score = self.validator.metric.of(best)
             self.validator.pace.duration_s = self.state.validation_s
@@ -430,10 +467,11 @@ class Trainer:
     def resume(self, state: dict[str, Any]) -> None:
         """Continue from a checkpoint of an earlier process. Raises UsageError: it is that of another training."""
         self.load_state_dict(state)
-        if self.validator.is_lost():
+        if self.kept.is_lost():
             if self.state.best_score >= 0 and not self.state.ended:
                 logger.warning("%s is missing: the best network from now on is saved instead", self.run.weights)
-            self.state.best_score, self.validator.best_counts = -1.0, None  # the next one is the best there is
+            self.state.best_score = -1.0  # the next one is the best there is
+            self.kept.forget()
         if self.state.batch_size != self.parameters.batch_size:
             self.loader = self.open_loader()
         self._started = time.monotonic()

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from torch import Tensor, nn
+from torch import Tensor
 
 from otx_seg.datasets import Subset
 from otx_seg.inference.evaluate import count_pixels
@@ -24,12 +21,11 @@ from otx_seg.metrics.watched import metric_named
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template
 from otx_seg.template.hyper_parameters import LearningParameters
+from otx_seg.training.best_networks import BestNetworks, Scored
 from otx_seg.training.context import TrainContext
-from otx_seg.training.devices import largest
+from otx_seg.training.kept_network import KeptNetwork
 from otx_seg.training.state import TrainState
 from otx_seg.training.stopping import Stopping
-from otx_seg.workspace.run_folder import RunFolder
-from otx_seg.workspace.weights import write_backbone, write_weights
 
 _ADAPTIVE_SHARE = 0.2
 """With `use_adaptive_interval`, validations take at most about this share of the time."""
@@ -122,15 +118,16 @@ def count_on_all_processes(
 
 
 class Validator:
-    """Scores a network now and then, and writes `weights.pth` when it is to be kept.
+    """Scores a network now and then, and decides whether it is kept.
 
     While a training goes on, the best network so far is kept. At its end the last one is, unless an earlier one is
     better by more than the noise of the validation images: the highest of many scores is high by luck too.
 
     Args:
-        context: without validation images in its data nothing is scored, and what is written is a backbone alone; where
-            scores tell nothing, what is kept is the last network.
-        origin: how the weights began, recorded in the file.
+        context: without validation images in its data nothing is scored; then, and where scores tell nothing, what is
+            kept is the last network.
+        kept: the network that is kept, none so far.
+        best: takes note of the best networks.
         stopping: says when a score means that the training is over.
         settles: whether the networks settle towards the end, as the moving average of weights does under a decaying
             learning rate. If not, the best one is kept at the end too.
@@ -139,23 +136,21 @@ class Validator:
     def __init__(
         self,
         context: TrainContext,
-        origin: str,
+        kept: KeptNetwork,
+        best: BestNetworks,
         accelerator: Accelerator,
         workers: int,
         stopping: Stopping,
         settles: bool = False,
     ) -> None:
         data, template = context.data, context.template
-        self.data, self.template, self.run, self.origin = data, template, context.run, origin
+        self.data, self.template, self.kept, self.best = data, template, kept, best
         self.accelerator, self.workers = accelerator, workers
         self.stopping, self.settles = stopping, settles
-        self.best_counts: PixelCounts | None = None
         self.metric = metric_named(template.hyper_parameters.learning_parameters.watch)
         images = 0 if data.val is None else len(data.val)
         self.pace = ValidationPace(template.hyper_parameters.learning_parameters, images)
         self.over = self.improved = False
-        self.choice = ""
-        self._write: Callable[[Path], None] | None = None
 
     def is_due(self, state: TrainState, steps_per_epoch: int) -> bool:
         """Whether to look at the network between two epochs, as this process sees it."""
@@ -163,7 +158,7 @@ class Validator:
         return self.data.val is not None and self.pace.is_due(since, steps_per_epoch)
 
     def validate(self, network: SegmentationNetwork, state: TrainState, last: bool = False) -> Validation | None:
-        """Validate a network and save it if it is to be kept; `over` tells whether the training should stop.
+        """Validate a network and keep it if it is good enough; `over` tells whether the training should stop.
 
         Without validation images, keep it.
 
@@ -173,37 +168,41 @@ class Validator:
         if self.data.val is None:
             state.validated_epoch, state.validated_step = state.epoch, state.step
             state.best_epoch = state.epoch
-            self._save_best(write_backbone, network.network.backbone)
+            self.kept.keep(network, None)
             return None
         started = time.monotonic()
-        counts = count_on_all_processes(
-            network, self.data.val, self.template, state.batch_size, self.workers, self.accelerator
-        )
+        counts = self.count(network, state)
         # Not before: whoever is interrupted while it scores has not scored.
         state.validated_epoch, state.validated_step = state.epoch, state.step
         result = scores(counts.confusion, self.data.val.labels)
         score = self.metric.of(result)
         self.over = self.stopping.observe(state.epoch, state.step, score)
         better = score > state.best_score
-        self.improved = better or not self.data.scorable or self.best_counts is None
+        self.improved = better or not self.data.scorable or self.kept.counts is None
         if not self.improved and self.settles and (last or self.over):
             self.improved = self._is_as_good(counts, state.best_epoch)
         if self.improved:
             state.best_score, state.best_epoch = score, state.epoch
-            self.best_counts = counts
-            self._save_best(functools.partial(write_weights, labels=self.data.train.labels), network.network)
+            self.kept.keep(network, counts)
+        self.best.note(Scored(score, state.epoch, state.step), network.network)
         self.pace.note(started)
         state.validation_s = self.pace.duration_s
         return Validation(result, counts.per_image)
 
+    def count(self, network: SegmentationNetwork, state: TrainState) -> PixelCounts:
+        """How a network does on the validation images."""
+        assert self.data.val is not None
+        how = (self.template, state.batch_size, self.workers, self.accelerator)
+        return count_on_all_processes(network, self.data.val, *how)
+
     def _is_as_good(self, counts: PixelCounts, best_epoch: int) -> bool:
         """Whether the last network is not worse than the best one by more than noise; `choice` says so."""
-        assert self.best_counts is not None
-        if len(self.best_counts.per_image) != len(counts.per_image):  # resumed from an earlier version
+        assert self.kept.counts is not None
+        if len(self.kept.counts.per_image) != len(counts.per_image):  # resumed from an earlier version
             return False
-        found = paired_difference(self.best_counts.per_image, counts.per_image, self.metric, self.data.train.labels)
+        found = paired_difference(self.kept.counts.per_image, counts.per_image, self.metric, self.data.train.labels)
         higher = f"{found.difference:.4f} higher than that of the last one"
-        self.choice = f"the {self.metric.name} of epoch {best_epoch} is {higher}, {found}"
+        self.kept.choice = f"the {self.metric.name} of epoch {best_epoch} is {higher}, {found}"
         return found.is_noise
 
     def pictures(self, network: SegmentationNetwork) -> tuple[Picture, ...]:
@@ -211,25 +210,3 @@ class Validator:
         subset = self.data.val
         assert subset is not None
         return pictures_of(TorchPredictor(network, subset.labels, self.template.input_size, self.template), subset)
-
-    def _save_best(self, write: Callable[..., None], module: nn.Module) -> None:
-        on_main = self.accelerator.is_main_process
-        tensors = {key: value.detach().cpu().clone() for key, value in module.state_dict().items() if on_main}
-        self._write = functools.partial(write, state_dict=tensors, template=self.template, origin=self.origin)
-        self.write_best(self.run)
-
-    def write_best(self, run: RunFolder) -> bool:
-        """Write what was kept into the folder of a run; False if an earlier process kept it, so that only its file is
-        left of it."""
-        if self._write is not None and self.accelerator.is_main_process:
-            self._write(run.weights)
-        return self._write is not None
-
-    def is_lost(self) -> bool:
-        """Whether the file of what was kept is missing; equal on all processes."""
-        missing = self.accelerator.is_main_process and not self.run.weights.exists()
-        return bool(largest(self.accelerator, float(missing)))
-
-    def best(self) -> Scores | None:
-        """The scores of what was kept."""
-        return None if self.best_counts is None else scores(self.best_counts.confusion, self.data.train.labels)

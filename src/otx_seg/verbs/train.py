@@ -211,7 +211,7 @@ def _train(plan: Plan, run: RunFolder, processes: PartialState, loggers: Loggers
         network, origin = initial_network(plan, data)
     # 3. The training.
     training = _begin(plan, context, network, origin)
-    if training.state.ended:
+    if training.is_over:
         report_finished(run, training.state.ended)
     elif plan.search is None:
         announce_plan(plan, data, run, origin)

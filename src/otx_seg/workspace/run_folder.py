@@ -58,6 +58,14 @@ class RunFolder:
         """All that a resumed training needs."""
         return self.path / "logs" / "checkpoint" / "state.pth"
 
+    def best_network(self, step: int) -> Path:
+        """One of the networks whose mean is tried at the end of a training, as it was after a step."""
+        return self.checkpoint.with_name(f"best_{step}.pth")
+
+    def best_networks(self) -> list[Path]:
+        """Those that are there."""
+        return sorted(self.checkpoint.parent.glob("best_*.pth"))
+
     @property
     def metrics(self) -> Path:
         """One JSON object per line: training losses and validation scores."""

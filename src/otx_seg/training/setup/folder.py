@@ -58,6 +58,7 @@ def clear(run: RunFolder) -> None:
         run.weights,
         run.label_schema,
         run.report,
+        *run.best_networks(),
     ):
         left_over.unlink(missing_ok=True)
     for folder in (run.search, run.trackers):
@@ -101,6 +102,10 @@ def copy_run_files(plan: Plan, run: RunFolder) -> None:
     shutil.rmtree(run.trackers, ignore_errors=True)
     if plan.resumed_run.trackers.exists():
         shutil.copytree(plan.resumed_run.trackers, run.trackers)
+    for left_over in run.best_networks():
+        left_over.unlink()
+    for network in plan.resumed_run.best_networks():
+        write_atomic(run.checkpoint.with_name(network.name), network.read_bytes())
     if plan.resumed_run.weights.exists():
         run.weights.parent.mkdir(parents=True, exist_ok=True)
         run.weights.write_bytes(plan.resumed_run.weights.read_bytes())

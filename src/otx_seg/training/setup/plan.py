@@ -189,6 +189,10 @@ def _refuse_unused(template: Template, known: Labels | None, given: dict[str, An
         )
     if train_type == "Selfsupervised" and "learning_parameters.watch" in given:
         raise UsageError("learning_parameters.watch is a validation score, and self-supervised training has none")
+    if train_type == "Selfsupervised" and parameters.average_best:
+        raise UsageError(
+            "learning_parameters.average_best compares validation scores: self-supervised training has none"
+        )
     if template.lists_main_losses and "learning_parameters.loss" in given:
         raise UsageError(
             f"learning_parameters.loss={parameters.loss}: template {template.name} lists losses of its own; remove one"

@@ -1,0 +1,69 @@
+"""The network that a training gives: its file, and how it does on the validation images."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+from accelerate import Accelerator
+
+from otx_seg.metrics.confusion import PixelCounts, Scores, scores
+from otx_seg.models.network import SegmentationNetwork
+from otx_seg.training.context import TrainContext
+from otx_seg.training.devices import largest
+from otx_seg.workspace.run_folder import RunFolder
+from otx_seg.workspace.weights import write_backbone, write_weights
+
+
+class KeptNetwork:
+    """Writes `weights.pth`; another network may take the place of the one that is kept.
+
+    Attributes:
+        counts: of the network on the validation images; None as long as none is kept, or without such images.
+        choice: why it is this one, if it is not simply the best one; else empty.
+        averaged: epochs of the networks whose mean it is; none if it is one of the training's own.
+    """
+
+    def __init__(self, context: TrainContext, origin: str, accelerator: Accelerator) -> None:
+        """
+        Args:
+            context: without validation images in its data, what is written is a backbone alone.
+            origin: how the weights began, recorded in the file.
+        """
+        self.context, self.origin, self.accelerator = context, origin, accelerator
+        self.counts: PixelCounts | None = None
+        self.choice = ""
+        self.averaged: tuple[int, ...] = ()
+        self._write: Callable[[Path], None] | None = None
+
+    def keep(self, network: SegmentationNetwork, counts: PixelCounts | None) -> None:
+        """Write a network, and remember how it does."""
+        self.counts = counts
+        template, labels = self.context.template, self.context.data.train.labels
+        write = write_backbone if counts is None else functools.partial(write_weights, labels=labels)
+        module = network.network.backbone if counts is None else network.network
+        on_main = self.accelerator.is_main_process
+        tensors = {key: value.detach().cpu().clone() for key, value in module.state_dict().items() if on_main}
+        self._write = functools.partial(write, state_dict=tensors, template=template, origin=self.origin)
+        self.write_again(self.context.run)
+
+    def write_again(self, run: RunFolder) -> bool:
+        """Write what was kept into the folder of a run; False if an earlier process kept it, so that only its file is
+        left of it."""
+        if self._write is not None and self.accelerator.is_main_process:
+            self._write(run.weights)
+        return self._write is not None
+
+    def forget(self) -> None:
+        """Keep none any more: its file is gone."""
+        self.counts, self.choice, self.averaged = None, "", ()
+
+    def is_lost(self) -> bool:
+        """Whether the file of what was kept is missing; equal on all processes."""
+        missing = self.accelerator.is_main_process and not self.context.run.weights.exists()
+        return bool(largest(self.accelerator, float(missing)))
+
+    def scores(self) -> Scores | None:
+        """The scores of what was kept."""
+        return None if self.counts is None else scores(self.counts.confusion, self.context.data.train.labels)
