@@ -69,6 +69,7 @@ SEEN_ELSEWHERE = {
     "hyper_parameters.learning_parameters.inference_batch_size": "tests/verbs/test_settings.py",
     "hyper_parameters.learning_parameters.frozen_backbone_iters": "tests/training/test_frozen_start.py",
     "hyper_parameters.learning_parameters.average_best": "tests/training/test_best_networks.py",
+    "hyper_parameters.learning_parameters.precise_bn_images": "tests/training/test_finishing.py",
     "hyper_parameters.learning_parameters.accumulate": "tests/training/test_micro_batches.py",
     "hyper_parameters.learning_parameters.binary_threshold": "tests/models/test_network.py",
     "hyper_parameters.learning_parameters.unlabeled_batch_size": "tests/training/test_semi_supervised.py",

@@ -75,6 +75,7 @@ def test_two_processes_train_one_network(drawn_data: Path, tmp_path: Path) -> No
     run = tmp_path / "run"
     parameters = {**PARAMETERS, "learning_parameters.batch_size": 2, "learning_parameters.num_iters": 2}
     parameters["learning_parameters.learning_rate_schedule"] = "constant"  # the best network is kept
+    parameters |= {"learning_parameters.average_best": 2, "learning_parameters.precise_bn_images": 6}
     launch(script, str(drawn_data), str(run), json.dumps(parameters), str(small_file()))
 
     first, second = (torch.load(run / f"rank{rank}.pth", weights_only=True) for rank in (0, 1))
@@ -89,7 +90,8 @@ def test_two_processes_train_one_network(drawn_data: Path, tmp_path: Path) -> No
     recorded = [json.loads(line) for line in (run / "logs" / "metrics.jsonl").read_text().splitlines()]
     best = max(entry["Dice Average"] for entry in recorded if "Dice Average" in entry)
     alone = evaluate(load_predictor(run / "models" / "weights.pth"), open_folder(drawn_data)["val"])
-    assert alone.scores.dice_average == best
+    kept = torch.load(run / "logs" / "checkpoint" / "state.pth", weights_only=True)["position"]["best_score"]
+    assert alone.scores.dice_average == kept >= best  # what is tried at the end may be better
 
 
 def test_other_ways_of_learning_keep_two_processes_equal(drawn_data: Path, small_weights: Path, tmp_path: Path) -> None:

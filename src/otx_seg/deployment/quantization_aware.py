@@ -90,6 +90,7 @@ def fine_tuning_template(template: Template) -> Template:
             "learning_parameters.frozen_backbone_iters": 0,
             "learning_parameters.ema_keep": 0,
             "learning_parameters.average_best": 0,
+            "learning_parameters.precise_bn_images": 0,
             "learning_parameters.precision": "fp32",
             "learning_parameters.task_adapt": "merge",
             "learning_parameters.enable_supcon": False,

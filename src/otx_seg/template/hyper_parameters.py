@@ -131,6 +131,13 @@ class LearningParameters(Group):
         description="number of the best networks of the training whose mean is tried at its end, and kept if it scores "
         "higher than what would be kept otherwise; 0: none",
     )
+    precise_bn_images: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="training images, in whole batches, whose statistics replace the batch norms' moving averages in the "
+        "network that is kept, unless it scores lower with them; 0: none",
+    )
     auto_adapt_batch_size: Literal["None", "Safe", "Full"] = Field(
         "Safe",
         description="when memory runs out: None stops, Safe halves the batch with a message; Full also starts with the "
@@ -184,7 +191,7 @@ class LearningParameters(Group):
     def _check_watch(cls, value: str) -> str:
         return metric_named(value).key
 
-    @field_validator("average_best")
+    @field_validator("average_best", "precise_bn_images")
     @classmethod
     def _check_several(cls, value: int) -> int:
         if value == 1:

@@ -97,7 +97,7 @@ class Trainer:
         number = self.parameters.average_best if scorable else 0
         self.best = BestNetworks(run, number, self.accelerator.is_main_process)
         self.validator = Validator(context, self.kept, self.best, self.accelerator, self.workers, stopping, settles)
-        self.finishing = Finishing(context, self.accelerator, self.validator)
+        self.finishing = Finishing(context, self.accelerator, self.workers, self.validator)
         on_gpu = self.accelerator.device.type != "cpu"
         self.loss_guard = LossGuard(INTERVAL if on_gpu else 1, run.checkpoint)
         self.loggers = Loggers([context.loggers, MetricsFile(run.metrics)] if self.accelerator.is_main_process else [])

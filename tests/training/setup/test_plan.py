@@ -128,7 +128,11 @@ def test_a_search_is_planned() -> None:
         ),
         (ask(BARE, teacher="a.pth"), r"^--teacher answers with labels, and self-supervised training has none: leave"),
             ask(BARE, parameters={"learning_parameters.average_best": 3}),
-            r"average_best compares validation scores: self",
+            r"average_best compares validation scores, and s",
+        ),
+        (
+            ask(BARE, parameters={"learning_parameters.precise_bn_images": 9}),
+            r"precise_bn_images compares validation sc",
         ),
         (ask(BARE, parameters={"learning_parameters.watch": "miou"}), r"watch is a validation score, and self-sup"),
         (ask(TRAIN, parameters={ADAPT: "merge"}), r"task_adapt=merge adds labels .*: give its --load-weights"),

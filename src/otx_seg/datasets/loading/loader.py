@@ -211,7 +211,7 @@ def training_loader(first: Labelled, others: Sequence[View], workers: int) -> _L
     return open_loader(views, workers, tensors, batch_sampler=sampler, collate_fn=collate_training)
 
 
-def evaluation_loader(subset: Subset, size: tuple[int, int], batch_size: int, workers: int) -> DataLoader[Any]:
+def evaluation_loader(subset: Subset, size: tuple[int, int], batch_size: int, workers: int) -> _Loader:
     """Batches of a subset in its order.
 
     Args:

@@ -189,9 +189,10 @@ def _refuse_unused(template: Template, known: Labels | None, given: dict[str, An
         )
     if train_type == "Selfsupervised" and "learning_parameters.watch" in given:
         raise UsageError("learning_parameters.watch is a validation score, and self-supervised training has none")
-    if train_type == "Selfsupervised" and parameters.average_best:
+    compares = [name for name in ("average_best", "precise_bn_images") if getattr(parameters, name)]
+    if train_type == "Selfsupervised" and compares:
         raise UsageError(
-            "learning_parameters.average_best compares validation scores: self-supervised training has none"
+            f"learning_parameters.{compares[0]} compares validation scores, and self-supervised training has none"
         )
     if template.lists_main_losses and "learning_parameters.loss" in given:
         raise UsageError(
