@@ -135,8 +135,8 @@ class LearningParameters(Group):
         0,
         ge=0,
         le=100_000,
-        description="training images, in whole batches, whose statistics replace the batch norms' moving averages in the "
-        "network that is kept, unless it scores lower with them; 0: none",
+        description="training images, in whole batches, whose statistics replace the moving averages of batch norms in "
+        "the network that is kept, unless it scores lower with them; 0: none",
     )
     auto_adapt_batch_size: Literal["None", "Safe", "Full"] = Field(
         "Safe",

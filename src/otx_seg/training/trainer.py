@@ -252,6 +252,9 @@ class Trainer:
         self.save_checkpoint()
 
     def _finish(self) -> None:
+        """What follows the last validation."""
+        if self.accelerator.is_main_process:
+            self.run.check_there()
         self._find_lost()
         self.finishing.run(self.deployable(), self.state)
         self.save_checkpoint()
