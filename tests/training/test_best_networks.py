@@ -189,6 +189,8 @@ def test_the_best_ones_are_kept_and_the_later_of_equal_ones(tmp_path: Path) -> N
     for step, score in enumerate((0.5, 0.3, 0.5, 0.6, 0.1), 1):
         best.note(Scored(score, step, step), network)
     assert [one.step for one in best.kept] == [4, 3]
+    best.note(Scored(0.6, 4, 4), network)
+    assert [one.step for one in best.kept] == [4, 3]
     assert [file.name for file in run.best_networks()] == [f"best_{step}.pth" for step in (1, 2, 3, 4)]
     best.delete_others()
     assert [file.name for file in run.best_networks()] == ["best_3.pth", "best_4.pth"]

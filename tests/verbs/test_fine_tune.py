@@ -177,6 +177,7 @@ def test_no_training_where_the_promise_holds_at_once_and_pruned_weights_stay_0(
 ) -> None:
     parameters = {
         **BRIEF,
+        "learning_parameters.watch": "miou",
         "nncf_optimization.maximal_accuracy_degradation": 100,
         "nncf_optimization.enable_pruning": True,
         "nncf_optimization.pruning_ratio": 0.4,
@@ -184,8 +185,14 @@ def test_no_training_where_the_promise_holds_at_once_and_pruned_weights_stay_0(
     result: Any = optimize(small_weights, data, data, output=tmp_path / "run", parameters=parameters)
     assert (result.epochs, result.reason) == (
         0,
-        "the validation Dice is within the limit of 100 Dice points, without training",
+        "the validation mIoU is within the limit of 100 mIoU points, without training",
     )
+    again: Any = optimize(resume_from=tmp_path / "run")
+    assert (again.metric.key, again.loss, again.summary) == ("miou", result.loss, result.summary)
+    assert result.loss == 1.0 - result.after.scores.m_iou
+    watched = {**BRIEF, "learning_parameters.watch": "dice:x"}
+    with pytest.raises(UsageError, match=r"watch=dice:x: there is no label 'x'"):
+        optimize(small_weights, data, data, output=tmp_path / "other", parameters=watched)
     assert "pruned: 40.0 %" in messages.text
     assert performance(tmp_path / "run")["zeros"] == pytest.approx(0.4, abs=1e-3)
     network = open_checkpoint(result.weights, device="cpu").network

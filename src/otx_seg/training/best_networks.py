@@ -42,8 +42,12 @@ class BestNetworks:
         self.kept: list[Scored] = []
 
     def note(self, found: Scored, network: nn.Module) -> None:
-        """Keep a network if it is among the best; of two with the same score the later one is better."""
-        best = sorted([*self.kept, found], key=lambda one: (one.score, one.step), reverse=True)[: self.count]
+        """Keep a network if it is among the best; of two with the same score the later one is better.
+
+        After the same step it takes the place of the one before.
+        """
+        others = [one for one in self.kept if one.step != found.step]
+        best = sorted([*others, found], key=lambda one: (one.score, one.step), reverse=True)[: self.count]
         if found in best and self.writes:
             tensors = {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
             write_tensors(self.run.best_network(found.step), tensors)

@@ -1,8 +1,8 @@
 """The end of a training: what may make the kept network better without a further step.
 
 1. The statistics of its batch norms are estimated anew (`precise_bn_images`). That is kept unless it scores lower.
-2. The mean of the best networks (`average_best`), with such statistics too where they are asked for. It takes the place
-   of the kept network if it scores higher.
+2. The mean of the best networks (`average_best`), with such statistics too if they were kept. It takes the place of the
+   kept network if it scores higher.
 
 Nothing here changes the state of the training, which is over, or its random numbers.
 """
@@ -73,30 +73,37 @@ class Finishing:
             network: like the one that is kept; it stays as it is.
         """
         network = copy.deepcopy(network)
-        if self.images:
-            self._renew_norms(network, state)
+        renews = self.images > 0 and self._renew_norms(network, state)
         if self.best.count:
-            self._average(network, state)
+            self._average(network, state, renews)
         self.best.forget()
         self.done = True
 
-    def _renew_norms(self, network: SegmentationNetwork, state: TrainState) -> None:
+    def _renew_norms(self, network: SegmentationNetwork, state: TrainState) -> bool:
+        """Try other statistics; whether they are kept."""
         if self.accelerator.is_main_process:
             network.network.load_state_dict(read_weights(self.context.run.weights).state_dict)
         self._share(network)
         source = self._estimate_norms(network, state)
-        found = self._try(network, state, f"batch norm statistics of {source}")
-        if found.score >= found.before:
-            self._keep(network, found, state, f"its batch norm statistics are those of {source}")
+        found = self._try(network, state, f"batch norms of {source}")
+        good = found.score >= found.before
+        if good:
+            self._keep(network, found, state, f"batch norms of {source}")
+        return good
 
-    def _average(self, network: SegmentationNetwork, state: TrainState) -> None:
+    def _average(self, network: SegmentationNetwork, state: TrainState, renews: bool) -> None:
+        """Try the mean of the best networks.
+
+        Args:
+            renews: with the statistics of training images.
+        """
         members: list[Scored] = []
         if self.accelerator.is_main_process:
             members = self._load_mean(network)
         if largest(self.accelerator, float(len(members))) < 2:
             return
         self._share(network)
-        norms = f"its batch norm statistics are those of {self._estimate_norms(network, state)}" if self.images else ""
+        norms = f"batch norms of {self._estimate_norms(network, state)}" if renews else ""
         epochs = sorted(one.epoch for one in members)
         found = self._try(network, state, f"mean of the networks of epochs {listed(epochs)}")
         if found.score > found.before:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from accelerate import Accelerator
 
@@ -63,6 +64,24 @@ class KeptNetwork:
         """Whether the file of what was kept is missing; equal on all processes."""
         missing = self.accelerator.is_main_process and not self.context.run.weights.exists()
         return bool(largest(self.accelerator, float(missing)))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is known of the network; its weights are in its file."""
+        return {
+            "best_confusion": None if self.counts is None else self.counts.confusion,
+            "best_per_image": None if self.counts is None else self.counts.per_image,
+            "choice": self.choice,
+            "averaged": list(self.averaged),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` gave, among other things."""
+        confusion, per_image = state["best_confusion"], state.get("best_per_image")
+        if confusion is not None:
+            if per_image is None:  # an earlier version had no counts of each image
+                per_image = confusion.new_zeros(0, len(confusion), 3)
+            self.counts = PixelCounts(confusion, per_image)
+        self.choice, self.averaged = state.get("choice", ""), tuple(state.get("averaged", ()))
 
     def scores(self) -> Scores | None:
         """The scores of what was kept."""

@@ -17,7 +17,6 @@ from torch import Tensor
 from otx_seg.algorithms import Algorithm, TrainProgress
 from otx_seg.datasets.loading.loader_processes import LoadingError, lost_in_words
 from otx_seg.errors import OtxError
-from otx_seg.metrics.confusion import PixelCounts
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.weight_average import WeightAverage
 from otx_seg.processes import processes_here
@@ -426,14 +425,10 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """All of it as tensors and plain values; the template is among them to refuse continuing with another."""
-        best = self.kept.counts
         return {
             **{name: part.state_dict() for name, part in self._parts().items()},
             "position": {**asdict(self.state), "elapsed_s": self.elapsed_s},
-            "best_confusion": None if best is None else best.confusion,
-            "best_per_image": None if best is None else best.per_image,
-            "choice": self.kept.choice,
-            "averaged": list(self.kept.averaged),
+            **self.kept.state_dict(),
             "finished": self.finishing.done,
             "random": random_state(),
             "template": self.template.as_dict(),
@@ -451,13 +446,7 @@ class Trainer:
             for name, part in parts.items():
                 part.load_state_dict(state[name])
             self.state = TrainState(**state["position"])
-            if state["best_confusion"] is not None:
-                confusion = state["best_confusion"]  # an earlier version had no counts of each image
-                per_image = state.get("best_per_image")
-                self.kept.counts = PixelCounts(
-                    confusion, confusion.new_zeros(0, len(confusion), 3) if per_image is None else per_image
-                )
-            self.kept.choice, self.kept.averaged = state.get("choice", ""), tuple(state.get("averaged", ()))
+            self.kept.load_state_dict(state)
             self.finishing.done = state.get("finished", self.finishing.done)
             best = self.kept.scores()
             if best is not None:  # a checkpoint of an earlier version may hold a score of another rule
