@@ -7,7 +7,7 @@ from torch import Tensor
 
 from otx_seg.labels import Labels, default_colors
 from otx_seg.metrics.paired import paired_difference
-from otx_seg.metrics.watched import DICE, METRICS, Metric, metric_named
+from otx_seg.metrics.watched import DICE, WATCHED, WatchedMetric, metric_named
 
 LABELS = Labels(("background", "a", "b"), default_colors(3), 0)
 
@@ -32,8 +32,8 @@ def test_the_dice_of_two_networks() -> None:
     assert found.difference == pytest.approx(_dice(one) - _dice(other), abs=1e-12)
 
 
-@pytest.mark.parametrize("metric", [*METRICS.values(), metric_named("dice:b")], ids=lambda metric: metric.key)
-def test_the_error_is_that_of_other_images_drawn_from_the_same(metric: Metric) -> None:
+@pytest.mark.parametrize("metric", [*WATCHED.values(), metric_named("dice:b")], ids=lambda metric: metric.key)
+def test_the_error_is_that_of_other_images_drawn_from_the_same(metric: WatchedMetric) -> None:
     one, other = _counts(1, 60, 0.72), _counts(2, 60, 0.7)
     found = paired_difference(one, other, metric, LABELS)
     generator = np.random.default_rng(0)

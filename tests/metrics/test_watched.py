@@ -11,7 +11,7 @@ from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, default_colors
 from otx_seg.metrics.confusion import counts_by_label, scores
 from otx_seg.metrics.paired import measured
-from otx_seg.metrics.watched import DICE, METRICS, metric_for, metric_named
+from otx_seg.metrics.watched import DICE, WATCHED, metric_for, metric_named
 
 LABELS = Labels(("background", "cat", "dog"), default_colors(3), 0)
 # Two images of 100 pixels; no pixel of the truth is a dog.
@@ -21,8 +21,8 @@ EXPECTED = {
     "dice": 120 / 145,
     "dice_with_background": (220 / 250 + 120 / 145) / 2,
     "miou": (110 / 140 + 60 / 85) / 2,
-    "fwiou": (130 * 110 / 140 + 70 * 60 / 85) / 200,
-    "pixel_accuracy": 170 / 200,
+    "fw_iou": (130 * 110 / 140 + 70 * 60 / 85) / 200,
+    "accuracy": 170 / 200,
     "dice:cat": 120 / 145,
     "dice:background": 220 / 250,
     "dice:dog": 0.0,
@@ -43,8 +43,8 @@ def test_the_value_from_scores_and_from_the_counts_of_images(key: str) -> None:
 
 
 def test_every_metric_is_expected() -> None:
-    assert set(METRICS) < set(EXPECTED)
-    assert METRICS["dice"] is DICE
+    assert set(WATCHED) < set(EXPECTED)
+    assert WATCHED["dice"] is DICE
 
 
 @pytest.mark.parametrize("key", ["", "dice:", "iou", "Dice"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from otx_seg.errors import UsageError
-from otx_seg.metrics.watched import DICE, METRICS
+from otx_seg.metrics.watched import DICE, WATCHED
 from otx_seg.template import load
 from otx_seg.training.stopping import EarlyStopping, ScoreReached, StopRequest
 
@@ -99,7 +99,7 @@ def test_a_goal_that_is_reached_ends_the_training() -> None:
         True,
         True,
     ]
-    reason = ScoreReached(0.5, 2.5, METRICS["miou"]).reason
+    reason = ScoreReached(0.5, 2.5, WATCHED["miou"]).reason
     assert reason == "the validation mIoU is within the limit of 2.5 mIoU points"
 
 

@@ -57,7 +57,7 @@ def test_it_chooses_the_network(
     assert f"{result.metric.name}: {best.score:.4f}" in (run / "cli_report.log").read_text()
 
 
-@pytest.mark.parametrize("watch", ["dice", "pixel_accuracy"])
+@pytest.mark.parametrize("watch", ["dice", "accuracy"])
 def test_it_ends_the_training_and_lowers_the_rate(
     drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watch: str
 ) -> None:
@@ -82,21 +82,21 @@ def test_it_ends_the_training_and_lowers_the_rate(
 def test_the_promise_of_the_choice_names_it(drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scored = iter([{"others": 900}, {"others": 600}, {"others": 895}])
     monkeypatch.setattr(validation, "count_on_all_processes", lambda *how: _counts_of(next(scored)))
-    result = train_briefly(drawn_data, tmp_path / "run", parameters={WATCH: "pixel_accuracy"})
+    result = train_briefly(drawn_data, tmp_path / "run", parameters={WATCH: "accuracy"})
     assert result.choice.startswith("the pixel accuracy of epoch 1 is 0.0050 higher than that of the last one, beyond")
 
 
 def test_a_resumed_run_goes_on_with_it(drawn_data: Path, tmp_path: Path) -> None:
-    changes = {WATCH: "fwiou"}
+    changes = {WATCH: "fw_iou"}
     train_briefly(drawn_data, tmp_path / "whole", parameters=changes)
     run = tmp_path / "run"
     with pytest.raises(CrashAt.CrashError):
         train_briefly(drawn_data, run, parameters=changes, loggers=[CrashAt(5)])
     heard = Heard()
     result = train_briefly(drawn_data, run, resume_from=run, loggers=[heard])
-    assert {report.metric.key for report in heard.told} == {result.metric.key} == {"fwiou"}
+    assert {report.metric.key for report in heard.told} == {result.metric.key} == {"fw_iou"}
     assert same_weights(run, tmp_path / "whole")
-    with pytest.raises(UsageError, match=r"the run to resume has hyper_parameters.*watch = 'fwiou', not 'miou'"):
+    with pytest.raises(UsageError, match=r"the run to resume has hyper_parameters.*watch = 'fw_iou', not 'miou'"):
         train(resume_from=run, parameters={WATCH: "miou"})
 
 

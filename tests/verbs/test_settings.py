@@ -68,13 +68,13 @@ def test_the_promise_is_about_what_is_watched(
     given = {
         "pot_parameters.stat_subset_size": 2,
         "learning_parameters.num_workers": 0,
-        "learning_parameters.watch": "pixel_accuracy",
+        "learning_parameters.watch": "accuracy",
     }
     promise = "nncf_optimization.maximal_accuracy_degradation"
     loose = optimize(*roots, output=tmp_path / "loose", parameters={**given, promise: 100})
     lost = loose.before.scores.pixel_accuracy - loose.after.scores.pixel_accuracy
     assert loose.loss == lost > 0
-    assert loose.as_json()["watched"] == "pixel_accuracy"
+    assert loose.as_json()["watched"] == "accuracy"
     assert loose.as_json()["loss"] == lost
     assert loose.plain is not None
     assert loose.plain.difference == pytest.approx(lost)

@@ -24,7 +24,7 @@ from otx_seg.datasets import Subset
 from otx_seg.datasets.scan import Progress, counter
 from otx_seg.deployment.saturation import sums_saturate
 from otx_seg.errors import DataError
-from otx_seg.metrics.watched import DICE, Metric, metric_named
+from otx_seg.metrics.watched import DICE, WatchedMetric, metric_named
 from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.openvino_core import signal_stack_kept
 from otx_seg.template import Settings, Template
@@ -55,7 +55,7 @@ class Recipe:
     max_loss: float
     control_seconds: float
     weight_bits: int = 8
-    metric: Metric = DICE
+    metric: WatchedMetric = DICE
 
 
 def recipe(template: Settings | Template) -> Recipe:

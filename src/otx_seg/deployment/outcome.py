@@ -13,7 +13,7 @@ from otx_seg.errors import DataError
 from otx_seg.inference.evaluate import Evaluation, evaluate
 from otx_seg.metrics.confusion import scores_from_json
 from otx_seg.metrics.paired import PairedDifference
-from otx_seg.metrics.watched import DICE, Metric, metric_named
+from otx_seg.metrics.watched import DICE, WatchedMetric, metric_named
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.plain_files import read_json
 from otx_seg.workspace.run_folder import RunFolder
@@ -58,7 +58,7 @@ class Quantized:
     out_of_time: bool = False
     plain: PairedDifference | None = None
     weight_bits: int = 8
-    metric: Metric = DICE
+    metric: WatchedMetric = DICE
 
     @property
     def dice_loss(self) -> float:

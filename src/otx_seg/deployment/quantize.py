@@ -29,7 +29,7 @@ from otx_seg.inference.latency import compare_latency
 from otx_seg.labels import Labels, labels_to_plain
 from otx_seg.metrics.confusion import scores
 from otx_seg.metrics.paired import PairedDifference, paired_difference
-from otx_seg.metrics.watched import Metric, metric_for
+from otx_seg.metrics.watched import WatchedMetric, metric_for
 from otx_seg.runtime.model_info import LABEL_SCHEMA, LABELS, SECTION
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, read_ir
 from otx_seg.runtime.predictor import AlteredPredictor
@@ -134,7 +134,7 @@ def quantize(
     return result
 
 
-def _loss(before: Evaluation, after: Evaluation, metric: Metric, labels: Labels) -> PairedDifference:
+def _loss(before: Evaluation, after: Evaluation, metric: WatchedMetric, labels: Labels) -> PairedDifference:
     assert before.counted is not None
     assert after.counted is not None
     return paired_difference(before.counted.pixels.per_image, after.counted.pixels.per_image, metric, labels)

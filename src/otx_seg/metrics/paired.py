@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from otx_seg.labels import Labels
-from otx_seg.metrics.watched import Metric
+from otx_seg.metrics.watched import WatchedMetric
 from otx_seg.words import count
 
 NOISE = 2.0
@@ -51,7 +51,7 @@ class PairedDifference:
         return {"difference": self.difference, "standard_error": error, "images": self.images}
 
 
-def paired_difference(one: Tensor, other: Tensor, metric: Metric, labels: Labels) -> PairedDifference:
+def paired_difference(one: Tensor, other: Tensor, metric: WatchedMetric, labels: Labels) -> PairedDifference:
     """Compare two networks.
 
     A metric is a function of sums over images. To first order an image changes it by its own part of these sums times
@@ -77,7 +77,7 @@ def standard_error(one: Tensor, other: Tensor) -> float:
     return math.sqrt((one - other).square().sum().item() * images / (images - 1)) if images > 1 else math.inf
 
 
-def measured(counts: Tensor, metric: Metric, labels: Labels) -> tuple[float, Tensor]:
+def measured(counts: Tensor, metric: WatchedMetric, labels: Labels) -> tuple[float, Tensor]:
     """The value of a metric, and by how much each of the N images changes it, float64 (N,); see
     `paired_difference`."""
     totals = counts.sum(dim=0)

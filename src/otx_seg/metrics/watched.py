@@ -22,7 +22,7 @@ OF_LABEL = "dice:"
 
 
 @dataclass(frozen=True)
-class Metric:
+class WatchedMetric:
     """A figure, 0..1, that is higher for the better network.
 
     Attributes:
@@ -43,8 +43,8 @@ class Metric:
     counted: Callable[[Labels], Sequence[int]]
 
 
-def metric_named(key: str) -> Metric:
-    """The metric of `METRICS` of this name, or that of a label after ``dice:``.
+def metric_named(key: str) -> WatchedMetric:
+    """The metric of `WATCHED` of this name, or that of a label after ``dice:``.
 
     Raises:
         ValueError: there is none.
@@ -52,13 +52,13 @@ def metric_named(key: str) -> Metric:
     if key.startswith(OF_LABEL) and key != OF_LABEL:
         label = key.removeprefix(OF_LABEL)
         of, counted = partial(_dice_of, label=label), partial(_single, label=label)
-        return Metric(key, f"{label!r} Dice", f"Dice of {label!r}", of, _dice, counted)
-    if key not in METRICS:
-        raise ValueError(f"{key!r} is not {', '.join(METRICS)}, or {OF_LABEL} and the name of a label")
-    return METRICS[key]
+        return WatchedMetric(key, f"{label!r} Dice", f"Dice of {label!r}", of, _dice, counted)
+    if key not in WATCHED:
+        raise ValueError(f"{key!r} is not {', '.join(WATCHED)}, or {OF_LABEL} and the name of a label")
+    return WATCHED[key]
 
 
-def metric_for(key: str, labels: Labels) -> Metric:
+def metric_for(key: str, labels: Labels) -> WatchedMetric:
     """The metric of a name, for data with these labels.
 
     Raises:
@@ -107,20 +107,20 @@ def _dice_of(scores: Scores, label: str) -> float:
 
 
 _MEANING = "mean Dice of the labels other than background"
-DICE = Metric("dice", "Dice", _MEANING, attrgetter("dice_average"), _dice, _foreground)
-M_DICE = Metric("dice_with_background", "mDice", "mean Dice of all labels", attrgetter("m_dice"), _dice, _every)
+DICE = WatchedMetric("dice", "Dice", _MEANING, attrgetter("dice_average"), _dice, _foreground)
+M_DICE = WatchedMetric("dice_with_background", "mDice", "mean Dice of all labels", attrgetter("m_dice"), _dice, _every)
 _OTHERS = (
-    Metric("miou", "mIoU", "mean IoU of all labels", attrgetter("m_iou"), _iou, _every),
-    Metric(
-        "fwiou",
+    WatchedMetric("miou", "mIoU", "mean IoU of all labels", attrgetter("m_iou"), _iou, _every),
+    WatchedMetric(
+        "fw_iou",
         "fwIoU",
         "the same, weighted by their pixels in the ground truth",
         attrgetter("frequency_weighted_iou"),
         _weighted_iou,
         _every,
     ),
-    Metric(
-        "pixel_accuracy",
+    WatchedMetric(
+        "accuracy",
         "pixel accuracy",
         "share of the pixels with the right label",
         attrgetter("pixel_accuracy"),
@@ -128,5 +128,5 @@ _OTHERS = (
         _every,
     ),
 )
-METRICS = {metric.key: metric for metric in (DICE, M_DICE, *_OTHERS)}
+WATCHED = {metric.key: metric for metric in (DICE, M_DICE, *_OTHERS)}
 """Every metric that is not about a single label, by its key."""

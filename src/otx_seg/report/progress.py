@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from otx_seg.metrics.watched import DICE, METRICS
+from otx_seg.metrics.watched import DICE, WATCHED
 from otx_seg.training.loggers import Logger, StepReport, ValidationReport
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class TrainingDisplay(Logger):
     def on_validation(self, report: ValidationReport) -> None:
         """Tell the score."""
         self.best, self.told = f"{report.metric.name} {report.best:.4f}", self.now
-        shown = {metric.name: metric.of(report.scores) for metric in (report.metric, DICE, METRICS["miou"])}
+        shown = {metric.name: metric.of(report.scores) for metric in (report.metric, DICE, WATCHED["miou"])}
         logger.info(
             "epoch %d, step %d: validation %s (best %s) after %s",
             report.epoch,

@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from otx_seg.class_weights import RULES, parse_weights
-from otx_seg.metrics.watched import DICE, METRICS, OF_LABEL, metric_named
+from otx_seg.metrics.watched import DICE, OF_LABEL, WATCHED, metric_named
 from otx_seg.template.group import Group, decided, inactive
 from otx_seg.template.losses import distillation_loss_names, loss_names
 
@@ -98,7 +98,7 @@ class LearningParameters(Group):
         DICE.key,
         description="the validation score that chooses the network to keep, that early stopping and the plateau "
         "schedule look at, and that `otx optimize` keeps its promise in"
-        + "".join(f"\n{key}: {metric.meaning}" for key, metric in METRICS.items())
+        + "".join(f"\n{key}: {metric.meaning}" for key, metric in WATCHED.items())
         + f"\n{OF_LABEL}NAME: Dice of the label of this name",
     )
     enable_early_stopping: bool = Field(

@@ -15,7 +15,7 @@ from torch import Tensor
 from otx_seg.errors import DataError
 from otx_seg.inference.pictures import Picture
 from otx_seg.metrics.confusion import Scores
-from otx_seg.metrics.watched import DICE, Metric
+from otx_seg.metrics.watched import DICE, WatchedMetric
 from otx_seg.runtime.plain_files import number, parse_json, whole_number
 from otx_seg.words import count
 from otx_seg.workspace.atomic import write_text
@@ -73,7 +73,7 @@ class ValidationReport:
     elapsed_s: float
     pictures: Callable[[], tuple[Picture, ...]] = tuple
     per_image: Tensor | None = None
-    metric: Metric = DICE
+    metric: WatchedMetric = DICE
 
     @property
     def score(self) -> float:
@@ -103,7 +103,7 @@ class TrainResult:
     elapsed_s: float
     reason: str
     choice: str = ""
-    metric: Metric = DICE
+    metric: WatchedMetric = DICE
     averaged: tuple[int, ...] = ()
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.interrupts import ENDING
-from otx_seg.metrics.watched import Metric
+from otx_seg.metrics.watched import WatchedMetric
 from otx_seg.template import Template
 
 
@@ -43,7 +43,7 @@ class ScoreReached:
         metric: whose value the score is.
     """
 
-    def __init__(self, goal: float, limit: float, metric: Metric) -> None:
+    def __init__(self, goal: float, limit: float, metric: WatchedMetric) -> None:
         self.goal, self.metric = goal, metric
         self.reason = f"the validation {metric.name} is within the limit of {limit:g} {metric.name} points"
 

@@ -127,6 +127,7 @@ def test_a_search_is_planned() -> None:
             r"distillation.weight: 0 is not usable: .*greater",
         ),
         (ask(BARE, teacher="a.pth"), r"^--teacher answers with labels, and self-supervised training has none: leave"),
+        (
             ask(BARE, parameters={"learning_parameters.average_best": 3}),
             r"average_best compares validation scores, and s",
         ),

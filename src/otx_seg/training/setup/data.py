@@ -28,7 +28,7 @@ from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.datasets.scan import Progress, counter
 from otx_seg.errors import DataError, UsageError
 from otx_seg.labels import Labels
-from otx_seg.metrics.watched import Metric, metric_for
+from otx_seg.metrics.watched import WatchedMetric, metric_for
 from otx_seg.training.recorded_data import SUBSETS, RecordedData, read_recorded
 from otx_seg.training.setup.class_incremental import adapt_labels, find_new
 from otx_seg.training.setup.plan import Plan
@@ -169,7 +169,7 @@ def _warn_of_single_images(data: TrainingData, train: ScanReport, val: ScanRepor
             logger.warning("too few images show %s: none is left for %s", ", ".join(missing), lacking)
 
 
-def _shows_what_scores_count(data: TrainingData, validation: ScanReport, metric: Metric) -> bool:
+def _shows_what_scores_count(data: TrainingData, validation: ScanReport, metric: WatchedMetric) -> bool:
     """Whether the validation images show a label that the metric counts; a warning if not."""
     labels = data.train.labels
     if any(validation.pixels_per_label[index] for index in metric.counted(labels)):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
-from otx_seg.metrics.watched import DICE, METRICS
+from otx_seg.metrics.watched import DICE, WATCHED
 from otx_seg.training.loggers import Logger, StepReport, TrainResult, ValidationReport
 
 
@@ -28,7 +28,7 @@ class Tensorboard(Logger):
 
     def on_validation(self, report: ValidationReport) -> None:
         found = report.scores
-        means = {metric.name: metric.of(found) for metric in METRICS.values()}
+        means = {metric.name: metric.of(found) for metric in WATCHED.values()}
         means["Dice Average"] = means.pop(DICE.name)
         dice = {f"Dice/{name}": score.dice for name, score in found.per_label.items()}
         iou = {f"IoU/{name}": score.iou for name, score in found.per_label.items()}
