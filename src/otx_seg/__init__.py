@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from otx_seg.verbs.build import build
     from otx_seg.verbs.check import check
     from otx_seg.verbs.convert import convert
+    from otx_seg.verbs.cross_validate import cross_validate
     from otx_seg.verbs.demo import demo
     from otx_seg.verbs.deploy import deploy
     from otx_seg.verbs.evaluate import evaluate
@@ -34,6 +35,7 @@ __all__ = [
     "build_model",
     "check",
     "convert",
+    "cross_validate",
     "demo",
     "deploy",
     "evaluate",

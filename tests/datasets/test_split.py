@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from otx_seg.datasets import DataSpec
+from otx_seg.datasets import DataSpec, Fold
 from otx_seg.datasets.scan import scan
 from otx_seg.datasets.split import find_training, open_test, open_training, split_training
-from otx_seg.errors import DataError
+from otx_seg.errors import DataError, UsageError
 
 
 def names(subset):
@@ -200,3 +200,18 @@ def test_camvid(camvid):
     data = open_training(DataSpec(camvid), seed=0)
     assert (len(data.train), len(data.val)) == (367, 101)
     assert json.dumps(names(data.val)[:1]) == '["0016E5_07959.jpg"]'
+
+
+def test_folds_take_each_image_once(dataset):
+    dataset([f"{i:02d}" for i in range(9)], "train")
+    spec = DataSpec(dataset(["v"], "val"))
+    parts = [open_training(spec, 3, fold=Fold(number, 4)) for number in range(1, 5)]
+    assert sorted(name for part in parts for name in names(part.val)) == [f"{i:02d}" for i in range(9)]
+    assert all(sorted(names(part.train) + names(part.val)) == [f"{i:02d}" for i in range(9)] for part in parts)
+    assert parts[1].split.startswith(
+        f"validation: {len(parts[1].val)} of the 9 images of {spec.train_root}, fold 2 of 4"
+    )
+    assert parts[1].split.endswith(f"divided by label and seed 3; the subset val in {spec.train_root} is not used")
+    assert names(open_training(spec, 3, fold=Fold(2, 4)).val) == names(parts[1].val)
+    with pytest.raises(UsageError, match=r"--folds 10: .* has 9 images to train on; give at most as many folds"):
+        open_training(spec, 3, fold=Fold(1, 10))

@@ -44,8 +44,9 @@ def test_what_the_last_training_validated_on_is_measured_on(here: Path, drawn_da
     assert prediction_images(open_resolver("w"), None, "--input", "images") == drawn_data / "train" / "images"
     last = last_training(open_resolver("w").outputs, DataSpec(drawn_data / "train"))
     assert last is not None
-    assert last.seed == optimize._seed(open_resolver("w"), DataSpec(drawn_data / "train")) == 7
-    assert optimize._seed(open_resolver("w"), DataSpec(drawn_data / "train", drawn_data / "val")) is None
+    assert last.seed == 7
+    assert optimize._split_before(open_resolver("w"), DataSpec(drawn_data / "train"), None) == last
+    assert optimize._split_before(open_resolver("w"), DataSpec(drawn_data / "train", drawn_data / "val"), None) is None
     replace(recorded, val=("gone.png", *names[:2])).write(run)
     with pytest.raises(DataError, match=r"1 of the 3 images that .* validated on no longer exist"):
         open_measured(*evaluation_spec(open_resolver("w"), DataSpec()))

@@ -160,3 +160,15 @@ def test_the_display_names_what_is_watched(caplog: pytest.LogCaptureFixture) -> 
     assert "validation '[bold]' Dice 0.0000, Dice 1.0000, mIoU 1.0000 (best '[bold]' Dice 0.5000) after" in caplog.text
     assert isinstance(console.file, io.StringIO)
     assert "best '[bold]' Dice 0.5000" in console.file.getvalue()
+
+
+def test_the_display_of_a_second_training(caplog: pytest.LogCaptureFixture) -> None:
+    """That of the next fold: it has an estimate of its own."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with caplog.at_level(logging.INFO, "otx_seg"), TrainingDisplay(console) as display:
+        for start in (0.0, 1000.0):
+            for number in range(1, 11):
+                display.on_step(step(number, number / 100, start + number))
+            display.on_end(None)
+    assert "expected duration: at most 1:40" in caplog.text
+    assert "expected duration: at most 18:20" in caplog.text  # 1000 s and 100 s

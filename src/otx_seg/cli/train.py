@@ -8,8 +8,10 @@ import click
 
 from otx_seg.cli.options import annotation_options, overwrite_option, seed_option, tracker_option, workspace_option
 from otx_seg.cli.parameters import ParametersCommand, as_words
+from otx_seg.errors import UsageError
 from otx_seg.processes import rank
-from otx_seg.words import count
+from otx_seg.words import count, listed
+from otx_seg.workspace.command_line import otx_command
 
 
 @click.command("train", cls=ParametersCommand)
@@ -78,6 +80,13 @@ from otx_seg.words import count
     type=int,
     help="Number of parallel trials, each in a process; default: one per GPU.",
 )
+@click.option(
+    "--folds",
+    metavar="K",
+    type=int,
+    help="Cross-validation: divide the images by label into K folds, and train K networks, each validated on another.",
+)
+@click.option("--fold", metavar="I", type=int, help="Train only this one of the --folds, from 1.")
 @click.pass_context
 def command(context: click.Context, **arguments: Any) -> None:
     """Train a network on a folder of images and masks.
@@ -88,15 +97,30 @@ def command(context: click.Context, **arguments: Any) -> None:
     TEMPLATE is a name or id from `otx find`, or the path of a template file. Without it, and for every parameter
     that is auto, a value is chosen from the data, the machine and the time, with the reason.
     """
-    from otx_seg.cli.screen import messages, results
-
     scaling = {name: arguments.pop(name) for name in ("gpus", "rdzv_endpoint", "base_rank", "world_size")}
     scaling = {name: value for name, value in scaling.items() if value is not None}
+    if _has_folds(arguments):
+        _cross_validate(scaling, arguments)
+        return
+    del arguments["folds"], arguments["fold"]
     if scaling:
         from otx_seg.distributed.launcher import scale_out
 
         scale_out(["train", *as_words(context.command, arguments)], **scaling)
         return
+    _train(arguments)
+
+
+def _has_folds(arguments: dict[str, Any]) -> bool:
+    if arguments["folds"] is not None or arguments["fold"] is not None:
+        return True
+    from otx_seg.workspace.run_folder import folds_in
+
+    return arguments["resume_from"] is not None and bool(folds_in(arguments["resume_from"]))
+
+
+def _train(arguments: dict[str, Any]) -> None:
+    from otx_seg.cli.screen import messages, results
     from otx_seg.report.progress import TrainingDisplay, format_duration
     from otx_seg.report.tables import scores_table
     from otx_seg.report.training_report import network_kept
@@ -116,3 +140,26 @@ def command(context: click.Context, **arguments: Any) -> None:
     else:
         following = f"otx export --load-weights {result.weights} --output exported"
     results.print(f"Next: {following}")
+
+
+def _cross_validate(scaling: dict[str, Any], arguments: dict[str, Any]) -> None:
+    from otx_seg.cli.screen import messages, results
+    from otx_seg.report.cross_validation import folds_table, scores_of_folds
+    from otx_seg.report.progress import TrainingDisplay
+    from otx_seg.verbs.cross_validate import SEVERAL_PROCESSES, cross_validate
+
+    if scaling:
+        raise UsageError(SEVERAL_PROCESSES)
+    with TrainingDisplay(messages) as display:
+        found = cross_validate(arguments.pop("train_data_roots"), loggers=[display], **arguments)
+    if found.missing:
+        results.print(f"Dice of the finished folds: {scores_of_folds(found)}")
+        results.print(f"Not trained yet: {listed(found.missing)} of {found.folds}.")
+        results.print(f"Next: {otx_command('train', '--resume-from', found.folder)}")
+        return
+    results.print(folds_table(found))
+    results.print(f"Dice of the folds: {scores_of_folds(found)}")
+    results.print(f"Results: {found.folder}")
+    all_of_them = [word for file in found.weights for word in ("--load-weights", file)]
+    results.print(f"Next, with the mean of all: {otx_command('predict', *all_of_them, '--input', 'IMAGES')}")
+    results.print(f"or: {otx_command('eval', *all_of_them, '--test-data-roots', 'UNSEEN')}")

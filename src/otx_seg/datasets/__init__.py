@@ -2,6 +2,7 @@
 
 from otx_seg.annotations.samples import Subset
 from otx_seg.datasets.data_spec import DataSpec
+from otx_seg.datasets.folds import Fold
 from otx_seg.datasets.opening import (
     check_format_name,
     find_subsets,
@@ -30,6 +31,7 @@ from otx_seg.datasets.unlabelled import (
 __all__ = [
     "DEFAULT_SEED",
     "DataSpec",
+    "Fold",
     "ImageSet",
     "ScanReport",
     "Subset",

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from otx_seg.annotations.samples import Subset
 from otx_seg.datasets.data_spec import DataSpec
+from otx_seg.datasets.folds import Fold, deal_into_folds
 from otx_seg.datasets.opening import find_subsets
 from otx_seg.datasets.scan import Progress, ScanReport, counter, readable_samples, scan
 from otx_seg.datasets.stratification import choose_validation
 from otx_seg.datasets.unlabelled import ImageSet
-from otx_seg.errors import DataError
+from otx_seg.errors import DataError, UsageError
 from otx_seg.formats import Subsets
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET
-from otx_seg.words import listed
+from otx_seg.words import count, listed
 
 DEFAULT_SEED = 42
 """Seed of everything random where none is given; one for all commands, so that they split data alike."""
@@ -43,7 +44,7 @@ class TrainingData:
     train: the images to train on.
     val: the images to validate on, same labels as `train`; None for self-supervised training, and as long as
         `split_training` has not taken them from `train`.
-    split: one sentence on where `val` came from, for people; empty as long as it is None.
+    split: one sentence on where `val` came from, for people; as long as it is None the end of that sentence.
     unlabelled: images without masks to learn from, if there are any.
     skipped: one message for each file that was left out when they were looked through.
     new: the samples of `train` that show labels new to a network that knows others of them already.
@@ -67,7 +68,11 @@ class TrainingData:
 
 
 def open_training(
-    spec: DataSpec, seed: int, use_polygons: bool = False, progress: Progress | None = None
+    spec: DataSpec,
+    seed: int,
+    use_polygons: bool = False,
+    progress: Progress | None = None,
+    fold: Fold | None = None,
 ) -> TrainingData:
     """The images to train on and to validate on: `find_training`, then `split_training` where it is necessary.
 
@@ -78,20 +83,21 @@ def open_training(
         spec, use_polygons: see `find_training`.
         seed: see `split_training`.
         progress: called with what is being done, and the numbers of images read and to read, where they have to be.
+        fold: see `find_training`.
 
     Raises:
         DataError: unusable data, labels that differ, or a single image that cannot be split.
     """
-    data = find_training(spec, use_polygons)
+    data = find_training(spec, use_polygons, fold)
     if data.val is not None:
         return data
     report = scan(data.train, counter("checking the training images", len(data.train), progress))
     data = replace(data, train=readable_samples(data.train, report))
     assert spec.train_root is not None
-    return split_training(data, report, spec.train_root, seed)[0]
+    return split_training(data, report, spec.train_root, seed, fold=fold)[0]
 
 
-def find_training(spec: DataSpec, use_polygons: bool = False) -> TrainingData:
+def find_training(spec: DataSpec, use_polygons: bool = False, fold: Fold | None = None) -> TrainingData:
     """The images to train on and, if there are some apart, those to validate on.
 
     1. Trained on is the subset train of `train_root`, else the images directly in it, else its only subset.
@@ -103,6 +109,7 @@ def find_training(spec: DataSpec, use_polygons: bool = False) -> TrainingData:
     Args:
         spec: where the data is; what is for other purposes is not looked at.
         use_polygons: send the masks through `polygon_round_trip`.
+        fold: of the images to train on, which is validated on, so that no others are looked for.
 
     Raises:
         UsageError: see `open_folder`.
@@ -119,6 +126,8 @@ def find_training(spec: DataSpec, use_polygons: bool = False) -> TrainingData:
         split = f"validation: {len(val)} images of {_place(val_root, val_name)}, as given"
         if _same_files(train, val):
             split += "; these are also the training images, so the scores will be too high"
+    elif train_name != "val" and "val" in subsets and fold is not None:
+        return TrainingData(train, None, f"; the subset val in {train_root} is not used")
     elif train_name != "val" and "val" in subsets:
         _, val = _open_chosen(train_root, subsets, ("val",), "validate on", use_polygons)
         split = f"validation: {len(val)} images of the subset val in {train_root}"
@@ -130,9 +139,15 @@ def find_training(spec: DataSpec, use_polygons: bool = False) -> TrainingData:
 
 
 def split_training(
-    data: TrainingData, report: ScanReport, root: Path, seed: int, val_share: float = VAL_SHARE
+    data: TrainingData,
+    report: ScanReport,
+    root: Path,
+    seed: int,
+    val_share: float = VAL_SHARE,
+    fold: Fold | None = None,
 ) -> tuple[TrainingData, ScanReport, ScanReport]:
-    """Take the validation images from the training images, so that both show every label, see `choose_validation`.
+    """Take the validation images from the training images, so that both show every label, see `choose_validation` and
+    `deal_into_folds`.
 
     Args:
         data: without validation images, and without training images that cannot be decoded.
@@ -140,23 +155,39 @@ def split_training(
         root: the folder they were found in.
         seed: equal seeds and files give equal choices.
         val_share: the share of the images that is taken, in (0, 1); at least one, and more if many labels are rare.
+        fold: which part is taken where the images are divided into several; None: one part of `val_share`.
 
     Returns:
         The data, and the reports on the training and on the validation images.
 
     Raises:
         DataError: a single image cannot be split.
+        UsageError: there are more folds than images.
     """
-    count = len(data.train)
     _refuse_single(data.train, root)
-    taken = min(max(1, round(val_share * count)), count - 1)
-    chosen = choose_validation(report.labels_of, report.labels, taken, seed)
-    number = int(chosen.sum())
-    split = f"validation: {number} of the {count} images of {root}, split by label and seed {seed}"
-    if number > taken:
-        split += f": more than {taken}, so that they show every label that several images have"
+    chosen, how = _by_share(report, seed, val_share) if fold is None else _by_fold(report, seed, fold, root)
+    split = f"validation: {int(chosen.sum())} of the {len(data.train)} images of {root}, {how}{data.split}"
     parts = replace(data, train=_part(data.train, ~chosen), val=_part(data.train, chosen), split=split)
     return parts, report.part((~chosen).tolist()), report.part(chosen.tolist())
+
+
+def _by_share(report: ScanReport, seed: int, val_share: float) -> tuple[NDArray[np.bool_], str]:
+    images = report.images
+    taken = min(max(1, round(val_share * images)), images - 1)
+    chosen = choose_validation(report.labels_of, report.labels, taken, seed)
+    how = f"split by label and seed {seed}"
+    if chosen.sum() > taken:
+        how += f": more than {taken}, so that they show every label that several images have"
+    return chosen, how
+
+
+def _by_fold(report: ScanReport, seed: int, fold: Fold, root: Path) -> tuple[NDArray[np.bool_], str]:
+    if fold.of > report.images:
+        raise UsageError(
+            f"--folds {fold.of}: {root} has {count(report.images, 'image')} to train on; give at most as many folds"
+        )
+    dealt = deal_into_folds(report.labels_of, report.labels, fold.of, seed)
+    return dealt == fold.number - 1, f"{fold}, divided by label and seed {seed}"
 
 
 def open_test(spec: DataSpec, use_polygons: bool = False) -> Subset:

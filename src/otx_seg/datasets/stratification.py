@@ -33,11 +33,7 @@ def choose_validation(shown: Sequence[Collection[int]], labels: int, taken: int,
     Returns:
         bool (number of images): whether to validate on each.
     """
-    has = np.zeros((len(shown), labels), bool)
-    for image, indices in enumerate(shown):
-        has[image, list(indices)] = True
-    # In an order of their own, so that the choice does not depend on how the labels are numbered.
-    has = np.unique(has, axis=1)
+    has = label_flags(shown, labels)
     rng = np.random.default_rng(seed)
     chosen = _deal_out(has, taken, rng)
     chosen = _keep_trainable(has, chosen, rng)
@@ -45,8 +41,19 @@ def choose_validation(shown: Sequence[Collection[int]], labels: int, taken: int,
     chosen = _fit_number(has, chosen, taken, rng)
     if not chosen.any():
         spoilt = (has & (has.sum(axis=0) == 1)).sum(axis=1)
-        chosen[_any_of(spoilt == spoilt.min(), rng)] = True
+        chosen[any_of(spoilt == spoilt.min(), rng)] = True
     return chosen
+
+
+def label_flags(shown: Sequence[Collection[int]], labels: int) -> Flags:
+    """bool (images, labels): which image shows which label. Labels that the same images show are one.
+
+    They are in an order of their own, so that what is chosen by them does not depend on how the labels are numbered.
+    """
+    has = np.zeros((len(shown), labels), bool)
+    for image, indices in enumerate(shown):
+        has[image, list(indices)] = True
+    return np.unique(has, axis=1)
 
 
 def _deal_out(has: Flags, taken: int, rng: np.random.Generator) -> Flags:
@@ -77,7 +84,7 @@ def _deal_out(has: Flags, taken: int, rng: np.random.Generator) -> Flags:
 def _keep_trainable(has: Flags, chosen: Flags, rng: np.random.Generator) -> Flags:
     chosen = chosen.copy()
     while len(lost := np.flatnonzero(has.any(axis=0) & ~has[~chosen].any(axis=0))):
-        chosen[_any_of(chosen & has[:, lost[0]], rng)] = False
+        chosen[any_of(chosen & has[:, lost[0]], rng)] = False
     return chosen
 
 
@@ -86,7 +93,7 @@ def _show_in_both(has: Flags, chosen: Flags, rng: np.random.Generator) -> Flags:
     for label in np.flatnonzero(has.sum(axis=0) > 1):
         movable = ~chosen & has[:, label] & _spare(has, ~chosen)
         if not has[chosen, label].any() and movable.any():
-            chosen[_any_of(movable, rng)] = True
+            chosen[any_of(movable, rng)] = True
     return chosen
 
 
@@ -98,7 +105,7 @@ def _fit_number(has: Flags, chosen: Flags, taken: int, rng: np.random.Generator)
         movable = side & _spare(has, side)
         if not movable.any():
             break
-        chosen[_any_of(movable, rng)] = not from_validation
+        chosen[any_of(movable, rng)] = not from_validation
     return chosen
 
 
@@ -108,5 +115,6 @@ def _spare(has: Flags, side: Flags) -> Flags:
     return np.asarray(~(has & single).any(axis=1))
 
 
-def _any_of(images: Flags, rng: np.random.Generator) -> int:
+def any_of(images: Flags, rng: np.random.Generator) -> int:
+    """The index of one of those that are marked."""
     return int(rng.choice(np.flatnonzero(images)))

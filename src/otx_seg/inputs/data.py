@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 from otx_seg.datasets import DataSpec, find_subsets, format_of, looks_like
 from otx_seg.datasets.data_spec import PARTS
 from otx_seg.errors import UsageError
-from otx_seg.inputs.last_training import last_training, open_measured
+from otx_seg.inputs.last_training import last_training, open_measured, training_of
 from otx_seg.inputs.resolver import Resolver, spec_of
 from otx_seg.runtime.image_files import images_in
+from otx_seg.training.recorded_data import read_recorded
 from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -46,20 +48,29 @@ def training_spec(resolver: Resolver, given: DataSpec) -> DataSpec:
     return _in_format(resolver, found) if of_train or of_val else found
 
 
-def evaluation_spec(resolver: Resolver, given: DataSpec) -> tuple[DataSpec, RunFolder | None]:
-    """As `evaluation_spec_if_any`, else the training data, and the last training, which took images to validate on from
-    it; see `open_measured`.
+def evaluation_spec(
+    resolver: Resolver, given: DataSpec, weights: Sequence[Path] = ()
+) -> tuple[DataSpec, RunFolder | None]:
+    """As `evaluation_spec_if_any`, else the training data, and the training that took images to validate on from it:
+    that of the weights, else the last one; see `open_measured`.
+
+    Args:
+        weights: what is evaluated, if it is named.
 
     Raises:
-        UsageError: there are none.
+        UsageError: there are none, or the weights are of trainings that validated on different images.
     """
     hint = "name the folder of labelled images to evaluate on"
-    return _evaluation_spec(resolver, given) or resolver.missing("--test-data-roots", hint)
+    return _evaluation_spec(resolver, given, weights) or resolver.missing("--test-data-roots", hint)
 
 
-def _evaluation_spec(resolver: Resolver, given: DataSpec) -> tuple[DataSpec, RunFolder | None] | None:
+def _evaluation_spec(
+    resolver: Resolver, given: DataSpec, weights: Sequence[Path] = ()
+) -> tuple[DataSpec, RunFolder | None] | None:
     found = evaluation_spec_if_any(resolver, given)
-    return _validation_spec(resolver, given) if found is None else (found, None)
+    if found is not None:
+        return found, None
+    return _of_weights(given, weights) or _validation_spec(resolver, given)
 
 
 def evaluation_spec_if_any(resolver: Resolver, given: DataSpec) -> DataSpec | None:
@@ -85,6 +96,22 @@ def evaluation_spec_if_any(resolver: Resolver, given: DataSpec) -> DataSpec | No
             file = given.test_annotations or _annotations(resolver, part)
             return _in_format(resolver, replace(given, test_root=root, test_annotations=file))
     return _subset_of_training_data(resolver, given)
+
+
+def _of_weights(given: DataSpec, weights: Sequence[Path]) -> tuple[DataSpec, RunFolder] | None:
+    """The images that the training of these weights took from its own to validate on."""
+    trainings = [found for found in map(training_of, weights) if found is not None]
+    if not trainings or given.test_annotations is not None:
+        return None
+    first, *others = (read_recorded(training.run) for training in trainings)
+    if any(other.val != first.val for other in others):
+        raise UsageError(
+            "--test-data-roots is missing: each of these models validated on other images, which the others were "
+            "trained on; name images that none of them has seen"
+        )
+    run = trainings[0].run
+    logger.info("images to evaluate on: those that %s validated on", run.path)
+    return given.or_else(first.data), run
 
 
 def _validation_spec(resolver: Resolver, given: DataSpec) -> tuple[DataSpec, RunFolder] | None:

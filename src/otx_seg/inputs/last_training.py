@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from otx_seg.datasets import DataSpec, Subset, find_training, open_test
+from otx_seg.datasets import DataSpec, Fold, Subset, find_training, open_test
 from otx_seg.errors import DataError, UsageError
 from otx_seg.training.recorded_data import read_recorded
 from otx_seg.workspace.run_folder import RunFolder, latest_weights
@@ -18,10 +18,12 @@ class LastTraining:
     Attributes:
         run: its folder.
         seed: by which it chose them.
+        fold: which part of the images they are in a cross-validation; None outside of one.
     """
 
     run: RunFolder
     seed: int
+    fold: Fold | None = None
 
 
 def last_training(outputs: Path, data: DataSpec) -> LastTraining | None:
@@ -32,18 +34,28 @@ def last_training(outputs: Path, data: DataSpec) -> LastTraining | None:
         data: the training data.
     """
     weights = latest_weights(outputs)
-    if weights is None:
+    return None if weights is None else training_of(weights, data)
+
+
+def training_of(weights: Path, data: DataSpec | None = None) -> LastTraining | None:
+    """The training that a file of weights is the result of, if it divided the images of this folder.
+
+    Args:
+        data: the training data; None: whatever it was.
+    """
+    run = RunFolder(weights.parent.parent)
+    if run.weights != weights or not run.data.is_file():
         return None
-    run = RunFolder(weights.parents[1])
     try:
         recorded = read_recorded(run)
-        then, now = recorded.data, data.resolved()
+        then = recorded.data
+        now = then if data is None else data.resolved()
     except UsageError:
         return None  # the error is raised where the run is resumed
     divided = not then.validation_named and recorded.val
     same = (then.train_root, then.train_annotations) == (now.train_root, now.train_annotations)
     same = same and (now.data_format is None or then.data_format in (None, now.data_format))
-    return LastTraining(run, recorded.seed) if divided and same else None
+    return LastTraining(run, recorded.seed, recorded.fold) if divided and same else None
 
 
 def open_measured(spec: DataSpec, training: RunFolder | None, use_polygons: bool = False) -> Subset:
@@ -57,10 +69,11 @@ def open_measured(spec: DataSpec, training: RunFolder | None, use_polygons: bool
     if spec.test_root is not None:
         return open_test(spec, use_polygons)
     assert training is not None
-    data = find_training(spec, use_polygons)
+    recorded = read_recorded(training)
+    data = find_training(spec, use_polygons, recorded.fold)
     if data.val is not None:
         return data.val
-    taken = set(read_recorded(training).val)
+    taken = set(recorded.val)
     found = data.train.without([sample.name for sample in data.train.samples if sample.name not in taken])
     if len(found) < len(taken):
         raise DataError(

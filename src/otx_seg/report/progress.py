@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from otx_seg.metrics.watched import DICE, WATCHED
-from otx_seg.training.loggers import Logger, StepReport, ValidationReport
+from otx_seg.training.loggers import Logger, StepReport, TrainResult, ValidationReport
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,9 @@ class TrainingDisplay(Logger):
             disable=not self.live,
         )
         self.scan_task: TaskID | None = None
+        self._forget()
+
+    def _forget(self) -> None:
         self.best = "-"
         self.steps_seen = 0
         self.first: StepReport | None = None
@@ -117,6 +120,11 @@ class TrainingDisplay(Logger):
             self.best,
             format_duration(report.elapsed_s),
         )
+
+    def on_end(self, result: TrainResult | None) -> None:
+        """Leave the bar, and be ready for another training."""
+        self.task = None
+        self._forget()
 
     def _seconds_left(self, report: StepReport) -> float | None:
         """By the pace since this process began: a resumed training may run on another machine."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from otx_seg.datasets import DataSpec
+from otx_seg.datasets import DataSpec, Fold
 from otx_seg.errors import UsageError
 from otx_seg.inference.teacher import TeacherFile
 from otx_seg.labels import Labels, labels_to_plain
@@ -30,6 +30,7 @@ class RecordedData:
         known_labels: those of the weights that the run started from, if they were a whole network's.
         deterministic: whether only deterministic GPU kernels were to be used.
         load_weights: the weights that the run began with; None where there were none.
+        fold: which part of the images it validates on in a cross-validation; None outside of one.
         data: where the data was, and how it was to be read. Its attributes stand beside the others in the file.
         teacher: what the run learns from beside the masks, or None.
     """
@@ -43,6 +44,7 @@ class RecordedData:
     known_labels: Labels | None = None
     deterministic: bool = False
     load_weights: Path | None = None
+    fold: Fold | None = None
     data: DataSpec = field(default_factory=DataSpec)
     teacher: TeacherFile | None = None
 
@@ -78,4 +80,6 @@ def read_recorded(run: RunFolder) -> RecordedData:
         raise damaged(run.data, "train_root is missing", advice)
     if not 0 <= recorded.seed < 1 << 32:
         raise damaged(run.data, f"seed is {shown(recorded.seed)}", advice)
+    if recorded.fold is not None and not 1 <= recorded.fold.number <= recorded.fold.of:
+        raise damaged(run.data, f"fold is {shown(recorded.fold.number)} of {shown(recorded.fold.of)}", advice)
     return recorded

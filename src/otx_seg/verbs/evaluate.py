@@ -51,8 +51,8 @@ def evaluate(
 
     Args:
         test_data_roots: labelled images; the subset called test if there are subsets, else the one called val. None:
-            the test or else the validation data of the workspace, be it what the last training took from its own. Or
-            a subset that is open.
+            the test or else the validation data of the workspace, else what the training of the weights took from its
+            own. Or a subset that is open.
         test_ann_files: COCO file of annotations to use instead of those in `test_data_roots`.
         data_format: name of the format of the data; None: for data of the workspace as it says, else what it looks
             like.
@@ -78,11 +78,10 @@ def evaluate(
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
     resolver = open_resolver(workspace)
-    spec, training = DataSpec(), None
+    files, spec, training = resolver.all_weights(load_weights), DataSpec(), None
     if not isinstance(test_data_roots, Subset):
         given = DataSpec.given(data_format, test_root=test_data_roots, test_annotations=test_ann_files)
-        spec, training = evaluation_spec(resolver, given)
-    files = resolver.all_weights(load_weights)
+        spec, training = evaluation_spec(resolver, given, files if load_weights is not None else ())
     opened_models = [open_model(file, template, labels, parameters, USED_BY["eval"]) for file in files]
     made_from = opened_models[0][1]
     predictor = ensemble(dict(zip(files, (model for model, _ in opened_models), strict=True)))

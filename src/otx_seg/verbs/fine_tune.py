@@ -100,7 +100,7 @@ def _new_plan(request: Request) -> Plan:
     weights = read_weights(path)
     chosen = _asked(_template_of(path, weights.template, request.template), request.parameters)
     seed = DEFAULT_SEED if request.seed is None else request.seed
-    return Plan(chosen, "quantisation-aware", request.data, seed, path, weights.labels, None, None)
+    return Plan(chosen, "quantisation-aware", request.data, seed, path, weights.labels, None, None, fold=request.fold)
 
 
 def _resumed_plan(request: Request, resume_from: Path) -> Plan:
@@ -116,7 +116,7 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     data = request.data.or_else(recorded.data)
     known = read_weights(recorded.load_weights).labels
     reason = "as in the run to resume"
-    return Plan(of_run, reason, data, recorded.seed, recorded.load_weights, known, state, run)
+    return Plan(of_run, reason, data, recorded.seed, recorded.load_weights, known, state, run, fold=recorded.fold)
 
 
 def _template_of(path: Path, made_from: Template | None, named: str | Path | None) -> Template:

@@ -15,7 +15,7 @@ from otx_seg.deployment.outcome import Quantized
 from otx_seg.deployment.quantize import quantize, refuse_quantized
 from otx_seg.errors import UsageError
 from otx_seg.inputs.data import training_spec
-from otx_seg.inputs.last_training import last_training
+from otx_seg.inputs.last_training import LastTraining, last_training, training_of
 from otx_seg.inputs.model import check_given_to_optimize
 from otx_seg.inputs.open_model import open_model
 from otx_seg.inputs.resolver import Resolver, open_resolver
@@ -76,7 +76,8 @@ def optimize(
         workspace, output, overwrite: see `train`.
         seed: of the choice of calibration images and of the fine-tuning, and of the random validation images where
             `val_data_roots` is missing: give that of the training, so that none of them was trained on. None: that of
-            the last training of the workspace, if it chose from the same folder, else 42.
+            the training of the weights, else of the last training of the workspace, if it chose from the same folder,
+            with the same fold of a cross-validation; else 42.
         parameters: ``{"group.name": value}``; only ``pot_parameters``, ``nncf_optimization`` and what concerns reading
             data are possible; what does nothing for the kind of weights given is refused.
         loggers: receive what is told of a fine-tuning.
@@ -109,16 +110,20 @@ def optimize(
 
 def _filled(resolver: Resolver, request: Request) -> Request:
     data = training_spec(resolver, request.data)
-    return replace(request, data=data, seed=_seed(resolver, data) if request.seed is None else request.seed)
+    last = _split_before(resolver, data, request.load_weights) if request.seed is None else None
+    return replace(request, data=data) if last is None else replace(request, data=data, seed=last.seed, fold=last.fold)
 
 
-def _seed(resolver: Resolver, data: DataSpec) -> int | None:
-    """The seed of the last training's split, so that no training image is used for the comparison."""
-    last = None if data.validation_named else last_training(resolver.outputs, data)
-    if last is None or last.seed == DEFAULT_SEED:
+def _split_before(resolver: Resolver, data: DataSpec, weights: str | Path | None) -> LastTraining | None:
+    """How the training of the weights, or else the last one, divided its images, so that no training image is used for
+    the comparison."""
+    if data.validation_named:
         return None
-    logger.info("seed: %d, as of the last training, %s", last.seed, last.run.path)
-    return last.seed
+    last = (training_of(Path(weights), data) if weights is not None else None) or last_training(resolver.outputs, data)
+    if last is not None and (last.seed, last.fold) != (DEFAULT_SEED, None):
+        fold = f", {last.fold}" if last.fold is not None else ""
+        logger.info("seed: %d%s, as of the training %s", last.seed, fold, last.run.path)
+    return last
 
 
 def quantize_ir(
@@ -131,7 +136,8 @@ def quantize_ir(
     predictor, made_from = open_model(weights, request.template, labels, request.parameters, used)
     refuse_quantized(read_ir(weights), weights)
     settings = made_from.hyper_parameters
-    data = open_training(request.data, seed, settings.learning_parameters.use_otx_adapter, progress)
+    use_polygons = settings.learning_parameters.use_otx_adapter
+    data = open_training(request.data, seed, use_polygons, progress, request.fold)
     assert data.val is not None
     roots = (*request.data.folders, data.train.root, data.val.root)
     run = open_run(to, "optimize", _PRODUCTS, roots)

@@ -33,7 +33,7 @@ from otx_seg.training.ending import with_resume_command
 from otx_seg.training.loggers import Logger, Loggers, TrainResult
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
-from otx_seg.training.setup.auto_configuration import configure
+from otx_seg.training.setup.auto_configuration import configure, with_validation
 from otx_seg.training.setup.build import build_trainer, initial_network, make_deterministic
 from otx_seg.training.setup.data import (
     check_data,
@@ -123,39 +123,71 @@ def train(
         DataError: the data cannot be used.
         OtxError: the training failed or was interrupted; the message says how to continue.
     """
-    request = Request(
-        DataSpec.given(
-            data_format,
-            train_root=train_data_roots,
-            val_root=val_data_roots,
-            unlabelled_root=unlabeled_data_roots,
-            unlabelled_list=unlabeled_file_list,
-            train_annotations=train_ann_files,
-            val_annotations=val_ann_files,
-        ),
+    request = training_request(
+        train_data_roots,
+        val_data_roots,
+        unlabeled_data_roots=unlabeled_data_roots,
+        unlabeled_file_list=unlabeled_file_list,
+        train_ann_files=train_ann_files,
+        val_ann_files=val_ann_files,
+        data_format=data_format,
+        mem_cache_size=mem_cache_size,
+        parameters=parameters,
         train_type=train_type,
         template=template,
         load_weights=load_weights,
         teacher=teacher,
         resume_from=resume_from,
         seed=seed,
-        parameters=_with_cache(parameters or {}, mem_cache_size),
         enable_hpo=enable_hpo,
         hpo_time_ratio=hpo_time_ratio,
         hpo_parallel=hpo_parallel,
         deterministic=deterministic,
     )
     end_with_launcher()
-    _join_processes()
+    join_processes()
     resolver, plan = all_or_none(lambda: _settle(workspace, request, trackers))
     return train_planned(plan, resolver.destination(output, overwrite), trackers, loggers)
+
+
+def training_request(
+    train_data_roots: str | Path | None = None,
+    val_data_roots: str | Path | None = None,
+    *,
+    unlabeled_data_roots: str | Path | None = None,
+    unlabeled_file_list: str | Path | None = None,
+    train_ann_files: str | Path | None = None,
+    val_ann_files: str | Path | None = None,
+    data_format: str | None = None,
+    mem_cache_size: str | int | None = None,
+    parameters: dict[str, Any] | None = None,
+    **others: Any,
+) -> Request:
+    """What arguments of `train` ask for.
+
+    Args:
+        others: those that `Request` has under the same names.
+
+    Raises:
+        UsageError: two of them say the same.
+    """
+    data = DataSpec.given(
+        data_format,
+        train_root=train_data_roots,
+        val_root=val_data_roots,
+        unlabelled_root=unlabeled_data_roots,
+        unlabelled_list=unlabeled_file_list,
+        train_annotations=train_ann_files,
+        val_annotations=val_ann_files,
+    )
+    return Request(data, parameters=_with_cache(parameters or {}, mem_cache_size), **others)
 
 
 def train_planned(
     plan: Plan, to: Destination, trackers: Sequence[str] = (), loggers: Sequence[Logger] = ()
 ) -> TrainResult:
     """As `train`, once it is settled what is trained."""
-    processes = _join_processes()
+    processes = join_processes()
     with ExitStack() as stack:
 
         def begin() -> RunFolder | None:
@@ -177,7 +209,8 @@ def train_planned(
         return _train(plan, run, processes, Loggers([*loggers, *tracked]))
 
 
-def _join_processes() -> PartialState:
+def join_processes() -> PartialState:
+    """Take part in the training, be it with one process."""
     # Dividing many images into regions is done by one process; the others wait for longer than the usual minutes.
     return PartialState(cpu=on_cpu(), timeout=_LONGEST_WAIT)
 
@@ -199,7 +232,7 @@ def _with_cache(parameters: dict[str, Any], size: str | int | None) -> dict[str,
 def _train(plan: Plan, run: RunFolder, processes: PartialState, loggers: Loggers) -> TrainResult:
     # 1. Data, and what of the plan it decides.
     data, report = _open(plan, run, loggers.on_scan)
-    plan = _settled(plan, data, report, processes)
+    plan = settled(plan, data, report, processes)
     weights = () if report is None else label_weights(plan, report)
     cache = open_training_cache(data, plan.template)
     context = TrainContext(plan.template, data, weights, run, plan.seed, loggers, cache, plan.teacher)
@@ -224,9 +257,11 @@ def _train(plan: Plan, run: RunFolder, processes: PartialState, loggers: Loggers
     return result
 
 
-def _settled(plan: Plan, data: TrainingData, report: ScanReport | None, processes: PartialState) -> Plan:
-    """The plan with all decisions made, or with those of the run to resume."""
-    if plan.resumed_run is None:
+def settled(plan: Plan, data: TrainingData, report: ScanReport | None, processes: PartialState) -> Plan:
+    """The plan with all decisions made, or with those of the run to resume, or of another fold."""
+    if plan.resumed_run is None and plan.decisions:
+        plan = replace(plan, decisions=with_validation(plan.decisions, data))
+    elif plan.resumed_run is None:
         # The processes of several machines might decide differently.
         machine = broadcast_object_list([machine_facts(processes_here(), processes.num_processes)])[0]
         plan = configure(plan, data, report, machine)

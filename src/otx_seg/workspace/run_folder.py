@@ -119,6 +119,15 @@ class RunFolder:
         """The folder of a trial of the search."""
         return RunFolder(self.search / "trials" / str(number))
 
+    def fold(self, number: int) -> RunFolder:
+        """The folder of a fold of a cross-validation, numbered from 1."""
+        return RunFolder(self.path / f"fold-{number}")
+
+    @property
+    def cross_validation(self) -> Path:
+        """Mean and spread of the scores over the folds of a cross-validation."""
+        return self.path / "cross_validation.json"
+
     @property
     def report(self) -> Path:
         return self.path / "cli_report.log"
@@ -212,13 +221,7 @@ def open_run(
             or the workspace, would lie in a data folder.
         OtxError: the folder cannot be written to.
     """
-    stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
-    output = free_place(to.outputs / f"{stamp}_{verb}") if to.output is None else Path(to.output)
-    refuse_among_data(output, filter(Path.is_dir, data_roots), "give an --output elsewhere")
-    if not Workspace(output).missing:
-        raise UsageError(f"{output}: is a workspace; choose another --output, such as {output / OUTPUTS / verb}")
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"{output}: --output names a file; name a folder")
+    output = choose_folder(to, verb, data_roots)
     held = [name for name in products if (output / name).exists()]
     if held and not to.overwrite:
         raise UsageError(
@@ -236,6 +239,25 @@ def open_run(
             return open_run(to, verb, products, data_roots, go_on)
         raise OtxError(f"{output}: cannot write there ({error.strerror}); choose another --output") from error
     return RunFolder(output, made, identity=_identity(output))
+
+
+def choose_folder(to: Destination, verb: str, data_roots: tuple[Path, ...] = ()) -> Path:
+    """The folder a command will write to; nothing is created.
+
+    Args:
+        verb, data_roots: see `open_run`.
+
+    Raises:
+        UsageError: it is a file or a workspace, or would lie in a data folder.
+    """
+    stamp = datetime.now().strftime("%Y%m%d_%H%M%S")
+    output = free_place(to.outputs / f"{stamp}_{verb}") if to.output is None else Path(to.output)
+    refuse_among_data(output, filter(Path.is_dir, data_roots), "give an --output elsewhere")
+    if not Workspace(output).missing:
+        raise UsageError(f"{output}: is a workspace; choose another --output, such as {output / OUTPUTS / verb}")
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{output}: --output names a file; name a folder")
+    return output
 
 
 def free_place(folder: Path) -> Path:
@@ -262,6 +284,12 @@ def point_latest(run: RunFolder, part_of: Path | None = None) -> None:
         pointer.symlink_to(target, target_is_directory=True)
     except OSError:
         pointer.write_text(target.as_posix(), encoding="utf-8")
+
+
+def folds_in(folder: str | Path) -> list[RunFolder]:
+    """The folds of a cross-validation that have begun, in a folder that may be missing."""
+    runs = [RunFolder(path) for path in Path(folder).glob("fold-*")]
+    return sorted((run for run in runs if run.data.is_file() and run.template.is_file()), key=lambda run: run.path)
 
 
 def latest_weights(outputs: Path = WORKSPACE / OUTPUTS) -> Path | None:

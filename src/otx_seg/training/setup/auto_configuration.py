@@ -74,11 +74,21 @@ def configure(plan: Plan, data: TrainingData, report: ScanReport | None, machine
     by_data = (
         *_kind_of_data(plan, report is not None),
         Decision("algo_backend.train_type", plan.train_type, plan.reason),
-        Decision("validation", 0 if data.val is None else len(data.val), data.split.removeprefix("validation: ")),
+        _validation(data),
     )
     decide = _without_masks if report is None else partial(_with_masks, report)
     template, made = decide(plan, data, machine)
     return replace(plan, template=template, decisions=(*by_data, *made))
+
+
+def with_validation(decisions: Sequence[Decision], data: TrainingData) -> tuple[Decision, ...]:
+    """Decisions that were made for another fold, with the validation images of this one."""
+    own = _validation(data)
+    return tuple(own if decision.parameter == own.parameter else decision for decision in decisions)
+
+
+def _validation(data: TrainingData) -> Decision:
+    return Decision("validation", 0 if data.val is None else len(data.val), data.split.removeprefix("validation: "))
 
 
 def _kind_of_data(plan: Plan, with_masks: bool) -> tuple[Decision, ...]:

@@ -48,7 +48,7 @@ def open_data(plan: Plan) -> TrainingData:
         DataError: the data cannot be used.
     """
     use_polygons = plan.template.hyper_parameters.learning_parameters.use_otx_adapter
-    data = find_training(plan.data, use_polygons)
+    data = find_training(plan.data, use_polygons, plan.fold)
     data = adapt_labels(data, plan.known, plan.template.hyper_parameters.learning_parameters.task_adapt)
     if plan.data.unlabelled_root is None:
         return data
@@ -99,7 +99,7 @@ def check_data(plan: Plan, data: TrainingData, progress: Progress | None) -> tup
     was_split = data.val is None
     if data.val is None:
         assert plan.data.train_root is not None
-        data, report, of_validation = split_training(data, report, plan.data.train_root, plan.seed)
+        data, report, of_validation = split_training(data, report, plan.data.train_root, plan.seed, fold=plan.fold)
         _warn_of_single_images(data, report, of_validation)
     else:
         val, of_validation, skipped = _checked_files("validation", data.val, progress)
@@ -243,6 +243,7 @@ def describe_data(plan: Plan, data: TrainingData) -> RecordedData:
         known_labels=plan.known,
         deterministic=plan.deterministic,
         load_weights=plan.load_weights,
+        fold=plan.fold,
         data=plan.data,
         teacher=plan.teacher,
     )

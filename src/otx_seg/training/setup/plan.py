@@ -9,7 +9,7 @@ from typing import Any
 from otx_seg import template as templates
 from otx_seg.algorithms.build_losses import takes_label_weights
 from otx_seg.configuration.facts import AS_GIVEN, Decision
-from otx_seg.datasets import DEFAULT_SEED, DataSpec
+from otx_seg.datasets import DEFAULT_SEED, DataSpec, Fold
 from otx_seg.errors import UsageError
 from otx_seg.inference.teacher import TeacherFile
 from otx_seg.labels import Labels
@@ -47,7 +47,9 @@ class Plan:
         given: the parameters that were asked for, which any template gets.
         template_named: whether the template is settled; otherwise the data may decide on another one.
         template_reason: why it is that one, if it is settled.
-        decisions: what was decided since, see `training.setup.auto_configuration`.
+        fold: which part of the training images is validated on in a cross-validation, or None.
+        decisions: what was decided since, see `training.setup.auto_configuration`; those of another fold count for
+            this one too.
         deterministic: whether only deterministic GPU kernels are used.
         teacher: what the training learns from beside the masks, or None.
     """
@@ -68,6 +70,7 @@ class Plan:
     deterministic: bool = False
     template_reason: str = AS_GIVEN
     teacher: TeacherFile | None = None
+    fold: Fold | None = None
 
     @property
     def train_type(self) -> str:
@@ -80,6 +83,7 @@ class Request:
 
     Attributes:
         template_reason: where `template` comes from.
+        fold: see `Plan`; one that is resumed has its own.
     """
 
     data: DataSpec = field(default_factory=DataSpec)
@@ -95,6 +99,7 @@ class Request:
     hpo_parallel: int | None = None
     deterministic: bool = False
     template_reason: str = AS_GIVEN
+    fold: Fold | None = None
 
 
 def make_plan(request: Request) -> Plan:
@@ -114,7 +119,7 @@ def make_plan(request: Request) -> Plan:
         return _resumed_plan(request, Path(request.resume_from))
     by_weights = request.template is None
     reason = "that of the weights" if by_weights else request.template_reason
-    return replace(_new_plan(request), deterministic=request.deterministic, template_reason=reason)
+    return replace(_new_plan(request), deterministic=request.deterministic, template_reason=reason, fold=request.fold)
 
 
 def _new_plan(request: Request) -> Plan:
@@ -242,7 +247,8 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     data = data.or_else(recorded.data)
     plan = Plan(chosen, reason, data, recorded.seed, begins_with, recorded.known_labels, state, run, search)
     teacher = resumed_teacher(request.teacher, recorded.teacher)
-    return replace(plan, deterministic=request.deterministic or recorded.deterministic, teacher=teacher)
+    deterministic = request.deterministic or recorded.deterministic
+    return replace(plan, deterministic=deterministic, teacher=teacher, fold=recorded.fold)
 
 
 def _find_resumed(
