@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from otx_seg.verbs.evaluate import evaluate
     from otx_seg.verbs.explain import explain
     from otx_seg.verbs.export import export
+    from otx_seg.verbs.find_learning_rate import find_learning_rate
     from otx_seg.verbs.optimize import optimize
     from otx_seg.verbs.predict import predict
     from otx_seg.verbs.train import train
@@ -42,6 +43,7 @@ __all__ = [
     "explain",
     "export",
     "fetch_weights",
+    "find_learning_rate",
     "find_templates",
     "list_weights",
     "optimize",

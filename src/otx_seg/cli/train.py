@@ -81,6 +81,11 @@ from otx_seg.workspace.command_line import otx_command
     help="Number of parallel trials, each in a process; default: one per GPU.",
 )
 @click.option(
+    "--find-learning-rate",
+    is_flag=True,
+    help="Train nothing, but test growing learning rates for 200 steps and propose one, with a picture.",
+)
+@click.option(
     "--folds",
     metavar="K",
     type=int,
@@ -99,6 +104,9 @@ def command(context: click.Context, **arguments: Any) -> None:
     """
     scaling = {name: arguments.pop(name) for name in ("gpus", "rdzv_endpoint", "base_rank", "world_size")}
     scaling = {name: value for name, value in scaling.items() if value is not None}
+    if arguments.pop("find_learning_rate"):
+        _find_learning_rate(context.command, scaling, arguments)
+        return
     if _has_folds(arguments):
         _cross_validate(scaling, arguments)
         return
@@ -163,3 +171,26 @@ def _cross_validate(scaling: dict[str, Any], arguments: dict[str, Any]) -> None:
     all_of_them = [word for file in found.weights for word in ("--load-weights", file)]
     results.print(f"Next, with the mean of all: {otx_command('predict', *all_of_them, '--input', 'IMAGES')}")
     results.print(f"or: {otx_command('eval', *all_of_them, '--test-data-roots', 'UNSEEN')}")
+
+
+def _find_learning_rate(command: click.Command, scaling: dict[str, Any], arguments: dict[str, Any]) -> None:
+    from otx_seg.cli.screen import messages, results
+    from otx_seg.report.progress import TrainingDisplay
+    from otx_seg.report.rate_range import describe_rates
+    from otx_seg.template.search_space import LEARNING_RATE
+    from otx_seg.verbs.find_learning_rate import SEVERAL_PROCESSES, find_learning_rate
+
+    if scaling:
+        raise UsageError(SEVERAL_PROCESSES)
+    if arguments.pop("folds") is not None or arguments.pop("fold", None) is not None:
+        raise UsageError("--find-learning-rate and --folds: find the rate first, and give it to the folds")
+    if trackers := arguments.pop("trackers"):
+        raise UsageError(f"--tracker {trackers[0]} shows trainings, not --find-learning-rate, which draws a picture")
+    asked = {**arguments, "output": None, "overwrite": False}
+    with TrainingDisplay(messages) as display:
+        roots = arguments.pop("train_data_roots"), arguments.pop("val_data_roots")
+        found = find_learning_rate(*roots, loggers=[display], **arguments)
+    asked["parameters"] = {**asked["parameters"], LEARNING_RATE: f"{found.rate:g}"}
+    results.print(describe_rates(found.points, found.rate))
+    results.print(f"Losses: {found.table}, {found.picture}")
+    results.print(f"Next: {otx_command('train', *as_words(command, asked))}")

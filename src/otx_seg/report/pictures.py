@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,14 @@ from otx_seg.inference.predictor import load_predictor
 from otx_seg.metrics.counted_images import CountedImages
 from otx_seg.runtime.fonts import font_file, readable_names
 from otx_seg.training.loggers import read_metrics
+from otx_seg.training.rate_range import RatePoint
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COMPARED_IMAGES = 4
 _NUMBERED_LABELS = 40
+_FIRST_POINTS = 20
 _NO_CURVES = ("step", "epoch", "learning_rate", "kept pixels")
 
 
@@ -92,6 +95,28 @@ def draw_comparison(weights: Path, data_root: Path, picture: Path) -> None:
     figure.legend(handles=patches, loc="outside lower center", ncols=6, frameon=False)
     choose_fonts(figure)
     figure.savefig(picture, dpi=90)
+
+
+def draw_rates(points: Sequence[RatePoint], rate: float | None, picture: Path) -> None:
+    """Draw the losses of a learning-rate range test over the rates into a PNG, with the proposed rate if there is one.
+
+    What diverges is cut off at twice the first losses.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    rates, losses = [point.rate for point in points], [point.loss for point in points]
+    axes.plot(rates, losses, linewidth=0.6, alpha=0.5, label="loss")
+    axes.plot(rates, [point.smoothed for point in points], label="smoothed")
+    if rate is not None:
+        axes.axvline(rate, color="black", linestyle="--", label=f"proposed: {rate:g}")
+    axes.set(title="learning-rate range test", xlabel="learning rate", ylabel="training loss", xscale="log")
+    if losses:
+        axes.set_ylim(top=min(2 * max(losses[:_FIRST_POINTS]), 1.05 * max(losses)))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(picture, dpi=110)
 
 
 def draw_confusions(counted: CountedImages, picture: Path) -> None:

@@ -173,7 +173,7 @@ class Trainer:
                             self._epoch(stop_request)
                 except Exception as problem:
                     if is_out_of_memory(problem):
-                        self._halve_batch(problem)
+                        self.halve_batch(problem)
                     elif stop_request.signal_name and not isinstance(problem, InterruptedRunError):
                         # A signal to the whole group of processes ends the loading workers first.
                         raise self._interrupted(stop_request) from stop_request.interruption
@@ -272,6 +272,26 @@ class Trainer:
     def _step(self, batch: Batch, progress: float) -> None:
         elapsed_s, step = self.elapsed_s, self.state.step + 1  # now, as `progress`: from both the duration is estimated
         rate = self.learning_rate.at(self.state.step, progress, self.state.epoch)
+        losses = self.step(batch, progress, rate)
+        report = StepReport(step, self.total_steps, self.state.epoch + 1, progress, {}, rate, elapsed_s)
+        if self.accelerator.device.type == "cpu" or report.is_written:
+            values = {name: float(value) for name, value in losses.items()}
+            self.loggers.on_step(replace(report, losses=values))
+
+    def step(self, batch: Batch, progress: float, rate: float) -> dict[str, Tensor]:
+        """Optimise with one batch; the caller counts the step.
+
+        Args:
+            progress: share of the run that has passed, 0 to 1.
+            rate: the learning rate.
+
+        Returns:
+            The sum that was minimised under ``"loss"``, and its parts, as scalars.
+
+        Raises:
+            DivergedError: the loss or its gradient is infinite or no number.
+        """
+        step = self.state.step + 1
         set_rates(self.optimizer, self.groups, rate)
         for view in batch.values():
             tensors = {k: v for k, v in view.items() if isinstance(v, Tensor)}
@@ -289,10 +309,7 @@ class Trainer:
         self.algorithm.after_step()
         if self.average is not None:
             self.average.update(progress)
-        report = StepReport(step, self.total_steps, self.state.epoch + 1, progress, {}, rate, elapsed_s)
-        if self.accelerator.device.type == "cpu" or report.is_written:
-            values = {name: float(value) for name, value in losses.items()}
-            self.loggers.on_step(replace(report, losses=values))
+        return losses
 
     def _gradients(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Add up the gradients of a step, over parts of its batch; the losses."""
@@ -346,8 +363,12 @@ class Trainer:
 
         return rescued(error, self.run, self.state.step, self.command, write)
 
-    def _halve_batch(self, error: Exception) -> None:
-        """Go back to the start of the present epoch, with batches of half the size."""
+    def halve_batch(self, error: Exception) -> None:
+        """Go back to the start of the present epoch, with batches of half the size, after memory ran out.
+
+        Raises:
+            OutOfMemoryError: that is not possible or not wanted.
+        """
         at = self.state
         at.batch_size = smaller_batch(at.batch_size, self.parameters, self.accelerator.num_processes, error)
         at.batch, self.half_way = 0, False

@@ -231,7 +231,7 @@ def _with_cache(parameters: dict[str, Any], size: str | int | None) -> dict[str,
 
 def _train(plan: Plan, run: RunFolder, processes: PartialState, loggers: Loggers) -> TrainResult:
     # 1. Data, and what of the plan it decides.
-    data, report = _open(plan, run, loggers.on_scan)
+    data, report = open_training_data(plan, run, loggers.on_scan)
     plan = settled(plan, data, report, processes)
     weights = () if report is None else label_weights(plan, report)
     cache = open_training_cache(data, plan.template)
@@ -317,9 +317,10 @@ def _search(plan: Plan, context: TrainContext, network: SegmentationNetwork, ori
     return found, replace(context, template=found.template, loggers=loggers)
 
 
-def _open(
+def open_training_data(
     plan: Plan, run: RunFolder, progress: Callable[[str, int, int], None]
 ) -> tuple[TrainingData, ScanReport | None]:
+    """The checked data of a plan, and the report on its training images, if they have masks."""
     if plan.train_type == "Selfsupervised":
         with PartialState().main_process_first():  # the others find the pseudo-masks made
             return open_regions_to_train_on(plan, run.region_masks, progress), None

@@ -119,6 +119,16 @@ class RunFolder:
         """The folder of a trial of the search."""
         return RunFolder(self.search / "trials" / str(number))
 
+    @property
+    def rate_range(self) -> Path:
+        """The losses of a learning-rate range test."""
+        return self.path / "learning_rate.csv"
+
+    @property
+    def rate_picture(self) -> Path:
+        """A picture of them."""
+        return self.path / "learning_rate.png"
+
     def fold(self, number: int) -> RunFolder:
         """The folder of a fold of a cross-validation, numbered from 1."""
         return RunFolder(self.path / f"fold-{number}")
