@@ -30,9 +30,9 @@ class RecordedData:
         known_labels: those of the weights that the run started from, if they were a whole network's.
         deterministic: whether only deterministic GPU kernels were to be used.
         load_weights: the weights that the run began with; None where there were none.
-        fold: which part of the images it validates on in a cross-validation; None outside of one.
         data: where the data was, and how it was to be read. Its attributes stand beside the others in the file.
         teacher: what the run learns from beside the masks, or None.
+        fold: which part of the images it validates on in a cross-validation; None outside of one.
     """
 
     seed: int
@@ -44,9 +44,9 @@ class RecordedData:
     known_labels: Labels | None = None
     deterministic: bool = False
     load_weights: Path | None = None
-    fold: Fold | None = None
     data: DataSpec = field(default_factory=DataSpec)
     teacher: TeacherFile | None = None
+    fold: Fold | None = None
 
     def write(self, run: RunFolder) -> None:
         """Write it into the folder of a run."""
