@@ -87,7 +87,7 @@ def write_cross_validation(found: CrossValidation) -> None:
     write_json(run.cross_validation, {"folds": found.folds, **found.over_folds.as_json(), "per_fold": per_fold})
     write_json(run.performance, {**found.scores.as_json(), "confusion": found.counted.confusions()})
     fold_of = {name: one.fold.number for one in found.finished for name in one.counted.files}
-    write_image_scores(found.counted, run.image_scores, fold_of)
+    write_image_scores(found.counted, run.image_scores, fold_of=fold_of)
     draw_confusions(found.counted, run.confusions)
 
 
