@@ -29,6 +29,11 @@ def test_the_first_process_that_differs_is_named() -> None:
     assert first_difference([process(), process(seed=2)]).startswith("process 1 has seed = 2, process 0 1: ")
 
 
+def test_other_label_maps_are_told_apart() -> None:
+    found = first_difference([{**process(), "label map": "a: b"}, {**process(), "label map": "a: c"}])
+    assert found.startswith("process 1 has other lines in its label map than process 0: start all machines")
+
+
 def test_machines_may_load_images_as_they_can() -> None:
     assert first_difference([process(num_workers=2), process(num_workers=8)]) == ""
 

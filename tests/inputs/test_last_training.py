@@ -11,6 +11,7 @@ from brief_training import PARAMETERS
 from small_network import small_file
 
 from otx_seg.datasets import DataSpec, find_training, open_folder, open_training
+from otx_seg.datasets.label_map import LabelMap
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.inputs.data import evaluation_spec, prediction_images
 from otx_seg.inputs.last_training import last_training, open_measured
@@ -53,7 +54,9 @@ def test_what_the_last_training_validated_on_is_measured_on(here: Path, drawn_da
     others: list[dict[str, Any]] = [{"train_root": Path("/elsewhere")}, {"val_root": Path("/val")}]
     elsewhere = [replace(recorded, data=replace(recorded.data, **other)) for other in others]
     described = replace(recorded, data=replace(recorded.data, train_annotations=Path("/a.json")))
-    for other in (*elsewhere, described, replace(recorded, val=())):
+    label_map = LabelMap((("button", "disc"), ("plate", "plate")))  # its labels divided other images
+    mapped = replace(recorded, data=replace(recorded.data, label_map=label_map))
+    for other in (*elsewhere, described, mapped, replace(recorded, val=())):
         other.write(run)
         assert last_training(open_resolver("w").outputs, DataSpec(drawn_data / "train")) is None
         with pytest.raises(UsageError, match=r"--test-data-roots is missing"):

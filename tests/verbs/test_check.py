@@ -96,7 +96,7 @@ def test_every_layout(layout: str, written: Any) -> None:
 def test_json_holds_all_of_it(data: Path) -> None:
     (data / "val" / "masks" / "3.png").unlink()
     told = json.loads(json.dumps(check(data).as_json()))
-    assert list(told) == ["verdict", "usable_for", "input_size", "subsets", "problems", "page"]
+    assert list(told) == ["verdict", "usable_for", "input_size", "label_map", "subsets", "problems", "page"]
     assert told["input_size"] == "64x64"
     assert told["subsets"][0]["labels"][1]["typical_extent"] == pytest.approx(21.33, abs=0.01)
     ceilings = told["subsets"][0]["labels"][1]["ceilings"]

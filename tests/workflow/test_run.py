@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from brief_training import PARAMETERS
 from small_network import small_template
 
 from otx_seg.cli.main import main
+from otx_seg.datasets import DataSpec
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.template import load
 from otx_seg.training.loggers import Logger
@@ -319,6 +321,44 @@ def test_format_and_files_of_annotations_are_part_of_the_job(
     with pytest.raises(UsageError, match=r"--test-ann-files describes images in a folder: give --test-data-roots too"):
         run(drawn_data, output="other", test_ann_files=train)
     assert not Path("other").exists()
+
+
+def test_the_label_map_is_part_of_the_job(counted: Counted, here: Path, drawn_data: Path) -> None:
+    lines = "background: background\nbutton: disc\nplate: disc\nwedge: ignore\ngear: gear\nwasher: ignore\n"
+    file = here / "map.yaml"
+    file.write_text(lines)
+    assert run(drawn_data, label_map="map.yaml", output="job").skipped == ()
+    # Nobody has to name it again, and the file is not needed any more.
+    file.unlink()
+    assert run(output="job").skipped == tuple(NAMES)
+    (here / "other.yaml").write_text(lines)
+    assert run(output="job", label_map="other.yaml").skipped == tuple(NAMES)
+    for changed in (lines.replace("gear: gear", "gear: disc"), "".join(reversed(lines.splitlines(keepends=True)))):
+        file.write_text(changed)
+        with pytest.raises(
+            UsageError, match=r"the job there has other inputs: the files of the label map have changed"
+        ):
+            run(output="job", label_map="map.yaml")
+    # In a workspace it is that of data.yaml, which is read each time.
+    file.write_text(lines)
+    build(drawn_data, label_map="map.yaml", workspace="w")
+    run(workspace="w", output="of_w")
+    file.write_text(lines.replace("gear: gear", "gear: cog"))
+    with pytest.raises(UsageError, match=r"the files of the label map have changed"):
+        run(workspace="w", output="of_w")
+
+
+def test_a_label_map_reaches_every_step(here: Path, drawn_data: Path) -> None:
+    lines = "background: background\nbutton: disc\nplate: disc\nwedge: ignore\ngear: gear\nwasher: ignore\n"
+    (here / "map.yaml").write_text(lines)
+    asked = JobRequest(DataSpec.given(None, "map.yaml", train_root=drawn_data))
+    job = settle(asked, seconds=1.0, shown=lambda: nullcontext(Logger()))
+    job = replace(job, folder=here / "job")
+    (here / "job" / "check").mkdir(parents=True)
+    assert STEPS[0].work(job, {})["verdict"].startswith("usable")
+    assert "after the label map map.yaml" in (here / "job" / "check" / "check.html").read_text()
+    assert job.plan.data.label_map == asked.data.label_map
+    assert _measured_on(job).labels.names == ("background", "disc", "gear")
 
 
 def test_what_a_workspace_says_of_the_data_reaches_every_step(

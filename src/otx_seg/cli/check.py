@@ -58,19 +58,25 @@ def command(as_json: bool, **arguments: Any) -> None:
 
 
 def _next(
-    result: DataCheck, data_roots: Sequence[str], data_format: str | None, workspace: str | None, **others: Any
+    result: DataCheck,
+    data_roots: Sequence[str],
+    data_format: str | None,
+    label_map: str | None,
+    workspace: str | None,
+    **others: Any,
 ) -> str:
     """The command that trains on what was checked."""
     files = {part: others[f"{part}_ann_files"] for part in ("train", "val", "test")}
     given = {part: file for part, file in files.items() if file is not None}
-    in_format = ["--data-format", data_format] if data_format else []
+    how = ["--data-format", data_format] if data_format else []
+    how += ["--label-map", label_map] if label_map else []
     if not data_roots:
         named = [word for part in ("train", "val") if part in given for word in (f"--{part}-ann-files", given[part])]
-        return otx_command("train", *(["--workspace", workspace] if workspace else []), *named, *in_format)
+        return otx_command("train", *(["--workspace", workspace] if workspace else []), *named, *how)
     if result.usable_for != "training":
         return otx_command("train", "--train-type", "Selfsupervised", "--train-data-roots", data_roots[0])
     options = _described_by(given, data_roots) if given else _found_in(result, data_roots)
-    return otx_command("train", *options, *in_format)
+    return otx_command("train", *options, *how)
 
 
 def _described_by(files: dict[str, str], roots: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import data_format_option, workspace_option
+from otx_seg.cli.options import data_format_option, label_map_option, workspace_option
 from otx_seg.cli.verb import Verb
 
 
@@ -28,6 +28,7 @@ class _ListsFormats(Verb):
 )
 @click.option("-o", "--output", metavar="FOLDER", help="A new output folder; default: one in the workspace.")
 @data_format_option
+@label_map_option
 @click.option("--ann-files", metavar="FILE", help="COCO file that describes the data, if it is not in the folder.")
 @workspace_option
 def command(**arguments: Any) -> None:

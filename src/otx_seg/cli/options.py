@@ -99,6 +99,13 @@ data_format_option = click.option(
     metavar="NAME",
     help="Format of the labelled data, if it is not recognised; `otx convert --help` lists the formats.",
 )
+label_map_option = click.option(
+    "--label-map",
+    metavar="FILE",
+    help="YAML file with a line 'old label: new label' or 'old label: ignore' for each label of the data, or one of "
+    + ", ".join(sorted(path.stem for path in (Path(__file__).parents[1] / "datasets" / "label_maps").glob("*.yaml")))
+    + ".",
+)
 tracker_option = click.option(
     "--tracker",
     "trackers",
@@ -109,7 +116,9 @@ tracker_option = click.option(
 
 
 def annotation_options(*subsets: str) -> Decorator:
-    """How labelled data is described: ``--train-ann-files`` and the like for these subsets, and ``--data-format``."""
+    """How labelled data is read: ``--train-ann-files`` and the like for these subsets, ``--data-format`` and
+    ``--label-map``.
+    """
     called = {"train": "training", "val": "validation", "test": "test"}
     files = (
         click.option(
@@ -119,4 +128,4 @@ def annotation_options(*subsets: str) -> Decorator:
         )
         for subset in subsets
     )
-    return together(*files, data_format_option)
+    return together(*files, data_format_option, label_map_option)

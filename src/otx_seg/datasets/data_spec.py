@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from otx_seg.datasets.label_map import LabelMap, read_label_map
 
 PARTS = ("train", "val", "test")
 """The parts of the labelled data."""
@@ -25,6 +27,7 @@ class DataSpec:
         data_format: name of the format of the labelled data; None: what it looks like.
         train_annotations, val_annotations, test_annotations: files of annotations to use for these data instead of
             those in their folders.
+        label_map: what the labels of the labelled data become; None: they stay as they are.
     """
 
     train_root: Path | None = None
@@ -36,11 +39,30 @@ class DataSpec:
     train_annotations: Path | None = None
     val_annotations: Path | None = None
     test_annotations: Path | None = None
+    label_map: LabelMap | None = None
 
     @classmethod
-    def given(cls, data_format: str | None = None, **paths: str | Path | None) -> DataSpec:
-        """As the arguments of a verb say it."""
-        return cls(data_format=data_format, **{name: Path(path) for name, path in paths.items() if path is not None})
+    def given(
+        cls, data_format: str | None = None, label_map: str | Path | None = None, **paths: str | Path | None
+    ) -> DataSpec:
+        """As the arguments of a verb say it.
+
+        Args:
+            label_map: a file, or the name of a map that comes with the program.
+
+        Raises:
+            UsageError: the label map cannot be read.
+        """
+        mapped = None if label_map is None else read_label_map(label_map)
+        named = {name: Path(path) for name, path in paths.items() if path is not None}
+        return cls(data_format=data_format, label_map=mapped, **named)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> DataSpec:
+        """What `as_plain` has given."""
+        texts = {name: value for name, value in plain.items() if name != "label_map"}
+        label_map = plain.get("label_map")
+        return replace(cls.given(**texts), label_map=None if label_map is None else LabelMap.from_plain(label_map))
 
     @property
     def roots(self) -> dict[str, Path | None]:
@@ -85,6 +107,7 @@ class DataSpec:
         paths: dict[str, Any] = {name: path for name, path in vars(self).items() if isinstance(path, Path)}
         return replace(self, **{name: path.resolve() for name, path in paths.items()})
 
-    def as_plain(self) -> dict[str, str | None]:
-        """Texts, for a file."""
-        return {name: None if value is None else str(value) for name, value in vars(self).items()}
+    def as_plain(self) -> dict[str, Any]:
+        """Texts, and the content of the label map, for a file."""
+        texts = {name: None if value is None else str(value) for name, value in vars(self).items()}
+        return texts | {"label_map": None if self.label_map is None else self.label_map.as_plain()}

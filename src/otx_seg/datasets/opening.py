@@ -11,6 +11,7 @@ from pathlib import Path
 from otx_seg import catalogue
 from otx_seg.annotations.pages import with_pages
 from otx_seg.annotations.samples import Subset
+from otx_seg.datasets.label_map import LabelMap, through_map
 from otx_seg.errors import DataError, UsageError
 from otx_seg.formats import DataFormat, Subsets
 from otx_seg.formats.layouts.folder import SUBSETS, layouts_in, listed_folders, subset_name
@@ -33,13 +34,16 @@ def known_formats() -> dict[str, DataFormat]:
     return {format_class.__module__.rpartition(".")[2]: format_class() for format_class in found}
 
 
-def open_folder(root: Path, data_format: str | None = None, annotations: Path | None = None) -> dict[str, Subset]:
+def open_folder(
+    root: Path, data_format: str | None = None, annotations: Path | None = None, label_map: LabelMap | None = None
+) -> dict[str, Subset]:
     """All subsets of a data set.
 
     Args:
         root: the folder of the data set. Nothing is written there.
         data_format: name of its format, see `known_formats`; None: what it looks like.
         annotations: a file of annotations to use instead of those in `root`, in formats that allow it.
+        label_map: what the labels become; None: they stay as they are.
 
     Returns:
         subset by name: "default" for images of no subset, else the name of the subset in lower case, where "valid"
@@ -47,13 +51,23 @@ def open_folder(root: Path, data_format: str | None = None, annotations: Path | 
 
     Raises:
         UsageError: no such format, or one without files of annotations.
-        DataError: the folder or its layout is missing, looks like several formats, or is unusable.
+        DataError: the folder or its layout is missing, looks like several formats, or is unusable; or the label map
+            does not fit its labels.
     """
-    return {name: open_it() for name, open_it in find_subsets(root, data_format, annotations).items()}
+    return {name: open_it() for name, open_it in find_subsets(root, data_format, annotations, label_map).items()}
 
 
-def find_subsets(root: Path, data_format: str | None = None, annotations: Path | None = None) -> Subsets:
+def find_subsets(
+    root: Path,
+    data_format: str | None = None,
+    annotations: Path | None = None,
+    label_map: LabelMap | None = None,
+    some_labels: bool = False,
+) -> Subsets:
     """As `open_folder`, but what opens each subset instead of the subset.
+
+    Args:
+        some_labels: they may lack labels that the map lists.
 
     Raises:
         UsageError, DataError: as `open_folder`.
@@ -66,11 +80,14 @@ def find_subsets(root: Path, data_format: str | None = None, annotations: Path |
             f"{annotations}: an annotation file cannot be given for {name}, whose masks lie in {root}; leave it "
             f"out (it is for --data-format {' or '.join(able)})"
         )
-    return {name: partial(_with_pages, open_it) for name, open_it in chosen.subsets(root, annotations).items()}
+    if label_map is not None:
+        logger.info("%s: read through the label map %s", root, label_map.source)
+    subsets = chosen.subsets(root, annotations)
+    return {name: partial(_opened, open_it, label_map, some_labels) for name, open_it in subsets.items()}
 
 
-def _with_pages(open_it: Callable[[], Subset]) -> Subset:
-    return with_pages(open_it())
+def _opened(open_it: Callable[[], Subset], label_map: LabelMap | None, some_labels: bool) -> Subset:
+    return through_map(with_pages(open_it()), label_map, some_labels)
 
 
 def format_of(root: Path, data_format: str | None = None, annotations: Path | None = None, silent: bool = False) -> str:

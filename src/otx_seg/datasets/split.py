@@ -117,11 +117,11 @@ def find_training(spec: DataSpec, use_polygons: bool = False, fold: Fold | None 
     """
     train_root = spec.train_root
     assert train_root is not None
-    subsets = find_subsets(train_root, spec.data_format, spec.train_annotations)
+    subsets = find_subsets(train_root, spec.data_format, spec.train_annotations, spec.label_map)
     train_name, train = _open_chosen(train_root, subsets, TRAINED_ON, "train on", use_polygons)
     if spec.validation_named:
         val_root = spec.val_root or train_root
-        subsets = find_subsets(val_root, spec.data_format, spec.val_annotations)
+        subsets = find_subsets(val_root, spec.data_format, spec.val_annotations, spec.label_map)
         val_name, val = _open_chosen(val_root, subsets, VALIDATED_ON, "validate on", use_polygons)
         split = f"validation: {len(val)} images of {_place(val_root, val_name)}, as given"
         if _same_files(train, val):
@@ -199,7 +199,7 @@ def open_test(spec: DataSpec, use_polygons: bool = False) -> Subset:
     """
     root = spec.test_root
     assert root is not None
-    subsets = find_subsets(root, spec.data_format, spec.test_annotations)
+    subsets = find_subsets(root, spec.data_format, spec.test_annotations, spec.label_map, some_labels=True)
     return _open_chosen(root, subsets, ("test", "val", DEFAULT_SUBSET), "evaluate on", use_polygons)[1]
 
 

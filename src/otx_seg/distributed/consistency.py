@@ -20,6 +20,9 @@ from otx_seg.training.setup.plan import Plan
 T = TypeVar("T")
 
 _FILES = {"train": "training images", "val": "validation images", "unlabelled": "unlabelled images"}
+_LABEL_MAP = "label map"
+_NOT_SHOWN = {**_FILES, _LABEL_MAP: "lines in its label map"}
+"""What is too long for a message, in words."""
 
 
 def all_or_none(work: Callable[[], T]) -> T:
@@ -60,7 +63,8 @@ def refuse_differences(plan: Plan, data: TrainingData) -> None:
     digests = {name: hashlib.sha256(json.dumps(getattr(described, name)).encode()).hexdigest() for name in _FILES}
     # The seed first: from another one follow other files, and not the other way round.
     teacher = "" if plan.teacher is None else plan.teacher.digest
-    mine = {"seed": plan.seed, "teacher": teacher, **plan.template.as_dict(), **digests}
+    label_map = None if plan.data.label_map is None else plan.data.label_map.as_yaml()
+    mine = {"seed": plan.seed, "teacher": teacher, **plan.template.as_dict(), _LABEL_MAP: label_map, **digests}
     if difference := first_difference(gather_object([mine])):
         raise UsageError(difference)
 
@@ -73,7 +77,9 @@ def first_difference(found: Sequence[dict[str, Any]]) -> str:
     """
     for rank, one in enumerate(found):
         for key, ours, theirs in differences(found[0], one)[:1]:
-            what = f"other {_FILES[key]} than process 0" if key in _FILES else f"{key} = {theirs!r}, process 0 {ours!r}"
+            what = f"{key} = {theirs!r}, process 0 {ours!r}"
+            if key in _NOT_SHOWN:
+                what = f"other {_NOT_SHOWN[key]} than process 0"
             return (
                 f"process {rank} has {what}: start all machines with the same arguments, the same version and copies "
                 "of the same data"

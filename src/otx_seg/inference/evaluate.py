@@ -267,7 +267,7 @@ def matched(labels: Labels, subset: Subset) -> Subset:
     if unknown:
         raise UsageError(
             f"{subset.root}: the model does not know the label {unknown[0]!r}; it knows {', '.join(known)}: evaluate "
-            "on data with these, or train it on the new ones too"
+            "on data with these, turn others into these with --label-map, or train it on the new ones too"
         )
     return subset.with_labels(labels)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from otx_seg.datasets import DataSpec
+from otx_seg.datasets.label_map import OPTION as LABEL_MAP
+from otx_seg.datasets.label_map import LabelMap
 from otx_seg.datasets.unlabelled import holds_bare_images
 from otx_seg.errors import UsageError
 from otx_seg.inputs.data import check_spec
@@ -38,12 +40,14 @@ class Sources:
         bare: folders of images alone.
         listed: a file that names those images in `bare` that count; None: all.
         data_format: name of the format of the labelled data; None: what it looks like.
+        label_map: what its labels become; None: they stay as they are.
     """
 
     labelled: tuple[Source, ...]
     bare: tuple[Path, ...] = ()
     listed: Path | None = None
     data_format: str | None = None
+    label_map: LabelMap | None = None
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -70,7 +74,7 @@ def sources_of(data: DataSpec) -> Sources:
     whole = [source for source in named if source.annotations is None]
     apart = _outermost(source.root for source in whole)
     labelled = (*described, *(Source(root, None, _first_in(root, whole).meant_for) for root in apart))
-    return Sources(labelled, data_format=data.data_format)
+    return Sources(labelled, data_format=data.data_format, label_map=data.label_map)
 
 
 def _outermost(roots: Iterable[Path]) -> tuple[Path, ...]:
@@ -103,9 +107,10 @@ def sources_given(roots: Sequence[Path], given: DataSpec) -> Sources:
     labelled = _described(roots, {part: file for part, file in given.annotations.items() if file is not None})
     _refuse_repeated(labelled)
     if given.described:
-        return Sources(labelled, data_format=given.data_format)
+        return Sources(labelled, data_format=given.data_format, label_map=given.label_map)
     bare = tuple(root for root in roots if root.is_dir() and holds_bare_images(root))
-    return Sources(tuple(source for source in labelled if source.root not in bare), bare)
+    labelled = tuple(source for source in labelled if source.root not in bare)
+    return Sources(labelled, bare, label_map=given.label_map)
 
 
 def _described(roots: Sequence[Path], files: dict[str, Path]) -> tuple[Source, ...]:
@@ -153,6 +158,6 @@ def sources_of_workspace(resolver: Resolver, given: DataSpec) -> Sources:
 
 
 def _refuse_given(given: DataSpec) -> None:
-    if given.described:
-        options = ", ".join(("--data-format", *(f"--{part}-ann-files" for part in given.annotations)))
+    if given.described or given.label_map is not None:
+        options = ", ".join(("--data-format", LABEL_MAP, *(f"--{part}-ann-files" for part in given.annotations)))
         raise UsageError(f"Selfsupervised training, as this workspace has it, uses only images: leave out {options}")

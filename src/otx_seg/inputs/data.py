@@ -25,8 +25,8 @@ _TESTED_ON = ("test", "val")
 def training_spec(resolver: Resolver, given: DataSpec) -> DataSpec:
     """The labelled data for training and validation.
 
-    A file of annotations in ``data.yaml`` is for the folder there, not for one that is given. The format there is for
-    both folders, as soon as one of them is from there.
+    A file of annotations in ``data.yaml`` is for the folder there, not for one that is given. Format and label map
+    there are for both folders, as soon as one of them is from there.
 
     Args:
         given: stronger than ``data.yaml``.
@@ -45,7 +45,7 @@ def training_spec(resolver: Resolver, given: DataSpec) -> DataSpec:
         train_annotations=given.train_annotations or (_annotations(resolver, "train") if of_train else None),
         val_annotations=given.val_annotations or (_annotations(resolver, "val") if of_val else None),
     )
-    return _in_format(resolver, found) if of_train or of_val else found
+    return _read_as_said(resolver, found) if of_train or of_val else found
 
 
 def evaluation_spec(
@@ -94,7 +94,7 @@ def evaluation_spec_if_any(resolver: Resolver, given: DataSpec) -> DataSpec | No
             root = resolver.path_in_data(part if resolver.names(part) else "train", "data_roots", "data to evaluate on")
             assert root is not None
             file = given.test_annotations or _annotations(resolver, part)
-            return _in_format(resolver, replace(given, test_root=root, test_annotations=file))
+            return _read_as_said(resolver, replace(given, test_root=root, test_annotations=file))
     return _subset_of_training_data(resolver, given)
 
 
@@ -140,7 +140,8 @@ def _subset_of_training_data(resolver: Resolver, given: DataSpec) -> DataSpec | 
     if not any(name in subsets for name in _TESTED_ON):
         return None
     resolver.taken("data to evaluate on", folder)
-    return replace(given, test_root=folder, data_format=resolver.data_format(given.data_format) or data_format)
+    found = _read_as_said(resolver, replace(given, test_root=folder))
+    return replace(found, data_format=found.data_format or data_format)
 
 
 def check_spec(resolver: Resolver, option: str, given: DataSpec) -> DataSpec:
@@ -166,7 +167,7 @@ def check_spec(resolver: Resolver, option: str, given: DataSpec) -> DataSpec:
     named: dict[str, Any] = {f"{part}_root": path for part, path in root.items()}
     for part, file in given.annotations.items():
         named[f"{part}_annotations"] = file or _annotations(resolver, part)
-    return _in_format(resolver, replace(given, **named))
+    return _read_as_said(resolver, replace(given, **named))
 
 
 def prediction_images(resolver: Resolver, given: str | Path | None, option: str, what: str) -> Path:
@@ -199,6 +200,7 @@ def _annotations(resolver: Resolver, part: str) -> Path | None:
     return resolver.path_in_data(part, "ann_files", f"annotations of the {part} data")
 
 
-def _in_format(resolver: Resolver, spec: DataSpec) -> DataSpec:
-    """In the given format, else in that of ``data.yaml``, if any."""
-    return replace(spec, data_format=resolver.data_format(spec.data_format))
+def _read_as_said(resolver: Resolver, spec: DataSpec) -> DataSpec:
+    """With the given format and label map, else with those of ``data.yaml``, if any."""
+    data_format, label_map = resolver.data_format(spec.data_format), resolver.label_map(spec.label_map)
+    return replace(spec, data_format=data_format, label_map=label_map)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from otx_seg.datasets import DataSpec, check_format_name, find_training, open_test, open_unlabelled
 from otx_seg.datasets.data_spec import PARTS
+from otx_seg.datasets.label_map import LabelMap
 from otx_seg.errors import UsageError
 from otx_seg.inputs.resolver import spec_of
 from otx_seg.workspace.data_file import Data, Labelled, Unlabelled
@@ -16,8 +18,8 @@ from otx_seg.workspace.workspace import Workspace
 def merge(before: Data, given: DataSpec, workspace: Workspace) -> Data:
     """The new ``data.yaml``: the given values, and the old ones that still apply.
 
-    A file of annotations belongs to its folder and goes with it, and so does a list of unlabelled images. The format
-    goes with the last folder it was for.
+    A file of annotations belongs to its folder and goes with it, and so does a list of unlabelled images. Format and
+    label map go with the last folder they were for.
 
     Raises:
         UsageError: a file is given that describes or lists images in a folder, without that; or an unknown format.
@@ -26,7 +28,7 @@ def merge(before: Data, given: DataSpec, workspace: Workspace) -> Data:
     was_val = before.val
     if was_val.data_roots is None and train.data_roots != before.train.data_roots:
         was_val = Labelled()  # its images were in the training folder
-    parts = {
+    parts: dict[str, Any] = {
         "train": train,
         "val": _part(was_val, given.val_root, given.val_annotations, workspace),
         "test": _part(before.test, given.test_root, given.test_annotations, workspace),
@@ -37,12 +39,12 @@ def merge(before: Data, given: DataSpec, workspace: Workspace) -> Data:
             raise UsageError(f"--{name}-ann-files describes images in a folder: give --{name}-data-roots too")
     if given.data_format is not None:
         check_format_name(given.data_format)
-    merged = Data(data_format=before.data_format, unlabeled=_unlabelled(before.unlabeled, given, workspace), **parts)
-    if given.data_format is not None:
-        return merged.model_copy(update={"data_format": given.data_format})
+    merged = Data(unlabeled=_unlabelled(before.unlabeled, given, workspace), **parts)
     was, now = _labelled_folders(before), _labelled_folders(merged)
     replaced = was and all(now.get(name) != folder for name, folder in was.items())
-    return merged.model_copy(update={"data_format": None}) if replaced else merged
+    kept = Data() if replaced else before
+    label_map = kept.label_map if given.label_map is None else _written_map(given.label_map, workspace)
+    return merged.model_copy(update={"data_format": given.data_format or kept.data_format, "label_map": label_map})
 
 
 def _part(before: Labelled, root: Path | None, annotations: Path | None, workspace: Workspace) -> Labelled:
@@ -69,6 +71,10 @@ def _unlabelled(before: Unlabelled, given: DataSpec, workspace: Workspace) -> Un
     return unlabelled
 
 
+def _written_map(label_map: LabelMap, workspace: Workspace) -> str:
+    return label_map.source if label_map.is_shipped else _written(Path(label_map.source), workspace)
+
+
 def _written(path: Path, workspace: Workspace) -> str:
     """A path as it stands in ``data.yaml``: one in the workspace moves with it."""
     real, folder = path.resolve(), workspace.path.resolve()
@@ -86,7 +92,8 @@ def open_given(given: DataSpec, data: Data, workspace: Workspace, train_type: st
         DataError: the data cannot be used.
     """
     spec = spec_of(data, workspace)
-    touched = {name: given.roots[name] or given.annotations[name] or given.data_format for name in PARTS}
+    read_anew = given.data_format or given.label_map
+    touched = {name: given.roots[name] or given.annotations[name] or read_anew for name in PARTS}
     if train_type == "Selfsupervised":
         _refuse_annotations(given)
         if given.train_root is not None:
@@ -118,7 +125,7 @@ def _resolved(written: str | None, workspace: Workspace) -> Path | None:
 
 def differences(before: Data, now: Data) -> list[tuple[str, str, str]]:
     """Every entry of ``data.yaml`` with its old and its new value, "none" for nothing."""
-    pairs = [("data format", before.data_format, now.data_format)]
+    pairs = [("data format", before.data_format, now.data_format), ("label map", before.label_map, now.label_map)]
     for name in (*PARTS, "unlabeled"):
         was, is_now = getattr(before, name), getattr(now, name)
         pairs.append((f"{name} data", was.data_roots, is_now.data_roots))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from otx_seg.datasets import DataSpec, Fold, Subset, find_training, open_test
+from otx_seg.datasets.label_map import OPTION
 from otx_seg.errors import DataError, UsageError
 from otx_seg.training.recorded_data import read_recorded
 from otx_seg.workspace.run_folder import RunFolder, latest_weights
@@ -54,8 +55,17 @@ def training_of(weights: Path, data: DataSpec | None = None) -> LastTraining | N
         return None  # the error is raised where the run is resumed
     divided = not then.validation_named and recorded.val
     same = (then.train_root, then.train_annotations) == (now.train_root, now.train_annotations)
+    same = same and then.label_map == now.label_map
     same = same and (now.data_format is None or then.data_format in (None, now.data_format))
     return LastTraining(run, recorded.seed, recorded.fold) if divided and same else None
+
+
+def hint_to_label_map(weights: Path) -> str:
+    """What to do about labels that a model does not know, if the run that its file lies in has a label map, as the end
+    of a message; else empty.
+    """
+    kept = RunFolder(weights.resolve().parent.parent).label_map
+    return f"; it was trained through a label map: give {OPTION} {kept}" if kept.is_file() else ""
 
 
 def open_measured(spec: DataSpec, training: RunFolder | None, use_polygons: bool = False) -> Subset:

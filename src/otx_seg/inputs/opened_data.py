@@ -8,11 +8,12 @@ from pathlib import Path
 
 from otx_seg.annotations.samples import Subset
 from otx_seg.datasets.check.problems import FileNote, Problem, of_unused, split_message
+from otx_seg.datasets.label_map import through_map
 from otx_seg.datasets.opening import find_subsets, format_of, known_formats
 from otx_seg.datasets.split import TRAINED_ON, VALIDATED_ON, Use, choose_subset
 from otx_seg.errors import DataError, UsageError
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, SUBSETS, subset_name
-from otx_seg.inputs.check_sources import Source
+from otx_seg.inputs.check_sources import Source, Sources
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,18 @@ class Opened:
     use: Use = "nothing"
 
 
-def open_all(sources: Sequence[Source], data_format: str | None) -> tuple[list[Opened], list[Problem]]:
+def open_all(sources: Sources) -> tuple[list[Opened], list[Problem]]:
     """Every subset of every source that can be opened, the training images first; and what is wrong with the others.
 
     Args:
-        sources: the folders, with what describes the images in them and what they are meant for.
-        data_format: name of their format; None: what they look like.
+        sources: the folders, with what describes the images in them and what they are meant for; those of images alone
+            are not looked at.
 
     Raises:
         UsageError: two folders lead to the same images, or there is no such format.
         DataError: a folder or file is missing, or in no layout that is known.
     """
-    every = sorted(_each(sources, data_format), key=_order)
+    every = sorted(_each(sources), key=_order)
     if not every:
         return [], []
     problems: list[Problem] = []
@@ -67,18 +68,19 @@ def open_all(sources: Sequence[Source], data_format: str | None) -> tuple[list[O
     return opened, problems
 
 
-def _each(sources: Sequence[Source], data_format: str | None) -> Iterator[Opened]:
+def _each(sources: Sources) -> Iterator[Opened]:
     taken: set[str] = set()
-    for source in sources:
+    for source in sources.labelled:
         root, file = source.root, source.annotations
-        name_of_format = format_of(root, data_format, file)
+        name_of_format = format_of(root, sources.data_format, file)
         title = known_formats()[name_of_format].title
         for found, open_it in find_subsets(root, name_of_format, file).items():
             kind = _kind(found, source)
             name = f"{kind} in {root}" if kind in taken else kind
             taken.add(kind)
             try:
-                yield Opened(name, found, kind, source, title, open_it())
+                subset = through_map(open_it(), sources.label_map, some=kind == "test")
+                yield Opened(name, found, kind, source, title, subset)
             except DataError as error:
                 what, advice = split_message(error, root)
                 note = FileNote(str(root))

@@ -9,11 +9,12 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from otx_seg.datasets import DataSpec, check_format_name
+from otx_seg.datasets.label_map import LabelMap, read_label_map
 from otx_seg.errors import DataError, UsageError
 from otx_seg.processes import rank
 from otx_seg.workspace.data_file import Data, read_data_file
@@ -110,6 +111,18 @@ class Resolver:
             return given
         self._tell("format of the data", self.data.data_format)
         return self.data.data_format
+
+    def label_map(self, given: LabelMap | None) -> LabelMap | None:
+        """The label map given, else that which ``data.yaml`` names for labelled data, else None.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        if given is not None or self.workspace is None or self.data.label_map is None:
+            return given
+        found = label_map_of(self.data, self.workspace)
+        self._tell("label map", self.data.label_map)
+        return found
 
     def path_in_data(self, part: str, field: str, what: str) -> Path | None:
         """A path that ``data.yaml`` names, else None.
@@ -261,4 +274,15 @@ def spec_of(data: Data, workspace: Workspace) -> DataSpec:
     paths |= {f"{name}_annotations": part.ann_files for name, part in labelled.items()}
     paths |= {"unlabelled_root": data.unlabeled.data_roots, "unlabelled_list": data.unlabeled.file_list}
     named = {name: workspace.path / path for name, path in paths.items() if path is not None}
-    return DataSpec.given(data.data_format, **named)
+    return replace(DataSpec.given(data.data_format, **named), label_map=label_map_of(data, workspace))
+
+
+def label_map_of(data: Data, workspace: Workspace) -> LabelMap | None:
+    """The label map that ``data.yaml`` names.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    if data.label_map is None:
+        return None
+    return read_label_map(data.label_map, workspace.path, f"{workspace.data}: data.label-map:")

@@ -10,7 +10,7 @@ from otx_seg.datasets.check.findings import equal_images
 from otx_seg.datasets.check.inspection import Inspection
 from otx_seg.datasets.check.problems import Problem
 from otx_seg.report import contact_sheet
-from otx_seg.report.check_tables import sizes_text
+from otx_seg.report.check_tables import label_map_explained, sizes_text
 from otx_seg.report.page import bar, chip, page
 from otx_seg.words import count, label_share
 
@@ -41,6 +41,8 @@ def _parts(
     yield "<h2>Problems</h2>"
     yield "\n".join(map(_problem, result.problems)) or '<p class="faint">None were found.</p>'
     labelled = [subset for subset in result.subsets if subset.labels]
+    if labelled and result.label_map is not None:
+        yield f'<p class="faint small">{escape(label_map_explained(result))}</p>'
     for subset, inspection in zip(labelled, inspections, strict=True):
         yield f"<h2>Labels: {escape(subset.name)}</h2>\n{_labels(subset, inspection, result.input_size)}"
     yield from _pictures(inspections)

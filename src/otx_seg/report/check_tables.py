@@ -25,6 +25,8 @@ def check_parts(result: DataCheck) -> Iterator[Table | Text]:
     """The printed parts of a data check: the subsets, their labels, the verdict, and the problems with advice."""
     yield _subsets(result)
     labelled = [subset for subset in result.subsets if subset.labels]
+    if labelled and result.label_map is not None:
+        yield Text(as_message(label_map_explained(result)), "dim")
     if labelled:
         yield _labels(labelled)
     explained = ceilings_explained(result)
@@ -42,6 +44,11 @@ def sizes_text(subset: CheckedSubset) -> str:
         sizes = [f"{number:,} of {text}" for text, (_, number) in zip(sizes, subset.sizes, strict=False)]
     more = len(subset.sizes) - _FIRST_SIZES
     return ", ".join([*sizes, *([f"{more:,} more sizes"] if more > 0 else [])]) or "-"
+
+
+def label_map_explained(result: DataCheck) -> str:
+    """What changed the labels of the data; empty if nothing did."""
+    return "" if result.label_map is None else f"The labels are those after the label map {result.label_map}."
 
 
 def ceilings_explained(result: DataCheck) -> str:

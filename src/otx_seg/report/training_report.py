@@ -174,7 +174,8 @@ def _dataset_text(plan: Plan, data: TrainingData) -> str:
     files = f"{len(data.train)} training and {len(data.val)} validation images; {data.split}"
     if data.unlabelled is not None:
         files += f"\n{plan.data.unlabelled_root}: {len(data.unlabelled)} unlabelled images"
-    return f"{plan.data.train_root}\n{files}\nlabels: {', '.join(data.train.labels.names)}{skipped}"
+    mapped = "" if plan.data.label_map is None else f" (after the label map {plan.data.label_map.source})"
+    return f"{plan.data.train_root}\n{files}\nlabels{mapped}: {', '.join(data.train.labels.names)}{skipped}"
 
 
 def network_kept(result: TrainResult) -> str:

@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from otx_seg.datasets import DataSpec, Fold
+from otx_seg.datasets.label_map import OPTION, LabelMap
 from otx_seg.errors import UsageError
 from otx_seg.inference.teacher import TeacherFile
 from otx_seg.labels import Labels, labels_to_plain
 from otx_seg.runtime.plain_files import shown
-from otx_seg.workspace.atomic import write_json
+from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.own_files import damaged, read_own
 from otx_seg.workspace.run_folder import RunFolder
 
@@ -58,6 +59,10 @@ class RecordedData:
         plain["val_images"] = [str(path.resolve()) for path in self.val_images]
         plain["known_labels"] = None if self.known_labels is None else labels_to_plain(self.known_labels)
         write_json(run.data, plain)
+        if self.data.label_map is None:
+            run.label_map.unlink(missing_ok=True)
+        else:
+            write_text(run.label_map, self.data.label_map.as_yaml())
 
     def refuse_other_seed(self, asked: int | None) -> None:
         """
@@ -66,6 +71,15 @@ class RecordedData:
         """
         if asked not in (None, self.seed):
             raise UsageError(f"the run to resume has seed {self.seed}, not {asked}")
+
+    def refuse_other_label_map(self, asked: LabelMap | None) -> None:
+        """
+        Raises:
+            UsageError: another label map than that of the run is asked for.
+        """
+        if asked not in (None, self.data.label_map):
+            of_run = "has none" if self.data.label_map is None else f"has another one, {self.data.label_map.source}"
+            raise UsageError(f"{OPTION} {asked.source}: the run to resume {of_run}; leave it out, or start a new run")
 
 
 def read_recorded(run: RunFolder) -> RecordedData:

@@ -87,6 +87,7 @@ def benchmark(
     *,
     test_ann_files: str | Path | None = None,
     data_format: str | None = None,
+    label_map: str | Path | None = None,
     labels: str | Sequence[str] | None = None,
     workspace: str | Path | None = None,
     output: str | Path | None = None,
@@ -107,6 +108,7 @@ def benchmark(
         test_ann_files: COCO file of annotations to use instead of those in `data_roots`.
         data_format: name of the format of the data; None: for data of the workspace as it says, else what it looks
             like.
+        label_map: see `train`.
         labels: see `predict`; of those models that carry none.
         workspace, output, overwrite: see `train`.
         threads: how many work for each model; None: one for each processor this process may use.
@@ -123,10 +125,10 @@ def benchmark(
     check_seconds(seconds)
     resolver = open_resolver(workspace)
     files = resolver.every_model([load_weights] if isinstance(load_weights, (str, Path)) else load_weights or ())
-    given = DataSpec.given(data_format, test_root=data_roots, test_annotations=test_ann_files)
+    given = DataSpec.given(data_format, label_map, test_root=data_roots, test_annotations=test_ann_files)
     data = evaluation_spec_if_any(resolver, given)
-    if data is None and given.described:
-        raise UsageError("--data-format and --test-ann-files say how to read data: give --data-roots too")
+    if data is None and (given.described or given.label_map is not None):
+        raise UsageError("--data-format, --label-map and --test-ann-files say how to read data: give --data-roots too")
     to = resolver.destination(output, overwrite)
     return compare(files, to, threads, seconds, progress, data, given_labels(labels))
 

@@ -59,6 +59,7 @@ def build(
     val_ann_files: str | Path | None = None,
     test_ann_files: str | Path | None = None,
     data_format: str | None = None,
+    label_map: str | Path | None = None,
     task: str | None = None,
     train_type: str | None = None,
     model: str | Path | None = None,
@@ -74,6 +75,7 @@ def build(
             given without one is described by what is in it.
         data_format: name of the format of the labelled data; None: that of the workspace, in a new one what it looks
             like. It is forgotten where all folders it was for are replaced.
+        label_map: see `train`; it is forgotten as the format is.
         task: ``SEGMENTATION``, which is all there is.
         train_type: see `train`; None: that of the workspace, in a new one what the data allows.
         model: name, id or path of a template; None: that of the workspace, in a new one the default.
@@ -89,6 +91,7 @@ def build(
         raise UsageError(f"--task {task}: this toolkit trains semantic segmentation only; leave it out, or give {TASK}")
     given = DataSpec.given(
         data_format,
+        label_map,
         train_root=train_data_roots,
         val_root=val_data_roots,
         test_root=test_data_roots,

@@ -39,6 +39,7 @@ def check(
     val_ann_files: str | Path | None = None,
     test_ann_files: str | Path | None = None,
     data_format: str | None = None,
+    label_map: str | Path | None = None,
     workspace: str | Path | None = None,
     html: str | Path | None = None,
     overwrite: bool = False,
@@ -53,6 +54,7 @@ def check(
             those of a folder of its own, in this order. None: those of the workspace, with its folders.
         data_format: name of the format of the labelled data; None: that of the workspace, with its folders, else what
             it looks like.
+        label_map: see `train`; None: that of the workspace, with its folders.
         workspace: see `train`.
         html: a page to write, with charts, pictures of the masks and all that is said about the data.
         overwrite: replace the file `html` if there is one.
@@ -68,6 +70,7 @@ def check(
     given = [Path(root) for root in ([data_roots] if isinstance(data_roots, (str, Path)) else data_roots or ())]
     spec = DataSpec.given(
         data_format,
+        label_map,
         train_annotations=train_ann_files,
         val_annotations=val_ann_files,
         test_annotations=test_ann_files,
@@ -79,7 +82,7 @@ def check(
 def inspect_data(sources: Sources, page: Path | None, overwrite: bool, progress: Progress | None) -> DataCheck:
     """As `check`, of folders that may be known to be for something."""
     _refuse_page(page, overwrite, sources)
-    opened, problems = open_all(sources.labelled, sources.data_format)
+    opened, problems = open_all(sources)
     inspections: list[Inspection] = []
     for entry in opened:
         assert entry.subset is not None
@@ -99,7 +102,8 @@ def inspect_data(sources: Sources, page: Path | None, overwrite: bool, progress:
         subsets.append(figures)
         learned_from = [seen for seen, entry in zip(inspections, opened, strict=True) if entry.use in _COMPARED]
         problems += [*found, *_labelled_among(name, images, pictures[name], learned_from)]
-    result = replace(_judged(subsets, problems), input_size=input_size)
+    label_map = None if sources.label_map is None else sources.label_map.source
+    result = replace(_judged(subsets, problems), input_size=input_size, label_map=label_map)
     return result if page is None else _with_page(result, inspections, pictures, page)
 
 

@@ -55,6 +55,7 @@ def convert(
     output: str | Path | None = None,
     *,
     data_format: str | None = None,
+    label_map: str | Path | None = None,
     ann_files: str | Path | None = None,
     workspace: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -70,6 +71,7 @@ def convert(
             ``outputs`` of the workspace.
         data_format: name of its format, see `otx_seg.datasets.known_formats`; None: that of the workspace, with its
             data, else what it looks like.
+        label_map: see `train`; the written masks and labels are those after it.
         ann_files: COCO file of annotations to use instead of those in `data_roots`.
         workspace: see `train`.
         progress: called with the numbers of images done and to do.
@@ -83,10 +85,12 @@ def convert(
     if data_roots is None and ann_files is not None:
         raise UsageError("--ann-files describes the images in a folder: give --data-roots too")
     if data_roots is None:
-        sources = sources_of(check_spec(resolver, "--data-roots", DataSpec(data_format=data_format)))
+        sources = sources_of(check_spec(resolver, "--data-roots", DataSpec.given(data_format, label_map)))
     else:
-        file = None if ann_files is None else Path(ann_files)
-        sources = Sources((Source(Path(data_roots), file),), data_format=data_format)
+        spec = DataSpec.given(data_format, label_map, train_root=data_roots, train_annotations=ann_files)
+        assert spec.train_root is not None
+        source = Source(spec.train_root, spec.train_annotations)
+        sources = Sources((source,), data_format=spec.data_format, label_map=spec.label_map)
     origin = _origin(sources)
     if output is not None:
         refuse_among_data(Path(output), sources.folders, "choose another --output")
@@ -113,6 +117,7 @@ def _origin(sources: Sources) -> dict[str, Any]:
     return {
         "data_roots": [str(folder.resolve()) for folder in sources.folders],
         "data_format": sources.data_format,
+        "label_map": None if sources.label_map is None else sources.label_map.as_plain(),
         "annotations": [str(file.resolve()) for file in sources.files],
         "files": [digest_of(path) for path in (*sources.folders, *sources.files)],
     }
@@ -156,7 +161,8 @@ def _all_subsets(sources: Sources) -> dict[str, Subset]:
     """
     found: dict[str, Subset] = {}
     for source in sources.labelled:
-        for name, subset in open_folder(source.root, sources.data_format, source.annotations).items():
+        opened = open_folder(source.root, sources.data_format, source.annotations, sources.label_map)
+        for name, subset in opened.items():
             key = (source.meant_for if name == DEFAULT_SUBSET and len(sources.labelled) > 1 else None) or name
             if key in found:
                 there = f"has a subset {key}, as {found[key].root}"

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.datasets import DataSpec, Subset
+from otx_seg.errors import UsageError
 from otx_seg.inference.ensemble import ensemble
 from otx_seg.inference.evaluate import Evaluation
 from otx_seg.inference.evaluate import evaluate as evaluate_predictor
 from otx_seg.inputs.data import evaluation_spec
-from otx_seg.inputs.last_training import open_measured
+from otx_seg.inputs.last_training import hint_to_label_map, open_measured
 from otx_seg.inputs.open_model import open_model
 from otx_seg.inputs.resolver import Weights, open_resolver
+from otx_seg.labels import Labels
 from otx_seg.metrics.choice import choose_metrics
 from otx_seg.report.image_scores import write_image_scores
 from otx_seg.report.pictures import draw_confusions
@@ -32,6 +34,7 @@ def evaluate(
     *,
     test_ann_files: str | Path | None = None,
     data_format: str | None = None,
+    label_map: str | Path | None = None,
     load_weights: Weights = None,
     labels: str | Sequence[str] | None = None,
     template: str | Path | None = None,
@@ -56,6 +59,7 @@ def evaluate(
         test_ann_files: COCO file of annotations to use instead of those in `test_data_roots`.
         data_format: name of the format of the data; None: for data of the workspace as it says, else what it looks
             like.
+        label_map: see `train`.
         load_weights: a ``.pth``, ``.xml``, ``.onnx`` or the ``.zip`` of `deploy`; None: the last training run of the
             workspace. Several: the mean of their probabilities.
         labels: see `predict`.
@@ -80,7 +84,7 @@ def evaluate(
     resolver = open_resolver(workspace)
     files, spec, training = resolver.all_weights(load_weights), DataSpec(), None
     if not isinstance(test_data_roots, Subset):
-        given = DataSpec.given(data_format, test_root=test_data_roots, test_annotations=test_ann_files)
+        given = DataSpec.given(data_format, label_map, test_root=test_data_roots, test_annotations=test_ann_files)
         spec, training = evaluation_spec(resolver, given, files if load_weights is not None else ())
     opened_models = [open_model(file, template, labels, parameters, USED_BY["eval"]) for file in files]
     made_from = opened_models[0][1]
@@ -89,6 +93,7 @@ def evaluate(
     settings = made_from.hyper_parameters.learning_parameters
     opened = test_data_roots if isinstance(test_data_roots, Subset) else None
     subset = opened or open_measured(spec, training, settings.use_otx_adapter)
+    _refuse_unmapped(predictor.labels, subset, files)
     to, roots = resolver.destination(output, overwrite), (*spec.folders, subset.root)
     run = open_run(to, "eval", ("performance.json", "per_image.csv", "confusion.png"), roots)
     with log_to(run) as note:
@@ -96,10 +101,23 @@ def evaluate(
         workers = choose_workers(settings, processes=1)
         batch_size = settings.inference_batch_size
         result = evaluate_predictor(predictor, subset, batch_size, workers, progress, window, views, choice)
-        several = {"models": [str(file) for file in files]} if len(files) > 1 else {}
-        write_json(run.performance, result.as_json() | several)
+        inputs: dict[str, Any] = {"models": [str(file) for file in files]} if len(files) > 1 else {}
+        inputs |= {} if spec.label_map is None else {"label_map": spec.label_map.as_plain()}
+        write_json(run.performance, result.as_json() | inputs)
         assert result.counted is not None
         write_image_scores(result.counted, run.image_scores, choice.metrics)
         draw_confusions(result.counted, run.confusions)
         note(f"Dice {result.scores.dice_average:.4f} on {result.images} images")
     return result
+
+
+def _refuse_unmapped(known: Labels, subset: Subset, files: Sequence[Path]) -> None:
+    """
+    Raises:
+        UsageError: the data has labels that a model does not know, and was read through another label map than in its
+            training.
+    """
+    unknown = next((name for name in subset.labels.names if name not in known.names), None)
+    hint = next(filter(None, map(hint_to_label_map, files)), "")
+    if unknown is not None and hint:
+        raise UsageError(f"{subset.root}: the model does not know the label {unknown!r}{hint}")

@@ -20,6 +20,7 @@ from otx_seg.deployment.quantization_aware import (
     refuse_quantized,
 )
 from otx_seg.errors import UsageError
+from otx_seg.inputs.last_training import hint_to_label_map
 from otx_seg.interrupts import interruptions_as_such
 from otx_seg.processes import refuse_several
 from otx_seg.report.training_report import report_finished
@@ -113,6 +114,7 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     if recorded.load_weights is None:
         raise UsageError(f"{run.data}: does not say which weights were fine-tuned; start a new run")
     recorded.refuse_other_seed(request.seed)
+    recorded.refuse_other_label_map(request.data.label_map)
     data = request.data.or_else(recorded.data)
     known = read_weights(recorded.load_weights).labels
     reason = "as in the run to resume"
@@ -151,10 +153,12 @@ def _refuse_other_labels(plan: Plan, names: tuple[str, ...]) -> None:
         UsageError: the data has labels that the weights do not know.
     """
     assert plan.known is not None
+    assert plan.load_weights is not None
     new = [name for name in names if name not in plan.known.names]
     if new:
         raise UsageError(
             f"{plan.data.train_root}: has labels that {plan.load_weights} lacks: {', '.join(new)}; train on them first"
+            f"{hint_to_label_map(plan.load_weights)}"
         )
 
 

@@ -43,6 +43,7 @@ def optimize(
     train_ann_files: str | Path | None = None,
     val_ann_files: str | Path | None = None,
     data_format: str | None = None,
+    label_map: str | Path | None = None,
     resume_from: str | Path | None = None,
     template: str | Path | None = None,
     labels: str | Sequence[str] | None = None,
@@ -70,6 +71,7 @@ def optimize(
         train_ann_files, val_ann_files: COCO annotation files to use instead of those in the folders.
         data_format: name of the format of the data; None: for data of the workspace as it says, else what it looks
             like.
+        label_map: see `train`.
         resume_from: folder of an interrupted run that began with a ``.pth``, or its checkpoint file, to resume.
         template: the template the model is expected to be made from; it is read from the model.
         labels: see `predict`; the new model carries them.
@@ -92,6 +94,7 @@ def optimize(
     resolver = open_resolver(workspace)
     data = DataSpec.given(
         data_format,
+        label_map,
         train_root=train_data_roots,
         val_root=val_data_roots,
         train_annotations=train_ann_files,

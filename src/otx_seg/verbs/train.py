@@ -63,6 +63,7 @@ def train(
     train_ann_files: str | Path | None = None,
     val_ann_files: str | Path | None = None,
     data_format: str | None = None,
+    label_map: str | Path | None = None,
     train_type: str | None = None,
     template: str | Path | None = None,
     load_weights: str | Path | None = None,
@@ -93,6 +94,9 @@ def train(
         train_ann_files, val_ann_files: COCO annotation files to use instead of those in the folders.
         data_format: name of the format of the data; None: for data of the workspace as it says, else what it looks
             like.
+        label_map: YAML file with a line ``old label: new label`` or ``old label: ignore`` for each label of the data,
+            or the name of one that comes with the program; None: for data of the workspace as it says, else labels
+            stay as they are. The run keeps its content.
         train_type: ``Incremental``, ``Semisupervised`` or ``Selfsupervised``; None: the second if there are unlabelled
             images, the third if `train_data_roots` holds nothing but images, else the first.
         template: name, id or path; None: that of the run to resume or of the weights, else one chosen for
@@ -131,6 +135,7 @@ def train(
         train_ann_files=train_ann_files,
         val_ann_files=val_ann_files,
         data_format=data_format,
+        label_map=label_map,
         mem_cache_size=mem_cache_size,
         parameters=parameters,
         train_type=train_type,
@@ -159,6 +164,7 @@ def training_request(
     train_ann_files: str | Path | None = None,
     val_ann_files: str | Path | None = None,
     data_format: str | None = None,
+    label_map: str | Path | None = None,
     mem_cache_size: str | int | None = None,
     parameters: dict[str, Any] | None = None,
     **others: Any,
@@ -173,6 +179,7 @@ def training_request(
     """
     data = DataSpec.given(
         data_format,
+        label_map,
         train_root=train_data_roots,
         val_root=val_data_roots,
         unlabelled_root=unlabeled_data_roots,

@@ -168,8 +168,13 @@ def _with_test_data(resolver: Resolver, asked: DataSpec, data: DataSpec) -> Data
     if found is None:
         _refuse_file_without_folder(asked)
         return data
-    data_format = data.data_format or found.data_format
-    return replace(data, test_root=found.test_root, test_annotations=found.test_annotations, data_format=data_format)
+    return replace(
+        data,
+        test_root=found.test_root,
+        test_annotations=found.test_annotations,
+        data_format=data.data_format or found.data_format,
+        label_map=data.label_map or found.label_map,
+    )
 
 
 def _has_test_subset(data: DataSpec) -> bool:

@@ -104,16 +104,17 @@ class Job:
         return {what: plain[name] for what, name in _CALLED.items()}
 
     def inputs(self) -> dict[str, Any]:
-        """All inputs of the results, as plain values: the template, the data format, the folders and files, and a
-        digest of their names, sizes and times.
+        """All inputs of the results, as plain values: the template, the data format, the folders and files, a digest of
+        their names, sizes and times, and the lines of the label map.
         """
-        plan = self.plan
+        plan, label_map = self.plan, self.data.label_map
+        lines = None if label_map is None else label_map.as_yaml()
         return {
             "data format": self.data.data_format,
             "template": plan.template.as_dict() if plan.template_named else {"parameters": plan.given},
             "seed": plan.seed,
             "folders": self.folders,
-            "files": {what: self._digest(name) for what, name in _CALLED.items()},
+            "files": {**{what: self._digest(name) for what, name in _CALLED.items()}, "label map": lines},
         }
 
     def _digest(self, name: str) -> str | None:

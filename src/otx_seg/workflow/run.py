@@ -45,6 +45,7 @@ def run(
     val_ann_files: str | Path | None = None,
     test_ann_files: str | Path | None = None,
     data_format: str | None = None,
+    label_map: str | Path | None = None,
     template: str | Path | None = None,
     workspace: str | Path | None = None,
     output: str | Path | None = None,
@@ -67,6 +68,7 @@ def run(
             validation data.
         train_ann_files, val_ann_files, test_ann_files: COCO files that describe these data, see `train` and `evaluate`.
         data_format: name of the format of the labelled data; None: that of the workspace, else what it looks like.
+        label_map: see `train`.
         output: folder for everything; None: that of the last such job of the workspace if it is unfinished or would
             come to the same, else a new one.
         overwrite: start again in a folder that holds a job; without `output` in that of the last one, if it is about
@@ -87,6 +89,7 @@ def run(
     asked = JobRequest(
         DataSpec.given(
             data_format,
+            label_map,
             train_root=train_data_roots,
             val_root=val_data_roots,
             test_root=test_data_roots,

@@ -16,6 +16,7 @@ from otx_seg.template.yaml_files import read_yaml
 _HEAD = """\
 # Where the data is. Paths are absolute, or relative to this file's folder; what is empty is missing.
 # data-format: that of train, val and test; if empty, what they look like. `otx convert --help` lists the formats.
+# label-map: a file that renames, merges and drops their labels, or the name of one that comes with otx.
 # train, val, test: labelled images, and a COCO file that describes them, where that is not in their folder.
 # unlabeled: images without masks, all of them or those of file-list.
 """
@@ -56,10 +57,12 @@ class Data(_Section):
 
     Attributes:
         data_format: the name of the format of the labelled images; None: what they look like.
+        label_map: a file, or the name of a label map that comes with the program, for the labelled images.
         val: without a folder of its own, `ann_files` describes images in that of `train`.
     """
 
     data_format: str | None = Field(None, alias="data-format", min_length=1)
+    label_map: str | None = Field(None, alias="label-map", min_length=1)
     train: Labelled = Labelled()
     val: Labelled = Labelled()
     test: Labelled = Labelled()
@@ -87,6 +90,7 @@ class Data(_Section):
     def summary(self) -> str:
         """What it names, in one line for people; empty where it names nothing."""
         named = [] if self.data_format is None else [f"format {self.data_format}"]
+        named += [] if self.label_map is None else [f"label map {self.label_map}"]
         for name in ("train", "val", "test"):
             part = getattr(self, name)
             words = [name, part.data_roots, f"({part.ann_files})" if part.ann_files is not None else None]

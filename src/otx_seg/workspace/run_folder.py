@@ -91,6 +91,11 @@ class RunFolder:
         return self.path / "data.json"
 
     @property
+    def label_map(self) -> Path:
+        """A copy of the label map of a training run, if it has one; `data` has its content too."""
+        return self.path / "label_map.yaml"
+
+    @property
     def decisions(self) -> Path:
         """What a training run decided by itself, and why."""
         return self.path / "auto_configuration.json"

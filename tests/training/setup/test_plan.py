@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from otx_seg.datasets import DEFAULT_SEED, DataSpec
+from otx_seg.datasets.label_map import LabelMap
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.training.recorded_data import RecordedData
@@ -21,6 +23,7 @@ TYPE, ADAPT, LOSS = "algo_backend.train_type", "learning_parameters.task_adapt",
 SUPCON, WEIGHTS = "learning_parameters.enable_supcon", "learning_parameters.class_weights"
 FROZEN = "learning_parameters.frozen_backbone_iters"
 POLYGONS = "learning_parameters.use_otx_adapter"
+MAP = LabelMap((("button", "disc"), ("plate", "plate")), "m.yaml")
 TRAIN, VAL, BARE, FILE = Path("train"), Path("val"), Path("bare"), Path("one.json")
 
 
@@ -105,7 +108,8 @@ def test_a_search_is_planned() -> None:
         (ask(TRAIN, train_type="Semisupervised"), r"needs images without masks: give --unlabeled-data-roots"),
         (ask(TRAIN, unlabelled_root=BARE, train_type="Incremental"), r"does not use unlabelled images: leave out"),
         (ask(TRAIN, VAL, train_type="Selfsupervised"), r"uses no masks: leave out --val-data-roots"),
-        (ask(BARE, train_type="Selfsupervised", data_format="coco"), r"leave out --data-format and --train-ann-files"),
+        (ask(BARE, train_type="Selfsupervised", data_format="coco"), r"leave out --data-format, --label-map and --tra"),
+        (ask(BARE, label_map=MAP), r"leave out --data-format, --label-map and --train-ann-files, and name the folder"),
         (ask(TRAIN, template="Lite-HRNet-s-mod"), r"Lite-HRNet-s-mod.*Lite-HRNet-s-mod2"),
         (ask(TRAIN, parameters={"learning_parameters.batchsize": 2}), r"batchsize.*batch_size"),
         # Parameters that would do nothing.
@@ -151,7 +155,9 @@ def test_what_is_refused(request_: Request, message: str) -> None:
         make_plan(request_)
 
 
-RECORDED = DataSpec(Path("/was/train"), Path("/was/val"), data_format="coco", train_annotations=Path("/was/a.json"))
+RECORDED = DataSpec(
+    Path("/was/train"), Path("/was/val"), data_format="coco", train_annotations=Path("/was/a.json"), label_map=MAP
+)
 KNOWN = Labels(("a", "b"), ((0, 0, 0), (1, 1, 1)), 0)
 
 
@@ -174,8 +180,14 @@ def test_a_run_goes_on_as_it_began(run: RunFolder) -> None:
     begun = (RECORDED, 7, KNOWN, True, Path("/was/start.pth"), None, run, "as in the run to resume")
     assert planned(Request(resume_from=run.path), *names) == begun
     # The same again is no contradiction, and data may lie elsewhere now.
-    again = Request(DataSpec(TRAIN, val_annotations=FILE), resume_from=run.path, seed=7, template=LITE)
+    again = Request(
+        DataSpec(TRAIN, val_annotations=FILE, label_map=replace(MAP, source="n")),
+        resume_from=run.path,
+        seed=7,
+        template=LITE,
+    )
     data = DataSpec(TRAIN, RECORDED.val_root, None, None, None, "coco", RECORDED.train_annotations, FILE)
+    data = replace(data, label_map=MAP)
     assert make_plan(again).data == data
 
 
@@ -188,6 +200,10 @@ def test_a_run_goes_on_as_it_began(run: RunFolder) -> None:
         ({"train_type": "Selfsupervised"}, r"train_type = 'Incremental', not 'Selfsupervised'"),
         ({"data": DataSpec(unlabelled_list=FILE)}, r"uses no unlabelled images: leave out --unlabeled-file-list"),
         ({"data": DataSpec(unlabelled_root=BARE)}, r"train_type = 'Incremental', not 'Semisupervised'"),
+        (
+            {"data": DataSpec(label_map=LabelMap(MAP.new_names[::-1], "other.yaml"))},
+            r"^--label-map other.yaml: the run to resume has another one, m.yaml; leave it out, or start a new run",
+        ),
     ],
 )
 def test_a_run_goes_on_with_nothing_else(run: RunFolder, arguments: dict[str, Any], message: str) -> None:
@@ -197,7 +213,25 @@ def test_a_run_goes_on_with_nothing_else(run: RunFolder, arguments: dict[str, An
 
 def test_data_recorded_before_there_were_other_parts_is_read(run: RunFolder) -> None:
     of_old = json.loads(run.data.read_text())
-    for key in ("test_root", "test_annotations"):
+    for key in ("test_root", "test_annotations", "label_map"):
         del of_old[key]
     run.data.write_text(json.dumps(of_old))
-    assert make_plan(Request(resume_from=run.path)).data == RECORDED
+    assert make_plan(Request(resume_from=run.path)).data == replace(RECORDED, label_map=None)
+    with pytest.raises(UsageError, match=r"^--label-map m.yaml: the run to resume has none; leave it out"):
+        make_plan(Request(DataSpec(label_map=MAP), resume_from=run.path))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ({"new_names": [["a", "b"]]}, r"data.json: is damaged \(label_map is .*needs at least two"),
+        ({"new_names": [["a"]]}, r"data.json: is damaged \(label_map.new_names.0"),
+        ({"new_names": "a: b"}, r"data.json: is damaged \(label_map.new_names"),
+    ],
+)
+def test_a_damaged_label_map_in_a_record(run: RunFolder, damage: dict[str, Any], message: str) -> None:
+    content = json.loads(run.data.read_text())
+    content["label_map"] |= damage
+    run.data.write_text(json.dumps(content))
+    with pytest.raises(UsageError, match=message):
+        make_plan(Request(resume_from=run.path))

@@ -93,6 +93,7 @@ class DataCheck:
         input_size: (height, width) in pixels that `otx train` chooses for the training images where time allows it;
             None where there are no masks to tell.
         page: the HTML file written, if one was asked for.
+        label_map: the file or name of the label map that the data was read through; None: there was none.
     """
 
     subsets: tuple[CheckedSubset, ...]
@@ -100,6 +101,7 @@ class DataCheck:
     usable_for: Purpose | None
     input_size: tuple[int, int] | None = None
     page: Path | None = None
+    label_map: str | None = None
 
     @property
     def verdict(self) -> str:
@@ -119,6 +121,7 @@ class DataCheck:
             "verdict": self.verdict,
             "usable_for": self.usable_for,
             "input_size": None if self.input_size is None else f"{self.input_size[0]}x{self.input_size[1]}",
+            "label_map": self.label_map,
             "subsets": [subset.as_json() for subset in self.subsets],
             "problems": [problem.as_json() for problem in self.problems],
             "page": None if self.page is None else str(self.page),

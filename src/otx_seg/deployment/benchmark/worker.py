@@ -84,7 +84,7 @@ class Session:
         self.run_many(self.image, warm_up_s)
         return self.run_many(self.image, seconds)
 
-    def scores(self, **data: str | None) -> dict[str, Any]:
+    def scores(self, **data: Any) -> dict[str, Any]:
         """What `otx eval` writes, but for the time."""
         from otx_seg.datasets import DataSpec, open_test
         from otx_seg.inference.evaluate import evaluate
@@ -92,4 +92,4 @@ class Session:
 
         made_from = template_of(self.predictor, self.variant.weights)
         use_polygons = made_from is not None and made_from.hyper_parameters.learning_parameters.use_otx_adapter
-        return evaluate(self.predictor, open_test(DataSpec.given(**data), use_polygons)).scores.as_json()
+        return evaluate(self.predictor, open_test(DataSpec.from_plain(data), use_polygons)).scores.as_json()

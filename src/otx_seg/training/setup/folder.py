@@ -112,4 +112,4 @@ def copy_run_files(plan: Plan, run: RunFolder) -> None:
 
 
 def _carried(run: RunFolder) -> tuple[Path, ...]:
-    return run.template, run.data, run.decisions, run.metrics, run.label_schema
+    return run.template, run.data, run.label_map, run.decisions, run.metrics, run.label_schema

@@ -136,10 +136,10 @@ def _new_plan(request: Request) -> Plan:
     bare = None if request.data.described else request.data.train_root
     unlabelled = request.data.unlabelled_root is not None
     train_type, reason = choose_train_type(asked, bare, request.data.validation_named, unlabelled)
-    if train_type == "Selfsupervised" and request.data.described:
+    if train_type == "Selfsupervised" and (request.data.described or request.data.label_map is not None):
         raise UsageError(
-            "--train-type Selfsupervised uses only images: leave out --data-format and --train-ann-files, and "
-            "name the folder of the images"
+            "--train-type Selfsupervised uses only images: leave out --data-format, --label-map and "
+            "--train-ann-files, and name the folder of the images"
         )
     chosen = chosen.override({**request.parameters, PARAMETER: train_type})
     seed = DEFAULT_SEED if request.seed is None else request.seed
@@ -242,6 +242,7 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
         raise UsageError("the run to resume uses no unlabelled images: leave out --unlabeled-file-list")
     recorded = read_recorded(run)
     recorded.refuse_other_seed(request.seed)
+    recorded.refuse_other_label_map(data.label_map)
     reason = "as in the run to resume"
     begins_with = recorded.load_weights if state is None and search is None else None
     data = data.or_else(recorded.data)
