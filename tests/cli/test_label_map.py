@@ -60,7 +60,7 @@ def test_a_training_and_its_evaluation(otx: Any, drawn_data: Path) -> None:
         ),
         (LINES.replace("gear: gear", "gear: IGNORE"), 2, "no label can be called 'IGNORE': write ignore to ignore"),
         (LINES.replace("gear: gear\n", ""), 3, "the label map does not fit the labels of"),
-        (LINES + "wheel: gear\n", 3, "it names 'wheel', which they lack"),
+        (LINES + "wheel: gear\n", 3, "it names 'wheel', which the data lacks"),
     ],
 )
 @pytest.mark.parametrize("verb", ["train", "convert"])

@@ -178,7 +178,8 @@ def _refuse_other_labels(subset: Subset, label_map: LabelMap, some: bool) -> Non
     parts = [f"it leaves out {listed([shown(name) for name in left_out], 5)}"] if left_out else []
     if unknown:
         hint = nearest(unknown[0], left_out or list(names))
-        parts.append(f"it names {listed([shown(name) for name in unknown], 5)}, which they lack: {hint}")
+        hint = f" ({hint})" if hint.startswith("did") or not left_out else ""
+        parts.append(f"it names {listed([shown(name) for name in unknown], 5)}, which the data lacks{hint}")
     raise DataError(
         f"{label_map.source}: the label map does not fit the labels of {subset.root}: {', and '.join(parts)}; write "
         f"one line for each label of the data: {_LINE}"
