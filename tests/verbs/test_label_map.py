@@ -307,3 +307,13 @@ def test_a_map_that_is_gone(drawn_data: Path, here: Path) -> None:
     made.workspace.data.write_text(yaml.safe_dump(content))
     with pytest.raises(UsageError, match=r"data.yaml: data.label-map"):
         check(workspace=made.workspace.path)
+
+
+def test_a_map_is_refused_where_there_are_no_masks(drawn_data: Path, label_map: Path, here: Path) -> None:
+    images = drawn_data / "train" / "images"
+    with pytest.raises(UsageError, match=r"^--label-map: Selfsupervised training uses only images; leave it out"):
+        build(images, label_map=label_map, workspace="w")
+    assert not Path("w").exists()
+    with pytest.raises(UsageError, match=r"^--label-map changes labels, and .*images has images without masks only"):
+        check(images, label_map=label_map)
+    assert check([drawn_data, images], label_map=label_map).usable_for == "training"

@@ -110,6 +110,8 @@ def sources_given(roots: Sequence[Path], given: DataSpec) -> Sources:
         return Sources(labelled, data_format=given.data_format, label_map=given.label_map)
     bare = tuple(root for root in roots if root.is_dir() and holds_bare_images(root))
     labelled = tuple(source for source in labelled if source.root not in bare)
+    if given.label_map is not None and not labelled:
+        raise UsageError(f"{LABEL_MAP} changes labels, and {roots[0]} has images without masks only: leave it out")
     return Sources(labelled, bare, label_map=given.label_map)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from otx_seg.datasets import DataSpec, check_format_name, find_training, open_test, open_unlabelled
 from otx_seg.datasets.data_spec import PARTS
+from otx_seg.datasets.label_map import OPTION as LABEL_MAP
 from otx_seg.datasets.label_map import LabelMap
 from otx_seg.errors import UsageError
 from otx_seg.inputs.resolver import spec_of
@@ -88,14 +89,15 @@ def open_given(given: DataSpec, data: Data, workspace: Workspace, train_type: st
         data: all of the workspace's data, with what is given.
 
     Raises:
-        UsageError: an annotation file that the train type has no use for, or that the format does not take.
+        UsageError: an annotation file or label map that the train type has no use for, or a file that the format does
+            not take.
         DataError: the data cannot be used.
     """
     spec = spec_of(data, workspace)
     read_anew = given.data_format or given.label_map
     touched = {name: given.roots[name] or given.annotations[name] or read_anew for name in PARTS}
     if train_type == "Selfsupervised":
-        _refuse_annotations(given)
+        _refuse_what_is_for_masks(given)
         if given.train_root is not None:
             open_unlabelled(given.train_root)
     elif touched["train"] or touched["val"]:
@@ -110,13 +112,13 @@ def open_given(given: DataSpec, data: Data, workspace: Workspace, train_type: st
         open_unlabelled(spec.unlabelled_root, given.unlabelled_list)
 
 
-def _refuse_annotations(given: DataSpec) -> None:
+def _refuse_what_is_for_masks(given: DataSpec) -> None:
+    other = "Selfsupervised training uses only images; leave it out, or give another --train-type"
+    if given.label_map is not None:
+        raise UsageError(f"{LABEL_MAP}: {other}")
     for name in ("train", "val"):
         if given.annotations[name] is not None:
-            raise UsageError(
-                f"--{name}-ann-files: Selfsupervised training uses only images; leave it out, or give another "
-                "--train-type"
-            )
+            raise UsageError(f"--{name}-ann-files: {other}")
 
 
 def _resolved(written: str | None, workspace: Workspace) -> Path | None:
