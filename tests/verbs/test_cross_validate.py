@@ -199,3 +199,28 @@ def test_a_damaged_fold(drawn_data: Path, finished: CrossValidation, tmp_path: P
     run.data.write_text(json.dumps({**plain, "val": plain["val"][1:]}))
     with pytest.raises(OtxError, match=r"does not hold the scores of the images of a fold"):
         read_finished(run)
+
+
+def test_folds_share_teacher_and_label_map(drawn_data: Path, finished: CrossValidation, tmp_path: Path) -> None:
+    """What the first fold began with is what the others are trained with, and nothing else."""
+    names = finished.counted.labels.names
+    lines = tmp_path / "map.yaml"
+    lines.write_text("".join(f"{name}: {name}\n" for name in names))
+    teacher = finished.weights[0]
+    whole = tmp_path / "whole"
+    asked: dict[str, Any] = {"teacher": teacher, "label_map": lines}
+    validate_briefly(drawn_data, whole, fold=1, **asked)
+    for changed, says in (
+        ({"teacher": None}, r"fold-1: was trained otherwise \(--teacher: SHA-256 .* there, None here\)"),
+        ({"teacher": finished.weights[1]}, r"fold-1: was trained otherwise \(--teacher: SHA-256"),
+        ({"label_map": None}, r"fold-1: was trained otherwise \(--label-map: .*map.yaml there, None here\)"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            validate_briefly(drawn_data, whole, **{**asked, **changed})
+    found = cross_validate(resume_from=whole)
+    assert not found.missing
+    for one in found.finished:
+        recorded = read_recorded(one.run)
+        assert recorded.teacher is not None
+        assert recorded.teacher.path == teacher
+        assert recorded.data.label_map is not None

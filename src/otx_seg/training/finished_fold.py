@@ -42,7 +42,7 @@ def read_finished(run: RunFolder) -> FinishedFold | None:
     if not run.checkpoint.is_file() or not run.weights.is_file():
         return None
     state = read_checkpoint(run.checkpoint)
-    if not state["position"]["ended"]:
+    if not state["position"]["ended"] or not state.get("finished", True):
         return None
     recorded = read_recorded(run)
     confusion, per_image = state.get("best_confusion"), state.get("best_per_image")

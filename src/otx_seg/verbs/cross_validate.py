@@ -21,6 +21,7 @@ from otx_seg import template as templates
 from otx_seg.datasets import Fold, scan
 from otx_seg.datasets.loading.loader_processes import LoadingError
 from otx_seg.errors import UsageError, interrupted_by
+from otx_seg.inference.teacher import TeacherFile
 from otx_seg.inputs.resolver import open_resolver
 from otx_seg.inputs.training import complete_request
 from otx_seg.processes import world_size
@@ -169,6 +170,7 @@ def _as_before(
         data=request.data.or_else(recorded.data),
         template=request.template or begun[0].template,
         load_weights=recorded.load_weights,
+        teacher=request.teacher or (recorded.teacher and recorded.teacher.path),
         seed=recorded.seed if request.seed is None else request.seed,
         deterministic=request.deterministic or recorded.deterministic,
     )
@@ -216,8 +218,11 @@ def _as_begun(plan: Plan, run: RunFolder) -> Plan:
         ("folds", recorded.fold, f"fold {number} of {plan.fold.of}"),
         ("seed", recorded.seed, plan.seed),
         ("load-weights", recorded.load_weights, plan.load_weights and plan.load_weights.resolve()),
+        ("teacher", _short_digest(recorded.teacher), _short_digest(plan.teacher)),
     ]
     different = [(f"--{name}", *both) for name, *both in pairs if str(both[0]) != str(both[1])]
+    maps = recorded.data.label_map, plan.data.label_map
+    different += [("--label-map", *(one and one.source for one in maps))] if maps[0] != maps[1] else []
     different += differences(of_run.as_dict(), chosen.as_dict())
     if different:
         name, then, now = different[0]
@@ -226,6 +231,10 @@ def _as_begun(plan: Plan, run: RunFolder) -> Plan:
             "same way: give the same arguments, or choose another --output"
         )
     return replace(plan, template=chosen, template_named=True, decisions=plan.decisions or decisions_of(run))
+
+
+def _short_digest(teacher: TeacherFile | None) -> str | None:
+    return None if teacher is None else f"SHA-256 {teacher.digest[:12]}..."
 
 
 def _refuse_other_images(plan: Plan, begun: Sequence[RunFolder]) -> None:
@@ -285,7 +294,8 @@ def _train(plan: Plan, run: RunFolder, how: _How) -> Plan:
     planned = plan
     if not how.overwrite and (run.checkpoint.is_file() or is_written_down(run)):
         given = Request(plan.data, resume_from=run.path, seed=plan.seed, parameters=how.parameters)
-        planned = make_plan(replace(given, deterministic=plan.deterministic))
+        teacher = plan.teacher and plan.teacher.path
+        planned = make_plan(replace(given, deterministic=plan.deterministic, teacher=teacher))
     try:
         train_planned(planned, Destination(run.path, how.overwrite), how.trackers, how.loggers)
     except (InterruptedRunError, LoadingError) as error:

@@ -139,7 +139,7 @@ def _prepare(plan: Plan, run: RunFolder, loggers: Loggers) -> tuple[Trainer, Tem
     network, origin = initial_network(plan, data)
     announce_plan(plan, data, run, origin)
     weights = () if report is None else label_weights(plan, report)
-    context = TrainContext(plan.template.override(_LEFT_OUT), data, weights, run, plan.seed)
+    context = TrainContext(plan.template.override(_LEFT_OUT), data, weights, run, plan.seed, teacher=plan.teacher)
     return build_trainer(context, network, origin), plan.template
 
 
