@@ -170,7 +170,7 @@ def _as_before(
         data=request.data.or_else(recorded.data),
         template=request.template or begun[0].template,
         load_weights=recorded.load_weights,
-        teacher=request.teacher or (recorded.teacher and recorded.teacher.path),
+        teacher=request.teacher or _path_of(recorded.teacher),
         seed=recorded.seed if request.seed is None else request.seed,
         deterministic=request.deterministic or recorded.deterministic,
     )
@@ -231,6 +231,10 @@ def _as_begun(plan: Plan, run: RunFolder) -> Plan:
             "same way: give the same arguments, or choose another --output"
         )
     return replace(plan, template=chosen, template_named=True, decisions=plan.decisions or decisions_of(run))
+
+
+def _path_of(teacher: TeacherFile | None) -> Path | None:
+    return None if teacher is None else teacher.path
 
 
 def _short_digest(teacher: TeacherFile | None) -> str | None:
@@ -294,8 +298,7 @@ def _train(plan: Plan, run: RunFolder, how: _How) -> Plan:
     planned = plan
     if not how.overwrite and (run.checkpoint.is_file() or is_written_down(run)):
         given = Request(plan.data, resume_from=run.path, seed=plan.seed, parameters=how.parameters)
-        teacher = plan.teacher and plan.teacher.path
-        planned = make_plan(replace(given, deterministic=plan.deterministic, teacher=teacher))
+        planned = make_plan(replace(given, deterministic=plan.deterministic, teacher=_path_of(plan.teacher)))
     try:
         train_planned(planned, Destination(run.path, how.overwrite), how.trackers, how.loggers)
     except (InterruptedRunError, LoadingError) as error:
