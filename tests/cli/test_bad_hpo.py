@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from brief_training import PARAMETERS
+from refusals import refused
 from small_network import small_file
 
 from otx_seg.hpo.halving import plan_halving
@@ -27,13 +28,6 @@ def train(otx: Any, drawn_data: Path, tmp_path: Path) -> Any:
         return otx("train", template or small_file(), *roots, "-o", tmp_path / "run", *wanted, *arguments, *PARAMS)
 
     return call
-
-
-def refused(outcome: Any, *texts: str) -> None:
-    assert outcome.code == 2, outcome.err
-    assert outcome.message.count("Error:") == 1
-    for text in texts:
-        assert text in outcome.message, f"{text!r} is not in: {outcome.message}"
 
 
 @pytest.mark.parametrize("ratio", ["1", "0.5", "nan", "inf", "-3"])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from brief_training import PARAMETERS
 from PIL import Image
+from refusals import refused
 from small_network import small_file
 
 PARAMS = [
@@ -27,13 +28,6 @@ def train(otx: Any, data: Path, tmp_path: Path) -> Any:
         )
 
     return call
-
-
-def refused(outcome: Any, *texts: str) -> None:
-    assert outcome.code == 2, outcome.err
-    assert outcome.message.count("Error:") == 1
-    for text in texts:
-        assert text in outcome.message, f"{text!r} is not in: {outcome.message}"
 
 
 @pytest.mark.parametrize(

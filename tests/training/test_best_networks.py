@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 import torch
-from brief_training import CrashAt, same_weights, train_briefly, weights_of
+from brief_training import CrashAt, same_weights, script_validations, train_briefly, weights_of
 from torch import nn
 
-from otx_seg.datasets.synthetic.draw import NAMES as DRAWN
 from otx_seg.errors import OtxError, UsageError
-from otx_seg.metrics.confusion import PixelCounts, counts_by_label
+from otx_seg.metrics.confusion import PixelCounts
 from otx_seg.template.hyper_parameters import LearningParameters
 from otx_seg.training import validation
 from otx_seg.training.best_networks import BestNetworks, Scored
@@ -26,18 +25,6 @@ from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.tensor_file import read_tensors
 
 AVERAGE = "learning_parameters.average_best"
-
-
-def _script(monkeypatch: pytest.MonkeyPatch, *agreed: int) -> None:
-    """Let the networks that are scored find so many of 1,000 pixels of each label, one after another."""
-    numbers = iter(agreed)
-
-    def counts(*how: Any) -> PixelCounts:
-        right, number = torch.eye(len(DRAWN), dtype=torch.int64), next(numbers)
-        image = number * right + (1000 - number) * right.roll(1, 0)
-        return PixelCounts(2 * image, torch.stack([counts_by_label(image)] * 2))
-
-    monkeypatch.setattr(validation, "count_on_all_processes", counts)
 
 
 class Seen(Logger):
@@ -69,7 +56,7 @@ def _literal_mean(files: list[Path]) -> dict[str, torch.Tensor]:
 def test_the_mean_of_the_files_is_kept_if_it_scores_higher(
     drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: Any, ema: float
 ) -> None:
-    _script(monkeypatch, 900, 600, 890, 700, 910)
+    script_validations(monkeypatch, 900, 600, 890, 700, 910)
     run, copies = tmp_path / "run", tmp_path / "copies"
     changes = {AVERAGE: 2, "learning_parameters.ema_keep": ema, "learning_parameters.num_iters": 4}
     seen = Seen(run, copies)
@@ -98,7 +85,7 @@ def test_the_mean_of_the_files_is_kept_if_it_scores_higher(
 def test_a_mean_that_is_not_better_is_not_kept(
     drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: Any
 ) -> None:
-    _script(monkeypatch, 900, 600, 890, 900)
+    script_validations(monkeypatch, 900, 600, 890, 900)
     run, copies = tmp_path / "run", tmp_path / "copies"
     changes = {AVERAGE: 2, "learning_parameters.ema_keep": 0.0}
     result = train_briefly(drawn_data, run, parameters=changes, loggers=[Seen(run, copies)])
@@ -150,7 +137,7 @@ def test_what_is_broken_off_at_the_end_is_done_again(
 
     run, changes = tmp_path / "run", {AVERAGE: 3, "learning_parameters.ema_keep": 0.0}
     with monkeypatch.context() as patch:
-        _script(patch, 700, 800, 900)
+        script_validations(patch, 700, 800, 900)
         scripted = validation.count_on_all_processes
         calls = iter([scripted, scripted, scripted, break_off])
         patch.setattr(validation, "count_on_all_processes", lambda *how: next(calls)(*how))
@@ -160,7 +147,7 @@ def test_what_is_broken_off_at_the_end_is_done_again(
     (RunFolder(run).best_network(3)).unlink()
     (RunFolder(run).best_network(6)).write_bytes(b"half")
     with monkeypatch.context() as patch:
-        _script(patch, 950)
+        script_validations(patch, 950)
         result = train_briefly(drawn_data, run, resume_from=run)
     assert (result.averaged, result.reason) == ((), "3 epochs done")  # one is left
     assert "made without that of epoch 1: " in messages.text
@@ -178,7 +165,7 @@ def test_a_weights_file_that_is_lost_before_the_mean_is_tried(
             if report.step == 9:
                 (tmp_path / "run" / "models" / "weights.pth").unlink()
 
-    _script(monkeypatch, 700, 800, 900, 100)
+    script_validations(monkeypatch, 700, 800, 900, 100)
     train_briefly(drawn_data, tmp_path / "run", parameters={AVERAGE: 2}, loggers=[Lose()])
     assert (tmp_path / "run" / "models" / "weights.pth").exists()
 

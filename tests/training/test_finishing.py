@@ -8,33 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from brief_training import CrashAt, same_weights, train_briefly, weights_of
+from brief_training import CrashAt, same_weights, script_validations, train_briefly, weights_of
 from numpy.testing import assert_allclose
 from torch import Tensor
 
 from otx_seg.datasets import open_folder
 from otx_seg.datasets.loading.loader import EvaluationImages
-from otx_seg.datasets.synthetic.draw import NAMES as DRAWN
 from otx_seg.errors import UsageError
 from otx_seg.inference.torch_predictor import open_checkpoint
-from otx_seg.metrics.confusion import PixelCounts, counts_by_label
-from otx_seg.training import validation
 from otx_seg.training.finishing import chosen_images
 
 NORMS, AVERAGE = "learning_parameters.precise_bn_images", "learning_parameters.average_best"
 STATISTICS = ("running_mean", "running_var")
-
-
-def _script(monkeypatch: pytest.MonkeyPatch, *agreed: int) -> None:
-    """Let the networks that are scored find so many of 1,000 pixels of each label, one after another."""
-    numbers = iter(agreed)
-
-    def counts(*how: Any) -> PixelCounts:
-        right, number = torch.eye(len(DRAWN), dtype=torch.int64), next(numbers)
-        image = number * right + (1000 - number) * right.roll(1, 0)
-        return PixelCounts(2 * image, torch.stack([counts_by_label(image)] * 2))
-
-    monkeypatch.setattr(validation, "count_on_all_processes", counts)
 
 
 def _first_norm_by_hand(run: Path, data: Path, batches: list[list[int]]) -> tuple[Any, Any, str]:
@@ -56,7 +41,7 @@ def _first_norm_by_hand(run: Path, data: Path, batches: list[list[int]]) -> tupl
 def test_the_statistics_are_those_of_training_images_as_they_are_evaluated(
     drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: Any, score: int
 ) -> None:
-    _script(monkeypatch, 900, 900, score)
+    script_validations(monkeypatch, 900, 900, score)
     changes = {"learning_parameters.num_iters": 1}
     plain = train_briefly(drawn_data, tmp_path / "plain", parameters=changes)
     result = train_briefly(drawn_data, tmp_path / "run", parameters={**changes, NORMS: 7})
@@ -74,7 +59,7 @@ def test_the_statistics_are_those_of_training_images_as_they_are_evaluated(
 def test_statistics_that_score_lower_are_not_kept(
     drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: Any
 ) -> None:
-    _script(monkeypatch, 900, 900, 899)
+    script_validations(monkeypatch, 900, 900, 899)
     changes = {"learning_parameters.num_iters": 1}
     train_briefly(drawn_data, tmp_path / "plain", parameters=changes)
     result = train_briefly(drawn_data, tmp_path / "run", parameters={**changes, NORMS: 6})
@@ -88,9 +73,9 @@ def test_the_mean_of_networks_gets_such_statistics_where_they_are_good(
     drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renewed: bool
 ) -> None:
     changes = {"learning_parameters.num_iters": 2, AVERAGE: 2}
-    _script(monkeypatch, 700, 800, 900)
+    script_validations(monkeypatch, 700, 800, 900)
     train_briefly(drawn_data, tmp_path / "mean", parameters=changes)
-    _script(monkeypatch, 700, 800, 840 if renewed else 790, 900)
+    script_validations(monkeypatch, 700, 800, 840 if renewed else 790, 900)
     result = train_briefly(drawn_data, tmp_path / "run", parameters={**changes, NORMS: 9})
     assert result.averaged == (1, 2)
     higher = f"its Dice is {0.06 if renewed else 0.1:.4f} higher than that of epoch 2 alone"
