@@ -10,6 +10,7 @@ from otx_seg.configuration.learning import (
     choose_batch_size,
     choose_class_weights,
     choose_epochs,
+    choose_frozen_start,
     choose_interval,
     choose_largest_batch,
     choose_learning_rate,
@@ -108,3 +109,12 @@ def test_class_weights_say_what_they_do() -> None:
     found = LabelStatistics((80, 20, 0), (100, 100, 0), 4)
     decision = choose_class_weights(found, ("road", "sign", "tram"))
     assert (decision.value, decision.reason) == ("inverse_root", "a pixel of 'sign' counts 2.0 times one of 'road'")
+
+
+@pytest.mark.parametrize(
+    ("published", "continued", "steps"), [(True, False, 50), (False, False, 0), (True, True, 0), (False, True, 0)]
+)
+def test_a_backbone_is_kept_where_it_knows_something_and_the_head_does_not(
+    published: bool, continued: bool, steps: int
+) -> None:
+    assert choose_frozen_start(published, continued).value == steps

@@ -16,6 +16,7 @@ EPOCHS = "learning_parameters.num_iters"
 INTERVAL = "learning_parameters.use_adaptive_interval"
 LOSS = "learning_parameters.loss"
 CLASS_WEIGHTS = "learning_parameters.class_weights"
+FROZEN_START = "learning_parameters.frozen_backbone_iters"
 
 MOST_EPOCHS = int(limits(EPOCHS)[1])
 """Where time decides, epochs are not to."""
@@ -29,6 +30,7 @@ _ENOUGH_STEPS = (
     6000  # CamVid gains a point of Dice from the 3,800th step to the 4,800th, and early stopping comes first
 )
 _FEWEST_EPOCHS = 30
+_FROZEN_STEPS = 50
 _LONG_EPOCH = 50  # steps; the rule behind use_adaptive_interval changes nothing from here on
 
 
@@ -145,6 +147,20 @@ def choose_loss(listed: bool) -> Decision:
     """
     reason = "adding the Dice loss gained nothing in measurements"
     return Decision(LOSS, "cross_entropy", "unused: the template lists its losses" if listed else reason)
+
+
+def choose_frozen_start(published: bool, continued: bool) -> Decision:
+    """Whether the backbone keeps its weights until the head has learned something.
+
+    Args:
+        published: whether it starts from published weights.
+        continued: whether it starts from those of another training.
+    """
+    if continued:
+        return Decision(FROZEN_START, 0, "the weights are those of a training")
+    if not published:
+        return Decision(FROZEN_START, 0, "the backbone starts from no published weights")
+    return Decision(FROZEN_START, _FROZEN_STEPS, "until the new head has learned something")
 
 
 def choose_class_weights(found: LabelStatistics, names: tuple[str, ...]) -> Decision:

@@ -77,7 +77,7 @@ class LearningParameters(Group):
     learning_rate_warmup_iters: int = Field(
         100, ge=0, le=10_000, description="steps of linear warm-up, at most a tenth of the run"
     )
-    frozen_backbone_iters: int = Field(
+    frozen_backbone_iters: int = decided(
         0,
         ge=0,
         le=100_000,

@@ -22,6 +22,7 @@ from otx_seg.datasets import DataSpec, TrainingData, open_training
 from otx_seg.datasets.synthetic.draw import NAMES as DRAWN
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, default_colors
+from otx_seg.models import build_model
 from otx_seg.template import find_template_file, load
 from otx_seg.training.setup.auto_configuration import configure
 from otx_seg.training.setup.data import check_data, open_data
@@ -145,6 +146,7 @@ def bare_images(plan: Plan) -> TrainingData:
 CHANGED = {
     "learning_parameters.rounds_per_epoch": 3,
     "learning_parameters.use_adaptive_interval": False,
+    "learning_parameters.frozen_backbone_iters": 7,
     "learning_parameters.loss": "cross_entropy_dice",
     "learning_parameters.class_weights": "effective_number",
     "learning_parameters.num_workers": 1,
@@ -164,6 +166,17 @@ def test_every_decision_can_be_overruled(drawn_data: Path) -> None:
     rest = set(left_open) - set(CHANGED) - {"template"}
     # By --data-format, --train-type and --val-data-roots; there is but one task.
     assert rest == {"task", "data_format", "algo_backend.train_type", "validation"}
+
+
+def test_a_published_backbone_keeps_its_weights_at_first(drawn_data: Path, tmp_path: Path) -> None:
+    frozen, none = "learning_parameters.frozen_backbone_iters", {"learning_parameters.pretrained": "none"}
+    asked: dict[str, Any] = {"data": DataSpec(drawn_data), "template": "EfficientNet-Lite0-FPN"}
+    weights = tmp_path / "weights.pth"
+    template, labels = load("EfficientNet-Lite0-FPN"), Labels(DRAWN, default_colors(len(DRAWN)), background=0)
+    write_weights(weights, build_model(template, len(DRAWN)).state_dict(), labels, template, "random numbers")
+    assert configured(**asked)[frozen].value == 50
+    assert configured(**asked, parameters=none)[frozen].value == 0
+    assert configured(**asked, load_weights=weights)[frozen].value == 0
 
 
 @pytest.mark.parametrize(("memory", "batch"), [(16_000_000_000, 8), (4_000_000_000, 3)])

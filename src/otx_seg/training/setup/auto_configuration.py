@@ -18,11 +18,13 @@ from otx_seg.configuration.facts import AS_GIVEN, DataFacts, Decision, MachineFa
 from otx_seg.configuration.learning import (
     CLASS_WEIGHTS,
     EPOCHS,
+    FROZEN_START,
     INTERVAL,
     LOSS,
     choose_batch_size,
     choose_class_weights,
     choose_epochs,
+    choose_frozen_start,
     choose_interval,
     choose_largest_batch,
     choose_learning_rate,
@@ -120,9 +122,11 @@ def _with_masks(
     weights = Decision(CLASS_WEIGHTS, "none", "the loss has no label weights")
     if takes_label_weights(template):
         weights = choose_class_weights(report.label_statistics, names)
-    template, decision = _settle(template, weights)
+    for choice in (weights, _frozen_start(plan, template)):
+        template, decision = _settle(template, choice)
+        made.append(decision)
     _tell_ceiling(template, reachable[output_grid(template.input_size, template.output_stride)], size)
-    return template, [*made, decision]
+    return template, made
 
 
 def _ceilings(data: TrainingData, report: ScanReport, found: Sequence[Option]) -> dict[Grid, dict[str, float]]:
@@ -275,6 +279,10 @@ def _interval(template: Template, data: DataFacts, machine: MachineFacts) -> Dec
     return choose_interval(_epoch(template, data.images, data.new, machine), minutes)
 
 
+def _frozen_start(plan: Plan, template: Template) -> Decision:
+    return choose_frozen_start(_has_weights(template), continued=plan.load_weights is not None)
+
+
 def _loss(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
     return choose_loss(listed=template.lists_main_losses)
 
@@ -304,7 +312,8 @@ def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tup
     else:
         steps = template.hyper_parameters.self_supervised.steps
         epochs = Decision(EPOCHS, epochs_of(steps, epoch), f"self_supervised.steps={steps}")
-    for decision in (epochs, *map(usual, (INTERVAL, LOSS, CLASS_WEIGHTS))):
+    frozen = Decision(FROZEN_START, 0, "the backbone alone is trained")
+    for decision in (epochs, *map(usual, (INTERVAL, LOSS, CLASS_WEIGHTS)), frozen):
         template, decision = _settle(template, decision)
         made.append(decision)
     return template, made
