@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import NAMES
+from small_network import small_template
 from torch import Tensor
 from torch.nn import functional
 
+from otx_seg.deployment.export import export
 from otx_seg.errors import UsageError
 from otx_seg.inference.teacher import Teacher, open_teacher, teacher_at
 from otx_seg.labels import Labels, default_colors, labels_called
+from otx_seg.models.build import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.workspace.tensor_file import read_tensors
-from otx_seg.workspace.weights import write_backbone
+from otx_seg.workspace.weights import write_backbone, write_weights
 
 ORDERS = (NAMES, (NAMES[2], NAMES[0], NAMES[3], NAMES[1]))
 
@@ -71,7 +74,7 @@ def test_a_view_of_another_size_is_resized_and_so_is_the_answer(
 
 def test_a_probability_of_0_has_a_finite_logarithm() -> None:
     class Sure:
-        kind, input_size = "openvino", (64, 64)
+        kind, input_size, template = "openvino", (64, 64), None
 
         def probabilities(self, images: Tensor) -> object:
             sure = torch.zeros(2, 2, 64, 64)
@@ -132,3 +135,22 @@ def test_what_is_no_model(tiny_weights: Path, tiny_ir: Path, tmp_path: Path) -> 
     for name, says in (("gone.pth", "there is no such file"), ("gone.h5", r"weights end in .pth, .xml, .onnx, .zip")):
         with pytest.raises(UsageError, match=re.escape(name) + f": {says}"):
             teacher_at(tmp_path / name)
+
+
+@torch.no_grad()
+def test_a_threshold_moves_no_answer(tmp_path: Path) -> None:
+    """The student has a threshold of its own."""
+    labels = Labels(("background", "crack"), default_colors(2), background=0)
+    answers = []
+    for threshold in (0.5, 0.2):
+        binary = {"learning_parameters.binary": True, "learning_parameters.binary_threshold": threshold}
+        template = small_template().override(binary)
+        torch.manual_seed(0)
+        network = build_model(template, 2)
+        write_weights(tmp_path / f"{threshold}.pth", network.state_dict(), labels, template, "random numbers")
+        exported = export(tmp_path / f"{threshold}.pth", tmp_path / f"{threshold}").model
+        for path in (tmp_path / f"{threshold}.pth", exported):
+            found = open_teacher(teacher_at(path), labels_called("crack,background")).log_probabilities(images())
+            answers.append(found[:, 0] - found[:, 1])
+    for answer in answers[1:]:
+        torch.testing.assert_close(answer, answers[0], atol=2e-3, rtol=2e-3)

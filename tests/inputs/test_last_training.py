@@ -54,9 +54,12 @@ def test_what_the_last_training_validated_on_is_measured_on(here: Path, drawn_da
     others: list[dict[str, Any]] = [{"train_root": Path("/elsewhere")}, {"val_root": Path("/val")}]
     elsewhere = [replace(recorded, data=replace(recorded.data, **other)) for other in others]
     described = replace(recorded, data=replace(recorded.data, train_annotations=Path("/a.json")))
-    label_map = LabelMap((("button", "disc"), ("plate", "plate")))  # its labels divided other images
-    mapped = replace(recorded, data=replace(recorded.data, label_map=label_map))
-    for other in (*elsewhere, described, mapped, replace(recorded, val=())):
+    label_map = LabelMap((("button", "disc"), ("plate", "plate")))  # its labels divided the images
+    replace(recorded, data=replace(recorded.data, label_map=label_map)).write(run)
+    assert evaluation_spec(open_resolver("w"), DataSpec())[0].label_map == label_map
+    another = DataSpec(drawn_data / "train", label_map=LabelMap((("button", "button"), ("plate", "plate"))))
+    assert last_training(open_resolver("w").outputs, another) is None
+    for other in (*elsewhere, described, replace(recorded, val=())):
         other.write(run)
         assert last_training(open_resolver("w").outputs, DataSpec(drawn_data / "train")) is None
         with pytest.raises(UsageError, match=r"--test-data-roots is missing"):

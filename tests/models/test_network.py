@@ -125,6 +125,6 @@ def test_every_kind_of_head_takes_one_channel(name: str) -> None:
 
 def test_one_channel_is_for_two_labels() -> None:
     with pytest.raises(
-        UsageError, match=r"learning_parameters.binary is for two labels, and there are 3: leave it out"
+        UsageError, match=r"learning_parameters.binary is for two labels, and there are 3: set it to false"
     ):
         build_model(load("Lite-HRNet-s-mod2").override({"learning_parameters.binary": True}), 3)

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -20,13 +21,15 @@ from small_network import small_file
 from otx_seg.datasets import DataSpec, Fold, open_training
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.inputs.last_training import training_of
+from otx_seg.inputs.resolver import open_resolver
 from otx_seg.report.cross_validation import CrossValidation
 from otx_seg.training.finished_fold import read_finished
 from otx_seg.training.recorded_data import read_recorded
+from otx_seg.training.setup.plan import Request
 from otx_seg.training.stopping import InterruptedRunError
 from otx_seg.verbs.cross_validate import cross_validate
 from otx_seg.verbs.evaluate import evaluate
-from otx_seg.verbs.optimize import _split_before
+from otx_seg.verbs.optimize import _filled, _split_before
 from otx_seg.verbs.train import train
 from otx_seg.workspace.run_folder import RunFolder
 
@@ -224,3 +227,11 @@ def test_folds_share_teacher_and_label_map(drawn_data: Path, finished: CrossVali
         assert recorded.teacher is not None
         assert recorded.teacher.path == teacher
         assert recorded.data.label_map is not None
+
+
+def test_which_fold_an_exported_model_is_of_is_not_guessed(finished: CrossValidation, tmp_path: Path) -> None:
+    data = DataSpec(read_recorded(RunFolder(finished.folder / "fold-1")).data.train_root)
+    resolver = open_resolver(None)
+    request = Request(data, load_weights=finished.weights[0], seed=42)
+    assert _filled(resolver, request).fold == Fold(1, 3)
+    assert _filled(resolver, replace(request, seed=7)).fold is None

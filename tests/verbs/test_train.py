@@ -91,7 +91,7 @@ def test_one_channel_for_two_labels_from_training_to_the_quantised_model(drawn_d
 @pytest.mark.parametrize(
     ("parameters", "says"),
     [
-        ({"binary": True}, r"learning_parameters.binary is for two labels, and there are \d: leave it out"),
+        ({"binary": True}, r"learning_parameters.binary is for two labels, and there are \d: set it to false"),
         ({"binary_threshold": 0.3}, r"binary_threshold is about .*: add learning_parameters.binary=true"),
     ],
 )

@@ -12,7 +12,7 @@ from otx_seg.template import load
 from otx_seg.training.checkpoint import is_free
 from otx_seg.training.loggers import Logger
 from otx_seg.workflow.choice import settle
-from otx_seg.workflow.job import JobRequest, read_state
+from otx_seg.workflow.job import JobRequest, first_change, read_state
 from otx_seg.workspace.run_folder import JOB_STATE
 
 
@@ -51,3 +51,18 @@ def test_a_state_from_before_is_read(tmp_path: Path) -> None:
     assert state.asked == JobRequest(data, seed=3, workspace="")
     state.write()
     assert json.loads(state.file.read_text())["asked"].items() >= content["asked"].items()  # type: ignore[attr-defined]
+
+
+def test_what_an_earlier_version_did_not_know_is_as_it_is_by_default(data: Path, here: Path) -> None:
+    template = load("Lite-HRNet-s-mod2")
+    Path("mine.yaml").write_text(template.as_yaml())
+    asked = JobRequest(DataSpec(data / "train"), template=str(Path("mine.yaml").resolve()))
+    job = settle(asked, seconds=1.0, shown=lambda: nullcontext(Logger()))
+    before = json.loads(json.dumps(job.inputs()))
+    del before["files"]["label map"], before["template"]["hyper_parameters"]["learning_parameters"]["watch"]
+    (here / JOB_STATE).write_text(
+        json.dumps({"version": 1, "asked": {"parameters": {}}, "inputs": before, "done": {}, "stopped": {}})
+    )
+    state = read_state(here)
+    assert state is not None
+    assert first_change(state.inputs, job.inputs()) == ""

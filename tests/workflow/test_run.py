@@ -25,6 +25,7 @@ from otx_seg.template import load
 from otx_seg.training.loggers import Logger
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
+from otx_seg.training.setup.data import check_data, describe_data, open_data
 from otx_seg.training.setup.plan import Plan, Request
 from otx_seg.training.stopping import InterruptedRunError
 from otx_seg.verbs.build import build
@@ -34,7 +35,7 @@ from otx_seg.workflow.choice import settle
 from otx_seg.workflow.job import Job, JobRequest, read_state
 from otx_seg.workflow.run import run
 from otx_seg.workflow.steps import STEPS, Step, _measured_on
-from otx_seg.workspace.run_folder import JOB_STATE
+from otx_seg.workspace.run_folder import JOB_STATE, RunFolder
 
 NAMES = [step.name for step in STEPS]
 
@@ -358,6 +359,9 @@ def test_a_label_map_reaches_every_step(here: Path, drawn_data: Path) -> None:
     assert STEPS[0].work(job, {})["verdict"].startswith("usable")
     assert "after the label map map.yaml" in (here / "job" / "check" / "check.html").read_text()
     assert job.plan.data.label_map == asked.data.label_map
+    data, _ = check_data(job.plan, open_data(job.plan), None)
+    (here / "job" / "train").mkdir()
+    describe_data(job.plan, data).write(RunFolder(here / "job" / "train"))
     assert _measured_on(job).labels.names == ("background", "disc", "gear")
 
 

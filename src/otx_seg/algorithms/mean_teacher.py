@@ -181,7 +181,9 @@ class MeanTeacher(nn.Module):
 
     @torch.no_grad()
     def _pseudo_labels(self, unlabelled: dict[str, Any], dropped: float) -> Tensor:
-        probabilities = self.teacher(unlabelled["image"]).softmax(dim=1)  # (U, K, H, W)
+        teacher: Any = self.teacher.module
+        # Not what it answers when it is called: the threshold of a binary network would move the student twice.
+        probabilities = teacher.outputs(unlabelled["image"]).logits.softmax(dim=1)  # (U, K, H, W)
         return drop_uncertain(probabilities, unlabelled["mask"], dropped)
 
     def _labelled_and_pseudo_losses(

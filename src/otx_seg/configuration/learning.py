@@ -149,17 +149,17 @@ def choose_loss(listed: bool) -> Decision:
     return Decision(LOSS, "cross_entropy", "unused: the template lists its losses" if listed else reason)
 
 
-def choose_frozen_start(published: bool, continued: bool) -> Decision:
+def choose_frozen_start(packaged: bool, continued: bool) -> Decision:
     """Whether the backbone keeps its weights until the head has learned something.
 
     Args:
-        published: whether it starts from published weights.
+        packaged: whether it starts from published weights that come as a package, which are those it was measured with.
         continued: whether it starts from those of another training.
     """
     if continued:
         return Decision(FROZEN_START, 0, "the weights are those of a training")
-    if not published:
-        return Decision(FROZEN_START, 0, "the backbone starts from no published weights")
+    if not packaged:
+        return Decision(FROZEN_START, 0, "the backbone starts from no weights of a package")
     return Decision(FROZEN_START, _FROZEN_STEPS, "until the new head has learned something")
 
 

@@ -23,13 +23,13 @@ from otx_seg.deployment.compact import halve_large_constants, save_compact, stor
 from otx_seg.deployment.files import IR_XML, size_of, written_atomically
 from otx_seg.deployment.ignored_nodes import delicate_nodes, find_ignored_nodes, integer_layers, weighted_nodes
 from otx_seg.deployment.outcome import Quantized, evaluate_stage
-from otx_seg.errors import UsageError
+from otx_seg.errors import DataError, UsageError
 from otx_seg.inference.evaluate import Evaluation, count_pixels
 from otx_seg.inference.latency import compare_latency
 from otx_seg.labels import Labels, labels_to_plain
 from otx_seg.metrics.confusion import scores
 from otx_seg.metrics.paired import PairedDifference, paired_difference
-from otx_seg.metrics.watched import WatchedMetric, metric_for
+from otx_seg.metrics.watched import OF_LABEL, WatchedMetric, metric_for
 from otx_seg.runtime.model_info import LABEL_SCHEMA, LABELS, SECTION
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor, read_ir
 from otx_seg.runtime.predictor import AlteredPredictor
@@ -77,7 +77,7 @@ def quantize(
     Raises:
         UsageError: no such model, one that is already quantised, a pattern or type that matches nothing, or
             nothing left to quantise, or labels in the data or the metric that the model does not know.
-        DataError: there are no images.
+        DataError: there are no images, or none that shows the label that is watched.
         OtxError: the results cannot be written.
     """
     predictor = OpenVinoPredictor(model, labels=labels)
@@ -92,6 +92,7 @@ def quantize(
         raise UsageError(f"{model}: nothing to quantise: all of its {len(layers)} layers are small or ignored")
     # 2. before
     before = evaluate_stage(predictor, validation, workers, "FP32", progress)
+    _refuse_unseen(metric, before, predictor.labels)
     images = Calibration(calibration, predictor.input_size, recipe.subset_size, seed, progress)
     out_of_time, plain = False, None
     with written_atomically(output) as folder:
@@ -132,6 +133,19 @@ def quantize(
         )
         write_json(folder / PERFORMANCE, result.as_json())
     return result
+
+
+def _refuse_unseen(metric: WatchedMetric, before: Evaluation, labels: Labels) -> None:
+    """
+    Raises:
+        DataError: no image shows the label that is watched, so that nothing could be lost, whatever became of it.
+    """
+    names = [labels.names[index] for index in metric.counted(labels)]
+    if metric.key.startswith(OF_LABEL) and not any(name in before.scores.per_label for name in names):
+        raise DataError(
+            f"learning_parameters.watch={metric.key}: no validation image shows {names[0]!r}: name images that do with "
+            "--val-data-roots, or watch another score"
+        )
 
 
 def _loss(before: Evaluation, after: Evaluation, metric: WatchedMetric, labels: Labels) -> PairedDifference:

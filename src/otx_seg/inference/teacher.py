@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +40,8 @@ class Teacher:
 
     What it sees is the student's view, resized bilinearly to its own input size if that is another one: it knows
     things at the size they have there. It normalises images itself. Its answers are log-probabilities, whatever
-    program runs it: the logits up to a constant for each pixel. These, not the probabilities, are resized bilinearly to
-    the view.
+    program runs it: the logits up to a constant for each pixel, not moved by the threshold of a binary network. These,
+    not the probabilities, are resized bilinearly to the view.
 
     Args:
         predictor: the model. A network in torch moves to where the images are; others run on the CPU.
@@ -49,6 +50,7 @@ class Teacher:
 
     def __init__(self, predictor: Predictor, order: list[int]) -> None:
         self._predictor, self._order = predictor, order
+        self._moved = _moved_by_threshold(predictor)
         if isinstance(predictor, TorchPredictor):
             predictor.network.eval().requires_grad_(False)
 
@@ -67,7 +69,10 @@ class Teacher:
         own = self._predictor.input_size
         if own != view:
             images = resize_bilinear(images.float(), own, align_corners=False).round().to(torch.uint8)
-        found = self._answer(images)[:, self._order]
+        found = self._answer(images)
+        if self._moved:
+            found[:, 1] += self._moved
+        found = found[:, self._order]
         return found if own == view else resize_bilinear(found, view, align_corners=False)
 
     def _answer(self, images: Tensor) -> Tensor:
@@ -76,6 +81,13 @@ class Teacher:
             return network(images).float().log_softmax(dim=1)
         probabilities = torch.from_numpy(self._predictor.probabilities(images.cpu().numpy()))
         return probabilities.clamp(min=_LEAST).log().to(images.device)
+
+
+def _moved_by_threshold(predictor: Predictor) -> float:
+    """By how much the log-odds of label 1 are less in what a binary network answers than in what its losses saw."""
+    parameters = ((predictor.template or {}).get("hyper_parameters") or {}).get("learning_parameters") or {}
+    threshold = parameters.get("binary_threshold", 0.5) if parameters.get("binary") else 0.5
+    return math.log(threshold / (1 - threshold))
 
 
 def teacher_at(path: Path) -> TeacherFile:

@@ -122,7 +122,8 @@ def _validation_spec(resolver: Resolver, given: DataSpec) -> tuple[DataSpec, Run
     if found is None:
         return None
     resolver.taken("images to evaluate on: those that the last training validated on", found.run.path)
-    return training_spec(resolver, given), found.run
+    spec = training_spec(resolver, given)
+    return replace(spec, label_map=spec.label_map or found.label_map), found.run
 
 
 def _subset_of_training_data(resolver: Resolver, given: DataSpec) -> DataSpec | None:

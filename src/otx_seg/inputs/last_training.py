@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from otx_seg.datasets import DataSpec, Fold, Subset, find_training, open_test
-from otx_seg.datasets.label_map import OPTION
+from otx_seg.datasets.label_map import OPTION, LabelMap
 from otx_seg.errors import DataError, UsageError
 from otx_seg.training.recorded_data import read_recorded
 from otx_seg.workspace.run_folder import RunFolder, latest_weights
@@ -20,11 +20,13 @@ class LastTraining:
         run: its folder.
         seed: by which it chose them.
         fold: which part of the images they are in a cross-validation; None outside of one.
+        label_map: that it read its data through, or None.
     """
 
     run: RunFolder
     seed: int
     fold: Fold | None = None
+    label_map: LabelMap | None = None
 
 
 def last_training(outputs: Path, data: DataSpec) -> LastTraining | None:
@@ -55,9 +57,9 @@ def training_of(weights: Path, data: DataSpec | None = None) -> LastTraining | N
         return None  # the error is raised where the run is resumed
     divided = not then.validation_named and recorded.val
     same = (then.train_root, then.train_annotations) == (now.train_root, now.train_annotations)
-    same = same and then.label_map == now.label_map
+    same = same and now.label_map in (None, then.label_map)
     same = same and (now.data_format is None or then.data_format in (None, now.data_format))
-    return LastTraining(run, recorded.seed, recorded.fold) if divided and same else None
+    return LastTraining(run, recorded.seed, recorded.fold, then.label_map) if divided and same else None
 
 
 def hint_to_label_map(weights: Path) -> str:

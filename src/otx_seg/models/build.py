@@ -98,7 +98,7 @@ def _one_channel(template: Template, num_classes: int) -> dict[str, Any]:
     if not parameters.binary:
         return {}
     if num_classes != 2:
-        raise UsageError(f"learning_parameters.binary is for two labels, and there are {num_classes}: leave it out")
+        raise UsageError(f"learning_parameters.binary is for two labels, and there are {num_classes}: set it to false")
     return {"out_channels": 1, "threshold": parameters.binary_threshold}
 
 

@@ -77,7 +77,8 @@ class SegmentationNetwork(nn.Module):
             images: (B, 3, H, W) RGB, uint8 or floating point, 0-255.
 
         Returns:
-            Logits (B, K, H, W), floating point, resized bilinearly to the image.
+            Logits (B, K, H, W), floating point, resized bilinearly to the image. Those of a binary network are moved by
+            its threshold.
         """
         logits = self._resized(stages(self.network.decode_head, self.features(images))[-1], images)
         return two_logits(logits, self.main_head.threshold) if is_binary(self.main_head) else logits

@@ -113,8 +113,11 @@ def optimize(
 
 def _filled(resolver: Resolver, request: Request) -> Request:
     data = training_spec(resolver, request.data)
-    last = _split_before(resolver, data, request.load_weights) if request.seed is None else None
-    return replace(request, data=data) if last is None else replace(request, data=data, seed=last.seed, fold=last.fold)
+    last = _split_before(resolver, data, request.load_weights)
+    if last is None or request.seed not in (None, last.seed):
+        return replace(request, data=data)
+    data = replace(data, label_map=data.label_map or last.label_map)
+    return replace(request, data=data, seed=last.seed, fold=last.fold)
 
 
 def _split_before(resolver: Resolver, data: DataSpec, weights: str | Path | None) -> LastTraining | None:
@@ -122,7 +125,13 @@ def _split_before(resolver: Resolver, data: DataSpec, weights: str | Path | None
     the comparison."""
     if data.validation_named:
         return None
-    last = (training_of(Path(weights), data) if weights is not None else None) or last_training(resolver.outputs, data)
+    own = training_of(Path(weights), data) if weights is not None else None
+    last = own or last_training(resolver.outputs, data)
+    if weights is not None and own is None and last is not None and last.fold is not None:
+        raise UsageError(
+            f"{weights}: which images it may be compared on is not known: the last training is {last.fold}, and the "
+            "model may be of another fold; name images that it was not trained on with --val-data-roots"
+        )
     if last is not None and (last.seed, last.fold) != (DEFAULT_SEED, None):
         fold = f", {last.fold}" if last.fold is not None else ""
         logger.info("seed: %d%s, as of the training %s", last.seed, fold, last.run.path)

@@ -168,12 +168,17 @@ def _with_test_data(resolver: Resolver, asked: DataSpec, data: DataSpec) -> Data
     if found is None:
         _refuse_file_without_folder(asked)
         return data
+    if found.label_map not in (None, data.label_map):
+        raise UsageError(
+            f"data.yaml reads its labels through the label map {found.label_map.source}, and --train-data-roots "
+            "is read without: give --label-map, or other images to evaluate on with --test-data-roots"
+        )
     return replace(
         data,
         test_root=found.test_root,
         test_annotations=found.test_annotations,
         data_format=data.data_format or found.data_format,
-        label_map=data.label_map or found.label_map,
+        label_map=data.label_map,
     )
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from otx_seg.datasets import DataSpec
 from otx_seg.datasets.data_spec import PARTS
-from otx_seg.errors import OtxError
+from otx_seg.errors import OtxError, UsageError
 from otx_seg.runtime.plain_files import shown
-from otx_seg.template import Template
+from otx_seg.template import Template, from_dict
 from otx_seg.training.checkpoint import differences, is_free
 from otx_seg.training.loggers import Logger
 from otx_seg.training.setup.plan import Plan
@@ -200,7 +200,16 @@ def read_state(folder: Path) -> JobState | None:
         if not isinstance(product, str) or Path(product).is_absolute() or ".." in Path(product).parts:
             raise damaged(file, f"done.{shown(name)}.file is {shown(product)}", ADVICE)
     asked = replace(found.asked, data=read_own(file, _StateData, ADVICE).asked)
-    return JobState(file, asked, found.inputs, found.done, found.stopped)
+    return JobState(file, asked, _with_all_keys(found.inputs), found.done, found.stopped)
+
+
+def _with_all_keys(inputs: dict[str, Any]) -> dict[str, Any]:
+    """The inputs that an earlier version wrote, with the defaults of what it did not know."""
+    files, template = {"label map": None, **inputs.get("files", {})}, inputs.get("template", {})
+    if "hyper_parameters" in template:
+        with suppress(UsageError):  # another template: then the inputs differ
+            template = from_dict(template, "the template of the job").as_dict()
+    return {**inputs, "files": files, "template": template}
 
 
 def only_evaluation_data_changed(before: dict[str, Any], now: dict[str, Any]) -> bool:

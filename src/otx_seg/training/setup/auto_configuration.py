@@ -280,7 +280,8 @@ def _interval(template: Template, data: DataFacts, machine: MachineFacts) -> Dec
 
 
 def _frozen_start(plan: Plan, template: Template) -> Decision:
-    return choose_frozen_start(_has_weights(template), continued=plan.load_weights is not None)
+    packaged = template.pretrained.package is not None and _has_weights(template)
+    return choose_frozen_start(packaged, continued=plan.load_weights is not None)
 
 
 def _loss(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:

@@ -9,12 +9,14 @@ from typing import Any
 from otx_seg import template as templates
 from otx_seg.algorithms.build_losses import takes_label_weights
 from otx_seg.configuration.facts import AS_GIVEN, Decision
+from otx_seg.configuration.learning import FROZEN_START
 from otx_seg.datasets import DEFAULT_SEED, DataSpec, Fold
 from otx_seg.errors import UsageError
 from otx_seg.inference.teacher import TeacherFile
 from otx_seg.labels import Labels
 from otx_seg.models.fit import try_network
 from otx_seg.template import Template
+from otx_seg.template.group import AUTO
 from otx_seg.template.hyper_parameters import is_input_side
 from otx_seg.training.checkpoint import (
     find_checkpoint,
@@ -145,6 +147,8 @@ def _new_plan(request: Request) -> Plan:
     seed = DEFAULT_SEED if request.seed is None else request.seed
     known = start.labels if isinstance(start, WeightsFile) else None
     _refuse_unused(chosen, known, request.parameters)
+    if train_type == "Selfsupervised":
+        chosen = chosen.override({FROZEN_START: AUTO})  # of a template for other trainings
     search = check_settings(request.hpo_time_ratio, request.hpo_parallel) if request.enable_hpo else None
     if search is not None and train_type == "Selfsupervised":
         raise UsageError("--enable-hpo compares validation scores, and self-supervised training has none: leave it out")
@@ -164,7 +168,7 @@ def _choose_template(named: str | Path | None, start: WeightsFile | BackboneFile
     made_from = start.template if start is not None and named is None else None
     if made_from is None:
         return templates.load(named or templates.default_template())
-    return _shipped(made_from) or made_from
+    return _shipped(made_from) or made_from.override({FROZEN_START: AUTO})
 
 
 def _shipped(template: Template) -> Template | None:
@@ -188,7 +192,7 @@ def _refuse_unused(template: Template, known: Labels | None, given: dict[str, An
     train_type = template.hyper_parameters.algo_backend.train_type
     if parameters.enable_supcon and train_type != "Incremental":
         raise UsageError(f"learning_parameters.enable_supcon needs only labelled images, not {train_type} training")
-    if parameters.frozen_backbone_iters and train_type == "Selfsupervised":
+    if FROZEN_START in given and parameters.frozen_backbone_iters and train_type == "Selfsupervised":
         raise UsageError(
             "learning_parameters.frozen_backbone_iters: self-supervised training trains the backbone alone"
         )
