@@ -76,7 +76,10 @@ def test_bad_maps(otx: Any, drawn_data: Path, lines: str, code: int, message: st
 def test_a_map_that_is_not_there(otx: Any, drawn_data: Path) -> None:
     shown = otx("convert", "--data-roots", drawn_data, "--label-map", "cityscapes-8", "--output", "out")
     assert shown.code == 2
-    assert "--label-map cityscapes-8: no such file; of the label maps that come with otx: did you mean" in shown.message
+    assert (
+        "--label-map cityscapes-8: no such file, and no label map that comes with otx has this name (did you mean"
+        in shown.message
+    )
 
 
 def test_images_alone_have_no_labels(otx: Any, drawn_data: Path) -> None:

@@ -49,7 +49,7 @@ def test_every_metric_is_expected() -> None:
 
 @pytest.mark.parametrize("key", ["", "dice:", "iou", "Dice"])
 def test_an_unknown_one_is_refused(key: str) -> None:
-    with pytest.raises(ValueError, match=r"is not dice, dice_with_background, miou, .* or dice: and the name of"):
+    with pytest.raises(ValueError, match=r"known are dice, dice_with_background, miou, .* and dice: with the name of"):
         metric_named(key)
 
 

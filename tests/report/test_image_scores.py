@@ -41,6 +41,6 @@ def test_confusions_are_drawn(tmp_path: Path) -> None:
 
 
 def test_the_fold_of_each_image(tmp_path: Path) -> None:
-    write_image_scores(COUNTED, tmp_path / "per_image.csv", {"a.png": 1, "b.png": 2, "c.png": 1})
+    write_image_scores(COUNTED, tmp_path / "per_image.csv", fold_of={"a.png": 1, "b.png": 2, "c.png": 1})
     rows = (tmp_path / "per_image.csv").read_text().splitlines()
     assert rows == ["file,dice,iou,fold", "b.png,0.5000,0.5000,2", "a.png,0.6667,0.5000,1", "c.png,,,1"]

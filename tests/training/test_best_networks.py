@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -66,9 +67,11 @@ def test_the_mean_of_the_files_is_kept_if_it_scores_higher(
     assert result.scores is not None
     assert result.scores.dice_average == pytest.approx(0.91)
     assert "kept: the mean of the networks of epochs 1, 3 of 4; its Dice is" in (run / "cli_report.log").read_text()
-    # At a validation the file that the checkpoint before needs is still there; none is left at the end.
+    # At a validation, and when the mean is kept, files that the checkpoint before needs are there; at the end none is.
     assert seen.files == [["best_3.pth"], ["best_3.pth", "best_6.pth"], ["best_3.pth", "best_6.pth", "best_9.pth"],
-                          ["best_3.pth", "best_9.pth"]]  # fmt: skip
+                          ["best_3.pth", "best_9.pth"], ["best_3.pth", "best_9.pth"]]  # fmt: skip
+    written = [json.loads(line) for line in (run / "logs" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["score"] for line in written if "score" in line][-2:] == pytest.approx([0.7, 0.91])
     assert RunFolder(run).best_networks() == []
     expected = _literal_mean([copies / "best_3.pth", copies / "best_9.pth"])
     found = weights_of(run)

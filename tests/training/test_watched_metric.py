@@ -104,7 +104,7 @@ def test_a_resumed_run_goes_on_with_it(drawn_data: Path, tmp_path: Path) -> None
     ("watch", "message"),
     [
         ("dice:scrath", r"learning_parameters.watch=dice:scrath: there is no label 'scrath'; "),
-        ("iou", r"learning_parameters.watch.*'iou' is not dice, dice_with_background, .* or dice: and the name of a"),
+        ("iou", r"learning_parameters.watch.*known are dice, dice_with_background, .* and dice: with the name"),
     ],
 )
 def test_what_cannot_be_watched_is_refused(drawn_data: Path, tmp_path: Path, watch: str, message: str) -> None:

@@ -300,7 +300,7 @@ def test_a_map_that_is_gone(drawn_data: Path, here: Path) -> None:
     Path("map.yaml").write_text(LINES)
     made = build(drawn_data, label_map="map.yaml", workspace="w")
     Path("map.yaml").unlink()
-    with pytest.raises(UsageError, match=r"^w/data.yaml: data.label-map: .*map.yaml: no such file; of the label maps"):
+    with pytest.raises(UsageError, match=r"^w/data.yaml: data.label-map: .*map.yaml: no such file, and no label map"):
         check(workspace=made.workspace.path)
     content = yaml.safe_load(made.workspace.data.read_text())
     content["data"]["label-map"] = 5

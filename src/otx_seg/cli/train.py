@@ -183,7 +183,9 @@ def _find_learning_rate(command: click.Command, scaling: dict[str, Any], argumen
     if scaling:
         raise UsageError(SEVERAL_PROCESSES)
     if arguments.pop("folds") is not None or arguments.pop("fold", None) is not None:
-        raise UsageError("--find-learning-rate and --folds: find the rate first, and give it to the folds")
+        raise UsageError(
+            "--find-learning-rate and --folds cannot be combined: find the rate first, and give it to the folds"
+        )
     if trackers := arguments.pop("trackers"):
         raise UsageError(f"--tracker {trackers[0]} shows trainings, not --find-learning-rate, which draws a picture")
     asked = {**arguments, "output": None, "overwrite": False}

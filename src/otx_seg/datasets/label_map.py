@@ -103,7 +103,7 @@ def read_label_map(named: str | Path, folder: Path = Path(), where: str = OPTION
     path = shipped.get(str(named), folder / named)
     if not path.exists():
         hint = nearest(str(named), list(shipped))
-        raise UsageError(f"{where} {named}: no such file; of the label maps that come with otx: {hint}")
+        raise UsageError(f"{where} {named}: no such file, and no label map that comes with otx has this name ({hint})")
     content = read_yaml(path, f"a label map ({_LINE})")
     source = str(named) if path == shipped.get(str(named)) else str(path)
     try:
@@ -171,8 +171,9 @@ def _background(old: Labels, numbers: tuple[int, ...], names: tuple[str, ...]) -
 def _refuse_other_labels(subset: Subset, label_map: LabelMap, some: bool) -> None:
     new, names = dict(label_map.new_names), subset.labels.names
     left_out = [name for name in names if name not in new]
-    # To ignore what is not there changes nothing: the formats ignore some labels by themselves.
-    unknown = [] if some and not left_out else [name for name in new if name not in names and new[name] != IGNORE]
+    unknown = [] if some and not left_out else [name for name in new if name not in names]
+    # To ignore what is not there changes nothing: formats ignore some labels by themselves. A misspelt name is told.
+    unknown = [name for name in unknown if new[name] != IGNORE or nearest(name, left_out).startswith("did")]
     if not left_out and not unknown:
         return
     parts = [f"it leaves out {listed([shown(name) for name in left_out], 5)}"] if left_out else []

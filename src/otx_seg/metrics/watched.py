@@ -54,7 +54,7 @@ def metric_named(key: str) -> WatchedMetric:
         of, counted = partial(_dice_of, label=label), partial(_single, label=label)
         return WatchedMetric(key, f"{label!r} Dice", f"Dice of {label!r}", of, _dice, counted)
     if key not in WATCHED:
-        raise ValueError(f"{key!r} is not {', '.join(WATCHED)}, or {OF_LABEL} and the name of a label")
+        raise ValueError(f"known are {', '.join(WATCHED)}, and {OF_LABEL} with the name of a label")
     return WATCHED[key]
 
 

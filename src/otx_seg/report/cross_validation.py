@@ -98,10 +98,9 @@ def folds_table(found: CrossValidation) -> Table:
     """
     over, together = found.over_folds, found.scores
     title = (
-        f"{count(found.folds, 'fold')}, {count(len(found.counted.files), 'image')}: mean and standard deviation (sd) "
-        "over folds; Dice of all images together"
+        f"{count(found.folds, 'fold')}, {count(len(found.counted.files), 'image')}: mean and standard deviation (sd)"
     )
-    headings = ("label", "Dice", "sd", "IoU", "sd", "folds", "together")
+    headings = ("label", "Dice", "sd", "IoU", "sd", "folds", "Dice of all")
     rows: list[Sequence[object]] = []
     for label, spreads in over.per_label.items():
         dice = spreads["dice"]

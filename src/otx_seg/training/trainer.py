@@ -255,7 +255,12 @@ class Trainer:
         if self.accelerator.is_main_process:
             self.run.check_there()
         self._find_lost()
-        self.finishing.run(self.deployable(), self.state)
+        at, before = self.state, self.kept.counts
+        self.finishing.run(self.deployable(), at)
+        found, scored = self.kept.counts, self.kept.scores()
+        if found is not None and scored is not None and found is not before:
+            how = (at.best_score, self.elapsed_s, tuple, found.per_image, self.validator.metric)
+            self.loggers.on_validation(ValidationReport(at.step, at.epoch, scored, *how))
         self.save_checkpoint()
 
     def _find_lost(self) -> None:

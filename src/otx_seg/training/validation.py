@@ -201,8 +201,9 @@ class Validator:
         if len(self.kept.counts.per_image) != len(counts.per_image):  # resumed from an earlier version
             return False
         found = paired_difference(self.kept.counts.per_image, counts.per_image, self.metric, self.data.train.labels)
-        higher = f"{found.difference:.4f} higher than that of the last one"
-        self.kept.choice = f"the {self.metric.name} of epoch {best_epoch} is {higher}, {found}"
+        if found.difference > 0:
+            higher = f"{found.difference:.4f} higher than that of the last one"
+            self.kept.choice = f"the {self.metric.name} of epoch {best_epoch} is {higher}, {found}"
         return found.is_noise
 
     def pictures(self, network: SegmentationNetwork) -> tuple[Picture, ...]:
