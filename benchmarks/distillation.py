@@ -19,10 +19,10 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from otx_seg.inference.teacher import teacher_at
 from otx_seg.template.losses import distillation_loss_names
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.train import train
+from otx_seg.workspace.teacher_file import teacher_at
 
 STUDENT = "Lite-HRNet-s-mod2"
 ALONE = "alone"

@@ -17,10 +17,11 @@ from otx_seg.algorithms.distillation import Distillation
 from otx_seg.algorithms.mixing import mix_boxes, paste_labels
 from otx_seg.distillation_losses.channel_wise import ChannelWise
 from otx_seg.distillation_losses.logits import Logits
-from otx_seg.inference.teacher import open_teacher, teacher_at
+from otx_seg.inference.teacher import open_teacher
 from otx_seg.labels import labels_called
 from otx_seg.models.build import build_model
 from otx_seg.models.network import SegmentationNetwork
+from otx_seg.workspace.teacher_file import teacher_at
 
 LABELS = labels_called("background,red brick,pole,sky")
 LATE = TrainProgress(epoch=3, step=30, progress=0.75)

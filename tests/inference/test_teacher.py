@@ -15,10 +15,11 @@ from torch.nn import functional
 
 from otx_seg.deployment.export import export
 from otx_seg.errors import UsageError
-from otx_seg.inference.teacher import Teacher, open_teacher, teacher_at
+from otx_seg.inference.teacher import Teacher, open_teacher
 from otx_seg.labels import Labels, default_colors, labels_called
 from otx_seg.models.build import build_model
 from otx_seg.models.network import SegmentationNetwork
+from otx_seg.workspace.teacher_file import teacher_at
 from otx_seg.workspace.tensor_file import read_tensors
 from otx_seg.workspace.weights import write_backbone, write_weights
 

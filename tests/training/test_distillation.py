@@ -15,10 +15,10 @@ from otx_seg.datasets.synthetic.draw import NAMES, draw_dataset
 from otx_seg.deployment.export import export
 from otx_seg.errors import UsageError
 from otx_seg.hpo import length
-from otx_seg.inference.teacher import teacher_at
 from otx_seg.labels import labels_called
 from otx_seg.training.loggers import read_metrics
 from otx_seg.verbs.train import train
+from otx_seg.workspace.teacher_file import teacher_at
 from otx_seg.workspace.tensor_file import read_tensors
 from otx_seg.workspace.weights import read_weights, write_weights
 

@@ -60,8 +60,8 @@ class Watch(Logger):
 def test_in_a_training_the_head_learns_first(drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watch, build = Watch(), Supervised.__init__
 
-    def remember(self: Supervised, network: Any, losses: Any) -> None:
-        build(self, network, losses)
+    def remember(self: Supervised, network: Any, *others: Any) -> None:
+        build(self, network, *others)
         watch.network = network
 
     monkeypatch.setattr(Supervised, "__init__", remember)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -15,24 +13,9 @@ from otx_seg.inference.torch_predictor import TorchPredictor
 from otx_seg.labels import Labels
 from otx_seg.models.resampling import resize_bilinear
 from otx_seg.runtime.predictor import Predictor
-from otx_seg.workspace.digest import content_digest
-from otx_seg.workspace.model_file import check_model_file
+from otx_seg.workspace.teacher_file import TeacherFile
 
-_SUFFIXES = (".pth", ".xml", ".onnx", ".zip")
 _LEAST = torch.finfo(torch.float32).tiny  # of probabilities: a smaller one is 0, which has no logarithm
-
-
-@dataclass(frozen=True)
-class TeacherFile:
-    """Where a teacher is, and which one it is.
-
-    Attributes:
-        path: absolute.
-        digest: SHA-256 of the file's content, of an IR with its ``.bin``.
-    """
-
-    path: Path
-    digest: str
 
 
 class Teacher:
@@ -88,18 +71,6 @@ def _moved_by_threshold(predictor: Predictor) -> float:
     parameters = ((predictor.template or {}).get("hyper_parameters") or {}).get("learning_parameters") or {}
     threshold = parameters.get("binary_threshold", 0.5) if parameters.get("binary") else 0.5
     return math.log(threshold / (1 - threshold))
-
-
-def teacher_at(path: Path) -> TeacherFile:
-    """The teacher in a file.
-
-    Raises:
-        UsageError: the file is missing, or called like no model.
-    """
-    check_model_file(path, _SUFFIXES)
-    beside = path.with_suffix(".bin")
-    files = [path, beside] if path.suffix.lower() == ".xml" and beside.is_file() else [path]
-    return TeacherFile(path.resolve(), content_digest(files))
 
 
 def open_teacher(file: TeacherFile, labels: Labels) -> Teacher:

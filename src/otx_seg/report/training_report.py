@@ -15,7 +15,6 @@ from typing import Any
 from otx_seg.configuration.facts import Decision
 from otx_seg.configuration.learning import MOST_EPOCHS
 from otx_seg.datasets import TrainingData
-from otx_seg.inference.teacher import TeacherFile
 from otx_seg.metrics.confusion import Scores
 from otx_seg.report.pictures import draw_curves
 from otx_seg.report.progress import format_duration
@@ -28,6 +27,7 @@ from otx_seg.training.state import TrainState
 from otx_seg.words import count, listed
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.run_folder import RunFolder, delete_tensors, point_latest
+from otx_seg.workspace.teacher_file import TeacherFile
 
 _REPORTED_PACKAGES = ("otx-seg", "torch", "mmsegmentation", "openvino", "nncf", "datumaro", "numpy")
 

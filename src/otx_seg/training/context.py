@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from otx_seg.datasets import TrainingData
 from otx_seg.datasets.loading.memory_cache import Cache
-from otx_seg.inference.teacher import TeacherFile
 from otx_seg.template import Template
 from otx_seg.training.loggers import Loggers
 from otx_seg.workspace.run_folder import RunFolder
+from otx_seg.workspace.teacher_file import TeacherFile
 
 
 @dataclass(frozen=True)

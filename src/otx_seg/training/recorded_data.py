@@ -8,12 +8,12 @@ from pathlib import Path
 from otx_seg.datasets import DataSpec, Fold
 from otx_seg.datasets.label_map import OPTION, LabelMap
 from otx_seg.errors import UsageError
-from otx_seg.inference.teacher import TeacherFile
 from otx_seg.labels import Labels, labels_to_plain
 from otx_seg.runtime.plain_files import shown
 from otx_seg.workspace.atomic import write_json, write_text
 from otx_seg.workspace.own_files import damaged, read_own
 from otx_seg.workspace.run_folder import RunFolder
+from otx_seg.workspace.teacher_file import TeacherFile
 
 SUBSETS = ("train", "val", "unlabelled")
 """The attributes that list files."""

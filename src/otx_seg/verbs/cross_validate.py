@@ -21,7 +21,6 @@ from otx_seg import template as templates
 from otx_seg.datasets import Fold, scan
 from otx_seg.datasets.loading.loader_processes import LoadingError
 from otx_seg.errors import UsageError, interrupted_by
-from otx_seg.inference.teacher import TeacherFile
 from otx_seg.inputs.resolver import open_resolver
 from otx_seg.inputs.training import complete_request
 from otx_seg.processes import world_size
@@ -38,6 +37,7 @@ from otx_seg.training.trackers import check_trackers
 from otx_seg.verbs.train import join_processes, settled, train_planned, training_request
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.run_folder import Destination, RunFolder, choose_folder, folds_in, point_latest
+from otx_seg.workspace.teacher_file import TeacherFile
 
 logger = logging.getLogger(__name__)
 

@@ -82,10 +82,12 @@ def evaluate(
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
     resolver = open_resolver(workspace)
-    files, spec, training = resolver.all_weights(load_weights), DataSpec(), None
+    files = () if load_weights is None else tuple(resolver.all_weights(load_weights))
+    spec, training = DataSpec(), None
     if not isinstance(test_data_roots, Subset):
         given = DataSpec.given(data_format, label_map, test_root=test_data_roots, test_annotations=test_ann_files)
-        spec, training = evaluation_spec(resolver, given, files if load_weights is not None else ())
+        spec, training = evaluation_spec(resolver, given, files)
+    files = files or tuple(resolver.all_weights(None))
     opened_models = [open_model(file, template, labels, parameters, USED_BY["eval"]) for file in files]
     made_from = opened_models[0][1]
     predictor = ensemble(dict(zip(files, (model for model, _ in opened_models), strict=True)))

@@ -49,7 +49,7 @@ from otx_seg.datasets import ScanReport, TrainingData, format_of
 from otx_seg.datasets.ceiling import Grid, ceilings
 from otx_seg.datasets.loading.epoch_sampler import EpochSize
 from otx_seg.errors import OtxError
-from otx_seg.inference.teacher import TeacherFile, open_teacher
+from otx_seg.inference.teacher import open_teacher
 from otx_seg.template import Template
 from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, limits
 from otx_seg.training.largest_batch import find_largest_batch
@@ -57,6 +57,7 @@ from otx_seg.training.setup.build import new_network
 from otx_seg.training.setup.plan import Plan
 from otx_seg.training.setup.train_type import PARAMETER
 from otx_seg.workspace.published_weights import find_local
+from otx_seg.workspace.teacher_file import TeacherFile
 
 logger = logging.getLogger(__name__)
 

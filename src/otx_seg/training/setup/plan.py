@@ -12,7 +12,6 @@ from otx_seg.configuration.facts import AS_GIVEN, Decision
 from otx_seg.configuration.learning import FROZEN_START
 from otx_seg.datasets import DEFAULT_SEED, DataSpec, Fold
 from otx_seg.errors import UsageError
-from otx_seg.inference.teacher import TeacherFile
 from otx_seg.labels import Labels
 from otx_seg.models.fit import try_network
 from otx_seg.template import Template
@@ -31,6 +30,7 @@ from otx_seg.training.setup.search_settings import Settings, check_settings, rea
 from otx_seg.training.setup.teacher import choose_teacher, resumed_teacher
 from otx_seg.training.setup.train_type import PARAMETER, choose_train_type
 from otx_seg.workspace.run_folder import RunFolder
+from otx_seg.workspace.teacher_file import TeacherFile
 from otx_seg.workspace.weights import BackboneFile, WeightsFile, read_start
 
 

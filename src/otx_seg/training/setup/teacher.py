@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.errors import UsageError
-from otx_seg.inference.teacher import TeacherFile, open_model_of, teacher_at
+from otx_seg.inference.teacher import open_model_of
+from otx_seg.workspace.teacher_file import TeacherFile, teacher_at
 
 _GROUP = "distillation."
 
