@@ -21,6 +21,7 @@ from otx_seg.template import find_template_file, find_templates
 
 SOURCE = Path(otx_seg.__file__).parent
 LAYERS = [
+    "label_maps",
     "runtime",
     "metrics",
     "optimizers",

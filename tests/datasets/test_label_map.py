@@ -13,10 +13,11 @@ import pytest
 from data_layouts import COLORS, WRITERS, put, truth
 
 from otx_seg.datasets import DataSpec, find_training, open_folder, open_test, open_unlabelled, scan
-from otx_seg.datasets.label_map import LabelMap, read_label_map, shipped_label_maps, through_map
+from otx_seg.datasets.label_map import LabelMap, read_label_map, through_map
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.formats.cityscapes import all_labels, scored_labels
 from otx_seg.formats.voc import _known_labels
+from otx_seg.label_maps import shipped_label_maps
 
 Written = Callable[[str], Path]
 

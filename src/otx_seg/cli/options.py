@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from otx_seg.label_maps import shipped_label_maps
+
 Decorated = Callable[..., Any]
 Decorator = Callable[[Decorated], Decorated]
 
@@ -103,7 +105,7 @@ label_map_option = click.option(
     "--label-map",
     metavar="FILE",
     help="YAML file with a line 'old label: new label' or 'old label: ignore' for each label of the data, or one of "
-    + ", ".join(sorted(path.stem for path in (Path(__file__).parents[1] / "datasets" / "label_maps").glob("*.yaml")))
+    + ", ".join(shipped_label_maps())
     + ".",
 )
 tracker_option = click.option(

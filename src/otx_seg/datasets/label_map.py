@@ -15,6 +15,7 @@ from otx_seg.annotations.masks import MAX_LABELS, Color
 from otx_seg.annotations.samples import MaskReader, Sample, Subset
 from otx_seg.catalogue import nearest
 from otx_seg.errors import DataError, UsageError
+from otx_seg.label_maps import shipped_label_maps
 from otx_seg.labels import IGNORE_INDEX, Labels, background_index, check_names, default_colors
 from otx_seg.runtime.plain_files import shown
 from otx_seg.template.yaml_files import read_yaml
@@ -26,7 +27,6 @@ IGNORE = "ignore"
 OPTION = "--label-map"
 """What names a label map on the command line."""
 
-_SHIPPED = Path(__file__).parent / "label_maps"
 _LINE = "'old label: new label' or 'old label: ignore'"
 
 
@@ -81,11 +81,6 @@ class LabelMap:
     def as_yaml(self) -> str:
         """A file that `read_label_map` reads."""
         return yaml.safe_dump(dict(self.new_names), sort_keys=False, allow_unicode=True, width=10_000)
-
-
-def shipped_label_maps() -> dict[str, Path]:
-    """The files of the label maps that come with the program, by their names."""
-    return {path.stem: path for path in sorted(_SHIPPED.glob("*.yaml"))}
 
 
 def read_label_map(named: str | Path, folder: Path = Path(), where: str = OPTION) -> LabelMap:

@@ -73,8 +73,9 @@ class Evaluation:
         were used."""
         values = {**self.scores.as_json(), "avg_time_per_image": self.seconds_per_image}
         if self.choice.metrics:
-            values["metrics"] = {found.metric.name: found.as_json() for found in self.measured}
-            for found in self.measured:
+            every = self.measured
+            values["metrics"] = {found.metric.name: found.as_json() for found in every}
+            for found in every:
                 for name, value in found.per_label.items():
                     values["per_label"][name][found.metric.name] = value
         if self.choice.needs_boundaries:

@@ -30,9 +30,11 @@ class Spread:
 
 @dataclass(frozen=True)
 class FoldScores:
-    """Attributes:
-    averages: of the scores over all labels, under the names of ``performance.json``.
-    per_label: of each label that some fold shows, by its name: ``dice``, ``iou``, ``precision`` and ``recall``.
+    """The scores of a cross-validation.
+
+    Attributes:
+        averages: of the scores over all labels, under the names of ``performance.json``.
+        per_label: of each label that some fold shows, by its name: ``dice``, ``iou``, ``precision`` and ``recall``.
     """
 
     averages: dict[str, Spread]

@@ -17,10 +17,12 @@ from otx_seg.workspace.weights import read_weights
 
 @dataclass(frozen=True)
 class FinishedFold:
-    """Attributes:
-    run: its folder.
-    fold: which it is.
-    counted: its validation images, as the network that was kept sees them; it was not trained on them.
+    """A fold whose training has ended.
+
+    Attributes:
+        run: its folder.
+        fold: which it is.
+        counted: its validation images, as the network that was kept sees them; it was not trained on them.
     """
 
     run: RunFolder

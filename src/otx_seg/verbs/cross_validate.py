@@ -83,7 +83,7 @@ def cross_validate(
         DataError: the data cannot be used.
         OtxError: a training failed or was interrupted; the message says how to continue.
     """
-    request = training_request(train_data_roots, **arguments)
+    request = training_request(train_data_roots=train_data_roots, **arguments)
     _refuse(request)
     check_trackers(trackers)
     resolver = open_resolver(workspace)

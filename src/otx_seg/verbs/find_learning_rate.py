@@ -91,7 +91,7 @@ def find_learning_rate(
         NoRateError: the loss never fell, so that no rate can be proposed.
         OtxError: the training failed.
     """
-    request = training_request(train_data_roots, val_data_roots, **arguments)
+    request = training_request(train_data_roots=train_data_roots, val_data_roots=val_data_roots, **arguments)
     _refuse(request)
     resolver = open_resolver(workspace)
     plan = make_plan(complete_request(resolver, request))

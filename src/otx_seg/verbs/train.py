@@ -52,6 +52,15 @@ from otx_seg.workspace.run_folder import Destination, FolderGoneError, RunFolder
 
 _LONGEST_WAIT = timedelta(hours=12)
 _CACHE = "algo_backend.mem_cache_size"
+_DATA = {
+    "train_root": "train_data_roots",
+    "val_root": "val_data_roots",
+    "unlabelled_root": "unlabeled_data_roots",
+    "unlabelled_list": "unlabeled_file_list",
+    "train_annotations": "train_ann_files",
+    "val_annotations": "val_ann_files",
+}
+"""The arguments of `train` that name data, by what `DataSpec` calls them."""
 
 
 def train(
@@ -128,8 +137,8 @@ def train(
         OtxError: the training failed or was interrupted; the message says how to continue.
     """
     request = training_request(
-        train_data_roots,
-        val_data_roots,
+        train_data_roots=train_data_roots,
+        val_data_roots=val_data_roots,
         unlabeled_data_roots=unlabeled_data_roots,
         unlabeled_file_list=unlabeled_file_list,
         train_ann_files=train_ann_files,
@@ -155,39 +164,16 @@ def train(
     return train_planned(plan, resolver.destination(output, overwrite), trackers, loggers)
 
 
-def training_request(
-    train_data_roots: str | Path | None = None,
-    val_data_roots: str | Path | None = None,
-    *,
-    unlabeled_data_roots: str | Path | None = None,
-    unlabeled_file_list: str | Path | None = None,
-    train_ann_files: str | Path | None = None,
-    val_ann_files: str | Path | None = None,
-    data_format: str | None = None,
-    label_map: str | Path | None = None,
-    mem_cache_size: str | int | None = None,
-    parameters: dict[str, Any] | None = None,
-    **others: Any,
-) -> Request:
-    """What arguments of `train` ask for.
-
-    Args:
-        others: those that `Request` has under the same names.
+def training_request(**arguments: Any) -> Request:
+    """What arguments of `train` ask for: those that say what the data is, and those that `Request` has.
 
     Raises:
         UsageError: two of them say the same.
     """
-    data = DataSpec.given(
-        data_format,
-        label_map,
-        train_root=train_data_roots,
-        val_root=val_data_roots,
-        unlabelled_root=unlabeled_data_roots,
-        unlabelled_list=unlabeled_file_list,
-        train_annotations=train_ann_files,
-        val_annotations=val_ann_files,
-    )
-    return Request(data, parameters=_with_cache(parameters or {}, mem_cache_size), **others)
+    roots = {name: arguments.pop(argument, None) for name, argument in _DATA.items()}
+    data = DataSpec.given(arguments.pop("data_format", None), arguments.pop("label_map", None), **roots)
+    parameters = _with_cache(arguments.pop("parameters", None) or {}, arguments.pop("mem_cache_size", None))
+    return Request(data, parameters=parameters, **arguments)
 
 
 def train_planned(

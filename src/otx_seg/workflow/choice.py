@@ -173,13 +173,8 @@ def _with_test_data(resolver: Resolver, asked: DataSpec, data: DataSpec) -> Data
             f"data.yaml reads its labels through the label map {found.label_map.source}, and --train-data-roots "
             "is read without: give --label-map, or other images to evaluate on with --test-data-roots"
         )
-    return replace(
-        data,
-        test_root=found.test_root,
-        test_annotations=found.test_annotations,
-        data_format=data.data_format or found.data_format,
-        label_map=data.label_map,
-    )
+    data_format = data.data_format or found.data_format
+    return replace(data, test_root=found.test_root, test_annotations=found.test_annotations, data_format=data_format)
 
 
 def _has_test_subset(data: DataSpec) -> bool:
