@@ -26,7 +26,8 @@ import otx_seg
 from otx_seg import template as templates
 from otx_seg.datasets import open_folder
 from otx_seg.inference.latency import timed_calls
-from otx_seg.models import lite_hrnet, network
+from otx_seg.models import network
+from otx_seg.models.backbones import lite_hrnet
 from otx_seg.models.build import build_model
 from otx_seg.models.network import Deployable, SegmentationNetwork
 from otx_seg.runtime.openvino_core import openvino_core

@@ -254,7 +254,7 @@ OTHER_READERS = {
     "runtime/plain_files.py": "text and JSON of users are read here",
     "template/yaml_files.py": "and YAML here",
     "template/listing.py": "shipped templates, quickly",
-    "models/backbones.py": "a shipped list",
+    "models/known_backbones.py": "a shipped list",
     "deployment/deploy.py": "shipped texts",
     "runtime/processors.py": "the system's",
     "datasets/loading/free_memory.py": "the system's",

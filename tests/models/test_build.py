@@ -99,7 +99,7 @@ def test_dotted_types_are_refused(path: str, name: str, monkeypatch: pytest.Monk
 
 
 def test_a_dotted_type_of_our_own() -> None:
-    network = build_model(_changed("backbone.type", "otx_seg.models.lite_hrnet.LiteHRNet"), 2)
+    network = build_model(_changed("backbone.type", "otx_seg.models.backbones.lite_hrnet.LiteHRNet"), 2)
     assert type(network.backbone).__name__ == "LiteHRNet"
 
 

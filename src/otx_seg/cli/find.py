@@ -82,7 +82,7 @@ def _show_one(name: str, as_json: bool) -> None:
 
 
 def _show_backbones(family: Literal["mmseg", "otx"], as_json: bool) -> None:
-    from otx_seg.models.backbones import list_backbones
+    from otx_seg.models.known_backbones import list_backbones
 
     found = list_backbones(family)
     if as_json:

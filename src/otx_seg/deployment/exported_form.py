@@ -22,15 +22,15 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from otx_seg.models.aggregated_fcn_head import AggregatedFCNHead
-from otx_seg.models.iterative_aggregator import IterativeAggregator
-from otx_seg.models.lite_hrnet import (
+from otx_seg.models.backbones.lite_hrnet import (
     ConditionalChannelWeighting,
     CrossResolutionWeighting,
     LiteHRModule,
     LiteHRNet,
     SpatialWeighting,
 )
+from otx_seg.models.heads.aggregated_fcn_head import AggregatedFCNHead
+from otx_seg.models.heads.iterative_aggregator import IterativeAggregator
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.quantized_conv import with_rounded_weights
 from otx_seg.models.resampling import pool_to, resize_nearest

@@ -145,8 +145,8 @@ def _entries(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def register_ours() -> None:
     """Import every module of this package, so that its classes enter the registry."""
-    for module in pkgutil.iter_modules(otx_seg.models.__path__):
-        importlib.import_module(f"{otx_seg.models.__name__}.{module.name}")
+    for module in pkgutil.walk_packages(otx_seg.models.__path__, f"{otx_seg.models.__name__}."):
+        importlib.import_module(module.name)
 
 
 def _quieten_mmengine() -> None:

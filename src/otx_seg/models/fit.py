@@ -13,9 +13,9 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
 from otx_seg.errors import UsageError
-from otx_seg.models.backbones import ChosenBackbone
 from otx_seg.models.build import FAULTS, build_model, said
 from otx_seg.models.complexity import measure
+from otx_seg.models.known_backbones import ChosenBackbone
 from otx_seg.models.network import SegmentationNetwork, SegmentationOutput
 from otx_seg.template import Template
 from otx_seg.template.heads import Head, heads_of, main_head_of, with_heads

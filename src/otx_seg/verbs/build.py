@@ -118,8 +118,8 @@ def build(
 
 
 def _with_backbone(template: Template, backbone: str | Path) -> Template:
-    from otx_seg.models.backbones import choose_backbone
     from otx_seg.models.fit import with_backbone
+    from otx_seg.models.known_backbones import choose_backbone
 
     return with_backbone(template, choose_backbone(backbone))
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from otx_seg.models.iterative_aggregator import IterativeAggregator, spatial_norm
+from otx_seg.models.heads.iterative_aggregator import IterativeAggregator, spatial_norm
 
 
 def test_spatial_norm_by_hand() -> None:

@@ -2,7 +2,13 @@ import pytest
 import torch
 import torch.nn.functional as functional
 
-from otx_seg.models.lite_hrnet import CrossResolutionWeighting, LiteHRModule, LiteHRNet, SpatialWeighting, interleave
+from otx_seg.models.backbones.lite_hrnet import (
+    CrossResolutionWeighting,
+    LiteHRModule,
+    LiteHRNet,
+    SpatialWeighting,
+    interleave,
+)
 
 
 def test_interleave_is_concatenation_and_shuffle() -> None:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as functional
 from parity import FOLDER, needs_recordings
 
-from otx_seg.models.efficientnet_lite import EfficientNetLite, SameConv2d
+from otx_seg.models.backbones.efficientnet_lite import EfficientNetLite, SameConv2d
 from otx_seg.template import load
 from otx_seg.workspace.published_weights import find_local
 from otx_seg.workspace.tensor_file import read_tensors

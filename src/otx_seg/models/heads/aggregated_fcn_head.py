@@ -10,7 +10,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from otx_seg.models.iterative_aggregator import IterativeAggregator
+from otx_seg.models.heads.iterative_aggregator import IterativeAggregator
 
 
 @MODELS.register_module()

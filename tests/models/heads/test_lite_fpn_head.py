@@ -1,6 +1,6 @@
 import torch
 
-from otx_seg.models.lite_fpn_head import LiteFPNHead
+from otx_seg.models.heads.lite_fpn_head import LiteFPNHead
 
 
 def _head() -> LiteFPNHead:

@@ -16,8 +16,8 @@ from mmseg.registry import MODELS
 from otx_seg import template
 from otx_seg.errors import UsageError
 from otx_seg.models import build_model
-from otx_seg.models.backbones import choose_backbone, constructor_arguments, known_backbones, list_backbones
 from otx_seg.models.fit import Level, fitting_levels, has_idle_parameters, levels_of, try_network, with_backbone
+from otx_seg.models.known_backbones import choose_backbone, constructor_arguments, known_backbones, list_backbones
 from otx_seg.models.network import SegmentationNetwork
 
 QUICK = ("mobilenetv2", "stdc1", "mit-b0")

@@ -1,7 +1,7 @@
 import torch
 
 from otx_seg.models import build_model
-from otx_seg.models.light_ham import FixedBasesNMF
+from otx_seg.models.heads.light_ham import FixedBasesNMF
 
 
 def test_the_same_image_gives_the_same_logits() -> None:

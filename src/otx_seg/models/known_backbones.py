@@ -1,6 +1,6 @@
 """The backbones a template can have: those of mmseg's registry, and our own.
 
-Known good are those of ``backbones.yaml`` and those of the shipped templates.
+Known good are those of ``known_backbones.yaml`` and those of the shipped templates.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from typing import Any, Literal
 
 import mmseg.models.backbones
 import yaml
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
-from torch import nn
 
+import otx_seg.models.backbones
 from otx_seg import template as templates
 from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
@@ -92,17 +91,16 @@ def _every_type() -> list[Backbone]:
 
 
 def _ours() -> list[str]:
-    """What this toolkit registered, but for the heads."""
-    return [
-        name
-        for name, cls in MODELS.module_dict.items()
-        if cls.__module__.startswith("otx_seg.") and issubclass(cls, nn.Module) and not issubclass(cls, BaseDecodeHead)
-    ]
+    """What `otx_seg.models.backbones` has registered."""
+    package = f"{otx_seg.models.backbones.__name__}."
+    return [name for name, cls in MODELS.module_dict.items() if cls.__module__.startswith(package)]
 
 
 @functools.cache
 def _tried() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "backbones.yaml").read_text(encoding="utf-8"))
+    content: dict[str, Any] = yaml.safe_load(
+        (Path(__file__).parent / "known_backbones.yaml").read_text(encoding="utf-8")
+    )
     return content
 
 

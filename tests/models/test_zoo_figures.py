@@ -1,0 +1,50 @@
+"""Parameters and multiply-adds of the networks, against the figures that their papers and first implementations have."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from otx_seg.models import build_model
+from otx_seg.models.network import stages
+
+CONVOLUTIONS_AND_LINEAR_LAYERS = (torch.ops.aten.convolution, torch.ops.aten.addmm, torch.ops.aten.mm)
+
+
+class Figures(NamedTuple):
+    """Attributes:
+    template: its name.
+    labels: number of them.
+    size: (height, width) of the image in pixels.
+    parameters: learned ones of the shipped network, in millions.
+    gigaflops: multiply-adds of convolutions and linear layers, in billions, from the image to the logits before they
+        are resized.
+    why: for figures that are not those of the source, what makes the difference.
+    """
+
+    template: str
+    labels: int
+    size: tuple[int, int]
+    parameters: float
+    gigaflops: float
+    why: str = ""
+
+
+FIGURES: list[Figures] = []
+
+
+@pytest.mark.parametrize("figures", FIGURES, ids=lambda figures: f"{figures.template}-{figures.size[1]}")
+def test_a_network_is_as_large_as_its_source_says(figures: Figures) -> None:
+    network = build_model(figures.template, figures.labels, shipped_alone=True)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    network = network.to("meta").eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        stages(network.decode_head, network.backbone(torch.empty(1, 3, *figures.size, device="meta")))
+    counts = counter.get_flop_counts()["Global"]
+    # The counter takes a multiply-add for two operations.
+    gigaflops = sum(counts.get(kind, 0) for kind in CONVOLUTIONS_AND_LINEAR_LAYERS) / 2e9
+    assert parameters / 1e6 == pytest.approx(figures.parameters, rel=0.001)
+    assert gigaflops == pytest.approx(figures.gigaflops, rel=0.005)
