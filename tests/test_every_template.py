@@ -1,4 +1,7 @@
-"""One walk over all shipped templates: each loads, builds, makes one finite step, and exports."""
+"""One walk over all shipped templates: each loads, builds, makes finite steps, and exports.
+
+A usual run has one template of each kind of part; `-m slow` has the others.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from every_template import template_names
 from small_network import with_further_outputs
 
 from otx_seg import algorithms
@@ -30,7 +34,7 @@ def new_network(template: Template) -> SegmentationNetwork:
     return SegmentationNetwork(build_model(template, len(LABELS)))
 
 
-@pytest.mark.parametrize("name", [template.name for template in find_templates()])
+@pytest.mark.parametrize("name", template_names())
 def test_a_template_from_file_to_exported_model(name: str, tmp_path: Path) -> None:
     template = load(name).override({"learning_parameters.input_size": "64x64"})
     torch.manual_seed(0)
@@ -67,13 +71,10 @@ MODES = {
 }
 
 
-TEMPLATES = {summary.name: load(summary.name) for summary in find_templates()} | {"several": with_further_outputs()}
-
-
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("name", [*template_names(), "several"])
 def test_every_way_of_learning_works_with_every_template(name: str, mode: str) -> None:
-    template = TEMPLATES[name].override(MODES[mode])
+    template = (with_further_outputs() if name == "several" else load(name)).override(MODES[mode])
     torch.manual_seed(0)
     algorithm = algorithms.build(template, new_network(template), [0.5, 0.3, 0.2]).train()
     optimizer = build_optimizer(parameter_groups(algorithm, template), template)

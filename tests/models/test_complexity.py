@@ -1,10 +1,11 @@
 import pytest
 import torch
+from every_template import template_names
 from torch import nn
 
-import otx_seg.template
 from otx_seg.models import build_model
 from otx_seg.models.complexity import measure
+from otx_seg.template import load
 
 
 def test_a_network_counted_by_hand() -> None:
@@ -19,9 +20,9 @@ def test_a_network_counted_by_hand() -> None:
     assert next(network.parameters()).device == torch.device("cpu")
 
 
-@pytest.mark.parametrize("summary", otx_seg.template.find_templates(), ids=lambda summary: summary.name)
-def test_the_templates_state_what_is_measured(summary: otx_seg.template.TemplateSummary) -> None:
-    complexity = measure(build_model(summary.name, 2))
+@pytest.mark.parametrize("name", template_names())
+def test_the_templates_state_what_is_measured(name: str) -> None:
+    summary, complexity = load(name), measure(build_model(name, 2, shipped_alone=True))
     stated = (summary.gigaflops, summary.output_stride, summary.parameter_count, summary.size_mb)
     assert stated == pytest.approx(
         (complexity.gigaflops, complexity.output_stride, complexity.parameters, complexity.size_mb), rel=0, abs=0.005

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from every_template import template_names
 from torch import nn
 from torch.testing import assert_close
 
@@ -8,7 +9,6 @@ from otx_seg.models import build_model
 from otx_seg.models.network import Deployable, SegmentationNetwork
 from otx_seg.models.open_network import OpenClassifier, OpenNetwork
 from otx_seg.models.quantized_conv import InputQuantizer, QuantizedConv2d
-from otx_seg.template import find_templates
 
 
 def test_a_classifier_by_hand() -> None:
@@ -36,7 +36,7 @@ def test_a_quantised_classifier_rounds_when_it_is_opened_too() -> None:
     assert_close(opened.class_activation + conv.bias.view(1, 3, 1, 1), rounded(features))
 
 
-@pytest.mark.parametrize("template", [template.name for template in find_templates()])
+@pytest.mark.parametrize("template", template_names())
 @torch.no_grad()
 def test_what_it_shows_is_what_the_network_decides_on(template: str) -> None:
     torch.manual_seed(0)

@@ -1,11 +1,12 @@
-"""Parameters and multiply-adds of the networks, against the figures that their papers and first implementations have."""
+"""Parameters and multiply-adds of the networks, against figures of their papers and first implementations."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
+from every_template import representatives
 from torch.utils.flop_counter import FlopCounterMode
 
 from otx_seg.models import build_model
@@ -36,7 +37,13 @@ class Figures(NamedTuple):
 FIGURES: list[Figures] = []
 
 
-@pytest.mark.parametrize("figures", FIGURES, ids=lambda figures: f"{figures.template}-{figures.size[1]}")
+def as_parameter(figures: Figures) -> Any:
+    """Slow ones are left out of a usual run."""
+    marks = () if figures.template in representatives() else pytest.mark.slow
+    return pytest.param(figures, marks=marks, id=f"{figures.template}-{figures.size[1]}")
+
+
+@pytest.mark.parametrize("figures", map(as_parameter, FIGURES))
 def test_a_network_is_as_large_as_its_source_says(figures: Figures) -> None:
     network = build_model(figures.template, figures.labels, shipped_alone=True)
     parameters = sum(parameter.numel() for parameter in network.parameters())

@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 from brief_training import PARAMETERS, same_weights, train_briefly
+from every_template import template_names
 from small_network import small_template
 
 from otx_seg import algorithms, catalogue
@@ -25,7 +26,7 @@ from otx_seg.labels import Labels, default_colors
 from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.runtime.model_info import ModelInfo
-from otx_seg.template import Template, find_templates, from_dict, load
+from otx_seg.template import Template, from_dict, load
 from otx_seg.training.optimizer import build_optimizer, parameter_groups
 from otx_seg.training.schedule import LearningRate
 from otx_seg.training.stopping import EarlyStopping
@@ -229,7 +230,7 @@ def differs(base: Template, changed: dict[str, Any], key: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("name", [template.name for template in find_templates()])
+@pytest.mark.parametrize("name", template_names())
 def test_every_number_of_a_template_changes_something(name: str) -> None:
     content = load(name).as_dict()
     hyper_parameters = content["hyper_parameters"]

@@ -21,6 +21,7 @@ from otx_seg.inference.teacher import Teacher
 from otx_seg.losses.cross_entropy import CrossEntropy
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.template import Template
+from otx_seg.template.extending import Origin
 from otx_seg.template.heads import MAIN, refuse_unequal_outputs
 from otx_seg.template.hyper_parameters import HyperParameters
 
@@ -63,7 +64,7 @@ def build(
         network.network.requires_grad_(False)
         network.network.backbone.requires_grad_(True)
         return DetCon(network, **parameters.region_contrast.model_dump())
-    refuse_unequal_outputs(template.model, template.losses_by_output, f"template {template.name}")
+    refuse_unequal_outputs(template.model, template.losses_by_output, Origin.one(f"template {template.name}"))
     channels = network.channels.items()
     losses = OutputLosses({name: build_losses(template, name, number, label_weights) for name, number in channels})
     distillation = None

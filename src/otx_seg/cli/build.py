@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import annotation_options
+from otx_seg.cli.options import TemplateName, annotation_options
 from otx_seg.cli.verb import Verb
 
 
@@ -26,7 +26,10 @@ from otx_seg.cli.verb import Verb
     help="Incremental, Semisupervised or Selfsupervised; default: that of the workspace, or as the data allows.",
 )
 @click.option(
-    "--model", metavar="TEMPLATE", help="A template of `otx find`, or a file; default: that of the workspace."
+    "--model",
+    metavar="TEMPLATE",
+    type=TemplateName(),
+    help="A template of `otx find`, or a file; default: that of the workspace.",
 )
 @click.option(
     "--backbone",

@@ -11,6 +11,7 @@ from otx_seg.cli.options import (
     labels_option,
     output_options,
     several_weights_option,
+    template_argument,
     whole_image_options,
     workspace_option,
 )
@@ -29,7 +30,7 @@ class _EvalCommand(ParametersCommand):
 
 
 @click.command("eval", cls=_EvalCommand)
-@click.argument("template", required=False)
+@template_argument
 @click.option("--test-data-roots", metavar="FOLDER", help="Labelled data to evaluate on; default: that of data.yaml.")
 @annotation_options("test")
 @several_weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import ValueNeeded, output_options, weights_option, workspace_option
+from otx_seg.cli.options import ValueNeeded, output_options, template_argument, weights_option, workspace_option
 from otx_seg.cli.verb import Verb
 
 
 @click.command("export", cls=Verb)
-@click.argument("template", required=False)
+@template_argument
 @weights_option("weights.pth")
 @click.option(
     "--export-type", type=click.Choice(["openvino", "onnx"]), default="openvino", show_default=True, help="Format."

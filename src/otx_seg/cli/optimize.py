@@ -6,12 +6,18 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import annotation_options, labels_option, output_options, workspace_option
+from otx_seg.cli.options import (
+    annotation_options,
+    labels_option,
+    output_options,
+    template_argument,
+    workspace_option,
+)
 from otx_seg.cli.parameters import ParametersCommand
 
 
 @click.command("optimize", cls=ParametersCommand)
-@click.argument("template", required=False)
+@template_argument
 @click.option(
     "--load-weights",
     metavar="FILE",

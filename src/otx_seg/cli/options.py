@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from otx_seg.label_maps import shipped_label_maps
 
@@ -23,6 +24,22 @@ class ValueNeeded(click.Choice[str]):
             *others, last = self.choices
             self.fail(f"needs a value: {', '.join(others)} or {last}; not {value!r}", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class TemplateName(click.types.StringParamType):
+    """The name of a shipped template, which shells complete, or its id or a file."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from otx_seg.template import find_templates
+
+        typed = incomplete.lower()
+        fitting = [item for item in find_templates() if item.name.lower().startswith(typed)]
+        if not fitting:
+            return [CompletionItem(incomplete, type="file")]
+        return [CompletionItem(item.name, help=item.summary) for item in fitting]
+
+
+template_argument = click.argument("template", required=False, type=TemplateName())
 
 
 def together(*options: Decorator) -> Decorator:

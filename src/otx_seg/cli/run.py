@@ -6,13 +6,20 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import annotation_options, json_option, seed_option, tracker_option, workspace_option
+from otx_seg.cli.options import (
+    annotation_options,
+    json_option,
+    seed_option,
+    template_argument,
+    tracker_option,
+    workspace_option,
+)
 from otx_seg.cli.parameters import ParametersCommand
 from otx_seg.deployment.benchmark import DEFAULT_SECONDS
 
 
 @click.command("run", cls=ParametersCommand)
-@click.argument("template", required=False)
+@template_argument
 @click.option("--train-data-roots", metavar="FOLDER", help="Training data, see `otx train`.")
 @click.option("--val-data-roots", metavar="FOLDER", help="Validation data, see `otx train`.")
 @click.option(

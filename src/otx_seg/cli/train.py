@@ -6,7 +6,14 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import annotation_options, overwrite_option, seed_option, tracker_option, workspace_option
+from otx_seg.cli.options import (
+    annotation_options,
+    overwrite_option,
+    seed_option,
+    template_argument,
+    tracker_option,
+    workspace_option,
+)
 from otx_seg.cli.parameters import ParametersCommand, as_words
 from otx_seg.errors import UsageError
 from otx_seg.processes import rank
@@ -15,7 +22,7 @@ from otx_seg.workspace.command_line import otx_command
 
 
 @click.command("train", cls=ParametersCommand)
-@click.argument("template", required=False)
+@template_argument
 @click.option(
     "--train-data-roots", metavar="FOLDER", help="Training data, such as images/, masks/ and dataset_meta.json."
 )

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from otx_seg.cli.options import TemplateName
 from otx_seg.cli.verb import Verb
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.runtime.terminal import say, say_json
@@ -15,7 +16,7 @@ from otx_seg.runtime.terminal import say, say_json
 
 @click.command("weights", cls=Verb)
 @click.argument("action", type=click.Choice(["list", "fetch"]), default="list")
-@click.argument("template", nargs=-1)
+@click.argument("template", nargs=-1, type=TemplateName())
 @click.option("--all", "all_of_them", is_flag=True, help="Fetch the weights of all templates.")
 @click.option("-o", "--output", metavar="FOLDER", help="Copy fetched files there, to carry them to another machine.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

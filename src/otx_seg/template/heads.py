@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from otx_seg.errors import UsageError
+from otx_seg.template.extending import Origin
 
 MAIN = "main"
 """The output that is evaluated and deployed: that of `decode_head`, or of the last one of a list."""
@@ -95,20 +96,22 @@ def is_deployed(parameter: str) -> bool:
     return not parameter.startswith(_AUXILIARY)
 
 
-def refuse_unequal_outputs(model: dict[str, Any], losses: Iterable[str], where: str) -> None:
+def refuse_unequal_outputs(model: dict[str, Any], losses: Iterable[str], origin: Origin) -> None:
     """
     Args:
         model: the `model:` part of a template.
         losses: names of the outputs that have losses.
-        where: the template, for messages.
+        origin: where the values of the template stand, for messages.
 
     Raises:
         UsageError: an output without a loss, which would never learn, or a loss without an output.
     """
     heads, named = {head.output: head for head in heads_of(model)}, list(losses)
     for name in (name for name in named if name not in heads):
+        where = origin.of(f"losses.{name}")
         raise UsageError(f"{where}: losses.{name}: there is no such output; this network has {', '.join(heads)}")
     for name in (name for name in heads if name not in named):
+        where = origin.of(f"model.{heads[name].key}")
         raise UsageError(
             f"{where}: model.{heads[name].key}: its output has no loss, so it would not be trained; add "
             f"losses.{name}, such as {{{name}: [{{type: CrossEntropy, weight: 0.4}}]}}, or remove the head"

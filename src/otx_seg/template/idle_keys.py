@@ -6,6 +6,7 @@ from typing import Any
 
 from otx_seg.errors import UsageError
 from otx_seg.runtime.plain_files import shown
+from otx_seg.template.extending import Origin
 from otx_seg.template.heads import heads_of
 
 _NO_MODE: tuple[Any, ...] = (None, {}, {"mode": "whole"})
@@ -37,11 +38,11 @@ _IN_HEADS: _Rules = {
 }
 
 
-def refuse_idle_keys(model: dict[str, Any], where: str) -> None:
+def refuse_idle_keys(model: dict[str, Any], origin: Origin) -> None:
     """
     Args:
         model: the `model:` part of a template.
-        where: its origin, for messages.
+        origin: where its values stand, for messages.
 
     Raises:
         UsageError: a key that asks for something that would not be done.
@@ -54,9 +55,8 @@ def refuse_idle_keys(model: dict[str, Any], where: str) -> None:
     for section, held, rules in sections:
         for key, (allowed, reason) in rules.items() if isinstance(held, dict) else ():
             if key in held and not any(_same(held[key], value) for value in allowed):
-                raise UsageError(
-                    f"{where}: {section}.{key}: {shown(held[key])} would have no effect: {reason}; remove it"
-                )
+                where = f"{origin.of(f'{section}.{key}')}: {section}.{key}"
+                raise UsageError(f"{where}: {shown(held[key])} would have no effect: {reason}; remove it")
 
 
 def _same(value: Any, other: Any) -> bool:

@@ -16,6 +16,11 @@ _LONGEST_KEY = 60
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """One line for the first problem: key, what is wrong, what is possible."""
+    return explained(error, model)[1]
+
+
+def explained(error: ValidationError, model: type[BaseModel]) -> tuple[str, str]:
+    """The dotted key of the first problem, and what `explain` says of it."""
     first, *others = error.errors()
     same = (first, *(other for other in others if other["loc"][:1] == first["loc"][:1]))
     problem = max(same, key=lambda each: len(each["loc"]))  # of a union, the type that goes furthest is meant
@@ -23,18 +28,18 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     location = [printable(str(part), _LONGEST_KEY) for part in problem["loc"] if part not in types]
     key = ".".join(location)
     if not location:
-        return str(problem["msg"])
+        return key, str(problem["msg"])
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {shown(key)}; {nearest(location[-1], _keys_beside(model, location))}"
+        return key, f"unknown key {shown(key)}; {nearest(location[-1], _keys_beside(model, location))}"
     if problem["type"] == "missing":
-        return f"the key {key!r} is missing"
+        return key, f"the key {key!r} is missing"
     field = _field(model, location)
     message = problem["msg"].removeprefix("Value error, ")[:300]
     limits = describe_range(field) if field is not None else ""
     if field is not None and field.description and problem["type"].endswith("_type"):
         message += f": {field.description.splitlines()[0]}"  # limits alone do not say what kind of value it is
     possible = f" (possible: {limits})" if limits else ""
-    return f"{key}: {shown(problem['input'])} is not usable: {message}{possible}"
+    return key, f"{key}: {shown(problem['input'])} is not usable: {message}{possible}"
 
 
 def _keys_beside(model: type[BaseModel], location: list[str]) -> list[str]:

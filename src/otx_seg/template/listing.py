@@ -22,6 +22,7 @@ class TemplateSummary:
     """What a listing shows of a template.
 
     Attributes:
+        family: the networks that it belongs to, such as ``Lite-HRNet``.
         gigaflops: multiply-adds of one 512x512 image with 2 labels, in billions.
         parameter_count: weights of the network with 2 labels.
         size_mb: those weights as float32, in units of 10^6 bytes.
@@ -30,6 +31,7 @@ class TemplateSummary:
 
     name: str
     id: str
+    family: str
     category: str
     default: bool
     summary: str
@@ -63,6 +65,11 @@ def find_templates() -> list[TemplateSummary]:
             raise UsageError(f"{path}: a shipped template needs these keys above `model`: {', '.join(missing)}")
         found.append(TemplateSummary(path=path, **{name: content[name] for name in names}))
     return sorted(found, key=lambda template: template.gigaflops)
+
+
+def find_recipes() -> dict[str, Path]:
+    """The parts of templates that several families share, by name."""
+    return {path.stem: path for path in sorted(templates_folder().glob("recipes/*.yaml"))}
 
 
 def find_template_file(name: str | Path) -> Path:

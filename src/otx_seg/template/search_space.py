@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
+from otx_seg.template.extending import Origin
 from otx_seg.template.hyper_parameters import HyperParameters
 
 LEARNING_RATE = "learning_parameters.learning_rate"
@@ -39,19 +40,19 @@ class Range(BaseModel):
     log: bool = Field(False, description="whether values are drawn on a logarithmic scale")
 
 
-def check_search_space(section: dict[str, dict[str, Range]], where: str) -> None:
+def check_search_space(section: dict[str, dict[str, Range]], origin: Origin) -> None:
     """Refuse what cannot be searched.
 
     Args:
         section: `search_space` of a template.
-        where: its origin, for messages.
+        origin: where its values stand, for messages.
 
     Raises:
         UsageError: an unknown parameter, one that cannot be searched, or a range that its values cannot have.
     """
     known = [name for name, value in values_by_name(HyperParameters()).items() if _is_searchable(name, value)]
     for name, range_ in flat(section).items():
-        key = f"{where}: search_space.{name}"
+        key = f"{origin.of(f'search_space.{name}')}: search_space.{name}"
         if name not in known:
             raise UsageError(f"{key}: cannot be searched; {nearest(name, known)}")
         if not range_.low < range_.high:

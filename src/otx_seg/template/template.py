@@ -14,14 +14,14 @@ from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
 from otx_seg.runtime.plain_files import shown
 from otx_seg.template import pipelines
+from otx_seg.template.extending import Origin, read_template
 from otx_seg.template.heads import MAIN, refuse_unequal_outputs
 from otx_seg.template.hyper_parameters import HyperParameters
 from otx_seg.template.idle_keys import refuse_idle_keys
-from otx_seg.template.invalid import explain
+from otx_seg.template.invalid import explain, explained
 from otx_seg.template.listing import find_template_file
 from otx_seg.template.losses import Losses, losses_named
 from otx_seg.template.search_space import Range, check_search_space
-from otx_seg.template.yaml_files import read_yaml
 
 _PACKAGE = r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.+!]+$"
 _ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]+$"  # no control characters
@@ -115,6 +115,7 @@ class Template(_Section):
 
     name: str = Field(min_length=1, max_length=200, pattern=_ONE_LINE)
     id: str = Field(min_length=1, max_length=200, pattern=_ONE_LINE)
+    family: str = Field("", max_length=200, description="the networks that it belongs to, for listings")
     category: Literal["SPEED", "BALANCE", "ACCURACY", "OTHER"]
     default: bool = False
     summary: str = Field(max_length=2000)
@@ -267,10 +268,10 @@ def load(name: str | Path) -> Template:
     Raises:
         UsageError: unknown name; a file that is no template: unknown keys, wrong types, values out of range.
     """
-    path = find_template_file(name)
-    template = from_dict(read_yaml(path), str(path))
-    refuse_idle_keys(template.model, str(path))
-    refuse_unequal_outputs(template.model, template.losses_by_output, str(path))
+    content, origin = read_template(find_template_file(name))
+    template = _validated(content, origin)
+    refuse_idle_keys(template.model, origin)
+    refuse_unequal_outputs(template.model, template.losses_by_output, origin)
     return template
 
 
@@ -282,14 +283,19 @@ def from_dict(content: dict[str, Any], where: str) -> Template:
     """
     if not isinstance(content, dict):
         raise UsageError(f"{where}: a template is a mapping of keys to values, this is {shown(content)}")
-    _refuse_numbers_as_text(content, where)
+    return _validated(content, Origin.one(where))
+
+
+def _validated(content: dict[str, Any], origin: Origin) -> Template:
+    _refuse_numbers_as_text(content, origin)
     content = _with_groups(content)
     try:
         # JSON mode: lists stand for tuples, but texts do not stand for numbers.
-        template = Template.model_validate_json(_as_json(content, where), strict=True)
+        template = Template.model_validate_json(_as_json(content, origin.of("")), strict=True)
     except ValidationError as error:
-        raise UsageError(f"{where}: {explain(error, Template)}") from error
-    check_search_space(template.search_space, where)
+        key, problem = explained(error, Template)
+        raise UsageError(f"{origin.of(key)}: {problem}") from error
+    check_search_space(template.search_space, origin)
     return template
 
 
@@ -315,19 +321,19 @@ def _as_json(content: dict[str, Any], where: str) -> str:
 _NUMBER_AS_TEXT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 
-def _refuse_numbers_as_text(value: Any, where: str, key: str = "") -> None:
+def _refuse_numbers_as_text(value: Any, origin: Origin, key: str = "") -> None:
     """YAML 1.1 takes 6e-5 for text; handing that to an optimiser fails far away, or worse, does not. Nor are NaN and
     infinity of use to anybody."""
     if isinstance(value, dict):
         for name, item in value.items():
-            _refuse_numbers_as_text(item, where, f"{key}.{name}".lstrip("."))
+            _refuse_numbers_as_text(item, origin, f"{key}.{name}".lstrip("."))
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
-            _refuse_numbers_as_text(item, where, f"{key}[{index}]")
+            _refuse_numbers_as_text(item, origin, f"{key}[{index}]")
     elif isinstance(value, float) and not math.isfinite(value):
-        raise UsageError(f"{where}: {key}: is {value}, no number")
+        raise UsageError(f"{origin.of(key)}: {key}: is {value}, no number")
     elif isinstance(value, str) and _NUMBER_AS_TEXT.fullmatch(value):
         mantissa, exponent = re.split("[eE]", value)
         sign = exponent if exponent[0] in "+-" else f"+{exponent}"
         fixed = f"{mantissa if '.' in mantissa else mantissa + '.0'}e{sign}"
-        raise UsageError(f"{where}: {key}: YAML reads {value[:60]} as text; write {fixed[:60]}")
+        raise UsageError(f"{origin.of(key)}: {key}: YAML reads {value[:60]} as text; write {fixed[:60]}")
