@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from otx_seg.errors import UsageError
+from otx_seg.palette import distinct, palette
 
 IGNORE_INDEX = 255
 """Mask value that every loss and metric leaves out."""
@@ -25,7 +26,7 @@ class Labels:
 
     Attributes:
         names: ``names[i]`` is the label of mask value ``i``.
-        colors: ``colors[i]`` is the RGB colour label ``i`` has in colour masks and overlays.
+        colors: ``colors[i]`` is the RGB colour label ``i`` has in colour masks.
         background: index of the label that the macro scores leave out, or None if there is none.
     """
 
@@ -35,6 +36,11 @@ class Labels:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def shown_colors(self) -> tuple[tuple[int, int, int], ...]:
+        """The RGB colours in pictures and overlays: `colors`, but for those that look like another label's."""
+        return distinct(self.colors)
 
     @property
     def foreground(self) -> tuple[int, ...]:
@@ -130,18 +136,8 @@ def _letters(name: str) -> str:
 
 
 def default_colors(count: int) -> tuple[tuple[int, int, int], ...]:
-    """The colour map of the Pascal VOC development kit, first `count` entries: black, then well-spread hues.
-
-    The three lowest bits of an index are spread over the highest bits of red, green and blue, and so on.
-    """
-    colors = []
-    for index in range(count):
-        channels = [0, 0, 0]
-        for bit in range(8):
-            for channel in range(3):
-                channels[channel] |= ((index >> (3 * bit + channel)) & 1) << (7 - bit)
-        colors.append((channels[0], channels[1], channels[2]))
-    return tuple(colors)
+    """The first `count` colours of the palette, 256 at most: black, then colours that people tell apart."""
+    return palette()[:count]
 
 
 def labels_to_plain(labels: Labels) -> dict[str, Any]:

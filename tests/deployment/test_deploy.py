@@ -52,6 +52,7 @@ def test_what_is_in_it(unpacked: Path, tiny_ir: Path) -> None:
         "python/otx_seg/__init__.py",
         "python/otx_seg/errors.py",
         "python/otx_seg/labels.py",
+        "python/otx_seg/palette.py",
         "python/requirements.txt",
     }
     for name in (*own, "python/otx_seg/errors.py", "python/otx_seg/labels.py"):
@@ -85,7 +86,7 @@ def test_versions_are_those_of_the_toolkit(unpacked: Path) -> None:
 def test_the_readme_tells_of_this_model(unpacked: Path) -> None:
     text = (unpacked / "README.md").read_text()
     assert "which of 4 labels" in text
-    assert "| 1 | red brick | 128, 0, 0 |" in text
+    assert "| 1 | red brick | 230, 159, 0 |" in text
     assert "resized to 64 x 64 pixels" in text
     assert "(1, 4, 64, 64)" in text
     assert "Nothing is done to the probabilities" in text

@@ -25,7 +25,7 @@ PACKAGE = "openvino.zip"
 
 _TOOLKIT = Path(__file__).parents[1]
 _TEXTS = Path(__file__).parent / "handover"
-_LEAVES = ("errors.py", "labels.py")
+_LEAVES = ("errors.py", "labels.py", "palette.py")
 _PACKAGE_DOCSTRING = '"""What runs the model in this package; `demo.py` shows how it is used."""\n'
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the zip format's; with the time of writing, no two packages would be equal
 _ORDINARY_FILE = 0o100644
@@ -142,7 +142,7 @@ def _about(predictor: OpenVinoPredictor) -> dict[str, str]:
     """The README's description of the model."""
     labels = predictor.labels
     rows = ["| index | label | colour |", "|---|---|---|"]
-    for index, (name, color) in enumerate(zip(labels.names, labels.colors, strict=True)):
+    for index, (name, color) in enumerate(zip(labels.names, labels.shown_colors, strict=True)):
         note = " (not tinted in overlays)" if index == labels.background else ""
         rows.append(f"| {index} | {name.replace('|', chr(92) + '|')} | {', '.join(map(str, color))}{note} |")
     height, width = predictor.input_size

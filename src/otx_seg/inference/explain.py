@@ -129,7 +129,7 @@ def _explain(
         heat = heat_map(maps[index], (picture.shape[0], picture.shape[1]), limits)
         drawn = cv2.addWeighted(picture, 1 - how.overlay_weight, heat, how.overlay_weight, 0)
         if len(drawn) >= _LEAST_HEIGHT:
-            square = None if label is None else predictor.labels.colors[index]
+            square = None if label is None else predictor.labels.shown_colors[index]
             title = how.algorithm if label is None else readable_names(predictor.labels.names)[index]
             draw_note(drawn, f"{title}   {_short(limits[0])}  to  {_short(limits[1])}", square, SCALE)
         write_picture(overlay, drawn)

@@ -14,7 +14,7 @@ from otx_seg.inference.image_by_image import process_images
 from otx_seg.labels import Labels
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews
 from otx_seg.runtime.images import read_image
-from otx_seg.runtime.overlay import overlay
+from otx_seg.runtime.overlay import draw_legend, overlay
 from otx_seg.runtime.predict_mask import SlidingWindow, predict_mask
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.runtime.result_files import ResultFiles, result_files, shrunk
@@ -47,8 +47,8 @@ def predict_images(
 ) -> Predictions:
     """Write a mask and an overlay for an image, or for every image in a folder and below.
 
-    An image ``sub/a.jpg`` gives ``sub/a.png`` and ``overlays/sub/a.jpg`` in `output`; where two images differ in
-    nothing but their suffix, it is kept: ``sub/a.jpg.png``. Images that cannot be read are logged and skipped.
+    An image ``sub/a.jpg`` gives ``sub/a.png`` and ``overlays/sub/a.jpg``, with a legend, in `output`; where two images
+    differ in nothing but their suffix, it is kept: ``sub/a.jpg.png``. Unreadable images are logged and skipped.
 
     Args:
         source: an image or a folder.
@@ -82,6 +82,8 @@ def _write(
     image = read_image(source)
     mask = draw(image)
     # Shrunk before they are tinted: of a large image there is no room for another of its size.
-    drawn = overlay(shrunk(image), shrunk(mask), labels)
+    small = shrunk(mask)
+    drawn = overlay(shrunk(image), small, labels)
     del image
+    draw_legend(drawn, small, labels)
     files.write(mask, drawn)

@@ -96,7 +96,7 @@ def _labels(subset: CheckedSubset, inspection: Inspection, input_size: tuple[int
         f'<td>{bar(label.images / max(1, subset.images))}</td><td class="number">{label.images:,}</td>'
         f'<td class="number">{"-" if label.typical_extent is None else f"{label.typical_extent:.1f} px"}</td>'
         f"{''.join(_number(f'{label.ceilings[s]:.2f}' if label.ceilings else '-') for s in strides)}</tr>"
-        for label, color in zip(subset.labels, inspection.subset.labels.colors, strict=True)
+        for label, color in zip(subset.labels, inspection.subset.labels.shown_colors, strict=True)
     ]
     headings = (
         '<tr><th>label</th><th colspan="2">share of the pixels</th><th colspan="2">images that show it</th>'

@@ -87,7 +87,7 @@ def groups(equal: Sequence[Sequence[Copy]]) -> str:
 def legend(labels: Labels, shown: Sequence[int]) -> str:
     """HTML of the names of some labels beside their colours, without the background, which is not tinted."""
     entries = (
-        f"<span>{chip(labels.colors[index])}{escape(labels.names[index])}</span>"
+        f"<span>{chip(labels.shown_colors[index])}{escape(labels.names[index])}</span>"
         for index in shown
         if index != labels.background
     )

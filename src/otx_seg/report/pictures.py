@@ -89,7 +89,7 @@ def draw_comparison(weights: Path, data_root: Path, picture: Path) -> None:
                 axes[row][column].set_ylabel(name)
     names = readable_names(subset.labels.names)
     patches = [
-        Patch(color="#{:02x}{:02x}{:02x}".format(*subset.labels.colors[index]), label=names[index])
+        Patch(color="#{:02x}{:02x}{:02x}".format(*subset.labels.shown_colors[index]), label=names[index])
         for index in subset.labels.foreground
     ]
     figure.legend(handles=patches, loc="outside lower center", ncols=6, frameon=False)

@@ -28,7 +28,7 @@ def overlay(image: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Labels) -
         uint8 (H, W, 3) RGB.
     """
     colors = np.zeros((256, 1, 3), np.uint8)
-    colors[: len(labels), 0] = labels.colors
+    colors[: len(labels), 0] = labels.shown_colors
     plain = np.full(256, 255, np.uint8)
     plain[list(labels.foreground)] = 0
     tinted = cv2.addWeighted(image, 1 - _SHARE_OF_COLOR, cv2.applyColorMap(mask, colors), _SHARE_OF_COLOR, 0)
@@ -63,7 +63,7 @@ def draw_legend(picture: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Lab
     present = sorted((index for index in labels.foreground if area[index] > 0), key=lambda index: -area[index])
     shown = sorted(present[: max(0, height // line - 3)])
     names = readable_names(labels.names)
-    panel = _panel(tuple(names[index] for index in shown), tuple(labels.colors[index] for index in shown), line)
+    panel = _panel(tuple(names[index] for index in shown), tuple(labels.shown_colors[index] for index in shown), line)
     if panel is not None and panel.shape[1] <= width * _LARGEST_SHARE:
         picture[: panel.shape[0], : panel.shape[1]] = panel
 
