@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from otx_seg.telemetry import switch_off
 
 if TYPE_CHECKING:
+    from otx_seg.inference.model import Model
     from otx_seg.models import build_model
     from otx_seg.template import find_templates
     from otx_seg.verbs.benchmark import benchmark
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from otx_seg.workspace.published_weights import fetch_weights, list_weights
 
 __all__ = [
+    "Model",
     "benchmark",
     "build",
     "build_model",
@@ -56,6 +58,7 @@ __all__ = [
 switch_off()
 
 _OTHERS = {
+    "Model": "otx_seg.inference.model",
     "build_model": "otx_seg.models",
     "fetch_weights": "otx_seg.workspace.published_weights",
     "find_templates": "otx_seg.template",
