@@ -15,7 +15,7 @@ from otx_seg.runtime import result_files
 from otx_seg.runtime.augmented_views import AugmentedViews
 from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.masks import mask_at
-from otx_seg.runtime.overlay import overlay
+from otx_seg.runtime.overlay import draw_legend, overlay
 from otx_seg.runtime.predict_mask import SlidingWindow, predict_mask
 from otx_seg.runtime.predictor import Predictor
 
@@ -46,6 +46,18 @@ def test_an_image(predictor: Predictor, tmp_path: Path) -> None:
     drawn = cv2.imread(str(tmp_path / "out" / "overlays" / "Straße 1.jpg"))[:, :, ::-1]
     expected = overlay(IMAGE, mask, predictor.labels).astype(int)
     assert np.abs(drawn.astype(int) - expected).mean() < 12  # JPEG
+
+
+def test_an_overlay_names_its_labels(predictor: Predictor, tmp_path: Path) -> None:
+    image = np.tile(IMAGE, (4, 4, 1))
+    predict_images(predictor, save(tmp_path / "in" / "large.png", image), tmp_path / "out")
+    mask = cv2.imread(str(tmp_path / "out" / "large.png"), cv2.IMREAD_UNCHANGED)
+    expected = overlay(image, mask, predictor.labels)
+    draw_legend(expected, mask, predictor.labels)
+    drawn = cv2.imread(str(tmp_path / "out" / "overlays" / "large.jpg"))[:, :, ::-1]
+    panel = (slice(0, 20), slice(0, 40))
+    assert np.abs(drawn[panel].astype(int) - expected[panel]).mean() < 12  # JPEG
+    assert np.abs(overlay(image, mask, predictor.labels)[panel].astype(int) - expected[panel]).mean() > 24
 
 
 def test_a_folder_with_nested_and_colliding_names(predictor: Predictor, tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ def test_an_image_too_small_is_left_as_it_is() -> None:
 
 
 def test_names_with_any_letters() -> None:
-    labels = Labels(("Straße [1]", "道路"), ((1, 2, 3), (4, 5, 6)), background=None)
-    assert {(1, 2, 3), (4, 5, 6)} <= colors(drawn((200, 300), np.tile(np.uint8([[0, 1]]), (9, 9)), labels))
+    labels = Labels(("Straße [1]", "道路"), ((1, 2, 3), (4, 5, 200)), background=None)
+    assert {(1, 2, 3), (4, 5, 200)} <= colors(drawn((200, 300), np.tile(np.uint8([[0, 1]]), (9, 9)), labels))
 
 
 def test_names_of_other_scripts_are_no_boxes() -> None:

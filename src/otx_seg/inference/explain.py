@@ -22,7 +22,7 @@ from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.fonts import readable_names
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.masks import mask_at
-from otx_seg.runtime.overlay import draw_note
+from otx_seg.runtime.overlay import LEAST_NAMED, draw_note
 from otx_seg.runtime.predictor import Activations, ExplainablePredictor
 from otx_seg.runtime.result_files import OVERLAYS, shrunk, write_picture, write_result
 
@@ -33,8 +33,6 @@ _ALGORITHMS: dict[str, Callable[[Activations], NDArray[np.float32]]] = {
     ACTIVATION: saliency.activation,
     EIGEN: saliency.eigen,
 }
-_LEAST_HEIGHT = 96
-"""Pixels of an overlay from which on it names its label: on smaller ones the name would hide the map."""
 _LONGEST_NAME = 60  # of a label in a file's name, in characters
 
 
@@ -128,7 +126,7 @@ def _explain(
         limits = (0.0, 1.0) if how.algorithm == PROBABILITY else (float(maps[index].min()), float(maps[index].max()))
         heat = heat_map(maps[index], (picture.shape[0], picture.shape[1]), limits)
         drawn = cv2.addWeighted(picture, 1 - how.overlay_weight, heat, how.overlay_weight, 0)
-        if len(drawn) >= _LEAST_HEIGHT:
+        if len(drawn) >= LEAST_NAMED:
             square = None if label is None else predictor.labels.shown_colors[index]
             title = how.algorithm if label is None else readable_names(predictor.labels.names)[index]
             draw_note(drawn, f"{title}   {_short(limits[0])}  to  {_short(limits[1])}", square, SCALE)

@@ -14,7 +14,7 @@ from otx_seg.inference.image_by_image import process_images
 from otx_seg.labels import Labels
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews
 from otx_seg.runtime.images import read_image
-from otx_seg.runtime.overlay import draw_legend, overlay
+from otx_seg.runtime.overlay import LEAST_NAMED, draw_legend, overlay
 from otx_seg.runtime.predict_mask import SlidingWindow, predict_mask
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.runtime.result_files import ResultFiles, result_files, shrunk
@@ -85,5 +85,6 @@ def _write(
     small = shrunk(mask)
     drawn = overlay(shrunk(image), small, labels)
     del image
-    draw_legend(drawn, small, labels)
+    if len(drawn) >= LEAST_NAMED:
+        draw_legend(drawn, small, labels)
     files.write(mask, drawn)

@@ -13,6 +13,9 @@ from PIL import Image, ImageDraw
 from otx_seg.labels import Labels
 from otx_seg.runtime.fonts import font_for, readable_names
 
+LEAST_NAMED = 96
+"""Pixels of the height of a file with an overlay from which on it names labels: on smaller ones names would hide it."""
+
 _SHARE_OF_COLOR = 0.5
 
 
