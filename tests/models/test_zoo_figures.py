@@ -34,7 +34,15 @@ class Figures(NamedTuple):
     why: str = ""
 
 
-FIGURES: list[Figures] = []
+FIGURES: list[Figures] = [
+    Figures("DDRNet-23-slim", 19, (1024, 2048), 5.696, 36.28),
+    Figures("DDRNet-23", 19, (1024, 2048), 20.149, 143.06),
+    Figures("DDRNet-39", 19, (1024, 2048), 32.36, 281.12),
+    Figures("STDC1-50", 19, (512, 1024), 8.275, 16.86),
+    Figures("STDC1-75", 19, (768, 1536), 8.275, 37.94),
+    Figures("STDC2-50", 19, (512, 1024), 12.306, 23.46),
+    Figures("STDC2-75", 19, (768, 1536), 12.306, 52.78),
+]
 
 
 def as_parameter(figures: Figures) -> Any:
