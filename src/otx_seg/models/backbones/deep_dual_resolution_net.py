@@ -27,8 +27,8 @@ class DeepDualResolutionNet(BaseModule):
 
     At the end of each round of stages 3 and 4, each branch gets what the other one has (bilateral fusion, equation 1).
     The context ends at stride 64 in DAPPM (section 3.3), whose pools of 5, 9 and 17 positions and of the whole map are
-    padded: any input from 64x64 on has one position at least. With inputs of up to 64x64 pixels, and in the pool of the
-    whole map with any, batch norm sees one value per image: a training batch needs two images.
+    padded, so that a map of one position is enough. In the pool of the whole map, and with inputs of up to 64x64 pixels
+    in all of the coarsest stage, batch norm sees one value per image: it learns from batches of two and more.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class DeepDualResolutionNet(BaseModule):
     def forward(self, images: Tensor) -> list[Tensor]:
         """
         Args:
-            images: (B, 3, H, W), normalised; H and W are 64 or more.
+            images: (B, 3, H, W), normalised.
 
         Returns:
             (B, 2 channels, H / 8, W / 8) after stage 3, and (B, 4 channels, H / 8, W / 8), rounded up.
