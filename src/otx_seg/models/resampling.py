@@ -41,12 +41,18 @@ def _fast(x: Tensor) -> bool:
 def pool_to(x: Tensor, size: Sequence[int]) -> Tensor:
     """Mean over the cells of a coarser grid, (B, C, H, W) -> (B, C, *size)."""
     if _any_size.get():
-        return _cells(x.shape[2], size[0], x.dtype) @ (x @ _cells(x.shape[3], size[1], x.dtype).T)
+        return _by_products(x, x.shape[2:], size)
     height, width, rows, columns = int(x.shape[2]), int(x.shape[3]), int(size[0]), int(size[1])
     if height % rows == 0 and width % columns == 0:
         # The same numbers as adaptive pooling, faster, and every exporter knows it.
         return functional.avg_pool2d(x, (height // rows, width // columns))
+    if torch.onnx.is_in_onnx_export():  # ONNX has no pooling with cells of different sizes
+        return _by_products(x, (height, width), (rows, columns))
     return functional.adaptive_avg_pool2d(x, (rows, columns))
+
+
+def _by_products(x: Tensor, size: Sequence[int], new_size: Sequence[int]) -> Tensor:
+    return _cells(size[0], new_size[0], x.dtype) @ (x @ _cells(size[1], new_size[1], x.dtype).T)
 
 
 def _cells(length: int, cells: int, dtype: torch.dtype) -> Tensor:

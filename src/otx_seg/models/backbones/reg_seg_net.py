@@ -71,9 +71,7 @@ class DBlock(nn.Module):
         self.excite = SqueezeExcitation(out_channels, in_channels // _SQUEEZE)
         self.widen = ConvModule(out_channels, out_channels, 1, norm_cfg=norm_cfg, act_cfg=None)
         # ceil_mode and not counting the padding: an odd side ends as the stride of the convolutions ends it.
-        shortcut: list[nn.Module] = (
-            [nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False)] if stride == 2 else []
-        )
+        shortcut: list[nn.Module] = [nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False)] if stride == 2 else []
         if stride == 2 or in_channels != out_channels:
             shortcut.append(ConvModule(in_channels, out_channels, 1, norm_cfg=norm_cfg, act_cfg=None))
         self.shortcut = nn.Sequential(*shortcut)

@@ -118,7 +118,11 @@ class PPLiteSegHead(BaseDecodeHead):
     """
 
     def __init__(
-        self, context_channels: int, decoder_channels: Sequence[int], pool_bins: Sequence[int] = (1, 2, 4), **kwargs: Any
+        self,
+        context_channels: int,
+        decoder_channels: Sequence[int],
+        pool_bins: Sequence[int] = (1, 2, 4),
+        **kwargs: Any,
     ) -> None:
         """
         Args:
