@@ -1,6 +1,8 @@
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
+import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as functional
@@ -94,3 +96,17 @@ def test_weights_made_in_inference_mode_can_be_trained_with() -> None:
     with torch.inference_mode():
         resize_bilinear(x, (11, 13), align_corners=False)
     resize_bilinear(x.requires_grad_(), (11, 13), align_corners=False).sum().backward()
+
+
+def test_pooling_in_unequal_cells_has_an_onnx_graph(tmp_path: Path) -> None:
+    class Pool(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return pool_to(x, (4, 2))
+
+    x = torch.randn(1, 2, 6, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # shapes become constants, and tracing is deprecated
+        torch.onnx.export(Pool(), (x,), tmp_path / "pool.onnx", opset_version=17, dynamo=False)
+    session = onnxruntime.InferenceSession(tmp_path / "pool.onnx", providers=["CPUExecutionProvider"])
+    found = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
+    torch.testing.assert_close(torch.from_numpy(found), functional.adaptive_avg_pool2d(x, (4, 2)))

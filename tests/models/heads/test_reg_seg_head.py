@@ -41,8 +41,8 @@ def test_the_coarsest_are_added_to_the_middle_and_stand_beside_the_finest() -> N
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"in_channels": [4, 6], "in_index": [0, 1]}, "three of each"),
-        ({"lateral_channels": [2, 6]}, "three of each"),
+        ({"in_channels": [4, 6], "in_index": [0, 1]}, "it takes three of each"),
+        ({"lateral_channels": [2, 6]}, "it takes three of each"),
         ({"lateral_channels": [2, 6, 7]}, "have to be equal"),
     ],
 )

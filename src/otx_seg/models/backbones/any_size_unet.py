@@ -75,7 +75,8 @@ class AnySizeUNet(BaseModule):
             images: (B, 3, H, W), normalised.
 
         Returns:
-            Feature maps of the decoder, and the coarsest of the encoder, finest first: (B, C, H / s, W / s), rounded up.
+            Feature maps of the decoder, and the coarsest of the encoder, finest first: (B, C, H / s, W / s), rounded
+            up.
         """
         x = self.encoder[0](images)
         fine = []

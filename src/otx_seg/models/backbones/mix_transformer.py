@@ -33,9 +33,9 @@ class ReducedAttention(EfficientMultiheadAttention):
         queries = functional.linear(x, weight[:channels], None if bias is None else bias[:channels])
         both = functional.linear(source, weight[channels:], None if bias is None else bias[channels:])
         keys, values = both.chunk(2, dim=2)
+        dropout = self.attn.dropout if self.training else 0.0
         mixed = functional.scaled_dot_product_attention(
-            *(self._by_head(part) for part in (queries, keys, values)),
-            dropout_p=self.attn.dropout if self.training else 0.0,
+            self._by_head(queries), self._by_head(keys), self._by_head(values), dropout_p=dropout
         )
         of_positions = self.attn.out_proj(mixed.transpose(1, 2).flatten(2))
         added: Tensor = (x if identity is None else identity) + self.dropout_layer(self.proj_drop(of_positions))

@@ -41,7 +41,7 @@ class PPLiteSegEncoder(STDCNet):
         levels = _CHANNELS[2:]
         if len(projected_channels) != len(levels):
             raise ValueError(
-                f"projected_channels is {projected_channels!r}; one number for each of the strides 8, 16 and 32 is wanted"
+                f"projected_channels is {projected_channels!r}; three are wanted, for the strides 8, 16 and 32"
             )
         super().__init__(stdc_type, 3, _CHANNELS, "cat", norm_cfg, {"type": "ReLU"}, init_cfg=init_cfg)
         self.projections = nn.ModuleList(

@@ -1,4 +1,4 @@
-"""The encoder of RegSeg (https://arxiv.org/abs/2111.09957): RegNetY's blocks with two rates of dilation side by side."""
+"""The encoder of RegSeg (https://arxiv.org/abs/2111.09957): RegNetY's blocks, with two rates of dilation in one."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class RegSegNet(BaseModule):
         super().__init__(init_cfg)
         if len(channels) != 3 or len(dilations) != 3 or not all(dilations):
             raise ValueError(
-                f"channels is {channels!r}, and dilations has {len(dilations)} stages; there are three, each with a block"
+                f"channels is {channels!r}, dilations has {len(dilations)} stages; there are three, of a block or more"
             )
         self.stem = ConvModule(3, stem_channels, 3, 2, 1, norm_cfg=norm_cfg)
         self.stages = nn.ModuleList()

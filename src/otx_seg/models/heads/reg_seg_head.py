@@ -34,7 +34,7 @@ class RegSegHead(BaseDecodeHead):
         super().__init__(input_transform="multiple_select", **kwargs)
         if len(self.in_channels) != 3 or len(lateral_channels) != 3:
             raise ValueError(
-                f"in_channels is {self.in_channels!r} and lateral_channels {lateral_channels!r}; three of each are wanted"
+                f"in_channels is {self.in_channels!r} and lateral_channels {lateral_channels!r}; it takes three of each"
             )
         finest, middle, coarsest = lateral_channels
         if middle != coarsest:
