@@ -18,7 +18,7 @@ class PPLiteSegEncoder(STDCNet):
     """STDCNet whose levels at strides 8, 16 and 32 are projected to fewer channels by 3x3 convolutions.
 
     The projections are here, not in the decode head, because the auxiliary heads learn from them as well. The weights
-    published for STDCNet keep their names.
+    published for STDCNet keep their names, and leave the projections random.
     """
 
     def __init__(
