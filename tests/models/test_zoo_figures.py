@@ -34,6 +34,14 @@ class Figures(NamedTuple):
     why: str = ""
 
 
+CONVOLUTIONS_ALONE = (
+    "12.79 counts convolutions alone; queries, keys, values and outputs of the attention, 0.81, are linear layers"
+)
+TRANSPOSED = (
+    "mmseg's UNet (29.06, 405.27) enlarges by interpolation and a 1x1 convolution; in units of a pixel, these are "
+    "259,776 for the encoder, 475,136 for the decoder and 64 for each label"
+)
+
 FIGURES: list[Figures] = [
     Figures("DDRNet-23-slim", 19, (1024, 2048), 5.696, 36.28),
     Figures("DDRNet-23", 19, (1024, 2048), 20.149, 143.06),
@@ -61,15 +69,6 @@ FIGURES: list[Figures] = [
     Figures("DeepLabV3PlusLite-RegNetX-800MF", 19, (384, 768), 7.887, 11.192),
     Figures("UNetASPPLite-RegNetX-800MF", 19, (384, 768), 8.250, 8.402),
     Figures("FPNASPPLite-ResNet50", 19, (384, 768), 26.612, 28.605),
-CONVOLUTIONS_ALONE = (
-    "12.79 counts convolutions alone; queries, keys, values and outputs of the attention, 0.81, are linear layers"
-)
-TRANSPOSED = (
-    "mmseg's UNet (29.06, 405.27) enlarges by interpolation and a 1x1 convolution; in units of a pixel, these are "
-    "259,776 for the encoder, 475,136 for the decoder and 64 for each label"
-)
-
-FIGURES: list[Figures] = [
     Figures("PP-LiteSeg-T-50", 19, (512, 1024), 8.028, 11.42),
     Figures("PP-LiteSeg-T-75", 19, (768, 1536), 8.028, 25.69),
     Figures("PP-LiteSeg-B-50", 19, (512, 1024), 12.234, 19.23),
