@@ -78,6 +78,11 @@ FIGURES: list[Figures] = [
     Figures("SegFormer-B0", 19, (512, 1024), 3.72, 13.60, CONVOLUTIONS_ALONE),
     Figures("SegFormer-B0", 19, (1024, 2048), 3.72, 54.4),
     Figures("UNet", 19, (512, 1024), 31.039, 385.94, TRANSPOSED),
+FIGURES: list[Figures] = [
+    Figures("HRNet-W18-FCN", 19, (512, 1024), 9.641, 36.85, "the source gives none: those of MMSegmentation's network"),
+    Figures("HRNet-W48-FCN", 19, (512, 1024), 65.86, 186.88),
+    Figures("HRNet-W48-OCR", 19, (512, 1024), 70.37, 323.84),
+    Figures("HRNet-W48-OCR-ASPP", 19, (512, 1024), 83.9, 756.29, "the source gives no multiply-adds"),
 ]
 
 
