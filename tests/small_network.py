@@ -41,3 +41,21 @@ def with_further_outputs() -> Template:
         "aux_0": ({"type": "CrossEntropy", "weight": 0.3}, {"type": "Dice", "weight": 0.2}),
     }
     return chosen.model_copy(update={"model": model, "losses": losses})
+
+
+def at_several_scales() -> Template:
+    """`small_template` with hierarchical multi-scale attention."""
+    chosen = small_template()
+    merged = {"in_channels": [60, 120, 240], "in_index": [0, 1, 2], "input_transform": "resize_concat"}
+    common = {**merged, "num_classes": 2, "channels": 8, "norm_cfg": {"type": "BN"}, "align_corners": True}
+    heads = [
+        {"type": "FCNHead", **common, "num_convs": 1},
+        {"type": "ScaleAttentionOCRHead", **common, "ocr_channels": 4, "attention_channels": 6},
+    ]
+    scales = {"train_scales": [0.5, 1.0], "test_scales": [0.5, 1.0]}
+    model = {**chosen.model, "type": "MultiScaleAttention", "num_stages": 2, **scales, "decode_head": heads}
+    losses = {
+        name: ({"type": "CrossEntropy", "weight": weight},)
+        for name, weight in (("decode_0", 0.4), ("scale_0", 0.05), ("scale_1", 0.05))
+    }
+    return chosen.model_copy(update={"name": "small-scales", "model": model, "losses": losses})

@@ -10,6 +10,7 @@ from otx_seg.cli.options import (
     annotation_options,
     labels_option,
     output_options,
+    scales_option,
     several_weights_option,
     template_argument,
     whole_image_options,
@@ -36,6 +37,7 @@ class _EvalCommand(ParametersCommand):
 @several_weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
 @labels_option
 @whole_image_options
+@scales_option
 @click.option(
     "--metrics",
     metavar="A,B,...",

@@ -6,7 +6,14 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import ValueNeeded, output_options, template_argument, weights_option, workspace_option
+from otx_seg.cli.options import (
+    ValueNeeded,
+    output_options,
+    scales_option,
+    template_argument,
+    weights_option,
+    workspace_option,
+)
 from otx_seg.cli.verb import Verb
 
 
@@ -22,6 +29,7 @@ from otx_seg.cli.verb import Verb
     metavar="HxW",
     help="Input height and width of the model in pixels, multiples of 32; default: as in training.",
 )
+@scales_option
 @click.option(
     "--dynamic",
     type=ValueNeeded(["batch", "size", "both"]),

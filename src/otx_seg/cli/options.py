@@ -87,6 +87,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 seed_option = click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number (default 42)."
 )
+scales_option = click.option(
+    "--scales",
+    metavar="A,B,...",
+    help="Factors of the input size at which a .pth looks whose network mixes several, such as HRNet-W48-MS-OCR's; "
+    "default: those of its template.",
+)
 whole_image_options = together(
     click.option(
         "--sliding-window",

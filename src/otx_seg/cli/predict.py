@@ -9,6 +9,7 @@ import click
 from otx_seg.cli.options import (
     labels_option,
     output_options,
+    scales_option,
     several_weights_option,
     whole_image_options,
     workspace_option,
@@ -27,6 +28,7 @@ from otx_seg.cli.verb import Verb
 @several_weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
 @labels_option
 @whole_image_options
+@scales_option
 @workspace_option
 @output_options
 def command(input_path: str | None, **arguments: Any) -> None:

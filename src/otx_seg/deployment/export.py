@@ -90,6 +90,7 @@ def export(
     dump_features: bool = False,
     input_size: str | None = None,
     dynamic: Dynamic | None = None,
+    scales: Sequence[float] | None = None,
 ) -> Exported:
     """Write a trained network as a graph that other programs run.
 
@@ -108,6 +109,7 @@ def export(
         input_size: ``HEIGHTxWIDTH`` of that image in pixels, multiples of 32; None: the size the network was trained
             for.
         dynamic: what the graph leaves open. A graph of any size computes with slower operators.
+        scales: see `open_checkpoint`.
 
     Raises:
         UsageError: no such checkpoint, input size or choice of what to leave open, half precision with ONNX or of a
@@ -121,7 +123,7 @@ def export(
             "half precision is not possible with ONNX: on a CPU, ONNX Runtime would convert every value to and fro, "
             "slower and less exact than in FP32; leave --half-precision out, or export to openvino"
         )
-    predictor = open_checkpoint(weights, template, "cpu", input_size)
+    predictor = open_checkpoint(weights, template, "cpu", input_size, scales)
     quantized = is_quantized(predictor.network)
     if quantized and half_precision:
         raise UsageError(f"{weights}: is quantised, to fewer than 16 bits; leave --half-precision out")

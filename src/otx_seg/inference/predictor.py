@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,11 @@ _KINDS: dict[str, Kind] = {".pth": "torch", ".xml": "openvino", ".onnx": "onnx"}
 
 
 def load_predictor(
-    weights: Path, template: Template | None = None, device: str | None = None, labels: Labels | None = None
+    weights: Path,
+    template: Template | None = None,
+    device: str | None = None,
+    labels: Labels | None = None,
+    scales: Sequence[float] | None = None,
 ) -> ExplainablePredictor:
     """Open a trained or exported model.
 
@@ -30,14 +35,17 @@ def load_predictor(
         device: where a ``.pth`` runs, such as ``cpu`` or ``cuda:1``; None: on the first GPU if there is one. Exported
             models always run on the CPU.
         labels: of an exported model of another tool that carries none.
+        scales: see `open_checkpoint`; of a ``.pth`` alone.
 
     Raises:
-        UsageError: the file is missing, of an unknown kind, damaged, without labels, with other ones than `labels`, or
-            made from another template.
+        UsageError: the file is missing, of an unknown kind, damaged, without labels, with other ones than `labels`,
+            made from another template, or cannot look at these scales.
     """
     weights = Path(weights)
     check_model_file(weights, [*_KINDS, ".zip"])
-    predictor = _opened(weights, template, device, labels)
+    if scales is not None and weights.suffix.lower() != ".pth":
+        raise UsageError(f"{weights}: its scales stand in its graph; `otx export --scales` of its weights chooses them")
+    predictor = _opened(weights, template, device, labels, scales)
     refuse_other_labels(predictor.labels, labels, weights)
     made_from = predictor.template
     if template is not None and made_from is not None and made_from.get("name") != template.name:
@@ -48,12 +56,18 @@ def load_predictor(
     return predictor
 
 
-def _opened(path: Path, template: Template | None, device: str | None, labels: Labels | None) -> ExplainablePredictor:
+def _opened(
+    path: Path,
+    template: Template | None,
+    device: str | None,
+    labels: Labels | None,
+    scales: Sequence[float] | None,
+) -> ExplainablePredictor:
     suffix = path.suffix.lower()
     if suffix == ".pth":
         from otx_seg.inference.torch_predictor import open_checkpoint
 
-        return open_checkpoint(path, template, device)
+        return open_checkpoint(path, template, device, scales=scales)
     if suffix == ".onnx":
         from otx_seg.inference.onnx_predictor import OnnxPredictor
 

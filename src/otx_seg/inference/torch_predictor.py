@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ from otx_seg.runtime.masks import PLAIN_ARGMAX, PostProcessing
 from otx_seg.runtime.predictor import Activations
 from otx_seg.template import Template
 from otx_seg.template.heads import is_deployed
+from otx_seg.template.scales import with_test_scales
 from otx_seg.workspace.tensor_file import unlike
 from otx_seg.workspace.weights import WeightsFile, read_weights
 
@@ -69,7 +71,11 @@ class TorchPredictor:
 
 
 def open_checkpoint(
-    path: Path, template: Template | None = None, device: str | None = None, input_size: str | None = None
+    path: Path,
+    template: Template | None = None,
+    device: str | None = None,
+    input_size: str | None = None,
+    scales: Sequence[float] | None = None,
 ) -> TorchPredictor:
     """Open `weights.pth`.
 
@@ -79,10 +85,12 @@ def open_checkpoint(
         device: such as ``cpu`` or ``cuda:1``; None: the first GPU if there is one, else the CPU.
         input_size: ``HEIGHTxWIDTH`` in pixels to run it at, as for the parameter of that name; None: that of its
             training.
+        scales: factors of that size to look at an image at, of a network that mixes several; None: those of its
+            template.
 
     Raises:
-        UsageError: no such checkpoint, an input size that no network here takes, or tensors that are not those of the
-            template's network.
+        UsageError: no such checkpoint, an input size that no network here takes, scales of a network that looks once,
+            or tensors that are not those of the template's network.
     """
     weights = read_weights(path)
     made_from = weights.template or template
@@ -92,6 +100,8 @@ def open_checkpoint(
     if input_size is not None:
         made_from = made_from.override({"learning_parameters.input_size": input_size})
         size = made_from.input_size
+    if scales is not None:
+        made_from = made_from.model_copy(update={"model": with_test_scales(made_from.model, scales, str(path))})
     network = _network(weights, made_from, path)
     network.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     predictor = TorchPredictor(network, weights.labels, size, made_from)

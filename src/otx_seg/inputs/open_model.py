@@ -25,6 +25,7 @@ def open_model(
     labels: str | Sequence[str] | None,
     parameters: dict[str, Any] | None,
     used: tuple[str, ...],
+    scales: Sequence[float] | None = None,
 ) -> tuple[Predictor, Settings]:
     """A model that is ready to run, and its template with `parameters` replaced.
 
@@ -33,6 +34,7 @@ def open_model(
         template: name, id or path of the template the model is expected to be made from; None: whatever it is.
         parameters: ``{"group.name": value}``.
         used: the parameters the calling verb looks at; any other one would do nothing.
+        scales: see `load_predictor`.
 
     Raises:
         UsageError: no such model, another template or other labels than expected, or a parameter that is unknown or
@@ -42,7 +44,7 @@ def open_model(
         if name not in used:
             raise UsageError(f"{name!r} has no effect here; this command uses {', '.join(used)}")
     named = templates.load(template) if template is not None else None
-    predictor = load_predictor(weights, named, labels=given_labels(labels))
+    predictor = load_predictor(weights, named, labels=given_labels(labels), scales=scales)
     made_from = template_of(predictor, weights) or named
     settings = Settings()
     if made_from is not None:

@@ -26,6 +26,7 @@ import otx_seg.models
 import otx_seg.template
 from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
+from otx_seg.models.segmentors import Segmentor
 from otx_seg.runtime.plain_files import number, shown
 from otx_seg.template import Template
 from otx_seg.template.heads import MAIN, Head, deployed_part, heads_of, heads_with_labels, with_heads
@@ -168,8 +169,9 @@ def _build(model: dict[str, Any], where: str) -> EncoderDecoder:
                 network = MODELS.build(model)
         except FAULTS as error:
             raise UsageError(f"{where}: {_failing_part(model)} cannot be built: {said(error)}") from error
-        if type(network) not in (EncoderDecoder, CascadeEncoderDecoder):  # others take keys that nothing here looks at
-            known = "EncoderDecoder or CascadeEncoderDecoder"
+        is_usual = type(network) in (EncoderDecoder, CascadeEncoderDecoder)
+        if not is_usual and not isinstance(network, Segmentor):  # others take keys that nothing here looks at
+            known = "EncoderDecoder, CascadeEncoderDecoder or one of otx_seg.models.segmentors"
             raise UsageError(f"{where}: model.type: {shown(model.get('type'))} is not {known}")
         with contextlib.redirect_stdout(io.StringIO()):  # MSCAN prints here
             network.init_weights()

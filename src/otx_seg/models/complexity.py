@@ -9,7 +9,7 @@ import torch
 from mmseg.models.segmentors import EncoderDecoder
 from torch.utils.flop_counter import FlopCounterMode
 
-from otx_seg.models.network import stages
+from otx_seg.models.network import main_logits
 
 _BYTES_PER_WEIGHT = 4
 
@@ -38,8 +38,7 @@ def measure(network: EncoderDecoder, size: int = 512) -> Complexity:
     """
     shapes_only = copy.deepcopy(network).to("meta").eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        levels = shapes_only.backbone(torch.empty(1, 3, size, size, device="meta"))
-        logits = stages(shapes_only.decode_head, levels)[-1]
+        logits = main_logits(shapes_only, torch.empty(1, 3, size, size, device="meta"))
     statistics = ("running_mean", "running_var", "num_batches_tracked")
     weights = sum(value.numel() for key, value in network.state_dict().items() if not key.endswith(statistics))
     # The counter takes a multiply-add for two operations; the field, and the original, for one.

@@ -12,6 +12,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
 from otx_seg.models.resampling import resize_bilinear
+from otx_seg.models.segmentors import Segmentor, TrainingLogits
 from otx_seg.template.heads import MAIN, by_output
 
 
@@ -80,7 +81,7 @@ class SegmentationNetwork(nn.Module):
             Logits (B, K, H, W), floating point, resized bilinearly to the image. Those of a binary network are moved by
             its threshold.
         """
-        logits = self._resized(stages(self.network.decode_head, self.features(images))[-1], images)
+        logits = self._resized(main_logits(self.network, self._normalised(images)), images)
         return two_logits(logits, self.main_head.threshold) if is_binary(self.main_head) else logits
 
     def features(self, images: Tensor) -> Sequence[Tensor]:
@@ -91,19 +92,20 @@ class SegmentationNetwork(nn.Module):
         Returns:
             What the backbone gives: (B, C, h, w) of each of its levels.
         """
-        normalised = (images.to(self.mean.dtype) - self.mean) * self.scale
-        levels: Sequence[Tensor] = self.network.backbone(normalised)
+        levels: Sequence[Tensor] = self.network.backbone(self._normalised(images))
         return levels
 
     def outputs(self, images: Tensor) -> SegmentationOutput:
-        """As `forward`, with the features and the further outputs: earlier stages of a cascade, auxiliary heads."""
-        features = self.features(images)
-        of_stages = stages(self.network.decode_head, features)
-        logits = by_output(of_stages, [head(features) for head in self._auxiliary])
+        """As `forward` in training, with the features and the further outputs: earlier stages of a cascade, auxiliary
+        heads, those of a `Segmentor`."""
+        found = training_logits(self.network, self._normalised(images))
+        of_auxiliary = [head(found.features) for head in self._auxiliary]
+        logits = {**by_output(found.of_stages, of_auxiliary), **found.further}
         resized = {name: self._resized(of_output, images) for name, of_output in logits.items()}
         if is_binary(self.main_head):
-            resized[MAIN] = two_logits(resized[MAIN])
-        return SegmentationOutput(resized.pop(MAIN), resized, features)
+            for name in (MAIN, *found.further):
+                resized[name] = two_logits(resized[name])
+        return SegmentationOutput(resized.pop(MAIN), resized, found.features)
 
     @property
     def main_head(self) -> Any:
@@ -114,11 +116,16 @@ class SegmentationNetwork(nn.Module):
     def channels(self) -> dict[str, int]:
         """The number of channels of each output by its name."""
         heads = by_output(_modules(self.network.decode_head), self._auxiliary)
+        if isinstance(self.network, Segmentor):
+            heads |= dict.fromkeys(self.network.further_outputs, self.main_head)
         return {name: 2 if is_binary(head) else head.out_channels for name, head in heads.items()}
 
     @property
     def _auxiliary(self) -> Sequence[Any]:
         return _modules(getattr(self.network, "auxiliary_head", None))
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        return (images.to(self.mean.dtype) - self.mean) * self.scale
 
     @staticmethod
     def _resized(logits: Tensor, images: Tensor) -> Tensor:
@@ -147,6 +154,21 @@ def two_logits(one: Tensor, threshold: float = 0.5) -> Tensor:
 def log_odds(logits: Tensor) -> Tensor:
     """Of label 1 of two, (B, 1, H, W), from the logits of both, (B, 2, H, W)."""
     return logits[:, 1:] - logits[:, :1]
+
+
+def main_logits(network: EncoderDecoder, images: Tensor) -> Tensor:
+    """Logits of the main output at its own size, (B, K, h, w), for normalised images (B, 3, H, W)."""
+    if isinstance(network, Segmentor):
+        return network.main_logits(images)
+    return stages(network.decode_head, network.backbone(images))[-1]
+
+
+def training_logits(network: EncoderDecoder, images: Tensor) -> TrainingLogits:
+    """The logits of all outputs but those of auxiliary heads, for normalised images (B, 3, H, W)."""
+    if isinstance(network, Segmentor):
+        return network.training_logits(images)
+    features = network.backbone(images)
+    return TrainingLogits(stages(network.decode_head, features), {}, features)
 
 
 def stages(decode_head: nn.Module, features: Sequence[Tensor]) -> list[Tensor]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from otx_seg.errors import UsageError
 from otx_seg.template.extending import Origin
+from otx_seg.template.scales import TRAIN_SCALES, scale_outputs
 
 MAIN = "main"
 """The output that is evaluated and deployed: that of `decode_head`, or of the last one of a list."""
@@ -106,13 +107,15 @@ def refuse_unequal_outputs(model: dict[str, Any], losses: Iterable[str], origin:
     Raises:
         UsageError: an output without a loss, which would never learn, or a loss without an output.
     """
-    heads, named = {head.output: head for head in heads_of(model)}, list(losses)
-    for name in (name for name in named if name not in heads):
+    keys = {head.output: head.key for head in heads_of(model)}
+    keys |= {name: f"{TRAIN_SCALES}.{index}" for index, name in enumerate(scale_outputs(model.get(TRAIN_SCALES)))}
+    named = list(losses)
+    for name in (name for name in named if name not in keys):
         where = origin.of(f"losses.{name}")
-        raise UsageError(f"{where}: losses.{name}: there is no such output; this network has {', '.join(heads)}")
-    for name in (name for name in heads if name not in named):
-        where = origin.of(f"model.{heads[name].key}")
+        raise UsageError(f"{where}: losses.{name}: there is no such output; this network has {', '.join(keys)}")
+    for name in (name for name in keys if name not in named):
+        where, part = origin.of(f"model.{keys[name]}"), "scale" if keys[name].startswith(TRAIN_SCALES) else "head"
         raise UsageError(
-            f"{where}: model.{heads[name].key}: its output has no loss, so it would not be trained; add "
-            f"losses.{name}, such as {{{name}: [{{type: CrossEntropy, weight: 0.4}}]}}, or remove the head"
+            f"{where}: model.{keys[name]}: its output has no loss, so it would not be trained; add "
+            f"losses.{name}, such as {{{name}: [{{type: CrossEntropy, weight: 0.4}}]}}, or remove the {part}"
         )

@@ -22,6 +22,7 @@ from otx_seg.report.pictures import draw_confusions
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.predict_mask import parse_window
 from otx_seg.template import USED_BY
+from otx_seg.template.scales import parse_scales
 from otx_seg.training.devices import choose_workers
 from otx_seg.training.setup.data import tell_skipped
 from otx_seg.workspace.atomic import write_json
@@ -45,6 +46,7 @@ def evaluate(
     sliding_window: str | None = None,
     overlap: float | None = None,
     tta: str | None = None,
+    scales: str | None = None,
     metrics: str | Sequence[str] | None = None,
     without_labels: str | Sequence[str] | None = None,
     boundary_width: float | None = None,
@@ -67,7 +69,7 @@ def evaluate(
         workspace, output, overwrite: see `train`.
         parameters: ``{"group.name": value}``; of the ``learning_parameters`` only ``inference_batch_size``,
             ``num_workers``, ``auto_num_workers`` and ``use_otx_adapter`` are possible.
-        sliding_window, overlap, tta: see `predict`; they stand in ``performance.json`` too.
+        sliding_window, overlap, tta, scales: see `predict`; they stand in ``performance.json`` too.
         metrics: names of metrics to compute and show instead of the usual ones, one by one or in a text with commas
             between them; see `otx_seg.metrics.definitions`. ``performance.json`` has them beside what it always has.
         without_labels: names of labels that enter no average, given in the same way; their pixels still count as
@@ -81,6 +83,7 @@ def evaluate(
         DataError: the data cannot be used.
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
+    looks = None if scales is None else parse_scales(scales)
     resolver = open_resolver(workspace)
     files = () if load_weights is None else tuple(resolver.all_weights(load_weights))
     spec, training = DataSpec(), None
@@ -88,7 +91,7 @@ def evaluate(
         given = DataSpec.given(data_format, label_map, test_root=test_data_roots, test_annotations=test_ann_files)
         spec, training = evaluation_spec(resolver, given, files)
     files = files or tuple(resolver.all_weights(None))
-    opened_models = [open_model(file, template, labels, parameters, USED_BY["eval"]) for file in files]
+    opened_models = [open_model(file, template, labels, parameters, USED_BY["eval"], looks) for file in files]
     made_from = opened_models[0][1]
     predictor = ensemble(dict(zip(files, (model for model, _ in opened_models), strict=True)))
     choice = choose_metrics(metrics, without_labels, boundary_width, predictor.labels)
@@ -104,6 +107,7 @@ def evaluate(
         batch_size = settings.inference_batch_size
         result = evaluate_predictor(predictor, subset, batch_size, workers, progress, window, views, choice)
         inputs: dict[str, Any] = {"models": [str(file) for file in files]} if len(files) > 1 else {}
+        inputs |= {} if looks is None else {"scales": looks}
         inputs |= {} if spec.label_map is None else {"label_map": spec.label_map.as_plain()}
         write_json(run.performance, result.as_json() | inputs)
         assert result.counted is not None

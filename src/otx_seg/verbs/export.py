@@ -19,6 +19,7 @@ from otx_seg.inputs.resolver import open_resolver
 from otx_seg.runtime.image_files import images_in
 from otx_seg.runtime.image_headers import file_and_page
 from otx_seg.runtime.images import read_image
+from otx_seg.template.scales import parse_scales
 from otx_seg.training.recorded_data import read_recorded
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import COMPARED_IMAGES, RunFolder, open_run
@@ -34,6 +35,7 @@ def export(
     export_type: ExportType = "openvino",
     half_precision: bool = False,
     input_size: str | None = None,
+    scales: str | None = None,
     dynamic: Dynamic | None = None,
     template: str | Path | None = None,
     workspace: str | Path | None = None,
@@ -50,6 +52,7 @@ def export(
         half_precision: store the parameters of an IR as 16-bit floats.
         input_size: ``HEIGHTxWIDTH`` in pixels of the images the model takes, multiples of 32 from 64 to 2048; None: as
             in training. It stands in the model, so that `predict`, `evaluate` and `optimize` use it.
+        scales: see `predict`; they stand in the graph.
         dynamic: leave the number of images open (``batch``), their height and width (``size``), or ``both``. The verbs
             of this toolkit run such a model on one image of its input size; a model of any size is slower.
         template: for a checkpoint of OTX 1.x, which does not name its own.
@@ -64,6 +67,7 @@ def export(
             open in it is not.
     """
     check_given_to_export(load_weights, workspace)
+    looks = None if scales is None else parse_scales(scales)
     resolver = open_resolver(workspace)
     weights = resolver.weights(load_weights)
     images = _images_to_compare(weights, Path(compare_on) if compare_on is not None else None)
@@ -71,7 +75,7 @@ def export(
     run = open_run(resolver.destination(output, overwrite), "export", _PRODUCTS)
     with log_to(run) as note:
         result = export_weights(
-            weights, run.path, export_type, half_precision, images, named, dump_features, input_size, dynamic
+            weights, run.path, export_type, half_precision, images, named, dump_features, input_size, dynamic, looks
         )
         compared = f"{result.images} images" if result.images else "synthetic images"
         note(f"{weights} exported as {result.model}; they agree on {result.agreement:.3%} of the pixels of {compared}")

@@ -16,6 +16,7 @@ from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from otx_seg.runtime.image_headers import is_image
 from otx_seg.runtime.predict_mask import parse_window
+from otx_seg.template.scales import parse_scales
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run, watched
@@ -32,6 +33,7 @@ def predict(
     sliding_window: str | None = None,
     overlap: float | None = None,
     tta: str | None = None,
+    scales: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
     """Write an index mask and an overlay for an image, or for every image in a folder and below.
@@ -49,6 +51,8 @@ def predict(
         overlap: share of a window's side, 0 to below 1, that it has in common with the next one; None: 0.25.
         tta: test-time augmentation, what to average: ``"flip"`` (the mirror image), scales from 0.5 to 2, or both, as
             in ``"flip,0.75,1.25"``; None: nothing.
+        scales: factors of the input size, as in ``"0.5,1,2"``, at which a ``.pth`` looks whose network has learned to
+            mix several; None: those of its template.
         progress: called with the numbers of images done and to do.
 
     Raises:
@@ -56,11 +60,12 @@ def predict(
         DataError: there is no readable image.
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
+    looks = None if scales is None else parse_scales(scales)
     resolver = open_resolver(workspace)
     images = prediction_images(resolver, input, "--input", "an image or a folder of images")
     _refuse_video(images, load_weights)
     files = resolver.all_weights(load_weights)
-    predictor = ensemble({file: load_predictor(file, labels=given_labels(labels)) for file in files})
+    predictor = ensemble({file: load_predictor(file, labels=given_labels(labels), scales=looks) for file in files})
     run = open_run(resolver.destination(output, overwrite), "predict", (), (images,))
     with log_to(run) as note:
         result = predict_images(predictor, images, run.path, overwrite, watched(run, progress), window, views)
