@@ -55,7 +55,7 @@ def make_lively(network: SegmentationNetwork) -> None:
     images = torch.from_numpy(np.stack(drawn_images(SIZE))).permute(0, 3, 1, 2)
     for _ in range(20):  # the running statistics of the norms
         network.train()(images)
-    head = network.network.decode_head.conv_seg
+    head = network.main_head.conv_seg
     logits = network.eval()(images)
     head.weight /= logits.std()
     head.bias.copy_(-logits.mean(dim=(0, 2, 3)) / logits.std())

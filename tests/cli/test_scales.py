@@ -63,11 +63,11 @@ def test_an_exported_model_has_its_scales(kind: str, weights: Path, otx: Any, tm
     np.testing.assert_allclose(exported.probabilities(image), whole, atol=1e-4)
     assert abs(load_predictor(weights).probabilities(image) - whole).max() > 1e-3
     words = ("--load-weights", model, "--scales", "1", "--input", tmp_path, "--output", tmp_path / "masks")
-    refused(otx("predict", *words), 2, "its scales stand in its graph", "otx export --scales")
+    refused(otx("predict", *words), "its scales stand in its graph", "otx export --scales")
 
 
 def test_scales_that_cannot_be(tiny_weights: Path, weights: Path, otx: Any, tmp_path: Path) -> None:
     common = ("export", "--output", tmp_path / "exported", "--load-weights")
-    refused(otx(*common, tiny_weights, "--scales", "1,2"), 2, "its network looks at an image at one scale")
-    refused(otx(*common, weights, "--scales", "1,1"), 2, "give different numbers, such as 0.5,1,2")
+    refused(otx(*common, tiny_weights, "--scales", "1,2"), "its network looks at an image at one scale")
+    refused(otx(*common, weights, "--scales", "1,1"), "give different numbers, such as 0.5,1,2")
     assert not (tmp_path / "exported").exists()

@@ -8,10 +8,11 @@ import openvino
 import pytest
 import torch
 from mmcv.cnn import ConvModule
+from mmseg.models.utils import Upsample
 from torch import nn
 from torch.testing import assert_close
 
-from otx_seg.deployment.exported_form import UnsplitWeighting, fold_batch_norm, unshuffle
+from otx_seg.deployment.exported_form import UnsplitWeighting, exported_form, fold_batch_norm, unshuffle
 from otx_seg.models.build import build_model
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.runtime.openvino_core import openvino_core
@@ -61,6 +62,17 @@ def test_a_whole_network(tiny_network: SegmentationNetwork) -> None:
     assert norms(folded) == 0
     with torch.no_grad():
         assert_close(folded(images), tiny_network(images), atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_enlargement_has_no_fixed_size() -> None:
+    layers = nn.Sequential(nn.Conv2d(3, 4, 1), Upsample(scale_factor=4, mode="bilinear", align_corners=False))
+    network = random_network(load("Lite-HRNet-s-mod2").model)
+    network.extra = layers
+    form = exported_form(network)
+    x = torch.randn(1, 3, 7, 5)
+    assert torch.equal(form.extra(x), layers(x))
+    assert not [module for module in form.modules() if isinstance(module, Upsample)]
 
 
 LITE_HRNETS = [found.name for found in find_templates() if found.name.startswith("Lite-HRNet")]

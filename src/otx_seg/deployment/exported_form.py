@@ -19,6 +19,7 @@ from typing import TypeVar, cast
 
 import torch
 from mmcv.cnn import ConvModule
+from mmseg.models.utils import Upsample
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -48,7 +49,16 @@ def exported_form(network: SegmentationNetwork) -> SegmentationNetwork:
     """A copy of a network in evaluation mode, equal up to rounding, as it is exported."""
     folded = fold_batch_norm(with_rounded_weights(network))
     unshuffle(folded)
+    _let_sizes_vary(folded)
     return folded
+
+
+def _let_sizes_vary(network: nn.Module) -> None:
+    """mmseg's enlargement, of HRNet and others, works its size out in Python, so that a graph would have it fixed."""
+    for module in list(network.modules()):
+        for name, part in module.named_children():
+            if isinstance(part, Upsample) and part.size is None:
+                setattr(module, name, nn.Upsample(None, part.scale_factor, part.mode, part.align_corners))
 
 
 def fold_batch_norm(network: Network) -> Network:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from mmseg.models.segmentors import CascadeEncoderDecoder
 from mmseg.registry import MODELS
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from otx_seg.models.resampling import resize_bilinear
 from otx_seg.models.segmentors import TrainingLogits
@@ -71,8 +72,10 @@ class MultiScaleAttention(CascadeEncoderDecoder):
         return {scale: self._look(self._scaled(images, scale)) for scale in order}
 
     def _scaled(self, images: Tensor, scale: float) -> Tensor:
-        size = [max(1, int(side * scale)) for side in images.shape[2:]]
-        return images if scale == 1 else resize_bilinear(images, size, self.align_corners)
+        if scale == 1:
+            return images
+        # By a factor, since a size worked out in Python would be fixed in an exported graph.
+        return interpolate(images, scale_factor=scale, mode="bilinear", align_corners=self.align_corners)
 
     def _look(self, images: Tensor) -> _Look:
         features = self.backbone(images)
