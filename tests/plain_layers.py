@@ -35,6 +35,12 @@ def conv_norm(x: Tensor, module: nn.Module, relu: bool = True, **how: Any) -> Te
     return x.clamp_min(0) if relu else x
 
 
+def conv_norm_relu(layer: nn.Module, x: Tensor, dilation: int = 1) -> Tensor:
+    """A convolution that keeps the size, a batch norm and a ReLU, with the tensors of `layer`."""
+    kernel = next(iter(layer.state_dict().values()))
+    return conv_norm(x, layer, padding=dilation * (kernel.shape[-1] // 2), dilation=dilation)
+
+
 def separable(x: Tensor, module: nn.Module, groups: int, dilation: int = 1) -> Tensor:
     """A 3x3 convolution within groups of channels, then a 1x1 convolution, both with norm and ReLU."""
     grouped, pointwise = module.children()

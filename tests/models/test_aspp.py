@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as functional
-from literal_layers import conv_norm_relu
+from plain_layers import conv_norm_relu
 from torch import Tensor, nn
 
 from otx_seg.models.aspp import ASPP

@@ -42,6 +42,7 @@ TRANSPOSED = (
     "259,776 for the encoder, 475,136 for the decoder and 64 for each label"
 )
 
+
 FIGURES: list[Figures] = [
     Figures("DDRNet-23-slim", 19, (1024, 2048), 5.696, 36.28),
     Figures("DDRNet-23", 19, (1024, 2048), 20.149, 143.06),
@@ -78,7 +79,6 @@ FIGURES: list[Figures] = [
     Figures("SegFormer-B0", 19, (512, 1024), 3.72, 13.60, CONVOLUTIONS_ALONE),
     Figures("SegFormer-B0", 19, (1024, 2048), 3.72, 54.4),
     Figures("UNet", 19, (512, 1024), 31.039, 385.94, TRANSPOSED),
-FIGURES: list[Figures] = [
     Figures("HRNet-W18-FCN", 19, (512, 1024), 9.641, 36.85, "the source has no W18: MMSegmentation's"),
     Figures("HRNet-W48-FCN", 19, (512, 1024), 65.86, 186.88),
     Figures("HRNet-W18-OCR", 19, (512, 1024), 12.08, 105.86, "the source has no W18: MMSegmentation's"),

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as functional
-from literal_layers import conv_norm_relu
 from mmseg.models.decode_heads.ocr_head import OCRHead
+from plain_layers import conv_norm_relu
 from torch import Tensor, nn
 
 from otx_seg.models.heads.aspp_ocr_head import ASPPOCRHead

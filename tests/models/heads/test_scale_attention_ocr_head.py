@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as functional
-from literal_layers import conv_norm_relu
+from plain_layers import conv_norm_relu
 
 from otx_seg.models.heads.scale_attention_ocr_head import ScaleAttentionOCRHead
 
