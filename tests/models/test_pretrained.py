@@ -1,3 +1,4 @@
+import hashlib
 import logging
 from functools import partial
 from pathlib import Path
@@ -48,13 +49,18 @@ def test_names_with_prefix_and_a_weights_file_of_ours(published: Path, tmp_path:
 
 def test_a_file_that_fits_in_part_is_reported(published: Path, tmp_path: Path, messages: Any) -> None:
     state = torch.load(published, weights_only=True)["state_dict"]
-    del state["stem.conv1.conv.weight"]
-    state["stem.conv1.bn.weight"] = torch.zeros(7)
-    torch.save(state, tmp_path / "part.pth")
+    del state["stem.conv1.conv.weight"], state["stem.conv1.bn.weight"]
+    torch.save({**state, "stem.extra.weight": torch.zeros(7)}, tmp_path / "part.pth")
     loaded = load_backbone(build_model("Lite-HRNet-s-mod2", 2), tmp_path / "part.pth")
     assert loaded.missing == ("backbone.stem.conv1.conv.weight", "backbone.stem.conv1.bn.weight")
+    assert loaded.unused == ("stem.extra.weight",)
     assert "in part" in messages.text
-    assert "backbone.stem.conv1.conv.weight and 1 more" in str(loaded)
+    assert "without backbone.stem.conv1.conv.weight and 1 more, of the file, stem.extra.weight not used" in str(loaded)
+    torch.save({**state, "stem.conv1.bn.weight": torch.zeros(7)}, tmp_path / "other.pth")
+    with pytest.raises(
+        UsageError, match=r"other\.pth: is of another network: its stem\.conv1\.bn\.weight has the shape 7"
+    ):
+        load_backbone(build_model("Lite-HRNet-s-mod2", 2), tmp_path / "other.pth")
 
 
 def test_files_that_do_not_fit(published: Path, tmp_path: Path) -> None:
@@ -92,6 +98,14 @@ def test_modes(
         initialise_backbone(network, str(tmp_path / "mine.pth"), there, cache)
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
+    for wrong in (Pretrained(keys="x"), Pretrained(part="x")):
+        for mode in ("none", "auto", str(published)):
+            with pytest.raises(UsageError, match=r"pretrained\.(keys|part): "):
+                initialise_backbone(network, mode, wrong, cache)
+    digest = hashlib.sha256(published.read_bytes()).hexdigest()
+    for known, said in ((digest, False), (digest[:8], True)):
+        sentence = initialise_backbone(network, "required", Pretrained(url=f"{address}/w.pth", sha256=known), cache)
+        assert ("of its sha256 only the first 8 digits are known and checked" in sentence) == said
     for mode in ("auto", "required", str(published)):
         network = build_model("Lite-HRNet-s-mod2", 2)
         sentence = initialise_backbone(network, mode, there, cache)

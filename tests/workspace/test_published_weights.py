@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.template.template import Pretrained
@@ -97,7 +98,8 @@ def test_fetch_keeps_the_file(weights_server: tuple[str, Path], tmp_path: Path) 
     [
         ("absent.pth", None, "404"),
         ("broken.pth", None, "could not be fetched"),
-        ("w.pth", "0" * 64, "not the published file"),
+        ("w.pth", "0" * 64, r"not the published file \(sha256 \w{64}, expected 0{64}\)"),
+        ("w.pth", "0" * 8, r"not the published file \(sha256 \w{64}, expected 00000000\.\.\.\)"),
         ("elsewhere.pth", None, "https only"),
     ],
 )
@@ -109,6 +111,17 @@ def test_fetch_fails_and_leaves_nothing(
     with pytest.raises(OtxError, match=message):
         fetch(Pretrained(url=f"{address}/{name}", sha256=sha256), tmp_path / "cache", timeout_s=5)
     assert not list((tmp_path / "cache").glob("*"))
+
+
+def test_the_first_digits_of_a_digest(weights_server: tuple[str, Path], tmp_path: Path) -> None:
+    address, folder = weights_server
+    (folder / "w.pth").write_bytes(b"content")
+    for digits in (8, 11, 64):
+        published = Pretrained(url=f"{address}/w.pth", sha256=_digest(b"content")[:digits].upper())
+        assert fetch(published, tmp_path / str(digits), timeout_s=5).read_bytes() == b"content"
+    for wrong in ("abcdefg8", "abcdef1", "0" * 65, ""):
+        with pytest.raises(ValidationError, match="sha256"):
+            Pretrained(url="https://example.invalid/w.pth", sha256=wrong)
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def _fetch(templates: tuple[str, ...], output: str | None) -> None:
     from otx_seg.workspace.published_weights import fetch_weights, list_weights
 
     failed = []
-    for name in templates or [item.template for item in list_weights()]:
+    for name in templates or [item.template for item in list_weights() if item.published]:
         try:
             say(f"{name}: {fetch_weights(name, output)}")
         except UsageError:

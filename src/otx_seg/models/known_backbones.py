@@ -108,7 +108,7 @@ def known_backbones() -> dict[str, ChosenBackbone]:
     """The configurations that were tried, by name in lower case."""
     usual = _tried()["normalisation"]
     found = [
-        ChosenBackbone(name, entry["backbone"], Pretrained(url=entry.get("weights")), usual)
+        ChosenBackbone(name, entry["backbone"], Pretrained(**entry.get("weights", {})), usual)
         for name, entry in _tried()["known"].items()
     ]
     for summary in templates.find_templates():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +12,15 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from otx_seg.errors import OtxError, UsageError
+from otx_seg.models.key_mappings import key_mapping
 from otx_seg.template.template import Pretrained
-from otx_seg.workspace.published_weights import fetch, list_weights, source_of
+from otx_seg.workspace.published_weights import fetch, has_whole_digest, list_weights, source_of
 from otx_seg.workspace.tensor_file import read_tensors, unlike
 
 logger = logging.getLogger(__name__)
 
-_PREFIX = "backbone."
+_PREFIX, _COUNTER = "backbone.", "num_batches_tracked"
+_CLASSIFIER = re.compile(r"(^|\.)(fc|classifier|head|decode_head|auxiliary_head)\.")
 
 _COST = (
     "Training starts from random weights: on CamVid, 25 minutes of that gave a Dice of 0.67, and 5 minutes of another "
@@ -28,16 +32,26 @@ _COST = (
 class LoadedBackbone:
     """Attributes:
     matched: tensors of the backbone that came from the file.
-    missing: names of the backbone's tensors that the file lacks or holds in another shape.
+    missing: names of the backbone's tensors that the file lacks; counters of batch norms do not matter.
+    unused: names of the file's tensors that the backbone lacks.
+    left_out: how many tensors of a classifier or head the file has, which are of no use here.
     """
 
     matched: int
-    missing: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    left_out: int = 0
 
     def __str__(self) -> str:
-        total = self.matched + len(self.missing)
-        lacking = f", without {self.missing[0]} and {len(self.missing) - 1} more" if self.missing else ""
-        return f"{self.matched} of {total} tensors{lacking}"
+        parts = [f"{self.matched} of {self.matched + len(self.missing)} tensors"]
+        parts += [f"without {_first_of(self.missing)}"] if self.missing else []
+        parts += [f"of the file, {_first_of(self.unused)} not used"] if self.unused else []
+        parts += ["its classifier left out"] if self.left_out else []
+        return ", ".join(parts)
+
+
+def _first_of(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def initialise_backbone(
@@ -58,24 +72,27 @@ def initialise_backbone(
 
     Raises:
         OtxError: ``required`` weights cannot be had.
-        UsageError: a file that is missing, is no checkpoint or fits nothing in the network; ``required`` where none
-            are published.
+        UsageError: a file that is missing, is no checkpoint or does not fit the network; ``required`` where none are
+            published; `published` does not go with the network.
     """
+    _check(network, published)
     if mode == "none":
         return "the backbone starts from random weights, as pretrained: none asks for"
     if mode not in ("auto", "required"):
-        return f"the backbone starts from {mode} ({load_backbone(network, Path(mode))})"
+        return f"the backbone starts from {mode} ({load_backbone(network, Path(mode), published)})"
     if not published.exists:
         return _without_published_weights(mode)
     try:
-        loaded = load_backbone(network, fetch(published, cache_dir))
+        loaded = load_backbone(network, fetch(published, cache_dir), published)
     except OtxError as error:
         if mode == "required":
             raise
         _warn(str(error))
         return "the backbone starts from random weights, since no published ones could be had"
-    licence = f", licence {published.licence}" if published.licence else ""
-    return f"the backbone starts from {source_of(published)} ({loaded}{licence})"
+    about = f", licence {published.licence}" if published.licence else ""
+    if published.sha256 and not has_whole_digest(published):
+        about += f", of its sha256 only the first {len(published.sha256)} digits are known and checked"
+    return f"the backbone starts from {source_of(published)} ({loaded}{about})"
 
 
 def _without_published_weights(mode: str) -> str:
@@ -95,28 +112,117 @@ def _warn(reason: str) -> None:
     logger.warning("NO PRETRAINED WEIGHTS: %s. %s%s", reason, _COST, remedy)
 
 
-def load_backbone(network: EncoderDecoder, path: Path) -> LoadedBackbone:
-    """Copy the tensors of a checkpoint that fit by name and shape into a network's backbone.
+def load_backbone(network: EncoderDecoder, path: Path, published: Pretrained | None = None) -> LoadedBackbone:
+    """Copy the tensors of a checkpoint into a network's backbone, by name; see `fill_backbone`.
 
-    Names without the prefix ``backbone`` get it, unless they belong to a head.
+    Args:
+        path: of the published file, or of any other.
+        published: how the published file names its tensors.
 
     Raises:
-        UsageError: the file is missing, is no checkpoint of plain tensors, or fits nothing in the backbone.
+        UsageError: the file is missing, is no checkpoint of plain tensors, or does not fit the backbone.
     """
-    found = {
-        key if key.startswith("backbone") or "head" in key else _PREFIX + key: value
-        for key, value in _named_tensors(path).items()
-    }
-    wanted = network.backbone.state_dict(prefix=_PREFIX)
-    fitting = {key: found[key] for key in wanted.keys() - set(unlike(found, wanted))}
-    if not fitting:
-        example = next(iter(found), "no tensors at all")
-        raise UsageError(f"{path}: nothing in it fits the backbone (it holds {example}, wanted {next(iter(wanted))})")
-    network.load_state_dict(fitting, strict=False)
-    loaded = LoadedBackbone(len(fitting), tuple(key for key in wanted if key not in fitting))
+    loaded = fill_backbone(network, _named_tensors(path), str(path), published)
     if loaded.missing:
         logger.warning("%s fills the backbone in part: %s", path, loaded)
+    for what, names in (("tensors that are not in the backbone", loaded.unused), ("no tensor for", loaded.missing)):
+        if names:
+            logger.debug("%s has %s: %s", path, what, ", ".join(names))
     return loaded
+
+
+def fill_backbone(
+    network: EncoderDecoder, tensors: dict[str, Tensor], where: str, published: Pretrained | None = None
+) -> LoadedBackbone:
+    """Copy tensors into a network's backbone, by name.
+
+    Args:
+        tensors: with names of the backbone, with or without the prefix ``backbone``, or those of the published file.
+        where: their origin, for messages.
+        published: its `keys` say how the published file names its tensors, its `part` which module they are for.
+
+    Raises:
+        UsageError: nothing in it fits the backbone, or a tensor of the right name has another shape, for the file is of
+            another network; unknown `keys` or `part`.
+    """
+    published = published or Pretrained()
+    _check(network, published)
+    whole = network.backbone.state_dict()
+    readings = (_Reading.as_written(tensors), _Reading.of_a_network(tensors), _Reading.as_published(tensors, published))
+    reading = max(readings, key=lambda candidate: len(candidate.names.keys() & whole.keys()))
+    own = {name: value for name, value in whole.items() if name.startswith(reading.part)}
+    fitting = {name: reading.tensor(name, tensors) for name in own if name in reading.names}
+    if not fitting:
+        example = next(iter(tensors), "no tensors at all")
+        raise UsageError(f"{where}: nothing in it fits the backbone (it holds {example}, wanted {next(iter(whole))})")
+    _refuse_other_shapes(where, fitting, {name: own[name] for name in fitting}, reading)
+    network.backbone.load_state_dict(fitting, strict=False)
+    others = [original for name, original in reading.names.items() if name not in own]
+    unused = tuple(name for name in others if not _CLASSIFIER.search(name) and not name.endswith(_COUNTER))
+    missing = tuple(_PREFIX + name for name in own if name not in fitting and not name.endswith(_COUNTER))
+    left_out = reading.left_out + sum(bool(_CLASSIFIER.search(name)) for name in others)
+    return LoadedBackbone(len(fitting), missing, unused, left_out)
+
+
+def _check(network: EncoderDecoder, published: Pretrained) -> None:
+    key_mapping(published.keys)
+    if published.part and published.part not in dict(network.backbone.named_modules()):
+        modules = ", ".join(name for name, _ in network.backbone.named_children())
+        raise UsageError(f"pretrained.part: the backbone has no module {published.part!r}; it has {modules}")
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One way to understand the names of a file's tensors.
+
+    Attributes:
+        names: in the file, by name in the backbone.
+        part: what the latter begin with, at least.
+        left_out: how many names belong to a classifier by the rules of the mapping.
+        bgr: name in the backbone of a convolution that takes blue, green and red.
+    """
+
+    names: dict[str, str]
+    part: str = ""
+    left_out: int = 0
+    bgr: str = ""
+
+    def tensor(self, name: str, tensors: dict[str, Tensor]) -> Tensor:
+        """What the backbone gets under that name."""
+        found = tensors[self.names[name]]
+        return found.flip(1) if name == self.bgr and found.ndim == 4 else found
+
+    @classmethod
+    def as_written(cls, tensors: Iterable[str]) -> _Reading:
+        return cls({name: name for name in tensors})
+
+    @classmethod
+    def of_a_network(cls, tensors: Iterable[str]) -> _Reading:
+        return cls({name.removeprefix(_PREFIX): name for name in tensors})
+
+    @classmethod
+    def as_published(cls, tensors: Iterable[str], published: Pretrained) -> _Reading:
+        names, mapping = cls.of_a_network(tensors).names, key_mapping(published.keys)
+        ours = mapping.our_names(names)
+        part = f"{published.part}." if published.part else ""
+        found = {part + name: names[foreign] for foreign, name in ours.items() if name is not None}
+        return cls(found, part, len(ours) - len(found), part + mapping.bgr)
+
+
+def _refuse_other_shapes(where: str, found: dict[str, Tensor], own: dict[str, Tensor], reading: _Reading) -> None:
+    other = list(unlike(found, own))
+    if other:
+        name, total = other[0], len(own)
+        raise UsageError(
+            f"{where}: is of another network: its {reading.names[name]} has the shape {_shape(found[name])}, "
+            f"{_PREFIX}{name} has {_shape(own[name])}; {len(other)} of the {total} tensors with names of the backbone "
+            "differ like this. Give weights of this network"
+        )
+
+
+def _shape(tensor: Tensor) -> str:
+    kind = "" if tensor.is_floating_point() else ", of integers"
+    return f"{'x'.join(map(str, tensor.shape)) or 'of one number'}{kind}"
 
 
 def _named_tensors(path: Path) -> dict[str, Tensor]:

@@ -39,7 +39,19 @@ class Pretrained(_Section):
     )
     file: str | None = Field(None, pattern=_ONE_LINE, description="path of the file in the package")
     url: str | None = Field(None, description="https address of the file; null: none")
-    sha256: str | None = Field(None, description="hexadecimal SHA-256 of the file; null: not checked")
+    sha256: str | None = Field(
+        None,
+        pattern=r"^[0-9a-fA-F]{8,64}$",
+        description="hexadecimal SHA-256 of the file, or its first 8 or more digits; null: not checked",
+    )
+    keys: str | None = Field(
+        None,
+        pattern=_ONE_LINE,
+        description="how the file names its tensors; null: as the backbone, or a network with it",
+    )
+    part: str | None = Field(
+        None, pattern=_ONE_LINE, description="module of the backbone that the file is for; null: the whole backbone"
+    )
     licence: str | None = Field(None, pattern=_ONE_LINE, description="of the weights, as an SPDX identifier")
 
     @model_validator(mode="after")

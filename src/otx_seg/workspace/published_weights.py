@@ -99,6 +99,7 @@ class WeightsOf:
     Attributes:
         source: package or address.
         licence: as an SPDX identifier; empty where the template does not say.
+        published: whether there are any.
         path: the file on this machine; None: it has to be fetched.
         problem: why the installed package cannot be used; empty if nothing is wrong.
     """
@@ -106,6 +107,7 @@ class WeightsOf:
     template: str
     source: str
     licence: str
+    published: bool
     path: Path | None
     problem: str = ""
 
@@ -150,7 +152,7 @@ def _weights_of(template: Template) -> WeightsOf:
         path = find_local(published) if published.exists else None
     except OtxError as error:
         problem = str(error)
-    return WeightsOf(template.name, source_of(published), published.licence or "", path, problem)
+    return WeightsOf(template.name, source_of(published), published.licence or "", published.exists, path, problem)
 
 
 def install_command(package: str) -> str:
@@ -187,11 +189,17 @@ def _in_words(error: Exception) -> str:
 
 
 def _is_other(published: Pretrained, digest: str) -> bool:
-    return published.sha256 is not None and published.sha256.lower() != digest
+    return published.sha256 is not None and not digest.startswith(published.sha256.lower())
 
 
 def _other_file(where: str, digest: str, published: Pretrained, remedy: str = _REMEDY) -> OtxError:
-    return OtxError(f"{where}: this is not the published file (sha256 {digest}, expected {published.sha256}); {remedy}")
+    expected = f"{published.sha256}{'' if has_whole_digest(published) else '...'}"
+    return OtxError(f"{where}: this is not the published file (sha256 {digest}, expected {expected}); {remedy}")
+
+
+def has_whole_digest(published: Pretrained) -> bool:
+    """Whether the file is known by all digits of its digest; the names of many published files have the first 8."""
+    return published.sha256 is not None and len(published.sha256) == 2 * hashlib.sha256().digest_size
 
 
 def _mirror_folder() -> Path | None:
