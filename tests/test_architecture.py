@@ -257,6 +257,7 @@ OTHER_READERS = {
     "template/yaml_files.py": "and YAML here",
     "template/listing.py": "shipped templates, quickly",
     "models/known_backbones.py": "a shipped list",
+    "models/key_mappings.py": "a shipped list",
     "deployment/deploy.py": "shipped texts",
     "runtime/processors.py": "the system's",
     "datasets/loading/free_memory.py": "the system's",
