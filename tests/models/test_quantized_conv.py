@@ -6,8 +6,10 @@ import math
 
 import pytest
 import torch
+from mmcv.cnn.bricks import Conv2dAdaptivePadding
 from torch import nn
 
+from otx_seg.models.backbones.efficientnet_lite import SameConv2d
 from otx_seg.models.quantized_conv import (
     LARGEST_INPUT,
     LARGEST_WEIGHT,
@@ -148,3 +150,36 @@ def test_rounding_the_weights_for_good_changes_nothing_but_the_weights() -> None
     assert torch.allclose(fixed(x), network(x), atol=1e-6)
     assert not torch.equal(fixed.first[0].weight, network.first[0].weight)
     assert torch.equal(fixed.first[0].weight, network.first[0].rounded_weight())
+
+
+@pytest.mark.parametrize(
+    "conv",
+    [
+        nn.Conv2d(3, 4, 3, 2, 1, bias=False),
+        SameConv2d(3, 4, 5, 2),
+        SameConv2d(3, 4, 5),
+        Conv2dAdaptivePadding(3, 4, 3, stride=2, bias=False),
+        Conv2dAdaptivePadding(3, 4, 3, stride=2, dilation=2),
+    ],
+    ids=lambda conv: f"{type(conv).__name__}-{conv.kernel_size[0]}-{conv.stride[0]}-{conv.dilation[0]}",
+)
+@pytest.mark.parametrize("size", [(16, 15), (7, 10)])
+def test_the_padding_is_that_of_the_convolution(conv: nn.Conv2d, size: tuple[int, int]) -> None:
+    x = torch.rand(2, 3, *size)
+    quantized = QuantizedConv2d(conv, InputQuantizer(1 / 255, 0))
+    with torch.no_grad():
+        assert quantized(x).shape == conv(x).shape
+        assert torch.allclose(quantized(x), conv(x), atol=0.05)
+        # Its border is not shifted: with an exact weight and input both agree to the last bit.
+        x = (x * 255).round() / 255
+        conv.weight.copy_(quantized.rounded_weight())
+        assert torch.allclose(quantized(x), conv(x), atol=1e-5)
+
+
+def test_convolutions_of_other_kinds_are_refused() -> None:
+    class Other(nn.Conv2d):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x + 1)
+
+    with pytest.raises(TypeError, match="a Other cannot be quantised"):
+        QuantizedConv2d(Other(3, 4, 3), InputQuantizer(1.0, 0))

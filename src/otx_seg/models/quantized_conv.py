@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 import torch
+import torch.nn.functional as functional
+from mmcv.cnn.bricks import Conv2dAdaptivePadding
 from torch import Tensor, nn
 
+from otx_seg.models.backbones.efficientnet_lite import SameConv2d
 from otx_seg.models.resampling import exporting
 
 LARGEST_INPUT = 255
@@ -57,7 +61,7 @@ class InputQuantizer(nn.Module):
 
 
 class QuantizedConv2d(nn.Conv2d):
-    """A convolution of rounded inputs with rounded weights.
+    """A convolution of rounded inputs with rounded weights, padded as the one that it is made of.
 
     Weights are rounded to whole multiples of a 63rd of the largest of their output channel, as
     `deployment.compact.store_kernels_in_8_bits` stores them: whatever scales an output channel, such as a batch norm
@@ -83,6 +87,7 @@ class QuantizedConv2d(nn.Conv2d):
             conv.padding_mode,
             device="meta",
         )
+        self._padded = _padding_of(conv)
         self.weight, self.bias = conv.weight, conv.bias
         self.quantizer = quantizer
         self.mask: Tensor | None
@@ -102,8 +107,34 @@ class QuantizedConv2d(nn.Conv2d):
         return _round(weight / step) * step
 
     def forward(self, x: Tensor) -> Tensor:
-        """As ``nn.Conv2d``."""
-        return self._conv_forward(self.quantizer(x), self.rounded_weight(), self.bias)
+        """As the convolution that it is made of. A zero, with which that may pad, is one of the rounded inputs."""
+        return self._conv_forward(self._padded(self.quantizer(x)), self.rounded_weight(), self.bias)
+
+
+def _padding_of(conv: nn.Conv2d) -> Callable[[Tensor], Tensor]:
+    """What a convolution does to its input beyond what `nn.Conv2d` does."""
+    if isinstance(conv, SameConv2d):
+        return conv.padded
+    if isinstance(conv, Conv2dAdaptivePadding):
+        return partial(_padded_to_stride, kernel=conv.kernel_size, stride=conv.stride, dilation=conv.dilation)
+    if type(conv).forward is not nn.Conv2d.forward:
+        raise TypeError(f"a {type(conv).__name__} cannot be quantised")
+    return _unchanged
+
+
+def _unchanged(x: Tensor) -> Tensor:
+    return x
+
+
+def _padded_to_stride(x: Tensor, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Tensor:
+    """TensorFlow's SAME: as many zeros as it takes to have ceil(size / stride) positions, the odd one behind."""
+    zeros = []
+    for axis in (1, 0):  # `functional.pad` begins with the last axis
+        size = x.shape[2 + axis]
+        reach = (-(-size // stride[axis]) - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1
+        missing = max(reach - size, 0)
+        zeros += [missing // 2, missing - missing // 2]
+    return functional.pad(x, zeros)
 
 
 def _round(x: Tensor) -> Tensor:

@@ -51,13 +51,17 @@ class SameConv2d(nn.Conv2d):
         padding = kernel // 2 if stride == 1 else 0
         super().__init__(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False)
 
+    def padded(self, x: Tensor) -> Tensor:
+        """What is convolved: with stride 2, (B, C, H, W) with zeros around."""
+        if self.stride[0] == 1:
+            return x
+        behind = self.kernel_size[0] // 2
+        left, above = (behind - 1 + x.shape[axis] % 2 for axis in (3, 2))
+        return functional.pad(x, (left, behind, above, behind))
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, out_channels, ceil(H / stride), ceil(W / stride))."""
-        if self.stride[0] == 2:
-            behind = self.kernel_size[0] // 2
-            left, above = (behind - 1 + x.shape[axis] % 2 for axis in (3, 2))
-            x = functional.pad(x, (left, behind, above, behind))
-        return super().forward(x)
+        return super().forward(self.padded(x))
 
 
 class InvertedResidual(nn.Module):
