@@ -39,6 +39,14 @@ def test_arguments_of_another_class_replace_the_whole(write: Any) -> None:
     assert content == {"optimizer": {"type": "SGD", "momentum": 0.9}, "head": {"type": "A", "x": 1, "y": 2}}
 
 
+def test_what_is_known_of_one_file_is_not_known_of_another(write: Any) -> None:
+    write("below.yaml", "pretrained: {url: a, sha256: x, licence: MIT}\nschedule: {poly_power: 1.0}\n")
+    content, _ = read_template(write("above.yaml", "extends: below.yaml\npretrained: {url: b, licence: MIT}\n"))
+    assert content["pretrained"] == {"url": "b", "licence": "MIT"}
+    content, _ = read_template(write("none.yaml", "extends: below.yaml\npretrained: {}\nschedule: {cooldown: 0.1}\n"))
+    assert content == {"pretrained": {}, "schedule": {"poly_power": 1.0, "cooldown": 0.1}}
+
+
 def test_what_a_template_is_called_is_not_inherited(write: Any) -> None:
     path = write("mine.yaml", "extends: EfficientNet-Lite0-FPN\nhyper_parameters: {}\n")
     content, _ = read_template(path)

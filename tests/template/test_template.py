@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,19 @@ def test_a_shipped_template_begins_with_who_it_is(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("otx_seg.template.listing.templates_folder", lambda: tmp_path)
     with pytest.raises(UsageError, match=r"new\.yaml: .* above `model`: id$"):
         find_templates()
+
+
+def test_digests_are_those_that_the_names_of_the_files_end_with() -> None:
+    found = 0
+    for summary in find_templates():
+        published = load(summary.path).pretrained
+        digits = re.search(r"-([0-9a-f]{8})\.pth$", published.url or published.file or "")
+        if digits:
+            found += 1
+            assert published.sha256 is not None, summary.name
+            assert published.sha256.startswith(digits[1]), summary.name
+            assert published.licence or summary.family == "SegNeXt", summary.name
+    assert found > 10
 
 
 def test_name_and_id_in_any_case_and_path() -> None:

@@ -21,6 +21,9 @@ _KEY = "extends"
 _OWN = ("name", "id", "default")
 """What a template is called is never taken from another one."""
 
+_WHAT_IT_IS = ("type", "package", "url")
+"""Keys by which a mapping says what it describes: the others are about a class, or about a file of weights."""
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -59,8 +62,9 @@ def _depth(content: Any, parts: list[str]) -> int:
 def read_template(path: Path) -> tuple[dict[str, Any], Origin]:
     """The values of a template file, with those of the files it extends.
 
-    Mappings are merged, key by key, unless both have a `type` and these differ: arguments of one class are none of
-    another. Other values replace what they stand for, lists as a whole.
+    Mappings are merged, key by key, unless both have a `type` and these differ, or a `package` or `url` of weights:
+    arguments of one class are none of another, nor digests of one file. Empty mappings and other values replace what
+    they stand for, lists as a whole.
 
     Raises:
         UsageError: a file that cannot be read, `extends` of an unknown name, or in a circle.
@@ -102,8 +106,8 @@ def _extended_file(name: Any, chain: list[tuple[Path, dict[str, Any]]]) -> Path:
 
 
 def _merged(below: Any, above: Any) -> Any:
-    if not isinstance(below, dict) or not isinstance(above, dict):
+    if not isinstance(below, dict) or not isinstance(above, dict) or not above:
         return above
-    if "type" in above and above["type"] != below.get("type", above["type"]):
+    if any(key in above and above[key] != below.get(key, above[key]) for key in _WHAT_IT_IS):
         return above
     return {**below, **{key: _merged(below[key], value) if key in below else value for key, value in above.items()}}
