@@ -79,7 +79,7 @@ def read_template(path: Path) -> tuple[dict[str, Any], Origin]:
         following = None if extended is None else _extended_file(extended, chain)
     merged: dict[str, Any] = {}
     for _, content in reversed(chain):
-        merged = _merged(merged, content)
+        merged = _merged(merged, content) if content else merged
     return merged, Origin(tuple((str(file), content) for file, content in chain))
 
 
