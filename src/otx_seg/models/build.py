@@ -27,6 +27,7 @@ import otx_seg.template
 from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
 from otx_seg.models.segmentors import Segmentor
+from otx_seg.models.single_value_norm import let_single_values_pass
 from otx_seg.runtime.plain_files import number, shown
 from otx_seg.template import Template
 from otx_seg.template.heads import MAIN, Head, deployed_part, heads_of, heads_with_labels, with_heads
@@ -175,6 +176,7 @@ def _build(model: dict[str, Any], where: str) -> EncoderDecoder:
             raise UsageError(f"{where}: model.type: {shown(model.get('type'))} is not {known}")
         with contextlib.redirect_stdout(io.StringIO()):  # MSCAN prints here
             network.init_weights()
+    let_single_values_pass(network)
     return network
 
 

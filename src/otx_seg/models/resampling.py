@@ -85,6 +85,8 @@ def resize_bilinear(x: Tensor, size: Sequence[int], align_corners: bool) -> Tens
             wide = _enlarge(x, 3, int(size[1]) // int(x.shape[3]))
             return _enlarge(wide, 2, int(size[0]) // int(x.shape[2]))
         return functional.interpolate(x, tuple(size), mode="bilinear", align_corners=align_corners)
+    if (x.shape[2], x.shape[3]) == tuple(size):
+        return x
     rows = _weights(x.shape[2], size[0], align_corners, x.dtype)
     columns = _weights(x.shape[3], size[1], align_corners, x.dtype)
     return rows @ (x @ columns.t())
