@@ -6,6 +6,7 @@ from torch.testing import assert_close
 
 from otx_seg.errors import UsageError
 from otx_seg.models import build_model
+from otx_seg.models.heads.sub_pixel_head import SubPixelConv2d
 from otx_seg.models.network import Deployable, SegmentationNetwork
 from otx_seg.models.open_network import OpenClassifier, OpenNetwork
 from otx_seg.models.quantized_conv import InputQuantizer, QuantizedConv2d
@@ -49,7 +50,9 @@ def test_what_it_shows_is_what_the_network_decides_on(template: str) -> None:
     logits = head(network.features(images))
     assert_close(activation + head.conv_seg.bias.view(1, 3, 1, 1), logits)
     assert_close(head.conv_seg(feature_map), logits)
-    assert feature_map.shape == (2, head.channels, *logits.shape[2:])
+    assert feature_map.shape[:2] == (2, head.channels)
+    finer = head.conv_seg.weight.shape[-1] if isinstance(head.conv_seg, SubPixelConv2d) else 1
+    assert [finer * side for side in feature_map.shape[2:]] == list(logits.shape[2:])
     assert_close(vector, feature_map.flatten(2).mean(dim=2))
 
 
@@ -71,5 +74,5 @@ def test_the_network_stays_as_it_is_and_is_followed() -> None:
 def test_another_end_is_refused() -> None:
     network = SegmentationNetwork(build_model("Lite-HRNet-s-mod2", 3))
     network.network.decode_head.conv_seg = nn.Conv2d(60, 3, 3)
-    with pytest.raises(UsageError, match=r"AggregatedFCNHead does not end in a 1x1 convolution"):
+    with pytest.raises(UsageError, match=r"AggregatedFCNHead does not end in a convolution with an output for each"):
         OpenNetwork(network)

@@ -85,6 +85,19 @@ FIGURES: list[Figures] = [
     Figures("HRNet-W48-OCR", 19, (512, 1024), 70.37, 323.84),
     Figures("HRNet-W48-MS-OCR", 19, (512, 1024), 72.1, 477.28, "the source gives no multiply-adds; scales 0.5 and 1"),
     Figures("HRNet-W48-OCR-ASPP", 19, (512, 1024), 83.9, 756.29, "the source gives no multiply-adds"),
+    Figures("BiSeNet-ResNet18", 20, (512, 1024), 13.567, 32.23),
+    Figures("BiSeNet-ResNet50", 20, (512, 1024), 28.749, 241.61),
+    Figures("BiSeNet-Xception", 20, (512, 1024), 25.707, 63.29),
+    Figures("DeepLabV3-MobileNetV3-L", 20, (512, 1024), 11.025, 19.65),
+    Figures("DeepLabV3-ResNet50", 20, (512, 1024), 39.639, 327.16),
+    Figures("DeepLabV3-ResNet101", 20, (512, 1024), 58.631, 482.31),
+    Figures("FCN-ResNet34", 20, (512, 1024), 21.877, 38.58, "the source gives none; worked out by hand"),
+    Figures("FCN-ResNet50", 20, (512, 1024), 32.956, 276.73),
+    Figures("FCN-VGG16", 20, (512, 1024), 15.307, 160.66),
+    Figures("LRASPP-MobileNetV3-L", 20, (512, 1024), 3.221, 3.95),
+    Figures("PSPNet-ResNet50", 20, (512, 1024), 27.789, 200.07),
+    Figures("UPerNet-ResNet18", 20, (512, 1024), 13.361, 29.46),
+    Figures("UPerNet-ResNet101", 20, (512, 1024), 47.412, 94.33),
 ]
 
 

@@ -98,6 +98,9 @@ class OpenNetwork(nn.Module):
 
 def _keeps_size(classifier: nn.Module) -> bool:
     """Whether it is an ordinary convolution that gives one output for each position."""
-    if not isinstance(classifier, nn.Conv2d) or (*classifier.stride, *classifier.dilation, classifier.groups) != (1,) * 5:
+    if (
+        not isinstance(classifier, nn.Conv2d)
+        or (*classifier.stride, *classifier.dilation, classifier.groups) != (1,) * 5
+    ):
         return False
     return classifier.padding == tuple(side // 2 for side in classifier.kernel_size)

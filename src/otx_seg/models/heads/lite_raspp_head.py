@@ -36,9 +36,7 @@ class LiteRASPPHead(BaseDecodeHead):
         """
         if len(in_channels) != 2:
             raise ValueError(f"in_channels is {in_channels!r}; this head takes two levels, the finer one first")
-        super().__init__(
-            in_channels, context_channels + in_channels[0], input_transform="multiple_select", **kwargs
-        )
+        super().__init__(in_channels, context_channels + in_channels[0], input_transform="multiple_select", **kwargs)
         coarse = self.in_channels[1]
         self.context = ConvModule(coarse, context_channels, 1, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
         self.gate = nn.Conv2d(coarse, context_channels, 1, bias=False)

@@ -34,9 +34,7 @@ class NarrowPSPHead(BaseDecodeHead):
         """
         super().__init__(**kwargs)
         share = self.in_channels // max(len(bins), 1)
-        self.pooling = PyramidPooling(
-            bins, self.in_channels, share, self.norm_cfg, self.act_cfg, self.align_corners
-        )
+        self.pooling = PyramidPooling(bins, self.in_channels, share, self.norm_cfg, self.act_cfg, self.align_corners)
         self.bottleneck = ConvModule(
             self.pooling.out_channels, self.channels, 1, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg
         )
