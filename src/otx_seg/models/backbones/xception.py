@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from mmcv.cnn import build_norm_layer
@@ -41,7 +42,7 @@ class XceptionBlock(nn.Module):
         """
         super().__init__()
         layers: list[nn.Module] = []
-        for given, wanted in zip(channels[:-1], channels[1:], strict=True):
+        for given, wanted in pairwise(channels):
             layers += [nn.ReLU(), *_separable(given, wanted, norm)]
         self.skip = nn.Sequential()
         if halves:
