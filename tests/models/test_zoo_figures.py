@@ -91,7 +91,7 @@ FIGURES: list[Figures] = [
     Figures("DeepLabV3-MobileNetV3-L", 20, (512, 1024), 11.025, 19.65),
     Figures("DeepLabV3-ResNet50", 20, (512, 1024), 39.639, 327.16),
     Figures("DeepLabV3-ResNet101", 20, (512, 1024), 58.631, 482.31),
-    Figures("FCN-ResNet34", 20, (512, 1024), 21.877, 38.58, "the source gives none; worked out by hand"),
+    Figures("FCN-ResNet34", 20, (512, 1024), 21.877, 38.58, "from the 21,797,672 of ResNet-34: the source names none"),
     Figures("FCN-ResNet50", 20, (512, 1024), 32.956, 276.73),
     Figures("FCN-VGG16", 20, (512, 1024), 15.307, 160.66),
     Figures("LRASPP-MobileNetV3-L", 20, (512, 1024), 3.221, 3.95),

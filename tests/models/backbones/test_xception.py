@@ -47,7 +47,7 @@ def test_levels(side: tuple[int, int]) -> None:
 
 
 def test_its_parameters_are_those_of_the_paper() -> None:
-    # 22,855,952 of table 3, less a classifier of 1,000 classes; the paper counts the statistics of the norms not.
+    # Table 3, for ImageNet and its 1,000 classes; the statistics of the norms are not counted.
     assert sum(parameter.numel() for parameter in Xception().parameters()) + 2048 * 1000 + 1000 == 22_855_952
 
 
