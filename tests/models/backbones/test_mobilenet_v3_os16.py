@@ -4,7 +4,7 @@ from torch import nn
 
 from otx_seg.models.backbones.mobilenet_v3_os16 import MobileNetV3OS16
 
-NORM = {"type": "BN", "eps": 0.001, "momentum": 0.01}
+NORM = {"type": "BN", "eps": 0.001}
 _TABLE = (  # table 1 of the paper: kernel, expanded channels, stride; the last stage dilated instead
     (3, 16, 1, 1),
     (3, 64, 2, 1),
@@ -25,7 +25,7 @@ _TABLE = (  # table 1 of the paper: kernel, expanded channels, stride; the last 
 
 
 def test_blocks() -> None:
-    network = MobileNetV3OS16((4, 16), NORM)
+    network = MobileNetV3OS16(NORM)
     for index, (kernel, channels, stride, dilation) in enumerate(_TABLE, 1):
         conv = getattr(network, f"layer{index}").depthwise_conv.conv
         assert type(conv) is nn.Conv2d
@@ -47,4 +47,4 @@ def test_levels(side: tuple[int, int]) -> None:
 
 def test_refused() -> None:
     with pytest.raises(ValueError, match=r"out_indices must in range\(0, 17\)"):
-        MobileNetV3OS16((4, 17), NORM)
+        MobileNetV3OS16(NORM, (4, 17))

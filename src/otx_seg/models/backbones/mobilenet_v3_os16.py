@@ -23,12 +23,12 @@ class MobileNetV3OS16(MobileNetV3):
     published weights.
     """
 
-    def __init__(self, out_indices: Sequence[int], norm_cfg: dict[str, Any]) -> None:
+    def __init__(self, norm_cfg: dict[str, Any], out_indices: Sequence[int] = (4, 16)) -> None:
         """
         Args:
-            out_indices: which layers' features are given: 0 is the first convolution, 1 to 15 the blocks, 16 the last
-                convolution, of 960 channels.
             norm_cfg: of the normalisation layers.
+            out_indices: which layers' features are given: 0 is the first convolution, 1 to 15 the blocks, 16 the last
+                convolution, of 960 channels. Those that the paper's head takes are at strides 8 and 16.
 
         Raises:
             ValueError: a layer that it has not.
