@@ -98,6 +98,9 @@ FIGURES: list[Figures] = [
     Figures("PSPNet-ResNet50", 20, (512, 1024), 27.789, 200.07),
     Figures("UPerNet-ResNet18", 20, (512, 1024), 13.361, 29.46),
     Figures("UPerNet-ResNet101", 20, (512, 1024), 47.412, 94.33),
+    Figures("ENet", 20, (512, 1024), 0.346, 4.06),
+    Figures("SFNet-ResNet18", 20, (512, 1024), 12.721, 45.78),
+    Figures("SFNet-Lite-ResNet18", 20, (512, 1024), 11.932, 29.56),
 ]
 
 

@@ -67,6 +67,13 @@ def _cells(length: int, cells: int, dtype: torch.dtype) -> Tensor:
     return members / members.sum(dim=1, keepdim=True)
 
 
+def pad_to_even(x: Tensor) -> Tensor:
+    """(B, C, H, W) -> the same with its last row and column repeated once where their number is odd."""
+    if not _any_size.get() and x.shape[2] % 2 == 0 and x.shape[3] % 2 == 0:
+        return x
+    return functional.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2), mode="replicate")
+
+
 def resize_nearest(x: Tensor, size: Sequence[int]) -> Tensor:
     """Nearest-neighbour resizing, (B, C, H, W) -> (B, C, *size)."""
     rows, columns = size[0] // x.shape[2], size[1] // x.shape[3]
