@@ -36,12 +36,14 @@ def new_network(template: Template) -> SegmentationNetwork:
 
 @pytest.mark.parametrize("name", template_names())
 def test_a_template_from_file_to_exported_model(name: str, tmp_path: Path) -> None:
-    template = load(name).override({"learning_parameters.input_size": "64x64"})
+    template = load(name)
+    side = template.input_sizes.nearest(64)
+    template = template.override({"learning_parameters.input_size": f"{side}x{side}"})
     torch.manual_seed(0)
     algorithm = algorithms.build(template, new_network(template), [0.5, 0.3, 0.2]).train()
     optimizer = build_optimizer(parameter_groups(algorithm, template), template)
-    image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
-    mask = torch.randint(0, 3, (2, 64, 64), dtype=torch.uint8)
+    image = torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8)
+    mask = torch.randint(0, 3, (2, side, side), dtype=torch.uint8)
     batch = {"labelled": {"image": image, "mask": mask, "files": ["a", "b"]}}
     for step in range(2):
         optimizer.zero_grad()
@@ -61,7 +63,7 @@ def test_a_template_from_file_to_exported_model(name: str, tmp_path: Path) -> No
     assert exported.agreement >= REQUIRED_AGREEMENT
     predictor = load_predictor(exported.model, load(name))
     assert predictor.labels == LABELS
-    assert predictor.input_size == (64, 64)
+    assert predictor.input_size == (side, side)
 
 
 MODES = {
@@ -78,8 +80,10 @@ def test_every_way_of_learning_works_with_every_template(name: str, mode: str) -
     torch.manual_seed(0)
     algorithm = algorithms.build(template, new_network(template), [0.5, 0.3, 0.2]).train()
     optimizer = build_optimizer(parameter_groups(algorithm, template), template)
-    image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
-    mask = torch.randint(0, 3, (2, 2, 2), dtype=torch.uint8).repeat_interleave(32, 1).repeat_interleave(32, 2)
+    side = template.input_sizes.nearest(64)
+    image = torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8)
+    mask = torch.randint(0, 3, (2, 2, 2), dtype=torch.uint8)
+    mask = mask.repeat_interleave(side // 2, 1).repeat_interleave(side // 2, 2)
     view = {"image": image, "strong": image.flip(3), "mask": mask, "files": ["a", "b"]}
     before = [parameter.detach().clone() for parameter in algorithm.deployable().network.backbone.parameters()]
     loss = algorithm.training_step(dict.fromkeys(algorithm.views, view), TrainProgress(5, 0, 0.9))["loss"]

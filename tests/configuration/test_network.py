@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from otx_seg.configuration.facts import DataFacts, Decision, MachineFacts
 from otx_seg.configuration.network import Budget, Candidate, choose_network, options
+from otx_seg.template.input_sizes import InputSizes
 
 SPEED, BALANCE = Candidate("s", "SPEED", 0.6, 8, 2.0), Candidate("b", "BALANCE", 1.2, 4, 2.0)
 ALL = (SPEED, BALANCE, Candidate("a", "ACCURACY", 3.6, 2, 2.0))
@@ -44,6 +46,14 @@ def chosen(data: DataFacts, minutes: float = 0, machine: MachineFacts = TWO_CORE
 )
 def test_the_size_follows_the_images_up_to_the_usual_one(side: float, size: str) -> None:
     assert chosen(images(side)) == ("b", size)
+
+
+def test_the_size_is_one_that_the_network_takes() -> None:
+    large = replace(BALANCE, sizes=InputSizes(divisor=64, smallest=192))
+    assert chosen(images(70), candidates=[large])[1] == "192x192"
+    assert chosen(images(130, aspect=2.0), candidates=[large])[1] == "192x256"
+    assert chosen(images(512, aspect=2.0), candidates=[large])[1] == "384x704"
+    assert chosen(images(512, aspect=2.0), candidates=[BALANCE])[1] == "352x736"
 
 
 def test_small_regions_want_a_larger_input_as_far_as_the_images_have_more_to_show() -> None:

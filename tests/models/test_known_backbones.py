@@ -26,7 +26,7 @@ QUICK = ("mobilenetv2", "stdc1", "mit-b0")
 def test_every_type_is_listed_once_and_what_was_tried_is_among_them() -> None:
     listed = {backbone.type: backbone for backbone in [*list_backbones("mmseg"), *list_backbones("otx")]}
     assert {chosen.config["type"] for chosen in known_backbones().values()} <= listed.keys()
-    assert {"EfficientNetLite", "LiteHRNet", "RegNetX"} <= {backbone.type for backbone in list_backbones("otx")}
+    assert {"EfficientNetLite", "ENet", "LiteHRNet"} <= {backbone.type for backbone in list_backbones("otx")}
     assert listed["ResNetV1c"].required == ("depth",)
     assert {"ResNet-18", "ResNet-50"} <= set(listed["ResNetV1c"].known)
     assert listed["MSCAN"].known == ("SegNext-t", "SegNext-s", "SegNext-b")
@@ -108,6 +108,19 @@ def test_a_network_that_was_written_wrongly(part: str, key: str, value: Any, mes
     model = {**right.model, part: {**right.model[part], key: value}}
     with pytest.raises(UsageError, match=re.escape(message)):
         try_network(right.model_copy(update={"model": model}))
+
+
+def test_a_network_is_tried_at_the_smallest_input_that_its_template_allows() -> None:
+    right = template.load("SFNet-Lite-ResNet18").override({"learning_parameters.input_size": "192x192"})
+    try_network(right)
+    message = r"6 cells a side.*larger images it takes: say.*from which size on, by smallest_input \(now 64\)"
+    with pytest.raises(UsageError, match=message):
+        try_network(right.model_copy(update={"smallest_input": 64}))
+
+
+def test_another_backbone_is_tried_at_a_size_that_the_head_takes() -> None:
+    made = with_backbone(template.load("SFNet-Lite-ResNet18"), choose_backbone("EfficientNet-Lite0-FPN"))
+    assert made.smallest_input == 192
 
 
 @pytest.mark.parametrize("name", QUICK)

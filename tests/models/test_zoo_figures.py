@@ -100,7 +100,9 @@ FIGURES: list[Figures] = [
     Figures("UPerNet-ResNet101", 20, (512, 1024), 47.412, 94.33),
     Figures("ENet", 20, (512, 1024), 0.346, 4.06),
     Figures("SFNet-ResNet18", 20, (512, 1024), 12.721, 45.78),
+    Figures("SFNet-ResNet101", 20, (512, 1024), 45.200, 109.85),
     Figures("SFNet-Lite-ResNet18", 20, (512, 1024), 11.932, 29.56),
+    Figures("SFNet-Lite-ResNet101", 20, (512, 1024), 44.362, 93.23),
 ]
 
 

@@ -40,6 +40,8 @@ DESCRIPTIVE = {
     "parameter_count",
     "size_mb",
     "output_stride",
+    "size_divisor",
+    "smallest_input",
     "cpu_gigaflops_per_s",
     "cpu_gigabytes_per_gigaflop",
 }

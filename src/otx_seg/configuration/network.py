@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from otx_seg.configuration.facts import PLANNED_MINUTES, REFERENCE_SIDE, DataFacts, Decision, MachineFacts
 from otx_seg.datasets.ceiling import Grid
 from otx_seg.datasets.scan import VISIBLE_EXTENT
-from otx_seg.template.hyper_parameters import LARGEST_SIDE, SIZE_STEP, SMALLEST_SIDE
+from otx_seg.template.input_sizes import INPUT_SIZE, InputSizes
 from otx_seg.words import count
 
 TEMPLATE = "template"
-INPUT_SIZE = "learning_parameters.input_size"
 
 _SIDES = (64, 128, 256, 384, 512, 768, 1024)
 _USUAL_SIDE = 512  # larger ones are for small regions alone
@@ -48,6 +47,7 @@ class Candidate:
     Attributes:
         gigaflops, output_stride, cpu_gigaflops_per_s: see `Template`.
         pretrained: whether its backbone starts from published weights, which are on this machine.
+        sizes: that its input may have.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Candidate:
     output_stride: float
     cpu_gigaflops_per_s: float
     pretrained: bool = False
+    sizes: InputSizes = field(default_factory=InputSizes)
 
 
 @dataclass(frozen=True)
@@ -123,9 +124,11 @@ def options(data: DataFacts, candidates: Sequence[Candidate], size: tuple[int, i
         size: (height, width) in pixels where the user gave it.
     """
     pretrained = [candidate for candidate in candidates if candidate.pretrained]
-    sides = _sides(data) if size is None else [round(math.sqrt(size[0] * size[1]))]
-    shapes = {side: _shape(side, data.aspect) if size is None else size for side in sides}
-    return [Option(candidate, side, *shapes[side]) for candidate in pretrained or candidates for side in sides]
+    return [
+        Option(candidate, side, *shape)
+        for candidate in pretrained or candidates
+        for side, shape in _shapes(data, candidate.sizes, size).items()
+    ]
 
 
 def choose_network(
@@ -182,7 +185,15 @@ def wanted_size(data: DataFacts) -> tuple[int, int]:
     """(height, width) in pixels of the input that is chosen for these images and the usual template if time allows."""
     usual, extent = min(_useful_side(data), _USUAL_SIDE), data.finest[1]
     found = (side for side in _sides(data) if side >= usual and side * extent >= VISIBLE_EXTENT)
-    return _shape(next(found, _useful_side(data)), data.aspect)
+    return _shape(next(found, _useful_side(data)), data.aspect, InputSizes())
+
+
+def _shapes(data: DataFacts, sizes: InputSizes, size: tuple[int, int] | None) -> dict[int, tuple[int, int]]:
+    """By side, (height, width) of the inputs that come into question: those that are given, or else large enough."""
+    if size is not None:
+        return {round(math.sqrt(size[0] * size[1])): size}
+    sides = dict.fromkeys(sizes.nearest(side) for side in _sides(data))
+    return {side: _shape(side, data.aspect, sizes) for side in sides}
 
 
 def _sides(data: DataFacts) -> list[int]:
@@ -211,10 +222,8 @@ def _about(
     return about
 
 
-def _shape(side: int, aspect: float) -> tuple[int, int]:
+def _shape(side: int, aspect: float, sizes: InputSizes) -> tuple[int, int]:
     """(height, width) of about side x side pixels."""
     if 1 / _ELONGATED < aspect < _ELONGATED:
         return side, side
-    sides = (side / math.sqrt(aspect), side * math.sqrt(aspect))
-    height, width = (min(max(round(value / SIZE_STEP) * SIZE_STEP, SMALLEST_SIDE), LARGEST_SIDE) for value in sides)
-    return height, width
+    return sizes.nearest(side / math.sqrt(aspect)), sizes.nearest(side * math.sqrt(aspect))

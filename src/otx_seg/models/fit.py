@@ -51,10 +51,11 @@ def with_backbone(template: Template, chosen: ChosenBackbone) -> Template:
             raise UsageError(
                 f"template {template.name}: model.{head.key} has no in_channels to fit to another backbone"
             )
-    used = levels_of(build_model(template, 2).backbone, template.name)
+    size = (template.input_sizes.nearest(_SIZE[0]),) * 2
+    used = levels_of(build_model(template, 2).backbone, template.name, size)
     new = template.model_copy(update=_identity(template, chosen))
     # The heads of this network do not fit it yet: only the backbone is looked at.
-    levels = levels_of(build_model(new, 2).backbone, chosen.name)
+    levels = levels_of(build_model(new, 2).backbone, chosen.name, size)
 
     def fitted(head: Head) -> dict[str, Any]:
         strides = [level.stride for level in _chosen_levels(used, head.config.get("in_index", -1))]
@@ -66,13 +67,14 @@ def with_backbone(template: Template, chosen: ChosenBackbone) -> Template:
 
     new = new.model_copy(update={"model": with_heads(new.model, fitted)})
     network = build_model(new, 2)
-    _take_a_step(SegmentationNetwork(network), f"the backbone {chosen.name} does not go with the template's head")
-    size = measure(build_model(new, 2, shipped_alone=True))
+    misfit = f"the backbone {chosen.name} does not go with the template's head"
+    _take_a_step(SegmentationNetwork(network), misfit, size)
+    measured = measure(build_model(new, 2, shipped_alone=True))
     numbers = {
-        "gigaflops": round(size.gigaflops, 2),
-        "parameter_count": size.parameters,
-        "size_mb": round(size.size_mb, 2),
-        "output_stride": size.output_stride,
+        "gigaflops": round(measured.gigaflops, 2),
+        "parameter_count": measured.parameters,
+        "size_mb": round(measured.size_mb, 2),
+        "output_stride": measured.output_stride,
     }
     return new.model_copy(update=numbers)
 
@@ -84,14 +86,20 @@ def try_network(template: Template) -> EncoderDecoder:
         The network, for two labels.
 
     Raises:
-        UsageError: it cannot be built, its head does not fit its backbone, or it cannot be trained.
+        UsageError: it cannot be built, its head does not fit its backbone, it cannot be trained, or not with the
+            smallest input that the template allows.
     """
+    side = template.input_sizes.nearest(template.smallest_input)
     try:
-        return _try_at(template, _SIZE)
-    except UsageError:
-        if template.input_size == _SIZE:
-            raise
-        return _try_at(template, template.input_size)  # some networks are made for one size
+        return _try_at(template, (side, side))
+    except UsageError as error:
+        if template.input_size != (side, side):
+            _try_at(template, template.input_size)
+            known = f"smallest_input (now {template.smallest_input}) and size_divisor (now {template.size_divisor})"
+            raise UsageError(
+                f"{error}; larger images it takes: say in the template from which size on, by {known}"
+            ) from error
+        raise
 
 
 def _try_at(template: Template, size: tuple[int, int]) -> EncoderDecoder:

@@ -27,11 +27,6 @@ SMALLEST_SIDE, LARGEST_SIDE = 64, 2048
 _SIZE = re.compile(r"([1-9]\d*)x([1-9]\d*)")
 
 
-def is_input_side(side: int) -> bool:
-    """Whether an input may be so many pixels high or wide."""
-    return side % SIZE_STEP == 0 and SMALLEST_SIDE <= side <= LARGEST_SIDE
-
-
 class LearningParameters(Group):
     """How a network is trained."""
 
@@ -212,7 +207,7 @@ class LearningParameters(Group):
         if not match:
             raise ValueError(f"{value!r} is not HEIGHTxWIDTH, such as 512x512")
         for side in map(int, match.groups()):
-            if not is_input_side(side):
+            if side % SIZE_STEP or not SMALLEST_SIDE <= side <= LARGEST_SIDE:
                 raise ValueError(f"{side} is not a multiple of {SIZE_STEP} from {SMALLEST_SIDE} to {LARGEST_SIDE}")
         return value
 

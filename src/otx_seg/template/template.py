@@ -16,8 +16,9 @@ from otx_seg.runtime.plain_files import shown
 from otx_seg.template import pipelines
 from otx_seg.template.extending import Origin, read_template
 from otx_seg.template.heads import MAIN, refuse_unequal_outputs
-from otx_seg.template.hyper_parameters import HyperParameters
+from otx_seg.template.hyper_parameters import LARGEST_SIDE, SIZE_STEP, SMALLEST_SIDE, HyperParameters
 from otx_seg.template.idle_keys import refuse_idle_keys
+from otx_seg.template.input_sizes import INPUT_SIZE, InputSizes
 from otx_seg.template.invalid import explain, explained
 from otx_seg.template.listing import find_template_file
 from otx_seg.template.losses import Losses, losses_named
@@ -135,6 +136,20 @@ class Template(_Section):
     parameter_count: int = Field(gt=0)
     size_mb: float = Field(gt=0)
     output_stride: float = Field(8.0, gt=0, description="pixels of the image per position of the network's output")
+    size_divisor: int = Field(
+        SIZE_STEP,
+        ge=SIZE_STEP,
+        le=LARGEST_SIDE,
+        multiple_of=SIZE_STEP,
+        description="the sides of the network's input are multiples of it, in pixels",
+    )
+    smallest_input: int = Field(
+        SMALLEST_SIDE,
+        ge=SMALLEST_SIDE,
+        le=LARGEST_SIDE,
+        multiple_of=SIZE_STEP,
+        description="shortest side that the network's input may have, in pixels",
+    )
     cpu_gigaflops_per_s: float = Field(
         2.0, gt=0, description="speed of training on a CPU core: billions of the forward pass's multiply-adds a second"
     )
@@ -197,6 +212,11 @@ class Template(_Section):
         return int(height), int(width)
 
     @property
+    def input_sizes(self) -> InputSizes:
+        """Those that the network takes."""
+        return InputSizes(self.size_divisor, self.smallest_input)
+
+    @property
     def training_gigabytes(self) -> float:
         """Memory of a training step without a GPU, per 512x512 image."""
         return self.gigaflops * self.cpu_gigabytes_per_gigaflop
@@ -231,9 +251,12 @@ class Template(_Section):
             values: ``{"group.name": value}``; texts are converted to the parameter's type.
 
         Raises:
-            UsageError: an unknown name (with the nearest known one), a wrong type or a value out of range.
+            UsageError: an unknown name (with the nearest known one), a wrong type, a value out of range, or an input
+                size that the network does not take.
         """
-        return self.model_copy(update={"hyper_parameters": _replaced(self.hyper_parameters, values)})
+        changed = self.model_copy(update={"hyper_parameters": _replaced(self.hyper_parameters, values)})
+        changed.input_sizes.refuse_others(changed.input_size, self.name)
+        return changed
 
     def completed_by(self, other: Template) -> Template:
         """The template with its `auto` values taken from another."""
@@ -308,6 +331,10 @@ def _validated(content: dict[str, Any], origin: Origin) -> Template:
         key, problem = explained(error, Template)
         raise UsageError(f"{origin.of(key)}: {problem}") from error
     check_search_space(template.search_space, origin)
+    try:
+        template.input_sizes.refuse_others(template.input_size, template.name)
+    except UsageError as error:
+        raise UsageError(f"{origin.of(f'hyper_parameters.{INPUT_SIZE}')}: {error}") from error
     return template
 
 

@@ -7,7 +7,9 @@ from torch import Tensor
 
 from otx_seg.models.heads.pyramid_pooling import PyramidPooling
 from otx_seg.models.heads.sf_head import JoinedPyramidPooling, SFHead, SFLiteHead
+from otx_seg.template import find_templates, load
 
+COARSEST = 32  # pixels of the image for each position of ResNet's last feature map
 LEVELS = [torch.randn(2, channels, 48 // stride, 64 // stride) for channels, stride in ((4, 1), (6, 2), (8, 4), (9, 8))]
 
 
@@ -53,6 +55,12 @@ def test_sfnet_lite_aligns_once_and_joins_two_maps(pooled: bool) -> None:
         joined = head.join(torch.cat([aligned, enlarged(head.lateral_middle(LEVELS[2]), False)], dim=1))
         torch.testing.assert_close(head(LEVELS), head.conv_seg(joined))
     assert head(LEVELS).shape == (2, 3, 48, 64)
+
+
+@pytest.mark.parametrize("name", [item.name for item in find_templates() if item.family == "SFNet"])
+def test_the_smallest_input_has_a_position_for_each_cell(name: str) -> None:
+    template = load(name)
+    assert template.smallest_input == max(template.model["decode_head"]["pool_scales"]) * COARSEST
 
 
 def test_sfnet_lite_takes_three_levels() -> None:

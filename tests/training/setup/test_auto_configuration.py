@@ -17,13 +17,13 @@ from brief_training import CrashAt
 from small_network import small_file
 
 from otx_seg.configuration.facts import Decision, MachineFacts
-from otx_seg.configuration.network import INPUT_SIZE
 from otx_seg.datasets import DataSpec, TrainingData, open_training
 from otx_seg.datasets.synthetic.draw import NAMES as DRAWN
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, default_colors
 from otx_seg.models import build_model
 from otx_seg.template import find_template_file, load
+from otx_seg.template.input_sizes import INPUT_SIZE
 from otx_seg.training.setup.auto_configuration import configure
 from otx_seg.training.setup.data import check_data, open_data
 from otx_seg.training.setup.plan import Plan, Request, make_plan

@@ -36,7 +36,6 @@ from otx_seg.configuration.learning import (
 )
 from otx_seg.configuration.network import (
     ENOUGH_STEPS,
-    INPUT_SIZE,
     TEMPLATE,
     Budget,
     Candidate,
@@ -51,6 +50,7 @@ from otx_seg.datasets.loading.epoch_sampler import EpochSize
 from otx_seg.errors import OtxError
 from otx_seg.inference.teacher import open_teacher
 from otx_seg.template import Template
+from otx_seg.template.input_sizes import INPUT_SIZE
 from otx_seg.template.search_space import BATCH_SIZE, LEARNING_RATE, limits
 from otx_seg.training.largest_batch import find_largest_batch
 from otx_seg.training.setup.build import new_network
@@ -199,11 +199,12 @@ def _settle(template: Template, decision: Decision) -> tuple[Template, Decision]
 
 def _options(plan: Plan, data: DataFacts) -> list[Option]:
     """The pairs of template and input size that the user leaves open."""
+    given = None if INPUT_SIZE in plan.template.left_open else plan.template.input_size
     candidates = [plan.template]
     if not plan.template_named:
-        shipped = [item for item in templates.find_templates() if item.category in ENOUGH_STEPS]
-        candidates = [templates.load(item.path).override(plan.given) for item in shipped]
-    given = None if INPUT_SIZE in plan.template.left_open else plan.template.input_size
+        shipped = [templates.load(item.path) for item in templates.find_templates() if item.category in ENOUGH_STEPS]
+        fitting = [template for template in shipped if given is None or given in template.input_sizes]
+        candidates = [template.override(plan.given) for template in fitting]
     return options(data, [_candidate(template) for template in candidates], given or plan.trained_size)
 
 
@@ -226,7 +227,8 @@ def _named_template(plan: Plan) -> Decision:
 
 def _candidate(template: Template) -> Candidate:
     cost = (template.gigaflops, template.output_stride, template.cpu_gigaflops_per_s)
-    return Candidate(template.name, template.category, *cost, pretrained=_has_weights(template))
+    has_weights = _has_weights(template)
+    return Candidate(template.name, template.category, *cost, pretrained=has_weights, sizes=template.input_sizes)
 
 
 def _has_weights(template: Template) -> bool:

@@ -16,7 +16,6 @@ from otx_seg.labels import Labels
 from otx_seg.models.fit import try_network
 from otx_seg.template import Template
 from otx_seg.template.group import AUTO
-from otx_seg.template.hyper_parameters import is_input_side
 from otx_seg.training.checkpoint import (
     find_checkpoint,
     is_written_down,
@@ -158,7 +157,7 @@ def _new_plan(request: Request) -> Plan:
     teacher = choose_teacher(request.teacher, train_type, request.parameters)
     if shipped is None or _learning(chosen) != _learning(shipped):
         refuse_idle_groups(try_network(chosen), chosen)
-    size = start.input_size if isinstance(start, WeightsFile) and all(map(is_input_side, start.input_size)) else None
+    size = start.input_size if isinstance(start, WeightsFile) and start.input_size in chosen.input_sizes else None
     plan = Plan(chosen, reason, request.data, seed, weights, known, None, None, search, request.parameters, named, size)
     return replace(plan, teacher=teacher)
 
