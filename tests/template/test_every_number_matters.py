@@ -71,6 +71,7 @@ TRAINED = {
 """Numbers whose effect is seen in the weights of a brief training."""
 
 SEEN_ELSEWHERE = {
+    "model.backbone.depth": "tests/models/test_zoo_figures.py",
     "hyper_parameters.learning_parameters.inference_batch_size": "tests/verbs/test_settings.py",
     "hyper_parameters.learning_parameters.frozen_backbone_iters": "tests/training/test_frozen_start.py",
     "hyper_parameters.learning_parameters.average_best": "tests/training/test_best_networks.py",
@@ -145,10 +146,10 @@ def stops(template: Template) -> list[bool]:
 
 
 @functools.cache
-def network_result(model: str) -> list[float]:
+def network_result(model: str, side: int) -> list[float]:
     """The shapes of a network's tensors and its answer to an image, for a template's `model` as text."""
     network = new_network(model).train()
-    image = torch.full((2, 3, 64, 64), 200, dtype=torch.uint8)
+    image = torch.full((2, 3, side, side), 200, dtype=torch.uint8)
     torch.manual_seed(0)
     values = [float(parameter.detach().double().std()) for parameter in network.parameters() if parameter.numel() > 1]
     output = network.outputs(image)
@@ -179,7 +180,7 @@ def observed(template: Template, key: str) -> Any:
     section = key.split(".")[0]
     if section == "model":
         try:
-            return network_result(repr(template.model))
+            return network_result(repr(template.model), template.input_sizes.nearest(64))
         except (RuntimeError, AssertionError, ValueError, IndexError) as error:
             return repr(error)  # sizes that do not fit together: the number was used
     if section.endswith("_pipeline"):

@@ -106,16 +106,13 @@ class ENetHead(BaseDecodeHead):
             in_channels: of the backbone's maps, finest first; each map is pooled to half its size on the way to the
                 next one.
             dropout_ratio: share of the channels left out in each bottleneck in training, 0..1.
-            kwargs: of mmseg's `BaseDecodeHead`: `in_index`, `num_classes`, `norm_cfg`; `channels`, of which there are
-                as many as in the finest map.
+            kwargs: of mmseg's `BaseDecodeHead`: `in_index`, `num_classes`, `norm_cfg`; `channels` are those of the
+                finest map.
         """
-        super().__init__(
-            in_channels, input_transform="multiple_select", act_cfg={"type": "PReLU"}, dropout_ratio=0, **kwargs
-        )
         if len(in_channels) != len(_REGULAR) + 1:
             raise ValueError(f"in_channels is {list(in_channels)}; there are maps at three resolutions")
-        if self.channels != in_channels[0]:
-            raise ValueError(f"channels is {self.channels}; it has to be that of the finest map, {in_channels[0]}")
+        fixed = {"input_transform": "multiple_select", "act_cfg": {"type": "PReLU"}, "dropout_ratio": 0}
+        super().__init__(in_channels, in_channels[0], **fixed, **kwargs)
         norm = self.norm_cfg or {"type": "BN"}
         coarser, finer = list(in_channels)[:0:-1], list(in_channels)[-2::-1]
         self.enlarge = nn.ModuleList(
