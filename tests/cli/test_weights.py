@@ -27,15 +27,15 @@ def test_files_fetched_on_one_machine_serve_another(otx: Any, tmp_path: Path, mo
     assert done.code == 0
     (carried,) = (tmp_path / "carried").iterdir()
     assert str(carried) in done.out
-    (tmp_path / "carried" / "mscan_t_20230227-119e8c9f.pth").write_bytes(b"weights of SegNext-t")
+    (tmp_path / "carried" / "litehrnetsv2_imagenet1k_rsc.pth").write_bytes(b"weights without a digest")
     monkeypatch.setenv(MIRROR, str(tmp_path / "carried"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     lines = [line.split()[:2] for line in otx("weights").out.splitlines()]
-    assert ["SegNext-t", "yes"] in lines
+    assert ["Lite-HRNet-s-mod2", "yes"] in lines
     assert ["SegNext-b", "no"] in lines
     failed = otx("weights", "fetch", "--all")
     assert failed.code == 1
-    assert "the weights of Lite-HRNet-s-mod2, " in failed.message
+    assert ", Lite-HRNet-18-mod2, " in failed.message
     assert f"{INSTALLED}: " in failed.out
 
 

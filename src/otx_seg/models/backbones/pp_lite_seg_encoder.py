@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
 from mmseg.models.backbones.stdc import STDCNet
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -14,11 +15,10 @@ _CHANNELS = (32, 64, 256, 512, 1024)  # of STDCNet's five stages, at strides 2 t
 
 
 @MODELS.register_module()
-class PPLiteSegEncoder(STDCNet):
+class PPLiteSegEncoder(BaseModule):
     """STDCNet whose levels at strides 8, 16 and 32 are projected to fewer channels by 3x3 convolutions.
 
-    The projections are here, not in the decode head, because the auxiliary heads learn from them as well. The weights
-    published for STDCNet keep their names, and leave the projections random.
+    The projections are here, not in the decode head, because the auxiliary heads learn from them as well.
     """
 
     def __init__(
@@ -43,7 +43,8 @@ class PPLiteSegEncoder(STDCNet):
             raise ValueError(
                 f"projected_channels is {projected_channels!r}; three are wanted, for the strides 8, 16 and 32"
             )
-        super().__init__(stdc_type, 3, _CHANNELS, "cat", norm_cfg, {"type": "ReLU"}, init_cfg=init_cfg)
+        super().__init__(init_cfg)
+        self.stdc = STDCNet(stdc_type, 3, _CHANNELS, "cat", norm_cfg, {"type": "ReLU"})
         self.projections = nn.ModuleList(
             ConvModule(level, projected, 3, padding=1, norm_cfg=norm_cfg)
             for level, projected in zip(levels, projected_channels, strict=True)
@@ -58,5 +59,5 @@ class PPLiteSegEncoder(STDCNet):
             The three projections, finest first, and the level at stride 32 as it is, for the context module:
             (B, C, H / s, W / s), rounded up, with s of 8, 16, 32 and 32.
         """
-        levels = super().forward(images)
+        levels = self.stdc(images)
         return [*(project(level) for project, level in zip(self.projections, levels, strict=True)), levels[-1]]
