@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -30,9 +31,12 @@ def _types(value: Any) -> list[str]:
     return [name for item in value for name in _types(item)] if isinstance(value, (list, tuple)) else []
 
 
-def template_names() -> list[Any]:
-    """The name of every template, those that are no representatives marked as slow."""
-    return [
-        pytest.param(summary.name, marks=() if summary.name in representatives() else pytest.mark.slow)
-        for summary in find_templates()
-    ]
+def template_names(largest: float = math.inf) -> list[Any]:
+    """The name of every template, those that are no representatives marked as slow.
+
+    Args:
+        largest: GFLOPs from which on those that are representatives are marked too.
+    """
+    usual = {item.name for item in find_templates() if item.gigaflops <= largest} & representatives()
+    names = [summary.name for summary in find_templates()]
+    return [pytest.param(name, marks=() if name in usual else pytest.mark.slow) for name in names]
