@@ -214,8 +214,7 @@ def observed(template: Template, key: str) -> Any:
         optimizer = build_optimizer(parameter_groups(torch.nn.Linear(2, 2), template), template)
         return [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
     if section == "parameter_groups":
-        named = torch.nn.ModuleDict({"norm": torch.nn.Linear(2, 2), "rest": torch.nn.Linear(2, 2)})
-        return list(parameter_groups(named, template))
+        return list(parameter_groups(new_network(repr(template.model)).network, template))
     if section == "schedule" or "learning_rate" in key:
         return rates(template)
     if section == "quantization" or "pot_parameters" in key:
