@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import openvino
 import pytest
+from openvino import opset13 as opset
 
 from otx_seg.deployment.ignored_nodes import delicate_nodes, find_ignored_nodes, weighted_nodes
 from otx_seg.errors import UsageError
@@ -71,3 +72,14 @@ def test_everything_but_layers_and_their_biases_is_delicate() -> None:
     delicate = delicate_nodes(graph, (16, 16))
     assert {"relu", "relu2", "little", "mean", "attention", "mostly zeros"} <= delicate
     assert not delicate & {"much", "bias", "head"}
+
+
+def test_a_product_of_what_a_deep_network_computed_has_no_weights() -> None:
+    image = opset.parameter([1, 1, 4, 4], np.float32)
+    deep = image
+    for _ in range(3000):
+        deep = opset.relu(deep)
+    stored = opset.convert(opset.constant(np.ones((4, 4), np.float16)), "f32")
+    product = opset.matmul(opset.matmul(deep, deep, False, False), stored, False, False)
+    found = weighted_nodes(openvino.Model([product], [image]))
+    assert [node.get_friendly_name() for node in found] == [product.get_friendly_name()]

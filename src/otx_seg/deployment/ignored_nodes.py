@@ -23,16 +23,16 @@ gains little, and each costs some accuracy."""
 
 def weighted_nodes(graph: openvino.Model) -> list[openvino.Node]:
     """The convolutions and matrix products of a graph whose second operand is not computed from the image."""
-    nodes = [node for node in graph.get_ordered_ops() if node.get_type_name() in _WEIGHTED]
-    return [node for node in nodes if _is_stored(node.input_value(1))]
-
-
-def _is_stored(value: openvino.Output) -> bool:
-    """Whether a value comes from constants alone: parameters may be stored in fewer bits and converted."""
-    node = value.get_node()
-    if node.get_type_name() == "Parameter":
-        return False
-    return node.get_type_name() == "Constant" or all(_is_stored(source) for source in node.input_values())
+    computed: set[str] = set()  # names of the nodes that depend on the image
+    nodes = []
+    for node in graph.get_ordered_ops():
+        sources = [value.get_node().get_friendly_name() for value in node.input_values()]
+        if node.get_type_name() == "Parameter" or not computed.isdisjoint(sources):
+            computed.add(node.get_friendly_name())
+        # Parameters of a network may be stored in fewer bits and converted.
+        if node.get_type_name() in _WEIGHTED and sources[1] not in computed:
+            nodes.append(node)
+    return nodes
 
 
 def integer_layers(graph: openvino.Model) -> set[str]:
