@@ -13,7 +13,7 @@ def chosen_layers(weights: Path, ir: Path) -> list[str]:
     template = read_weights(weights).template
     assert template is not None
     predictor = open_checkpoint(weights, device="cpu")
-    return quantization_aware._worthwhile_layers(predictor, read_ir(ir), recipe(template), weights)
+    return quantization_aware.worthwhile_layers(predictor, read_ir(ir), recipe(template), weights)
 
 
 def test_layers_are_those_of_much_work(tiny_weights: Path, tiny_ir: Path) -> None:

@@ -72,6 +72,7 @@ def test_every_tensor_of_torchvision_has_its_place(name: str, config: dict[str, 
     assert ours == list(network.backbone.state_dict())
 
 
+@functools.cache
 def known_weights() -> dict[str, Any]:
     return {name: chosen for name, chosen in known_backbones().items() if chosen.weights.exists}
 

@@ -144,7 +144,7 @@ def fine_tune(
         before = evaluate_stage(old, data.val, workers, "FP32", progress)
         # 2. layers
         graph = read_ir(exported.model)
-        layers = _worthwhile_layers(predictor, graph, how.recipe, how.weights)
+        layers = worthwhile_layers(predictor, graph, how.recipe, how.weights)
         # 3. quantise
         images = Calibration(data.train, predictor.input_size, how.recipe.subset_size, context.seed, progress)
         quantize_network(predictor.network, layers, images, how.recipe, how.pruning_ratio)
@@ -195,7 +195,7 @@ def refuse_quantized(keys: Iterable[str], weights: Path) -> None:
         raise UsageError(f"{weights}: is quantised already; give the weights that `otx train` wrote")
 
 
-def _worthwhile_layers(predictor: TorchPredictor, graph: openvino.Model, recipe: Recipe, weights: Path) -> list[str]:
+def worthwhile_layers(predictor: TorchPredictor, graph: openvino.Model, recipe: Recipe, weights: Path) -> list[str]:
     """The names, in a network, of the convolutions to quantise: of those in its exported form, see `delicate_nodes`.
 
     The gates that the export divides into one for each branch are no longer one layer there. Depthwise convolutions of
