@@ -11,7 +11,7 @@ import argparse
 import copy
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,6 @@ from otx_seg.workspace.weights import write_weights
 PAGE = Path(__file__).with_name("networks.md")
 BEGIN = "<!-- The table of ways of learning is written by `python docs/mode_table.py`. -->"
 END = "<!-- End of the table of ways of learning. -->"
-
-SIDES = (64, 128, 256)
-"""Of the images, in pixels; the first at which a network learns is taken."""
 
 SUPERVISED = "supervised"
 YES, NO = "yes", "no"
@@ -172,7 +169,7 @@ class Row:
     """What was found for a template.
 
     Attributes:
-        side: the smallest of `SIDES` at which it learns; 0: none.
+        side: of the images, in pixels: the smallest that the network takes.
         reasons: why it does not work, by the names of those of `COLUMNS` that do not.
     """
 
@@ -180,27 +177,27 @@ class Row:
     reasons: dict[str, str] = field(default_factory=dict)
 
     def cells(self) -> list[str]:
-        return [str(self.side or NO), *(NO if column in self.reasons else YES for column in COLUMNS)]
+        return [str(self.side), *(NO if column in self.reasons else YES for column in COLUMNS)]
 
 
-def try_template(name: str, modes: Iterable[str] = MODES, sides: Sequence[int] = SIDES) -> Row:
+def try_template(name: str, modes: Iterable[str] = MODES) -> Row:
     """
     Args:
         modes: of `MODES`.
     """
-    template, reason = load(name), ""
+    template = load(name)
+    side = template.input_sizes.nearest(0)
     torch.manual_seed(0)
     network = SegmentationNetwork(build_model(template, len(LABELS)))
-    for side in sides:
-        with tempfile.TemporaryDirectory() as folder:
-            draw_dataset(Path(folder, "data"), images=5, size=side, seed=1)
-            sized = template.override({"learning_parameters.input_size": f"{side}x{side}"})
-            trial = Trial(sized, network, open_folder(Path(folder, "data", "train"))["default"], Path(folder))
-            reason = _tried(_supervised, trial)
-            if not reason:
-                found = {mode: _tried(MODES[mode], trial) for mode in modes}
-                return Row(side, {mode: why for mode, why in found.items() if why})
-    return Row(0, dict.fromkeys(COLUMNS, reason))
+    with tempfile.TemporaryDirectory() as folder:
+        draw_dataset(Path(folder, "data"), images=5, size=side, seed=1)
+        sized = template.override({"learning_parameters.input_size": f"{side}x{side}"})
+        trial = Trial(sized, network, open_folder(Path(folder, "data", "train"))["default"], Path(folder))
+        reason = _tried(_supervised, trial)
+        if reason:
+            return Row(side, dict.fromkeys(COLUMNS, reason))
+        found = {mode: _tried(MODES[mode], trial) for mode in modes}
+    return Row(side, {mode: why for mode, why in found.items() if why})
 
 
 def _supervised(trial: Trial) -> None:
@@ -229,8 +226,8 @@ def rows_of(page: str) -> dict[str, Row]:
         if reason:
             for mode in reason[2].split(" and "):
                 rows[reason[1]].reasons[mode] = reason[3]
-        elif len(cells) == len(COLUMNS) + 2 and re.fullmatch(rf"\d+|{NO}", cells[1]):
-            rows[cells[0]] = Row(0 if cells[1] == NO else int(cells[1]))
+        elif len(cells) == len(COLUMNS) + 2 and cells[1].isdecimal():
+            rows[cells[0]] = Row(int(cells[1]))
     return rows
 
 
@@ -241,7 +238,7 @@ def with_table(page: str, rows: dict[str, Row]) -> str:
         ValueError: the page has no such marks.
     """
     before, _, after = _split(page)
-    header = ["template", "smallest side", *COLUMNS]
+    header = ["template", "side", *COLUMNS]
     lines = [header, ["---"] * len(header), *([name, *row.cells()] for name, row in rows.items())]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     reasons = [line for name, row in rows.items() for line in _reasons(name, row)]

@@ -13,7 +13,7 @@ NAMES = [summary.name for summary in find_templates()]
 QUICK = ("semi-supervised", "more labels", "explain")
 
 
-def test_the_table_is_as_it_is_written() -> None:
+def test_the_table_is_in_the_order_of_the_templates() -> None:
     page = PAGE.read_text(encoding="utf-8")
     rows = rows_of(page)
     assert list(rows) == [name for name in NAMES if name in rows], "run python docs/mode_table.py"
@@ -50,7 +50,7 @@ def test_what_does_not_work_is_listed_with_its_reason(monkeypatch: pytest.Monkey
     monkeypatch.setitem(MODES, "QAT", crash)
     row = try_template(NAMES[0], ("explain", "QAT"))
     assert row.reasons == {"explain": "/x.pth: no / here", "QAT": "KeyError: 'k'"}
-    rows = {"A": row, "B": Row(0, dict.fromkeys(COLUMNS, "too small")), "C": Row(128)}
+    rows = {"A": row, "B": Row(64, dict.fromkeys(COLUMNS, "too small")), "C": Row(128)}
     page = with_table(f"before\n{BEGIN}{END}\nafter", rows)
     assert "| A | 64 | yes | yes | yes | yes | yes | yes | no | no | yes |" in page
     assert "- A, explain: /x.pth: no / here\n- A, QAT: KeyError: 'k'\n- B, supervised and semi-supervised and" in page
@@ -58,12 +58,12 @@ def test_what_does_not_work_is_listed_with_its_reason(monkeypatch: pytest.Monkey
     assert with_table(page, rows) == page
 
 
-def test_a_network_that_learns_at_no_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_does_not_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ValueError("it is too small")
 
     monkeypatch.setattr(mode_table.Trial, "learn", fail)
-    assert try_template(NAMES[0]) == Row(0, dict.fromkeys(COLUMNS, "ValueError: it is too small"))
+    assert try_template(NAMES[0]) == Row(64, dict.fromkeys(COLUMNS, "ValueError: it is too small"))
 
 
 def test_a_page_without_marks() -> None:
