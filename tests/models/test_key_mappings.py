@@ -103,6 +103,9 @@ def test_regnetx_of_pycls_is_turned_from_blue_green_red() -> None:
         return re.sub(r"\.f\.([abc])\.1\.", lambda found: f".bn{letters[found[1]]}.", name)
 
     tensors = {theirs(name): value for name, value in ours.items()} | {"fc.weight": torch.empty(2, 384)}
+    tensors |= {
+        name: torch.zeros_like(value, device="cpu") for name, value in tensors.items() if name.startswith("bn1.")
+    }
     tensors["conv1.weight"] = torch.arange(32 * 27.0).reshape(32, 3, 3, 3)
     network = on_meta({"type": "RegNetX", "arch": "400MF"})
     network.backbone.stem.to_empty(device="cpu")

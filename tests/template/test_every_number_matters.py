@@ -97,7 +97,16 @@ SEEN_ELSEWHERE = {
 def with_changes(content: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
     """Copies with the number at `key` changed, first a little, then more."""
     *path, last = key.split(".")
-    changes = (lambda n: n + 1, lambda n: n * 0.9 or 0.01, lambda n: n + 100, lambda n: n * 10, lambda n: 0.5)
+    changes = (
+        lambda n: n + 1,
+        lambda n: n * 0.9 or 0.01,
+        lambda n: n + 100,
+        lambda n: n * 10,
+        lambda n: 0.5,
+        lambda n: n - 1,
+        lambda n: n + 2,
+        lambda n: n // 2,
+    )
     for change in changes:
         changed = copy.deepcopy(content)
         place: Any = changed
@@ -173,7 +182,9 @@ def build(template: Template) -> Any:
 
 def plain_values(algorithm: object) -> dict[str, float]:
     """The numbers an algorithm was made with; its own tests see to what they do."""
-    return {name: value for name, value in vars(algorithm).items() if isinstance(value, (int, float))}
+    found = {name: value for name, value in vars(algorithm).items() if isinstance(value, (int, float))}
+    targets = [value for value in vars(algorithm).values() if type(value).__module__.startswith("otx_seg.targets")]
+    return {**found, **{f"target.{name}": value for target in targets for name, value in plain_values(target).items()}}
 
 
 def observed(template: Template, key: str) -> Any:

@@ -35,8 +35,8 @@ class RandomView:
         scale_range: Sequence[float],
         single_label_limit: float,
         flip_probability: float,
-        rotation_degrees: float,
-        rotation_probability: float,
+        rotation_degrees: float = 0.0,
+        rotation_probability: float = 0.0,
     ) -> None:
         """Set the ranges to draw from.
 

@@ -22,28 +22,25 @@ class RegSegHead(BaseDecodeHead):
     def __init__(self, lateral_channels: Sequence[int], sum_channels: int, **kwargs: Any) -> None:
         """
         Args:
-            lateral_channels: of the 1x1 convolutions of the three feature maps, finest first; the middle and the last
-                one are equal, because these are added.
+            lateral_channels: of the 1x1 convolutions of the finest feature map, and of the two others, which are added.
             sum_channels: of the 3x3 convolution of that sum.
             kwargs: of mmseg's `BaseDecodeHead`: `in_channels` and `in_index` (three of each, finest first), `channels`
                 before the classifier, `num_classes`, `norm_cfg`, `dropout_ratio`, `align_corners`.
 
         Raises:
-            ValueError: there are not three maps, or those to be added differ in channels.
+            ValueError: there are not three maps.
         """
         super().__init__(input_transform="multiple_select", **kwargs)
-        if len(self.in_channels) != 3 or len(lateral_channels) != 3:
+        if len(self.in_channels) != 3 or len(lateral_channels) != 2:
             raise ValueError(
-                f"in_channels is {self.in_channels!r} and lateral_channels {lateral_channels!r}; it takes three of each"
+                f"in_channels is {self.in_channels!r} and lateral_channels {lateral_channels!r}; it takes three and two"
             )
-        finest, middle, coarsest = lateral_channels
-        if middle != coarsest:
-            raise ValueError(f"lateral_channels is {lateral_channels!r}; the last two are added, and have to be equal")
+        finest, added = lateral_channels
         self.laterals = nn.ModuleList(
             ConvModule(channels, lateral, 1, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
-            for channels, lateral in zip(self.in_channels, lateral_channels, strict=True)
+            for channels, lateral in zip(self.in_channels, (finest, added, added), strict=True)
         )
-        self.of_sum = ConvModule(middle, sum_channels, 3, padding=1, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+        self.of_sum = ConvModule(added, sum_channels, 3, padding=1, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
         self.last = ConvModule(
             sum_channels + finest, self.channels, 3, padding=1, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg
         )
