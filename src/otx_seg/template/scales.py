@@ -32,12 +32,14 @@ def check_scales(scales: Any) -> None:
             raise ValueError(f"{shown(scale)} in {shown(list(scales))}: {meant}")
 
 
-def parse_scales(text: str) -> list[float]:
-    """Read ``0.5,1,2``.
+def parse_scales(text: str | None) -> list[float] | None:
+    """Read ``0.5,1,2``; None for None.
 
     Raises:
         UsageError: something else.
     """
+    if text is None:
+        return None
     try:
         scales = [float(word) for word in text.split(",")]
         check_scales(scales)

@@ -83,7 +83,7 @@ def evaluate(
         DataError: the data cannot be used.
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
-    looks = None if scales is None else parse_scales(scales)
+    looks = parse_scales(scales)
     resolver = open_resolver(workspace)
     files = () if load_weights is None else tuple(resolver.all_weights(load_weights))
     spec, training = DataSpec(), None

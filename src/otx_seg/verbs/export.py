@@ -67,7 +67,7 @@ def export(
             open in it is not.
     """
     check_given_to_export(load_weights, workspace)
-    looks = None if scales is None else parse_scales(scales)
+    looks = parse_scales(scales)
     resolver = open_resolver(workspace)
     weights = resolver.weights(load_weights)
     images = _images_to_compare(weights, Path(compare_on) if compare_on is not None else None)

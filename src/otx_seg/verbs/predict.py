@@ -60,7 +60,7 @@ def predict(
         DataError: there is no readable image.
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
-    looks = None if scales is None else parse_scales(scales)
+    looks = parse_scales(scales)
     resolver = open_resolver(workspace)
     images = prediction_images(resolver, input, "--input", "an image or a folder of images")
     _refuse_video(images, load_weights)

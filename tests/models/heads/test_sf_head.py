@@ -6,7 +6,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from otx_seg.models.heads.pyramid_pooling import PyramidPooling
-from otx_seg.models.heads.sf_head import JoinedPyramidPooling, SFHead, SFLiteHead
+from otx_seg.models.heads.sf_head import SFHead, SFLiteHead
 from otx_seg.template import find_templates, load
 
 COARSEST = 32  # pixels of the image for each position of ResNet's last feature map
@@ -69,20 +69,17 @@ def test_sfnet_lite_takes_three_levels() -> None:
 
 
 def test_more_cells_than_positions_are_nothing_to_learn_from() -> None:
-    pooling, x = JoinedPyramidPooling((1, 3), 6, 4, {"type": "BN"}, {"type": "ReLU"}, True), torch.randn(2, 6, 2, 4)
+    head = SFLiteHead(**_arguments([0, 2, 3]), pool_scales=(1, 3)).train()
+    small = [*LEVELS[:3], LEVELS[3][:, :, :2, :4]]
     with pytest.raises(ValueError, match=r"grids of 3 cells a side \(pool_scales\) are laid over 2 positions"):
-        pooling.train()(x)
-    assert pooling.eval()(x).shape == (2, 4, 2, 4)
+        head(small)
+    assert head.eval()(small).shape == (2, 3, 48, 64)
 
 
 def test_pooled_grids_are_joined_with_the_map() -> None:
-    torch.manual_seed(0)
-    pooling, x = (
-        JoinedPyramidPooling((1, 2), 6, 4, {"type": "BN"}, {"type": "ReLU"}, True).eval(),
-        torch.randn(2, 6, 4, 4),
-    )
+    head = SFLiteHead(**_arguments([0, 2, 3])).eval()
+    pyramid, join = head.pooling
+    assert isinstance(pyramid, PyramidPooling)
     with torch.no_grad():
-        stacked = PyramidPooling.forward(pooling, x)
-        weight = pooling.join.conv.weight
-        joined = torch.einsum("oi,bihw->bohw", weight[:, :, 0, 0], stacked)
-        torch.testing.assert_close(pooling(x), pooling.join.bn(joined).relu())
+        joined = torch.einsum("oi,bihw->bohw", join.conv.weight[:, :, 0, 0], pyramid(LEVELS[3]))
+        torch.testing.assert_close(head.pooling(LEVELS[3]), join.bn(joined).relu())

@@ -16,42 +16,6 @@ from otx_seg.models.heads.pyramid_pooling import PyramidPooling
 from otx_seg.models.resampling import resize_bilinear
 
 
-class JoinedPyramidPooling(PyramidPooling):
-    """`PyramidPooling`, then a 1x1 convolution, norm and activation over the features and all grids."""
-
-    def __init__(
-        self,
-        bins: Sequence[int],
-        in_channels: int,
-        channels: int,
-        norm_cfg: dict[str, Any] | None,
-        act_cfg: dict[str, Any],
-        align_corners: bool,
-    ) -> None:
-        """
-        Args:
-            channels: of each grid, and of the result.
-            bins, in_channels, norm_cfg, act_cfg, align_corners: see `PyramidPooling`.
-        """
-        super().__init__(bins, in_channels, channels, norm_cfg, act_cfg, align_corners)
-        self.join = ConvModule(self.out_channels, channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, in_channels, H, W) -> (B, channels, H, W).
-
-        Raises:
-            ValueError: in training, a grid has more cells than the map has positions, so that several cells are the
-                same.
-        """
-        positions, cells = min(x.shape[2:]), max(self.bins)
-        if self.training and positions < cells:
-            raise ValueError(
-                f"grids of {cells} cells a side (pool_scales) are laid over {positions} positions: take a larger input"
-            )
-        joined: Tensor = self.join(super().forward(x))
-        return joined
-
-
 class _SemanticFlowHead(BaseDecodeHead):
     """What both decoders have: pyramid pooling of the coarsest map, and a convolution that joins several maps."""
 
@@ -61,15 +25,31 @@ class _SemanticFlowHead(BaseDecodeHead):
             joined: number of maps of `channels` each that are joined before the classifier.
         """
         super().__init__(in_channels, input_transform="multiple_select", **kwargs)
-        self.pooling = JoinedPyramidPooling(
+        pyramid = PyramidPooling(
             pool_scales, in_channels[-1], self.channels, self.norm_cfg, self.act_cfg, self.align_corners
         )
+        self.pooling = nn.Sequential(pyramid, self._conv(pyramid.out_channels, 1))
+        self.most_cells = max(pool_scales)
         self.join = self._conv(joined * self.channels, 3)
 
     def _conv(self, in_channels: int, kernel: int) -> ConvModule:
         return ConvModule(
             in_channels, self.channels, kernel, padding=kernel // 2, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg
         )
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        """The coarsest map (B, C, H, W) with its means over grids -> (B, channels, H, W).
+
+        Raises:
+            ValueError: in training, a grid has more cells than the map has positions, so that several cells are the
+                same.
+        """
+        positions, cells = min(x.shape[2:]), self.most_cells
+        if self.training and positions < cells:
+            raise ValueError(
+                f"grids of {cells} cells a side (pool_scales) are laid over {positions} positions: take a larger input"
+            )
+        return self.pooling(x)
 
     def _joined(self, maps: Sequence[Tensor]) -> Tensor:
         """Logits of (B, channels, H_i, W_i), at the size of the first."""
@@ -114,7 +94,7 @@ class SFHead(_SemanticFlowHead):
             Logits (B, num_classes, H_0, W_0).
         """
         *finer, coarsest = self._transform_inputs(inputs)
-        x = self.pooling(coarsest)
+        x = self._pooled(coarsest)
         levels = [x]
         for index in reversed(range(len(finer))):
             lateral = self.laterals[index](finer[index])
@@ -159,5 +139,5 @@ class SFLiteHead(_SemanticFlowHead):
             Logits (B, num_classes, H_0, W_0).
         """
         fine, middle, coarsest = self._transform_inputs(inputs)
-        aligned = self.alignment(self.lateral_fine(fine), self.pooling(coarsest))
+        aligned = self.alignment(self.lateral_fine(fine), self._pooled(coarsest))
         return self._joined([aligned, self.lateral_middle(middle)])
