@@ -203,7 +203,7 @@ def test_every_registered_network_part_is_reachable_from_a_template() -> None:
 def test_public_names() -> None:
     from otx_seg.cli.main import VERBS
 
-    called = {"eval": "evaluate", "find": "find_templates", "weights": "list_weights"}
+    called = {"eval": "evaluate", "report": "draw_report", "find": "find_templates", "weights": "list_weights"}
     verbs = [called.get(verb, verb) for verb in VERBS if verb != "quickstart"]
     others = ["Model", "build_model", "cross_validate", "fetch_weights", "find_learning_rate"]
     assert otx_seg.__all__ == sorted([*verbs, *others])

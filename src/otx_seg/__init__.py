@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from otx_seg.verbs.cross_validate import cross_validate
     from otx_seg.verbs.demo import demo
     from otx_seg.verbs.deploy import deploy
+    from otx_seg.verbs.draw_report import draw_report
     from otx_seg.verbs.evaluate import evaluate
     from otx_seg.verbs.explain import explain
     from otx_seg.verbs.export import export
@@ -41,6 +42,7 @@ __all__ = [
     "cross_validate",
     "demo",
     "deploy",
+    "draw_report",
     "evaluate",
     "explain",
     "export",

@@ -24,6 +24,8 @@ def test_train_eval_export_optimize_eval_predict(otx: Any, drawn_data: Path, tmp
     )
     assert trained.code == 0, trained.err
     assert f"Weights: {run}/models/weights.pth" in trained.out
+    assert f"Report: {run}/report.html" in trained.out
+    assert (run / "per_image.csv").read_text().count("\n") == 3
     assert "otx export --load-weights" in trained.out
     for text in ("Lite-HRNet-s-mod2 on", "washer", "batches of 3, up to 3 epochs", "validation Dice"):
         assert text in trained.message, text
@@ -49,6 +51,10 @@ def test_train_eval_export_optimize_eval_predict(otx: Any, drawn_data: Path, tmp
     assert optimized.code == 0, optimized.err
     int8 = tmp_path / "int8" / "ptq" / "openvino.xml"
     report = json.loads((tmp_path / "int8" / "ptq" / "ptq_performance.json").read_text())
+    assert "OpenVINO INT8 reaches a Dice" in (tmp_path / "int8" / "report.html").read_text()
+    again = otx("report", tmp_path / "int8", "-o", tmp_path / "again.html")
+    assert again.out == f"Report: {tmp_path}/again.html\n"
+    assert (tmp_path / "again.html").read_text() == (tmp_path / "int8" / "report.html").read_text()
     assert report["before"]["Dice Average"] - report["Dice Average"] == report["dice_loss"]
     evaluated(otx, val_root, int8, tmp_path / "eval_int8")
     again = otx("optimize", "--load-weights", int8, *roots, "-o", tmp_path / "int4")
@@ -84,6 +90,8 @@ def evaluated(otx: Any, data: Path, weights: Path, output: Path) -> dict[str, An
     assert outcome.code == 0, outcome.err
     assert "mean over labels" in outcome.out
     assert "lowest Dice of single images: " in outcome.out
+    assert f"Report: {output}/report.html" in outcome.out
+    assert "reaches a Dice" in (output / "report.html").read_text()
     scores: dict[str, Any] = json.loads((output / "performance.json").read_text())
     assert {"Dice Average", "mDice", "mIoU", "aAcc", "per_label", "avg_time_per_image"} <= scores.keys()
     return scores

@@ -16,7 +16,8 @@ from otx_seg.metrics.confusion import scores
 from otx_seg.metrics.definitions import METRICS
 from otx_seg.metrics.measured import Measured
 from otx_seg.metrics.watched import metric_named
-from otx_seg.report.pictures import draw_comparison, draw_curves
+from otx_seg.report.curves import draw_curves
+from otx_seg.report.pictures import draw_comparison
 from otx_seg.report.progress import TrainingDisplay, format_duration
 from otx_seg.report.tables import as_text, scores_table
 from otx_seg.report.training_report import write_report

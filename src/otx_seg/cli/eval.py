@@ -82,3 +82,4 @@ def command(as_json: bool, **arguments: Any) -> None:
     if worst:
         results.print(f"lowest Dice of single images: {worst}")
     results.print(f"{1000 * result.seconds_per_image:.1f} ms per image in the network")
+    results.print(f"Report: {result.report}")

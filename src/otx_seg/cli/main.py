@@ -29,6 +29,7 @@ VERBS = {
     "build": "make a workspace, in which the other commands need no arguments",
     "train": "train a network on a folder of images and masks",
     "eval": "evaluate a model on a labelled data set",
+    "report": "make the report page of a finished run again",
     "predict": "predict the masks of images",
     "explain": "show heat maps that explain predictions",
     "export": "export trained weights as an OpenVINO or ONNX model",

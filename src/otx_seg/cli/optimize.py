@@ -78,5 +78,6 @@ def command(**arguments: Any) -> None:
         f"calibrated on {count(result.calibration_images, 'image')}"
     )
     results.print(f"Model: {result.model}")
+    results.print(f"Report: {result.report}")
     if isinstance(result, FineTuned):
         results.print(f"Weights: {result.weights}")

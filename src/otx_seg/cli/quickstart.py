@@ -38,6 +38,7 @@ def command(output: str | None, overwrite: bool, minutes: float) -> None:
     ]
     results.print(models_table(rows, f"{TEMPLATE} on synthetic data"))
     results.print(f"Images, ground truth and predictions: {result.picture}")
+    results.print(f"Report: {result.report}")
     say(
         "",
         "The same on your own data, a folder of images and masks in one of the usual formats:",

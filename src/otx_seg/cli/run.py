@@ -75,3 +75,4 @@ def command(as_json: bool, **arguments: Any) -> None:
     for model in result.models:
         results.print(f"{model.name}: {model.file}")
     results.print(f"Package: {result.package}")
+    results.print(f"Report: {result.report}")

@@ -150,6 +150,7 @@ def _train(arguments: dict[str, Any]) -> None:
         results.print(scores_table(result.scores, network_kept(result)))
     results.print(f"Trained for {format_duration(result.elapsed_s)}, {count(result.steps, 'step')}: {result.reason}.")
     results.print(f"Weights: {result.weights}")
+    results.print(f"Report: {result.report}")
     if result.scores is None:
         following = f"otx train --load-weights {result.weights} --train-data-roots LABELLED"
     else:

@@ -106,7 +106,7 @@ def choose_repeats(one_round: EpochSize, counted: bool) -> Decision:
 def choose_workers(machine: MachineFacts) -> Decision:
     """Processes that load images."""
     number = min(machine.cores // machine.processes, _MOST_WORKERS)
-    return Decision(WORKERS, number, f"{machine.cores} CPU cores")
+    return Decision(WORKERS, number, count(machine.cores, "CPU core"))
 
 
 def choose_epochs(epoch: EpochSize, minutes: float, affordable: float = math.inf) -> Decision:

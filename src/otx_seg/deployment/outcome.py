@@ -61,6 +61,11 @@ class Quantized:
     metric: WatchedMetric = DICE
 
     @property
+    def report(self) -> Path:
+        """The page that shows it."""
+        return RunFolder(self.model.parents[1]).page
+
+    @property
     def dice_loss(self) -> float:
         """By how much the Dice Average fell, 0..1; negative if it rose."""
         return self.before.scores.dice_average - self.after.scores.dice_average

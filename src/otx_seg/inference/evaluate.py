@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,6 +52,7 @@ class Evaluation:
         window, views: see `predict_mask`.
         counted: the pixels that the scores are taken from; None where they were read from a file.
         choice: what was to be measured.
+        report: the page that shows it, if there is one.
     """
 
     scores: Scores
@@ -60,6 +62,7 @@ class Evaluation:
     views: AugmentedViews = ONE_VIEW
     counted: CountedImages | None = field(default=None, compare=False, repr=False)
     choice: MetricChoice = USUAL
+    report: Path | None = field(default=None, compare=False)
 
     @property
     def measured(self) -> tuple[Measured, ...]:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
 from otx_seg.labels import Labels
 from otx_seg.metrics.confusion import PixelCounts
 from otx_seg.metrics.definitions import METRICS, LabelCounts, Metric
+
+
+class RankedImage(NamedTuple):
+    """An image and its Dice, 0..1; `rank` is ``worst``, ``median`` or ``best``."""
+
+    rank: str
+    name: str
+    dice: float
 
 
 @dataclass(frozen=True)
@@ -60,5 +69,20 @@ class CountedImages:
 
     def worst(self, count: int) -> list[tuple[str, float]]:
         """The images with the lowest Dice and it, the worst first."""
+        return self._by_dice()[:count]
+
+    def ranked(self, each: int) -> list[RankedImage]:
+        """The images with the lowest Dice, those around the median and those with the highest, at most `each` of a
+        rank and none twice; from low to high Dice."""
+        scored = self._by_dice()
+        worst = range(min(each, len(scored)))
+        best = range(max(len(worst), len(scored) - each), len(scored))
+        between = range(len(worst), len(scored) - len(best))
+        skipped = max(0, len(between) - each) // 2
+        median = between[skipped : skipped + each]
+        ranks = (("worst", worst), ("median", median), ("best", best))
+        return [RankedImage(rank, *scored[place]) for rank, places in ranks for place in places]
+
+    def _by_dice(self) -> list[tuple[str, float]]:
         scored = [(name, dice) for name, dice in self.of_images(METRICS["dice"]).items() if dice is not None]
-        return sorted(scored, key=lambda item: item[1])[:count]
+        return sorted(scored, key=lambda item: item[1])

@@ -1,4 +1,4 @@
-"""Pictures by Matplotlib: learning curves, images beside what a model makes of them, and letters of any script."""
+"""Pictures by Matplotlib: images beside what a model makes of them, and letters of any script."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from otx_seg.inference.pictures import pictures_of
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.metrics.counted_images import CountedImages
 from otx_seg.runtime.fonts import font_file, readable_names
-from otx_seg.training.loggers import read_metrics
 from otx_seg.training.rate_range import RatePoint
 
 if TYPE_CHECKING:
@@ -20,50 +19,6 @@ if TYPE_CHECKING:
 _COMPARED_IMAGES = 4
 _NUMBERED_LABELS = 40
 _FIRST_POINTS = 20
-_NO_CURVES = ("step", "epoch", "learning_rate", "kept pixels")
-
-
-def draw_curves(journal: Path, picture: Path) -> dict[str, tuple[str, ...]]:
-    """Plot the training losses and the validation scores of `journal` over the steps into a PNG.
-
-    The sum of the losses stands beside its parts; a run without validations has no second diagram.
-
-    Returns:
-        The names of the curves in each diagram, by its title.
-
-    Raises:
-        OSError: the journal cannot be read or the picture not written.
-    """
-    from matplotlib.figure import Figure
-
-    entries = read_metrics(journal)
-    losses = [entry for entry in entries if "loss" in entry]
-    validations = [entry for entry in entries if "Dice Average" in entry]
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    axes = figure.subplots(1, 2 if validations else 1, squeeze=False)[0]
-    # The parts differ from step to step: a contrast is not computed at every one.
-    names = dict.fromkeys(name for entry in losses for name in entry if _is_curve(name, entry[name]))
-    for name in names if len(names) > 2 else ["loss"]:  # with a single part, the sum is that part
-        drawn = [(entry["step"], entry[name]) for entry in losses if _is_curve(name, entry.get(name))]
-        axes[0].plot(*zip(*drawn, strict=True), linewidth=0.8, label="sum" if name == "loss" else name)
-    axes[0].set(title="training loss", xlabel="step", yscale="log")
-    if len(names) > 2:
-        axes[0].legend()
-    if validations:
-        watched = str(validations[-1].get("watched", "Dice"))
-        for name, key in {watched: "score", "Dice": "Dice Average", "mIoU": "mIoU"}.items():
-            drawn = [(entry["step"], entry[key]) for entry in validations if key in entry]
-            axes[1].plot(*zip(*drawn, strict=True), "o-", label=name)
-        axes[1].set(title="validation scores", xlabel="step", ylim=(0, 1))
-        axes[1].legend()
-    for diagram in axes:
-        diagram.grid(alpha=0.3)
-    figure.savefig(picture, dpi=110)
-    return {diagram.get_title(): tuple(line.get_label() for line in diagram.get_lines()) for diagram in axes}
-
-
-def _is_curve(name: str, value: object) -> bool:
-    return name not in _NO_CURVES and isinstance(value, (int, float))
 
 
 def draw_comparison(weights: Path, data_root: Path, picture: Path) -> None:

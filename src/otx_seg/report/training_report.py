@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import logging
-import platform
-import shlex
-import sys
 from collections.abc import Sequence
-from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from otx_seg.configuration.facts import Decision
 from otx_seg.configuration.learning import MOST_EPOCHS
-from otx_seg.datasets import TrainingData
+from otx_seg.datasets import ScanReport, TrainingData
 from otx_seg.metrics.confusion import Scores
-from otx_seg.report.pictures import draw_curves
+from otx_seg.report.curves import draw_curves
 from otx_seg.report.progress import format_duration
+from otx_seg.report.run_report.make import report_training
+from otx_seg.report.run_report.record import Trained, environment_now
 from otx_seg.report.tables import as_text, scores_table
 from otx_seg.report.trials import describe_trials, read_trials
 from otx_seg.training.devices import describe_device
@@ -28,8 +25,6 @@ from otx_seg.words import count, listed
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.run_folder import RunFolder, delete_tensors, point_latest
 from otx_seg.workspace.teacher_file import TeacherFile
-
-_REPORTED_PACKAGES = ("otx-seg", "torch", "mmsegmentation", "openvino", "nncf", "datumaro", "numpy")
 
 logger = logging.getLogger(__name__)
 
@@ -110,8 +105,14 @@ def report_finished(run: RunFolder, reason: str) -> None:
     logger.info("%s is already finished: %s. This is its result", run.path, reason)
 
 
-def finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: TrainResult) -> None:
-    """Draw the curves, write the report, delete the search's files, and name labels that were not learned."""
+def finish(
+    run: RunFolder, plan: Plan, data: TrainingData, report: ScanReport | None, origin: str, result: TrainResult
+) -> None:
+    """Draw the curves, write the reports, delete the search's files, and name labels that were not learned.
+
+    Args:
+        report: what the training images hold; None where they have no masks.
+    """
     draw_curves(run.metrics, run.curves)
     if data.val is not None:
         point_latest(run)  # a backbone cannot be evaluated or exported
@@ -133,23 +134,25 @@ def finish(run: RunFolder, plan: Plan, data: TrainingData, origin: str, result: 
             "Results": _results_text(result),
         },
     )
+    trained = Trained(
+        template=chosen.name,
+        summary=chosen.summary,
+        kind=f"{plan.train_type}, {plan.reason}",
+        origin=origin,
+        kept=network_kept(result),
+        epochs=result.epochs,
+        steps=result.steps,
+        elapsed_s=result.elapsed_s,
+        reason=result.reason,
+    )
+    report_training(run, trained, data, report, result)
     if result.scores is not None:
         warn_unlearned(result.scores)
 
 
 def write_report(path: Path, sections: dict[str, str]) -> None:
     """Write `cli_report.log`: the environment and the given sections ({heading: text}), for reading months later."""
-    program = "otx" if Path(sys.argv[0]).name in ("otx", "__main__.py") else sys.argv[0]
-    environment = "\n".join(
-        [
-            f"date: {datetime.now().astimezone().isoformat(timespec='seconds')}",
-            f"folder: {Path.cwd()}",
-            f"command: {shlex.join([program, *sys.argv[1:]])}",
-            f"machine: {platform.platform()}, Python {platform.python_version()}",
-            *(f"{package}: {version(package)}" for package in _REPORTED_PACKAGES),
-        ]
-    )
-    parts = {"Environment": environment, **sections}
+    parts = {"Environment": "\n".join(environment_now().lines()), **sections}
     write_text(
         path, "\n".join(f"{heading}\n{'-' * len(heading)}\n{text.rstrip()}\n" for heading, text in parts.items())
     )

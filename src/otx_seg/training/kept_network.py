@@ -10,6 +10,7 @@ from typing import Any
 from accelerate import Accelerator
 
 from otx_seg.metrics.confusion import PixelCounts, Scores, scores
+from otx_seg.metrics.counted_images import CountedImages
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import largest
@@ -86,3 +87,11 @@ class KeptNetwork:
     def scores(self) -> Scores | None:
         """The scores of what was kept."""
         return None if self.counts is None else scores(self.counts.confusion, self.context.data.train.labels)
+
+    def counted(self) -> CountedImages | None:
+        """What it gets wrong on which validation image; None where that is not known, as in a run of an earlier
+        version."""
+        subset = self.context.data.val
+        if self.counts is None or subset is None or len(self.counts.per_image) != len(subset):
+            return None
+        return CountedImages(subset.labels, tuple(sample.name for sample in subset.samples), self.counts)

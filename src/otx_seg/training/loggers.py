@@ -6,7 +6,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from torch import Tensor
 from otx_seg.errors import DataError
 from otx_seg.inference.pictures import Picture
 from otx_seg.metrics.confusion import Scores
+from otx_seg.metrics.counted_images import CountedImages
 from otx_seg.metrics.watched import DICE, WatchedMetric
 from otx_seg.runtime.plain_files import number, parse_json, whole_number
 from otx_seg.words import count
 from otx_seg.workspace.atomic import write_text
+from otx_seg.workspace.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +95,7 @@ class TrainResult:
         choice: which network was kept, and why, if the last one was not simply the best; else empty.
         metric: which of the scores networks were compared by.
         averaged: epochs of the networks whose mean was kept; none if it was one of the training's own.
+        counted: the pixels that the scores are taken from, by image; None without validation images.
     """
 
     weights: Path
@@ -105,6 +108,12 @@ class TrainResult:
     choice: str = ""
     metric: WatchedMetric = DICE
     averaged: tuple[int, ...] = ()
+    counted: CountedImages | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def report(self) -> Path:
+        """The page that shows it."""
+        return RunFolder(self.weights.parents[1]).page
 
 
 class Logger:

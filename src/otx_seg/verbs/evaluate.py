@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,15 @@ from otx_seg.labels import Labels
 from otx_seg.metrics.choice import choose_metrics
 from otx_seg.report.image_scores import write_image_scores
 from otx_seg.report.pictures import draw_confusions
+from otx_seg.report.run_report.make import report_evaluation
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.predict_mask import parse_window
+from otx_seg.runtime.predictor import Predictor
 from otx_seg.template import USED_BY
 from otx_seg.template.scales import parse_scales
 from otx_seg.training.devices import choose_workers
 from otx_seg.training.setup.data import tell_skipped
+from otx_seg.words import listed
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
@@ -52,7 +56,8 @@ def evaluate(
     boundary_width: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """Score a model on labelled images and write ``performance.json``, ``per_image.csv`` and ``confusion.png``.
+    """Score a model on labelled images and write ``report.html``, ``performance.json``, ``per_image.csv`` and
+    ``confusion.png``.
 
     Args:
         test_data_roots: labelled images; the subset called test if there are subsets, else the one called val. None:
@@ -100,7 +105,7 @@ def evaluate(
     subset = opened or open_measured(spec, training, settings.use_otx_adapter)
     _refuse_unmapped(predictor.labels, subset, files)
     to, roots = resolver.destination(output, overwrite), (*spec.folders, subset.root)
-    run = open_run(to, "eval", ("performance.json", "per_image.csv", "confusion.png"), roots)
+    run = open_run(to, "eval", ("performance.json", "per_image.csv", "report.html"), roots)
     with log_to(run) as note:
         tell_skipped("test", subset.unmatched)
         workers = choose_workers(settings, processes=1)
@@ -113,8 +118,17 @@ def evaluate(
         assert result.counted is not None
         write_image_scores(result.counted, run.image_scores, choice.metrics)
         draw_confusions(result.counted, run.confusions)
+        name = _called([model for model, _ in opened_models], files)
+        report_evaluation(run, name, result, predictor, subset)
         note(f"Dice {result.scores.dice_average:.4f} on {result.images} images")
-    return result
+    return replace(result, report=run.page)
+
+
+def _called(models: Sequence[Predictor], files: Sequence[Path]) -> str:
+    """What the report calls the models."""
+    templates = dict.fromkeys(str(model.template["name"]) for model in models if model.template is not None)
+    names = listed([file.name for file in files], 3)
+    return f"{listed(templates, 3)} ({names})" if templates else names
 
 
 def _refuse_unmapped(known: Labels, subset: Subset, files: Sequence[Path]) -> None:

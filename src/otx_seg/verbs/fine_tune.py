@@ -23,6 +23,7 @@ from otx_seg.errors import UsageError
 from otx_seg.inputs.last_training import hint_to_label_map
 from otx_seg.interrupts import interruptions_as_such
 from otx_seg.processes import refuse_several
+from otx_seg.report.run_report.make import report_quantization
 from otx_seg.report.training_report import report_finished
 from otx_seg.template import USED_TO_QUANTIZE, Template
 from otx_seg.training.checkpoint import (
@@ -91,6 +92,7 @@ def fine_tune_weights(request: Request, to: Destination, loggers: Loggers, progr
         describe = functools.partial(_describe, plan, data)
         result = fine_tune(how, context, plan.state, progress, describe)
         _report_outcome(result, settings.maximal_accuracy_degradation)
+        report_quantization(run, result, data)
         note(f"{result.model}: {result.summary}")
     return result
 

@@ -19,6 +19,7 @@ from otx_seg.inputs.last_training import LastTraining, last_training, training_o
 from otx_seg.inputs.model import check_given_to_optimize
 from otx_seg.inputs.open_model import open_model
 from otx_seg.inputs.resolver import Resolver, open_resolver
+from otx_seg.report.run_report.make import report_quantization
 from otx_seg.runtime.openvino_predictor import read_ir
 from otx_seg.template import USED_TO_QUANTIZE
 from otx_seg.template.hyper_parameters import NncfOptimization
@@ -170,6 +171,7 @@ def quantize_ir(
             predictor.labels,
         )
         _report_outcome(result, settings.nncf_optimization)
+        report_quantization(run, result, data)
         note(f"{result.model}: {result.summary}")
     return result
 

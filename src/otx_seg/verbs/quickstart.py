@@ -15,13 +15,15 @@ from otx_seg.inference.latency import compare_latency
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inputs.resolver import open_resolver
 from otx_seg.report.pictures import draw_comparison
+from otx_seg.report.run_report.make import FP32, INT8, TORCH, report_whole_job
+from otx_seg.report.run_report.record import ModelRow
 from otx_seg.training.loggers import Logger
 from otx_seg.verbs.evaluate import evaluate
 from otx_seg.verbs.export import export
 from otx_seg.verbs.optimize import optimize
 from otx_seg.verbs.train import train
 from otx_seg.workspace.logs import log_to
-from otx_seg.workspace.run_folder import open_run
+from otx_seg.workspace.run_folder import RunFolder, open_run
 
 TEMPLATE = "EfficientNet-Lite0-FPN"
 _PRODUCTS = ("data", "train", "export", "optimize")
@@ -47,11 +49,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Quickstart:
-    """The outcome: torch, OpenVINO FP32 and INT8, in this order, and the picture of some predictions."""
+    """The outcome: torch, OpenVINO FP32 and INT8, in this order, the picture of some predictions, and the report."""
 
     folder: Path
     stages: tuple[Stage, ...]
     picture: Path
+    report: Path
 
 
 def quickstart(
@@ -119,13 +122,19 @@ def _whole_job(
     picture = folder / "overlay.png"
     draw_comparison(quantized.model, val_root, picture)
     models = {
-        "torch": (trained.weights, torch_scores),
-        "OpenVINO FP32": (exported.model, quantized.before),
-        "OpenVINO INT8": (quantized.model, quantized.after),
+        TORCH: (trained.weights, torch_scores),
+        FP32: (exported.model, quantized.before),
+        INT8: (quantized.model, quantized.after),
     }
     latencies = compare_latency([load_predictor(model) for model, _ in models.values()])
     stages = tuple(
         Stage(name, model, size_of(model), scores, latency)
         for (name, (model, scores)), latency in zip(models.items(), latencies, strict=True)
     )
-    return Quickstart(folder, stages, picture)
+    rows = [
+        ModelRow(stage.name, str(stage.model), stage.evaluation.scores.dice_average, stage.size, stage.latency)
+        for stage in stages
+    ]
+    run = RunFolder(folder)
+    report_whole_job(run, "quickstart", rows, ("optimize", "train"))
+    return Quickstart(folder, stages, picture, run.page)

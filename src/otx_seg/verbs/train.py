@@ -246,7 +246,7 @@ def _train(plan: Plan, run: RunFolder, processes: PartialState, loggers: Loggers
     plan, result = _fit(training, plan, context)
     # 4. The report.
     if processes.is_main_process:
-        finish(run, plan, data, origin, result)
+        finish(run, plan, data, report, origin, result)
     return result
 
 

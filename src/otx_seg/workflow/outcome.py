@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from otx_seg.report.run_report.make import FP32, INT8, TORCH
+from otx_seg.report.run_report.record import Finding, ModelRow
 from otx_seg.runtime.plain_files import number, whole_number
 from otx_seg.workflow.job import ADVICE, Job, JobState
 from otx_seg.workspace.own_files import damaged
+from otx_seg.workspace.run_folder import RunFolder
 
-_MODELS = (("torch", "train"), ("OpenVINO FP32", "export"), ("OpenVINO INT8", "optimize"))
+_MODELS = ((TORCH, "train"), (FP32, "export"), (INT8, "optimize"))
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Outcome:
         package: the zip of `deploy`.
         skipped: names of the steps that were done before.
         steps: what each step gave, as in ``run.json``.
+        findings: what the check found; nothing in a job that an earlier version checked.
     """
 
     folder: Path
@@ -55,11 +59,22 @@ class Outcome:
     package: Path
     skipped: tuple[str, ...]
     steps: dict[str, dict[str, Any]]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def report(self) -> Path:
+        """The page that shows it."""
+        return RunFolder(self.folder).page
+
+    def rows(self) -> list[ModelRow]:
+        """The models as they stand in a report."""
+        return [ModelRow(model.name, str(model.file), model.dice, model.size, model.latency) for model in self.models]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
             "folder": str(self.folder),
+            "report": str(self.report),
             "template": self.template,
             "images": self.images,
             "models": [
@@ -120,4 +135,5 @@ def _outcome_of(job: Job, state: JobState, skipped: tuple[str, ...]) -> Outcome:
         package=job.folder / state.done["deploy"]["file"],
         skipped=skipped,
         steps=state.done,
+        findings=tuple(Finding(**problem) for problem in state.done.get("check", {}).get("problems", ())),
     )

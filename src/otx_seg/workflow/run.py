@@ -17,6 +17,7 @@ from otx_seg.errors import DataError, OtxError, UsageError, interrupted_by
 from otx_seg.inputs.resolver import open_resolver
 from otx_seg.interrupts import interruptions_as_such
 from otx_seg.processes import refuse_several
+from otx_seg.report.run_report.make import report_whole_job
 from otx_seg.training.loggers import Logger
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
@@ -34,6 +35,9 @@ logger = logging.getLogger(__name__)
 
 _OF_OTHERS = ("template.yaml", "models")
 """What shows that the folder is a training's, or that of a job which nothing tells of any more."""
+
+_PARTS = ("eval_optimize", "train")
+"""The steps whose reports the job's tells of: what is shipped comes first."""
 
 
 def run(
@@ -120,7 +124,10 @@ def run(
             state.replaces = () if before is None else _make_room(before)
         # It may continue from another folder than that of the workspace, or from within one that it knows nothing of.
         state.asked = replace(state.asked, workspace=_text(job.workspace) or "")
-        return outcome_of(job, state, _run_steps(job, state, say))
+        result = outcome_of(job, state, _run_steps(job, state, say))
+        if len(result.skipped) < len(STEPS) or not opened.page.is_file():
+            report_whole_job(opened, "run", result.rows(), _PARTS, result.findings)
+        return result
 
 
 def _last_job(outputs: Path) -> Path | None:

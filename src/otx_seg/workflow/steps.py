@@ -48,6 +48,10 @@ class Step:
     work: Callable[[Job, Done], dict[str, Any]]
 
 
+_TOLD = ("severity", "what", "advice")
+"""Of a problem, what the report of the job tells; the page of the check names the files too."""
+
+
 def _check(job: Job, done: Done) -> dict[str, Any]:
     page = job.folder / "check" / "check.html"
     with job.shown() as display:
@@ -57,7 +61,8 @@ def _check(job: Job, done: Done) -> dict[str, Any]:
         raise DataError(f"the data is {result.verdict}{worst}; see {page}")
     logger.info("the data is %s; see %s", result.verdict, page)
     warnings = sum(problem.severity == "warning" for problem in result.problems)
-    return {"file": _relative(page, job), "verdict": result.verdict, "warnings": warnings}
+    problems = [{name: getattr(problem, name) for name in _TOLD} for problem in result.problems]
+    return {"file": _relative(page, job), "verdict": result.verdict, "warnings": warnings, "problems": problems}
 
 
 def _train(job: Job, done: Done) -> dict[str, Any]:

@@ -148,6 +148,16 @@ class RunFolder:
         return self.path / "cli_report.log"
 
     @property
+    def page(self) -> Path:
+        """The report that people look at."""
+        return self.path / "report.html"
+
+    @property
+    def page_record(self) -> Path:
+        """What `page` is made from, beside the other files of the run; its pictures lie in the same folder."""
+        return self.path / "logs" / "report" / "report.json"
+
+    @property
     def performance(self) -> Path:
         return self.path / "performance.json"
 

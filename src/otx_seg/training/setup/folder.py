@@ -58,10 +58,12 @@ def clear(run: RunFolder) -> None:
         run.weights,
         run.label_schema,
         run.report,
+        run.page,
+        run.image_scores,
         *run.best_networks(),
     ):
         left_over.unlink(missing_ok=True)
-    for folder in (run.search, run.trackers):
+    for folder in (run.search, run.trackers, run.page_record.parent):
         shutil.rmtree(folder, ignore_errors=True)
 
 

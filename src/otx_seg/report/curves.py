@@ -1,0 +1,128 @@
+"""Learning curves by Matplotlib: losses, validation scores and learning rate over the steps."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from otx_seg.training.loggers import read_metrics
+
+Entries = Sequence[dict[str, Any]]
+"""Of a `metrics.jsonl`, see `read_metrics`."""
+
+_NO_LOSSES = ("step", "epoch", "learning_rate", "kept pixels")
+_PANEL = (4.6, 3.4)  # width and height in inches
+
+
+def draw_curves(journal: Path, picture: Path) -> dict[str, tuple[str, ...]]:
+    """Plot the curves of `journal` side by side into a PNG.
+
+    The sum of the losses stands beside its parts; a run without validations has no diagram of them.
+
+    Returns:
+        The names of the curves in each diagram, by its title.
+
+    Raises:
+        OSError: the journal cannot be read or the picture not written.
+    """
+    from matplotlib.figure import Figure
+
+    entries = read_metrics(journal)
+    panels = list(_panels(entries))
+    figure = Figure(figsize=(_PANEL[0] * len(panels), _PANEL[1] + 0.6), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for diagram, draw in zip(axes, panels, strict=True):
+        draw(diagram, entries)
+    figure.savefig(picture, dpi=110)
+    return {diagram.get_title(): _curves_of(diagram) for diagram in axes}
+
+
+def curves_as_svg(entries: Entries) -> list[tuple[str, bytes]]:
+    """The title of each diagram, and the diagram as an SVG file."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    drawn = []
+    for draw in _panels(entries):
+        figure = Figure(figsize=_PANEL, layout="constrained")
+        diagram = figure.subplots()
+        draw(diagram, entries)
+        file = io.BytesIO()
+        with matplotlib.rc_context({"svg.fonttype": "none"}):  # letters stay letters: a tenth of the size
+            figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+        drawn.append((diagram.get_title(), file.getvalue()))
+    return drawn
+
+
+def best_step(entries: Entries) -> int | None:
+    """The step of the validation with the highest score, the first of equal ones; None without a validation."""
+    scored = [entry for entry in entries if "score" in entry]
+    return max(scored, key=lambda entry: entry["score"])["step"] if scored else None
+
+
+def teacher_step(entries: Entries) -> int | None:
+    """The first reported step at which the teacher's pseudo-labels counted; None where they never did."""
+    return next((entry["step"] for entry in entries if entry.get("kept pixels", 0) > 0), None)
+
+
+def _panels(entries: Entries) -> Iterator[Any]:
+    yield _draw_losses
+    if any("Dice Average" in entry for entry in entries):
+        yield _draw_scores
+    if any("learning_rate" in entry for entry in entries):
+        yield _draw_rate
+
+
+def _draw_losses(axes: Any, entries: Entries) -> None:
+    losses = [entry for entry in entries if "loss" in entry]
+    # The parts differ from step to step: a contrast is not computed at every one.
+    names = dict.fromkeys(name for entry in losses for name in entry if _is_loss(name, entry[name]))
+    for name in names if len(names) > 2 else ["loss"]:  # with a single part, the sum is that part
+        drawn = [(entry["step"], entry[name]) for entry in losses if _is_loss(name, entry.get(name))]
+        axes.plot(*zip(*drawn, strict=True), linewidth=0.8, label="sum" if name == "loss" else name)
+    axes.set(title="training loss", yscale="log")
+    _finish(axes, entries, legend=len(names) > 2)
+
+
+def _draw_scores(axes: Any, entries: Entries) -> None:
+    validations = [entry for entry in entries if "Dice Average" in entry]
+    watched = str(validations[-1].get("watched", "Dice"))
+    for name, key in {watched: "score", "Dice": "Dice Average", "mIoU": "mIoU"}.items():
+        drawn = [(entry["step"], entry[key]) for entry in validations if key in entry]
+        if drawn:
+            axes.plot(*zip(*drawn, strict=True), "o-", markersize=3, label=name)
+    axes.set(title="validation scores", ylim=(0, 1))
+    _finish(axes, entries, legend=True)
+
+
+def _draw_rate(axes: Any, entries: Entries) -> None:
+    rates = [(entry["step"], entry["learning_rate"]) for entry in entries if "learning_rate" in entry]
+    axes.plot(*zip(*rates, strict=True), linewidth=1)
+    axes.set(title="learning rate")
+    axes.set_ylim(bottom=0)
+    _finish(axes, entries, legend=False)
+
+
+def _finish(axes: Any, entries: Entries, legend: bool) -> None:
+    """What all diagrams share: the steps, and what happened at them."""
+    axes.set_xlabel("step")
+    for step, style, name in ((best_step(entries), "--", "best score"), (teacher_step(entries), ":", "teacher begins")):
+        if step is not None:
+            axes.axvline(step, color="black", linestyle=style, linewidth=0.9, label=f"_{name}")
+            axes.annotate(
+                name, (step, 1), (2, -2), xycoords=("data", "axes fraction"), textcoords="offset points", rotation=90,
+                va="top", fontsize=7,
+            )  # fmt: skip
+    axes.grid(alpha=0.3)
+    if legend:
+        axes.legend(fontsize=8)
+
+
+def _curves_of(axes: Any) -> tuple[str, ...]:
+    return tuple(name for line in axes.get_lines() if not (name := str(line.get_label())).startswith("_"))
+
+
+def _is_loss(name: str, value: object) -> bool:
+    return name not in _NO_LOSSES and isinstance(value, (int, float))
