@@ -200,6 +200,8 @@ def test_a_tracker_sees_the_training_that_the_search_ends_in(searched: Path) -> 
     scored = [entry["step"] for entry in read_metrics(searched / "logs" / "metrics.jsonl") if "mDice" in entry]
     tracked = EventAccumulator(str(searched / "trackers" / "tensorboard")).Reload()
     assert [value.step for value in tracked.Scalars("scores/mDice")] == scored[9:]  # of 12 epochs
+    rows = [folder.relative_to(searched).as_posix() for folder in searched.rglob("pictures")]
+    assert rows in ([], ["logs/pictures"])  # of that training alone, if it has an improvement; trials write none
 
 
 class Interrupt(Logger):

@@ -61,6 +61,7 @@ def test_what_is_written(finished: Path, images: Path) -> None:
     assert len(list((finished / "detcon_mask").glob("*.png"))) == count
     assert not (finished / "models" / "label_schema.json").exists()
     assert (finished / "logs" / "curves.png").is_file()
+    assert not (finished / "logs" / "pictures").exists()
     recorded = json.loads((finished / "data.json").read_text())
     assert (len(recorded["train"]), recorded["val"]) == (count, [])
     report = (finished / "cli_report.log").read_text()

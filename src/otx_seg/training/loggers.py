@@ -171,6 +171,26 @@ class Loggers(Logger):
         self.tell("on_end", result)
 
 
+class MayFail(Loggers):
+    """A logger that an exception ends, with a warning; the training continues.
+
+    Args:
+        name: what the warning calls it.
+    """
+
+    def __init__(self, name: str, wrapped: Logger) -> None:
+        super().__init__([wrapped])
+        self.name = name
+
+    def tell(self, event: str, *what: Any) -> None:
+        try:
+            super().tell(event, *what)
+        except Exception as error:  # of any library that it uses
+            self.loggers = ()
+            problem = f"{type(error).__name__}: {error}".splitlines()[0]
+            logger.warning("%s failed and is stopped, the training continues: %s", self.name, problem)
+
+
 class MetricsFile(Logger):
     """`metrics.jsonl`: one JSON object per line with the ``step`` it belongs to, readable while the training runs."""
 

@@ -30,9 +30,10 @@ from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import machine_facts, on_cpu
 from otx_seg.training.ending import with_resume_command
-from otx_seg.training.loggers import Logger, Loggers, TrainResult
+from otx_seg.training.loggers import Logger, Loggers, MayFail, TrainResult
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
+from otx_seg.training.picture_rows import PictureRows
 from otx_seg.training.setup.auto_configuration import configure, with_validation
 from otx_seg.training.setup.build import build_trainer, initial_network, make_deterministic
 from otx_seg.training.setup.data import (
@@ -199,7 +200,8 @@ def train_planned(
         stack.enter_context(with_resume_command(TRAIN, run, plan.resumed_run is not None))
         stack.enter_context(interruptions_as_such())
         tracked = open_trackers(trackers, run.trackers, plan.resumed_run is not None)
-        return _train(plan, run, processes, Loggers([*loggers, *tracked]))
+        rows = MayFail("what writes pictures of the training", PictureRows(run.pictures))
+        return _train(plan, run, processes, Loggers([*loggers, rows, *tracked]))
 
 
 def join_processes() -> PartialState:

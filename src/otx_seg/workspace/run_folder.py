@@ -76,6 +76,11 @@ class RunFolder:
         return self.path / "logs" / "curves.png"
 
     @property
+    def pictures(self) -> Path:
+        """Pictures of a training run at its improvements, see `otx_seg.training.picture_rows`."""
+        return self.path / "logs" / "pictures"
+
+    @property
     def trackers(self) -> Path:
         """Holds a folder for each tracker of a training run, called like it."""
         return self.path / "trackers"

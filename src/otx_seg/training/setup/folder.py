@@ -63,7 +63,11 @@ def clear(run: RunFolder) -> None:
         *run.best_networks(),
     ):
         left_over.unlink(missing_ok=True)
+<<<<<<< HEAD
     for folder in (run.search, run.trackers, run.page_record.parent):
+=======
+    for folder in (run.search, run.trackers, run.pictures):
+>>>>>>> addb7e4 (Pictures while training: what the network makes of six validation images at each improvement)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -101,9 +105,11 @@ def copy_run_files(plan: Plan, run: RunFolder) -> None:
             write_atomic(now, before.read_bytes())
         else:
             now.unlink(missing_ok=True)
-    shutil.rmtree(run.trackers, ignore_errors=True)
-    if plan.resumed_run.trackers.exists():
-        shutil.copytree(plan.resumed_run.trackers, run.trackers)
+    for name in ("trackers", "pictures"):
+        before, now = getattr(plan.resumed_run, name), getattr(run, name)
+        shutil.rmtree(now, ignore_errors=True)
+        if before.exists():
+            shutil.copytree(before, now)
     for left_over in run.best_networks():
         left_over.unlink()
     for network in plan.resumed_run.best_networks():

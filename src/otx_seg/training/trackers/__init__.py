@@ -11,7 +11,7 @@ from typing import Any
 
 from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
-from otx_seg.training.loggers import Logger, Loggers
+from otx_seg.training.loggers import Logger, MayFail
 
 logger = logging.getLogger(__name__)
 
@@ -55,20 +55,4 @@ def open_trackers(asked: Iterable[str], folder: Path, resumed: bool) -> list[Log
                 opened[name] = _class_of(name)
             except UsageError as error:
                 logger.warning("the run resumes without one of its trackers: %s", error)
-    return [_Tracker(name, opened[name](folder / name)) for name in opened]
-
-
-class _Tracker(Loggers):
-    """A tracker that an exception ends, with a warning; the training continues."""
-
-    def __init__(self, name: str, tracker: Logger) -> None:
-        super().__init__([tracker])
-        self.name = name
-
-    def tell(self, event: str, *what: Any) -> None:
-        try:
-            super().tell(event, *what)
-        except Exception as error:  # of a library, which may be of any kind
-            self.loggers = ()
-            problem = f"{type(error).__name__}: {error}".splitlines()[0]
-            logger.warning("the tracker %s failed and is stopped, the training continues: %s", self.name, problem)
+    return [MayFail(f"the tracker {name}", opened[name](folder / name)) for name in opened]
