@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import labels_option, weights_option, workspace_option
+from otx_seg.cli.options import labels_option, path_options, weights_option, workspace_option
 from otx_seg.cli.verb import Verb
 
 
@@ -24,6 +24,7 @@ class _Demo(Verb):
     help="An image, a folder of images, a video, a camera's number, or the address of a stream (rtsp://..., "
     "http://...); else the workspace's test data.",
 )
+@path_options
 @weights_option(".pth, .xml, .onnx, or the .zip of `otx deploy`")
 @labels_option
 @workspace_option

@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from otx_seg.cli.options import labels_option, output_options, weights_option, workspace_option
+from otx_seg.cli.options import labels_option, output_options, path_options, weights_option, workspace_option
 from otx_seg.cli.verb import Verb
 from otx_seg.inference.explain_settings import FOR_ALL_LABELS, PER_LABEL, ExplainSettings
 
 
 @click.command("explain", cls=Verb)
 @click.option("--explain-data-roots", metavar="PATH", help="An image or a folder; default: the workspace's test data.")
+@path_options
 @weights_option(".pth, or .xml, .onnx, .zip from `otx export --dump-features`")
 @labels_option
 @click.option(

@@ -93,6 +93,18 @@ scales_option = click.option(
     help="Factors of the input size at which a .pth looks whose network mixes several, such as HRNet-W48-MS-OCR's; "
     "default: those of its template.",
 )
+path_options = together(
+    click.option(
+        "--include",
+        metavar="PATTERN",
+        multiple=True,
+        help="Take only images whose path below the folder matches, such as 'day1/*' (in quotes; * stands for any "
+        "text). May be given several times.",
+    ),
+    click.option(
+        "--exclude", metavar="PATTERN", multiple=True, help="Leave such images out; may be given several times."
+    ),
+)
 whole_image_options = together(
     click.option(
         "--sliding-window",

@@ -9,6 +9,7 @@ import click
 from otx_seg.cli.options import (
     labels_option,
     output_options,
+    path_options,
     scales_option,
     several_weights_option,
     whole_image_options,
@@ -25,6 +26,7 @@ from otx_seg.cli.verb import Verb
     metavar="PATH",
     help="An image, or a folder of images; default: the workspace's test data.",
 )
+@path_options
 @several_weights_option(".pth, .xml, .onnx or a .zip of `otx deploy`")
 @labels_option
 @whole_image_options

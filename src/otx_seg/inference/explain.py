@@ -23,6 +23,7 @@ from otx_seg.runtime.fonts import readable_names
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.masks import mask_at
 from otx_seg.runtime.overlay import LEAST_NAMED, draw_note
+from otx_seg.runtime.path_filter import ALL_PATHS, PathFilter
 from otx_seg.runtime.predictor import Activations, ExplainablePredictor
 from otx_seg.runtime.result_files import OVERLAYS, shrunk, write_picture, write_result
 
@@ -68,6 +69,7 @@ def explain_images(
     how: ExplainSettings,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    paths: PathFilter = ALL_PATHS,
 ) -> Explanations:
     """Write heat maps for an image, or for every image in a folder and below.
 
@@ -80,6 +82,7 @@ def explain_images(
         output: the folder to write to; made if missing. No file of `source` is ever overwritten.
         overwrite: replace files of the results' names, and remove those of labels that are not found any more.
         progress: called with the numbers of images done and to do.
+        paths: which images of the folder.
 
     Raises:
         DataError: there is no image, or none could be read.
@@ -98,7 +101,7 @@ def explain_images(
             stale.unlink(missing_ok=True)
         return written
 
-    done, unreadable = process_images(source, files_of, work, overwrite, progress)
+    done, unreadable = process_images(source, files_of, work, overwrite, progress, paths)
     return Explanations(tuple(explanation for of_image in done for explanation in of_image), unreadable)
 
 

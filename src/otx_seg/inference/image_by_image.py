@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import TypeVar
 
 from otx_seg.errors import DataError, OtxError, interrupted_by
+from otx_seg.runtime.path_filter import ALL_PATHS, PathFilter
 from otx_seg.runtime.result_files import check_free, named_images
 from otx_seg.words import count
 
@@ -22,6 +23,7 @@ def process_images(
     work: Callable[[Path, PurePath], Result],
     overwrite: bool,
     progress: Callable[[int, int], None] | None,
+    paths: PathFilter = ALL_PATHS,
 ) -> tuple[tuple[Result, ...], tuple[tuple[Path, str], ...]]:
     """Call `work` with an image, or with every image in a folder and below, and its name.
 
@@ -33,16 +35,17 @@ def process_images(
         work: may raise DataError for an image that cannot be read.
         overwrite: whether these files may replace others; never the images.
         progress: called with the numbers of images done and to do.
+        paths: which images of the folder.
 
     Returns:
         What `work` gave, and which images could not be read and why.
 
     Raises:
         DataError: there is no image, or none could be read.
-        UsageError: a file would be overwritten; nothing has been done then.
+        UsageError: a file would be overwritten, or see `PathFilter.chosen`; nothing has been done then.
         OtxError: it was interrupted.
     """
-    images, inputs = named_images(source)
+    images, inputs = named_images(source, paths)
     for _, name in images:
         check_free(files_of(name), inputs, overwrite)
     results: list[Result] = []

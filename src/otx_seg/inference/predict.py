@@ -15,6 +15,7 @@ from otx_seg.labels import Labels
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.overlay import LEAST_NAMED, draw_legend, overlay
+from otx_seg.runtime.path_filter import ALL_PATHS, PathFilter
 from otx_seg.runtime.predict_mask import SlidingWindow, predict_mask
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.runtime.result_files import ResultFiles, result_files, shrunk
@@ -44,6 +45,7 @@ def predict_images(
     progress: Callable[[int, int], None] | None = None,
     window: SlidingWindow | None = None,
     views: AugmentedViews = ONE_VIEW,
+    paths: PathFilter = ALL_PATHS,
 ) -> Predictions:
     """Write a mask and an overlay for an image, or for every image in a folder and below.
 
@@ -56,10 +58,12 @@ def predict_images(
         overwrite: replace files of the results' names, such as those of an earlier call.
         progress: called with the numbers of images done and to do.
         window, views: see `predict_mask`.
+        paths: which images of the folder.
 
     Raises:
         DataError: there is no image, or none could be read.
-        UsageError: a result would overwrite an image, or another file without `overwrite`.
+        UsageError: a result would overwrite an image, or another file without `overwrite`; or see
+            `PathFilter.chosen`.
         OtxError: a result cannot be written.
     """
     draw = functools.partial(predict_mask, predictor, window=window, views=views)
@@ -73,7 +77,7 @@ def predict_images(
         _write(image, files, draw, predictor.labels)
         return Prediction(image, files)
 
-    return Predictions(*process_images(source, files_of, work, overwrite, progress))
+    return Predictions(*process_images(source, files_of, work, overwrite, progress, paths))
 
 
 def _write(

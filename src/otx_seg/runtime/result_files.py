@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path, PurePath
 
 import cv2
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.runtime.image_files import images_in, unread_in
 from otx_seg.runtime.image_headers import file_and_page
+from otx_seg.runtime.path_filter import ALL_PATHS, PathFilter
 from otx_seg.runtime.whole_file import write_atomic
 
 logger = logging.getLogger(__name__)
@@ -65,22 +67,24 @@ def result_files(output: Path, name: PurePath) -> ResultFiles:
     return ResultFiles(output / f"{name}.png", output / OVERLAYS / f"{name}.jpg")
 
 
-def named_images(source: Path) -> tuple[list[tuple[Path, PurePath]], set[Path]]:
-    """The images at `source`, see `images_in`, each with the name of its results, and the files that they are in.
+def named_images(source: Path, paths: PathFilter = ALL_PATHS) -> tuple[list[tuple[Path, PurePath]], set[Path]]:
+    """The chosen images at `source`, see `images_in`, each with the name of its results, and the files of all of them.
 
     Images in formats that are not read are told of, as a warning. The name is the path below the folder, see
-    `unique_names`; files are resolved paths.
+    `unique_names`, and does not depend on the choice; files are resolved paths.
 
     Raises:
         DataError: `source` does not exist, or no image is there.
+        UsageError: see `PathFilter.chosen`.
     """
     images = images_in(source)
     unread = unread_in(source)
     if unread:
         logger.warning("%s: left out: %s", source, unread)
     root = source if source.is_dir() else source.parent
-    names = unique_names([image.relative_to(root) for image in images])
-    return list(zip(images, names, strict=True)), {Path(file_and_page(image)[0]).resolve() for image in images}
+    relative = [image.relative_to(root) for image in images]
+    chosen = compress(zip(images, unique_names(relative), strict=True), paths.chosen(relative, source))
+    return list(chosen), {Path(file_and_page(image)[0]).resolve() for image in images}
 
 
 def unique_names(relative: list[Path]) -> list[PurePath]:

@@ -14,10 +14,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.errors import DataError
+from otx_seg.errors import DataError, UsageError
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from otx_seg.runtime.image_headers import MAX_PIXELS, is_image
 from otx_seg.runtime.images import read_image
+from otx_seg.runtime.path_filter import ALL_PATHS, PathFilter
 from otx_seg.runtime.result_files import named_images
 from otx_seg.runtime.silence import opencv_silenced
 from otx_seg.runtime.urls import is_url, shown_url
@@ -68,19 +69,25 @@ class Stream(Protocol):
         ...
 
 
-def open_stream(source: str | Path) -> Stream:
+def open_stream(source: str | Path, paths: PathFilter = ALL_PATHS) -> Stream:
     """The stream at `source`: a file, a folder, the index of a camera (0 is the first), or an address in a network.
 
     What a file is, is judged by its content. A file or folder whose name is a number goes before a camera.
 
+    Args:
+        paths: which images of a folder.
+
     Raises:
+        UsageError: see `PathFilter.chosen`; or there are no images to choose among.
         DataError: there is nothing, no image in the folder, or it is neither image nor video nor a camera that works,
             or the address gives no frames within `TIMEOUT_S`.
     """
     if is_url(str(source)):
+        _refuse_choice(paths, shown_url(str(source)))
         return _Network(str(source))
     path = Path(source)
     if not path.exists() and str(source).isdecimal():
+        _refuse_choice(paths, f"camera {source}")
         return _Camera(int(str(source)))
     if not path.exists():
         raise DataError(
@@ -88,16 +95,22 @@ def open_stream(source: str | Path) -> Stream:
             "address (rtsp://..., http://...)"
         )
     if path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES | UNREAD_SUFFIXES and not is_image(path):
+        _refuse_choice(paths, str(path))
         return _Video(path)
-    return _Images(path)
+    return _Images(path, paths)
+
+
+def _refuse_choice(paths: PathFilter, source: str) -> None:
+    if paths:
+        raise UsageError(f"{source}: --include and --exclude choose images of a folder; leave them out here")
 
 
 class _Images:
     still, endless = True, False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, paths: PathFilter) -> None:
         self.path = path
-        self.images, self.inputs = named_images(path)
+        self.images, self.inputs = named_images(path, paths)
         self.total: int | None = len(self.images)
 
     def frames(self) -> Iterator[Frame]:

@@ -13,6 +13,7 @@ from otx_seg.inputs.open_model import given_labels
 from otx_seg.inputs.resolver import open_resolver
 from otx_seg.runtime.demonstration import DemoResult, DemoSettings, demonstrate
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
+from otx_seg.runtime.path_filter import path_filter
 from otx_seg.runtime.pipeline import Masks, in_turn, side_by_side
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.runtime.streams import open_stream
@@ -24,6 +25,8 @@ def demo(
     input: str | Path | int | None = None,
     *,
     load_weights: str | Path | None = None,
+    include: str | Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
     labels: str | Sequence[str] | None = None,
     workspace: str | Path | None = None,
     display_perf: bool = False,
@@ -41,7 +44,7 @@ def demo(
             images of the workspace.
         load_weights: a ``.pth``, ``.xml``, ``.onnx``, or the ``.zip`` of `deploy`; None: the last training run of the
             workspace. OpenVINO models work on several frames at a time.
-        labels: see `predict`.
+        include, exclude, labels: see `predict`; the former are for images of a folder alone.
         workspace: see `train`.
         display_perf: write frames per second and milliseconds, means of the last ten frames, onto the picture.
         loop: begin again at the end.
@@ -53,7 +56,8 @@ def demo(
         progress: called with the numbers of frames done and to do, None if that is not known.
 
     Raises:
-        UsageError: unusable weights, `output` with `loop`, or an output that would overwrite a file.
+        UsageError: unusable weights, a pattern that matches nothing, `output` with `loop`, or an output that would
+            overwrite a file.
         DataError: there is nothing to show.
         OtxError: a result cannot be written.
     """
@@ -69,7 +73,7 @@ def demo(
     resolver = open_resolver(workspace)
     what = "an image, a video or a camera"
     source = str(prediction_images(resolver, None, "--input", what) if input is None else input)
-    stream = open_stream(source)
+    stream = open_stream(source, path_filter(include, exclude))
     predictor = load_predictor(resolver.weights(load_weights), labels=given_labels(labels))
     run = None if show.output is None else open_run(Destination(show.output, overwrite), "demo", (), (Path(source),))
     with nullcontext() if run is None else log_to(run) as note:

@@ -15,6 +15,7 @@ from otx_seg.inputs.resolver import Weights, open_resolver
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from otx_seg.runtime.image_headers import is_image
+from otx_seg.runtime.path_filter import path_filter
 from otx_seg.runtime.predict_mask import parse_window
 from otx_seg.template.scales import parse_scales
 from otx_seg.workspace.command_line import otx_command
@@ -26,6 +27,8 @@ def predict(
     input: str | Path | None = None,
     *,
     load_weights: Weights = None,
+    include: str | Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
     labels: str | Sequence[str] | None = None,
     workspace: str | Path | None = None,
     output: str | Path | None = None,
@@ -42,6 +45,8 @@ def predict(
         input: an image file or a folder; None: the test or else the validation images of the workspace.
         load_weights: a ``.pth``, ``.xml``, ``.onnx`` or the ``.zip`` of `deploy`; None: the last training run of the
             workspace. Several: the mean of their probabilities.
+        include, exclude: patterns of paths below the folder, see `PathFilter`: images that match none of the former, or
+            one of the latter, are left out.
         labels: names in the order of the outputs, for a model of another tool that carries none: a list, or one text
             with commas.
         workspace, output, overwrite: see `train`; masks go to ``<run>/NAME.png``, overlays to
@@ -56,11 +61,12 @@ def predict(
         progress: called with the numbers of images done and to do.
 
     Raises:
-        UsageError: unusable weights, a window or augmentation out of range, or an output that would overwrite an input.
+        UsageError: unusable weights, a window or augmentation out of range, a pattern that matches nothing, or an
+            output that would overwrite an input.
         DataError: there is no readable image.
     """
     window, views = parse_window(sliding_window, overlap), parse_views(tta)
-    looks = parse_scales(scales)
+    looks, paths = parse_scales(scales), path_filter(include, exclude)
     resolver = open_resolver(workspace)
     images = prediction_images(resolver, input, "--input", "an image or a folder of images")
     _refuse_video(images, load_weights)
@@ -68,7 +74,7 @@ def predict(
     predictor = ensemble({file: load_predictor(file, labels=given_labels(labels), scales=looks) for file in files})
     run = open_run(resolver.destination(output, overwrite), "predict", (), (images,))
     with log_to(run) as note:
-        result = predict_images(predictor, images, run.path, overwrite, watched(run, progress), window, views)
+        result = predict_images(predictor, images, run.path, overwrite, watched(run, progress), window, views, paths)
         note(f"{len(result.written)} masks written, {len(result.unreadable)} images left out")
     return result
 
