@@ -9,6 +9,7 @@ from numpy.testing import assert_array_equal
 from otx_seg.deployment.agreement import drawn_images
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.inference.predict import predict_images
+from otx_seg.inference.predict_settings import PredictSettings
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels
 from otx_seg.runtime import result_files
@@ -130,7 +131,7 @@ def test_masks_have_the_image_s_size(predictor: Predictor) -> None:
 def test_windows_and_augmented_views(predictor: Predictor, tmp_path: Path) -> None:
     source = save(tmp_path / "a.png", IMAGE)
     window, views = SlidingWindow(30, 40, 0.5), AugmentedViews(flip=True, scales=(1.5,))
-    predict_images(predictor, source, tmp_path / "out", window=window, views=views)
+    predict_images(predictor, source, tmp_path / "out", PredictSettings(window, views))
     mask = cv2.imread(str(tmp_path / "out" / "a.png"), cv2.IMREAD_UNCHANGED)
     assert_array_equal(mask, predict_mask(predictor, IMAGE, window, views))
     assert (mask != predict_mask(predictor, IMAGE)).any()

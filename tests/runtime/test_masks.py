@@ -98,7 +98,7 @@ def test_blur_removes_a_lone_pixel() -> None:
 
 def test_plain_argmax_does_not_copy() -> None:
     probabilities = random_probabilities(2, 4, 4)
-    assert PLAIN_ARGMAX.apply(probabilities) is probabilities
+    assert PLAIN_ARGMAX.thresholded(PLAIN_ARGMAX.smoothed(probabilities)) is probabilities
 
 
 def test_labels_that_cannot_win_are_left_out_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:

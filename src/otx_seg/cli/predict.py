@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from otx_seg.cli.options import (
+    ValueNeeded,
     labels_option,
     output_options,
     path_options,
@@ -16,6 +17,7 @@ from otx_seg.cli.options import (
     workspace_option,
 )
 from otx_seg.cli.verb import Verb
+from otx_seg.inference.predict_settings import BITS, DEFAULT_BITS, DEFAULT_CONFIDENCE_THRESHOLD, MAPS
 
 
 @click.command("predict", cls=Verb)
@@ -31,6 +33,26 @@ from otx_seg.cli.verb import Verb
 @labels_option
 @whole_image_options
 @scales_option
+@click.option(
+    "--save",
+    type=ValueNeeded(MAPS),
+    multiple=True,
+    help="Save maps too: the confidence, which is the probability of each pixel's label (PNG), or the probabilities of "
+    "all labels (TIFF, a page each); and per_image.csv. May be given several times.",
+)
+@click.option(
+    "--save-bits",
+    type=click.Choice([*map(str, BITS)]),
+    callback=lambda context, parameter, bits: bits and int(bits),
+    help=f"Bits of each value in these maps.  [{DEFAULT_BITS}]",
+)
+@click.option(
+    "--confidence-threshold",
+    metavar="R",
+    type=float,
+    help="The share of pixels with a lower confidence stands in per_image.csv; above 0, at most 1.  "
+    f"[{DEFAULT_CONFIDENCE_THRESHOLD:g}]",
+)
 @workspace_option
 @output_options
 def command(input_path: str | None, **arguments: Any) -> None:
@@ -41,5 +63,7 @@ def command(input_path: str | None, **arguments: Any) -> None:
 
     with counting("predicting") as advance:
         result = predict(input_path, progress=advance, **arguments)
-    first = result.written[0].files
-    results.print(f"{count(len(result.written), 'mask')} written, the first: {first.mask}, overlay {first.overlay}")
+    first = result.written[0]
+    maps = [f"{path.parent.name} {path}" for path in first.written[2:]]
+    named = ", ".join([str(first.files.mask), f"overlay {first.files.overlay}", *maps])
+    results.print(f"{count(len(result.written), 'mask')} written, the first: {named}")

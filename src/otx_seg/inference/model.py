@@ -100,9 +100,10 @@ class Model:
     def _segmentation(self, probabilities: NDArray[np.float32], image: NDArray[np.uint8]) -> Segmentation:
         height, width = image.shape[:2]
         mask = mask_at(probabilities, (height, width), self._predictor.post_processing)
+        smooth = self._predictor.post_processing.smoothed(probabilities)  # what `otx predict --save confidence` shows
         confidence = np.zeros((height, width), np.float32)
         for index in np.unique(mask):
-            resized = cv2.resize(probabilities[index], (width, height), interpolation=cv2.INTER_LINEAR)
+            resized = cv2.resize(smooth[index], (width, height), interpolation=cv2.INTER_LINEAR)
             np.copyto(confidence, resized, where=mask == index)
         return Segmentation(mask, confidence)
 

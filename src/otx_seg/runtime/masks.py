@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -18,6 +19,10 @@ _PIXELS_IN_ONE_PIECE = 1 << 19
 _ALMOST_ONE = 0.999
 """Interpolated numbers are rounded: sums of them may be this much smaller than they should be."""
 
+
+Record = Callable[[slice, slice, NDArray[np.uint8], NDArray[np.float32]], None]
+"""Is given each part of a mask once: its rows and columns, its labels (h, w), and the smoothed probabilities
+(K, h, w), at the mask's size, that these were decided from."""
 
 LARGEST_BLUR = 255
 """Of a `PostProcessing`, in pixels."""
@@ -42,16 +47,25 @@ class PostProcessing:
         """How many pixels away a probability can lie that a pixel's label depends on."""
         return self.blur_strength // 2 if self.blur_strength > 1 and self.soft_threshold != float("inf") else 0
 
-    def apply(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Smoothed and thresholded probabilities (K, h, w); the argument itself where nothing is to be done."""
-        if self.blur_strength == -1 or self.soft_threshold == float("inf"):
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing happens."""
+        return self.reach == 0 and not self._cuts
+
+    @property
+    def _cuts(self) -> bool:
+        return self.blur_strength != -1 and 0 < self.soft_threshold < float("inf")
+
+    def smoothed(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(K, h, w), smoothed; the argument itself where nothing is to be done."""
+        if self.reach == 0:
             return probabilities
-        if self.blur_strength > 1:
-            kernel = (self.blur_strength, self.blur_strength)
-            probabilities = np.stack([cv2.blur(plane, kernel) for plane in probabilities])
-        if self.soft_threshold > 0:
-            probabilities = np.where(probabilities < self.soft_threshold, np.float32(0), probabilities)
-        return probabilities
+        kernel = (self.blur_strength, self.blur_strength)
+        return np.stack([cv2.blur(plane, kernel) for plane in probabilities])
+
+    def thresholded(self, smoothed: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(K, h, w) with 0 below the threshold; the argument itself where nothing is to be done."""
+        return np.where(smoothed < self.soft_threshold, np.float32(0), smoothed) if self._cuts else smoothed
 
 
 PLAIN_ARGMAX = PostProcessing(soft_threshold=0.0, blur_strength=1)
@@ -59,7 +73,10 @@ PLAIN_ARGMAX = PostProcessing(soft_threshold=0.0, blur_strength=1)
 
 
 def mask_at(
-    probabilities: NDArray[np.float32], size: tuple[int, int], post_processing: PostProcessing = PLAIN_ARGMAX
+    probabilities: NDArray[np.float32],
+    size: tuple[int, int],
+    post_processing: PostProcessing = PLAIN_ARGMAX,
+    record: Record | None = None,
 ) -> NDArray[np.uint8]:
     """The index mask of one image at its original size.
 
@@ -71,28 +88,62 @@ def mask_at(
         probabilities: float32 (K, h, w), K at most 255.
         size: (height, width) in pixels of the result.
         post_processing: applied at the probabilities' own size.
+        record: see `Record`.
 
     Returns:
         uint8 (height, width), values 0..K-1.
     """
     height, width = size
-    probabilities = post_processing.apply(probabilities)
+    smooth = post_processing.smoothed(probabilities)
+    decided = post_processing.thresholded(smooth)
     labels = np.zeros((height, width), np.uint8)
     if height * width <= _PIXELS_IN_ONE_PIECE:
-        largest((cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in probabilities), labels)
+        decide(partial(_resize, size=size), smooth, decided, labels, (slice(0, height), slice(0, width)), record)
         return labels
     upper, lower, share = neighbours(probabilities.shape[1], height)
-    least_sum = float(probabilities.sum(axis=0).min())
+    least_sum = float(decided.sum(axis=0).min())
     rows = max(1, PIXELS_AT_ONCE // width)
     for start in range(0, height, rows):
-        band = slice(start, start + rows)
-        above, below = upper[band], lower[band]
-        possible = _possible(probabilities[:, above[0] : below[-1] + 1], least_sum)
-        planes = (_stretch(probabilities[k][above], probabilities[k][below], share[band], width) for k in possible)
-        largest(planes, labels[band])
+        band = slice(start, min(height, start + rows))
+        part = slice(upper[start], lower[band.stop - 1] + 1)
+        above, below = upper[band] - part.start, lower[band] - part.start
+        stretch = partial(_stretch, above=above, below=below, share=share[band], width=width)
+        if record is not None:
+            decide(stretch, smooth[:, part], decided[:, part], labels[band], (band, slice(0, width)), record)
+            continue
+        possible = _possible(decided[:, part], least_sum)
+        largest(stretch(decided[k, part] for k in possible), labels[band])
         if len(possible) < len(probabilities):
             labels[band] = possible[labels[band]]
     return labels
+
+
+def decide(
+    resize: Callable[[Iterable[NDArray[np.float32]]], Iterator[NDArray[np.float32]]],
+    smooth: NDArray[np.float32],
+    decided: NDArray[np.float32],
+    labels: NDArray[np.uint8],
+    place: tuple[slice, slice],
+    record: Record | None,
+) -> None:
+    """Write into `labels`, all 0, which label is the largest in a part of a mask.
+
+    Args:
+        resize: planes (h, w) to planes of the shape of `labels`, which are new arrays.
+        smooth: the smoothed probabilities, float32 (K, h, w).
+        decided: the same with the threshold applied; the same object where there is none.
+        place: the part's rows and columns in the mask, for `record`.
+    """
+    if record is None:
+        largest(resize(decided), labels)
+        return
+    planes = np.stack(list(resize(smooth)))
+    largest(iter((planes[0].copy(), *planes[1:])) if decided is smooth else resize(decided), labels)
+    record(*place, labels, planes)
+
+
+def _resize(planes: Iterable[NDArray[np.float32]], size: tuple[int, int]) -> Iterator[NDArray[np.float32]]:
+    return (np.asarray(cv2.resize(plane, size[::-1], interpolation=cv2.INTER_LINEAR)) for plane in planes)
 
 
 def _possible(probabilities: NDArray[np.float32], least_sum: float) -> NDArray[np.uint8]:
@@ -124,14 +175,19 @@ def neighbours(source: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.i
 
 
 def _stretch(
-    above: NDArray[np.float32], below: NDArray[np.float32], share: NDArray[np.float32], width: int
-) -> NDArray[np.float32]:
-    """Mix the rows (rows, w) vertically, then resize them to (rows, width)."""
-    mixed = below - above
-    mixed *= share
-    mixed += above
-    resized: NDArray[np.float32] = cv2.resize(mixed, (width, len(mixed)), interpolation=cv2.INTER_LINEAR)
-    return resized
+    planes: Iterable[NDArray[np.float32]],
+    above: NDArray[np.intp],
+    below: NDArray[np.intp],
+    share: NDArray[np.float32],
+    width: int,
+) -> Iterator[NDArray[np.float32]]:
+    """Mix rows of planes (h, w) vertically, see `neighbours`, then resize them to (rows, width)."""
+    for plane in planes:
+        upper = plane[above]
+        mixed = plane[below] - upper
+        mixed *= share
+        mixed += upper
+        yield cv2.resize(mixed, (width, len(mixed)), interpolation=cv2.INTER_LINEAR)
 
 
 def largest(planes: Iterable[NDArray[np.float32]], labels: NDArray[np.uint8]) -> None:

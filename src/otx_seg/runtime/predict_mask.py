@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from otx_seg.errors import UsageError
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews, probabilities_of
 from otx_seg.runtime.crops import Box, shares, starts, whole
-from otx_seg.runtime.masks import PIXELS_AT_ONCE, PostProcessing, largest, mask_at, neighbours
+from otx_seg.runtime.masks import PIXELS_AT_ONCE, PostProcessing, Record, decide, mask_at, neighbours
 from otx_seg.runtime.predictor import Predictor
 
 DEFAULT_OVERLAP = 0.25
@@ -148,20 +148,23 @@ class _Band:
             place = self._planes[:, start - self._top :][:, : self._rows.network]
             place[:, :, first - self._left : last - self._left] += found * (down * across[seen])
 
-    def write(self, done: int, end: int, mask: NDArray[np.uint8]) -> None:
-        """Fill rows `done` to `end` of the mask (H, W) in these columns."""
+    def write(self, done: int, end: int, mask: NDArray[np.uint8], record: Record | None) -> None:
+        """Fill rows `done` to `end` of the mask (H, W) in these columns, and tell `record`."""
         labels = mask[:, self._wanted]
         # A blur reaches over the ends of what it gets: the more rows at once, the fewer are smoothed twice.
         step = max(1, PIXELS_AT_ONCE // labels.shape[1], 4 * self._reach)
         for first in range(done, end, step):
             wanted = slice(first, min(end, first + step))
             top, bottom = self._rows.needed(wanted, self._reach)
-            smooth = self._post_processing.apply(self._planes[:, top - self._top : bottom - self._top])
-            planes = (
-                self._columns.blend(plane, self._left, self._wanted, 1)
-                for plane in (self._rows.blend(plane, top, wanted, 0) for plane in smooth)
-            )
-            largest(planes, labels[wanted])
+            smooth = self._post_processing.smoothed(self._planes[:, top - self._top : bottom - self._top])
+            decided = self._post_processing.thresholded(smooth)
+            blend = functools.partial(self._blended, top=top, rows=wanted)
+            decide(blend, smooth, decided, labels[wanted], (wanted, self._wanted), record)
+
+    def _blended(self, planes: Iterable[NDArray[np.float32]], top: int, rows: slice) -> Iterator[NDArray[np.float32]]:
+        """The `rows` of the mask, from planes of the canvas that begin with its row `top`."""
+        for plane in planes:
+            yield self._columns.blend(self._rows.blend(plane, top, rows, 0), self._left, self._wanted, 1)
 
 
 def mask_by_windows(
@@ -171,6 +174,7 @@ def mask_by_windows(
     input_size: tuple[int, int],
     window: SlidingWindow,
     post_processing: PostProcessing,
+    record: Record | None = None,
 ) -> NDArray[np.uint8]:
     """The index mask of an image.
 
@@ -184,6 +188,7 @@ def mask_by_windows(
         classes: K.
         image_size: (H, W) in pixels.
         input_size: (h, w) in pixels, of the network.
+        record: see `Record`.
 
     Returns:
         uint8 (H, W), values 0..K-1.
@@ -204,7 +209,7 @@ def mask_by_windows(
             band.add_windows(number, probabilities_of)
             complete = rows.starts[number + 1] if number + 1 < len(rows.starts) else rows.canvas
             end = rows.covered_by(complete, post_processing.reach)
-            band.write(done, end, mask)
+            band.write(done, end, mask, record)
             if end == rows.image:
                 break
             done = end
@@ -216,6 +221,7 @@ def predict_mask(
     image: NDArray[np.uint8],
     window: SlidingWindow | None = None,
     views: AugmentedViews = ONE_VIEW,
+    record: Record | None = None,
 ) -> NDArray[np.uint8]:
     """The label of every pixel of an image.
 
@@ -224,6 +230,7 @@ def predict_mask(
         window: cut the image into such overlapping parts, each resized to the model's input size; None: resize all of
             it.
         views: looks to average.
+        record: see `Record`.
 
     Returns:
         uint8 (H, W), values 0..K-1.
@@ -233,7 +240,8 @@ def predict_mask(
     """
     size = (image.shape[0], image.shape[1])
     if window is None or (window.height >= size[0] and window.width >= size[1]):
-        return mask_at(probabilities_of(predictor, image, whole(image), views), size, predictor.post_processing)
+        found = probabilities_of(predictor, image, whole(image), views)
+        return mask_at(found, size, predictor.post_processing, record)
     look = functools.partial(probabilities_of, predictor, image, views=views)
     classes = len(predictor.labels)
-    return mask_by_windows(look, classes, size, predictor.input_size, window, predictor.post_processing)
+    return mask_by_windows(look, classes, size, predictor.input_size, window, predictor.post_processing, record)

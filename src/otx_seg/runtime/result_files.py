@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path, PurePath
@@ -145,11 +146,11 @@ def check_free(results: Iterable[Path], inputs: set[Path], overwrite: bool) -> N
             raise UsageError(f"{result}: exists; choose another --output, or allow replacing it with --overwrite")
 
 
-def write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
+def write_picture(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
     """Write a PNG or a JPEG, as the suffix says.
 
     Args:
-        pixels: uint8, (H, W, 3) RGB or (H, W) grey.
+        pixels: uint8, or uint16 of a PNG; (H, W, 3) RGB or (H, W) grey.
 
     Raises:
         OtxError: the file cannot be written.
@@ -166,7 +167,18 @@ def write_result(path: Path, content: bytes) -> None:
     Raises:
         OtxError: it cannot be written.
     """
-    try:
+    with writing(path):
         write_atomic(path, content)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Where `path` is written.
+
+    Raises:
+        OtxError: it cannot be.
+    """
+    try:
+        yield
     except OSError as error:
         raise OtxError(f"{error.filename or path}: cannot be written ({error.strerror})") from error

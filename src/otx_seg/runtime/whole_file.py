@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import re
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 UNFINISHED = ".unfinished"
 """Ends the name of a file, and with a hyphen begins that of a folder, until it is whole and gets its own name."""
@@ -29,12 +32,23 @@ def write_atomic(path: Path, content: bytes) -> None:
     Raises:
         OSError: the file cannot be written; `path` is then as it was before.
     """
+    with opened_atomically(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def opened_atomically(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which gets the name `path` once it is written; the same as `write_atomic`.
+
+    Raises:
+        OSError: it cannot be written; `path` is then as it was before.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Named before it is made: an interruption at any moment finds it.
     temporary = path.with_name(f".{path.name[:_NAME_KEPT]}.{uuid.uuid4().hex[:8]}{UNFINISHED}")
     try:
-        with temporary.open("xb") as file:
-            file.write(content)
+        with temporary.open("x+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)  # noqa: PTH105  (the atomic rename is the point)

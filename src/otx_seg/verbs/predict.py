@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from otx_seg.errors import DataError
+from otx_seg.errors import DataError, UsageError
+from otx_seg.inference.certainty import Certainty
 from otx_seg.inference.ensemble import ensemble
 from otx_seg.inference.predict import Predictions, predict_images
+from otx_seg.inference.predict_settings import (
+    CONFIDENCE,
+    DEFAULT_BITS,
+    DEFAULT_CONFIDENCE_THRESHOLD,
+    PROBABILITIES,
+    PredictSettings,
+)
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inputs.data import prediction_images
 from otx_seg.inputs.open_model import given_labels
 from otx_seg.inputs.resolver import Weights, open_resolver
-from otx_seg.runtime.augmented_views import parse_views
+from otx_seg.report.image_certainty import write_image_certainty
+from otx_seg.runtime.augmented_views import AugmentedViews, parse_views
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from otx_seg.runtime.image_headers import is_image
 from otx_seg.runtime.path_filter import path_filter
-from otx_seg.runtime.predict_mask import parse_window
+from otx_seg.runtime.predict_mask import SlidingWindow, parse_window
 from otx_seg.template.scales import parse_scales
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.logs import log_to
@@ -37,6 +46,9 @@ def predict(
     overlap: float | None = None,
     tta: str | None = None,
     scales: str | None = None,
+    save: Sequence[str] = (),
+    save_bits: int | None = None,
+    confidence_threshold: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
     """Write an index mask and an overlay for an image, or for every image in a folder and below.
@@ -58,6 +70,12 @@ def predict(
             in ``"flip,0.75,1.25"``; None: nothing.
         scales: factors of the input size, as in ``"0.5,1,2"``, at which a ``.pth`` looks whose network has learned to
             mix several; None: those of its template.
+        save: ``"confidence"``, the probability of each pixel's label, to ``<run>/confidence/NAME.png``;
+            ``"probabilities"``, those of all labels, a page for each, to ``<run>/probabilities/NAME.tif``; or both.
+            With either, ``<run>/per_image.csv`` has figures of each image.
+        save_bits: of each value in them: 8, for 0..1 as 0 to 255, or 16, as 0 to 65535; None: 8.
+        confidence_threshold: above 0 and at most 1; of which share of an image's pixels the confidence is lower, stands
+            in ``per_image.csv``; None: 0.75.
         progress: called with the numbers of images done and to do.
 
     Raises:
@@ -65,18 +83,52 @@ def predict(
             output that would overwrite an input.
         DataError: there is no readable image.
     """
-    window, views = parse_window(sliding_window, overlap), parse_views(tta)
+    how = _settings(parse_window(sliding_window, overlap), parse_views(tta), save, save_bits, confidence_threshold)
     looks, paths = parse_scales(scales), path_filter(include, exclude)
     resolver = open_resolver(workspace)
     images = prediction_images(resolver, input, "--input", "an image or a folder of images")
     _refuse_video(images, load_weights)
     files = resolver.all_weights(load_weights)
     predictor = ensemble({file: load_predictor(file, labels=given_labels(labels), scales=looks) for file in files})
-    run = open_run(resolver.destination(output, overwrite), "predict", (), (images,))
+    products = ("per_image.csv",) if how.save else ()
+    run = open_run(resolver.destination(output, overwrite), "predict", products, (images,))
     with log_to(run) as note:
-        result = predict_images(predictor, images, run.path, overwrite, watched(run, progress), window, views, paths)
+        result = predict_images(predictor, images, run.path, how, overwrite, watched(run, progress), paths)
+        if how.save:
+            figures = _by_name(result, images)
+            write_image_certainty(figures, predictor.labels.names, how.confidence_threshold, run.image_scores)
         note(f"{len(result.written)} masks written, {len(result.unreadable)} images left out")
     return result
+
+
+def _settings(
+    window: SlidingWindow | None, views: AugmentedViews, save: Sequence[str], bits: int | None, threshold: float | None
+) -> PredictSettings:
+    """
+    Raises:
+        UsageError: one of them is out of range, or would change nothing.
+    """
+    maps = (save,) if isinstance(save, str) else tuple(save)
+    for option, value in (("--save-bits", bits), ("--confidence-threshold", threshold)):
+        if value is not None and not maps:
+            raise UsageError(f"{option} changes nothing without --save {CONFIDENCE} or --save {PROBABILITIES}")
+    return PredictSettings(
+        window,
+        views,
+        maps,
+        DEFAULT_BITS if bits is None else bits,
+        DEFAULT_CONFIDENCE_THRESHOLD if threshold is None else threshold,
+    )
+
+
+def _by_name(result: Predictions, source: Path) -> dict[str, Certainty]:
+    """The figures of each image by its path below the folder."""
+    root = source if source.is_dir() else source.parent
+    return {
+        found.image.relative_to(root).as_posix(): found.certainty
+        for found in result.written
+        if found.certainty is not None
+    }
 
 
 def _refuse_video(source: Path, load_weights: Weights) -> None:

@@ -1,0 +1,47 @@
+"""How `otx predict` makes masks and what it writes; without NumPy, since the command line needs it for its help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from otx_seg.errors import UsageError
+
+if TYPE_CHECKING:
+    from otx_seg.runtime.augmented_views import AugmentedViews
+    from otx_seg.runtime.predict_mask import SlidingWindow
+
+CONFIDENCE, PROBABILITIES = "confidence", "probabilities"
+MAPS = (CONFIDENCE, PROBABILITIES)
+BITS = (8, 16)
+DEFAULT_BITS = 8
+DEFAULT_CONFIDENCE_THRESHOLD = 0.75
+"""Half of the way from undecided to certain, where there are two labels."""
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """How masks are made and what is written beside them.
+
+    Attributes:
+        window, views: see `predict_mask`; None: no window, one view.
+        save: which of `MAPS`.
+        save_bits: of each value in these, 8 or 16.
+        confidence_threshold: 0..1; of which share of an image's pixels the confidence is lower, is told.
+    """
+
+    window: SlidingWindow | None = None
+    views: AugmentedViews | None = None
+    save: tuple[str, ...] = ()
+    save_bits: int = DEFAULT_BITS
+    confidence_threshold: float = DEFAULT_CONFIDENCE_THRESHOLD
+
+    def __post_init__(self) -> None:
+        """Raises UsageError: an unknown map, or a number out of range."""
+        for name in self.save:
+            if name not in MAPS:
+                raise UsageError(f"--save {name}: can be {' or '.join(MAPS)}")
+        if self.save_bits not in BITS:
+            raise UsageError(f"--save-bits {self.save_bits}: can be {' or '.join(map(str, BITS))}")
+        if not 0 < self.confidence_threshold <= 1:
+            raise UsageError(f"--confidence-threshold {self.confidence_threshold:g}: is above 0 and at most 1")
