@@ -21,6 +21,7 @@ from otx_seg.metrics.confusion import scores_from_json
 from otx_seg.report.run_report.draw import write_page
 from otx_seg.report.run_report.pictures import PICTURES
 from otx_seg.report.run_report.record import ShownImage
+from otx_seg.runtime.result_files import write_picture
 from otx_seg.training.loggers import MetricsFile
 from otx_seg.workspace.run_folder import RunFolder
 
@@ -70,6 +71,8 @@ def whole(tmp_path: Path) -> RunFolder:
         journal.append({"step": step, "loss": 2 / step, "learning_rate": 1e-3, "kept pixels": float(step > 10)})
     found = scores_from_json(evaluated(HOSTILE, np.eye(5, dtype=int)).scores)
     journal.append({"step": 30, "epoch": 1, "watched": "Dice", "score": 0.5, **found.as_json()})
+    for name in ("truth", "0000010", "0000030"):
+        write_picture(run.pictures / f"{name}.jpg", np.zeros((20, 120, 3), np.uint8))
     decision = {"parameter": "learning_parameters.input_size", "value": "64x64", "reason": "small <i>", "given": False}
     run.decisions.write_text(json.dumps([decision]))
     return run
@@ -81,7 +84,7 @@ def test_names_are_shown_as_they_are_and_nothing_is_loaded_from_elsewhere(whole:
     for text in ("<script>alert(1)</script>", "a<b>.png", "otx run <&>", "labels in few images: <b>", "small <i>"):
         assert text in page.text, text
     addresses = [attrs[name] for _, attrs in page.tags for name in ("src", "href", "srcset", "data") if name in attrs]
-    assert len(addresses) == len(PICTURES) + 3  # and three diagrams
+    assert len(addresses) == len(PICTURES) + 3 + 3  # and three diagrams, and three rows
     assert all(str(address).startswith("data:image/") for address in addresses)
     assert "url(" not in whole.page.read_text()
 
@@ -97,7 +100,7 @@ def test_what_a_report_says(whole: RunFolder) -> None:
     # In this order:
     places = [text.index(heading) for heading in (
         "Worst, median and best images", "Labels that are confused", "Scores of the labels", "Models", "Training",
-        "What was decided, and why", "Data", "To do it again",
+        "What it learned, step by step", "What was decided, and why", "Data", "To do it again",
     )]  # fmt: skip
     assert places == sorted(places)
 
@@ -144,7 +147,7 @@ def test_a_browser_shows_it_without_errors_at_any_width(labels: Labels, tmp_path
             "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},1000",
             f"--log-net-log={net_log}", "--dump-dom", page.as_uri(),
         ]  # fmt: skip
-        shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
         assert "CONSOLE" not in shown.stderr, shown.stderr
         requests = set(re.findall(r'"url":"(\w+)://[^"]*report', net_log.read_text()))
         assert requests <= {"file"}

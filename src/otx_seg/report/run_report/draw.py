@@ -16,6 +16,7 @@ from otx_seg.report.run_report.pictures import PICTURES
 from otx_seg.report.run_report.record import Evaluated, ModelRow, ShownImage, Sources, read_sources
 from otx_seg.report.run_report.verdict import effort, largest_confusions, next_step, verdict
 from otx_seg.training.loggers import read_metrics
+from otx_seg.training.picture_rows import TRUTH, prediction_rows
 from otx_seg.training.setup.folder import decisions_of
 from otx_seg.words import label_share
 from otx_seg.workspace.atomic import write_text
@@ -62,7 +63,7 @@ def page_of(sources: Sources) -> str:
         ranks=_RANKS,
         verdict=verdict(record),
         next_step=next_step(record, metrics),
-        strip=[],
+        rows=() if trained is None else _rows(trained),
         decisions=() if trained is None else decisions_of(trained),
         **_evaluation(sources),
         **_models(record.models),
@@ -194,6 +195,16 @@ def _training(sources: Sources, metrics: Sequence[dict[str, Any]]) -> dict[str, 
         "effort": effort(trained),
         "kept": f"{trained.kept[:1].upper()}{trained.kept[1:]}{best}",
     }
+
+
+def _rows(trained: RunFolder) -> list[tuple[str, str]]:
+    """The pictures of a training, each with what it shows, in the order of the steps; nothing if it made none."""
+    truth = trained.pictures / TRUTH
+    predictions = prediction_rows(trained.pictures)
+    if not truth.is_file() or not predictions:
+        return []
+    every = [("images and ground truth", truth), *((f"step {step:,}", row) for step, row in predictions.items())]
+    return [(name, as_address(file.read_bytes(), "image/jpeg")) for name, file in every]
 
 
 def _shares(sources: Sources) -> dict[str, Any]:

@@ -63,11 +63,7 @@ def clear(run: RunFolder) -> None:
         *run.best_networks(),
     ):
         left_over.unlink(missing_ok=True)
-<<<<<<< HEAD
-    for folder in (run.search, run.trackers, run.page_record.parent):
-=======
-    for folder in (run.search, run.trackers, run.pictures):
->>>>>>> addb7e4 (Pictures while training: what the network makes of six validation images at each improvement)
+    for folder in (run.search, run.trackers, run.pictures, run.page_record.parent):
         shutil.rmtree(folder, ignore_errors=True)
 
 
