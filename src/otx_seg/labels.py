@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from otx_seg.errors import UsageError
@@ -15,6 +15,12 @@ IGNORE_INDEX = 255
 
 LONGEST_NAME = 1000
 """Characters of a label's name."""
+
+HIGHEST_MASK_VALUE = (1 << 16) - 1
+"""Of a mask, whose pixels have 16 bits at most."""
+
+MaskValue = int | tuple[int, int, int]
+"""What a label's pixels hold in a mask file: a whole number up to `HIGHEST_MASK_VALUE`, or an RGB colour."""
 
 _CONTROL = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode categories of what no name has: control characters, halves of characters, ends of lines."""
@@ -28,11 +34,14 @@ class Labels:
         names: ``names[i]`` is the label of mask value ``i``.
         colors: ``colors[i]`` is the RGB colour label ``i`` has in colour masks.
         background: index of the label that the macro scores leave out, or None if there is none.
+        mask_values: what the pixels of each label held in the mask files of the training data, all numbers or all
+            colours; None: that is not known, or there were no such files.
     """
 
     names: tuple[str, ...]
     colors: tuple[tuple[int, int, int], ...]
     background: int | None
+    mask_values: tuple[MaskValue, ...] | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -63,7 +72,18 @@ def extended(labels: Labels, other: Labels) -> Labels:
     for index in new:
         free = (color for color in default_colors(256) if color not in colors)
         colors.append(next(free) if other.colors[index] in colors else other.colors[index])
-    return Labels(names, tuple(colors), names.index(backgrounds[0]) if backgrounds else None)
+    values = None
+    if labels.mask_values is not None and other.mask_values is not None:
+        values = one_value_each((*labels.mask_values, *(other.mask_values[index] for index in new)))
+    return Labels(names, tuple(colors), names.index(backgrounds[0]) if backgrounds else None, values)
+
+
+def one_value_each(values: Sequence[MaskValue | None]) -> tuple[MaskValue, ...] | None:
+    """Mask values, if there is one for every label, all are numbers or all are colours, and no two are the same."""
+    known = tuple(value for value in values if value is not None)
+    kinds = {type(value) for value in known}
+    too_high = any(isinstance(value, int) and value > HIGHEST_MASK_VALUE for value in known)
+    return None if len(set(known)) < len(values) or len(kinds) > 1 or too_high else known
 
 
 def labels_called(names: str | Sequence[str]) -> Labels:
@@ -142,8 +162,12 @@ def default_colors(count: int) -> tuple[tuple[int, int, int], ...]:
 
 def labels_to_plain(labels: Labels) -> dict[str, Any]:
     """The labels as lists, numbers and texts."""
-    return {
+    plain: dict[str, Any] = {
         "names": list(labels.names),
         "colors": [list(color) for color in labels.colors],
         "background": labels.background,
     }
+    if labels.mask_values is not None:
+        values = labels.mask_values
+        plain["mask_values"] = [list(value) if isinstance(value, tuple) else value for value in values]
+    return plain

@@ -17,10 +17,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from otx_seg.annotations.masks import Color
+from otx_seg.labels import HIGHEST_MASK_VALUE
 from otx_seg.runtime.plain_files import shown, whole_number
-
-HIGHEST_VALUE = (1 << 16) - 1
-"""Of a mask, whose pixels have 16 bits at most."""
 
 
 class ListedLabel(NamedTuple):
@@ -139,7 +137,7 @@ def _by_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Li
 
 def value_of(value: object, name: str) -> int:
     """A mask value out of a file. Raises ValueError if it is none."""
-    return whole_number(value, 0, HIGHEST_VALUE, f"the mask value of {shown(name)}")
+    return whole_number(value, 0, HIGHEST_MASK_VALUE, f"the mask value of {shown(name)}")
 
 
 def color_of(value: object, name: str) -> Color:

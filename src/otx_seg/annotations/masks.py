@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from otx_seg.annotations.samples import MaskReader, Sample
 from otx_seg.annotations.snapping import Color, is_two_tone, may_be_soft, nearest_labels
 from otx_seg.annotations.stored_masks import MaskContentError, StoredMask, decode_stored
-from otx_seg.labels import IGNORE_INDEX
+from otx_seg.labels import IGNORE_INDEX, MaskValue
 from otx_seg.runtime.image_headers import read_bytes
 from otx_seg.words import listed
 
@@ -67,6 +67,10 @@ class MaskCode(MaskReader):
     def files_of(self, sample: Sample) -> tuple[str, ...]:
         """The sample's mask file."""
         return (sample.mask,)
+
+    def stored_values(self, sample: Sample) -> tuple[MaskValue | None, ...]:
+        """See `MaskReader`. Files of one data set may be of several kinds: the sample's tells which one."""
+        return _stored_values(decode_stored(read_bytes(sample.mask), sample.mask), self)
 
     @property
     def index_of_color(self) -> dict[Color, int]:
@@ -139,6 +143,29 @@ def _from_values(raw: StoredMask, path: str | Path, code: MaskCode, lossy: bool)
 
 def _values_of(code: MaskCode) -> tuple[int, ...]:
     return code.values or tuple(range(len(code.names)))
+
+
+def _stored_values(raw: StoredMask, code: MaskCode) -> tuple[MaskValue | None, ...]:
+    """For each label its number, or where the file holds colours its colour, in a grey file as a shade."""
+    known, pixels = code.index_of_color, raw.pixels
+    if _only_label_colors(raw, code):
+        return code.colors
+    if pixels.ndim == 3:
+        grey = pixels[:, :, 0]
+        if not (pixels == grey[:, :, None]).all() or all((value,) * 3 in {*known, _WHITE} for value in np.unique(grey)):
+            return code.colors
+        pixels = grey
+    present = [int(value) for value in np.unique(pixels >> code.instance_bits if code.instance_bits else pixels)]
+    numbers = tuple(value << code.instance_bits for value in _values_of(code))
+    if raw.palette is not None:
+        beyond = not {*present} <= {*_values_of(code), IGNORE_INDEX}
+        return code.colors if beyond and _grey_or_palette_colors(present, raw.palette, code) else numbers
+    if len(known) < 2 or any(len(set(color)) > 1 for color in known):
+        return numbers
+    if code.values is None and present == [0]:
+        return ()  # the number 0, or black
+    by_number = {*present} <= ({*range(len(code.names))} if code.values is None else {*code.values, IGNORE_INDEX})
+    return numbers if by_number else tuple(None if color is None else color[0] for color in code.colors)
 
 
 def _black_is_ambiguous(code: MaskCode) -> bool:

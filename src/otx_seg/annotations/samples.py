@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from otx_seg.annotations.polygon_round_trip import polygon_round_trip
 from otx_seg.annotations.stored_masks import MaskContentError, mask_size, verify_mask_file
 from otx_seg.errors import DataError
-from otx_seg.labels import IGNORE_INDEX, Labels
+from otx_seg.labels import IGNORE_INDEX, Labels, MaskValue, one_value_each
 from otx_seg.runtime.image_headers import file_and_page
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.terminal import printable
 
 _LONGEST_NAME = 200  # characters of a file's name in a message
+_LOOKED_AT = 32  # masks, of which the first mostly tells what is to be found out
 
 Thing = TypeVar("Thing")
 
@@ -134,6 +135,15 @@ class MaskReader:
         """The mask files of a sample, which are read anew each time: one, none or several."""
         return ()
 
+    def stored_values(self, sample: Sample) -> tuple[MaskValue | None, ...]:
+        """What the pixels of each of `names` hold in the sample's mask file; nothing where that is not one file, or
+        shows too little.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        return ()
+
     def verify(self, sample: Sample) -> None:
         """Look for damage that `read` passes over. Raises DataError naming the file."""
         for path in self.files_of(sample):
@@ -244,6 +254,26 @@ class Subset:
         """The subset without the samples of these names."""
         left_out = set(names)
         return replace(self, samples=tuple(sample for sample in self.samples if sample.name not in left_out))
+
+    def stored_values(self, sample: Sample) -> tuple[MaskValue | None, ...]:
+        """What the pixels of each label hold in the sample's mask file; nothing where the file does not tell.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        by_name = dict(zip(self.mask_code.names, self.mask_code.stored_values(sample), strict=False))
+        return tuple(by_name.get(name) for name in self.labels.names) if by_name else ()
+
+    def with_mask_values(self) -> Subset:
+        """The subset whose labels tell what their pixels hold in its mask files, as far as some of these show it."""
+        for sample in spread(self.samples, _LOOKED_AT):
+            try:
+                values = self.stored_values(sample)
+            except DataError:  # is told when all files are read
+                continue
+            if values:
+                return replace(self, labels=replace(self.labels, mask_values=one_value_each(values)))
+        return self
 
     def with_labels(self, labels: Labels) -> Subset:
         """The subset with its masks numbered after other labels, among which are all of its own."""

@@ -17,7 +17,7 @@ from otx_seg.cli.options import (
     workspace_option,
 )
 from otx_seg.cli.verb import Verb
-from otx_seg.inference.predict_settings import BITS, DEFAULT_BITS, DEFAULT_CONFIDENCE_THRESHOLD, MAPS
+from otx_seg.inference.predict_settings import BITS, DEFAULT_BITS, DEFAULT_CONFIDENCE_THRESHOLD, MAPS, MASK_VALUES
 
 
 @click.command("predict", cls=Verb)
@@ -33,6 +33,14 @@ from otx_seg.inference.predict_settings import BITS, DEFAULT_BITS, DEFAULT_CONFI
 @labels_option
 @whole_image_options
 @scales_option
+@click.option(
+    "--mask-values",
+    type=ValueNeeded(MASK_VALUES),
+    default="index",
+    show_default=True,
+    help="What masks hold: label indices, the labels' colours as in overlays, or what the masks of the training data "
+    "held.",
+)
 @click.option(
     "--save",
     type=ValueNeeded(MAPS),
@@ -56,7 +64,7 @@ from otx_seg.inference.predict_settings import BITS, DEFAULT_BITS, DEFAULT_CONFI
 @workspace_option
 @output_options
 def command(input_path: str | None, **arguments: Any) -> None:
-    """Write a mask of label indices (PNG) and an overlay (JPEG) for each image."""
+    """Write a mask (PNG) and an overlay (JPEG) for each image."""
     from otx_seg.cli.screen import counting, results
     from otx_seg.verbs.predict import predict
     from otx_seg.words import count

@@ -16,7 +16,7 @@ from otx_seg.annotations.samples import MaskReader, Sample, Subset
 from otx_seg.catalogue import nearest
 from otx_seg.errors import DataError, UsageError
 from otx_seg.label_maps import shipped_label_maps
-from otx_seg.labels import IGNORE_INDEX, Labels, background_index, check_names, default_colors
+from otx_seg.labels import IGNORE_INDEX, Labels, MaskValue, background_index, check_names, default_colors
 from otx_seg.runtime.plain_files import shown
 from otx_seg.template.yaml_files import read_yaml
 from otx_seg.words import listed
@@ -207,6 +207,12 @@ class MappedMasks(MaskReader):
         table = np.full(256, IGNORE_INDEX, np.uint8)
         table[: len(self.numbers)] = self.numbers
         return table[mask], snapped
+
+    def stored_values(self, sample: Sample) -> tuple[MaskValue | None, ...]:
+        """See `MaskReader`. A label made of several has what the first of them has, as with colours."""
+        values = self.origin.stored_values(sample)
+        first = dict(reversed(list(zip(self.numbers, values, strict=False))))
+        return tuple(first.get(number) for number in range(len(self.names))) if values else ()
 
     def files_of(self, sample: Sample) -> tuple[str, ...]:
         """See `MaskReader`."""

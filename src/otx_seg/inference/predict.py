@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from otx_seg.inference.certainty import Certainty, CertaintyRecord
 from otx_seg.inference.image_by_image import process_images
+from otx_seg.inference.mask_coding import MaskCoding
 from otx_seg.inference.predict_settings import CONFIDENCE, PROBABILITIES, PredictSettings
 from otx_seg.labels import Labels
 from otx_seg.runtime.augmented_views import ONE_VIEW
@@ -82,13 +83,15 @@ def predict_images(
     Raises:
         DataError: there is no image, or none could be read.
         UsageError: a result would overwrite an image, or another file without `overwrite`; or see
-            `PathFilter.chosen`.
+            `PathFilter.chosen`
+            and `MaskCoding`.
         OtxError: a result cannot be written.
     """
     how = how or PredictSettings()
+    coding = MaskCoding(predictor.labels, how.mask_values)
 
     def work(image: Path, name: PurePath) -> Prediction:
-        return _predict(predictor, _planned(image, name, output, how), how, output)
+        return _predict(predictor, _planned(image, name, output, how), how, output, coding)
 
     def files_of(name: PurePath) -> tuple[Path, ...]:
         return _planned(Path(name), name, output, how).written
@@ -103,15 +106,17 @@ def _planned(image: Path, name: PurePath, output: Path, how: PredictSettings) ->
     return Prediction(image, result_files(output, name), confidence, probabilities)
 
 
-def _predict(predictor: Predictor, planned: Prediction, how: PredictSettings, output: Path) -> Prediction:
+def _predict(
+    predictor: Predictor, planned: Prediction, how: PredictSettings, output: Path, coding: MaskCoding
+) -> Prediction:
     """The prediction with all its files written."""
     image, views = read_image(planned.image), how.views or ONE_VIEW
     if not how.save:
-        _write(planned, image, predict_mask(predictor, image, how.window, views), predictor.labels)
+        _write(planned, image, predict_mask(predictor, image, how.window, views), predictor.labels, coding)
         return planned
     size = (image.shape[0], image.shape[1])
     with writing(output), closing(CertaintyRecord(size, len(predictor.labels), how, output)) as record:
-        _write(planned, image, predict_mask(predictor, image, how.window, views, record), predictor.labels)
+        _write(planned, image, predict_mask(predictor, image, how.window, views, record), predictor.labels, coding)
         del image
         if planned.confidence is not None:
             assert record.confidence is not None
@@ -121,10 +126,12 @@ def _predict(predictor: Predictor, planned: Prediction, how: PredictSettings, ou
         return replace(planned, certainty=record.figures())
 
 
-def _write(planned: Prediction, image: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Labels) -> None:
+def _write(
+    planned: Prediction, image: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Labels, coding: MaskCoding
+) -> None:
     # Shrunk before they are tinted: of a large image there is no room for another of its size.
     small = shrunk(mask)
     drawn = overlay(shrunk(image), small, labels)
     if len(drawn) >= LEAST_NAMED:
         draw_legend(drawn, small, labels)
-    planned.files.write(mask, drawn)
+    planned.files.write(coding(mask), drawn)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from otx_seg.errors import UsageError
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from otx_seg.runtime.augmented_views import AugmentedViews
     from otx_seg.runtime.predict_mask import SlidingWindow
 
+MaskValues = Literal["index", "color", "original"]
+MASK_VALUES: tuple[MaskValues, ...] = ("index", "color", "original")
 CONFIDENCE, PROBABILITIES = "confidence", "probabilities"
 MAPS = (CONFIDENCE, PROBABILITIES)
 BITS = (8, 16)
@@ -25,6 +27,8 @@ class PredictSettings:
 
     Attributes:
         window, views: see `predict_mask`; None: no window, one view.
+        mask_values: one of `MASK_VALUES`: indices of labels, their colours in overlays, or what the mask files of the
+            training data held.
         save: which of `MAPS`.
         save_bits: of each value in these, 8 or 16.
         confidence_threshold: 0..1; of which share of an image's pixels the confidence is lower, is told.
@@ -32,12 +36,15 @@ class PredictSettings:
 
     window: SlidingWindow | None = None
     views: AugmentedViews | None = None
+    mask_values: MaskValues = "index"
     save: tuple[str, ...] = ()
     save_bits: int = DEFAULT_BITS
     confidence_threshold: float = DEFAULT_CONFIDENCE_THRESHOLD
 
     def __post_init__(self) -> None:
         """Raises UsageError: an unknown map, or a number out of range."""
+        if self.mask_values not in MASK_VALUES:
+            raise UsageError(f"--mask-values {self.mask_values}: can be {', '.join(MASK_VALUES)}")
         for name in self.save:
             if name not in MAPS:
                 raise UsageError(f"--save {name}: can be {' or '.join(MAPS)}")

@@ -18,7 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.errors import UsageError
-from otx_seg.labels import IGNORE_INDEX, Labels, check_names, labels_called, labels_to_plain
+from otx_seg.labels import (
+    HIGHEST_MASK_VALUE,
+    IGNORE_INDEX,
+    Labels,
+    MaskValue,
+    check_names,
+    labels_called,
+    labels_to_plain,
+    one_value_each,
+)
 from otx_seg.runtime.masks import LARGEST_BLUR, PLAIN_ARGMAX, PostProcessing
 from otx_seg.runtime.plain_files import number, parse_json, read_json, shown, whole_number
 from otx_seg.runtime.written_digest import DIGEST, note_missing_digest
@@ -70,7 +79,25 @@ def checked_labels(plain: Any) -> Labels:
         raise ValueError(f"{len(names)} labels need {len(names)} colors; {told}")
     if background is not None:
         background = whole_number(background, 0, len(names) - 1, "the index of the background")
-    return Labels(tuple(names), tuple(map(_color, colors)), background)
+    return Labels(tuple(names), tuple(map(_color, colors)), background, _mask_values(plain, len(names)))
+
+
+def _mask_values(plain: dict[str, Any], labels: int) -> tuple[MaskValue, ...] | None:
+    """What earlier versions did not tell."""
+    values = plain.get("mask_values")
+    if values is None:
+        return None
+    if not isinstance(values, (list, tuple)) or len(values) != labels:
+        raise ValueError(f"mask_values are {shown(values)}, not one for each of {labels} labels")
+    found = [
+        _color(value)
+        if isinstance(value, (list, tuple))
+        else whole_number(value, 0, HIGHEST_MASK_VALUE, "a mask value")
+        for value in values
+    ]
+    if one_value_each(found) is None:
+        raise ValueError(f"mask_values are {shown(values)}; labels have different ones, all numbers or all colors")
+    return tuple(found)
 
 
 def _color(plain: Any) -> tuple[int, int, int]:

@@ -34,7 +34,8 @@ class ResultFiles:
     """Where the results of one image go.
 
     Attributes:
-        mask: PNG of the image's size, 8-bit grey, the value of a pixel is the index of its label.
+        mask: PNG of the image's size, 8-bit grey, the value of a pixel is the index of its label, unless something else
+            is asked for.
         overlay: JPEG of the image with the labels' colours, shrunk to 8,000 pixels on its longer side if it has more.
     """
 
@@ -49,11 +50,11 @@ class ResultFiles:
         """
         check_free((self.mask, self.overlay), inputs, overwrite)
 
-    def write(self, mask: NDArray[np.uint8], drawn: NDArray[np.uint8]) -> None:
+    def write(self, mask: NDArray[np.uint8] | NDArray[np.uint16], drawn: NDArray[np.uint8]) -> None:
         """Write both files.
 
         Args:
-            mask: uint8 (H, W), label indices.
+            mask: what `MaskCoding` gives.
             drawn: uint8 (H, W, 3) RGB; see `shrunk`.
 
         Raises:

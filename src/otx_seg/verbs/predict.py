@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from otx_seg.errors import DataError, UsageError
@@ -14,6 +15,7 @@ from otx_seg.inference.predict_settings import (
     DEFAULT_BITS,
     DEFAULT_CONFIDENCE_THRESHOLD,
     PROBABILITIES,
+    MaskValues,
     PredictSettings,
 )
 from otx_seg.inference.predictor import load_predictor
@@ -21,11 +23,11 @@ from otx_seg.inputs.data import prediction_images
 from otx_seg.inputs.open_model import given_labels
 from otx_seg.inputs.resolver import Weights, open_resolver
 from otx_seg.report.image_certainty import write_image_certainty
-from otx_seg.runtime.augmented_views import AugmentedViews, parse_views
+from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from otx_seg.runtime.image_headers import is_image
 from otx_seg.runtime.path_filter import path_filter
-from otx_seg.runtime.predict_mask import SlidingWindow, parse_window
+from otx_seg.runtime.predict_mask import parse_window
 from otx_seg.template.scales import parse_scales
 from otx_seg.workspace.command_line import otx_command
 from otx_seg.workspace.logs import log_to
@@ -46,6 +48,7 @@ def predict(
     overlap: float | None = None,
     tta: str | None = None,
     scales: str | None = None,
+    mask_values: MaskValues = "index",
     save: Sequence[str] = (),
     save_bits: int | None = None,
     confidence_threshold: float | None = None,
@@ -70,6 +73,8 @@ def predict(
             in ``"flip,0.75,1.25"``; None: nothing.
         scales: factors of the input size, as in ``"0.5,1,2"``, at which a ``.pth`` looks whose network has learned to
             mix several; None: those of its template.
+        mask_values: what masks hold: ``"index"``, label indices; ``"color"``, the colours of labels in overlays, RGB;
+            ``"original"``, what the mask files of the training data held, with 8 or 16 bits or as RGB.
         save: ``"confidence"``, the probability of each pixel's label, to ``<run>/confidence/NAME.png``;
             ``"probabilities"``, those of all labels, a page for each, to ``<run>/probabilities/NAME.tif``; or both.
             With either, ``<run>/per_image.csv`` has figures of each image.
@@ -83,7 +88,8 @@ def predict(
             output that would overwrite an input.
         DataError: there is no readable image.
     """
-    how = _settings(parse_window(sliding_window, overlap), parse_views(tta), save, save_bits, confidence_threshold)
+    how = _settings(save, save_bits, confidence_threshold)
+    how = replace(how, window=parse_window(sliding_window, overlap), views=parse_views(tta), mask_values=mask_values)
     looks, paths = parse_scales(scales), path_filter(include, exclude)
     resolver = open_resolver(workspace)
     images = prediction_images(resolver, input, "--input", "an image or a folder of images")
@@ -101,9 +107,7 @@ def predict(
     return result
 
 
-def _settings(
-    window: SlidingWindow | None, views: AugmentedViews, save: Sequence[str], bits: int | None, threshold: float | None
-) -> PredictSettings:
+def _settings(save: Sequence[str], bits: int | None, threshold: float | None) -> PredictSettings:
     """
     Raises:
         UsageError: one of them is out of range, or would change nothing.
@@ -113,11 +117,9 @@ def _settings(
         if value is not None and not maps:
             raise UsageError(f"{option} changes nothing without --save {CONFIDENCE} or --save {PROBABILITIES}")
     return PredictSettings(
-        window,
-        views,
-        maps,
-        DEFAULT_BITS if bits is None else bits,
-        DEFAULT_CONFIDENCE_THRESHOLD if threshold is None else threshold,
+        save=maps,
+        save_bits=DEFAULT_BITS if bits is None else bits,
+        confidence_threshold=DEFAULT_CONFIDENCE_THRESHOLD if threshold is None else threshold,
     )
 
 

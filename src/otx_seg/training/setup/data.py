@@ -49,6 +49,7 @@ def open_data(plan: Plan) -> TrainingData:
     """
     use_polygons = plan.template.hyper_parameters.learning_parameters.use_otx_adapter
     data = find_training(plan.data, use_polygons, plan.fold)
+    data = replace(data, train=data.train.with_mask_values())
     data = adapt_labels(data, plan.known, plan.template.hyper_parameters.learning_parameters.task_adapt)
     if plan.data.unlabelled_root is None:
         return data
