@@ -86,7 +86,11 @@ def test_reduced_images_and_transparency_masks_are_no_pages(tmp_path):
 def test_images_to_predict_are_pages_too(data, tmp_path):
     results = []
     process_images(
-        data / "images", lambda name: [tmp_path / "out" / f"{name}.png"], lambda *one: results.append(one), False, None
+        data / "images",
+        lambda _, name: [tmp_path / "out" / f"{name}.png"],
+        lambda *one: results.append(one),
+        False,
+        None,
     )
     assert [str(name) for _, name in results] == ["single", "stack#1", "stack#2", "stack#3"]
     np.testing.assert_array_equal(read_image(results[2][0]), IMAGES[1])

@@ -92,12 +92,12 @@ def explain_images(
     """
     folders = _folders(predictor.labels) if how.algorithm in PER_LABEL else [PurePath()]
 
-    def files_of(name: PurePath) -> list[Path]:
+    def files_of(_: Path, name: PurePath) -> list[Path]:
         return [file for folder in folders for file in _files(output, folder, name)]
 
     def work(image: Path, name: PurePath) -> list[Explanation]:
         written = _explain(predictor, image, output, folders, name, how)
-        for stale in set(files_of(name)) - {file for one in written for file in (one.map, one.overlay)}:
+        for stale in set(files_of(image, name)) - {file for one in written for file in (one.map, one.overlay)}:
             stale.unlink(missing_ok=True)
         return written
 

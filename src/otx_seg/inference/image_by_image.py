@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 def process_images(
     source: Path,
-    files_of: Callable[[PurePath], Iterable[Path]],
+    files_of: Callable[[Path, PurePath], Iterable[Path]],
     work: Callable[[Path, PurePath], Result],
     overwrite: bool,
     progress: Callable[[int, int], None] | None,
@@ -31,7 +31,7 @@ def process_images(
 
     Args:
         source: an image or a folder.
-        files_of: the files that `work` may write for an image of this name.
+        files_of: the files that `work` may write for an image, given with its name.
         work: may raise DataError for an image that cannot be read.
         overwrite: whether these files may replace others; never the images.
         progress: called with the numbers of images done and to do.
@@ -46,8 +46,8 @@ def process_images(
         OtxError: it was interrupted.
     """
     images, inputs = named_images(source, paths)
-    for _, name in images:
-        check_free(files_of(name), inputs, overwrite)
+    for image, name in images:
+        check_free(files_of(image, name), inputs, overwrite)
     results: list[Result] = []
     unreadable: list[tuple[Path, str]] = []
     for number, (image, name) in enumerate(images, start=1):

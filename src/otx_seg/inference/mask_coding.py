@@ -37,11 +37,14 @@ class MaskCoding:
                 "tool made it. Choose --mask-values index, the places of the labels in label_schema.json, or color; or "
                 "train again with mask files"
             )
+        self._is_index = values == "index"
         largest = np.max(written)
         self._table = np.array(written, np.uint8 if largest < 256 else np.uint16)
 
     def __call__(self, mask: NDArray[np.uint8]) -> NDArray[Any]:
         """What is written, uint8 or uint16 (H, W), or uint8 (H, W, 3) RGB, of label indices (H, W)."""
+        if self._is_index:
+            return mask
         if self._table.dtype == np.uint16:
             return np.asarray(self._table[mask])
         table = np.zeros((256, *self._table.shape[1:]), np.uint8)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-
-import numpy as np
-from numpy.typing import NDArray
 
 from otx_seg.inference.certainty import Certainty, CertaintyRecord
 from otx_seg.inference.image_by_image import process_images
@@ -16,13 +12,14 @@ from otx_seg.inference.mask_coding import MaskCoding
 from otx_seg.inference.predict_settings import CONFIDENCE, PROBABILITIES, PredictSettings
 from otx_seg.labels import Labels
 from otx_seg.runtime.augmented_views import ONE_VIEW
+from otx_seg.runtime.georeference import GeoTag, georeference_of
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.overlay import LEAST_NAMED, draw_legend, overlay
 from otx_seg.runtime.path_filter import ALL_PATHS, PathFilter
 from otx_seg.runtime.predict_mask import predict_mask
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.runtime.result_files import ResultFiles, result_files, shrunk, write_picture, writing
-from otx_seg.runtime.tiff_writing import write_tiff
+from otx_seg.runtime.tiff_writing import write_raster, write_tiff
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,8 @@ class Prediction:
     """One image and the files made from it.
 
     Attributes:
-        confidence: PNG of the image's size, the probability of each pixel's label, 0..1 as 0 to 255 or 65535; None: it
+        files: the mask of an image with a georeference is a GeoTIFF with the same one, of any other a PNG.
+        confidence: PNG or TIFF, as the mask: the probability of each pixel's label, 0..1 as 0 to 255 or 65535; None: it
             was not asked for.
         probabilities: TIFF with a page of such values for each label, in their order, which has the label's name; or
             None.
@@ -71,7 +69,8 @@ def predict_images(
 
     An image ``sub/a.jpg`` gives ``sub/a.png`` and ``overlays/sub/a.jpg``, with a legend, in `output`, and if they are
     asked for ``confidence/sub/a.png`` and ``probabilities/sub/a.tif``; where two images differ in nothing but their
-    suffix, it is kept: ``sub/a.jpg.png``. Unreadable images are logged and skipped.
+    suffix, it is kept: ``sub/a.jpg.png``. Mask and maps of a GeoTIFF are GeoTIFF, ``sub/a.tif``. Unreadable images are
+    logged and skipped.
 
     Args:
         source: an image or a folder.
@@ -83,55 +82,62 @@ def predict_images(
     Raises:
         DataError: there is no image, or none could be read.
         UsageError: a result would overwrite an image, or another file without `overwrite`; or see
-            `PathFilter.chosen`
-            and `MaskCoding`.
+            `PathFilter.chosen` and `MaskCoding`.
         OtxError: a result cannot be written.
     """
     how = how or PredictSettings()
-    coding = MaskCoding(predictor.labels, how.mask_values)
-
-    def work(image: Path, name: PurePath) -> Prediction:
-        return _predict(predictor, _planned(image, name, output, how), how, output, coding)
-
-    def files_of(name: PurePath) -> tuple[Path, ...]:
-        return _planned(Path(name), name, output, how).written
-
-    return Predictions(*process_images(source, files_of, work, overwrite, progress, paths))
+    maker = _Maker(predictor, output, how, MaskCoding(predictor.labels, how.mask_values))
+    done = process_images(source, lambda *one: maker.planned(*one).written, maker.make, overwrite, progress, paths)
+    return Predictions(*done)
 
 
-def _planned(image: Path, name: PurePath, output: Path, how: PredictSettings) -> Prediction:
-    """Where the results of the image called `name` go."""
-    confidence = output / CONFIDENCE / f"{name}.png" if CONFIDENCE in how.save else None
-    probabilities = output / PROBABILITIES / f"{name}.tif" if PROBABILITIES in how.save else None
-    return Prediction(image, result_files(output, name), confidence, probabilities)
+@dataclass(frozen=True)
+class _Maker:
+    """Makes the prediction of one image after the other."""
+
+    predictor: Predictor
+    output: Path
+    how: PredictSettings
+    coding: MaskCoding
+
+    def planned(self, image: Path, name: PurePath) -> Prediction:
+        """Where the results of an image go."""
+        suffix = ".tif" if georeference_of(image) else ".png"
+        files = ResultFiles(self.output / f"{name}{suffix}", result_files(self.output, name).overlay)
+        confidence = self.output / CONFIDENCE / f"{name}{suffix}" if CONFIDENCE in self.how.save else None
+        probabilities = self.output / PROBABILITIES / f"{name}.tif" if PROBABILITIES in self.how.save else None
+        return Prediction(image, files, confidence, probabilities)
+
+    def make(self, image: Path, name: PurePath) -> Prediction:
+        """Predict an image and write its results."""
+        planned, how, labels = self.planned(image, name), self.how, self.predictor.labels
+        georeference, pixels = georeference_of(image), read_image(image)
+        size = (pixels.shape[0], pixels.shape[1])
+        with writing(self.output):
+            record = CertaintyRecord(size, len(labels), how, self.output) if how.save else None
+            try:
+                mask = predict_mask(self.predictor, pixels, how.window, how.views or ONE_VIEW, record)
+                # Shrunk before they are tinted: of a large image there is no room for another of its size.
+                small = shrunk(mask)
+                drawn = overlay(shrunk(pixels), small, labels)
+                del pixels
+                if len(drawn) >= LEAST_NAMED:
+                    draw_legend(drawn, small, labels)
+                write_raster(planned.files.mask, self.coding(mask), georeference)
+                write_picture(planned.files.overlay, drawn)
+                return planned if record is None else _with_maps(planned, record, labels, georeference)
+            finally:
+                if record is not None:
+                    record.close()
 
 
-def _predict(
-    predictor: Predictor, planned: Prediction, how: PredictSettings, output: Path, coding: MaskCoding
+def _with_maps(
+    planned: Prediction, record: CertaintyRecord, labels: Labels, georeference: Sequence[GeoTag]
 ) -> Prediction:
-    """The prediction with all its files written."""
-    image, views = read_image(planned.image), how.views or ONE_VIEW
-    if not how.save:
-        _write(planned, image, predict_mask(predictor, image, how.window, views), predictor.labels, coding)
-        return planned
-    size = (image.shape[0], image.shape[1])
-    with writing(output), closing(CertaintyRecord(size, len(predictor.labels), how, output)) as record:
-        _write(planned, image, predict_mask(predictor, image, how.window, views, record), predictor.labels, coding)
-        del image
-        if planned.confidence is not None:
-            assert record.confidence is not None
-            write_picture(planned.confidence, record.confidence)
-        if planned.probabilities is not None:
-            write_tiff(planned.probabilities, record.probability_maps(), record.nbytes, predictor.labels.names)
-        return replace(planned, certainty=record.figures())
-
-
-def _write(
-    planned: Prediction, image: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Labels, coding: MaskCoding
-) -> None:
-    # Shrunk before they are tinted: of a large image there is no room for another of its size.
-    small = shrunk(mask)
-    drawn = overlay(shrunk(image), small, labels)
-    if len(drawn) >= LEAST_NAMED:
-        draw_legend(drawn, small, labels)
-    planned.files.write(coding(mask), drawn)
+    """The prediction with its figures; its maps are written."""
+    if planned.confidence is not None:
+        assert record.confidence is not None
+        write_raster(planned.confidence, record.confidence, georeference)
+    if planned.probabilities is not None:
+        write_tiff(planned.probabilities, record.probability_maps(), record.nbytes, labels.names, georeference)
+    return replace(planned, certainty=record.figures())

@@ -7,7 +7,8 @@ This package is handed over with a model as it is. It imports nothing of the too
   `handed_over` is the package it comes in.
 - `predict_mask` makes the mask of an image, with `crops`, `augmented_views` and `masks`; `overlay` and `fonts` draw it.
 - `images` reads image files, with `image_headers`, `tiff` and `tiff_pixels`; `image_files` finds them, `path_filter`
-  chooses among them, `result_files` names what is made of them.
+  chooses among them, `result_files` names what is made of them; `georeference` and
+  `tiff_writing` are for GeoTIFF and for maps.
 - `demo_program` is the demo, with `demonstration`, `pipeline` and `streams`.
 - Texts come in through `plain_files` and go out through `terminal`.
 """

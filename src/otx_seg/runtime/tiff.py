@@ -155,6 +155,18 @@ def read_page(content: bytes, number: int | None, path: str | Path) -> StoredPag
         raise DataError(_damaged(path, error)) from error
 
 
+def tags_of(file: BinaryIO | str | Path, number: int) -> Any:
+    """All tags of a page, as tifffile gives them.
+
+    Args:
+        number: of the page, from 1 on.
+
+    Raises:
+        Exception: one of `UNREADABLE`, where they are damaged or there is no such page.
+    """
+    return _directories(file)[number - 1][1]
+
+
 def _damaged(path: str | Path, reason: object = "no image in it") -> str:
     return f"{path}: the image's header is damaged ({reason})"
 
