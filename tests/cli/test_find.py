@@ -66,7 +66,7 @@ def test_shells_complete_the_names_of_templates(words: list[str]) -> None:
 def test_one_template_shows_every_parameter_with_its_value(otx: Any) -> None:
     shown = otx("find", "--template", "segnext-t").out
     for parameter in list_parameters(load("SegNext-t")):
-        assert f"--{parameter.name}  [{parameter.value}]" in shown
+        assert f"--{parameter.names}  [{parameter.value}]" in shown
         assert all(line in shown for line in parameter.meaning.splitlines())
         assert shown.count(parameter.group) == 1
     assert "1 to 512" in shown

@@ -11,6 +11,7 @@ from otx_seg.cli.parameters import as_words, parse_parameters
 from otx_seg.cli.train import command as train
 from otx_seg.errors import UsageError
 from otx_seg.template import USED_BY, list_parameters, load
+from otx_seg.template.plain_names import plainly
 
 
 def test_both_forms() -> None:
@@ -55,14 +56,14 @@ def test_the_word_may_be_left_out() -> None:
 def test_help_lists_every_parameter_with_the_values_of_the_template(otx: Any) -> None:
     shown = otx("train", "SegNext-t", "params", "--help").out
     for parameter in list_parameters(load("SegNext-t")):
-        assert f"--{parameter.name}  [{parameter.value}]" in shown
+        assert f"--{parameter.names}  [{parameter.value}]" in shown
     assert "EfficientNet-Lite0-FPN" in otx("train", "params", "--help").out
 
 
 @pytest.mark.parametrize("verb", ["eval", "optimize"])
 def test_help_lists_what_the_command_uses_and_nothing_else(otx: Any, verb: str) -> None:
     shown = set(re.findall(r"^  --(\S+)", otx(verb, "params", "--help").out, re.MULTILINE))
-    assert shown == set(USED_BY[verb])
+    assert shown == set(map(plainly, USED_BY[verb]))
 
 
 def test_a_wrong_name_gets_the_nearest_and_a_wrong_value_the_range(otx: Any) -> None:

@@ -76,7 +76,7 @@ def test_the_option_of_a_stray_file_or_folder(otx: Any, here: None, words: str, 
     [
         ("predict nothing", 2, "unexpected extra argument (nothing)"),
         ("check", 2, "--data-roots is missing"),
-        ("check --data-root data", 2, "No such option"),
+        ("check --data-root data", 2, "here this is --data-roots FOLDER"),
         ("check data --help", 0, ""),
         ("quickstart data", 2, "unexpected extra argument"),
         # A folder that is called like a template does not hide it.

@@ -27,7 +27,7 @@ def test_train_eval_export_optimize_eval_predict(otx: Any, drawn_data: Path, tmp
     assert f"Report: {run}/report.html" in trained.out
     assert (run / "per_image.csv").read_text().count("\n") == 3
     assert "otx export --load-weights" in trained.out
-    for text in ("Lite-HRNet-s-mod2 on", "washer", "batches of 3, up to 3 epochs", "validation Dice"):
+    for text in ("template Lite-HRNet-s-mod2", "washer", "up to 3 epochs", "validation Dice"):
         assert text in trained.message, text
 
     weights = run / "models" / "weights.pth"

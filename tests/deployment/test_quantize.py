@@ -131,7 +131,7 @@ def test_how_many_images_calibrate_is_told(
     assert "would allow more" not in messages.text
     Calibration(color_data, (16, 16), 3000, seed=1, progress=None)
     assert "calibrating on 5 of 5 images of" in messages.text
-    assert "; pot_parameters.stat_subset_size, 3000, would allow more" in messages.text
+    assert "; pot_parameters.calibration_images, 3000, would allow more" in messages.text
 
 
 def test_a_full_disk(color_ir: Path, color_data: Subset, tmp_path: Path) -> None:

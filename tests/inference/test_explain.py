@@ -10,7 +10,7 @@ from otx_seg.deployment.agreement import drawn_images
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inference import saliency
 from otx_seg.inference.explain import Explanations, explain_images
-from otx_seg.inference.explain_settings import FOR_ALL_LABELS, PER_LABEL, ExplainSettings
+from otx_seg.inference.explain_settings import FOR_ALL_LABELS, PER_LABEL, QUANTITIES, ExplainSettings
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inference.saliency import heat_map
 from otx_seg.inference.torch_predictor import open_checkpoint
@@ -144,6 +144,11 @@ def test_an_overlay_that_is_large_enough_names_its_label(predictor: ExplainableP
         assert np.abs(picture[:180] - heat[:180]).mean() < 6
         assert np.abs(picture[-12:, :40] - heat[-12:, :40]).mean() > 30
         assert np.abs(picture[-9:-6, 5:9] - predictor.labels.colors[index]).mean() < 60  # its square
+
+
+def test_every_algorithm_says_what_its_numbers_are() -> None:
+    assert set(QUANTITIES) == {*PER_LABEL, *FOR_ALL_LABELS}
+    assert [name for name, quantity in QUANTITIES.items() if "no unit" not in quantity] == ["probability"]
 
 
 def test_odd_label_names(open_ir: Path, source: Path, tmp_path: Path) -> None:

@@ -89,6 +89,11 @@ def test_a_note_with_a_square_and_a_bar() -> None:
     assert row.index((0, 0, 250)) > 20 > row.index((0, 250, 0))
     assert (250, 0, 0) not in row[100:]
     assert (picture[:220] == 100).all()
+    more = np.full((240, 300, 3), 100, np.uint8)
+    draw_note(more, "tree", (0, 250, 0), np.uint8([[0, 0, 250], [250, 0, 0]]), "0.5")
+    end = int((picture[-6] != 100).any(axis=1).nonzero()[0][-1]) + 1
+    assert (more[:, :end] == picture[:, :end]).all(), "the text stands behind the bar"
+    assert (more[-20:, end:] > 200).any()
     tiny = np.full((5, 7, 3), 100, np.uint8)
     draw_note(tiny, "tree", (0, 250, 0), np.uint8([[0, 0, 250], [250, 0, 0]]))
     assert tiny.shape == (5, 7, 3)

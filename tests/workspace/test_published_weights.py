@@ -1,6 +1,10 @@
 """Where weights come from. No test needs a network."""
 
 import hashlib
+import http.client
+import socket
+import ssl
+import urllib.error
 from pathlib import Path
 
 import pytest
@@ -111,6 +115,30 @@ def test_fetch_fails_and_leaves_nothing(
     with pytest.raises(OtxError, match=message):
         fetch(Pretrained(url=f"{address}/{name}", sha256=sha256), tmp_path / "cache", timeout_s=5)
     assert not list((tmp_path / "cache").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (urllib.error.URLError(socket.gaierror(-3, "Temporary failure in name resolution")), "is unknown here"),
+        (urllib.error.URLError(TimeoutError("timed out")), "did not answer in time"),
+        (urllib.error.URLError(ssl.SSLError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]")), "cannot prove who it is"),
+        (urllib.error.URLError(ConnectionRefusedError(111, "Connection refused")), "Connection refused"),
+        (http.client.RemoteDisconnected("Remote end closed connection"), "broke off"),
+        (urllib.error.URLError("no host given"), "the connection failed"),
+    ],
+)
+def test_why_a_download_failed_is_said_in_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception, words: str
+) -> None:
+    def download(url: str, timeout_s: float) -> bytes:
+        raise error
+
+    monkeypatch.setattr("otx_seg.workspace.published_weights._download", download)
+    with pytest.raises(OtxError, match=words) as raised:
+        fetch(Pretrained(url="https://example.invalid/w.pth"), tmp_path)
+    assert "urlopen" not in str(raised.value)
+    assert "Errno" not in str(raised.value)
 
 
 def test_the_first_digits_of_a_digest(weights_server: tuple[str, Path], tmp_path: Path) -> None:

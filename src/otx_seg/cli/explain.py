@@ -43,8 +43,8 @@ from otx_seg.inference.explain_settings import FOR_ALL_LABELS, PER_LABEL, Explai
 def command(explain_data_roots: str | None, **arguments: Any) -> None:
     """Explain predictions: heat maps over images (JPEG), and the maps.
 
-    Blue is low, red is high: probabilities from 0 to 1, other maps from their smallest to their largest value. The
-    overlay shows these values in its corner beside the label.
+    Blue is low, red is high: probabilities from 0 to 1; other maps, whose numbers have no unit, from their smallest to
+    their largest value. The legend of an overlay says what is shown, and the values at both ends of the colours.
     """
     from otx_seg.cli.screen import counting, results
     from otx_seg.verbs.explain import explain

@@ -46,7 +46,7 @@ def command(**arguments: Any) -> None:
     """Quantise a model to INT8, and show the loss of accuracy and the gains in size and speed.
 
     In an .xml, layers that cost too much stay in floating point. A .pth gets quantisation-aware training until the loss
-    is within the limit, nncf_optimization.maximal_accuracy_degradation, of learning_parameters.watch.
+    is within the limit, nncf_optimization.max_score_drop, of learning_parameters.watch.
     """
     from otx_seg.inputs.model import check_given_to_optimize
 

@@ -36,6 +36,12 @@ class ParametersCommand(Verb):
         ctx.params["parameters"] = parse_parameters(after or [])
         return rest
 
+    def parameter_names(self) -> dict[str, str]:
+        from otx_seg import template as templates
+
+        listed = templates.list_parameters(templates.load(templates.default_template()), self.name or "")
+        return {parameter.name: parameter.plain for parameter in listed}
+
     def _split(self, args: list[str]) -> tuple[list[str], list[str] | None]:
         """The command's own arguments, and the hyper-parameters: None if the word `params` is not there and they are
         neither. A word that is the value of an option is nothing but that."""
@@ -119,7 +125,7 @@ def describe_parameters(parameters: list[Any], heading: str, dashes: str = "--")
             group = parameter.group
             lines += ["", group] if len(lines) > 2 else [group]
         possible = f", {parameter.possible}" if parameter.possible else ""
-        lines.append(f"  {dashes}{parameter.name}  [{parameter.value}]  {parameter.kind}{possible}")
+        lines.append(f"  {dashes}{parameter.names}  [{parameter.value}]  {parameter.kind}{possible}")
         meaning, *names = parameter.meaning.splitlines()
         lines += [f"      {meaning}", *(f"        {name}" for name in names)]
     return lines

@@ -10,16 +10,26 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from otx_seg.report.console import PlainConsole
-from otx_seg.workspace.logs import ROOT
+from otx_seg.workspace.logs import PROGRESS, ROOT
 
 results = PlainConsole()
 messages = PlainConsole(stderr=True, highlight=False)
 
 
 class _ScreenHandler(logging.Handler):
-    """Shows messages above any running progress bar."""
+    """Shows messages above any running progress bar: what is said again word for word, such as how a folder was read
+    by another step, only once in a command, unless it is progress.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
+        if not hasattr(record, PROGRESS):
+            if record.getMessage() in self.said:
+                return
+            self.said.add(record.getMessage())
         style = "yellow" if record.levelno >= logging.WARNING else None
         prefix = "Warning: " if record.levelno >= logging.WARNING else ""
         messages.print(prefix + record.getMessage(), style=style)
@@ -29,8 +39,10 @@ def prepare_screen() -> None:
     """Show the toolkit's own messages, and hide those of its libraries."""
     logger = logging.getLogger(ROOT)
     logger.setLevel(logging.INFO)
-    if not any(isinstance(handler, _ScreenHandler) for handler in logger.handlers):
-        logger.addHandler(_ScreenHandler())
+    for handler in logger.handlers:
+        if isinstance(handler, _ScreenHandler):  # of an earlier command of this process
+            logger.removeHandler(handler)
+    logger.addHandler(_ScreenHandler())
     warnings.filterwarnings("ignore")
     logging.getLogger().addHandler(logging.NullHandler())  # else Python prints what no one takes
 

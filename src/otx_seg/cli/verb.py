@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from otx_seg.cli.other_tools import hint
 from otx_seg.errors import UsageError
 from otx_seg.runtime.urls import refuse_urls
 from otx_seg.workspace.command_line import otx_command
@@ -13,7 +14,6 @@ from otx_seg.workspace.model_file import holds_model
 
 _MODELS = (".pth", ".xml", ".onnx", ".zip")
 _TEMPLATES = (".yaml", ".yml")
-_NAMES_OF_TEMPLATE = ("--model", "--template")  # of the same thing in other verbs
 
 
 class Verb(click.Command):
@@ -40,12 +40,10 @@ class Verb(click.Command):
         try:
             rest = super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if error.option_name not in _NAMES_OF_TEMPLATE or not any(item.name == "template" for item in self.params):
+            told = hint(self, error.option_name, self.parameter_names())
+            if told is None:
                 raise
-            raise UsageError(
-                f"{error.option_name}: the template is given without an option, as in "
-                + otx_command(ctx.info_name or "", "SegNext-t")
-            ) from error
+            raise UsageError(told) from error
         if not ctx.resilient_parsing:
             paths = (item for item in self.params if item.name not in self.may_be_urls)
             refuse_urls({max(item.opts, key=len): ctx.params.get(item.name or "") for item in paths})
@@ -74,6 +72,10 @@ class Verb(click.Command):
             f"{together[0]}: is given without its option, which is {option}, as in "
             + otx_command(ctx.info_name or "", option, *together)
         )
+
+    def parameter_names(self) -> dict[str, str]:
+        """What people are told that the hyper-parameters this command takes are called, by their own names."""
+        return {}
 
     def takes_several(self, option: str) -> bool:
         """Whether several words may follow an option."""

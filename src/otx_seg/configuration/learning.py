@@ -98,7 +98,7 @@ def choose_repeats(one_round: EpochSize, counted: bool) -> Decision:
         counted: whether the user set the number of epochs, and means what epochs usually are; else see `choose_epochs`.
     """
     if counted:
-        return Decision(ROUNDS, 1, "num_iters counts rounds")
+        return Decision(ROUNDS, 1, "epochs counts rounds")
     rounds = math.floor(max(5 - 0.7 * math.sqrt(one_round.steps - 1), 1))
     return Decision(ROUNDS, rounds, f"one pass is {count(one_round.steps, 'step')}")
 

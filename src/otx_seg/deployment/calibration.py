@@ -100,7 +100,7 @@ class Calibration:
         self.subset, self.size = subset, size
         chosen = np.random.default_rng(seed).permutation(len(subset))[:count]
         self.indices = [int(index) for index in chosen]
-        fewer = f"; pot_parameters.stat_subset_size, {count}, would allow more" if len(chosen) < count else ""
+        fewer = f"; pot_parameters.calibration_images, {count}, would allow more" if len(chosen) < count else ""
         logger.info("calibrating on %d of %d images of %s%s", len(chosen), len(subset), subset.root, fewer)
         self.progress = counter("calibrating", len(self.indices), progress)
         self.done = 0

@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.inference import saliency
-from otx_seg.inference.explain_settings import ACTIVATION, CLASS_WISE, EIGEN, PER_LABEL, PROBABILITY, ExplainSettings
+from otx_seg.inference.explain_settings import (
+    ACTIVATION,
+    CLASS_WISE,
+    EIGEN,
+    PER_LABEL,
+    PROBABILITY,
+    QUANTITIES,
+    ExplainSettings,
+)
 from otx_seg.inference.image_by_image import process_images
 from otx_seg.inference.saliency import SCALE, heat_map
 from otx_seg.labels import Labels
@@ -131,8 +139,9 @@ def _explain(
         drawn = cv2.addWeighted(picture, 1 - how.overlay_weight, heat, how.overlay_weight, 0)
         if len(drawn) >= LEAST_NAMED:
             square = None if label is None else predictor.labels.shown_colors[index]
-            title = how.algorithm if label is None else readable_names(predictor.labels.names)[index]
-            draw_note(drawn, f"{title}   {_short(limits[0])}  to  {_short(limits[1])}", square, SCALE)
+            whose = "" if label is None else f"{readable_names(predictor.labels.names)[index]}: "
+            low, high = map(_short, limits)
+            draw_note(drawn, f"{whose}{QUANTITIES[how.algorithm]}  {low}", square, SCALE, high)
         write_picture(overlay, drawn)
         if how.process_maps:
             write_picture(colors, heat)

@@ -16,6 +16,15 @@ FOR_ALL_LABELS = (ACTIVATION, EIGEN)
 """Algorithms that make one map for all of them."""
 
 
+QUANTITIES = {
+    CLASS_WISE: "evidence (no unit)",
+    PROBABILITY: "probability",
+    ACTIVATION: "mean activation (no unit)",
+    EIGEN: "first principal component (no unit)",
+}
+"""What the numbers of a map are. Only probabilities can be compared between images: they have one range."""
+
+
 @dataclass(frozen=True)
 class ExplainSettings:
     """The settings of an explanation.

@@ -12,6 +12,7 @@ from otx_seg.inference.predictor import load_predictor, template_of
 from otx_seg.labels import Labels, labels_called
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.template import Settings
+from otx_seg.template.plain_names import by_own_names, plainly
 
 
 def given_labels(labels: str | Sequence[str] | None) -> Labels | None:
@@ -40,13 +41,14 @@ def open_model(
         UsageError: no such model, another template or other labels than expected, or a parameter that is unknown or
             not `used`.
     """
-    for name in parameters or {}:
+    changes = by_own_names(parameters or {})
+    for name in changes:
         if name not in used:
-            raise UsageError(f"{name!r} has no effect here; this command uses {', '.join(used)}")
+            raise UsageError(f"{plainly(name)!r} has no effect here; this command uses {', '.join(map(plainly, used))}")
     named = templates.load(template) if template is not None else None
     predictor = load_predictor(weights, named, labels=given_labels(labels), scales=scales)
     made_from = template_of(predictor, weights) or named
     settings = Settings()
     if made_from is not None:
         settings = Settings(hyper_parameters=made_from.hyper_parameters, quantization=made_from.quantization)
-    return predictor, settings.override(parameters or {})
+    return predictor, settings.override(changes)

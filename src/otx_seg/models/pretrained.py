@@ -87,7 +87,7 @@ def initialise_backbone(
     except OtxError as error:
         if mode == "required":
             raise
-        _warn(str(error))
+        _warn(str(error), error)
         return "the backbone starts from random weights, since no published ones could be had"
     about = f", licence {published.licence}" if published.licence else ""
     if published.sha256 and not has_whole_digest(published):
@@ -105,11 +105,11 @@ def _without_published_weights(mode: str) -> str:
     return "the backbone starts from random weights, since the template names no published ones"
 
 
-def _warn(reason: str) -> None:
+def _warn(reason: str, error: Exception | None = None) -> None:
     """Say what starting from random weights costs, and what does not."""
     here = [item.template for item in list_weights() if item.path is not None]
     remedy = f"; the weights of {here[0]} are here" if here else ""
-    logger.warning("NO PRETRAINED WEIGHTS: %s. %s%s", reason, _COST, remedy)
+    logger.warning("NO PRETRAINED WEIGHTS: %s. %s%s", reason, _COST, remedy, exc_info=error)
 
 
 def load_backbone(network: EncoderDecoder, path: Path, published: Pretrained | None = None) -> LoadedBackbone:

@@ -11,8 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from otx_seg.metrics.watched import DICE, WATCHED
 from otx_seg.training.loggers import Logger, StepReport, TrainResult, ValidationReport
+from otx_seg.workspace.logs import PROGRESS
 
 logger = logging.getLogger(__name__)
+
+_PROGRESS = {PROGRESS: True}
 
 FIRST_ESTIMATE_STEPS = 10
 """Steps after which the expected duration is reported: the first ones are slow."""
@@ -101,10 +104,11 @@ class TrainingDisplay(Logger):
             self.task = self.progress.add_task("training", total=1.0, **fields)
         self.progress.update(self.task, completed=report.progress, **fields)
         if self.steps_seen == FIRST_ESTIMATE_STEPS and left is not None:
-            logger.info("expected duration: at most %s", format_duration(report.elapsed_s + left))
+            logger.info("expected duration: at most %s", format_duration(report.elapsed_s + left), extra=_PROGRESS)
         if not self.live and self.now - self.told >= QUIET_SHARE:
             self.told = self.now
-            logger.info("epoch %d, step %d: loss %.3f", report.epoch, report.step, report.losses["loss"])
+            told = (report.epoch, report.step, report.losses["loss"])
+            logger.info("epoch %d, step %d: loss %.3f", *told, extra=_PROGRESS)
 
     on_trial_step = on_step
 
@@ -119,6 +123,7 @@ class TrainingDisplay(Logger):
             ", ".join(f"{name} {value:.4f}" for name, value in shown.items()),
             self.best,
             format_duration(report.elapsed_s),
+            extra=_PROGRESS,
         )
 
     def on_end(self, result: TrainResult | None) -> None:

@@ -17,6 +17,7 @@ from otx_seg.report.run_report.make import report_training
 from otx_seg.report.run_report.record import Trained, environment_now
 from otx_seg.report.tables import as_text, scores_table
 from otx_seg.report.trials import describe_trials, read_trials
+from otx_seg.template.plain_names import plainly
 from otx_seg.training.devices import describe_device
 from otx_seg.training.loggers import TrainResult
 from otx_seg.training.setup.plan import Plan
@@ -37,26 +38,24 @@ def announce_plan(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -
     Args:
         origin: where the network's weights come from.
     """
+    parameters = plan.template.hyper_parameters.learning_parameters
+    what: list[str] = []
     if plan.resumed_run is None:
         _announce(plan.decisions)
-    parameters = plan.template.hyper_parameters.learning_parameters
+    else:
+        size, batch = parameters.input_size, parameters.batch_size
+        what = [f"template {plan.template.name}", f"input {size}", f"batches of {batch}"]
+    if data.unlabelled is not None:
+        what.append(f"{parameters.unlabeled_batch_size} unlabelled images with each batch")
     limits = [f"at most {count(parameters.max_minutes, 'minute')}"] if parameters.max_minutes else []
     if not limits or parameters.num_iters < MOST_EPOCHS:
         limits.insert(0, f"up to {count(parameters.num_iters, 'epoch')}")
-    more = f" and {parameters.unlabeled_batch_size} unlabelled images" if data.unlabelled is not None else ""
-    logger.info("template %s on %s; %s", plan.template.name, describe_device(), origin)
+    logger.info("device: %s; %s", describe_device(), origin)
     logger.info("training: %s, %s", plan.train_type, plan.reason)
     if plan.teacher is not None:
         logger.info("%s", _teacher_text(plan, plan.teacher))
     logger.info("%s", data.split)
-    logger.info(
-        "input %s, batches of %d%s, %s; results go to %s",
-        parameters.input_size,
-        parameters.batch_size,
-        more,
-        ", ".join(limits),
-        run.path,
-    )
+    logger.info("%s; results go to %s", ", ".join((*what, *limits)), run.path)
 
 
 def _teacher_text(plan: Plan, teacher: TeacherFile) -> str:
@@ -68,10 +67,10 @@ def _announce(decisions: Sequence[Decision]) -> None:
     """Say what was decided and why, a line each; what the user decided in one line."""
     for decision in decisions:
         if not decision.given and decision.parameter not in _SAID_ELSEWHERE:
-            name = decision.parameter.rpartition(".")[2]
+            name = plainly(decision.parameter).rpartition(".")[2]
             logger.info("decided: %s %s (%s)", name, decision.value, decision.reason)
     given = ", ".join(
-        f"{decision.parameter.rpartition('.')[2]} {decision.value}" for decision in decisions if decision.given
+        f"{plainly(decision.parameter).rpartition('.')[2]} {decision.value}" for decision in decisions if decision.given
     )
     if given:
         logger.info("as given: %s", given)
@@ -126,7 +125,9 @@ def finish(
         {
             "Template": f"{chosen.name} ({chosen.id})\n{chosen.summary}",
             "Dataset": _dataset_text(plan, data),
-            "Decisions": "\n".join(f"{item.parameter} = {item.value}: {item.reason}" for item in plan.decisions),
+            "Decisions": "\n".join(
+                f"{plainly(item.parameter)} = {item.value}: {item.reason}" for item in plan.decisions
+            ),
             "Configuration": f"training: {plan.train_type}, {plan.reason}\n{origin}\nseed {plan.seed}\n"
             + (f"{_teacher_text(plan, plan.teacher)}\nSHA-256 {plan.teacher.digest}\n" if plan.teacher else "")
             + chosen.as_yaml(),

@@ -76,6 +76,7 @@ def draw_note(
     text: str,
     color: tuple[int, int, int] | None = None,
     scale: NDArray[np.uint8] | None = None,
+    highest: str = "",
 ) -> None:
     """Write a line of text into the lower left corner, cut off where it is too long; `picture` is changed.
 
@@ -83,13 +84,15 @@ def draw_note(
         picture: uint8 (H, W, 3) RGB.
         color: of a square before the text, RGB 0-255; None: no square.
         scale: colours that follow the text as a bar, from left to right, uint8 (N, 3) RGB; None: no bar.
+        highest: text behind the bar: what its right end stands for.
     """
     line = _line_height(picture.shape[0])
     panel = _panel((text,), (color,), line)
     if panel is None:
         return
     if scale is not None:
-        panel = np.hstack((panel, _bar(scale, line, panel.shape[0])))
+        end = _panel((highest,), (None,), line)
+        panel = np.hstack((panel, _bar(scale, line, panel.shape[0]), *(() if end is None or not highest else (end,))))
     panel = panel[: picture.shape[0], : picture.shape[1]]
     picture[picture.shape[0] - panel.shape[0] :, : panel.shape[1]] = panel
 

@@ -15,6 +15,7 @@ from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
 from otx_seg.runtime.plain_files import shown
 from otx_seg.template.listing import find_recipes, find_template_file, find_templates
+from otx_seg.template.plain_names import sections_by_own_names
 from otx_seg.template.yaml_files import read_yaml
 
 _KEY = "extends"
@@ -72,7 +73,7 @@ def read_template(path: Path) -> tuple[dict[str, Any], Origin]:
     chain: list[tuple[Path, dict[str, Any]]] = []
     following: Path | None = path
     while following is not None:
-        content = read_yaml(following)
+        content = sections_by_own_names(read_yaml(following), str(following))
         extended = content.pop(_KEY, None)
         is_extended = bool(chain)
         chain.append((following, {key: value for key, value in content.items() if not (is_extended and key in _OWN)}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import (
@@ -20,6 +21,18 @@ from otx_seg.catalogue import nearest
 
 AUTO = "auto"
 """Stands for a value that is decided when a training begins, see `otx_seg.configuration`."""
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Annotates a field whose own name misleads: what people are told it is called. Both names can be given."""
+
+    name: str
+
+
+def plain_name(name: str, field: FieldInfo) -> str:
+    """What people are told a field is called: its plain name, else its own."""
+    return next((item.name for item in field.metadata if isinstance(item, Plain)), name)
 
 
 def extra(field: FieldInfo) -> dict[str, Any]:

@@ -2,20 +2,21 @@
 
 A parameter is one field here and nowhere else: `otx find --template`, the options after `params`, the checks
 of a template file and the resolved template of a run are all made from these classes. The names are those of
-OpenVINO Training Extensions 1.x, so that scripts written for it keep working; what it has and this version
-cannot do yet is refused with the reason when anything but the inactive value is asked for.
+OpenVINO Training Extensions 1.x, so that scripts written for it keep working; one that misleads has a `Plain` name as
+well. What it has and this version cannot do yet is refused with the reason when anything but the inactive value is
+asked for.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from otx_seg.class_weights import RULES, parse_weights
 from otx_seg.metrics.watched import DICE, OF_LABEL, WATCHED, metric_named
-from otx_seg.template.group import Group, decided, inactive
+from otx_seg.template.group import Group, Plain, decided, inactive
 from otx_seg.template.losses import distillation_loss_names, loss_names
 
 SIZE_STEP = 32
@@ -69,17 +70,17 @@ class LearningParameters(Group):
         "\nplateau: down when the watched score stalls"
         "\nconstant: no decay",
     )
-    learning_rate_warmup_iters: int = Field(
+    learning_rate_warmup_iters: Annotated[int, Plain("warmup_steps")] = Field(
         100, ge=0, le=10_000, description="steps of linear warm-up, at most a tenth of the run"
     )
-    frozen_backbone_iters: int = decided(
+    frozen_backbone_iters: Annotated[int, Plain("frozen_backbone_steps")] = decided(
         0,
         ge=0,
         le=100_000,
         description="first steps, at most a fifth of the run, in which the backbone keeps its weights while new heads "
         "learn from it",
     )
-    num_iters: int = decided(300, ge=1, le=100_000, description="maximum number of epochs (the name is historical)")
+    num_iters: Annotated[int, Plain("epochs")] = decided(300, ge=1, le=100_000, description="maximum number of epochs")
     rounds_per_epoch: int = decided(
         1,
         ge=1,
@@ -101,15 +102,15 @@ class LearningParameters(Group):
     )
     early_stop_start: int = Field(3, ge=0, le=1000, description="first epoch in which early stopping is possible")
     early_stop_patience: int = Field(5, ge=0, le=1000, description="validations without improvement before stopping")
-    early_stop_iteration_patience: int = Field(
+    early_stop_iteration_patience: Annotated[int, Plain("early_stop_patience_steps")] = Field(
         0, ge=0, le=100_000, description="steps without improvement that are required as well before stopping"
     )
-    use_adaptive_interval: bool = decided(
+    use_adaptive_interval: Annotated[bool, Plain("adaptive_validation")] = decided(
         False,
         description="validate after every epoch (False), or after every 2 to 5 if epochs have fewer than 50 steps, and "
         "so rarely that it takes at most about a fifth of the time, a twentieth with max_minutes",
     )
-    ema_keep: float = Field(
+    ema_keep: Annotated[float, Plain("ema_decay")] = Field(
         0.0, ge=0, lt=1, description="decay of the moving average of the weights, per step; 0: no average"
     )
     ema_ramp: Literal["step", "exponential", "none"] = Field(
@@ -152,7 +153,7 @@ class LearningParameters(Group):
         description="backbone weights to start from: auto (cache, download, else random with a warning), required, "
         "none, or the path of a file",
     )
-    use_otx_adapter: bool = Field(
+    use_otx_adapter: Annotated[bool, Plain("polygon_round_trip")] = Field(
         False, description="convert masks to polygons and back as OTX 1.x, to compare with its figures"
     )
     task_adapt: Literal["replace", "merge"] = Field(
@@ -218,7 +219,9 @@ class PostProcessing(Group):
     soft_threshold: float = Field(
         0.0, ge=0, le=1, description="probabilities below this are set to 0, as in Model API; 0: plain argmax"
     )
-    blur_strength: int = Field(1, ge=1, le=25, description="side of the box blur of the probabilities; 1: none")
+    blur_strength: Annotated[int, Plain("blur_size")] = Field(
+        1, ge=1, le=25, description="side of the box blur of the probabilities; 1: none"
+    )
     confidence_threshold: float = inactive(0.35, "semantic segmentation has no such threshold; see soft_threshold")
     result_based_confidence_threshold: bool = inactive(True, "semantic segmentation has no such threshold")
 
@@ -252,7 +255,9 @@ class SemiSupervised(Group):
         le=1,
         description="share of the run, from start_share on, over which their weight rises to that of the ground truth",
     )
-    teacher_keep: float = Field(0.99, ge=0, le=1, description="moving average decay of the teacher, per step")
+    teacher_keep: Annotated[float, Plain("teacher_decay")] = Field(
+        0.99, ge=0, le=1, description="moving average decay of the teacher, per step"
+    )
     entropy_drop: float = Field(
         0.2,
         ge=0,
@@ -284,7 +289,9 @@ class PrototypeConsistency(Group):
 
     weight: float = Field(0.1, ge=0, le=100, description="weight of its losses relative to the first classifier")
     per_label: int = Field(4, ge=1, le=64, description="prototypes of each label")
-    keep: float = Field(0.999, ge=0, le=1, description="moving average decay of a prototype, per step")
+    keep: Annotated[float, Plain("ema_decay")] = Field(
+        0.999, ge=0, le=1, description="moving average decay of a prototype, per step"
+    )
     contrast_weight: float = Field(
         0.01, ge=0, le=100, description="weight of the contrastive loss of pixels and prototypes"
     )
@@ -335,7 +342,7 @@ class SelfSupervised(Group):
         2000,
         ge=1,
         le=100_000,
-        description="steps of the training, rounded up to whole epochs, if neither num_iters nor max_minutes is "
+        description="steps of the training, rounded up to whole epochs, if neither epochs nor max_minutes is "
         "given (there is no early stopping without validation)",
     )
 
@@ -355,7 +362,9 @@ class RegionContrast(Group):
     size: int = Field(128, ge=1, le=8192, description="length of the compared vectors")
     regions: int = Field(16, ge=1, le=256, description="regions drawn per view")
     temperature: float = Field(0.1, gt=0, le=10, description="temperature that divides the similarities")
-    target_keep: float = Field(0.996, ge=0, le=1, description="moving average decay of the target network, per step")
+    target_keep: Annotated[float, Plain("target_decay")] = Field(
+        0.996, ge=0, le=1, description="moving average decay of the target network, per step"
+    )
 
 
 class PotParameters(Group):
@@ -364,7 +373,9 @@ class PotParameters(Group):
     preset: Literal["Performance", "Mixed"] = Field(
         "Performance", description="Performance: symmetric activations; Mixed: asymmetric ones, slower, more accurate"
     )
-    stat_subset_size: int = Field(300, ge=1, le=10_000, description="training images used for calibration")
+    stat_subset_size: Annotated[int, Plain("calibration_images")] = Field(
+        300, ge=1, le=10_000, description="training images used for calibration"
+    )
     weight_bits: Literal["auto", "7", "8"] = Field(
         "auto",
         description="bits of quantised weights"
@@ -377,7 +388,7 @@ class PotParameters(Group):
 class NncfOptimization(Group):
     """Limits of quantisation, and quantisation-aware training."""
 
-    maximal_accuracy_degradation: float = Field(
+    maximal_accuracy_degradation: Annotated[float, Plain("max_score_drop")] = Field(
         1.0,
         ge=0,
         le=100,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from otx_seg.catalogue import nearest
 from otx_seg.runtime.plain_files import shown
 from otx_seg.runtime.terminal import printable
-from otx_seg.template.group import AUTO, extra
+from otx_seg.template.group import AUTO, extra, plain_name
 
 _LONGEST_KEY = 60
 
@@ -34,12 +34,13 @@ def explained(error: ValidationError, model: type[BaseModel]) -> tuple[str, str]
     if problem["type"] == "missing":
         return key, f"the key {key!r} is missing"
     field = _field(model, location)
+    told = key if field is None else ".".join((*location[:-1], plain_name(location[-1], field)))
     message = problem["msg"].removeprefix("Value error, ")[:300]
     limits = describe_range(field) if field is not None else ""
     if field is not None and field.description and problem["type"].endswith("_type"):
         message += f": {field.description.splitlines()[0]}"  # limits alone do not say what kind of value it is
     possible = f" (possible: {limits})" if limits else ""
-    return key, f"{key}: {shown(problem['input'])} is not usable: {message}{possible}"
+    return key, f"{told}: {shown(problem['input'])} is not usable: {message}{possible}"
 
 
 def _keys_beside(model: type[BaseModel], location: list[str]) -> list[str]:

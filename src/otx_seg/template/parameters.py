@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from otx_seg.template.group import extra
+from otx_seg.template.group import extra, plain_name
 from otx_seg.template.invalid import describe_range
 from otx_seg.template.template import Template
 
@@ -51,12 +51,13 @@ class Parameter:
     """One hyper-parameter of a template.
 
     Attributes:
-        name: ``group.name`` as written after `params`.
+        name: ``group.name`` in the template.
         value: the template's value.
         kind: ``int``, ``float``, ``bool``, ``text``, ``choice``, ``list`` or ``mapping``.
         possible: the range or the choices, empty if any.
         meaning: what it does.
         group: what its group is about; empty outside the hyper-parameters.
+        plain: what people are told it is called, which can be written for `name` wherever that is given.
     """
 
     name: str
@@ -65,6 +66,12 @@ class Parameter:
     possible: str
     meaning: str
     group: str = ""
+    plain: str = ""
+
+    @property
+    def names(self) -> str:
+        """How listings call it: by its plain name, with the other one, if it has one, behind it."""
+        return self.plain if self.plain == self.name else f"{self.plain} (or {self.name.rpartition('.')[2]})"
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -98,6 +105,7 @@ def _described(section: BaseModel, prefix: str) -> list[Parameter]:
             kind="choice" if extra(field).get("choices") else _kind(field.annotation),
             possible=f"only {field.default}" if extra(field).get("inactive") else describe_range(field),
             meaning=field.description or "",
+            plain=f"{prefix}{plain_name(name, field)}",
         )
         for name, field in type(section).model_fields.items()
     ]

@@ -22,6 +22,7 @@ from otx_seg.template.input_sizes import INPUT_SIZE, InputSizes
 from otx_seg.template.invalid import explain, explained
 from otx_seg.template.listing import find_template_file
 from otx_seg.template.losses import Losses, losses_named
+from otx_seg.template.plain_names import by_own_names, plainly
 from otx_seg.template.search_space import Range, check_search_space
 
 _PACKAGE = r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.+!]+$"
@@ -286,9 +287,9 @@ class Settings(_Section):
 def _replaced(parameters: HyperParameters, values: dict[str, Any]) -> HyperParameters:
     groups = parameters.model_dump()
     known = [f"{group}.{name}" for group, held in groups.items() for name in held]
-    for dotted, value in values.items():
+    for dotted, value in by_own_names(values).items():
         if dotted not in known:
-            raise UsageError(f"unknown parameter {dotted!r}; {nearest(dotted, known)}")
+            raise UsageError(f"unknown parameter {dotted!r}; {nearest(dotted, [plainly(name) for name in known])}")
         group, name = dotted.split(".")
         groups[group][name] = value
     try:

@@ -187,8 +187,11 @@ class MayFail(Loggers):
             super().tell(event, *what)
         except Exception as error:  # of any library that it uses
             self.loggers = ()
-            problem = f"{type(error).__name__}: {error}".splitlines()[0]
-            logger.warning("%s failed and is stopped, the training continues: %s", self.name, problem)
+            logger.warning(
+                "%s failed and gets nothing more; the training continues (the reason is in its log file)",
+                self.name,
+                exc_info=error,
+            )
 
 
 class MetricsFile(Logger):

@@ -26,6 +26,7 @@ from otx_seg.processes import refuse_several
 from otx_seg.report.run_report.make import report_quantization
 from otx_seg.report.training_report import report_finished
 from otx_seg.template import USED_TO_QUANTIZE, Template
+from otx_seg.template.plain_names import plainly
 from otx_seg.training.checkpoint import (
     OPTIMIZE,
     find_checkpoint,
@@ -62,9 +63,8 @@ def fine_tune_weights(request: Request, to: Destination, loggers: Loggers, progr
     refuse_several("otx optimize")
     for name in request.parameters:
         if name not in USED_TO_QUANTIZE[".pth"]:
-            raise UsageError(
-                f"{name!r} has no effect here; with a .pth, this command uses {', '.join(USED_TO_QUANTIZE['.pth'])}"
-            )
+            used = ", ".join(map(plainly, USED_TO_QUANTIZE[".pth"]))
+            raise UsageError(f"{plainly(name)!r} has no effect here; with a .pth, this command uses {used}")
     plan = _new_plan(request) if request.resume_from is None else _resumed_plan(request, Path(request.resume_from))
     assert plan.load_weights is not None
     weights = read_weights(plan.load_weights)
@@ -195,8 +195,7 @@ def _report_outcome(result: FineTuned, limit: float) -> None:
         logger.info("pruned: %.1f %% of the weights of the quantised layers are 0", 100 * result.zeros)
     if 100 * result.loss > limit:
         logger.warning(
-            "the quantised model loses %.2f %s points, more than the %.2f of "
-            "nncf_optimization.maximal_accuracy_degradation; %s",
+            "the quantised model loses %.2f %s points, more than the %.2f of nncf_optimization.max_score_drop; %s",
             100 * result.loss,
             result.metric.name,
             limit,

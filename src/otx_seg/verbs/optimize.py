@@ -189,7 +189,7 @@ def _report_outcome(result: Quantized, settings: NncfOptimization) -> None:
         logger.warning(
             "the layers that cost the accuracy were not found in %g minutes, so all stay in floating point; "
             "allow more with nncf_optimization.accuracy_control_minutes, or a larger loss than %.2f %s points with "
-            "nncf_optimization.maximal_accuracy_degradation",
+            "nncf_optimization.max_score_drop",
             settings.accuracy_control_minutes,
             limit,
             metric,
@@ -211,7 +211,7 @@ def _report_outcome(result: Quantized, settings: NncfOptimization) -> None:
     if 100 * result.loss > limit:
         logger.warning(
             "storing parameters in 8 and 16 bits alone cost %.2f %s points, more than the %.2f of "
-            "nncf_optimization.maximal_accuracy_degradation; use the model as it was exported",
+            "nncf_optimization.max_score_drop; use the model as it was exported",
             100 * result.loss,
             metric,
             limit,

@@ -18,6 +18,7 @@ from otx_seg.inputs.resolver import open_resolver
 from otx_seg.interrupts import interruptions_as_such
 from otx_seg.processes import refuse_several
 from otx_seg.report.run_report.make import report_whole_job
+from otx_seg.template.plain_names import by_own_names, plainly
 from otx_seg.training.loggers import Logger
 from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
@@ -103,7 +104,7 @@ def run(
         ).resolved(),
         template=_text(Path(template).resolve() if template is not None and Path(template).is_file() else template),
         seed=seed,
-        parameters=parameters or {},
+        parameters=by_own_names(parameters or {}),
         workspace=_text(workspace),
     )
     resolver = open_resolver(workspace)
@@ -184,7 +185,7 @@ def _run_steps(job: Job, state: JobState, say: Callable[[str], None]) -> tuple[s
         say(f"step {place_in_order}: {step.title}")
         _do(step, place_in_order, job, state)
     if len(skipped) == len(STEPS):
-        given = "".join(f", with {name}={value}" for name, value in state.asked.parameters.items())
+        given = "".join(f", with {plainly(name)}={value}" for name, value in state.asked.parameters.items())
         logger.info("%s: already done%s; --overwrite starts again", job.folder, given)
     return tuple(skipped)
 

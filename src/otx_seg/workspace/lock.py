@@ -47,7 +47,9 @@ def alone_in(folder: Path, by: Callable[[], str] = str) -> Iterator[None]:
         if isinstance(error, (FileNotFoundError, PermissionError)):
             raise
         logger.warning(
-            "%s: the file system gives no locks (%s); make sure that no other otx command writes there", folder, error
+            "%s: the file system gives no locks; make sure that no other otx command writes there",
+            folder,
+            exc_info=error,
         )
         yield
         return

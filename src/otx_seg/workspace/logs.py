@@ -15,6 +15,9 @@ from otx_seg.workspace.run_folder import RunFolder
 
 ROOT = "otx_seg"
 
+PROGRESS = "progress"
+"""What messages have in `extra` that may come again in the same words and tell something new all the same."""
+
 _AT_WORK = "at work: "
 
 

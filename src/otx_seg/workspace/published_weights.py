@@ -6,6 +6,9 @@ import hashlib
 import http.client
 import importlib.metadata
 import os
+import socket
+import ssl
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,8 +187,24 @@ def _checked(file: Path, published: Pretrained, remedy: str = _REMEDY) -> Path:
 
 
 def _in_words(error: Exception) -> str:
-    reason = getattr(error, "reason", None)  # urllib puts what the system said into an error of its own
-    return (isinstance(reason, OSError) and reason.strerror) or str(error)
+    """Why a file could not be fetched; urllib puts what the system said into an error of its own."""
+    if isinstance(error, urllib.error.HTTPError):
+        return f"the server answers {error.code} {http.client.responses.get(error.code, '')}".rstrip()
+    reason = getattr(error, "reason", error)
+    for kind, words in _REASONS:
+        if isinstance(reason, kind):
+            return words
+    return getattr(reason, "strerror", None) or "the connection failed"
+
+
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (socket.gaierror, "the server is unknown here, as without a network"),
+    (TimeoutError, "the server did not answer in time"),
+    (ssl.SSLError, "the server cannot prove who it is: no connection to it is secure"),
+    (http.client.IncompleteRead, "the connection broke off"),
+    (http.client.RemoteDisconnected, "the connection broke off"),
+    (http.client.HTTPException, "the server's answer makes no sense"),
+)
 
 
 def _is_other(published: Pretrained, digest: str) -> bool:

@@ -24,6 +24,7 @@ from otx_seg.labels import Labels, default_colors
 from otx_seg.models import build_model
 from otx_seg.template import find_template_file, load
 from otx_seg.template.input_sizes import INPUT_SIZE
+from otx_seg.template.plain_names import plainly
 from otx_seg.training.setup.auto_configuration import configure
 from otx_seg.training.setup.data import check_data, open_data
 from otx_seg.training.setup.plan import Plan, Request, make_plan
@@ -69,7 +70,7 @@ def test_a_run_records_its_decisions(run: Path) -> None:
     assert (found["data_format"]["given"], found["data_format"]["reason"]) == (False, "the format of the folder")
     report = (run / "cli_report.log").read_text()
     assert "learning_parameters.input_size = 64x64: images of about 64 pixels" in report
-    assert "learning_parameters.num_iters = 1: as given" in report
+    assert "learning_parameters.epochs = 1: as given" in report
 
 
 def test_few_images_make_several_rounds(drawn_data: Path, tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_few_images_make_several_rounds(drawn_data: Path, tmp_path: Path) -> Non
 
 
 def test_epochs_that_the_user_counts_are_single_rounds(run: Path) -> None:
-    assert decisions_in(run)["learning_parameters.rounds_per_epoch"]["reason"] == "num_iters counts rounds"
+    assert decisions_in(run)["learning_parameters.rounds_per_epoch"]["reason"] == "epochs counts rounds"
 
 
 @pytest.mark.parametrize(
@@ -121,10 +122,10 @@ def test_what_was_decided_is_said(drawn_data: Path, tmp_path: Path, messages: An
     with pytest.raises(CrashAt.CrashError):
         train(drawn_data, output=tmp_path, template="Lite-HRNet-s-mod2", parameters=BRIEF, loggers=[CrashAt(1)])
     assert "decided: input_size 64x64 (images of about 64 pixels a side" in messages.text
-    assert "as given: template Lite-HRNet-s-mod2, num_workers 0, num_iters 1" in messages.text
+    assert "as given: template Lite-HRNet-s-mod2, num_workers 0, epochs 1" in messages.text
     for name, found in decisions_in(tmp_path).items():
         if not found["given"] and name not in ("algo_backend.train_type", "validation"):  # told with the data
-            line = f"decided: {name.rpartition('.')[2]} {found['value']} ({found['reason']})"
+            line = f"decided: {plainly(name).rpartition('.')[2]} {found['value']} ({found['reason']})"
             assert line in messages.text
 
 

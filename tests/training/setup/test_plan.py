@@ -120,7 +120,7 @@ def test_a_search_is_planned() -> None:
         ),
         (
             ask(BARE, parameters={FROZEN: 5}),
-            r"frozen_backbone_iters: self-supervised training trains the backbone alone",
+            r"frozen_backbone_steps: self-supervised training trains the backbone alone",
         ),
         (
             ask(TRAIN, parameters={"distillation.loss": "logits"}),
@@ -141,7 +141,7 @@ def test_a_search_is_planned() -> None:
         ),
         (ask(BARE, parameters={"learning_parameters.watch": "miou"}), r"watch is a validation score, and self-sup"),
         (ask(TRAIN, parameters={ADAPT: "merge"}), r"task_adapt=merge adds labels .*: give its --load-weights"),
-        (ask(BARE, parameters={POLYGONS: True}), r"use_otx_adapter is about masks"),
+        (ask(BARE, parameters={POLYGONS: True}), r"polygon_round_trip is about masks"),
         # Runs and weights that are missing.
         (ask(TRAIN, load_weights="gone.pth"), r"^gone.pth: "),
         (ask(TRAIN, teacher="gone.pth"), r"^--teacher gone.pth: there is no such file"),

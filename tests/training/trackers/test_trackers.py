@@ -60,6 +60,5 @@ def test_one_that_fails_is_dropped_and_told_of_once(
         told.on_begin(step)
     told.on_end(None)
     assert messages.text.count("tensorboard") == 1
-    assert "tracker tensorboard failed and is stopped, the training continues: OSError: [Errno 28] no space\n" in (
-        messages.text
-    )
+    assert "the tracker tensorboard failed and gets nothing more; the training continues" in messages.text
+    assert "Errno" not in messages.text

@@ -16,6 +16,7 @@ from otx_seg.labels import Labels
 from otx_seg.models.fit import try_network
 from otx_seg.template import Template
 from otx_seg.template.group import AUTO
+from otx_seg.template.plain_names import by_own_names
 from otx_seg.training.checkpoint import (
     find_checkpoint,
     is_written_down,
@@ -101,6 +102,9 @@ class Request:
     deterministic: bool = False
     template_reason: str = AS_GIVEN
     fold: Fold | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", by_own_names(self.parameters))
 
 
 def make_plan(request: Request) -> Plan:
@@ -193,7 +197,7 @@ def _refuse_unused(template: Template, known: Labels | None, given: dict[str, An
         raise UsageError(f"learning_parameters.enable_supcon needs only labelled images, not {train_type} training")
     if FROZEN_START in given and parameters.frozen_backbone_iters and train_type == "Selfsupervised":
         raise UsageError(
-            "learning_parameters.frozen_backbone_iters: self-supervised training trains the backbone alone"
+            "learning_parameters.frozen_backbone_steps: self-supervised training trains the backbone alone"
         )
     if train_type == "Selfsupervised" and "learning_parameters.watch" in given:
         raise UsageError("learning_parameters.watch is a validation score, and self-supervised training has none")
@@ -224,7 +228,7 @@ def _refuse_unused(template: Template, known: Labels | None, given: dict[str, An
         raise UsageError("learning_parameters.binary is about labels, which self-supervised training has none of")
     if parameters.use_otx_adapter and train_type == "Selfsupervised":
         raise UsageError(
-            "learning_parameters.use_otx_adapter is about masks, which self-supervised training has none of"
+            "learning_parameters.polygon_round_trip is about masks, which self-supervised training has none of"
         )
 
 

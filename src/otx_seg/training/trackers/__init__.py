@@ -37,7 +37,7 @@ def _class_of(name: str) -> type[Any]:
     try:
         module = importlib.import_module(f"{__name__}.{name}")
     except ImportError as error:
-        raise UsageError(f"--tracker {name}: {error}; install it: pip install 'otx-seg[{name}]'") from error
+        raise UsageError(f"--tracker {name} is not installed; install it: pip install 'otx-seg[{name}]'") from error
     found: type[Any] = getattr(module, name.title().replace("_", ""))
     return found
 
