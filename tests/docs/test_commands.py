@@ -15,8 +15,10 @@ from otx_seg.cli.parameters import ParametersCommand
 from otx_seg.errors import OtxError
 from otx_seg.template import USED_BY, Template, default_template, find_templates, load
 from otx_seg.template.hyper_parameters import HyperParameters
+from otx_seg.template.plain_names import by_own_names
 
 NAMES = {name.lower() for template in find_templates() for name in (template.name, template.id)}
+EVERY_PARAMETER = [f"{group}.{name}" for group, own in HyperParameters() for name in type(own).model_fields]
 PLACEHOLDERS = re.compile(r"[A-Z_]+|.*\.ya?ml")  # of templates and values
 
 COMMANDS = [
@@ -39,7 +41,7 @@ def test_commands_are_found() -> None:
     ("command", "wrong"),
     [
         ("otx trian", "no command"),
-        ("otx train --resume RUN", "no such option"),
+        ("otx train --resume RUN", "here this is --resume-from"),
         ("otx find --backbone torch", "torch"),
         ("otx check data/train", "without its option"),
         ("otx train Lite-HRNet-z", "Lite-HRNet-z"),
@@ -67,9 +69,10 @@ def test_the_program_takes_it(command: str, in_prose: bool, tmp_path: Path, monk
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_parameters_exist(page: Path) -> None:
-    groups = HyperParameters()
-    named = re.findall(rf"\b({'|'.join(HyperParameters.model_fields)})\.([a-z_]+)", page.read_text(encoding="utf-8"))
-    unknown = {f"{group}.{name}" for group, name in named if name not in type(getattr(groups, group)).model_fields}
+    groups = "|".join(HyperParameters.model_fields)
+    named = re.findall(rf"\b(?:{groups})\.[a-z_]+", page.read_text(encoding="utf-8"))
+    own_names = {own for name in named for own in by_own_names({name: None})}
+    unknown = own_names - set(EVERY_PARAMETER)
     assert [name for name in unknown if not name.endswith((".md", ".py"))] == []
 
 
@@ -97,10 +100,8 @@ def try_to_parse(words: list[str]) -> None:
     for name in [template] if isinstance(template, str) else template or ():
         assert name.lower() in NAMES or PLACEHOLDERS.fullmatch(name), f"no template {name}"
     if isinstance(command, ParametersCommand):
-        parameters = context.params["parameters"]
-        used = USED_BY.get(
-            words[0], [f"{group}.{name}" for group, own in HyperParameters() for name in type(own).model_fields]
-        )
+        parameters = by_own_names(context.params["parameters"])
+        used = USED_BY.get(words[0], EVERY_PARAMETER)
         assert set(parameters) <= set(used), f"unknown among {set(parameters)}"
         _default().override({name: value for name, value in parameters.items() if not PLACEHOLDERS.fullmatch(value)})
 

@@ -20,7 +20,7 @@ from otx_seg.labels import Labels
 from otx_seg.metrics.confusion import scores_from_json
 from otx_seg.report.run_report.draw import write_page
 from otx_seg.report.run_report.pictures import PICTURES
-from otx_seg.report.run_report.record import ShownImage
+from otx_seg.report.run_report.record import ShownImage, UsedData
 from otx_seg.runtime.result_files import write_picture
 from otx_seg.training.loggers import MetricsFile
 from otx_seg.workspace.run_folder import RunFolder
@@ -105,10 +105,12 @@ def test_what_a_report_says(whole: RunFolder) -> None:
     assert places == sorted(places)
 
 
-def test_a_report_of_a_part_comes_from_its_folder(whole: RunFolder, tmp_path: Path) -> None:
+def test_a_report_of_parts_comes_from_their_folders(whole: RunFolder, tmp_path: Path) -> None:
     job = RunFolder(tmp_path)
-    record("run", models=models(0.9, 0.9, 0.9), parts=("job",)).write(job)
+    record("optimize", data=UsedData("/calibration", "as given", {})).write(RunFolder(tmp_path / "int8"))
+    record("run", models=models(0.9, 0.9, 0.9), parts=("int8", "job")).write(job)
     text = _Page(write_page(job, tmp_path / "page.html").read_text()).text
+    assert "labels in few images" in text  # the data is that of the training
     assert "Small as OpenVINO INT8 reaches a Dice" in text
     assert "Worst, median and best images" in text
     assert not job.page.exists()

@@ -232,11 +232,12 @@ def read_sources(run: RunFolder) -> Sources:
         return next((pair for pair in found if pair[0]), (None, None))
 
     evaluated, trained = first("evaluated"), first("trained")
+    of_training = next((each.data for each in records if each.trained and each.data), None)
     complete = replace(
         record,
         evaluated=evaluated[0],
         trained=trained[0],
-        data=first("data")[0],
+        data=of_training or first("data")[0],
         models=first("models")[0] or (),
     )
     return Sources(complete, run, evaluated[1], trained[1])
