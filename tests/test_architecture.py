@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from torch import nn
@@ -144,16 +146,30 @@ def seconds(*command: str) -> float:
     return min(times)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["find"], ["train", "--help"], ["check", "--help"]])
-def test_the_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
+def loaded_by(*arguments: str) -> set[str]:
+    """The modules that a command has imported at its end."""
     code = (
         "import sys\nfrom otx_seg.cli.main import main\n"
-        f"try: main({arguments})\nexcept SystemExit: pass\n"
-        "print(sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)"
+        f"try: main({[*arguments]})\nexcept SystemExit as end: assert not end.code\n"
+        "print(sorted(sys.modules), file=sys.stderr)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(ast.literal_eval(result.stderr.strip().splitlines()[-1]))
-    assert not loaded & {"torch", "numpy", "cv2", "mmseg", "datumaro", "openvino", "nncf", "pydantic", "rich"}
+    return set(ast.literal_eval(result.stderr.strip().splitlines()[-1]))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["find"], ["train", "--help"], ["check", "--help"]])
+def test_the_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
+    heavy = {"torch", "numpy", "cv2", "mmseg", "datumaro", "openvino", "nncf", "pydantic", "rich"}
+    assert not loaded_by(*arguments) & heavy
+
+
+def test_an_exported_model_predicts_without_what_trains_it(tiny_ir: Path, save: Any, tmp_path: Path) -> None:
+    save(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
+    image, output = str(tmp_path / "a.png"), str(tmp_path / "masks")
+    loaded = loaded_by("predict", "--input", image, "--load-weights", str(tiny_ir), "-o", output)
+    assert Path(output, "a.png").is_file()
+    assert "openvino" in loaded
+    assert not loaded & {"torch", "mmseg", "datumaro", "nncf", "pydantic", "otx_seg.datasets", "rich.progress"}
 
 
 @pytest.mark.parametrize("verb", ["--help", "find"])

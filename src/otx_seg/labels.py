@@ -109,6 +109,11 @@ def labels_called(names: str | Sequence[str]) -> Labels:
     return Labels(given, default_colors(len(given)), background_index(given))
 
 
+def given_labels(labels: str | Sequence[str] | None) -> Labels | None:
+    """The labels a user names for a model that carries none, see `labels_called`."""
+    return None if labels is None else labels_called(labels)
+
+
 def check_names(names: Sequence[str]) -> None:
     """
     Raises:

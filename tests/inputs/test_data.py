@@ -158,7 +158,7 @@ def test_images_are_found_as_the_data_says(
     resolver = says(
         f"data-format: coco, train: {{data-roots: {drawn_data}}}, val: {{ann-files: {drawn_as_coco['val']}}}"
     )
-    assert prediction_images(resolver, None, "--input", "images") == drawn_data
+    assert prediction_images(resolver, "--input", "images") == drawn_data
     assert "format of the data: coco, from the workspace" in messages.text  # type: ignore[attr-defined]
     assert f"images of {drawn_data} are used, not only the 2 to evaluate on" in messages.text  # type: ignore[attr-defined]
 
@@ -197,7 +197,7 @@ def test_what_is_tested_on(here: Path, drawn_data: Path) -> None:
     assert measured() == drawn_data
     build(val_data_roots=val, workspace="w")
     assert measured() == val
-    assert prediction_images(open_resolver("w"), None, "--input", "images") == val / "images"
+    assert prediction_images(open_resolver("w"), "--input", "images") == val / "images"
     build(test_data_roots=train, workspace="w")
     assert measured() == train
     assert measured("given") == Path("given")

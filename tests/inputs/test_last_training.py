@@ -42,7 +42,7 @@ def test_what_the_last_training_validated_on_is_measured_on(here: Path, drawn_da
     recorded.write(run)
     found = evaluation_spec(open_resolver("w"), DataSpec())
     assert [sample.name for sample in open_measured(*found).samples] == names[1:3]
-    assert prediction_images(open_resolver("w"), None, "--input", "images") == drawn_data / "train" / "images"
+    assert prediction_images(open_resolver("w"), "--input", "images") == drawn_data / "train" / "images"
     last = last_training(open_resolver("w").outputs, DataSpec(drawn_data / "train"))
     assert last is not None
     assert last.seed == 7

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from otx_seg.errors import UsageError
-from otx_seg.inputs.open_model import given_labels, open_model
+from otx_seg.inputs.open_model import open_model
+from otx_seg.labels import given_labels
 
 SIZE = "learning_parameters.inference_batch_size"
 

@@ -7,8 +7,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from otx_seg.report.console import PlainConsole
 from otx_seg.workspace.logs import PROGRESS, ROOT
 
@@ -50,13 +48,17 @@ def prepare_screen() -> None:
 @contextmanager
 def counting(text: str) -> Iterator[Callable[..., None]]:
     """A bar that counts: call the yielded function with the number done and, if it is known, the number to do."""
+    if not messages.is_terminal:
+        yield lambda done, total=None: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     progress = Progress(
         TextColumn(text, markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=messages,
-        disable=not messages.is_terminal,
         transient=True,
     )
     with progress:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from otx_seg.errors import UsageError
 from otx_seg.runtime.predictor import AlteredPredictor, Predictor
 from otx_seg.words import listed
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def ensemble(models: Mapping[Path, Predictor]) -> Predictor:

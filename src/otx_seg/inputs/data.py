@@ -171,8 +171,8 @@ def check_spec(resolver: Resolver, option: str, given: DataSpec) -> DataSpec:
     return _read_as_said(resolver, replace(given, **named))
 
 
-def prediction_images(resolver: Resolver, given: str | Path | None, option: str, what: str) -> Path:
-    """Images to run a model on: those given, else those of the test or validation data.
+def prediction_images(resolver: Resolver, option: str, what: str) -> Path:
+    """Images to run a model on where none are given: those of the test or validation data.
 
     Args:
         option: what gives them on the command line.
@@ -182,8 +182,6 @@ def prediction_images(resolver: Resolver, given: str | Path | None, option: str,
         UsageError: there are none.
         DataError: the data that ``data.yaml`` names cannot be used.
     """
-    if given is not None:
-        return Path(given)
     spec, training = _evaluation_spec(resolver, DataSpec()) or resolver.missing(option, f"name {what}")
     samples = open_measured(spec, training).samples
     folders = {sample.images_folder for sample in samples}

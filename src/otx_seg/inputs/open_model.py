@@ -9,15 +9,10 @@ from typing import Any
 from otx_seg import template as templates
 from otx_seg.errors import UsageError
 from otx_seg.inference.predictor import load_predictor, template_of
-from otx_seg.labels import Labels, labels_called
+from otx_seg.labels import given_labels
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.template import Settings
 from otx_seg.template.plain_names import by_own_names, plainly
-
-
-def given_labels(labels: str | Sequence[str] | None) -> Labels | None:
-    """The labels a user names for a model that carries none, see `labels_called`."""
-    return None if labels is None else labels_called(labels)
 
 
 def open_model(

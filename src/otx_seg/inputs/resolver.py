@@ -1,7 +1,7 @@
 """The inputs of a command: its arguments, completed from the workspace around it.
 
 One mechanism for all verbs: each asks the resolver for what it needs, with what was given; the resolver says what it
-took from where.
+took from where. What reads data is imported when a workspace has some, since `otx predict` would wait for it.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
-from otx_seg.datasets import DataSpec, check_format_name
-from otx_seg.datasets.label_map import LabelMap, read_label_map
 from otx_seg.errors import DataError, UsageError
 from otx_seg.processes import rank
-from otx_seg.workspace.data_file import Data, read_data_file
 from otx_seg.workspace.exports import latest_exported, latest_quantized
 from otx_seg.workspace.run_folder import Destination, latest_weights
 from otx_seg.workspace.workspace import Workspace, find_workspace, hint_to_workspace, nothing_trained, outputs_of
+
+if TYPE_CHECKING:
+    from otx_seg.datasets import DataSpec
+    from otx_seg.datasets.label_map import LabelMap
+    from otx_seg.workspace.data_file import Data
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +60,8 @@ class Resolver:
     @functools.cached_property
     def data(self) -> Data:
         """What ``data.yaml`` says. Raises UsageError if it cannot be understood."""
+        from otx_seg.workspace.data_file import Data
+
         return Data() if self.workspace is None else data_of(self.workspace)
 
     # ------------------------------------------------------------------ template
@@ -259,6 +263,9 @@ def data_of(workspace: Workspace) -> Data:
     Raises:
         UsageError: it cannot be understood, or names an unknown format; the message names file and key.
     """
+    from otx_seg.datasets import check_format_name
+    from otx_seg.workspace.data_file import Data, read_data_file
+
     if not workspace.data.is_file():
         return Data()
     data = read_data_file(workspace.data)
@@ -269,6 +276,8 @@ def data_of(workspace: Workspace) -> Data:
 
 def spec_of(data: Data, workspace: Workspace) -> DataSpec:
     """The data that ``data.yaml`` names, whether it is there or not."""
+    from otx_seg.datasets import DataSpec
+
     labelled = {"train": data.train, "val": data.val, "test": data.test}
     paths = {f"{name}_root": part.data_roots for name, part in labelled.items()}
     paths |= {f"{name}_annotations": part.ann_files for name, part in labelled.items()}
@@ -285,4 +294,6 @@ def label_map_of(data: Data, workspace: Workspace) -> LabelMap | None:
     """
     if data.label_map is None:
         return None
+    from otx_seg.datasets.label_map import read_label_map
+
     return read_label_map(data.label_map, workspace.path, f"{workspace.data}: data.label-map:")

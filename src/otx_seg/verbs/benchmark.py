@@ -18,9 +18,8 @@ from otx_seg.deployment.benchmark.variant import Variant
 from otx_seg.deployment.benchmark.variants import computes_in_bf16, processor_name, variants_of
 from otx_seg.errors import UsageError
 from otx_seg.inputs.data import evaluation_spec_if_any
-from otx_seg.inputs.open_model import given_labels
 from otx_seg.inputs.resolver import open_resolver
-from otx_seg.labels import Labels
+from otx_seg.labels import Labels, given_labels
 from otx_seg.report.benchmark import draw_benchmark
 from otx_seg.runtime.processors import processor_count
 from otx_seg.training.setup.data import tell_skipped

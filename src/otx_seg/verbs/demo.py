@@ -8,9 +8,9 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from otx_seg.inference.predictor import load_predictor
-from otx_seg.inputs.data import prediction_images
-from otx_seg.inputs.open_model import given_labels
+from otx_seg.inputs.images import images_to_run_on
 from otx_seg.inputs.resolver import open_resolver
+from otx_seg.labels import given_labels
 from otx_seg.runtime.demonstration import DemoResult, DemoSettings, demonstrate
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.path_filter import path_filter
@@ -72,7 +72,7 @@ def demo(
     )
     resolver = open_resolver(workspace)
     what = "an image, a video or a camera"
-    source = str(prediction_images(resolver, None, "--input", what) if input is None else input)
+    source = str(images_to_run_on(resolver, None, "--input", what) if input is None else input)
     stream = open_stream(source, path_filter(include, exclude))
     predictor = load_predictor(resolver.weights(load_weights), labels=given_labels(labels))
     run = None if show.output is None else open_run(Destination(show.output, overwrite), "demo", (), (Path(source),))

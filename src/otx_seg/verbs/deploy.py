@@ -7,8 +7,8 @@ from pathlib import Path
 
 from otx_seg.deployment.deploy import PACKAGE, Deployed
 from otx_seg.deployment.deploy import deploy as deploy_model
-from otx_seg.inputs.open_model import given_labels
 from otx_seg.inputs.resolver import open_resolver
+from otx_seg.labels import given_labels
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run
 

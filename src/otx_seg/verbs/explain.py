@@ -8,10 +8,10 @@ from pathlib import Path
 from otx_seg.inference.explain import Explanations, explain_images
 from otx_seg.inference.explain_settings import ExplainSettings
 from otx_seg.inference.predictor import load_predictor
-from otx_seg.inputs.data import prediction_images
-from otx_seg.inputs.open_model import given_labels
+from otx_seg.inputs.images import images_to_run_on
 from otx_seg.inputs.resolver import open_resolver
 from otx_seg.runtime.path_filter import path_filter
+from otx_seg.labels import given_labels
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run, watched
 
@@ -57,7 +57,7 @@ def explain(
     how = ExplainSettings(explain_algorithm.lower(), explain_all_classes, process_saliency_maps, overlay_weight)
     paths = path_filter(include, exclude)
     resolver = open_resolver(workspace)
-    images = prediction_images(resolver, explain_data_roots, "--explain-data-roots", "an image or a folder of images")
+    images = images_to_run_on(resolver, explain_data_roots, "--explain-data-roots", "an image or a folder of images")
     predictor = load_predictor(resolver.weights(load_weights), labels=given_labels(labels))
     run = open_run(resolver.destination(output, overwrite), "explain", (), (images,))
     with log_to(run) as note:

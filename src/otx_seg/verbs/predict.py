@@ -19,10 +19,10 @@ from otx_seg.inference.predict_settings import (
     PredictSettings,
 )
 from otx_seg.inference.predictor import load_predictor
-from otx_seg.inputs.data import prediction_images
-from otx_seg.inputs.open_model import given_labels
+from otx_seg.inputs.images import images_to_run_on
 from otx_seg.inputs.resolver import Weights, open_resolver
 from otx_seg.report.image_certainty import write_image_certainty
+from otx_seg.labels import given_labels
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from otx_seg.runtime.image_headers import is_image
@@ -92,7 +92,7 @@ def predict(
     how = replace(how, window=parse_window(sliding_window, overlap), views=parse_views(tta), mask_values=mask_values)
     looks, paths = parse_scales(scales), path_filter(include, exclude)
     resolver = open_resolver(workspace)
-    images = prediction_images(resolver, input, "--input", "an image or a folder of images")
+    images = images_to_run_on(resolver, input, "--input", "an image or a folder of images")
     _refuse_video(images, load_weights)
     files = resolver.all_weights(load_weights)
     predictor = ensemble({file: load_predictor(file, labels=given_labels(labels), scales=looks) for file in files})
