@@ -229,6 +229,7 @@ def test_a_full_disk(tiny_ir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_labels_in_the_readme_s_table_keep_to_their_columns() -> None:
     class Model:
+        gives_masks = False
         labels = Labels(("a|b",), ((1, 2, 3),), background=None)
         input_size = (32, 64)
         open_batch = open_size = False
@@ -250,6 +251,7 @@ def test_labels_in_the_readme_s_table_keep_to_their_columns() -> None:
 )
 def test_the_readme_tells_what_a_model_leaves_open(batch: bool, size: bool, shapes: str) -> None:
     class Model:
+        gives_masks = False
         labels = Labels(("a",), ((1, 2, 3),), background=None)
         input_size = (32, 64)
         open_batch, open_size = batch, size

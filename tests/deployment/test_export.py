@@ -170,6 +170,8 @@ def test_agreement_counts_the_pixels_with_a_less_probable_label(tiny_weights: Pa
     assert agreement(network, exported, images) >= 0.999
 
     class OneWrong:
+        gives_masks = False
+
         def probabilities(self, batch: np.ndarray) -> np.ndarray:
             found = exported.probabilities(batch)
             found[:, :, 0, :16] = 1 - found[:, :, 0, :16]

@@ -77,6 +77,7 @@ def test_progress(predictor: Predictor, tiny_data: Subset) -> None:
 class Constant:
     """A model that gives every pixel the same probabilities."""
 
+    gives_masks = False
     kind = "torch"
     input_size = (4, 4)
     template = None

@@ -15,6 +15,7 @@ from otx_seg.inference.latency import compare_latency, timed_calls
 class Slow:
     """A model that takes some seconds for an image."""
 
+    gives_masks = False
     input_size = (8, 16)
 
     def __init__(self, seconds: float, calls: list[float]) -> None:

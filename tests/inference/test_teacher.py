@@ -75,6 +75,7 @@ def test_a_view_of_another_size_is_resized_and_so_is_the_answer(
 
 def test_a_probability_of_0_has_a_finite_logarithm() -> None:
     class Sure:
+        gives_masks = False
         kind, input_size, template = "openvino", (64, 64), None
 
         def probabilities(self, images: Tensor) -> object:

@@ -15,6 +15,7 @@ SIZE = (32, 48)
 class Model:
     """Says how red a pixel is, and remembers what it was shown. With `lopsided`, the more to the left the more so."""
 
+    gives_masks = False
     kind = "torch"
     input_size = SIZE
     template = None

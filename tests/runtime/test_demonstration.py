@@ -103,6 +103,7 @@ def test_the_network_is_run_before_frames_are_timed(predictor: OpenVinoPredictor
     slept = []
 
     class Slow:
+        gives_masks = False
         input_size, post_processing = predictor.input_size, predictor.post_processing
 
         def probabilities(self, images: np.ndarray) -> np.ndarray:

@@ -78,7 +78,7 @@ def test_what_goes_wrong_in_a_thread_is_raised(predictor: OpenVinoPredictor, mon
     def fail(*_: object) -> None:
         raise MemoryError("no room for a mask")
 
-    monkeypatch.setattr(pipeline, "mask_at", fail)
+    monkeypatch.setattr(pipeline, "mask_from", fail)
     with pytest.raises(MemoryError, match="no room for a mask"):
         list(side_by_side(predictor, frames(9)))
 

@@ -126,6 +126,7 @@ def test_shares_sum_to_1_and_fall_towards_the_border() -> None:
 class Painter:
     """A model that says for each pixel how red, green and blue it is, and remembers what it was shown."""
 
+    gives_masks = False
     kind = "torch"
     input_size = INPUT
     template = None

@@ -42,13 +42,19 @@ from otx_seg.cli.verb import Verb
 @click.option(
     "--dump-features", is_flag=True, help="Add a feature vector of the image as output, and what `otx explain` needs."
 )
+@click.option(
+    "--argmax",
+    is_flag=True,
+    help="Let the model give the label of each pixel (uint8) instead of probabilities: less output, slightly coarser "
+    "edges.",
+)
 @workspace_option
 @output_options
 def command(**arguments: Any) -> None:
     """Write trained weights as an OpenVINO or ONNX model, and check that it computes the same.
 
-    The model takes an RGB image of values 0-255 and returns the probability of each label at each pixel. TEMPLATE is
-    needed only for weights of OpenVINO Training Extensions 1.x.
+    The model takes an RGB image of values 0-255 and returns the probability of each label at each pixel, or with
+    --argmax the label. TEMPLATE is needed only for weights of OpenVINO Training Extensions 1.x.
     """
     from otx_seg.inputs.model import check_given_to_export
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.runtime.crops import network_input
-from otx_seg.runtime.predictor import Predictor
+from otx_seg.runtime.predictor import Predictor, answer_of
 
 REQUIRED_AGREEMENT = 0.999
 """Share of the pixels that have to get the same label from an exported model as from its network."""
@@ -44,7 +44,8 @@ def agreement(
     for image in images:
         batch = network_input(image, network.input_size)
         original = network.probabilities(batch)
-        chosen = exported.probabilities(batch).argmax(axis=1)[:, None]
+        answer = answer_of(exported, batch)
+        chosen = (answer if answer.dtype == np.uint8 else answer.argmax(axis=1)).astype(np.intp)[:, None]
         lost = original.max(axis=1) - np.take_along_axis(original, chosen, axis=1)[:, 0]
         shares.append(float((lost < rounding).mean()))
     return sum(shares) / len(shares)

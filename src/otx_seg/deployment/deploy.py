@@ -25,6 +25,7 @@ PACKAGE = "openvino.zip"
 
 _TOOLKIT = Path(__file__).parents[1]
 _TEXTS = Path(__file__).parent / "handover"
+_MODEL_API_DEMO = "python/model_api_demo.py"
 _LEAVES = ("errors.py", "labels.py", "palette.py")
 _PACKAGE_DOCSTRING = '"""What runs the model in this package; `demo.py` shows how it is used."""\n'
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the zip format's; with the time of writing, no two packages would be equal
@@ -86,15 +87,17 @@ def _contents(model: Path, predictor: OpenVinoPredictor) -> dict[str, bytes]:
     info = ModelInfo(predictor.labels, predictor.template, predictor.post_processing)
     files = {MODEL_XML: model.read_bytes(), MODEL_BIN: model.with_suffix(".bin").read_bytes()}
     config = config_of(info, *files.values())
+    needed = "" if predictor.gives_masks else "# For model_api_demo.py only.\nopenvino-model-api>=0.4\n"
     texts = {
         f"model/{CONFIG}": json.dumps(config, indent=2, ensure_ascii=False) + "\n",
-        "python/requirements.txt": _filled("requirements.txt", _lowest_versions()),
+        "python/requirements.txt": _filled("requirements.txt", {**_lowest_versions(), "model_api": needed}),
         "python/otx_seg/__init__.py": _PACKAGE_DOCSTRING,
         "README.md": _filled("README.md", _about(predictor)),
     }
     copies = {
         "python/demo.py": _TEXTS / "demo.py",
-        "python/model_api_demo.py": _TEXTS / "model_api_demo.py",
+        # Model API takes no masks.
+        **({} if predictor.gives_masks else {_MODEL_API_DEMO: _TEXTS / "model_api_demo.py"}),
         "python/LICENSE": _license_file(),
         **{f"python/otx_seg/{leaf}": _TOOLKIT / leaf for leaf in _LEAVES},
         **{f"python/otx_seg/runtime/{file.name}": file for file in (_TOOLKIT / "runtime").glob("*.py")},
@@ -151,8 +154,26 @@ def _about(predictor: OpenVinoPredictor) -> dict[str, str]:
         "labels": "\n".join(rows),
         "height": str(height),
         "width": str(width),
-        "post_processing": _in_words(predictor.post_processing),
+        **_steps(predictor),
         "open": _what_is_open(predictor),
+        "model_api": "" if predictor.gives_masks else " `model_api_demo.py`;",
+    }
+
+
+def _steps(predictor: OpenVinoPredictor) -> dict[str, str]:
+    """How an image becomes a mask, from what the network gives."""
+    height, width = predictor.input_size
+    if predictor.gives_masks:
+        return {
+            "gives": f"the index of each pixel's label, 8-bit integers of shape (1, {height}, {width})",
+            "post_processing": "Nothing is done to them; `soft_threshold` and `blur_strength` have no effect and stay.",
+            "decides": "The mask is resized to the size of the image: each pixel gets the label of the nearest one.",
+        }
+    return {
+        "gives": f"the probability of each label at each pixel, (1, {len(predictor.labels)}, {height}, {width})",
+        "post_processing": _in_words(predictor.post_processing),
+        "decides": "The probabilities are enlarged to the size of the image, bilinearly, and each pixel gets the label "
+        "with the largest\n   one.",
     }
 
 
@@ -168,16 +189,19 @@ def _what_is_open(predictor: OpenVinoPredictor) -> str:
     if predictor.open_size:
         sides = "H, W"
         left_open.append("their height and width (H, W)")
+    per_label = "" if predictor.gives_masks else f"{len(predictor.labels)}, "
     text = (
         f"\nThe network itself leaves open {' and '.join(left_open)}: from ({number}, 3, {sides}) it\n"
-        f"makes ({number}, {len(predictor.labels)}, {sides}). The programs in this package give it one image of the "
+        f"makes ({number}, {per_label}{sides}). The programs in this package give it one image of the "
         "size above"
     )
     if predictor.open_size:
-        text += (
-            ", which stands in its\nentry `model_info/otx_input_size`; all but `model_api_demo.py`, which gives it the "
-            "image at its own size:\nmasks differ then, and a large image takes much memory"
-        )
+        text += ", which stands in its\nentry `model_info/otx_input_size`"
+        if not predictor.gives_masks:
+            text += (
+                "; all but `model_api_demo.py`, which gives it the image at its own size:\nmasks differ then, and a "
+                "large image takes much memory"
+            )
     return f"{text}.\n"
 
 

@@ -16,7 +16,7 @@ from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.torch_predictor import TorchPredictor
 from otx_seg.runtime.openvino_core import openvino_core
 from otx_seg.runtime.openvino_predictor import read_ir
-from otx_seg.runtime.predictor import AlteredPredictor
+from otx_seg.runtime.predictor import AlteredPredictor, Answer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,15 +30,15 @@ _OPEN: dict[Dynamic | None, dict[int, str]] = {None: {}, "batch": _BATCH, "size"
 _OTHER_SIZES = ((64, 96), (100, 75))  # (height, width); the second is not a multiple of the strides
 
 
-def open_axes(dynamic: Dynamic | None) -> dict[int, str]:
-    """The axes of (B, C, H, W) that are left open, each with its name.
+def open_axes(dynamic: Dynamic | None, masks: bool = False) -> dict[int, str]:
+    """The axes of (B, C, H, W), or of masks (B, H, W), that are left open, each with its name.
 
     Raises:
         UsageError: `dynamic` is something else.
     """
     if dynamic not in _OPEN:
         raise UsageError(f"dynamic={dynamic!r}: a model can leave open its batch, its size, or both")
-    return _OPEN[dynamic]
+    return {axis - 1 if masks and axis else axis: name for axis, name in _OPEN[dynamic].items()}
 
 
 def check_dynamic(
@@ -56,11 +56,12 @@ def check_dynamic(
     run = _raw(model)
     axes = open_axes(dynamic)
 
-    def probabilities(image: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
+    def answer(image: NDArray[np.uint8] | Tensor) -> Answer:
         plain = np.asarray(image)
         batch = np.concatenate((255 - plain, plain)) if 0 in axes else plain
         found = run(batch.astype(np.float32))
-        if found.shape != (len(batch), len(network.labels), *batch.shape[2:]):
+        per_label = () if found.dtype == np.uint8 else (len(network.labels),)
+        if found.shape != (len(batch), *per_label, *batch.shape[2:]):
             raise RuntimeError(f"it gives {found.shape}")
         return found[-1:]
 
@@ -69,7 +70,7 @@ def check_dynamic(
         batch = 2 if 0 in axes else 1
         refused = f"this network leaves nothing open (dynamic={dynamic}): given {(batch, 3, *size)}, its graph"
         try:
-            share = agreement(original, AlteredPredictor(original, probabilities), drawn_images(size), rounding)
+            share = agreement(original, AlteredPredictor(original, answer), drawn_images(size), rounding)
         except (RuntimeError, Fail, InvalidArgument, RuntimeException) as error:
             raise OtxError(f"{refused} fails ({str(error).strip().splitlines()[-1]})") from error
         if share < required:
@@ -78,8 +79,8 @@ def check_dynamic(
             )
 
 
-def _raw(model: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """The bare graph, (B, 3, H, W) -> (B, K, H, W)."""
+def _raw(model: Path) -> Callable[[NDArray[np.float32]], Answer]:
+    """The bare graph, (B, 3, H, W) -> probabilities (B, K, H, W) or masks (B, H, W)."""
     if model.suffix == ".xml":
         compiled = openvino_core().compile_model(read_ir(model), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         return lambda images: np.array(compiled(images)[0])

@@ -42,7 +42,7 @@ from otx_seg.deployment.ignored_nodes import find_ignored_nodes
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inference.torch_predictor import TorchPredictor, open_checkpoint
-from otx_seg.models.network import Deployable
+from otx_seg.models.network import Deployable, DeployableMask
 from otx_seg.models.open_network import OpenNetwork
 from otx_seg.models.quantized_conv import is_quantized
 from otx_seg.models.resampling import any_size
@@ -91,6 +91,7 @@ def export(
     input_size: str | None = None,
     dynamic: Dynamic | None = None,
     scales: Sequence[float] | None = None,
+    argmax: bool = False,
 ) -> Exported:
     """Write a trained network as a graph that other programs run.
 
@@ -110,10 +111,12 @@ def export(
             for.
         dynamic: what the graph leaves open. A graph of any size computes with slower operators.
         scales: see `open_checkpoint`.
+        argmax: let the graph give masks, the label of each pixel, uint8 (1, H, W), in place of probabilities.
 
     Raises:
         UsageError: no such checkpoint, input size or choice of what to leave open, half precision with ONNX or of a
-            quantised network, or features of a network that does not end in a 1x1 convolution.
+            quantised network, features of a network that does not end in a 1x1 convolution, or masks with features or
+            where the template does something to probabilities.
         OtxError: the graph and the network disagree on more than 0.1 % of the pixels (1 % in half precision, 5 % if
             they are quantised), the network cannot be converted, what is to be open in its graph is not, or the files
             cannot be written.
@@ -127,12 +130,17 @@ def export(
     quantized = is_quantized(predictor.network)
     if quantized and half_precision:
         raise UsageError(f"{weights}: is quantised, to fewer than 16 bits; leave --half-precision out")
+    if argmax:
+        _refuse_masks(predictor, dump_features)
+    info = ModelInfo(
+        predictor.labels, predictor.template, predictor.post_processing, predictor.input_size, gives_masks=argmax
+    )
     with written_atomically(output) as folder:
         write_label_schema(folder / LABEL_SCHEMA, predictor.labels)
         if export_type == "onnx":
-            model = _write_onnx(predictor, folder / ONNX, dump_features, dynamic)
+            model = _write_onnx(predictor, info, folder / ONNX, dump_features, dynamic)
         else:
-            model = _write_ir(predictor, folder / IR_XML, half_precision, dump_features, dynamic)
+            model = _write_ir(predictor, info, folder / IR_XML, half_precision, dump_features, dynamic)
         required, rounding = REQUIRED_AGREEMENT_HALF if half_precision else REQUIRED_AGREEMENT, ROUNDING
         if quantized:
             required, rounding = REQUIRED_AGREEMENT_QUANTIZED, ROUNDING_8_BITS
@@ -148,15 +156,36 @@ def export(
     return Exported(output / model.name, share, len(images), quantized)
 
 
+def _refuse_masks(predictor: TorchPredictor, dump_features: bool) -> None:
+    """
+    Raises:
+        UsageError: something needs the probabilities of a graph that is to give masks.
+    """
+    if dump_features:
+        raise UsageError("--argmax and --dump-features exclude each other: explanations need the probabilities")
+    if not predictor.post_processing.is_plain:
+        raise UsageError(
+            "--argmax: the template's postprocessing.soft_threshold or blur_strength works on probabilities, which "
+            "such a model does not give; train with their defaults, or leave --argmax out"
+        )
+
+
 def _write_ir(
-    predictor: TorchPredictor, path: Path, half_precision: bool, dump_features: bool, dynamic: Dynamic | None
+    predictor: TorchPredictor,
+    info: ModelInfo,
+    path: Path,
+    half_precision: bool,
+    dump_features: bool,
+    dynamic: Dynamic | None,
 ) -> Path:
     example = torch.zeros(1, 3, *predictor.input_size)
     shape = [-1 if axis in open_axes(dynamic) else side for axis, side in enumerate(example.shape)]
     with _quiet(), _recorded(dynamic):
         # Tracing twice, to compare, takes a third of the time; what is exported is compared with the network later.
         graph = TorchScriptPythonDecoder(
-            _graph(predictor, dump_features), example_input=example, trace_kwargs={"check_trace": False}
+            _graph(predictor, dump_features, info.gives_masks),
+            example_input=example,
+            trace_kwargs={"check_trace": False},
         )
         model = openvino.convert_model(graph, input=[shape])
     if dump_features:
@@ -168,7 +197,7 @@ def _write_ir(
     model.inputs[0].get_node().set_friendly_name(INPUT)
     model.inputs[0].get_tensor().set_names({INPUT})
     model.outputs[0].get_tensor().set_names({OUTPUT})
-    for name, value in _info(predictor).entries().items():
+    for name, value in info.entries().items():
         model.set_rt_info(value, [SECTION, name])
     if is_quantized(predictor.network):
         _save_in_8_bits(model, predictor, path)
@@ -201,49 +230,51 @@ def _simplified(model: openvino.Model, path: Path) -> openvino.Model:
     return read
 
 
-def _write_onnx(predictor: TorchPredictor, path: Path, dump_features: bool, dynamic: Dynamic | None) -> Path:
+def _write_onnx(
+    predictor: TorchPredictor, info: ModelInfo, path: Path, dump_features: bool, dynamic: Dynamic | None
+) -> Path:
     example = torch.zeros(1, 3, *predictor.input_size)
     with _quiet(), _recorded(dynamic):
         # The other exporter of torch needs a package of its own and is many times slower.
         torch.onnx.export(
-            _graph(predictor, dump_features),
+            _graph(predictor, dump_features, info.gives_masks),
             (example,),
             path,
             dynamo=False,
             input_names=[INPUT],
             output_names=[OUTPUT, *OUTPUT_NAMES] if dump_features else [OUTPUT],
-            dynamic_axes={INPUT: open_axes(dynamic), OUTPUT: open_axes(dynamic)},
+            dynamic_axes={INPUT: open_axes(dynamic), OUTPUT: open_axes(dynamic, info.gives_masks)},
             opset_version=_OPSET,
         )
     model = onnx.load(path)
     keep_features_inside_onnx(model)
-    _declare_outputs(model, predictor, dynamic)
-    entries = {**_info(predictor).entries(), DIGEST: BLANK}
+    _declare_outputs(model, predictor, dynamic, info.gives_masks)
+    entries = {**info.entries(), DIGEST: BLANK}
     onnx.helper.set_model_props(model, {f"{SECTION} {name}": value for name, value in entries.items()})
     onnx.save(model, path)
     write_digest(path)
     return path
 
 
-def _declare_outputs(model: onnx.ModelProto, predictor: TorchPredictor, dynamic: Dynamic | None) -> None:
+def _declare_outputs(model: onnx.ModelProto, predictor: TorchPredictor, dynamic: Dynamic | None, masks: bool) -> None:
     """Write the outputs' shapes into an ONNX model: torch leaves all of one open as soon as one axis is."""
-    probabilities, *feature_vector = model.graph.output
-    shapes: list[list[int | str]] = [[1, len(predictor.labels), *predictor.input_size]]
+    main, *feature_vector = model.graph.output
+    per_label = [] if masks else [len(predictor.labels)]
+    shapes: list[list[int | str]] = [[1, *per_label, *predictor.input_size]]
     shapes += [[1, output.type.tensor_type.shape.dim[1].dim_value] for output in feature_vector]
-    for output, shape in zip((probabilities, *feature_vector), shapes, strict=True):
-        for axis, name in open_axes(dynamic).items():
+    for output, shape in zip((main, *feature_vector), shapes, strict=True):
+        for axis, name in open_axes(dynamic, masks).items():
             if axis < len(shape):
                 shape[axis] = name
-        output.CopyFrom(onnx.helper.make_tensor_value_info(output.name, onnx.TensorProto.FLOAT, shape))
+        kind = output.type.tensor_type.elem_type
+        output.CopyFrom(onnx.helper.make_tensor_value_info(output.name, kind, shape))
 
 
-def _graph(predictor: TorchPredictor, dump_features: bool) -> nn.Module:
+def _graph(predictor: TorchPredictor, dump_features: bool, masks: bool) -> nn.Module:
     network = exported_form(predictor.network)
+    if masks:
+        return DeployableMask(network).eval()
     return (OpenNetwork(network) if dump_features else Deployable(network)).eval()
-
-
-def _info(predictor: TorchPredictor) -> ModelInfo:
-    return ModelInfo(predictor.labels, predictor.template, predictor.post_processing, predictor.input_size)
 
 
 def _recorded(dynamic: Dynamic | None) -> AbstractContextManager[None]:

@@ -208,7 +208,7 @@ def _quantize_within(
     def score(compiled: openvino.CompiledModel, indices: Iterable[int]) -> tuple[float, None]:
         chosen = [int(index) for index in indices]
 
-        def probabilities(images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
+        def answer(images: NDArray[np.uint8] | Tensor) -> NDArray[Any]:
             batch = np.asarray(images, dtype=np.float32)
             return np.concatenate([compiled(image[None])[0].copy() for image in batch])
 
@@ -218,7 +218,7 @@ def _quantize_within(
             if time.monotonic() > deadline:
                 raise _OutOfTimeError
 
-        counts = count_pixels(AlteredPredictor(predictor, probabilities), validation, chosen, 1, 0, count)
+        counts = count_pixels(AlteredPredictor(predictor, answer), validation, chosen, 1, 0, count)
         return recipe.metric.of(scores(counts.confusion, predictor.labels)), None
 
     return nncf.quantize_with_accuracy_control(

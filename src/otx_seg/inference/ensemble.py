@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
-from otx_seg.runtime.predictor import AlteredPredictor, Predictor
+from otx_seg.runtime.predictor import AlteredPredictor, Predictor, no_probabilities
 from otx_seg.words import listed
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def ensemble(models: Mapping[Path, Predictor]) -> Predictor:
             the others may have the same labels in another order.
 
     Raises:
-        UsageError: a model has other labels or another input size than the first one.
+        UsageError: a model has other labels or another input size than the first one, or gives masks.
     """
     (first_file, first), *others = models.items()
     for file, model in others:
@@ -42,6 +42,9 @@ def ensemble(models: Mapping[Path, Predictor]) -> Predictor:
             )
     if not others:
         return first
+    for file, model in models.items():
+        if model.gives_masks:
+            raise no_probabilities(file)
     orders = [[model.labels.names.index(name) for name in first.labels.names] for model in models.values()]
 
     def mean(images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:

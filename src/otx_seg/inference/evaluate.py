@@ -26,9 +26,9 @@ from otx_seg.metrics.confusion import PixelCounts, Scores, confusion_matrix, cou
 from otx_seg.metrics.counted_images import CountedImages
 from otx_seg.metrics.measured import Measured, measured, of_two_labels, usual
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews, mirrored
-from otx_seg.runtime.masks import mask_at
+from otx_seg.runtime.masks import mask_from
 from otx_seg.runtime.predict_mask import SlidingWindow, predict_mask
-from otx_seg.runtime.predictor import AlteredPredictor, Predictor
+from otx_seg.runtime.predictor import AlteredPredictor, Answer, Predictor, answer_of
 from otx_seg.words import listed
 
 logger = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ def evaluate(
         DataError: the subset is empty, or an image or mask cannot be read.
     """
     stopwatch = _Stopwatch(predictor)
-    timed = AlteredPredictor(predictor, stopwatch.probabilities)
+    timed = AlteredPredictor(predictor, stopwatch.answer)
     if window is None and not views.scales:
         model = mirrored(timed) if views.flip else timed
         counts = count_pixels(model, subset, range(len(subset)), batch_size, workers, progress, choice)
@@ -171,8 +171,8 @@ def count_pixels(
     classes = len(predictor.labels)
     total = _Total(classes)
 
-    def count(probabilities: NDArray[np.float32], mask: Tensor) -> _ImageCounts:
-        found = mask_at(probabilities, (mask.shape[0], mask.shape[1]), predictor.post_processing)
+    def count(answer: Answer, mask: Tensor) -> _ImageCounts:
+        found = mask_from(answer, (mask.shape[0], mask.shape[1]), predictor.post_processing)
         confusion = confusion_matrix(torch.from_numpy(found), mask, classes)
         return _ImageCounts(confusion, _boundaries(found, mask.numpy(), classes, choice))
 
@@ -184,11 +184,11 @@ def count_pixels(
     under_way: list[Future[_ImageCounts]] = []
     with lost_in_words(workers), ThreadPoolExecutor(_MASK_THREADS) as pool:
         for batch in evaluation_loader(chosen, predictor.input_size, batch_size, workers) if indices else ():
-            probabilities = predictor.probabilities(batch["image"])
+            answers = answer_of(predictor, batch["image"])
             # One batch of probabilities waits at most: at large inputs they are the bulk of the memory.
             add(under_way)
-            under_way = [pool.submit(count, *pair) for pair in zip(probabilities, batch["mask"], strict=True)]
-            done += len(probabilities)
+            under_way = [pool.submit(count, *pair) for pair in zip(answers, batch["mask"], strict=True)]
+            done += len(answers)
             if progress is not None:
                 progress(done)
         add(under_way)
@@ -277,15 +277,15 @@ def matched(labels: Labels, subset: Subset) -> Subset:
 
 
 class _Stopwatch:
-    """Measures the calls of a predictor's `probabilities`, which `probabilities` stands for."""
+    """Measures the calls of a predictor, which `answer` stands for."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
         self._calls: list[tuple[int, float]] = []
 
-    def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
+    def answer(self, images: NDArray[np.uint8] | Tensor) -> Answer:
         start = time.perf_counter()
-        result = self._predictor.probabilities(images)
+        result = answer_of(self._predictor, images)
         self._calls.append((len(images), time.perf_counter() - start))
         return result
 

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.runtime.predictor import Predictor
+from otx_seg.runtime.predictor import Answer, Predictor, answer_of
 
 _ROUNDS = 20
 _CALLS = 5  # of each model in a round; the first is not counted: caches and threads are still the other model's
@@ -37,13 +37,13 @@ def compare_latency(predictors: Sequence[Predictor]) -> list[float]:
     return [statistics.median(found) for found in times]
 
 
-def bare_call(predictor: Predictor) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+def bare_call(predictor: Predictor) -> Callable[[NDArray[np.uint8]], Answer]:
     """How a model works on one image, uint8 (1, 3, h, w), without a copy of the result that its program does not make.
 
     Copying takes a share of a small network's time that changes with the state of the memory, and blurs comparisons.
     """
-    call: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-    call = getattr(predictor, "borrowed_probabilities", predictor.probabilities)
+    call: Callable[[NDArray[np.uint8]], Answer]
+    call = getattr(predictor, "borrowed_answer", partial(answer_of, predictor))
     return call
 
 

@@ -16,8 +16,8 @@ from otx_seg.errors import UsageError
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import labels_called
 from otx_seg.runtime.crops import network_input
-from otx_seg.runtime.masks import mask_at
-from otx_seg.runtime.predictor import Kind, Predictor
+from otx_seg.runtime.masks import mask_at, mask_from
+from otx_seg.runtime.predictor import Answer, Kind, Predictor, answer_of
 
 _AT_ONCE = 8  # images that a network gets at a time: more take memory, and hardly less time
 
@@ -28,11 +28,12 @@ class Segmentation:
 
     Attributes:
         mask: the label of each pixel, uint8 (H, W), an index into `Model.labels`.
-        confidence: its probability, float32 (H, W), 0..1. It is not calibrated.
+        confidence: its probability, float32 (H, W), 0..1. It is not calibrated. None: the model was exported with
+            --argmax and gives masks alone.
     """
 
     mask: NDArray[np.uint8]
-    confidence: NDArray[np.float32]
+    confidence: NDArray[np.float32] | None
 
 
 class Model:
@@ -94,11 +95,14 @@ class Model:
     def _predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Segmentation]:
         batch = np.concatenate([network_input(image, self.input_size) for image in images])
         with self._turn:
-            probabilities = self._predictor.probabilities(batch)
-        return [self._segmentation(*pair) for pair in zip(probabilities, images, strict=True)]
+            answers = answer_of(self._predictor, batch)
+        return [self._segmentation(*pair) for pair in zip(answers, images, strict=True)]
 
-    def _segmentation(self, probabilities: NDArray[np.float32], image: NDArray[np.uint8]) -> Segmentation:
+    def _segmentation(self, answer: Answer, image: NDArray[np.uint8]) -> Segmentation:
         height, width = image.shape[:2]
+        if self._predictor.gives_masks:
+            return Segmentation(mask_from(answer, (height, width)), None)
+        probabilities = answer.astype(np.float32, copy=False)
         mask = mask_at(probabilities, (height, width), self._predictor.post_processing)
         smooth = self._predictor.post_processing.smoothed(probabilities)  # what `otx predict --save confidence` shows
         confidence = np.zeros((height, width), np.float32)

@@ -18,13 +18,22 @@ from otx_seg.runtime.graph_shape import (
     Port,
     check_constants,
     check_graph,
+    check_mask,
+    check_mask_graph,
     check_probabilities,
     closed,
     first_line,
     size_to_run_at,
 )
-from otx_seg.runtime.model_info import SECTION, declared_input_size, read_model_info
-from otx_seg.runtime.predictor import CLASS_ACTIVATION, FEATURE_MAP, FEATURE_VECTOR, Activations, check_features
+from otx_seg.runtime.model_info import SECTION, declared_input_size, gives_masks, read_model_info
+from otx_seg.runtime.predictor import (
+    CLASS_ACTIVATION,
+    FEATURE_MAP,
+    FEATURE_VECTOR,
+    Activations,
+    check_features,
+    no_probabilities,
+)
 from otx_seg.runtime.written_digest import DIGEST, check_digest
 
 if TYPE_CHECKING:
@@ -79,7 +88,11 @@ class OnnxPredictor:
         outputs = [port for port in self._session.get_outputs() if port.name != FEATURE_VECTOR]
         size = size_to_run_at(_ports(inputs), declared_input_size(entry, path), path)
         closed_inputs, closed_outputs = ([closed(port, size) for port in _ports(ports)] for ports in (inputs, outputs))
-        self.input_size, classes = check_graph(closed_inputs, closed_outputs, path)
+        self.gives_masks, classes = gives_masks(entry, path), None
+        if self.gives_masks:
+            self.input_size = check_mask_graph(closed_inputs, closed_outputs, path)
+        else:
+            self.input_size, classes = check_graph(closed_inputs, closed_outputs, path)
         self._input_name, self._output_name = inputs[0].name, outputs[0].name
         info = read_model_info(entry, path, classes, labels)
         self.labels = info.labels
@@ -87,10 +100,22 @@ class OnnxPredictor:
         self.post_processing = info.post_processing
         if entry(DIGEST) is None:
             check_constants(_constants(path), path)
-            check_probabilities(self.probabilities, self.input_size, path)
+            if self.gives_masks:
+                check_mask(self.masks, self.input_size, len(self.labels), path)
+            else:
+                check_probabilities(self.probabilities, self.input_size, path)
 
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         """See `Predictor.probabilities`."""
+        if self.gives_masks:
+            raise no_probabilities(self._path)
+        return self._answers(images)
+
+    def masks(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.uint8]:
+        """See `Predictor.masks`."""
+        return self._answers(images)
+
+    def _answers(self, images: NDArray[np.uint8] | Tensor) -> NDArray[Any]:
         batch = np.asarray(images, dtype=np.float32)
         try:
             results = [self._session.run([self._output_name], {self._input_name: image[None]})[0] for image in batch]
@@ -100,6 +125,8 @@ class OnnxPredictor:
 
     def activations(self, image: NDArray[np.uint8]) -> Activations:
         """See `ExplainablePredictor.activations`."""
+        if self.gives_masks:
+            raise no_probabilities(self._path)
         names = [self._output_name, FEATURE_MAP, CLASS_ACTIVATION]
         found = self._session_with_activations.run(names, {self._input_name: image.astype(np.float32)})
         return Activations(*(values[0] for values in found))

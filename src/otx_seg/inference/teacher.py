@@ -12,7 +12,7 @@ from otx_seg.inference.predictor import load_predictor
 from otx_seg.inference.torch_predictor import TorchPredictor
 from otx_seg.labels import Labels
 from otx_seg.models.resampling import resize_bilinear
-from otx_seg.runtime.predictor import Predictor
+from otx_seg.runtime.predictor import Predictor, no_probabilities
 from otx_seg.workspace.teacher_file import TeacherFile
 
 _LEAST = torch.finfo(torch.float32).tiny  # of probabilities: a smaller one is 0, which has no logarithm
@@ -99,10 +99,13 @@ def open_model_of(file: TeacherFile) -> Predictor:
     """The model in a teacher's file.
 
     Raises:
-        UsageError: it is missing or damaged, or is a backbone alone.
+        UsageError: it is missing or damaged, is a backbone alone, or gives masks.
     """
     try:
         with torch.random.fork_rng(devices=[]):  # the weights that a new network begins with are drawn, and replaced
-            return load_predictor(file.path, device="cpu")
+            predictor = load_predictor(file.path, device="cpu")
+        if predictor.gives_masks:
+            raise no_probabilities(file.path)
+        return predictor
     except UsageError as error:
         raise UsageError(f"--teacher {error}") from error

@@ -31,6 +31,7 @@ class TorchPredictor:
     """Runs a network where its parameters are, in the precision they have."""
 
     kind: Literal["torch"] = "torch"
+    gives_masks = False
 
     def __init__(
         self,
@@ -60,6 +61,10 @@ class TorchPredictor:
         batch = torch.as_tensor(images).to(device, non_blocking=True)
         result: NDArray[np.float32] = torch.softmax(self.network(batch).float(), dim=1).cpu().numpy()
         return result
+
+    def masks(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.uint8]:
+        """See `Predictor.masks`."""
+        return self.probabilities(images).argmax(axis=1).astype(np.uint8)
 
     @torch.inference_mode()
     def activations(self, image: NDArray[np.uint8]) -> Activations:

@@ -203,3 +203,21 @@ class Deployable(nn.Module):
             Probabilities (B, K, H, W), summing to 1 over K.
         """
         return self.network(images).softmax(dim=1)
+
+
+class DeployableMask(nn.Module):
+    """What is exported with the decision inside: a segmentation network that ends in labels."""
+
+    def __init__(self, network: SegmentationNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """
+        Args:
+            images: (B, 3, H, W) RGB, 0-255.
+
+        Returns:
+            The label of each pixel, uint8 (B, H, W), values 0..K-1.
+        """
+        return self.network(images).argmax(dim=1).to(torch.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,10 +73,11 @@ def size_to_run_at(inputs: Sequence[Port], declared: tuple[int, int] | None, pat
 
 
 def closed(port: Port, size: tuple[int, int] | None) -> Port:
-    """What a port is where the graph is run on one image of this size: open axes of its (B, C, H, W) get lengths."""
-    if size is None or port.shape is None or len(port.shape) != 4:
+    """What a port is where the graph is run on one image of this size: open axes of (B, C, H, W) or of masks (B, H, W)
+    get lengths."""
+    if size is None or port.shape is None or len(port.shape) not in (3, 4):
         return port
-    lengths = (1, None, *size)
+    lengths = (1, None, *size) if len(port.shape) == 4 else (1, *size)
     shape = tuple(length if side is None else side for side, length in zip(port.shape, lengths, strict=True))
     return Port(shape, port.element)
 
@@ -103,6 +104,31 @@ def check_graph(inputs: Sequence[Port], outputs: Sequence[Port], path: Path) -> 
         f"{path}: {reason}: it takes {taken} and gives {given}. Needed is a model for semantic segmentation that takes "
         "one RGB image, float32 (1, 3, H, W), and gives the probability of each label at each pixel, float32 "
         f"(1, K, H, W); {_REMEDY}"
+    )
+
+
+def check_mask_graph(inputs: Sequence[Port], outputs: Sequence[Port], path: Path) -> tuple[int, int]:
+    """Make sure that a graph that says so turns one image into a mask.
+
+    Args:
+        inputs, outputs: of the graph.
+        path: the model, for the message.
+
+    Returns:
+        (height, width) in pixels of the image it takes.
+
+    Raises:
+        UsageError: it takes or gives something else.
+    """
+    reason = _odd_input(inputs)
+    if reason is None:
+        _, _, height, width = cast("_Sides", inputs[0].shape)
+        if [(port.shape, port.element) for port in outputs] == [((1, height, width), "uint8")]:
+            return height, width
+    given = " and ".join(map(str, outputs)) or "nothing"
+    raise UsageError(
+        f"{path}: says that it gives a mask, uint8 (1, H, W), of one RGB image, float32 (1, 3, H, W), but it "
+        f"{reason or f'gives {given}'}; export it again"
     )
 
 
@@ -187,6 +213,27 @@ def check_constants(constants: Iterable[tuple[str, NDArray[np.floating]]], path:
             )
 
 
+def check_mask(
+    give: Callable[[NDArray[np.uint8]], NDArray[np.uint8]], size: tuple[int, int], labels: int, path: Path
+) -> None:
+    """As `check_probabilities`, of a model that gives masks.
+
+    Raises:
+        UsageError: it fails, or gives other values than 0 to `labels` - 1.
+    """
+    highest = int(_of_noise(give, size, path).max())
+    if highest >= labels:
+        raise UsageError(f"{path}: gives the label {highest}, but has {labels}; restore the file, or create it again")
+
+
+def _of_noise(give: Callable[[NDArray[np.uint8]], Any], size: tuple[int, int], path: Path) -> NDArray[Any]:
+    try:
+        found: NDArray[Any] = give(np.random.default_rng(0).integers(0, 256, (1, _CHANNELS, *size), np.uint8))
+    except RuntimeError as error:
+        raise UsageError(f"{path}: fails on an image of {size[0]} x {size[1]} pixels ({first_line(error)})") from error
+    return found
+
+
 def check_probabilities(
     give: Callable[[NDArray[np.uint8]], NDArray[np.float32]], size: tuple[int, int], path: Path
 ) -> None:
@@ -200,10 +247,7 @@ def check_probabilities(
     Raises:
         UsageError: it fails, or gives something else, such as logits.
     """
-    try:
-        values = give(np.random.default_rng(0).integers(0, 256, (1, _CHANNELS, *size), np.uint8))
-    except RuntimeError as error:
-        raise UsageError(f"{path}: fails on an image of {size[0]} x {size[1]} pixels ({first_line(error)})") from error
+    values = _of_noise(give, size, path)
     if not np.isfinite(values).all():
         raise UsageError(
             f"{path}: gives values that are NaN or infinite: numbers in it are damaged or far too large; "

@@ -146,6 +146,24 @@ def _resize(planes: Iterable[NDArray[np.float32]], size: tuple[int, int]) -> Ite
     return (np.asarray(cv2.resize(plane, size[::-1], interpolation=cv2.INTER_LINEAR)) for plane in planes)
 
 
+def mask_from(
+    answer: NDArray[np.float32] | NDArray[np.uint8],
+    size: tuple[int, int],
+    post_processing: PostProcessing = PLAIN_ARGMAX,
+) -> NDArray[np.uint8]:
+    """The index mask of one image at its original size, from what a model says of it, see `answer_of`.
+
+    Args:
+        answer: probabilities, float32 (K, h, w), see `mask_at`; or labels, uint8 (h, w): each pixel gets that of the
+            nearest one.
+        size: (height, width) in pixels of the result.
+        post_processing: of probabilities.
+    """
+    if answer.dtype == np.uint8:
+        return np.asarray(cv2.resize(answer, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+    return mask_at(answer.astype(np.float32, copy=False), size, post_processing)
+
+
 def _possible(probabilities: NDArray[np.float32], least_sum: float) -> NDArray[np.uint8]:
     """The labels that can be the largest between these pixels, in ascending order; in most places few can.
 

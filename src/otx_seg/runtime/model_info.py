@@ -49,7 +49,8 @@ _AS_IT_COMES = {
     "resize_type": {"", "standard"},
 }
 """What a model may tell of how its input is made: nothing but resizing an RGB image of values 0-255. In lower case."""
-_INPUT_SIZE, _VERSION = "otx_input_size", "otx_version"
+_INPUT_SIZE, _VERSION, _OUTPUT = "otx_input_size", "otx_version", "otx_output"
+_MASK = "mask"  # the only thing that `_OUTPUT` may say
 _KNOWN_VERSION = 1
 """Of what stands in these entries; files without one are of version 1."""
 
@@ -174,12 +175,14 @@ class ModelInfo:
     Attributes:
         template: the resolved template as plain values, or None if the file does not tell.
         input_size: (height, width) in pixels that images are resized to, or None if the file does not tell.
+        gives_masks: whether the model gives masks and no probabilities.
     """
 
     labels: Labels
     template: dict[str, Any] | None
     post_processing: PostProcessing
     input_size: tuple[int, int] | None = None
+    gives_masks: bool = False
 
     def entries(self) -> dict[str, str]:
         """What is written into the model, by the names Model API knows, ours beginning with ``otx_``."""
@@ -201,11 +204,13 @@ class ModelInfo:
             entries[_TEMPLATE] = json.dumps(self.template, ensure_ascii=False)
         if self.input_size is not None:
             entries[_INPUT_SIZE] = "{}x{}".format(*self.input_size)
+        if self.gives_masks:
+            entries[_OUTPUT] = _MASK
         return entries
 
 
 def read_model_info(
-    entry: Callable[[str], str | None], path: Path, classes: int, given: Labels | None = None
+    entry: Callable[[str], str | None], path: Path, classes: int | None, given: Labels | None = None
 ) -> ModelInfo:
     """Gather what a model tells about itself.
 
@@ -215,7 +220,7 @@ def read_model_info(
     Args:
         entry: gives the text of a `model_info` entry, or None.
         path: the model file.
-        classes: for how many labels it gives probabilities.
+        classes: for how many labels it gives probabilities; None: it gives masks.
         given: labels that the user names.
 
     Raises:
@@ -228,15 +233,32 @@ def read_model_info(
     threshold, blur, version = map(entry, (SOFT_THRESHOLD, BLUR_STRENGTH, _VERSION))
     with damage_told(path):
         check_version(str(_KNOWN_VERSION) if version is None else version, _KNOWN_VERSION, path)
+        post_processing = checked_post_processing(
+            PLAIN_ARGMAX.soft_threshold if threshold is None else threshold,
+            PLAIN_ARGMAX.blur_strength if blur is None else blur,
+        )
+        if classes is None and not post_processing.is_plain:
+            raise ValueError(f"{SOFT_THRESHOLD} and {BLUR_STRENGTH} change nothing, since it gives masks")
         return ModelInfo(
             labels=_labels(entry, path, classes, given),
             template=_template(entry, path),
-            post_processing=checked_post_processing(
-                PLAIN_ARGMAX.soft_threshold if threshold is None else threshold,
-                PLAIN_ARGMAX.blur_strength if blur is None else blur,
-            ),
+            post_processing=post_processing,
             input_size=declared_input_size(entry, path),
+            gives_masks=classes is None,
         )
+
+
+def gives_masks(entry: Callable[[str], str | None], path: Path) -> bool:
+    """Whether a model says that it gives masks.
+
+    Raises:
+        UsageError: the entry is damaged.
+    """
+    text = entry(_OUTPUT)
+    if text not in (None, _MASK):
+        with damage_told(path):
+            raise ValueError(f"{_OUTPUT} is {shown(text)}, not {_MASK}")
+    return text == _MASK
 
 
 @contextmanager
@@ -259,11 +281,15 @@ def _refuse_other_input(entry: Callable[[str], str | None], path: Path) -> None:
             )
 
 
-def _labels(entry: Callable[[str], str | None], path: Path, classes: int, given: Labels | None) -> Labels:
+def _labels(entry: Callable[[str], str | None], path: Path, classes: int | None, given: Labels | None) -> Labels:
     text = entry(LABELS)
     carried = None if text is None else checked_labels(_of_json(text, LABELS, path))
     if carried is not None:
         refuse_other_labels(carried, given, path)
+    if classes is None:
+        if carried is None:
+            raise ValueError(f"{LABELS} is missing")
+        return carried
     found = carried or given or _labels_beside(path) or _model_api_labels(entry(_MODEL_API_LABELS) or "", classes)
     if found is None:
         raise UsageError(

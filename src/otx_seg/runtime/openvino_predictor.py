@@ -13,10 +13,26 @@ from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
-from otx_seg.runtime.graph_shape import Port, check_constants, check_graph, check_probabilities, size_to_run_at
-from otx_seg.runtime.model_info import SECTION, declared_input_size, read_model_info
+from otx_seg.runtime.graph_shape import (
+    Port,
+    check_constants,
+    check_graph,
+    check_mask,
+    check_mask_graph,
+    check_probabilities,
+    size_to_run_at,
+)
+from otx_seg.runtime.model_info import SECTION, declared_input_size, gives_masks, read_model_info
 from otx_seg.runtime.openvino_core import openvino_core
-from otx_seg.runtime.predictor import CLASS_ACTIVATION, FEATURE_MAP, FEATURE_VECTOR, Activations, check_features
+from otx_seg.runtime.predictor import (
+    CLASS_ACTIVATION,
+    FEATURE_MAP,
+    FEATURE_VECTOR,
+    Activations,
+    Answer,
+    check_features,
+    no_probabilities,
+)
 from otx_seg.runtime.written_digest import DIGEST, check_digest
 
 if TYPE_CHECKING:
@@ -108,14 +124,22 @@ class OpenVinoPredictor:
         self.open_batch, self.open_size = (shape is not None and None in shape[part] for part in _BATCH_AND_SIZE)
         if size is not None and self._model.is_dynamic():
             _fix_shape(self._model, size, path)
-        self.input_size, classes = check_graph(_ports(self._model.inputs), _ports(self._model.outputs), path)
+        ports = (_ports(self._model.inputs), _ports(self._model.outputs))
+        self.gives_masks, classes = gives_masks(entry, path), None
+        if self.gives_masks:
+            self.input_size = check_mask_graph(*ports, path)
+        else:
+            self.input_size, classes = check_graph(*ports, path)
         info = read_model_info(entry, path, classes, labels)
         self.labels = info.labels
         self.template = info.template
         self.post_processing = info.post_processing
         if entry(DIGEST) is None:
             check_constants(_constants(self._model), path)
-            check_probabilities(self.probabilities, self.input_size, path)
+            if self.gives_masks:
+                check_mask(self.masks, self.input_size, len(self.labels), path)
+            else:
+                check_probabilities(self.probabilities, self.input_size, path)
 
     @functools.cached_property
     def _compiled(self) -> Any:
@@ -141,17 +165,28 @@ class OpenVinoPredictor:
 
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         """See `Predictor.probabilities`."""
+        if self.gives_masks:
+            raise no_probabilities(self._path)
+        return self._answers(images)
+
+    def masks(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.uint8]:
+        """See `Predictor.masks`."""
+        return self._answers(images)
+
+    def _answers(self, images: NDArray[np.uint8] | Tensor) -> NDArray[Any]:
         # Copied, since the next call overwrites them.
-        results = [self.borrowed_probabilities(image[None]).copy() for image in np.asarray(images)]
+        results = [self.borrowed_answer(image[None]).copy() for image in np.asarray(images)]
         return results[0] if len(results) == 1 else np.concatenate(results)
 
-    def borrowed_probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """`probabilities` of one image, uint8 (1, 3, h, w), in OpenVINO's own memory: the next call overwrites them."""
-        result: NDArray[np.float32] = self._compiled(image.astype(np.float32))[0]
+    def borrowed_answer(self, image: NDArray[np.uint8]) -> Answer:
+        """`answer_of` one image, uint8 (1, 3, h, w), in OpenVINO's own memory: the next call overwrites it."""
+        result: Answer = self._compiled(image.astype(np.float32))[0]
         return result
 
     def activations(self, image: NDArray[np.uint8]) -> Activations:
         """See `ExplainablePredictor.activations`."""
+        if self.gives_masks:
+            raise no_probabilities(self._path)
         found = self._compiled_with_activations(image.astype(np.float32))
         return Activations(*(found[name][0].copy() for name in (0, FEATURE_MAP, CLASS_ACTIVATION)))
 

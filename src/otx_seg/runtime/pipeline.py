@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.runtime.crops import network_input
-from otx_seg.runtime.masks import mask_at
+from otx_seg.runtime.masks import mask_from
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.predict_mask import predict_mask
-from otx_seg.runtime.predictor import Predictor
+from otx_seg.runtime.predictor import Predictor, answer_of
 from otx_seg.runtime.streams import Frame
 
 _READ_AHEAD = 2
@@ -52,7 +52,7 @@ def in_turn(predictor: Predictor, frames: Iterable[Frame]) -> Generator[Masked, 
 
     The network is run once before: the first run of many takes far longer than those that follow.
     """
-    predictor.probabilities(np.zeros((1, 3, *predictor.input_size), np.uint8))
+    answer_of(predictor, np.zeros((1, 3, *predictor.input_size), np.uint8))
     for frame in read_ahead(frames):
         begun = time.perf_counter()
         mask = predict_mask(predictor, frame.image)
@@ -104,8 +104,8 @@ def _masked(predictor: OpenVinoPredictor, idle: SimpleQueue[Any], frame: Frame) 
     values = network_input(frame.image, predictor.input_size).astype(np.float32)
     request = idle.get()
     try:
-        probabilities = request.infer({0: values}, share_inputs=True, share_outputs=True)[0][0]
-        mask = mask_at(probabilities, (frame.image.shape[0], frame.image.shape[1]), predictor.post_processing)
+        answer = request.infer({0: values}, share_inputs=True, share_outputs=True)[0][0]
+        mask = mask_from(answer, (frame.image.shape[0], frame.image.shape[1]), predictor.post_processing)
     finally:
         idle.put(request)
     return Masked(frame, mask, time.perf_counter() - begun)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews, probabilities_of
-from otx_seg.runtime.crops import Box, shares, starts, whole
-from otx_seg.runtime.masks import PIXELS_AT_ONCE, PostProcessing, Record, decide, mask_at, neighbours
+from otx_seg.runtime.crops import Box, crop, network_input, shares, starts, whole
+from otx_seg.runtime.masks import PIXELS_AT_ONCE, PostProcessing, Record, decide, mask_at, mask_from, neighbours
 from otx_seg.runtime.predictor import Predictor
 
 DEFAULT_OVERLAP = 0.25
@@ -216,6 +216,12 @@ def mask_by_windows(
     return mask
 
 
+def _votes(predictor: Predictor, image: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
+    """In place of probabilities (K, h, w) of a part of an image: 1 for the label that a model gives, 0 for others."""
+    labels = predictor.masks(crop(image, box, predictor.input_size))[0]
+    return (labels == np.arange(len(predictor.labels), dtype=np.uint8)[:, None, None]).astype(np.float32)
+
+
 def predict_mask(
     predictor: Predictor,
     image: NDArray[np.uint8],
@@ -236,12 +242,18 @@ def predict_mask(
         uint8 (H, W), values 0..K-1.
 
     Raises:
-        UsageError: the window is much smaller than the model's input size.
+        UsageError: the window is much smaller than the model's input size; or views are to be averaged, or there is a
+            `record`, and the model gives masks.
     """
     size = (image.shape[0], image.shape[1])
-    if window is None or (window.height >= size[0] and window.width >= size[1]):
-        found = probabilities_of(predictor, image, whole(image), views)
-        return mask_at(found, size, predictor.post_processing, record)
-    look = functools.partial(probabilities_of, predictor, image, views=views)
+    one_window = window is None or (window.height >= size[0] and window.width >= size[1])
+    if predictor.gives_masks and views == ONE_VIEW and record is None:
+        if one_window:
+            return mask_from(predictor.masks(network_input(image, predictor.input_size))[0], size)
+        look = functools.partial(_votes, predictor, image)
+    else:
+        look = functools.partial(probabilities_of, predictor, image, views=views)
+    if window is None or one_window:
+        return mask_at(look(whole(image)), size, predictor.post_processing, record)
     classes = len(predictor.labels)
     return mask_by_windows(look, classes, size, predictor.input_size, window, predictor.post_processing, record)

@@ -36,6 +36,7 @@ class Predictor(Protocol):
         input_size: (height, width) in pixels of the images it takes.
         template: the resolved template it was made from, as plain values, or None if the weights do not tell.
         post_processing: what `mask_at` is to do with its probabilities.
+        gives_masks: whether it gives masks and no probabilities.
     """
 
     @property
@@ -53,6 +54,9 @@ class Predictor(Protocol):
     @property
     def post_processing(self) -> PostProcessing: ...
 
+    @property
+    def gives_masks(self) -> bool: ...
+
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         """The probability of each label at each pixel.
 
@@ -61,8 +65,39 @@ class Predictor(Protocol):
 
         Returns:
             float32 (B, K, h, w); they sum to 1 over K.
+
+        Raises:
+            UsageError: it gives masks.
         """
         ...
+
+    def masks(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.uint8]:
+        """The label of each pixel, of a model that `gives_masks`.
+
+        Args:
+            images: uint8 RGB (B, 3, h, w) of the model's input size.
+
+        Returns:
+            uint8 (B, h, w), values 0..K-1.
+        """
+        ...
+
+
+Answer = NDArray[np.float32] | NDArray[np.uint8]
+"""Of a batch: probabilities, float32 (B, K, h, w), or of a model that `gives_masks` labels, uint8 (B, h, w)."""
+
+
+def answer_of(predictor: Predictor, images: NDArray[np.uint8] | Tensor) -> Answer:
+    """What a model says of images, for who needs their masks alone; `mask_from` makes these."""
+    return predictor.masks(images) if predictor.gives_masks else predictor.probabilities(images)
+
+
+def no_probabilities(path: Path) -> UsageError:
+    """For a model, read from `path`, that gives masks where probabilities are needed."""
+    return UsageError(
+        f"{path}: was exported with --argmax, so it gives masks and no probabilities, which are needed here (for "
+        "--save, --tta, several models, a teacher and explanations); export it without --argmax"
+    )
 
 
 @dataclass(frozen=True)
@@ -99,23 +134,28 @@ class ExplainablePredictor(Predictor, Protocol):
 class AlteredPredictor:
     """A `Predictor` with the labels, the input size and all else of another one."""
 
-    def __init__(
-        self, original: Predictor, probabilities: Callable[[NDArray[np.uint8] | Tensor], NDArray[np.float32]]
-    ) -> None:
+    def __init__(self, original: Predictor, answer: Callable[[NDArray[np.uint8] | Tensor], Any]) -> None:
         """
         Args:
-            probabilities: what stands for `Predictor.probabilities`.
+            answer: what stands for `Predictor.probabilities`, or, of a model that gives masks, for `Predictor.masks`.
         """
         self.kind = original.kind
         self.labels = original.labels
         self.input_size = original.input_size
         self.template: dict[str, Any] | None = original.template
         self.post_processing = original.post_processing
-        self._probabilities = probabilities
+        self.gives_masks = original.gives_masks
+        self._original, self._answer = original, answer
 
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
         """See `Predictor.probabilities`."""
-        return self._probabilities(images)
+        found: NDArray[np.float32] = self._original.probabilities(images) if self.gives_masks else self._answer(images)
+        return found
+
+    def masks(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.uint8]:
+        """See `Predictor.masks`."""
+        found: NDArray[np.uint8] = self._answer(images)
+        return found
 
 
 def check_features(names: Collection[str], is_ours: bool, path: Path) -> None:

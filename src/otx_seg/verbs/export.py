@@ -43,6 +43,7 @@ def export(
     overwrite: bool = False,
     compare_on: str | Path | None = None,
     dump_features: bool = False,
+    argmax: bool = False,
 ) -> Exported:
     """Write `weights.pth` as an OpenVINO IR or an ONNX file, and check that it computes the same.
 
@@ -60,9 +61,12 @@ def export(
         compare_on: image or folder of images on which the exported model is compared with the network; None: the
             validation images of the training run, if they are still there.
         dump_features: let the model also give a feature vector, and keep what `explain` needs.
+        argmax: let the model give the label of each pixel in place of probabilities: less output, and nothing that
+            needs probabilities.
 
     Raises:
-        UsageError: unusable weights or input size, or half precision with ONNX.
+        UsageError: unusable weights or input size, half precision with ONNX, or `argmax` with `dump_features` or for a
+            template whose post-processing works on probabilities.
         OtxError: the exported model disagrees with the network on more than 0.1 % of the pixels, or what should be
             open in it is not.
     """
@@ -75,7 +79,8 @@ def export(
     run = open_run(resolver.destination(output, overwrite), "export", _PRODUCTS)
     with log_to(run) as note:
         result = export_weights(
-            weights, run.path, export_type, half_precision, images, named, dump_features, input_size, dynamic, looks
+            *(weights, run.path, export_type, half_precision, images, named),
+            *(dump_features, input_size, dynamic, looks, argmax),
         )
         compared = f"{result.images} images" if result.images else "synthetic images"
         note(f"{weights} exported as {result.model}; they agree on {result.agreement:.3%} of the pixels of {compared}")

@@ -69,6 +69,8 @@ def test_torch_works_on_as_many_images_as_there_are_threads(tiny_weights: Path) 
     class Watched:
         """Notes the threads it is called in, and how many each may use."""
 
+        gives_masks = False
+
         def probabilities(self, images: np.ndarray) -> None:
             used.append((threading.get_ident(), torch.get_num_threads()))
             gate.wait(timeout=60)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.deployment.benchmark.variant import Arithmetic, Variant
-from otx_seg.runtime.predictor import AlteredPredictor, Kind, Predictor
+from otx_seg.runtime.predictor import AlteredPredictor, Kind, Predictor, answer_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -142,7 +142,7 @@ def _side_by_side(predictor: Predictor, threads: int, prepare: Callable[[], obje
         def one_thread() -> float:
             began, images = time.perf_counter(), 0
             while not images or time.perf_counter() - began < seconds:
-                predictor.probabilities(image)
+                answer_of(predictor, image)
                 images += 1
             return images / (time.perf_counter() - began)
 
