@@ -10,8 +10,8 @@ from otx_seg.inference.explain_settings import ExplainSettings
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inputs.images import images_to_run_on
 from otx_seg.inputs.resolver import open_resolver
-from otx_seg.runtime.path_filter import path_filter
 from otx_seg.labels import given_labels
+from otx_seg.runtime.path_filter import path_filter
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import open_run, watched
 

@@ -21,8 +21,8 @@ from otx_seg.inference.predict_settings import (
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.inputs.images import images_to_run_on
 from otx_seg.inputs.resolver import Weights, open_resolver
-from otx_seg.report.image_certainty import write_image_certainty
 from otx_seg.labels import given_labels
+from otx_seg.report.image_certainty import write_image_certainty
 from otx_seg.runtime.augmented_views import parse_views
 from otx_seg.runtime.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from otx_seg.runtime.image_headers import is_image
