@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import graphlib
-import importlib
-import pkgutil
 import subprocess
 import sys
 import time
@@ -234,13 +232,10 @@ def test_public_names() -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    modules = [info.name for info in pkgutil.walk_packages([str(SOURCE)], "otx_seg.") if "__main__" not in info.name]
+    modules = [path for path in SOURCE.rglob("*.py") if path.stat().st_size and path.stem != "__main__"]
     assert len(modules) > 50
-    for name in modules:
-        module = importlib.import_module(name)
-        assert module.__file__
-        if Path(module.__file__).stat().st_size:
-            assert module.__doc__, f"{name} has no docstring"
+    for path in modules:  # not imported: some need packages that are extras
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{path} has no docstring"
 
 
 def calls(path: Path) -> set[str]:

@@ -148,7 +148,8 @@ tracker_option = click.option(
     "trackers",
     type=_names_of_modules("training/trackers"),
     multiple=True,
-    help="Show the training in this program as well; may be given several times.",
+    help="Show the training in this program as well: losses, scores, pictures, report. May be given several times; "
+    "needs otx-seg[NAME]. Offline, it writes to trackers/NAME of the run, to be sent later.",
 )
 
 

@@ -95,7 +95,7 @@ def draw_benchmark(measurements: Sequence[Measurement], title: str, picture: Pat
     """
     from matplotlib.figure import Figure
 
-    from otx_seg.report.pictures import choose_fonts
+    from otx_seg.inference.figures import choose_fonts
 
     scored = all(found.dice is not None for found in measurements)
     height = 1.6 + 0.5 * len(measurements)

@@ -1,23 +1,19 @@
-"""Pictures by Matplotlib: images beside what a model makes of them, and letters of any script."""
+"""Pictures by Matplotlib: images beside what a model makes of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from otx_seg.datasets import DataSpec, open_test
+from otx_seg.inference.figures import choose_fonts, confusion_figure
 from otx_seg.inference.pictures import pictures_of
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.metrics.counted_images import CountedImages
-from otx_seg.runtime.fonts import font_file, readable_names
+from otx_seg.runtime.fonts import readable_names
 from otx_seg.training.rate_range import RatePoint
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 _COMPARED_IMAGES = 4
-_NUMBERED_LABELS = 40
 _FIRST_POINTS = 20
 
 
@@ -75,39 +71,5 @@ def draw_rates(points: Sequence[RatePoint], rate: float | None, picture: Path) -
 
 
 def draw_confusions(counted: CountedImages, picture: Path) -> None:
-    """Draw which labels are taken for which into a PNG: rows are true labels, and add up to 100 %.
-
-    Labels that are neither there nor predicted are left out. Up to 40 labels have numbers.
-    """
-    from matplotlib.figure import Figure
-
-    confusion = counted.pixels.confusion.double()
-    shown = ((confusion.sum(dim=0) + confusion.sum(dim=1)) > 0).nonzero()[:, 0].tolist()
-    confusion = confusion[shown][:, shown]
-    shares = (100 * confusion / confusion.sum(dim=1, keepdim=True).clamp(min=1)).numpy()
-    names = readable_names(tuple(counted.labels.names[index] for index in shown))
-    side = max(4.0, 0.42 * len(names) + 2)
-    figure = Figure(figsize=(side, side), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
-    axes.set_xticks(range(len(names)), names, rotation=90)
-    axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="predicted", ylabel="true", title="% of the true pixels")
-    if len(names) <= _NUMBERED_LABELS:
-        for row, column in ((r, c) for r in range(len(names)) for c in range(len(names)) if shares[r, c] >= 0.5):
-            colour = "white" if shares[row, column] > 60 else "black"
-            axes.text(column, row, f"{shares[row, column]:.0f}", ha="center", va="center", fontsize=8, color=colour)
-    choose_fonts(figure)
-    figure.savefig(picture, dpi=100)
-
-
-def choose_fonts(figure: Figure) -> None:
-    """Give every text of a figure a font with all of its letters, where there is one and it needs another one."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.text import Text
-
-    for text in figure.findobj(Text):
-        assert isinstance(text, Text)
-        file = None if text.get_text().isascii() else font_file(text.get_text())
-        if file is not None:
-            text.set_fontproperties(FontProperties(fname=file, size=text.get_fontsize()))
+    """Draw which labels are taken for which into a PNG, see `confusion_figure`."""
+    confusion_figure(counted).savefig(picture)

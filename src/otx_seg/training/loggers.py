@@ -6,6 +6,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,9 @@ class Logger:
     def on_trial_step(self, report: StepReport) -> None:
         """A trial of a search made a step; progress and time include the search and the training."""
 
+    def on_parameters(self, values: dict[str, Any]) -> None:
+        """What the training is made with, before it begins or resumes, see `TrainContext.parameters`."""
+
     def on_begin(self, step: int) -> None:
         """The training begins or resumes after this step: later steps that were reported will be reported again."""
 
@@ -139,6 +143,12 @@ class Logger:
 
     def on_end(self, result: TrainResult | None) -> None:
         """The training has ended with this result; None: it failed or was interrupted, and may begin again."""
+
+    def on_report(self, path: Path) -> None:
+        """The report of the finished training was written, to this file."""
+
+    def on_close(self) -> None:
+        """The command is over, with or without a training and its report: nothing else follows."""
 
 
 class Loggers(Logger):
@@ -158,6 +168,9 @@ class Loggers(Logger):
     def on_trial_step(self, report: StepReport) -> None:
         self.tell("on_trial_step", report)
 
+    def on_parameters(self, values: dict[str, Any]) -> None:
+        self.tell("on_parameters", values)
+
     def on_begin(self, step: int) -> None:
         self.tell("on_begin", step)
 
@@ -169,6 +182,12 @@ class Loggers(Logger):
 
     def on_end(self, result: TrainResult | None) -> None:
         self.tell("on_end", result)
+
+    def on_report(self, path: Path) -> None:
+        self.tell("on_report", path)
+
+    def on_close(self) -> None:
+        self.tell("on_close")
 
 
 class MayFail(Loggers):
@@ -186,12 +205,15 @@ class MayFail(Loggers):
         try:
             super().tell(event, *what)
         except Exception as error:  # of any library that it uses
-            self.loggers = ()
+            stopped, self.loggers = Loggers(self.loggers), ()
             logger.warning(
                 "%s failed and gets nothing more; the training continues (the reason is in its log file)",
                 self.name,
                 exc_info=error,
             )
+            if event != "on_close":
+                with suppress(Exception):
+                    stopped.on_close()
 
 
 class MetricsFile(Logger):

@@ -145,6 +145,7 @@ class Trainer:
         self._until, self._until_step = until, steps
         ended = None
         try:
+            self.loggers.on_parameters(self.context.parameters())
             self.loggers.on_begin(self.state.step)
             self._train()
             at, kept = self.state, self.kept

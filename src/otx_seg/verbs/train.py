@@ -128,8 +128,8 @@ def train(
         hpo_time_ratio: time of search and training as a multiple of that of the training alone, above 1; None: 1.1, or
             what two trials take where epochs end the training.
         hpo_parallel: trials of the search at once; None: one for each GPU, one on a CPU.
-        trackers: names of programs that show trainings, such as ``tensorboard``; each gets a folder in ``trackers`` of
-            the run. A run that continues keeps those it had.
+        trackers: names of programs that show trainings, such as ``tensorboard`` or ``mlflow``; each gets a folder in
+            ``trackers`` of the run. A run that continues keeps those it had.
         loggers: receive what the training tells, see `otx_seg.training.loggers`.
 
     Raises:
@@ -201,7 +201,9 @@ def train_planned(
         stack.enter_context(interruptions_as_such())
         tracked = open_trackers(trackers, run.trackers, plan.resumed_run is not None)
         rows = MayFail("what writes pictures of the training", PictureRows(run.pictures))
-        return _train(plan, run, processes, Loggers([*loggers, rows, *tracked]))
+        told = Loggers([*loggers, rows, *tracked])
+        stack.callback(told.on_close)
+        return _train(plan, run, processes, told)
 
 
 def join_processes() -> PartialState:
@@ -249,6 +251,7 @@ def _train(plan: Plan, run: RunFolder, processes: PartialState, loggers: Loggers
     # 4. The report.
     if processes.is_main_process:
         finish(run, plan, data, report, origin, result)
+        loggers.on_report(run.page)
     return result
 
 

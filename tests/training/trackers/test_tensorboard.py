@@ -14,12 +14,17 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from otx_seg.inference.pictures import Picture
 from otx_seg.labels import Labels, default_colors
-from otx_seg.metrics.confusion import scores
-from otx_seg.training.loggers import StepReport, ValidationReport
+from otx_seg.metrics.confusion import PixelCounts, counts_by_label, scores
+from otx_seg.metrics.counted_images import CountedImages
+from otx_seg.training.loggers import StepReport, TrainResult, ValidationReport
+from otx_seg.training.tracked_run import TrackedRun
 from otx_seg.training.trackers.tensorboard import Tensorboard
 
 LABELS = Labels(("background", "grüne Wiese"), default_colors(2), 0)
-FOUND = scores(torch.tensor([[2, 1], [1, 4]]), LABELS)
+CONFUSION = torch.tensor([[2, 1], [1, 4]])
+FOUND = scores(CONFUSION, LABELS)
+
+TEXTS = ("parameters/text_summary", "confusion/text_summary", "report/text_summary")
 
 
 def step(number: int, loss: float) -> StepReport:
@@ -30,17 +35,21 @@ def step(number: int, loss: float) -> StepReport:
 def test_a_training_that_goes_on_repeats_no_step(tmp_path: Path) -> None:
     image, nothing = np.full((4, 6, 3), 100, np.uint8), np.zeros((4, 6), np.uint8)
     picture = Picture("a/b c.jpg", LABELS, image, nothing + 1, nothing)
-    tracker = Tensorboard(tmp_path / "events")
+    tracker = TrackedRun(Tensorboard(tmp_path / "events"))
+    tracker.on_parameters({"seed": 42, "labels": "a|b"})
     tracker.on_begin(0)
     for number in (1, 2, 10, 20):  # every tenth is written
         tracker.on_step(step(number, 1.0))
     tracker.on_validation(ValidationReport(20, 2, FOUND, 1.0, 20.0, lambda: (picture,)))
     # Killed here; the last checkpoint is that of step 10.
-    again = Tensorboard(tmp_path / "events")
+    again = TrackedRun(Tensorboard(tmp_path / "events"))
     again.on_begin(10)
     again.on_step(step(20, 3.0))
     again.on_validation(ValidationReport(20, 2, FOUND, 1.0, 20.0, lambda: (picture,)))
-    again.on_end(None)
+    counts = PixelCounts(CONFUSION, counts_by_label(CONFUSION)[None])
+    again.on_end(TrainResult(tmp_path, None, 2, 2, 20, 1.0, "", counted=CountedImages(LABELS, ("a",), counts)))
+    again.on_report(tmp_path / "report.html")
+    again.on_close()
 
     read = EventAccumulator(str(tmp_path / "events")).Reload()
     values = {name: [(one.step, one.value) for one in read.Scalars(name)] for name in read.Tags()["scalars"]}
@@ -67,3 +76,9 @@ def test_a_training_that_goes_on_repeats_no_step(tmp_path: Path) -> None:
     assert_array_equal(pixels, np.hstack(picture.drawn()))
     assert_array_equal(pixels[:, 12:], image)  # background stays as it is
     assert (pixels[:, 6:12] != image).any()
+    (matrix,) = read.Images("confusion matrix/kept network")
+    assert matrix.step == 20
+    texts = {name: [one.tensor_proto.string_val[0].decode() for one in read.Tensors(name)] for name in TEXTS}
+    assert texts["parameters/text_summary"][0].splitlines()[2:] == ["seed | 42", r"labels | a\|b"]
+    assert texts["confusion/text_summary"][0].splitlines()[2:] == ["background | 2 | 1", "grüne Wiese | 1 | 4"]
+    assert texts["report/text_summary"] == [str(tmp_path / "report.html")]

@@ -1,4 +1,4 @@
-"""Loggers that `--tracker` names: each is a file of this package, called like it, and so is the extra it needs."""
+"""Trackers that `--tracker` names: each is a file of this package, called like it, and so is the extra it needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any
 
 from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
+from otx_seg.telemetry import switch_off_in_trackers
 from otx_seg.training.loggers import Logger, MayFail
+from otx_seg.training.tracked_run import TrackedRun
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ def _class_of(name: str) -> type[Any]:
     """The class of a tracker, whose constructor takes the folder to write to. Raises UsageError, see above."""
     if name not in tracker_names():
         raise UsageError(f"--tracker {name}: unknown; {nearest(name, tracker_names())}")
+    switch_off_in_trackers()
     try:
         module = importlib.import_module(f"{__name__}.{name}")
     except ImportError as error:
@@ -55,4 +58,4 @@ def open_trackers(asked: Iterable[str], folder: Path, resumed: bool) -> list[Log
                 opened[name] = _class_of(name)
             except UsageError as error:
                 logger.warning("the run resumes without one of its trackers: %s", error)
-    return [MayFail(f"the tracker {name}", opened[name](folder / name)) for name in opened]
+    return [MayFail(f"the tracker {name}", TrackedRun(opened[name](folder / name))) for name in opened]

@@ -1,46 +1,42 @@
-"""TensorBoard: losses, rate, scores and pictures of a training, to look at with ``tensorboard --logdir RUN``."""
+"""TensorBoard: event files in the run, to look at with ``tensorboard --logdir RUN``."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from accelerate.tracking import TensorBoardTracker
+from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
-from otx_seg.metrics.watched import DICE, WATCHED
-from otx_seg.training.loggers import Logger, StepReport, TrainResult, ValidationReport
+from otx_seg.training.tracked_run import Tracker
 
 
-class Tensorboard(Logger):
+class Tensorboard(Tracker):
     """Writes event files."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def on_begin(self, step: int) -> None:
+    def begin(self, step: int, run_id: str | None) -> None:
         # TensorBoard takes back what older files hold of steps from this one on: an interrupted run repeats them.
-        self.writer = SummaryWriter(str(self.folder), purge_step=step + 1)
+        self.carrier = TensorBoardTracker("", self.folder, purge_step=step + 1)
+        self.carrier.start()
+        self.writer: SummaryWriter = self.carrier.writer
+        self._begun = step
 
-    def on_step(self, report: StepReport) -> None:
-        if report.is_written:
-            losses = {f"losses/{name}": value for name, value in report.losses.items()}
-            self._add(report.step, {"learning_rate": report.learning_rate, **losses})
+    def show_parameters(self, values: dict[str, Any]) -> None:
+        # As hyper-parameters they would be a run of their own, at each begin another one.
+        self.add_table(
+            "parameters", ("parameter", "value"), [(name, str(values[name])) for name in values], self._begun
+        )
 
-    def on_validation(self, report: ValidationReport) -> None:
-        found = report.scores
-        means = {metric.name: metric.of(found) for metric in WATCHED.values()}
-        means["Dice Average"] = means.pop(DICE.name)
-        dice = {f"Dice/{name}": score.dice for name, score in found.per_label.items()}
-        iou = {f"IoU/{name}": score.iou for name, score in found.per_label.items()}
-        for picture in report.pictures():
-            drawn = np.hstack(picture.drawn())
-            self.writer.add_image(f"image, truth, prediction/{picture.name}", drawn, report.step, dataformats="HWC")
-        self._add(report.step, {**{f"scores/{name}": value for name, value in means.items()}, **dice, **iou})
+    def add_picture(self, name: str, pixels: NDArray[np.uint8], step: int) -> None:
+        self.writer.add_image(name, pixels, step, dataformats="HWC")
 
-    def _add(self, step: int, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self.writer.add_scalar(name, value, step)
-        self.writer.flush()  # to be seen while the training runs
+    def add_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[str | int]], step: int) -> None:
+        lines = [columns, ["---"] * len(columns), *rows]
+        text = "\n".join(" | ".join(str(cell).replace("|", r"\|") for cell in line) for line in lines)
+        self.carrier.log({name: text}, step=step)
 
-    def on_end(self, result: TrainResult | None) -> None:
-        self.writer.close()
+    def add_file(self, path: Path) -> None:
+        self.carrier.log({"report": str(path.resolve())})

@@ -1,4 +1,4 @@
-"""Letters in Matplotlib's pictures."""
+"""Letters in Matplotlib's figures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
-from otx_seg.report.pictures import choose_fonts
+from otx_seg.inference.figures import choose_fonts
 from otx_seg.runtime import fonts
 
 
@@ -16,6 +16,7 @@ def test_a_text_gets_a_font_with_its_letters(monkeypatch: pytest.MonkeyPatch) ->
     # The one of Matplotlib's own fonts that lacks Greek letters stands for one that lacks any.
     plain = next(entry.fname for entry in fontManager.ttflist if entry.name == "STIXSizeOneSym")
     monkeypatch.setattr(fonts, "font_folders", lambda: iter(()))
+    monkeypatch.setattr(fonts, "_font_files", fonts._font_files.__wrapped__)  # which remembers the folders of before
     figure = Figure()
     greek = figure.text(0.5, 0.5, "Δρόμος", fontsize=17, font=Path(plain))
     latin = figure.text(0.5, 0.2, "road", font=Path(plain))
