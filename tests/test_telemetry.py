@@ -65,3 +65,10 @@ def test_the_users_own_setting_is_not_touched(tmp_path):
     run(code, tmp_path)
     assert consent.read_text() == "1"
     assert [path.name for path in consent.parent.iterdir()] == ["openvino_telemetry"]
+
+
+def test_trackers_send_nothing_but_the_training_unless_the_user_says_otherwise(tmp_path):
+    code = "from otx_seg.training.trackers import check_trackers; check_trackers(['tensorboard']); import os; "
+    code += "print(*(os.environ[name] for name in ('MLFLOW_DISABLE_TELEMETRY', 'WANDB_ERROR_REPORTING')))"
+    assert run(code, tmp_path) == ["true", "false"]
+    assert run(code, tmp_path, WANDB_ERROR_REPORTING="true") == ["true", "true"]

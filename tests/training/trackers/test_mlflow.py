@@ -160,5 +160,5 @@ def test_a_training_goes_on_in_another_folder(opened: type[Mlflow], drawn_data: 
     assert run.data.params["training images"] == "8"
     assert [point.step for point in client.get_metric_history(run_id, "losses/loss")] == [1]
     assert [point.step for point in client.get_metric_history(run_id, "scores/mDice")] == [3, 6, 9]
-    assert "cli_report.log" in artifacts(client, run_id)
+    assert "report.html" in artifacts(client, run_id)
     assert Path(client.download_artifacts(run_id, "confusion.csv", str(tmp_path))).exists()

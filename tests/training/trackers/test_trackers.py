@@ -87,7 +87,7 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 def test_they_stay_open_until_the_report_is_written(drawn_data: Path, tmp_path: Path, noted: list[object]) -> None:
     train_briefly(drawn_data, tmp_path / "run", trackers=["tensorboard"])
-    assert noted == [(tmp_path / "run" / "cli_report.log").read_text(), True]
+    assert noted == [(tmp_path / "run" / "report.html").read_text(), True]
 
 
 @pytest.mark.parametrize("breaks", ["training", "report", "plan"])
