@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import otx_seg
 
 SENDING = """
 import openvino_telemetry
@@ -68,7 +71,8 @@ def test_the_users_own_setting_is_not_touched(tmp_path):
 
 
 def test_trackers_send_nothing_but_the_training_unless_the_user_says_otherwise(tmp_path):
-    code = "from otx_seg.training.trackers import check_trackers; check_trackers(['tensorboard']); import os; "
+    code = "import os\nfrom otx_seg.training.trackers import check_trackers\ncheck_trackers(['tensorboard'])\n"
     code += "print(*(os.environ[name] for name in ('MLFLOW_DISABLE_TELEMETRY', 'WANDB_ERROR_REPORTING')))"
-    assert run(code, tmp_path) == ["true", "false"]
-    assert run(code, tmp_path, WANDB_ERROR_REPORTING="true") == ["true", "true"]
+    here = str(Path(otx_seg.__file__).parents[1])
+    assert run(code, tmp_path, PYTHONPATH=here) == ["true", "false"]
+    assert run(code, tmp_path, PYTHONPATH=here, WANDB_ERROR_REPORTING="true") == ["true", "true"]
