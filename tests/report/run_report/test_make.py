@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from otx_seg.datasets import Subset, open_folder
 from otx_seg.inference.evaluate import evaluate
@@ -53,3 +54,19 @@ def test_a_report_that_cannot_be_made_ends_nothing(
     assert f"{run.page}: the report was not written (Is a directory); try again with: otx report {run.path}" in (
         messages.text
     )
+
+
+def test_grey_images_of_16_bits_are_shown(tiny_weights: Path, tiny_data: Subset, tmp_path: Path) -> None:
+    shutil.copytree(tiny_data.root, tmp_path / "data")
+    for file in (tmp_path / "data" / "images").iterdir():
+        grey = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+        cv2.imwrite(str(file), grey.astype(np.uint16) * 200)
+    subset, predictor, run = (
+        open_folder(tmp_path / "data")["default"],
+        load_predictor(tiny_weights),
+        RunFolder(tmp_path),
+    )
+    report_evaluation(run, "Tiny", evaluate(predictor, subset), predictor, subset)
+    picture = cv2.imread(str(run.page_record.with_name("01_worst_image.jpg")))
+    assert picture.shape == (60, 100, 3)
+    assert picture.std() > 10  # not all black or white
