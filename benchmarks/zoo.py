@@ -124,8 +124,9 @@ def draw(results: dict[str, Result], path: Path) -> None:
     for number, family in enumerate(sorted({families[name] for name in points})):
         of_family = [point for name, point in points.items() if families[name] == family]
         axes.scatter(*zip(*of_family, strict=True), color=f"C{number % 10}", marker="os^Dv"[number // 10], label=family)
-    for name, point in points.items():
-        axes.annotate(name, point, xytext=(4, 3), textcoords="offset points", fontsize=7)
+    for number, (name, point) in enumerate(sorted(points.items(), key=lambda named: named[1])):
+        above = number % 2 == 0  # neighbours do not cover each other
+        axes.annotate(name, point, xytext=(4, 3 if above else -9), textcoords="offset points", fontsize=7)
     axes.plot(*zip(*(points[name] for name in best_for_their_time(points)), strict=True), "k--", lw=0.8)
     axes.set(xscale="log", xlabel="latency of the INT8 model, ms", ylabel="Dice of the INT8 model")
     axes.xaxis.set_major_formatter("{x:g}")
