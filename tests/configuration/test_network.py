@@ -56,6 +56,13 @@ def test_the_size_is_one_that_the_network_takes() -> None:
     assert chosen(images(512, aspect=2.0), candidates=[BALANCE])[1] == "352x736"
 
 
+def test_images_are_not_enlarged_for_a_network_where_another_takes_them_as_they_are() -> None:
+    large = Candidate("l", "SPEED", 0.1, 8, 4.0, sizes=InputSizes(smallest=128))
+    assert chosen(images(70), candidates=[large, SPEED]) == ("s", "64x64")
+    assert chosen(images(70), candidates=[large]) == ("l", "128x128")
+    assert chosen(images(130), minutes=0.01, candidates=[large, SPEED])[0] == "l"
+
+
 def test_small_regions_want_a_larger_input_as_far_as_the_images_have_more_to_show() -> None:
     # 8 pixels at 768: 8 / 768 = 0.0104 of the side
     small = {"machine": GPU, "candidates": [SPEED]}

@@ -124,11 +124,14 @@ def options(data: DataFacts, candidates: Sequence[Candidate], size: tuple[int, i
         size: (height, width) in pixels where the user gave it.
     """
     pretrained = [candidate for candidate in candidates if candidate.pretrained]
-    return [
+    found = [
         Option(candidate, side, *shape)
         for candidate in pretrained or candidates
         for side, shape in _shapes(data, candidate.sizes, size).items()
     ]
+    # An enlarged image shows nothing more: it is for a network that takes no smaller one, where there is no other.
+    fitting = [option for option in found if size is not None or option.side <= _useful_side(data)]
+    return fitting or found
 
 
 def choose_network(
