@@ -145,6 +145,7 @@ def finish(
         steps=result.steps,
         elapsed_s=result.elapsed_s,
         reason=result.reason,
+        backbone=result.scores is None,
     )
     report_training(run, trained, data, report, result)
     if result.scores is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from run_records import TRAINED, evaluated, labels_called, models, record
@@ -33,7 +35,12 @@ def test_the_verdict_tells_score_and_cost() -> None:
         f"Small as OpenVINO INT8 reaches a Dice of {dice:.3f} on 30 images, 1.00 points below the same model in "
         "torch; it takes 2.0 ms per image, 4.0 times as fast, and 1.0 MB instead of 4.0."
     )
-    assert "has no labels yet" in verdict(record("train", trained=TRAINED))
+    backbone = replace(TRAINED, backbone=True)
+    assert "has no labels yet" in verdict(record("train", trained=backbone))
+    assert "--load-weights" in next_step(record("train", trained=backbone), [])
+    begun_earlier = record("train", trained=TRAINED)  # with a version that kept no scores of each image
+    assert verdict(begun_earlier) == "Small was trained in 1:05 (4 epochs, 120 steps)."
+    assert "otx eval" in next_step(begun_earlier, [])
 
 
 @pytest.mark.parametrize(
@@ -64,7 +71,6 @@ def test_the_next_step_follows_from_the_whole_job() -> None:
     few = evaluated(TWO, GOOD, images=3)
     assert next_step(record(evaluated=few), []).startswith("3 images say little")
     assert "ready to be handed over" in next_step(record("run", evaluated=good, models=models(0.9, 0.9, 0.9)), [])
-    assert "--load-weights" in next_step(record("train", trained=TRAINED), [])
 
 
 def test_a_label_that_is_never_taken_for_another_gets_its_own_advice() -> None:

@@ -117,6 +117,7 @@ class Trained:
         origin: how the weights began.
         kept: which network was kept, and why.
         epochs, steps, elapsed_s, reason: see `TrainResult`.
+        backbone: whether there were no labels, so that what was trained is a backbone alone.
     """
 
     template: str
@@ -128,6 +129,7 @@ class Trained:
     steps: int
     elapsed_s: float
     reason: str
+    backbone: bool = False
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,9 @@ def verdict(record: RunRecord) -> str:
     """A sentence on score and cost."""
     if record.evaluated is None:
         assert record.trained is not None
-        return f"A backbone was trained in {effort(record.trained)}; it has no labels yet, so there is no score."
+        if record.trained.backbone:
+            return f"A backbone was trained in {effort(record.trained)}; it has no labels yet, so there is no score."
+        return f"{record.trained.template} was trained in {effort(record.trained)}."
     found = record.evaluated
     said = f"{_called(record, found)} reaches a Dice of {_scores(found).dice_average:.3f} on {found.images_are}"
     if len(record.models) > 1:
@@ -97,7 +99,10 @@ def next_step(record: RunRecord, metrics: Sequence[dict[str, Any]]) -> str:
         metrics: of the training, see `read_metrics`; empty where there was none.
     """
     if record.evaluated is None:
-        return "Train on labelled images with --load-weights and this backbone."
+        backbone = record.trained is not None and record.trained.backbone
+        if backbone:
+            return "Train on labelled images with --load-weights and this backbone."
+        return "Evaluate it with `otx eval`: how it does on each image was not recorded."
     found = record.evaluated
     return next(_advice(record, found, _scores(found), metrics))
 
