@@ -218,10 +218,17 @@ class Mixing(nn.Module):
     ("wrapper", "kind", "dynamic", "message"),
     [
         (OfOneSize, "onnx", "batch", r"\(dynamic=batch\): given \(2, 3, 64, 64\), its graph fails \("),
-        (OfOneSize, "openvino", "size", r"\(dynamic=size\): given \(1, 3, 64, 96\), its graph fails \("),
+        # OpenVINO sometimes crashes some time after a graph has failed in it, and the tests that follow with it.
+        pytest.param(
+            OfOneSize,
+            "openvino",
+            "size",
+            r"\(dynamic=size\): given \(1, 3, 64, 96\), its graph fails \(",
+            marks=pytest.mark.slow,
+        ),
         (
             Mixing,
-            "openvino",
+            "onnx",
             "batch",
             r"given \(2, 3, 64, 64\), its graph agrees with the network on \d+\.\d\d\d% of the pixels only",
         ),

@@ -34,7 +34,7 @@ def test_batches_and_workers_of_an_evaluation(
     monkeypatch.setattr(loading, "open_loader", note_workers)
     parameters = {"learning_parameters.inference_batch_size": 3, "learning_parameters.num_workers": 1}
     result = evaluate(tiny_data.root, load_weights=tiny_weights, output=tmp_path / "run", parameters=parameters)
-    assert batches == [3, 1]
+    assert batches == [3, 1, 1, 1, 1, 1]  # and the four pictures of the report, one by one
     assert workers == [1]
     assert result.scores.dice_average == 1.0
 
