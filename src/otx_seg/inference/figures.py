@@ -13,7 +13,8 @@ from otx_seg.runtime.fonts import font_file, readable_names
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_NUMBERED_LABELS = 40
+NUMBERED_LABELS = 40
+"""Of a confusion matrix with more, no numbers are shown."""
 
 
 def confusion_figure(counted: CountedImages) -> Figure:
@@ -35,7 +36,7 @@ def confusion_figure(counted: CountedImages) -> Figure:
     axes.set_xticks(range(len(names)), names, rotation=90)
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="predicted", ylabel="true", title="% of the true pixels")
-    if len(names) <= _NUMBERED_LABELS:
+    if len(names) <= NUMBERED_LABELS:
         for row, column in ((r, c) for r in range(len(names)) for c in range(len(names)) if shares[r, c] >= 0.5):
             colour = "white" if shares[row, column] > 60 else "black"
             axes.text(column, row, f"{shares[row, column]:.0f}", ha="center", va="center", fontsize=8, color=colour)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from run_records import TRAINED, evaluated, labels_called, models, record
 
-from otx_seg.report.run_report.verdict import largest_confusions, next_step, verdict
+from otx_seg.report.run_report.verdict import largest_confusions, mostly_taken_for, next_step, verdict
 
 TWO = labels_called("cat", "dog")
 GOOD = [[90, 0, 0], [2, 98, 0], [0, 1, 99]]
@@ -19,7 +19,11 @@ def test_the_largest_confusions_are_those_with_the_most_pixels() -> None:
     told = [(each.true, each.predicted, each.pixels, each.share) for each in largest_confusions(found)]
     # 4 of 1004 pixels are too few to speak of.
     assert told == [("dog", "cat", 50, 0.5), ("cat", "background", 30, 0.3), ("cat", "dog", 10, 0.1)]
-    assert len(largest_confusions(found, 2)) == 2
+    assert mostly_taken_for(found)["dog"].predicted == "cat"
+    assert mostly_taken_for(found)["cat"].predicted == "background"  # not dog, with fewer pixels
+    assert "background" not in mostly_taken_for(found)
+    many = evaluated(TWO, [[50, 25, 25], [30, 60, 10], [0, 50, 50]])
+    assert [each.pixels for each in largest_confusions(many)] == [50, 30, 25]
 
 
 def test_the_verdict_tells_score_and_cost() -> None:
@@ -35,6 +39,8 @@ def test_the_verdict_tells_score_and_cost() -> None:
         f"Small as OpenVINO INT8 reaches a Dice of {dice:.3f} on 30 images, 1.00 points below the same model in "
         "torch; it takes 2.0 ms per image, 4.0 times as fast, and 1.0 MB instead of 4.0."
     )
+    unchanged = record("run", evaluated=found, trained=TRAINED, models=models(0.99, 0.99, 0.99))
+    assert "on 30 images, as the same model in torch; it takes" in verdict(unchanged)
     backbone = replace(TRAINED, backbone=True)
     assert "has no labels yet" in verdict(record("train", trained=backbone))
     assert "--load-weights" in next_step(record("train", trained=backbone), [])

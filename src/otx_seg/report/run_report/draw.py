@@ -8,13 +8,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from otx_seg.inference.figures import NUMBERED_LABELS
 from otx_seg.metrics.confusion import Scores, scores_from_json
 from otx_seg.report.curves import best_step, curves_as_svg
 from otx_seg.report.page import as_address, as_jpeg, render
 from otx_seg.report.run_report.pictures import PICTURES
 from otx_seg.report.run_report.record import Evaluated, ModelRow, ShownImage, Sources, read_sources
-from otx_seg.report.run_report.verdict import effort, largest_confusions, next_step, verdict
+from otx_seg.report.run_report.verdict import effort, largest_confusions, mostly_taken_for, next_step, verdict
 from otx_seg.training.loggers import read_metrics
 from otx_seg.training.picture_rows import TRUTH, prediction_rows
 from otx_seg.training.setup.folder import decisions_of
@@ -30,7 +32,6 @@ _TITLES = {
     "quickstart": "Quickstart",
 }
 _RANKS = {"worst": "error", "median": "note", "best": "fine"}
-_NUMBERED_LABELS = 40  # of the confusion matrix; of more labels it is a picture
 _CELL_SIDE = 900  # pixels of that picture, about
 _BLUE = np.array((8, 48, 107))  # of 100 %
 
@@ -77,7 +78,7 @@ def _evaluation(sources: Sources) -> dict[str, Any]:
     found = sources.record.evaluated
     if found is None or sources.evaluated is None:
         return dict.fromkeys(("shown", "labels", "confusions", "matrix", "matrix_picture", "means"), ())
-    small = len(found.labels) <= _NUMBERED_LABELS
+    small = len(found.labels) <= NUMBERED_LABELS  # of more labels, the matrix is a picture
     return {
         "shown": [_shown(image, found, sources.evaluated) for image in found.shown],
         "labels": _labels(found),
@@ -108,7 +109,7 @@ def _shown(image: ShownImage, found: Evaluated, run: RunFolder) -> dict[str, Any
 
 def _labels(found: Evaluated) -> list[dict[str, Any]]:
     scores = scores_from_json(found.scores)
-    most = {each.true: each for each in reversed(largest_confusions(found, len(found.labels) ** 2))}
+    most = mostly_taken_for(found)
     rows = []
     for name, color in zip(found.labels.names, found.labels.shown_colors, strict=True):
         taken = most.get(name)
@@ -134,38 +135,34 @@ def _means(scores: Scores) -> list[tuple[str, str]]:
     return [(name, f"{value:.4f}") for name, value in values.items()]
 
 
-def _shares_of_rows(found: Evaluated) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The confusion matrix (K, K) with rows that add up to 1, or to 0 for a label without true pixels."""
+def _shares_of_rows(found: Evaluated) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """The confusion matrix (K, K) with rows that add up to 1, or to 0 for a label without true pixels; and its colours
+    (K, K, 3) RGB."""
     pixels = np.array(found.confusion, np.float64)
-    shares: np.ndarray[Any, np.dtype[np.float64]] = pixels / np.maximum(pixels.sum(axis=1, keepdims=True), 1)
-    return shares
+    shares: NDArray[np.float64] = pixels / np.maximum(pixels.sum(axis=1, keepdims=True), 1)
+    return shares, (255 - shares[..., None] ** 0.7 * (255 - _BLUE)).round().astype(np.uint8)
 
 
 def _matrix(found: Evaluated) -> list[dict[str, Any]]:
+    shares, colors = _shares_of_rows(found)
     return [
         {
             "name": name,
             "cells": [
                 {
                     "text": f"{100 * share:.0f}" if share >= 0.005 else "",
-                    "color": "#{:02x}{:02x}{:02x}".format(*_shade(share)),
+                    "color": "#{:02x}{:02x}{:02x}".format(*color),
                     "ink": "#fff" if share > 0.5 else "#1d2530",
                 }
-                for share in row
+                for share, color in zip(row, row_colors.tolist(), strict=True)
             ],
         }
-        for name, row in zip(found.labels.names, _shares_of_rows(found), strict=True)
+        for name, row, row_colors in zip(found.labels.names, shares, colors, strict=True)
     ]
 
 
-def _shade(share: float) -> tuple[int, int, int]:
-    red, green, blue = (255 - share**0.7 * (255 - _BLUE)).round().astype(int).tolist()
-    return red, green, blue
-
-
 def _matrix_picture(found: Evaluated) -> str:
-    shares = _shares_of_rows(found)
-    cells = (255 - shares[..., None] ** 0.7 * (255 - _BLUE)).round().astype(np.uint8)
+    _, cells = _shares_of_rows(found)
     side = max(2, _CELL_SIDE // len(cells))
     return as_address(as_jpeg(cv2.resize(cells, None, fx=side, fy=side, interpolation=cv2.INTER_NEAREST)), "image/jpeg")
 

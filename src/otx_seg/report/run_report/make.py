@@ -6,7 +6,8 @@ A report that cannot be made ends no command: what it is about is done.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from otx_seg.datasets import ScanReport, Subset, TrainingData
 from otx_seg.datasets.check.problems import Problem, label_problems
@@ -53,10 +54,9 @@ def report_training(
     """
     evaluated = None
     if result.counted is not None and result.scores is not None and data.val is not None:
-        shown = _pictures(run, result.counted, load_predictor(run.weights), data.val)
+        shown = _pictures(run, result.counted, partial(load_predictor, run.weights), data.val)
         evaluated = _evaluated(record.template, "validation image", result.scores, result.counted, shown)
-        write_image_scores(result.counted, run.image_scores)
-    _write(run, RunRecord("train", environment_now(), evaluated, record, _used_data(data, report)))
+    _write(run, RunRecord("train", environment_now(), evaluated, record, _used_data(data, report)), result.counted)
 
 
 def report_evaluation(run: RunFolder, name: str, evaluation: Evaluation, predictor: Predictor, subset: Subset) -> None:
@@ -67,7 +67,7 @@ def report_evaluation(run: RunFolder, name: str, evaluation: Evaluation, predict
     """
     counted = evaluation.counted
     assert counted is not None
-    shown = _pictures(run, counted, predictor, subset, evaluation.window, evaluation.views)
+    shown = _pictures(run, counted, lambda: predictor, subset, evaluation.window, evaluation.views)
     evaluated = _evaluated(name, "image", evaluation.scores, counted, shown, evaluation.seconds_per_image)
     _write(run, RunRecord("eval", environment_now(), evaluated))
 
@@ -82,11 +82,10 @@ def report_quantization(run: RunFolder, result: Quantized, data: TrainingData) -
         (INT8, str(result.model), result.after.scores, result.size_after, result.latency_after),
     ):
         models.append(ModelRow(name, file, scores.dice_average, size, latency))
-    write_image_scores(counted, run.image_scores)
-    shown = _pictures(run, counted, load_predictor(result.model), data.val)
+    shown = _pictures(run, counted, partial(load_predictor, result.model), data.val)
     evaluated = _evaluated(INT8, "validation image", result.after.scores, counted, shown, result.latency_after)
     used = _used_data(data, None)
-    _write(run, RunRecord("optimize", environment_now(), evaluated, data=used, models=tuple(models)))
+    _write(run, RunRecord("optimize", environment_now(), evaluated, data=used, models=tuple(models)), counted)
 
 
 def report_whole_job(
@@ -106,20 +105,23 @@ def report_whole_job(
 def _pictures(
     run: RunFolder,
     counted: CountedImages,
-    predictor: Predictor,
+    open_model: Callable[[], Predictor],
     subset: Subset,
     window: SlidingWindow | None = None,
     views: AugmentedViews = ONE_VIEW,
 ) -> tuple[ShownImage, ...]:
     try:
-        return write_pictures(counted, predictor, subset, run, window, views)
+        return write_pictures(counted, open_model(), subset, run, window, views)
     except (OtxError, OSError) as error:
         logger.warning("the report has no pictures: %s", error)
         return ()
 
 
-def _write(run: RunFolder, record: RunRecord) -> None:
+def _write(run: RunFolder, record: RunRecord, counted: CountedImages | None = None) -> None:
+    """Write a record and its page, and the scores of each image if there are any."""
     try:
+        if counted is not None:
+            write_image_scores(counted, run.image_scores)
         record.write(run)
         write_page(run)
     except (OtxError, OSError) as error:

@@ -14,10 +14,8 @@ from otx_seg.words import count, listed
 _GOOD, _POOR = 0.9, 0.5  # Dice: nothing needs to be done about a label, and something has to be
 _FEW_IMAGES = 20  # of validation: their score says little
 _COSTLY = 0.01  # Dice that quantisation may cost before one has to think about it
-_LATE, _RISE = (
-    0.9,
-    0.01,
-)  # share of the steps behind which a best score is late, and what it has risen in the last third
+_LATE = 0.9  # share of the steps behind which a best score is late
+_RISE = 0.01  # of the score in the last third of the steps: it still rises
 _SHOWN_CONFUSIONS = 3
 _SHOWN_SHARE = 0.005  # of the pixels of the true label: below, a confusion is not worth a sentence
 
@@ -38,9 +36,18 @@ class Confusion:
     share: float
 
 
-def largest_confusions(evaluated: Evaluated, most: int = _SHOWN_CONFUSIONS) -> list[Confusion]:
-    """The pairs of labels with the most wrong pixels, the most first; pairs that hardly touch the true label are left
-    out."""
+def largest_confusions(evaluated: Evaluated) -> list[Confusion]:
+    """The few pairs of labels with the most wrong pixels, the most first."""
+    return _confusions(evaluated)[:_SHOWN_CONFUSIONS]
+
+
+def mostly_taken_for(evaluated: Evaluated) -> dict[str, Confusion]:
+    """The largest confusion of each true label that has one."""
+    return {confusion.true: confusion for confusion in reversed(_confusions(evaluated))}
+
+
+def _confusions(evaluated: Evaluated) -> list[Confusion]:
+    """All of them, the most pixels first; pairs that hardly touch the true label are left out."""
     names = evaluated.labels.names
     found = [
         Confusion(names[true], names[predicted], pixels, pixels / sum(row))
@@ -49,7 +56,7 @@ def largest_confusions(evaluated: Evaluated, most: int = _SHOWN_CONFUSIONS) -> l
         if true != predicted and pixels
     ]
     worth_it = [confusion for confusion in found if confusion.share >= _SHOWN_SHARE]
-    return sorted(worth_it, key=lambda confusion: -confusion.pixels)[:most]
+    return sorted(worth_it, key=lambda confusion: -confusion.pixels)
 
 
 def verdict(record: RunRecord) -> str:
@@ -79,7 +86,7 @@ def _called(record: RunRecord, found: Evaluated) -> str:
 def _compared(models: Sequence[ModelRow]) -> str:
     before, after = models[0], models[-1]
     points = 100 * (before.dice - after.dice)
-    change = "as many as" if abs(points) < 0.005 else f"{abs(points):.2f} points {'below' if points > 0 else 'above'}"
+    change = "as" if abs(points) < 0.005 else f"{abs(points):.2f} points {'below' if points > 0 else 'above'}"
     return (
         f", {change} the same model in {before.name}; it takes {1000 * after.latency:.1f} ms per image, "
         f"{before.latency / after.latency:.1f} times as fast, and {after.size / 1e6:.1f} MB instead of "
@@ -99,8 +106,7 @@ def next_step(record: RunRecord, metrics: Sequence[dict[str, Any]]) -> str:
         metrics: of the training, see `read_metrics`; empty where there was none.
     """
     if record.evaluated is None:
-        backbone = record.trained is not None and record.trained.backbone
-        if backbone:
+        if record.trained is not None and record.trained.backbone:
             return "Train on labelled images with --load-weights and this backbone."
         return "Evaluate it with `otx eval`: how it does on each image was not recorded."
     found = record.evaluated
@@ -145,8 +151,7 @@ def _advice(record: RunRecord, found: Evaluated, scores: Scores, metrics: Sequen
 
 
 def _taken_for(found: Evaluated, label: str) -> str:
-    every = largest_confusions(found, len(found.labels) ** 2)
-    worst = next((confusion for confusion in every if confusion.true == label), None)
+    worst = mostly_taken_for(found).get(label)
     if worst is None:
         return ": label more images that show it"
     return (
@@ -167,12 +172,9 @@ def _still_rises(metrics: Sequence[dict[str, Any]]) -> bool:
 
 
 def _shipping(record: RunRecord) -> str:
-    if record.verb in ("run", "quickstart"):
-        return (
-            "It can be shipped: the package is ready to be handed over."
-            if record.verb == "run"
-            else ("Do the same with your own images: `otx run --train-data-roots FOLDER`.")
-        )
-    if record.verb == "optimize":
-        return "Pack it for those who will use it with `otx deploy`."
-    return "Export it with `otx export`, and quantise it with `otx optimize`."
+    following = {
+        "run": "It can be shipped: the package is ready to be handed over.",
+        "quickstart": "Do the same with your own images: `otx run --train-data-roots FOLDER`.",
+        "optimize": "Pack it for those who will use it with `otx deploy`.",
+    }
+    return following.get(record.verb, "Export it with `otx export`, and quantise it with `otx optimize`.")
