@@ -24,8 +24,7 @@ def test_train_and_eval_with_files_of_annotations(otx: Any, drawn_as_coco: dict[
     trained = otx("train", small_file(), *roots, "-o", "run", *PARAMS)
     assert trained.code == 0, trained.err
     assert "training data: 8 images" in trained.message
-    assert "validation data: 2 images" in trained.message
-    assert f"validation: 2 images of {coco['images']}, as given" in trained.message
+    assert f"validation data: 2 images of {coco['images']}, as given" in trained.message
     recorded = DataSpec(
         drawn_data.resolve(), train_annotations=coco["train"].resolve(), val_annotations=coco["val"].resolve()
     )

@@ -102,7 +102,7 @@ def test_in_a_workspace_the_last_weights_are_found(otx: Any, drawn_data: Path) -
     assert "--load-weights is missing" in otx("eval", "--test-data-roots", root).message
     trained = otx("train", small_file(), "--train-data-roots", drawn_data, *QUICK)
     assert trained.code == 0, trained.err
-    assert "validation: 2 images of the subset val" in trained.message
+    assert "validation data: 2 images of the subset val" in trained.message
     assert otx("eval", "--test-data-roots", root).code == 0
 
 

@@ -96,7 +96,7 @@ def test_a_resumed_run_goes_on_with_it(drawn_data: Path, tmp_path: Path) -> None
     result = train_briefly(drawn_data, run, resume_from=run, loggers=[heard])
     assert {report.metric.key for report in heard.told} == {result.metric.key} == {"fw_iou"}
     assert same_weights(run, tmp_path / "whole")
-    with pytest.raises(UsageError, match=r"the run to resume has hyper_parameters.*watch = 'fw_iou', not 'miou'"):
+    with pytest.raises(UsageError, match=r"the run to resume has learning_parameters.watch = 'fw_iou', not 'miou'"):
         train(resume_from=run, parameters={WATCH: "miou"})
 
 

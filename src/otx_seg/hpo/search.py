@@ -33,6 +33,7 @@ from otx_seg.hpo.workers import Workers, visible_gpus
 from otx_seg.metrics.paired import NOISE, standard_error
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.report.trials import Trial, Trials, describe_values
+from otx_seg.template.plain_names import in_short
 from otx_seg.training.checkpoint import TRAIN
 from otx_seg.training.context import TrainContext
 from otx_seg.training.loggers import Loggers
@@ -130,7 +131,7 @@ class Search:
     def _tell_what_follows(self) -> None:
         if self.halving.trials == 1:
             return
-        ranges = [f"{name.split('.')[1]} {limits.low:g} to {limits.high:g}" for name, limits in self.space.items()]
+        ranges = [f"{in_short(name)} {limits.low:g} to {limits.high:g}" for name, limits in self.space.items()]
         shares = [f"{100 * rung:.0f} %" for rung in self.halving.rungs]
         logger.info(
             "searching %s: %d trials, %sjudged at %s of a training; search and final training take up to %.2f times "

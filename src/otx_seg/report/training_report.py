@@ -17,7 +17,7 @@ from otx_seg.report.run_report.make import report_training
 from otx_seg.report.run_report.record import Trained, environment_now
 from otx_seg.report.tables import as_text, scores_table
 from otx_seg.report.trials import describe_trials, read_trials
-from otx_seg.template.plain_names import plainly
+from otx_seg.template.plain_names import in_short, plainly
 from otx_seg.training.devices import describe_device
 from otx_seg.training.loggers import TrainResult
 from otx_seg.training.setup.plan import Plan
@@ -54,7 +54,8 @@ def announce_plan(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -
     logger.info("training: %s, %s", plan.train_type, plan.reason)
     if plan.teacher is not None:
         logger.info("%s", _teacher_text(plan, plan.teacher))
-    logger.info("%s", data.split)
+    if data.val is None:  # else it has been said, with what the images show
+        logger.info("%s", data.split)
     logger.info("%s; results go to %s", ", ".join((*what, *limits)), run.path)
 
 
@@ -67,11 +68,9 @@ def _announce(decisions: Sequence[Decision]) -> None:
     """Say what was decided and why, a line each; what the user decided in one line."""
     for decision in decisions:
         if not decision.given and decision.parameter not in _SAID_ELSEWHERE:
-            name = plainly(decision.parameter).rpartition(".")[2]
+            name = in_short(decision.parameter)
             logger.info("decided: %s %s (%s)", name, decision.value, decision.reason)
-    given = ", ".join(
-        f"{plainly(decision.parameter).rpartition('.')[2]} {decision.value}" for decision in decisions if decision.given
-    )
+    given = ", ".join(f"{in_short(decision.parameter)} {decision.value}" for decision in decisions if decision.given)
     if given:
         logger.info("as given: %s", given)
 

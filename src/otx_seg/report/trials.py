@@ -9,6 +9,7 @@ from typing import Any
 
 from otx_seg.report.progress import format_duration
 from otx_seg.report.tables import as_text, table
+from otx_seg.template.plain_names import in_short
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.own_files import damaged, read_own
 
@@ -98,7 +99,7 @@ def read_trials(path: Path) -> Trials:
 
 def describe_trials(found: Trials) -> str:
     """The table of all trials, and a sentence on the gain."""
-    names = [name.rpartition(".")[2] for name in found.chosen_trial.values]
+    names = [in_short(name) for name in found.chosen_trial.values]
     judged = [f"at {100 * rung:.0f} %" for rung in found.rungs]
     rows = [
         (
@@ -120,7 +121,7 @@ def describe_trials(found: Trials) -> str:
 
 def describe_values(values: Mapping[str, Any]) -> str:
     """Hyper-parameters in a few words, without their groups."""
-    return ", ".join(f"{name.rpartition('.')[2]} {_short(value)}" for name, value in values.items())
+    return ", ".join(f"{in_short(name)} {_short(value)}" for name, value in values.items())
 
 
 def _outcome(found: Trials) -> str:

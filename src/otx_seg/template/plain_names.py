@@ -20,6 +20,11 @@ def plainly(name: str) -> str:
     return next((plain for plain, own in _dotted().items() if own == name), name)
 
 
+def in_short(name: str) -> str:
+    """The same without the group."""
+    return plainly(name).rpartition(".")[2]
+
+
 def by_own_names(values: dict[str, Any]) -> dict[str, Any]:
     """Values by dotted name, with the schema's own names in place of plain ones.
 

@@ -10,6 +10,7 @@ from otx_seg.errors import UsageError
 from otx_seg.processes import processes_here, world_size
 from otx_seg.runtime.plain_files import shown
 from otx_seg.template import Template, from_dict
+from otx_seg.template.plain_names import plainly
 from otx_seg.training.checked_state import check_state, unusable
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.tensor_file import read_tensors
@@ -115,7 +116,11 @@ def is_free(parameter: str) -> bool:
 
 
 def differences(before: Any, now: Any, key: str = "") -> list[tuple[str, Any, Any]]:
-    """Where two nested mappings differ in values that change the result: dotted key, and both values."""
+    """Where two nested mappings differ in values that change the result.
+
+    Returns:
+        The dotted key of each, a hyper-parameter by its plain name, and both values.
+    """
     if isinstance(before, dict) and isinstance(now, dict):
         names = [name for name in {**before, **now} if not is_free(name)]
         return [
@@ -123,4 +128,4 @@ def differences(before: Any, now: Any, key: str = "") -> list[tuple[str, Any, An
             for name in names
             for found in differences(before.get(name), now.get(name), f"{key}.{name}".lstrip("."))
         ]
-    return [] if before == now else [(key, before, now)]
+    return [] if before == now else [(plainly(key.rpartition("hyper_parameters.")[2]), before, now)]

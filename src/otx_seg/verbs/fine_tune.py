@@ -80,7 +80,6 @@ def fine_tune_weights(request: Request, to: Destination, loggers: Loggers, progr
         _refuse_other_labels(plan, data.train.labels.names)
         if plan.state is not None:
             refuse_other_data(plan, data)
-        logger.info("%s", data.split)
         settings = plan.template.hyper_parameters.nncf_optimization
         how = FineTuning(
             plan.load_weights,

@@ -169,7 +169,7 @@ def test_merged_labels_have_colours_of_their_own(merged: Path) -> None:
 def test_labels_that_no_mask_shows_are_told(old: Path, new_data: Path, tmp_path: Path, messages: Messages) -> None:
     train_briefly(new_data, tmp_path / "run", load_weights=old, parameters=MERGE)
     assert "no training mask has button, plate: where such things are in the images" in messages.text
-    assert 'as in {"*.jpg": ["background"]}' in messages.text
+    assert '{"new/*": ["background"]} as ignored_labels' in messages.text
 
 
 def test_the_template_is_that_of_the_weights(old: Path, new_data: Path, tmp_path: Path) -> None:

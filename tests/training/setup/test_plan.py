@@ -197,6 +197,10 @@ def test_a_run_goes_on_as_it_began(run: RunFolder) -> None:
         ({"seed": 8}, r"has seed 7, not 8"),
         ({"template": "SegNext-t"}, r"the run to resume has .*, not "),
         ({"parameters": {"learning_parameters.learning_rate": 0.05}}, r"learning_rate = .*, not 0.05"),
+        (
+            {"parameters": {"learning_parameters.frozen_backbone_iters": 7}},
+            r"the run to resume has learning_parameters.frozen_backbone_steps = 'auto', not 7",
+        ),
         ({"train_type": "Selfsupervised"}, r"train_type = 'Incremental', not 'Selfsupervised'"),
         ({"data": DataSpec(unlabelled_list=FILE)}, r"uses no unlabelled images: leave out --unlabeled-file-list"),
         ({"data": DataSpec(unlabelled_root=BARE)}, r"train_type = 'Incremental', not 'Semisupervised'"),

@@ -145,23 +145,21 @@ def _tell_ceiling(template: Template, dice: dict[str, float], size: Decision) ->
     low = sorted((value, name) for name, value in dice.items())
     if not low:
         return
-    what = f"{template.name} at {height}x{width} answers for squares of {template.output_stride:g} pixels"
+    what = f"ceiling: {template.name} at {height}x{width} answers for squares of {template.output_stride:g} pixels"
+    mean = fmean(value for value, _ in low)
     told = ", ".join(f"{value:.2f} on {name}" for value, name in low[:3] if value < _HIGH_CEILING)
-    logger.info(
-        "ceiling: %s: a perfect one reaches a Dice of %.2f%s",
+    reached = f"{mean:.2f}" + (told and f" ({told})")
+    if low[0][0] >= _LOW_CEILING:
+        logger.info("%s: a perfect one reaches a Dice of %s", what, reached)
+        return
+    limited = template.hyper_parameters.learning_parameters.max_minutes and not size.given
+    logger.warning(
+        "%s: even a perfect one reaches a Dice of only %s; %s, take a template with a finer output, or cut the images "
+        "into parts",
         what,
-        fmean(value for value, _ in low),
-        told and f"; {told}",
+        reached,
+        "give more time for a larger input" if limited else "set a larger learning_parameters.input_size",
     )
-    if low[0][0] < _LOW_CEILING:
-        limited = template.hyper_parameters.learning_parameters.max_minutes and not size.given
-        logger.warning(
-            "%s: even a perfect one reaches a Dice of only %s; %s, take a template with a finer output, or cut the "
-            "images into parts",
-            what,
-            ", ".join(f"{value:.2f} on {name}" for value, name in low[:3] if value < _LOW_CEILING),
-            "give more time for a larger input" if limited else "set a larger learning_parameters.input_size",
-        )
 
 
 def _settle_batch(

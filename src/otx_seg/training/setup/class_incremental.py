@@ -57,8 +57,8 @@ def find_new(data: TrainingData, report: ScanReport, known: Labels | None) -> tu
     if set(missing) & set(known.names):
         logger.warning(
             "no training mask has %s: where such things are in the images, they are marked as something else, mostly "
-            "background, and the network will unlearn them; train on old images too, or say with ignored_labels that "
-            'the pixels so marked do not count, as in {"*.jpg": ["background"]} (docs/data.md)',
+            "background, and the network will unlearn them; train on old images too, and let the background of the new "
+            'ones not count: {"new/*": ["background"]} as ignored_labels (docs/guides/new-labels.md)',
             ", ".join(name for name in missing if name in known.names),
         )
     new_labels = {index for index, name in enumerate(labels.names) if name not in known.names}

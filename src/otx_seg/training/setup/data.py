@@ -107,8 +107,8 @@ def check_data(plan: Plan, data: TrainingData, progress: Progress | None) -> tup
         data = replace(data, val=val, skipped=data.skipped + skipped)
         _refuse_untrained(data, report, of_validation, plan.known)
     assert data.val is not None
-    _describe("training", data.train, report)
-    _describe("validation", data.val, of_validation)
+    _describe("training", count(len(data.train), "image"), data.train, report)
+    _describe("validation", data.split.removeprefix("validation: "), data.val, of_validation)
     _tell_problems(data, report, of_validation, was_split)
     scorable = _shows_what_scores_count(data, of_validation, metric)
     if data.unlabelled is not None:
@@ -129,12 +129,11 @@ def _checked_files(name: str, subset: Subset, progress: Progress | None) -> tupl
     return readable_samples(subset, report), report, skipped
 
 
-def _describe(name: str, subset: Subset, report: ScanReport) -> None:
+def _describe(name: str, images: str, subset: Subset, report: ScanReport) -> None:
     named = zip(subset.labels.names, report.share_per_label, strict=True)
     shares = ", ".join(f"{label} {label_share(share)} %" for label, share in named)
     sizes = ", ".join(f"{number} of {width}x{height}" for (height, width), number in report.sizes[:_LISTED_SIZES])
     more = ", ..." if len(report.sizes) > _LISTED_SIZES else ""
-    images = count(len(subset), "image")
     logger.info("%s data: %s (%s%s); pixels per label: %s", name, images, sizes, more, shares)
     if report.ignored_pixels:
         logger.info("%s data: %d pixels are ignored", name, report.ignored_pixels)
