@@ -42,6 +42,7 @@ LAYERS = [
     "training",
     "distributed",
     "inputs",
+    "labelling",
     "deployment",
     "report",
     "hpo",

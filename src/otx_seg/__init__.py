@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from otx_seg.verbs.find_learning_rate import find_learning_rate
     from otx_seg.verbs.optimize import optimize
     from otx_seg.verbs.predict import predict
+    from otx_seg.verbs.suggest import suggest
     from otx_seg.verbs.train import train
     from otx_seg.workflow.run import run
     from otx_seg.workspace.published_weights import fetch_weights, list_weights
@@ -53,6 +54,7 @@ __all__ = [
     "optimize",
     "predict",
     "run",
+    "suggest",
     "train",
 ]
 

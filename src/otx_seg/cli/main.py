@@ -31,6 +31,7 @@ VERBS = {
     "eval": "evaluate a model on a labelled data set",
     "report": "make the report page of a finished run again",
     "predict": "predict the masks of images",
+    "suggest": "suggest which images to label next",
     "explain": "show heat maps that explain predictions",
     "export": "export trained weights as an OpenVINO or ONNX model",
     "optimize": "quantise a model to INT8",

@@ -56,15 +56,14 @@ def weights_option(kinds: str) -> Decorator:
     )
 
 
-def several_weights_option(kinds: str) -> Decorator:
-    """``--load-weights`` for files of these kinds, as often as there are models."""
+def several_weights_option(kinds: str, several: str = "Several: the mean of their probabilities.") -> Decorator:
+    """``--load-weights`` for files of these kinds, as often as there are models; `several` says what these do."""
     return click.option(
         "--load-weights",
         metavar="FILE",
         multiple=True,
         callback=lambda context, parameter, files: (files[0] if len(files) == 1 else list(files)) if files else None,
-        help=f"The model: {kinds}; default: the last one trained in the workspace. Several: the mean of their "
-        "probabilities.",
+        help=f"The model: {kinds}; default: the last one trained in the workspace. {several}",
     )
 
 

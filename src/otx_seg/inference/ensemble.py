@@ -27,6 +27,27 @@ def ensemble(models: Mapping[Path, Predictor]) -> Predictor:
     Raises:
         UsageError: a model has other labels or another input size than the first one, or gives masks.
     """
+    orders = label_orders(models)
+    first, *others = models.values()
+    if not others:
+        return first
+
+    def mean(images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
+        total = np.float32(0)
+        for model, order in zip(models.values(), orders, strict=True):
+            total = total + model.probabilities(images)[:, order]
+        return np.asarray(total / np.float32(len(models)), np.float32)
+
+    return AlteredPredictor(first, mean)
+
+
+def label_orders(models: Mapping[Path, Predictor]) -> list[list[int]]:
+    """Of each model, where the labels of the first one are among its own.
+
+    Raises:
+        UsageError: a model has other labels or another input size than the first one, or is one of several and gives
+            masks.
+    """
     (first_file, first), *others = models.items()
     for file, model in others:
         if set(model.labels.names) != set(first.labels.names):
@@ -40,17 +61,7 @@ def ensemble(models: Mapping[Path, Predictor]) -> Predictor:
                 f"{file}: takes images of {sizes[0]} pixels, {first_file} of {sizes[1]}; the probabilities of models "
                 "can be averaged if their input sizes are the same"
             )
-    if not others:
-        return first
     for file, model in models.items():
-        if model.gives_masks:
+        if others and model.gives_masks:
             raise no_probabilities(file)
-    orders = [[model.labels.names.index(name) for name in first.labels.names] for model in models.values()]
-
-    def mean(images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
-        total = np.float32(0)
-        for model, order in zip(models.values(), orders, strict=True):
-            total = total + model.probabilities(images)[:, order]
-        return np.asarray(total / np.float32(len(models)), np.float32)
-
-    return AlteredPredictor(first, mean)
+    return [[model.labels.names.index(name) for name in first.labels.names] for model in models.values()]
