@@ -1,9 +1,10 @@
 """What labels chosen by `otx suggest` are worth against labels chosen at random.
 
-16 of CamVid's training images are labelled, drawn by the seed, and a network is trained on them. Then 16 more are
-chosen among the others by each method of `otx suggest`, with that network, and a network is trained on the 32; by
-random, also on 48 and 64. All trainings begin with the same ImageNet weights, take the same number of steps, and are
-scored on the validation images. Printed is the Dice of each, and how many labels chosen at random reach the same Dice,
+Every fourth of CamVid's training images is held out to measure on. Of the others 16 are labelled, drawn by the seed,
+and a network is trained on them. Then 16 more are chosen by each method of `otx suggest`, with that network, and one
+is trained on the 32; by random, also on 48 and 64. All trainings begin with the same ImageNet weights and take the same
+number of steps. Printed is the Dice of each on CamVid's validation images, which are of one of the three recordings
+that the training images are of, and on the held-out images, and how many labels chosen at random reach the same Dice,
 on straight lines between the means of the seeds.
 
     python benchmarks/suggest.py CAMVID_FOLDER OUTPUT [--seeds 1 2 3] [--methods both uncertainty diversity random]
@@ -31,12 +32,15 @@ import otx_seg
 from otx_seg.labelling.methods import METHODS, RANDOM
 
 FIRST = "first"
+HELD_OUT = 4
+"""Of so many images one is measured on."""
+MEASURED = ("validation", "held out")
 WIDTHS = (1, 2, 3)
 """Random choices are measured with so many times the images that other methods choose."""
 
 
-def copy_labelled(camvid: Path, names: Sequence[str], folder: Path) -> None:
-    """Copy images of these names, with their masks."""
+def copy_labelled(camvid: Path, names: Sequence[str], folder: Path) -> Path:
+    """Copy images of these names, with their masks; that folder."""
     shutil.rmtree(folder, ignore_errors=True)
     for kind in ("images", "masks"):
         (folder / kind).mkdir(parents=True)
@@ -44,24 +48,37 @@ def copy_labelled(camvid: Path, names: Sequence[str], folder: Path) -> None:
         shutil.copy(camvid / "train" / "images" / name, folder / "images")
         shutil.copy(camvid / "train" / "masks" / f"{Path(name).stem}.png", folder / "masks")
     shutil.copy(camvid / "train" / "dataset_meta.json", folder)
+    return folder
 
 
-def train(folder: Path, names: Sequence[str], seed: int, options: argparse.Namespace) -> float:
-    """Train in a folder on images of these names, unless it is done; the Dice on the validation images."""
+def divided(options: argparse.Namespace) -> tuple[list[str], Path, Path]:
+    """The names of the images to choose from, the folder of these alone, and that of the held-out ones with masks."""
+    names = sorted(path.name for path in (options.camvid / "train" / "images").iterdir())
+    held_out = names[::HELD_OUT]
+    left = [name for name in names if name not in held_out]
+    pool, measured = options.output / "pool", options.output / "held-out"
+    done = options.output / "divided"
+    if not done.exists():
+        copy_labelled(options.camvid, held_out, measured)
+        copy_labelled(options.camvid, left, pool)
+        done.touch()
+    return left, pool / "images", measured
+
+
+def train(folder: Path, names: Sequence[str], seed: int, options: argparse.Namespace) -> list[float]:
+    """Train in a folder on images of these names, unless it is done; the Dice on each of `MEASURED`."""
     result = folder / "result.json"
     if not result.exists():
-        copy_labelled(options.camvid, names, folder / "data")
-        number = epochs(options.steps, len(names), options.batch_size)
         settings = {
             "input_size": options.input_size,
             "batch_size": options.batch_size,
-            "num_iters": number,
+            "num_iters": epochs(options.steps, len(names), options.batch_size),
             "enable_early_stopping": False,
             "use_adaptive_interval": True,
             "num_workers": 0,
         }
         trained = otx_seg.train(
-            folder / "data",
+            copy_labelled(options.camvid, names, folder / "data"),
             options.camvid / "val",
             template=options.template,
             output=folder / "run",
@@ -70,10 +87,20 @@ def train(folder: Path, names: Sequence[str], seed: int, options: argparse.Names
             parameters={f"learning_parameters.{name}": value for name, value in settings.items()},
         )
         assert trained.scores is not None
-        labels = {name: score.dice for name, score in trained.scores.per_label.items()}
-        plain = {"dice": trained.scores.dice_average, "steps": trained.steps, "labels": labels, "images": list(names)}
+        held_out = otx_seg.evaluate(
+            divided(options)[2], load_weights=trained.weights, output=folder / "held-out", overwrite=True
+        )
+        scores = dict(zip(MEASURED, (trained.scores, held_out.scores), strict=True))
+        plain = {
+            "dice": [one.dice_average for one in scores.values()],
+            "labels": {
+                where: {name: score.dice for name, score in one.per_label.items()} for where, one in scores.items()
+            },
+            "steps": trained.steps,
+            "images": list(names),
+        }
         result.write_text(json.dumps(plain, indent=1))
-    dice: float = json.loads(result.read_text())["dice"]
+    dice: list[float] = json.loads(result.read_text())["dice"]
     return dice
 
 
@@ -82,7 +109,7 @@ def suggested(folder: Path, method: str, count: int, seed: int, options: argpars
     output = folder / f"suggested-{method}"
     if not (output / "suggest.html").exists():
         otx_seg.suggest(
-            options.camvid / "train" / "images",
+            divided(options)[1],
             load_weights=folder / FIRST / "run" / "models" / "weights.pth",
             train_data_roots=folder / FIRST / "data",
             count=count,
@@ -97,12 +124,12 @@ def suggested(folder: Path, method: str, count: int, seed: int, options: argpars
 
 
 def first_names(seed: int, options: argparse.Namespace) -> list[str]:
-    names = sorted(path.name for path in (options.camvid / "train" / "images").iterdir())
+    names = divided(options)[0]
     order = np.random.default_rng(seed).permutation(len(names))
     return [names[index] for index in order[: options.first]]
 
 
-def runs(options: argparse.Namespace) -> Iterator[tuple[str, int, int, float]]:
+def runs(options: argparse.Namespace) -> Iterator[tuple[str, int, int, list[float]]]:
     """Method, labels, seed and Dice of each training; the wider random choices last."""
     jobs = [(FIRST, 0, seed) for seed in options.seeds]
     jobs += [(method, 1, seed) for seed in options.seeds for method in options.methods]
@@ -138,17 +165,19 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=4)
     options = parser.parse_args()
 
-    found: dict[tuple[str, int], list[float]] = {}
+    found: dict[tuple[str, int], list[list[float]]] = {}
     for method, labels, seed, dice in runs(options):
         found.setdefault((method, labels), []).append(dice)
-        print(f"{method}, {labels} labels, seed {seed}: Dice {dice:.4f}", flush=True)
-    means = {key: statistics.fmean(scores) for key, scores in found.items()}
-    curve = sorted((labels, dice) for (method, labels), dice in means.items() if method in (FIRST, RANDOM))
-    print("\n| chosen by | labels | Dice by seed | mean | as many labels at random |\n|---|---|---|---|---|")
-    for (method, labels), scores in found.items():
-        shown, mean = ", ".join(f"{dice:.3f}" for dice in scores), means[method, labels]
-        same = "" if method in (FIRST, RANDOM) else worth(mean, curve)
-        print(f"| {method} | {labels} | {shown} | {mean:.4f} | {same} |")
+        figures = ", ".join(f"{where} {one:.4f}" for where, one in zip(MEASURED, dice, strict=True))
+        print(f"{method}, {labels} labels, seed {seed}: Dice {figures}", flush=True)
+    for place, where in enumerate(MEASURED):
+        means = {key: statistics.fmean(dice[place] for dice in scores) for key, scores in found.items()}
+        curve = sorted((labels, mean) for (method, labels), mean in means.items() if method in (FIRST, RANDOM))
+        print(f"\n| chosen by | labels | Dice, {where}, by seed | mean | as many at random |\n|---|---|---|---|---|")
+        for (method, labels), scores in found.items():
+            shown, mean = ", ".join(f"{dice[place]:.3f}" for dice in scores), means[method, labels]
+            same = "" if method in (FIRST, RANDOM) else worth(mean, curve)
+            print(f"| {method} | {labels} | {shown} | {mean:.4f} | {same} |")
 
 
 if __name__ == "__main__":

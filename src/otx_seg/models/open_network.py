@@ -12,6 +12,7 @@ from otx_seg.errors import UsageError
 from otx_seg.models.heads.sub_pixel_head import SubPixelConv2d, sub_pixel_sums
 from otx_seg.models.network import SegmentationNetwork, is_binary, two_logits
 from otx_seg.models.quantized_conv import QuantizedConv2d
+from otx_seg.runtime.predictor import WITHOUT_FEATURES
 
 
 class OpenClassifier(nn.Module):
@@ -75,7 +76,7 @@ class OpenNetwork(nn.Module):
         if not isinstance(classifier, SubPixelConv2d) and not _keeps_size(classifier):
             raise UsageError(
                 f"{type(head).__name__} does not end in a convolution with an output for each position: its features "
-                "tell nothing"
+                f"tell nothing; {WITHOUT_FEATURES}"
             )
         # In its place, so that parameters and nodes of an exported graph keep their names.
         head.conv_seg = OpenClassifier(classifier, head.threshold if is_binary(head) else None)

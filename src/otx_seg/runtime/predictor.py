@@ -26,6 +26,11 @@ FEATURE_MAP, CLASS_ACTIVATION = "feature_map", "class_activation"
 """Values inside such a model. They are no outputs, since Model API takes no more than one beside the probabilities;
 who wants them makes them outputs when he opens the model."""
 
+WITHOUT_FEATURES = (
+    "choose what needs none: --explain-algorithm probability of `otx explain`, --method uncertainty of `otx suggest`"
+)
+"""What a model without features can be used for, as advice."""
+
 
 class Predictor(Protocol):
     """A segmentation model that is ready to run.
@@ -96,7 +101,7 @@ def no_probabilities(path: Path) -> UsageError:
     """For a model, read from `path`, that gives masks where probabilities are needed."""
     return UsageError(
         f"{path}: was exported with --argmax, so it gives masks and no probabilities, which are needed here (for "
-        "--save, --tta, several models, a teacher and explanations); export it without --argmax"
+        "--save, --tta, several models, a teacher, explanations and suggestions); export it without --argmax"
     )
 
 
@@ -170,9 +175,8 @@ def check_features(names: Collection[str], is_ours: bool, path: Path) -> None:
         UsageError: it does not.
     """
     if FEATURE_MAP not in names or CLASS_ACTIVATION not in names:
-        way = "choose --explain-algorithm probability"
         if is_ours:
-            reason, way = "was exported without its features", f"export it with --dump-features, or {way}"
+            reason, way = "was exported without its features", f"export it with --dump-features, or {WITHOUT_FEATURES}"
         else:
-            reason = "is another tool's model, which keeps no features"
-        raise UsageError(f"{path}: {reason}, so that nothing but its probabilities can be explained; {way}")
+            reason, way = "is another tool's model, which keeps no features", WITHOUT_FEATURES
+        raise UsageError(f"{path}: {reason}, so that nothing but its probabilities can be used; {way}")
