@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 import otx_seg
 from otx_seg.datasets import Subset
@@ -196,13 +197,18 @@ def test_a_workspace_knows_images_weights_and_labels(
     assert otx("build", *data, "--workspace", folder).code == 0
     lacking = otx("suggest", "--workspace", folder, "--load-weights", small_weights)
     assert (lacking.code, "--input is missing: name the folder" in lacking.message) == (2, True)
-    text = (folder / "data.yaml").read_text()
-    assert "unlabeled" in text
     mixed = tmp_path / "mixed"
     shutil.copytree(pool, mixed)
     validated = sorted((drawn_data / "val" / "images").iterdir())[0]
     shutil.copy(validated, mixed / "validated.png")
-    done = otx("suggest", "-i", mixed, "--workspace", folder, "--load-weights", small_weights)
+    data = yaml.safe_load((folder / "data.yaml").read_text())
+    data["data"]["unlabeled"] = {"data-roots": str(mixed)}
+    (folder / "data.yaml").write_text(yaml.safe_dump(data))
+    run = folder / "outputs" / "training"
+    (run / "models").mkdir(parents=True)
+    shutil.copy(small_weights, run / "models")
+    (folder / "outputs" / "latest_trained_model").symlink_to("training")
+    done = otx("suggest", "--workspace", folder)
     assert done.code == 0, done.err
     written = next((folder / "outputs").glob("*_suggest"))
     files = [row["file"] for row in rows(written)]
@@ -212,7 +218,7 @@ def test_a_workspace_knows_images_weights_and_labels(
 
 def test_in_python(pool: Path, small_weights: Path, tiny_data: Subset, tmp_path: Path) -> None:
     found = otx_seg.suggest(pool, load_weights=small_weights, method="random", output=tmp_path / "out", count=2)
-    assert [one.path.is_file() for one in found.found.suggestions] == [True, True]
+    assert [one.path.is_file() for one in found.suggestions] == [True, True]
     assert found.images == tmp_path / "out" / "images"
     assert DEFAULT_COUNT > 0
     with pytest.raises(otx_seg.errors.UsageError, match="--count is at least 1: 0"):

@@ -69,9 +69,7 @@ def command(input_path: str | None, **arguments: Any) -> None:
         done = suggest(input_path, progress=advance, **arguments)
     found = done.found
     where = "" if done.images is None else f", copied to {done.images}"
-    first = found.suggestions[0].name
-    results.print(
-        f"{count(len(found.suggestions), 'image')} of {found.new:,} new ones suggested{where}; first: {first}"
-    )
+    first = done.suggestions[0].name
+    results.print(f"{count(len(done.suggestions), 'image')} of {found.new:,} new ones suggested{where}; first: {first}")
     results.print(f"List: {done.list}")
     results.print(f"Page: {done.page}")

@@ -30,10 +30,13 @@ class LabelledSubsets:
     others: tuple[Subset, ...] = ()
 
     def samples(self) -> Iterator[tuple[Subset, Sample]]:
-        """Each with its subset."""
+        """Each image once, with the first subset that has it."""
+        seen: set[str] = set()
         for subset in (*(() if self.trained_on is None else (self.trained_on,)), *self.others):
             for sample in subset.samples:
-                yield subset, sample
+                if sample.image not in seen:
+                    seen.add(sample.image)
+                    yield subset, sample
 
     def __len__(self) -> int:
         return sum(1 for _ in self.samples())

@@ -14,7 +14,7 @@ from otx_seg.inputs.labelled import labelled_images
 from otx_seg.inputs.resolver import Resolver, Weights, open_resolver
 from otx_seg.labelling.methods import DEFAULT_COUNT, METHODS
 from otx_seg.labelling.models import open_models
-from otx_seg.labelling.suggestions import Suggested, as_csv, files_in_csv, suggest_images
+from otx_seg.labelling.suggestions import Suggested, Suggestion, as_csv, files_in_csv, suggest_images
 from otx_seg.labels import given_labels
 from otx_seg.report.suggest_page import draw_page
 from otx_seg.runtime.image_headers import file_and_page
@@ -43,6 +43,11 @@ class WrittenSuggestions:
     list: Path
     page: Path
     images: Path | None
+
+    @property
+    def suggestions(self) -> tuple[Suggestion, ...]:
+        """The image to label first in front."""
+        return self.found.suggestions
 
 
 def suggest(
