@@ -32,7 +32,7 @@ def test_the_folder_given(drawn_data: Path, tmp_path: Path, monkeypatch: pytest.
 
 
 def test_else_what_the_first_model_was_trained_on(
-    drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
     data = DataSpec(train_root=drawn_data / "train", val_root=drawn_data / "val")
@@ -41,7 +41,7 @@ def test_else_what_the_first_model_was_trained_on(
     found, spec = labelled_images(open_resolver(None), DataSpec(), [tmp_path / "foreign.xml", gone, known])
     assert spec == data.resolved()
     assert (len(found), [len(subset) for subset in found.others]) == (10, [2])
-    assert "no labelled images are known" not in caplog.text
+    assert "no labelled images are known" not in messages.text
 
 
 def test_images_validated_and_tested_on_count_once(drawn_data: Path, tmp_path: Path) -> None:
@@ -53,9 +53,9 @@ def test_images_validated_and_tested_on_count_once(drawn_data: Path, tmp_path: P
     assert {subset is found.trained_on for subset, _ in found.samples()} == {True, False}
 
 
-def test_none_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+def test_none_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: Any) -> None:
     monkeypatch.chdir(tmp_path)
     found, spec = labelled_images(open_resolver(None), DataSpec(), [])
     assert (found.trained_on, len(found), spec) == (None, 0, DataSpec())
-    assert "no labelled images are known" in caplog.text
-    assert "--train-data-roots" in caplog.text
+    assert "no labelled images are known" in messages.text
+    assert "--train-data-roots" in messages.text
