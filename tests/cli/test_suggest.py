@@ -142,6 +142,34 @@ def test_unreadable_images_are_left_out(otx: Any, given: list[object], pool: Pat
     assert "none of 7 images could be read; the first: " in none.message
 
 
+def test_the_pages_of_a_file_are_images_and_the_file_is_copied(otx: Any, given: list[object], tmp_path: Path) -> None:
+    pages = [np.random.default_rng(number).integers(0, 256, (64, 64, 3), np.uint8) for number in range(3)]
+    (tmp_path / "tiff").mkdir()
+    cv2.imwritemulti(str(tmp_path / "tiff" / "a.tif"), pages)
+    chosen = ["suggest", "-i", tmp_path / "tiff", *given[2:], "-n", 2, "-o", tmp_path / "out"]
+    for options in ([], ["--overwrite"]):
+        done = otx(*chosen, *options)
+        assert done.code == 0, done.err
+        assert {row["file"] for row in rows(tmp_path / "out")} < {"a.tif#1", "a.tif#2", "a.tif#3"}
+        assert [path.name for path in (tmp_path / "out" / "images").iterdir()] == ["a.tif"]
+
+
+def test_what_a_person_puts_beside_the_copies_stays(otx: Any, given: list[object], tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    assert otx("suggest", *given, "-n", 6, "-o", output).code == 0
+    (output / "images" / "1.json").write_text("{}")
+    elsewhere = tmp_path / "precious.png"
+    elsewhere.touch()
+    with (output / "suggest.csv").open("a") as file:
+        file.write(f"7,{elsewhere},1,1,1,1,x\n8,../../precious.png,1,1,1,1,x\n")
+    assert otx("suggest", *given, "-n", 1, "--overwrite", "-o", output).code == 0
+    assert elsewhere.exists()
+    files = {
+        path.relative_to(output / "images").as_posix() for path in (output / "images").rglob("*") if path.is_file()
+    }
+    assert files == {"1.json", rows(output)[0]["file"]}
+
+
 def test_weights_without_features(
     otx: Any, pool: Path, tiny_ir: Path, tiny_onnx: Path, open_ir: Path, tmp_path: Path
 ) -> None:

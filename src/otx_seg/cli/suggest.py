@@ -10,6 +10,7 @@ from otx_seg.cli.options import (
     annotation_options,
     labels_option,
     output_options,
+    seed_option,
     several_weights_option,
     workspace_option,
 )
@@ -52,7 +53,7 @@ from otx_seg.labelling.methods import DEFAULT_COUNT, METHODS
 @annotation_options("train")
 @labels_option
 @click.option("--list-only", is_flag=True, help="List the images, and copy none.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=42, help="Seed of --method random.  [42]")
+@seed_option
 @workspace_option
 @output_options
 def command(input_path: str | None, **arguments: Any) -> None:

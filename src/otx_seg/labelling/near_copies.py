@@ -30,7 +30,7 @@ class SeenImages:
         Args:
             thumbnails: see `thumbnail`.
         """
-        self._seen = np.zeros((max(1, 2 * len(thumbnails)), _SIDE, _SIDE), np.int16)
+        self._seen = np.zeros((max(1, len(thumbnails)), _SIDE, _SIDE), np.uint8)
         self._count = 0
         for one in thumbnails:
             self.add(one)
@@ -46,7 +46,8 @@ class SeenImages:
         """The number, in the order in which they were seen, of the first image that this one is nearly a copy of."""
         for first in range(0, self._count, 256):  # some at a time, of which copies need little room
             seen = self._seen[first : min(first + 256, self._count)]
-            near = np.flatnonzero(np.abs(seen - one).max(axis=(1, 2)) <= _MOST_DIFFERENT)
+            different = np.maximum(seen, one) - np.minimum(seen, one)
+            near = np.flatnonzero(different.max(axis=(1, 2)) <= _MOST_DIFFERENT)
             if near.size:
                 return first + int(near[0])
         return None

@@ -27,13 +27,13 @@ class Suggestion:
     Attributes:
         path: of the image.
         name: its path below the folder of the unlabelled images.
-        certainty_rank: share, 0..1, of the new images that are less uncertain.
+        more_uncertain_than: share, 0..1, of the new images that are less uncertain.
         candidate, choice: the figures.
     """
 
     path: Path
     name: str
-    certainty_rank: float
+    more_uncertain_than: float
     candidate: Candidate
     choice: Choice
 

@@ -93,11 +93,13 @@ def _figure(rank: int, one: Suggestion, models: Models, method: str) -> str:
 def why(one: Suggestion, seen: Uncertainty, models: Models, method: str) -> str:
     """In words, why an image was chosen."""
     parts = ["Drawn at random."] if method == RANDOM else []
+    share = f"{100 * one.more_uncertain_than:.0f} %"
     parts.append(
-        f"Entropy {one.candidate.uncertainty:.2f} bits a pixel, more than {100 * one.certainty_rank:.0f} % of the new "
-        f"images; {one.candidate.disagreement:.3f} of it because {_looks(models)} disagree. Most of it at "
-        f"{listed(_uncertain_labels(seen, models))}."
+        f"Entropy {one.candidate.uncertainty:.2f} bits a pixel, more than {share} of the new images; "
+        f"{one.candidate.disagreement:.3f} of it because {_looks(models)} disagree."
     )
+    doubtful = _uncertain_labels(seen, models)
+    parts += [f"Most of it at {listed(doubtful)}."] if doubtful else []
     if one.choice.distance is not None:
         parts.append(
             f"Nearest labelled or suggested image: {one.choice.nearest}, at a distance of {one.choice.distance:.2f}."

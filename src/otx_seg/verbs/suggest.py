@@ -65,7 +65,7 @@ def suggest(
     output: str | Path | None = None,
     overwrite: bool = False,
     list_only: bool = False,
-    seed: int = DEFAULT_SEED,
+    seed: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> WrittenSuggestions:
     """Choose the images that are worth labelling next, and write ``suggest.csv``, ``suggest.html`` and ``images/``.
@@ -86,7 +86,7 @@ def suggest(
         labels: see `predict`.
         workspace, output, overwrite: see `train`.
         list_only: copy no images.
-        seed: of ``"random"``.
+        seed: of ``"random"``; None: 42.
         progress: called with the numbers of images done and to do.
 
     Raises:
@@ -108,7 +108,8 @@ def suggest(
     roots = (images.root, *spec.folders)
     run = open_run(resolver.destination(output, overwrite), "suggest", ("suggest.csv", "suggest.html", "images"), roots)
     with log_to(run) as note:
-        found = suggest_images(images, labelled, models, count, method, seed, watched(run, progress))
+        drawn_by = DEFAULT_SEED if seed is None else seed
+        found = suggest_images(images, labelled, models, count, method, drawn_by, watched(run, progress))
         if len(found.suggestions) < count:
             number = counted(len(found.suggestions), "image")
             logger.warning("%d were asked for, but only %s are new: %s", count, number, found.left_out() or "no more")
@@ -135,11 +136,16 @@ def _write(run: RunFolder, found: Suggested, copied: bool) -> WrittenSuggestions
     listed, folder = run.path / "suggest.csv", run.path / "images"
     if listed.is_file():
         for name in files_in_csv(read_text(listed)):
-            if ".." not in PurePath(name).parts:
-                (folder / name).unlink(missing_ok=True)
+            if ".." not in PurePath(name).parts and not PurePath(name).is_absolute():
+                _copy_of(name, folder).unlink(missing_ok=True)
     for one in found.suggestions if copied else ():
-        place = Path(file_and_page(folder / one.name)[0])
+        place = _copy_of(one.name, folder)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file_and_page(one.path)[0], place)
     write_text(listed, as_csv(found.suggestions))
     return WrittenSuggestions(found, listed, run.path / "suggest.html", folder if copied else None)
+
+
+def _copy_of(name: str, folder: Path) -> Path:
+    """Where an image is copied to; a page of a TIFF with its file."""
+    return Path(file_and_page(folder / name)[0])
