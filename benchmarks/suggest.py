@@ -130,9 +130,11 @@ def first_names(seed: int, options: argparse.Namespace) -> list[str]:
 
 
 def runs(options: argparse.Namespace) -> Iterator[tuple[str, int, int, list[float]]]:
-    """Method, labels, seed and Dice of each training; the wider random choices last."""
-    jobs = [(FIRST, 0, seed) for seed in options.seeds]
-    jobs += [(method, 1, seed) for seed in options.seeds for method in options.methods]
+    """Method, labels, seed and Dice of each training, those that matter most in front."""
+    default_and_random = [method for method in options.methods if method in (METHODS[0], RANDOM)]
+    others = [method for method in options.methods if method not in default_and_random]
+    jobs = [(method, 1, seed) for seed in options.seeds for method in (FIRST, *default_and_random)]
+    jobs += [(method, 1, seed) for seed in options.seeds for method in others]
     jobs += [(RANDOM, width, seed) for seed in options.seeds for width in WIDTHS[1:] if RANDOM in options.methods]
     for method, width, seed in jobs:
         folder, names = options.output / f"seed-{seed}", first_names(seed, options)

@@ -49,8 +49,8 @@ def test_images_are_listed_copied_and_shown(otx: Any, given: list[object], pool:
     assert [row["rank"] for row in listed] == ["1", "2", "3"]
     for row in listed:
         assert (output / "images" / row["file"]).read_bytes() == (pool / row["file"]).read_bytes()
-        product = float(row["uncertainty_bits"]) * float(row["distance"])
-        assert float(row["score"]) == pytest.approx(product, abs=2e-3)
+        assert 0 < float(row["score"]) < 1
+        assert 1 <= int(row["stands_for"]) <= 6
         assert 0 < float(row["disagreement_bits"]) < float(row["uncertainty_bits"])
         assert row["nearest"]
     assert len([path for path in (output / "images").rglob("*") if path.is_file()]) == 3

@@ -47,14 +47,43 @@ def test_diversity_takes_the_farthest_from_what_is_labelled_and_chosen() -> None
     found = choose(candidates([4, 9, 10, 1]), labelled(0), 3, "diversity", 0)
     assert [choice.candidate for choice in found.chosen] == [2, 0, 1]
     assert [choice.nearest for choice in found.chosen] == ["l0", "l0", "c2"]
+    assert [choice.stands_for for choice in found.chosen] == [2, 1, 1]
     spread = np.std([0, 4, 9, 10, 1])
-    np.testing.assert_allclose([choice.distance for choice in found.chosen], np.array([10, 4, 1]) / spread, rtol=1e-6)
+    for figures in ([choice.distance for choice in found.chosen], [choice.score for choice in found.chosen]):
+        np.testing.assert_allclose(figures, np.array([10, 4, 1]) / spread, rtol=1e-6)
 
 
-def test_both_weighs_the_distance_with_the_uncertainty() -> None:
-    found = choose(candidates([4, 9, 10], [1.0, 0.6, 0.1]), labelled(0), 2, "both", 0)
-    assert [choice.candidate for choice in found.chosen] == [1, 0]  # 5.4 of 4, 5.4 and 1; then 4 of 4 and 0.1
-    np.testing.assert_allclose(found.chosen[0].score, 0.6 * found.chosen[0].distance)
+def test_both_takes_what_stands_for_the_uncertain_ones() -> None:
+    # 5 brings 4, 5 and 6 near; 20 is farther than all, but alone.
+    pool = candidates([4, 5, 6, 20], [1.0, 1.0, 1.0, 0.5])
+    found = choose(pool, labelled(0), 2, "both", 0)
+    assert [choice.candidate for choice in found.chosen] == [1, 3]
+    assert [choice.stands_for for choice in found.chosen] == [4, 1]
+    whole = 4 + 5 + 6 + 0.5 * 20
+    gains = [3 + 5 + 5 + 0.5 * 5, 0.5 * 15]
+    np.testing.assert_allclose([choice.score for choice in found.chosen], np.array(gains) / whole, rtol=1e-6)
+
+
+def test_both_goes_where_the_model_is_uncertain() -> None:
+    places = [-5.0, -5.1, -5.2, 5.0, 5.1, 5.2]
+    for uncertainties, expected in (([0.9] * 3 + [0.1] * 3, {0, 1, 2}), ([0.1] * 3 + [0.9] * 3, {3, 4, 5})):
+        assert order(candidates(places, uncertainties), labelled(0), 1, "both", 0)[0] in expected
+
+
+@pytest.mark.parametrize("number", [3, 1100])
+def test_gains_are_those_of_the_definition(number: int) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(number, 5)).astype(np.float32)
+    bits = rng.uniform(size=number)
+    pool = [Candidate(f"c{n}", picture(0), features[n], float(bits[n]), 0.0) for n in range(number)]
+    known = [LabelledImage("l", picture(1), rng.normal(size=5).astype(np.float32))]
+    every = np.stack([known[0].feature, *features]).astype(float)
+    scaled = (every - every.mean(axis=0)) / every.std(axis=0)
+    distances = np.sqrt(np.mean((scaled[:, None] - scaled) ** 2, axis=2))
+    gains = [bits @ np.maximum(distances[1:, 0] - distances[1:, 1 + n], 0) for n in range(number)]
+    found = choose(pool, known, 1, "both", 0).chosen[0]
+    assert found.candidate == int(np.argmax(gains))
+    np.testing.assert_allclose(found.score, max(gains) / (bits @ distances[1:, 0]), rtol=1e-6)
 
 
 def test_features_that_do_not_vary_count_for_nothing() -> None:
@@ -93,6 +122,7 @@ def test_without_labelled_images_the_first_is_like_nothing(method: str) -> None:
     found = choose(candidates([4, 9, 10], [1.0, 2.0, 1.5]), [], 3, method, 0)
     assert (found.chosen[0].distance, found.chosen[0].nearest) == (None, None)
     assert found.chosen[0].candidate == (1 if method == "both" else 0)
+    assert found.chosen[0].stands_for == 3
     assert found.chosen[1].nearest == f"c{found.chosen[0].candidate}"
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from otx_seg.labelling.methods import BOTH, DIVERSITY, RANDOM, UNCERTAINTY, USES_FEATURES
 from otx_seg.labelling.near_copies import SeenImages
 
+_AT_ONCE = 512  # candidates whose distances to all others are worked out at once
+
 
 @dataclass(frozen=True)
 class LabelledImage:
@@ -50,12 +52,15 @@ class Choice:
         distance: to the nearest image that was labelled or chosen before; see `choose`. None: there was none, or
             without features.
         nearest: the name of that image.
+        stands_for: how many candidates, itself among them, are nearer to it than to any image before; None: without
+            features.
     """
 
     candidate: int
     score: float
     distance: float | None = None
     nearest: str | None = None
+    stands_for: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,14 +77,6 @@ class Choices:
     near_copies: tuple[tuple[int, str], ...]
 
 
-_SCORES: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]] = {
-    RANDOM: lambda uncertainty, distance, by_chance: by_chance,
-    UNCERTAINTY: lambda uncertainty, distance, by_chance: uncertainty,
-    DIVERSITY: lambda uncertainty, distance, by_chance: distance,
-    BOTH: lambda uncertainty, distance, by_chance: uncertainty * distance,
-}
-
-
 def choose(
     candidates: Sequence[Candidate], labelled: Sequence[LabelledImage], count: int, method: str, seed: int
 ) -> Choices:
@@ -87,76 +84,102 @@ def choose(
 
     ``random`` draws them. ``uncertainty`` takes the most uncertain ones. ``diversity`` takes the one farthest from all
     that is labelled or chosen (greedy k-centre: Sener and Savarese, 2018, https://arxiv.org/abs/1708.00489). ``both``
-    weighs that distance with the uncertainty. Near copies of what is labelled or chosen are passed over.
+    takes the one that stands best for the uncertain ones: that brings the sum over all candidates of uncertainty times
+    distance to what is labelled or chosen down the most (a greedy weighted k-median; Yang et al., 2017,
+    https://arxiv.org/abs/1706.04737, choose by representativeness among the uncertain ones). Its score is the share of
+    that sum at the beginning. Near copies of what is labelled or chosen are passed over.
 
     The distance of two images is the root of the mean squared difference of their features, each in standard deviations
     over all images: 1.4 for two that have nothing in common but the set they are from, 0 for equal ones.
 
     Args:
         count: at most so many; there may be fewer that are new.
-        method: one of `METHODS`; those of `USES_FEATURES` need features of all images.
+        method: one of `METHODS`; those of `USES_FEATURES` need features of all candidates.
         seed: of the drawing.
     """
-    by_chance = np.random.default_rng(seed).permutation(len(candidates)) / max(1, len(candidates))
-    uncertainty = np.array([candidate.uncertainty for candidate in candidates])
     seen, names = SeenImages([image.thumbnail for image in labelled]), [image.name for image in labelled]
     centres = _Centres(candidates, labelled) if method in USES_FEATURES else None
+    score_of = _scores(method, candidates, centres, seed)
     free = np.ones(len(candidates), bool)
     chosen: list[Choice] = []
     copies: list[tuple[int, str]] = []
     while len(chosen) < count and free.any():
-        score = _SCORES[method](uncertainty, by_chance if centres is None else centres.distances(), by_chance)
+        score = score_of()
         index = int(np.argmax(np.where(free, score, -np.inf)))
         free[index] = False
         copied = seen.copied(candidates[index].thumbnail)
         if copied is not None:
             copies.append((index, names[copied]))
             continue
-        nearest = (None, None) if centres is None else centres.nearest(index)
-        chosen.append(Choice(index, float(score[index]), *nearest))
+        place = (None, None, None) if centres is None else centres.add(index)
+        chosen.append(Choice(index, float(score[index]), *place))
         seen.add(candidates[index].thumbnail)
         names.append(candidates[index].name)
-        if centres is not None:
-            centres.add(index)
     return Choices(tuple(chosen), tuple(copies))
 
 
+def _scores(
+    method: str, candidates: Sequence[Candidate], centres: _Centres | None, seed: int
+) -> Callable[[], NDArray[np.float64]]:
+    """What gives the present scores (N,)."""
+    uncertainty = np.array([candidate.uncertainty for candidate in candidates])
+    if method == DIVERSITY:
+        assert centres is not None
+        return lambda: centres.distances.copy()
+    if method == BOTH:
+        assert centres is not None
+        whole = float((uncertainty * centres.distances).sum()) or 1.0
+        return lambda: centres.gains(uncertainty) / whole
+    by_chance = np.random.default_rng(seed).permutation(len(candidates)) / len(candidates)
+    fixed = {UNCERTAINTY: uncertainty, RANDOM: by_chance}[method]
+    return lambda: fixed
+
+
 class _Centres:
-    """The distance of each candidate to the nearest image that is labelled or chosen."""
+    """The distance of each candidate to the nearest image that is labelled or chosen.
+
+    Attributes:
+        distances: (N,); as long as there is no such image, one number that no distance exceeds.
+    """
 
     def __init__(self, candidates: Sequence[Candidate], labelled: Sequence[LabelledImage]) -> None:
         first = [image for image in labelled if image.feature is not None]
         features = np.stack([_feature(image) for image in (*first, *candidates)])
         spread = features.std(axis=0)
         features = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1)
-        self._features = features[len(first) :]
-        self._distances = np.full(len(candidates), np.inf)
+        features /= np.sqrt(features.shape[1])  # so that distances are those of Euclid
+        self._features, self._squares = features[len(first) :], np.square(features[len(first) :]).sum(axis=1)
+        self.distances = np.full(len(candidates), np.inf if first else 2 * np.sqrt(self._squares.max()) + 1)
         self._nearest = np.full(len(candidates), -1)
         self._candidates = candidates
         self._names: list[str] = []
         for image, feature in zip(first, features, strict=False):
             self._add(image.name, feature)
 
-    def add(self, candidate: int) -> None:
-        """Count a candidate among the chosen."""
-        self._add(self._candidates[candidate].name, self._features[candidate])
+    def add(self, candidate: int) -> tuple[float | None, str | None, int]:
+        """Count a candidate among the chosen; gives the last three values of its `Choice`."""
+        far, nearest = float(self.distances[candidate]), self._nearest[candidate]
+        before = (None, None) if nearest < 0 else (far, self._names[nearest])
+        return *before, self._add(self._candidates[candidate].name, self._features[candidate])
 
-    def _add(self, name: str, feature: NDArray[np.float64]) -> None:
-        found = np.sqrt(np.mean((self._features - feature) ** 2, axis=1))
-        nearer = found < self._distances
-        self._distances[nearer] = found[nearer]
+    def _add(self, name: str, feature: NDArray[np.float64]) -> int:
+        found = np.sqrt(np.square(self._features - feature).sum(axis=1))
+        nearer = found < self.distances
+        self.distances[nearer] = found[nearer]
         self._nearest[nearer] = len(self._names)
         self._names.append(name)
+        return int(nearer.sum())
 
-    def distances(self) -> NDArray[np.float64]:
-        """(N,); all alike, 1, as long as there is nothing to be distant from."""
-        return self._distances if self._names else np.ones_like(self._distances)
-
-    def nearest(self, candidate: int) -> tuple[float | None, str | None]:
-        """The distance of a candidate, and the name of the image it is to."""
-        if not self._names:
-            return None, None
-        return float(self._distances[candidate]), self._names[self._nearest[candidate]]
+    def gains(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """By how much the sum of weight times distance would fall with each candidate, (N,)."""
+        gains = []
+        for first in range(0, len(self._features), _AT_ONCE):
+            block = slice(first, first + _AT_ONCE)
+            products = self._features[block] @ self._features.T
+            squares = self._squares[block, None] + self._squares - 2 * products
+            found = np.sqrt(np.maximum(squares, 0))
+            gains.append(np.maximum(self.distances - found, 0) @ weights)
+        return np.concatenate(gains)
 
 
 def _feature(image: LabelledImage) -> NDArray[np.float64]:

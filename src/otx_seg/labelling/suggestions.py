@@ -17,7 +17,7 @@ from otx_seg.labelling.methods import USES_FEATURES
 from otx_seg.labelling.models import Models
 from otx_seg.words import count as counted
 
-_COLUMNS = ("rank", "file", "score", "uncertainty_bits", "disagreement_bits", "distance", "nearest")
+_COLUMNS = ("rank", "file", "score", "uncertainty_bits", "disagreement_bits", "distance", "nearest", "stands_for")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Suggestion:
     Attributes:
         path: of the image.
         name: its path below the folder of the unlabelled images.
-        more_uncertain_than: share, 0..1, of the new images that are less uncertain.
+        more_uncertain_than: share, 0..1, of the other new images that are less uncertain.
         candidate, choice: the figures.
     """
 
@@ -119,7 +119,9 @@ def as_csv(suggestions: Iterable[Suggestion]) -> str:
     for rank, one in enumerate(suggestions, start=1):
         figures = (one.choice.score, one.candidate.uncertainty, one.candidate.disagreement, one.choice.distance)
         shown = ("" if figure is None else f"{figure:.4f}" for figure in figures)
-        writer.writerow((rank, Path(one.name).as_posix(), *shown, one.choice.nearest or ""))
+        writer.writerow(
+            (rank, Path(one.name).as_posix(), *shown, one.choice.nearest or "", one.choice.stands_for or "")
+        )
     return text.getvalue()
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from otx_seg.errors import DataError
 from otx_seg.inference.saliency import heat_map
-from otx_seg.labelling.methods import RANDOM, USES_FEATURES
+from otx_seg.labelling.methods import RANDOM
 from otx_seg.labelling.models import Models
 from otx_seg.labelling.suggestions import Suggested, Suggestion
 from otx_seg.labelling.uncertainty import Uncertainty
@@ -28,7 +28,7 @@ _LONGEST_SIDE = 360  # pixels of a small picture
 _NAMED_LABELS = 3
 _HEAT = 0.6  # share of the colours in the picture of the uncertainty
 _SAID = {
-    "both": "those that are uncertain and unlike what is labelled or suggested already",
+    "both": "those that stand for many uncertain ones unlike what is labelled or suggested already",
     "uncertainty": "the most uncertain ones",
     "diversity": "those most unlike what is labelled or suggested already",
     "random": "drawn at random",
@@ -93,7 +93,7 @@ def _figure(rank: int, one: Suggestion, models: Models, method: str) -> str:
 def why(one: Suggestion, seen: Uncertainty, models: Models, method: str) -> str:
     """In words, why an image was chosen."""
     parts = ["Drawn at random."] if method == RANDOM else []
-    share = f"{100 * one.more_uncertain_than:.0f} %"
+    share = "any other" if one.more_uncertain_than == 1 else f"{100 * one.more_uncertain_than:.0f} %"
     parts.append(
         f"Entropy {one.candidate.uncertainty:.2f} bits a pixel, more than {share} of the new images; "
         f"{one.candidate.disagreement:.3f} of it because {_looks(models)} disagree."
@@ -104,8 +104,8 @@ def why(one: Suggestion, seen: Uncertainty, models: Models, method: str) -> str:
         parts.append(
             f"Nearest labelled or suggested image: {one.choice.nearest}, at a distance of {one.choice.distance:.2f}."
         )
-    elif method in USES_FEATURES:
-        parts.append("The first one: there was nothing to be unlike.")
+    if one.choice.stands_for is not None:
+        parts.append(f"It stands for {count(one.choice.stands_for, 'new image')} nearer to it than to any of these.")
     return " ".join(parts)
 
 
