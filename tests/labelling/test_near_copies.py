@@ -16,12 +16,14 @@ def image() -> np.ndarray:
     return cv2.resize(drawn_images((120, 160))[0], (640, 480), interpolation=cv2.INTER_CUBIC)
 
 
-def test_recompressed_and_resized_copies_are_found(image: np.ndarray) -> None:
+def test_recompressed_enlarged_and_noisy_copies_are_found(image: np.ndarray) -> None:
     seen = SeenImages([thumbnail(np.zeros_like(image)), thumbnail(image)])
     for quality in (95, 60):
         compressed = cv2.imdecode(cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, quality))[1], -1)
         assert seen.copied(thumbnail(compressed)) == 1
-    assert seen.copied(thumbnail(cv2.resize(image, (500, 375), interpolation=cv2.INTER_AREA))) == 1
+    assert seen.copied(thumbnail(cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC))) == 1
+    noisy = image + np.random.default_rng(0).normal(0, 5, image.shape)
+    assert seen.copied(thumbnail(np.clip(noisy, 0, 255).astype(np.uint8))) == 1
     assert seen.copied(thumbnail(np.full_like(image, 3))) == 0
 
 

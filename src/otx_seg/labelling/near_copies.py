@@ -1,4 +1,4 @@
-"""Images that show the same as another one: recompressed, resized, or taken twice with nothing changed in between."""
+"""Images that show the same as another one: recompressed, enlarged, or taken twice with nothing changed in between."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 class SeenImages:
     """Finds, among images seen before, one that an image is nearly a copy of.
 
-    Two are near copies where no cell of their thumbnails differs by more than 8 of 255 grey levels: compression stays
-    below that, and a small object that only one of them shows does not.
+    Two are near copies where no cell of their thumbnails differs by more than 8 of 255 grey levels. JPEG at a quality
+    of 50, or noise of 10 grey levels, changes street scenes of 480 x 360 pixels by no more than 7. A thin scratch
+    changes a cell by more, and a fifteenth of a second of a drive by 48 and more. Copies shrunk to half differ by up to
+    20 and are not found.
     """
 
     def __init__(self, thumbnails: Sequence[NDArray[np.uint8]]) -> None:
