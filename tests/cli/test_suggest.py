@@ -225,6 +225,7 @@ def test_a_workspace_knows_images_weights_and_labels(
     assert otx("build", *data, "--workspace", folder).code == 0
     lacking = otx("suggest", "--workspace", folder, "--load-weights", small_weights)
     assert (lacking.code, "--input is missing: name the folder" in lacking.message) == (2, True)
+    assert "data.yaml as data.unlabeled.data-roots" in lacking.message
     mixed = tmp_path / "mixed"
     shutil.copytree(pool, mixed)
     validated = sorted((drawn_data / "val" / "images").iterdir())[0]

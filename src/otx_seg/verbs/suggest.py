@@ -124,7 +124,9 @@ def _images(resolver: Resolver, given: str | Path | None) -> ImageSet:
     if given is None:
         root = resolver.root(None, "unlabeled")
         if root is None:
-            return resolver.missing("--input", "name the folder of the images without labels")
+            hint = "name the folder of the images without labels"
+            named = resolver.workspace and f", or write it into {resolver.workspace.data} as data.unlabeled.data-roots"
+            return resolver.missing("--input", hint + (named or ""))
         return open_unlabelled(root, resolver.file_list(None))
     if Path(given).is_file():
         raise DataError(f"{given}: is a file; name the folder of the images to choose from")
