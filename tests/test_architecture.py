@@ -220,7 +220,7 @@ def test_public_names() -> None:
 
     called = {"eval": "evaluate", "report": "draw_report", "find": "find_templates", "weights": "list_weights"}
     verbs = [called.get(verb, verb) for verb in VERBS if verb != "quickstart"]
-    others = ["Model", "build_model", "cross_validate", "fetch_weights", "find_learning_rate"]
+    others = ["Model", "add_data", "build_model", "cross_validate", "fetch_weights", "find_learning_rate"]
     assert otx_seg.__all__ == sorted([*verbs, *others])
     # Type checkers see the names that are imported, others see `__all__`.
     nodes = ast.walk(ast.parse(Path(otx_seg.__file__).read_text(encoding="utf-8")))

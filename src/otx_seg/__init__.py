@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from otx_seg.inference.model import Model
     from otx_seg.models import build_model
     from otx_seg.template import find_templates
+    from otx_seg.verbs.add_data import add_data
     from otx_seg.verbs.benchmark import benchmark
     from otx_seg.verbs.build import build
     from otx_seg.verbs.check import check
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Model",
+    "add_data",
     "benchmark",
     "build",
     "build_model",

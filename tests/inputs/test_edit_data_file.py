@@ -12,7 +12,7 @@ from data_layouts import by_datumaro
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inputs.resolver import data_of
 from otx_seg.verbs.build import Built, build
-from otx_seg.workspace.data_file import Data, Labelled
+from otx_seg.workspace.data_file import Data, Labelled, Validation
 from otx_seg.workspace.workspace import Workspace
 
 Build = Callable[..., Built]
@@ -42,13 +42,13 @@ def voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_is_given_is_written(make: Build, drawn_data: Path, drawn_as_coco: dict[str, Path], voc: Path) -> None:
     train, val = map(str, (drawn_as_coco["train"], drawn_as_coco["val"]))
     made = make(drawn_data, train_ann_files=train, val_ann_files=val)
-    assert made.data == Data(train=Labelled(data_roots=str(drawn_data), ann_files=train), val=Labelled(ann_files=val))
+    assert made.data == Data(train=Labelled(data_roots=str(drawn_data), ann_files=train), val=Validation(ann_files=val))
     assert made.data.summary == f"train {drawn_data} ({train}), val ({val})"
     # A file for images that have a folder already; one in the workspace moves with it.
     own = made.workspace.path / "own.json"
     own.write_bytes(drawn_as_coco["val"].read_bytes())
     again = make(val_ann_files=own, data_format="coco")
-    assert again.data.val == Labelled(ann_files="own.json")
+    assert again.data.val == Validation(ann_files="own.json")
     assert again.changes == ("data format: none -> coco", f"val annotations: {val} -> own.json")
     # Without a file, other folders are described by what is in them.
     other = make(voc)
@@ -81,7 +81,7 @@ def test_a_rebuild_keeps_format_and_files(
 def test_a_folder_takes_its_file_with_it(make: Build, drawn_data: Path, drawn_as_coco: dict[str, Path]) -> None:
     make(drawn_data, drawn_data, val_ann_files=drawn_as_coco["val"], train_ann_files=drawn_as_coco["train"])
     made = make(val_data_roots=drawn_data / "val")
-    assert made.data.val == Labelled(data_roots=str(drawn_data / "val"))
+    assert made.data.val == Validation(data_roots=str(drawn_data / "val"))
     assert made.data.train.ann_files == str(drawn_as_coco["train"])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from otx_seg.errors import UsageError
-from otx_seg.workspace.data_file import Data, DataFile, Labelled, Unlabelled, read_data_file
+from otx_seg.workspace.data_file import Data, DataFile, Labelled, Unlabelled, Validation, read_data_file
 from otx_seg.workspace.exports import latest_exported, latest_quantized
 from otx_seg.workspace.run_folder import Destination, RunFolder, latest_weights, open_run, point_latest
 from otx_seg.workspace.workspace import Workspace, find_workspace, hint_to_workspace, workspace_around
@@ -96,7 +96,7 @@ def test_data_yaml_is_read_back(tmp_path: Path) -> None:
     data = Data(
         data_format="coco",
         train=Labelled(data_roots="a: b", ann_files="c #d.json"),
-        val=Labelled(ann_files="e.json"),
+        val=Validation(ann_files="e.json"),
         unlabeled=Unlabelled(data_roots="/täg", file_list="x"),
     )
     path.write_text(DataFile(data=data).as_yaml(), encoding="utf-8")

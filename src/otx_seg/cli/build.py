@@ -8,6 +8,8 @@ import click
 
 from otx_seg.cli.options import TemplateName, annotation_options
 from otx_seg.cli.verb import Verb
+from otx_seg.errors import UsageError
+from otx_seg.words import count
 
 
 @click.command("build", cls=Verb)
@@ -19,6 +21,13 @@ from otx_seg.cli.verb import Verb
 @click.option(
     "--unlabeled-file-list", metavar="FILE", help="List of the images to use, one path per line; default: all."
 )
+@click.option(
+    "--add-data",
+    metavar="FOLDER",
+    help="Add these labelled images to the training data of a workspace. Images that it has already are named; those "
+    "it validates on stay the same.",
+)
+@click.option("--new-labels", is_flag=True, help="Accept labels of --add-data that the workspace lacks.")
 @click.option("--task", metavar="TASK", help="SEGMENTATION, the only one.")
 @click.option(
     "--train-type",
@@ -47,7 +56,15 @@ def command(**arguments: Any) -> None:
 
     In an existing workspace, only the given arguments change: another --model keeps the data. The old template
     and an edited data.yaml are saved as copies; outputs are not touched.
+
+    With --add-data, the options --data-format, --label-map and --train-ann-files are about the new images.
     """
+    folder, new_labels = arguments.pop("add_data"), arguments.pop("new_labels")
+    if folder is not None:
+        _add_data(folder, new_labels, arguments)
+        return
+    if new_labels:
+        raise UsageError("--new-labels is about more data for a workspace: give --add-data too")
     from otx_seg.cli.screen import results
     from otx_seg.template.heads import main_head_of
     from otx_seg.verbs.build import build
@@ -73,3 +90,30 @@ def command(**arguments: Any) -> None:
     else:
         go = "" if str(folder) == "." else f"cd {folder} && "
         results.print(f"Next: {go}otx train")
+
+
+def _add_data(folder: str, new_labels: bool, arguments: dict[str, Any]) -> None:
+    from otx_seg.cli.screen import counting, results
+    from otx_seg.report.check_tables import twin_lines
+    from otx_seg.verbs.add_data import add_data
+
+    how = {name: arguments.pop(name) for name in ("train_ann_files", "data_format", "label_map", "workspace")}
+    if others := [f"--{name.replace('_', '-')}" for name, value in arguments.items() if value is not None]:
+        raise UsageError(f"--add-data and {others[0]} cannot be combined: give them one after the other")
+    with counting("checking") as advance:
+        added = add_data(folder, new_labels=new_labels, progress=lambda what, done, total: advance(done, total), **how)
+    results.print(f"Workspace: {added.workspace.path}")
+    results.print(f"Added as {added.name}: {count(added.new, 'new image')}")
+    for line in twin_lines(added.left_out, added.replaced):
+        results.print(f"  {line}")
+    for name, images in added.new_labels.items():
+        results.print(f"New label {name}: in {count(images, 'new image')}; images from before do not mark it")
+    before, now = added.trained_on
+    results.print(
+        f"Images to train on: {before:,} before, {now:,} now; to validate on: the same {added.validated_on:,}"
+    )
+    for copy in added.kept:
+        results.print(f"The old file is saved as {copy}")
+    results.print(f"To take it back, remove {added.name} below added in {added.workspace.data}")
+    path = added.workspace.path
+    results.print(f"Next: {'' if str(path) == '.' else f'cd {path} && '}otx train")

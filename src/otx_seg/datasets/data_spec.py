@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,57 @@ from otx_seg.datasets.label_map import LabelMap, read_label_map
 
 PARTS = ("train", "val", "test")
 """The parts of the labelled data."""
+
+FIRST = "train"
+"""What `Addition.left_out` calls the training data that all additions came to."""
+
+
+@dataclass(frozen=True)
+class Addition:
+    """Labelled images that came to the training data later.
+
+    Attributes:
+        name: what it is called, unlike all others.
+        root, data_format, annotations, label_map: where it is and how to read it, as in `DataSpec`.
+        left_out: names of the images that are not trained on since: its own under its name, those of the first training
+            data under `FIRST`, and those of earlier additions under theirs.
+    """
+
+    name: str
+    root: Path
+    data_format: str | None = None
+    annotations: Path | None = None
+    label_map: LabelMap | None = None
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Addition:
+        """What `as_plain` has given."""
+        label_map, annotations = plain.get("label_map"), plain.get("annotations")
+        return cls(
+            plain["name"],
+            Path(plain["root"]),
+            plain.get("data_format"),
+            None if annotations is None else Path(annotations),
+            None if label_map is None else LabelMap.from_plain(label_map),
+            {name: tuple(images) for name, images in plain.get("left_out", {}).items()},
+        )
+
+    def resolved(self) -> Addition:
+        """The same with absolute paths."""
+        file = self.annotations
+        return replace(self, root=self.root.resolve(), annotations=None if file is None else file.resolve())
+
+    def as_plain(self) -> dict[str, Any]:
+        """Texts, lists and the content of the label map, for a file."""
+        return {
+            "name": self.name,
+            "root": str(self.root),
+            "data_format": self.data_format,
+            "annotations": None if self.annotations is None else str(self.annotations),
+            "label_map": None if self.label_map is None else self.label_map.as_plain(),
+            "left_out": {name: list(images) for name, images in self.left_out.items()},
+        }
 
 
 @dataclass(frozen=True)
@@ -20,7 +71,7 @@ class DataSpec:
     Attributes:
         train_root: images to train on, with masks unless the training is self-supervised.
         val_root: labelled images to validate on; None: those of `train_root` that `val_annotations` describes, else
-            part of `train_root`.
+            those of `train_root` that `val_names` names, else part of `train_root`.
         test_root: labelled images to measure on.
         unlabelled_root: images without masks.
         unlabelled_list: file that names those to use; None: all.
@@ -28,6 +79,8 @@ class DataSpec:
         train_annotations, val_annotations, test_annotations: files of annotations to use for these data instead of
             those in their folders.
         label_map: what the labels of the labelled data become; None: they stay as they are.
+        val_names: names of the images in `train_root` to validate on.
+        added: labelled images to train on beside those in `train_root`.
     """
 
     train_root: Path | None = None
@@ -40,6 +93,8 @@ class DataSpec:
     val_annotations: Path | None = None
     test_annotations: Path | None = None
     label_map: LabelMap | None = None
+    val_names: tuple[str, ...] = ()
+    added: tuple[Addition, ...] = ()
 
     @classmethod
     def given(
@@ -54,15 +109,20 @@ class DataSpec:
             UsageError: the label map cannot be read.
         """
         mapped = None if label_map is None else read_label_map(label_map)
-        named = {name: Path(path) for name, path in paths.items() if path is not None}
+        named: dict[str, Any] = {name: Path(path) for name, path in paths.items() if path is not None}
         return cls(data_format=data_format, label_map=mapped, **named)
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> DataSpec:
         """What `as_plain` has given."""
-        texts = {name: value for name, value in plain.items() if name != "label_map"}
+        texts = {name: value for name, value in plain.items() if name not in _STRUCTURED}
         label_map = plain.get("label_map")
-        return replace(cls.given(**texts), label_map=None if label_map is None else LabelMap.from_plain(label_map))
+        return replace(
+            cls.given(**texts),
+            label_map=None if label_map is None else LabelMap.from_plain(label_map),
+            val_names=tuple(plain.get("val_names", ())),
+            added=tuple(map(Addition.from_plain, plain.get("added", ()))),
+        )
 
     @property
     def roots(self) -> dict[str, Path | None]:
@@ -77,7 +137,7 @@ class DataSpec:
     @property
     def labelled_folders(self) -> tuple[Path, ...]:
         """The folders of labelled data that are named."""
-        return tuple(root for root in self.roots.values() if root is not None)
+        return (*(root for root in self.roots.values() if root is not None), *(one.root for one in self.added))
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -96,18 +156,28 @@ class DataSpec:
 
     def or_else(self, other: DataSpec) -> DataSpec:
         """This data, and the other where nothing is named here."""
-        return replace(other, **{name: value for name, value in vars(self).items() if value is not None})
+        return replace(other, **{name: value for name, value in vars(self).items() if value not in (None, ())})
 
     def without_annotations(self, parts: Iterable[str]) -> DataSpec:
         """The same without the files of annotations of these parts."""
-        return replace(self, **dict.fromkeys((f"{part}_annotations" for part in parts), None))
+        none: dict[str, Any] = dict.fromkeys((f"{part}_annotations" for part in parts), None)
+        return replace(self, **none)
 
     def resolved(self) -> DataSpec:
         """The same with absolute paths."""
         paths: dict[str, Any] = {name: path for name, path in vars(self).items() if isinstance(path, Path)}
-        return replace(self, **{name: path.resolve() for name, path in paths.items()})
+        resolved = {name: path.resolve() for name, path in paths.items()}
+        return replace(self, **resolved, added=tuple(one.resolved() for one in self.added))
 
     def as_plain(self) -> dict[str, Any]:
-        """Texts, and the content of the label map, for a file."""
-        texts = {name: None if value is None else str(value) for name, value in vars(self).items()}
-        return texts | {"label_map": None if self.label_map is None else self.label_map.as_plain()}
+        """Texts, lists and the content of label maps, for a file."""
+        named = {name: value for name, value in vars(self).items() if name not in _STRUCTURED}
+        texts = {name: None if value is None else str(value) for name, value in named.items()}
+        return texts | {
+            "label_map": None if self.label_map is None else self.label_map.as_plain(),
+            "val_names": list(self.val_names),
+            "added": [one.as_plain() for one in self.added],
+        }
+
+
+_STRUCTURED = ("label_map", "val_names", "added")

@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.annotations.samples import Subset
+from otx_seg.datasets.chosen_subset import TRAINED_ON, VALIDATED_ON, open_chosen
 from otx_seg.datasets.data_spec import DataSpec
 from otx_seg.datasets.folds import Fold, deal_into_folds
+from otx_seg.datasets.joined import with_additions
 from otx_seg.datasets.opening import find_subsets
 from otx_seg.datasets.scan import Progress, ScanReport, counter, readable_samples, scan
 from otx_seg.datasets.stratification import choose_validation
 from otx_seg.datasets.unlabelled import ImageSet
 from otx_seg.errors import DataError, UsageError
-from otx_seg.formats import Subsets
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET
 from otx_seg.words import count, listed
 
@@ -30,12 +31,6 @@ VAL_SHARE = 0.2
 
 Use = Literal["training", "validation", "test", "nothing"]
 """What training and evaluation use a subset for."""
-
-TRAINED_ON = ("train", DEFAULT_SUBSET)
-"""The subsets that are trained on, the first one that is there."""
-
-VALIDATED_ON = ("val", DEFAULT_SUBSET)
-"""The same of those to validate on in a folder of their own."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +98,9 @@ def find_training(spec: DataSpec, use_polygons: bool = False, fold: Fold | None 
     1. Trained on is the subset train of `train_root`, else the images directly in it, else its only subset.
     2. Validated on is the subset val of `val_root`, else the images directly in it, else its only subset; where only a
        file of annotations is given for validation, `train_root` holds its images too.
-    3. Without either: the subset val of `train_root` if there is one,
+    3. Without either: those that `val_names` names, else the subset val of `train_root` if there is one,
     4. else nothing yet, see `split_training`.
+    5. What came to the training data later is trained on too, see `with_additions`.
 
     Args:
         spec: where the data is; what is for other purposes is not looked at.
@@ -115,27 +111,55 @@ def find_training(spec: DataSpec, use_polygons: bool = False, fold: Fold | None 
         UsageError: see `open_folder`.
         DataError: unusable data (see `open_folder`), labels that differ, or a single image that cannot be split.
     """
+    data = _find_first(spec, use_polygons, fold)
+    if not spec.added:
+        return data
+    train = with_additions(data.train, spec.added, use_polygons)
+    return replace(data, train=train, val=None if data.val is None else data.val.with_labels(train.labels))
+
+
+def _find_first(spec: DataSpec, use_polygons: bool, fold: Fold | None) -> TrainingData:
+    """As `find_training`, without what was added."""
     train_root = spec.train_root
     assert train_root is not None
     subsets = find_subsets(train_root, spec.data_format, spec.train_annotations, spec.label_map)
-    train_name, train = _open_chosen(train_root, subsets, TRAINED_ON, "train on", use_polygons)
+    train_name, train = open_chosen(train_root, subsets, TRAINED_ON, "train on", use_polygons)
     if spec.validation_named:
         val_root = spec.val_root or train_root
         subsets = find_subsets(val_root, spec.data_format, spec.val_annotations, spec.label_map)
-        val_name, val = _open_chosen(val_root, subsets, VALIDATED_ON, "validate on", use_polygons)
+        val_name, val = open_chosen(val_root, subsets, VALIDATED_ON, "validate on", use_polygons)
         split = f"validation: {len(val)} images of {_place(val_root, val_name)}, as given"
         if _same_files(train, val):
             split += "; these are also the training images, so the scores will be too high"
+    elif spec.val_names and fold is None:
+        train, val = _named_apart(train, spec.val_names, train_root)
+        split = f"validation: {len(val)} images of {train_root}, the same ones as before more data was added"
     elif train_name != "val" and "val" in subsets and fold is not None:
         return TrainingData(train, None, f"; the subset val in {train_root} is not used")
     elif train_name != "val" and "val" in subsets:
-        _, val = _open_chosen(train_root, subsets, ("val",), "validate on", use_polygons)
+        _, val = open_chosen(train_root, subsets, ("val",), "validate on", use_polygons)
         split = f"validation: {len(val)} images of the subset val in {train_root}"
     else:
         _refuse_single(train, train_root)
         return TrainingData(train, None, "")
     check_same_labels(train, val)
     return TrainingData(train, val, split)
+
+
+def _named_apart(subset: Subset, names: Collection[str], root: Path) -> tuple[Subset, Subset]:
+    """The samples that are not named, and those that are.
+
+    Raises:
+        DataError: some of them are gone.
+    """
+    chosen = np.array([sample.name in set(names) for sample in subset.samples], bool)
+    if chosen.sum() < len(set(names)):
+        gone = sorted(set(names) - {sample.name for sample in subset.samples})
+        raise DataError(
+            f"{root}: {len(gone)} of the {len(names)} images to validate on are not there: {listed(gone, 3)}; put them "
+            "back, or remove their names from data.val.images in data.yaml, so that scores are no longer comparable"
+        )
+    return _part(subset, ~chosen), _part(subset, chosen)
 
 
 def split_training(
@@ -200,36 +224,7 @@ def open_test(spec: DataSpec, use_polygons: bool = False) -> Subset:
     root = spec.test_root
     assert root is not None
     subsets = find_subsets(root, spec.data_format, spec.test_annotations, spec.label_map, some_labels=True)
-    return _open_chosen(root, subsets, ("test", "val", DEFAULT_SUBSET), "evaluate on", use_polygons)[1]
-
-
-def _open_chosen(
-    root: Path, subsets: Subsets, wanted: tuple[str, ...], purpose: str, use_polygons: bool
-) -> tuple[str, Subset]:
-    name = choose_subset(root, subsets, wanted, purpose)
-    subset = subsets[name]()
-    return name, subset.through_polygons() if use_polygons else subset
-
-
-def choose_subset(root: Path, names: Collection[str], wanted: tuple[str, ...], purpose: str) -> str:
-    """The subset to use: the first one wanted that is there, else the only one.
-
-    Args:
-        root: the folder of the data set, for messages.
-        names: the subsets that are there.
-        wanted: their names, the best first.
-        purpose: what it is for, for messages.
-
-    Raises:
-        DataError: there are several, none of which is wanted.
-    """
-    for name in (*wanted, *(names if len(names) == 1 else ())):
-        if name in names:
-            return name
-    raise DataError(
-        f"{root}: which subset to {purpose}? Found {listed(names)}, expected {' or '.join(wanted)}; give the path of "
-        f"one, or rename its folder to {wanted[0]}"
-    )
+    return open_chosen(root, subsets, ("test", "val", DEFAULT_SUBSET), "evaluate on", use_polygons)[1]
 
 
 def _same_files(one: Subset, other: Subset) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from otx_seg.datasets import DataSpec
+from otx_seg.datasets.data_spec import Addition
 from otx_seg.datasets.label_map import OPTION as LABEL_MAP
 from otx_seg.datasets.label_map import LabelMap
 from otx_seg.datasets.unlabelled import holds_bare_images
@@ -41,6 +42,7 @@ class Sources:
         listed: a file that names those images in `bare` that count; None: all.
         data_format: name of the format of the labelled data; None: what it looks like.
         label_map: what its labels become; None: they stay as they are.
+        added: what came to the training images later.
     """
 
     labelled: tuple[Source, ...]
@@ -48,16 +50,18 @@ class Sources:
     listed: Path | None = None
     data_format: str | None = None
     label_map: LabelMap | None = None
+    added: tuple[Addition, ...] = ()
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """The folders, of both kinds."""
-        return (*(source.root for source in self.labelled), *self.bare)
+        """The folders, of all kinds."""
+        return (*(source.root for source in self.labelled), *(one.root for one in self.added), *self.bare)
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The annotation files."""
-        return tuple(source.annotations for source in self.labelled if source.annotations is not None)
+        files = [source.annotations for source in self.labelled] + [one.annotations for one in self.added]
+        return tuple(file for file in files if file is not None)
 
 
 def sources_of(data: DataSpec) -> Sources:
@@ -74,7 +78,7 @@ def sources_of(data: DataSpec) -> Sources:
     whole = [source for source in named if source.annotations is None]
     apart = _outermost(source.root for source in whole)
     labelled = (*described, *(Source(root, None, _first_in(root, whole).meant_for) for root in apart))
-    return Sources(labelled, data_format=data.data_format, label_map=data.label_map)
+    return Sources(labelled, data_format=data.data_format, label_map=data.label_map, added=data.added)
 
 
 def _outermost(roots: Iterable[Path]) -> tuple[Path, ...]:

@@ -44,6 +44,8 @@ def training_spec(resolver: Resolver, given: DataSpec) -> DataSpec:
         val_root=resolver.root(given.val_root, "val"),
         train_annotations=given.train_annotations or (_annotations(resolver, "train") if of_train else None),
         val_annotations=given.val_annotations or (_annotations(resolver, "val") if of_val else None),
+        val_names=tuple(resolver.data.val.images or ()) if of_train and given.val_root is None else (),
+        added=resolver.additions() if of_train else (),
     )
     return _read_as_said(resolver, found) if of_train or of_val else found
 
@@ -168,6 +170,7 @@ def check_spec(resolver: Resolver, option: str, given: DataSpec) -> DataSpec:
     named: dict[str, Any] = {f"{part}_root": path for part, path in root.items()}
     for part, file in given.annotations.items():
         named[f"{part}_annotations"] = file or _annotations(resolver, part)
+    named["added"] = resolver.additions()
     return _read_as_said(resolver, replace(given, **named))
 
 

@@ -12,7 +12,8 @@ from otx_seg.datasets.label_map import OPTION as LABEL_MAP
 from otx_seg.datasets.label_map import LabelMap
 from otx_seg.errors import UsageError
 from otx_seg.inputs.resolver import spec_of
-from otx_seg.workspace.data_file import Data, Labelled, Unlabelled
+from otx_seg.words import count
+from otx_seg.workspace.data_file import Data, Labelled, Unlabelled, Validation
 from otx_seg.workspace.workspace import Workspace
 
 
@@ -26,12 +27,16 @@ def merge(before: Data, given: DataSpec, workspace: Workspace) -> Data:
         UsageError: a file is given that describes or lists images in a folder, without that; or an unknown format.
     """
     train = _part(before.train, given.train_root, given.train_annotations, workspace)
-    was_val = before.val
+    was_val, added = before.val, before.added
+    if train.data_roots != before.train.data_roots:
+        added = {}  # it came to the images of that folder
     if was_val.data_roots is None and train.data_roots != before.train.data_roots:
-        was_val = Labelled()  # its images were in the training folder
+        was_val = Validation()  # its images were in the training folder
+    val = _part(was_val, given.val_root, given.val_annotations, workspace)
+    named = was_val.images if val == was_val else None
     parts: dict[str, Any] = {
         "train": train,
-        "val": _part(was_val, given.val_root, given.val_annotations, workspace),
+        "val": Validation(data_roots=val.data_roots, ann_files=val.ann_files, images=named),
         "test": _part(before.test, given.test_root, given.test_annotations, workspace),
     }
     for name, part in parts.items():
@@ -40,19 +45,19 @@ def merge(before: Data, given: DataSpec, workspace: Workspace) -> Data:
             raise UsageError(f"--{name}-ann-files describes images in a folder: give --{name}-data-roots too")
     if given.data_format is not None:
         check_format_name(given.data_format)
-    merged = Data(unlabeled=_unlabelled(before.unlabeled, given, workspace), **parts)
+    merged = Data(unlabeled=_unlabelled(before.unlabeled, given, workspace), added=added, **parts)
     was, now = _labelled_folders(before), _labelled_folders(merged)
     replaced = was and all(now.get(name) != folder for name, folder in was.items())
     kept = Data() if replaced else before
-    label_map = kept.label_map if given.label_map is None else _written_map(given.label_map, workspace)
+    label_map = kept.label_map if given.label_map is None else map_as_written(given.label_map, workspace)
     return merged.model_copy(update={"data_format": given.data_format or kept.data_format, "label_map": label_map})
 
 
 def _part(before: Labelled, root: Path | None, annotations: Path | None, workspace: Workspace) -> Labelled:
     kept = before
     if root is not None and root.resolve() != _resolved(before.data_roots, workspace):
-        kept = Labelled(data_roots=_written(root, workspace))
-    return kept if annotations is None else kept.model_copy(update={"ann_files": _written(annotations, workspace)})
+        kept = Labelled(data_roots=as_written(root, workspace))
+    return kept if annotations is None else kept.model_copy(update={"ann_files": as_written(annotations, workspace)})
 
 
 def _labelled_folders(data: Data) -> dict[str, str | None]:
@@ -64,19 +69,22 @@ def _labelled_folders(data: Data) -> dict[str, str | None]:
 def _unlabelled(before: Unlabelled, given: DataSpec, workspace: Workspace) -> Unlabelled:
     unlabelled = before
     if given.unlabelled_root is not None:  # a list belongs to its folder
-        unlabelled = Unlabelled(data_roots=_written(given.unlabelled_root, workspace))
+        unlabelled = Unlabelled(data_roots=as_written(given.unlabelled_root, workspace))
     if given.unlabelled_list is not None:
         if unlabelled.data_roots is None:
             raise UsageError("--unlabeled-file-list names images in a folder: give --unlabeled-data-roots too")
-        unlabelled = Unlabelled(data_roots=unlabelled.data_roots, file_list=_written(given.unlabelled_list, workspace))
+        unlabelled = Unlabelled(
+            data_roots=unlabelled.data_roots, file_list=as_written(given.unlabelled_list, workspace)
+        )
     return unlabelled
 
 
-def _written_map(label_map: LabelMap, workspace: Workspace) -> str:
-    return label_map.source if label_map.is_shipped else _written(Path(label_map.source), workspace)
+def map_as_written(label_map: LabelMap, workspace: Workspace) -> str:
+    """A label map as it stands in ``data.yaml``."""
+    return label_map.source if label_map.is_shipped else as_written(Path(label_map.source), workspace)
 
 
-def _written(path: Path, workspace: Workspace) -> str:
+def as_written(path: Path, workspace: Workspace) -> str:
     """A path as it stands in ``data.yaml``: one in the workspace moves with it."""
     real, folder = path.resolve(), workspace.path.resolve()
     return real.relative_to(folder).as_posix() if folder in real.parents else str(real)
@@ -125,8 +133,13 @@ def _resolved(written: str | None, workspace: Workspace) -> Path | None:
     return None if written is None else (workspace.path / written).resolve()
 
 
+def _number_of(names: list[str] | None) -> str:
+    return "" if names is None else count(len(names), "image")
+
+
 def differences(before: Data, now: Data) -> list[tuple[str, str, str]]:
     """Every entry of ``data.yaml`` with its old and its new value, "none" for nothing."""
+    pairs: list[tuple[str, str | None, str | None]]
     pairs = [("data format", before.data_format, now.data_format), ("label map", before.label_map, now.label_map)]
     for name in (*PARTS, "unlabeled"):
         was, is_now = getattr(before, name), getattr(now, name)
@@ -135,4 +148,6 @@ def differences(before: Data, now: Data) -> list[tuple[str, str, str]]:
             pairs.append((f"{name} annotations", was.ann_files, is_now.ann_files))
         else:
             pairs.append((f"{name} list", was.file_list, is_now.file_list))
+    pairs.append(("images to validate on", _number_of(before.val.images), _number_of(now.val.images)))
+    pairs.append(("added data", ", ".join(before.added), ", ".join(now.added)))
     return [(what, was or "none", is_now or "none") for what, was, is_now in pairs]

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from otx_seg.annotations.samples import Subset
 from otx_seg.datasets.check.problems import FileNote, Problem, of_unused, split_message
+from otx_seg.datasets.chosen_subset import TRAINED_ON, VALIDATED_ON, choose_subset
+from otx_seg.datasets.data_spec import Addition
+from otx_seg.datasets.joined import with_additions
 from otx_seg.datasets.label_map import through_map
 from otx_seg.datasets.opening import find_subsets, format_of, known_formats
-from otx_seg.datasets.split import TRAINED_ON, VALIDATED_ON, Use, choose_subset
+from otx_seg.datasets.split import Use
 from otx_seg.errors import DataError, UsageError
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET, SUBSETS, subset_name
 from otx_seg.inputs.check_sources import Source, Sources
@@ -60,6 +63,8 @@ def open_all(sources: Sources) -> tuple[list[Opened], list[Problem]]:
     every = [training, *(entry for entry in every if entry is not training)]
     validated = _validated_on(every, problems)
     every = [replace(entry, use=_use(entry, training, validated)) for entry in every]
+    if sources.added:
+        every = list(_with_added(every, sources.added))
     problems += [
         of_unused(entry.fault) if entry.use == "nothing" else entry.fault for entry in every if entry.fault is not None
     ]
@@ -140,6 +145,19 @@ def _use(entry: Opened, training: Opened, validated: Opened | None) -> Use:
         return "validation"
     # What has been named by itself is there for some model to be tested on.
     return "test" if entry.kind == "test" or entry.source != training.source else "nothing"
+
+
+def _with_added(every: Sequence[Opened], added: Sequence[Addition]) -> Iterator[Opened]:
+    """The same with what was added to the training images, and its labels in those to validate on."""
+    training = every[0]
+    whole = None if training.subset is None else with_additions(training.subset, added)
+    for entry in every:
+        subset = entry.subset
+        if entry is training:
+            subset = whole
+        elif entry.use == "validation" and subset is not None and whole is not None:
+            subset = subset.with_labels(whole.labels)
+        yield replace(entry, subset=subset)
 
 
 def _refuse_same(opened: Sequence[Opened]) -> None:

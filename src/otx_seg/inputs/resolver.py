@@ -21,8 +21,9 @@ from otx_seg.workspace.workspace import Workspace, find_workspace, hint_to_works
 
 if TYPE_CHECKING:
     from otx_seg.datasets import DataSpec
+    from otx_seg.datasets.data_spec import Addition
     from otx_seg.datasets.label_map import LabelMap
-    from otx_seg.workspace.data_file import Data
+    from otx_seg.workspace.data_file import Added, Data
 
 logger = logging.getLogger(__name__)
 
@@ -152,6 +153,24 @@ class Resolver:
             lacking = "no such file or folder" if of_folder else "no such file"
             raise DataError(f"{self.workspace.data}: {key}: {path}: {lacking}; correct it there")
         return self.taken(what, path)
+
+    def additions(self) -> tuple[Addition, ...]:
+        """What came to the training data of ``data.yaml`` later.
+
+        Raises:
+            UsageError: ``data.yaml`` or a label map cannot be read.
+            DataError: a folder or a file is missing.
+        """
+        if self.workspace is None:
+            return ()
+        found = additions_of(self.data, self.workspace)
+        for one in found:
+            for key, path in (("data-roots", one.root), ("ann-files", one.annotations)):
+                if path is not None and not path.exists():
+                    where = f"{self.workspace.data}: data.added.{one.name}.{key}: {path}"
+                    raise DataError(f"{where}: no such file or folder; correct it there, or remove the entry")
+            self.taken("added to it", one.root)
+        return found
 
     # ------------------------------------------------------------------ models
 
@@ -283,7 +302,35 @@ def spec_of(data: Data, workspace: Workspace) -> DataSpec:
     paths |= {f"{name}_annotations": part.ann_files for name, part in labelled.items()}
     paths |= {"unlabelled_root": data.unlabeled.data_roots, "unlabelled_list": data.unlabeled.file_list}
     named = {name: workspace.path / path for name, path in paths.items() if path is not None}
-    return replace(DataSpec.given(data.data_format, **named), label_map=label_map_of(data, workspace))
+    return replace(
+        DataSpec.given(data.data_format, **named),
+        label_map=label_map_of(data, workspace),
+        val_names=tuple(data.val.images or ()),
+        added=additions_of(data, workspace),
+    )
+
+
+def additions_of(data: Data, workspace: Workspace) -> tuple[Addition, ...]:
+    """What ``data.yaml`` says was added, whether it is there or not.
+
+    Raises:
+        UsageError: a label map cannot be read, or a format is unknown.
+    """
+    return tuple(_addition(name, part, workspace) for name, part in data.added.items())
+
+
+def _addition(name: str, part: Added, workspace: Workspace) -> Addition:
+    from otx_seg.datasets import check_format_name
+    from otx_seg.datasets.data_spec import Addition
+    from otx_seg.datasets.label_map import read_label_map
+
+    where = f"{workspace.data}: data.added.{name}"
+    if part.data_format is not None:
+        check_format_name(part.data_format, f"{where}.data-format:")
+    label_map = part.label_map and read_label_map(part.label_map, workspace.path, f"{where}.label-map:")
+    file = None if part.ann_files is None else workspace.path / part.ann_files
+    left_out = {of: tuple(images) for of, images in part.left_out.items()}
+    return Addition(name, workspace.path / part.data_roots, part.data_format, file, label_map or None, left_out)
 
 
 def label_map_of(data: Data, workspace: Workspace) -> LabelMap | None:

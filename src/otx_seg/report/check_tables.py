@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -11,9 +11,10 @@ from rich.text import Text
 
 from otx_seg.datasets.check.data_check import CheckedSubset, DataCheck
 from otx_seg.datasets.check.problems import Problem, size_text
+from otx_seg.datasets.check.twins import Twin
 from otx_seg.report.console import Cell
 from otx_seg.runtime.terminal import as_message
-from otx_seg.words import label_share
+from otx_seg.words import count, label_share, listed
 
 FIRST_FILES = 3
 """Files of a problem that are shown on the screen; JSON and the page have more."""
@@ -104,3 +105,25 @@ def _problem(problem: Problem) -> Text:
         shown.append(f"    and {more:,} more\n", "dim")
     shown.append(as_message(f"  -> {problem.advice}"))
     return shown
+
+
+def twin_lines(left_out: Sequence[Twin], replaced: Sequence[Twin]) -> Iterator[str]:
+    """A line for each kind of new images that were there already, with the first of them.
+
+    Args:
+        left_out, replaced: see `otx_seg.verbs.add_data.AddedData`.
+    """
+    others = [twin for twin in left_out if twin.use != "training"]
+    kinds = {
+        "left out, trained on already with the same mask": [twin for twin in left_out if twin.use == "training"],
+        "with another mask than before, which the new one replaces": replaced,
+    }
+    for use, verb in (("validation", "validated"), ("test", "tested")):
+        of_use = [twin for twin in others if twin.use == use]
+        kinds[f"left out, {verb} on"] = [twin for twin in of_use if twin.same_mask]
+        differing = f"left out, {verb} on with another mask, which stays: scores with a new one would not be comparable"
+        kinds[differing] = [twin for twin in of_use if not twin.same_mask]
+    for kind, twins in kinds.items():
+        if twins:
+            named = listed([f"{twin.path} (as {twin.known_path})" for twin in twins], FIRST_FILES)
+            yield f"{count(len({twin.path for twin in twins}), 'image')} {kind}: {as_message(named)}"

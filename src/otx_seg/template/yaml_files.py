@@ -16,7 +16,8 @@ from otx_seg.errors import OtxError, UsageError
 from otx_seg.runtime.plain_files import DEEPEST, read_text
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_MOST_BYTES = 1 << 20
+LONGEST_YAML = 1 << 20
+"""Bytes of the longest file that is read."""
 _MOST_VALUES = 100_000
 """Values of a file once its aliases are written out."""
 
@@ -32,7 +33,7 @@ def read_yaml(path: Path, what: str = "a template", error: type[OtxError] = Usag
         OtxError: as `error`, where the file is missing, is no YAML, holds no mapping, a key twice, more than a megabyte
             or values beyond number or depth.
     """
-    text = read_text(path, error, _MOST_BYTES)
+    text = read_text(path, error, LONGEST_YAML)
     try:
         _refuse_depth(text)
         root = yaml.compose(text, _Loader)

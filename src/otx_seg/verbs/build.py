@@ -165,12 +165,12 @@ def _write(target: Workspace, template: Template, old_data: Data, data: Data) ->
     kept = []
     if not target.data.is_file() or old_data != data:
         as_written = DataFile(data=old_data).as_yaml()
-        kept += _replace(target.data, DataFile(data=data).as_yaml(), as_written)
-    kept += _replace(target.template, _TEMPLATE_HEAD + template.as_yaml())
+        kept += replace_file(target.data, DataFile(data=data).as_yaml(), as_written)
+    kept += replace_file(target.template, _TEMPLATE_HEAD + template.as_yaml())
     return tuple(kept)
 
 
-def _replace(file: Path, text: str, as_written: str = "") -> list[Path]:
+def replace_file(file: Path, text: str, as_written: str = "") -> list[Path]:
     """Write a file; gives the copy of what it held, if that was something else, and not just what we wrote there."""
     copies = []
     if file.is_file() and (content := file.read_bytes()) not in (text.encode(), as_written.encode()):

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.datasets import DataSpec, Subset, open_folder
+from otx_seg.datasets.chosen_subset import TRAINED_ON
 from otx_seg.datasets.conversion import write_as_folders
+from otx_seg.datasets.joined import with_additions
 from otx_seg.datasets.split import check_same_labels
 from otx_seg.errors import DataError, OtxError, UsageError, interrupted_by
 from otx_seg.formats.layouts.folder import DEFAULT_SUBSET
@@ -99,6 +101,9 @@ def convert(
     first = next(iter(subsets.values()))
     for subset in subsets.values():
         check_same_labels(first, subset)
+    if sources.added:
+        subsets = _with_added(subsets, sources)
+        first = next(iter(subsets.values()))
     if output is None:
         folder = open_run(resolver.destination(None, False), "convert", (), sources.folders).path
     else:
@@ -120,6 +125,7 @@ def _origin(sources: Sources) -> dict[str, Any]:
         "label_map": None if sources.label_map is None else sources.label_map.as_plain(),
         "annotations": [str(file.resolve()) for file in sources.files],
         "files": [digest_of(path) for path in (*sources.folders, *sources.files)],
+        **({"added": [one.as_plain() for one in sources.added]} if sources.added else {}),
     }
 
 
@@ -169,6 +175,13 @@ def _all_subsets(sources: Sources) -> dict[str, Subset]:
                 raise DataError(f"{source.root}: {there}; convert them separately, with --data-roots")
             found[key] = subset
     return found
+
+
+def _with_added(subsets: dict[str, Subset], sources: Sources) -> dict[str, Subset]:
+    """The same with what was added to the training images, and the labels of all in each."""
+    name = next(name for name in (*TRAINED_ON, *subsets) if name in subsets)
+    whole = with_additions(subsets[name], sources.added)
+    return {key: whole if key == name else subset.with_labels(whole.labels) for key, subset in subsets.items()}
 
 
 def _refuse_other_content(folder: Path, origin: dict[str, Any]) -> None:

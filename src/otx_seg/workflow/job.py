@@ -101,20 +101,25 @@ class Job:
     def folders(self) -> dict[str, str | None]:
         """Where the data is, by what it is."""
         plain = self.data.resolved().as_plain()
-        return {what: plain[name] for what, name in _CALLED.items()}
+        named = {what: plain[name] for what, name in _CALLED.items()}
+        return named | {f"data added as {one['name']}": one["root"] for one in plain["added"]}
 
     def inputs(self) -> dict[str, Any]:
         """All inputs of the results, as plain values: the template, the data format, the folders and files, a digest of
         their names, sizes and times, and the lines of the label map.
         """
         plan, label_map = self.plan, self.data.label_map
+        added = {
+            f"data added as {one.name}": [one.as_plain(), *map(digest_of, filter(None, (one.root, one.annotations)))]
+            for one in self.data.added
+        }
         lines = None if label_map is None else label_map.as_yaml()
         return {
             "data format": self.data.data_format,
             "template": plan.template.as_dict() if plan.template_named else {"parameters": plan.given},
             "seed": plan.seed,
             "folders": self.folders,
-            "files": {**{what: self._digest(name) for what, name in _CALLED.items()}, "label map": lines},
+            "files": {**{what: self._digest(name) for what, name in _CALLED.items()}, "label map": lines, **added},
         }
 
     def _digest(self, name: str) -> str | None:

@@ -19,6 +19,7 @@ _HEAD = """\
 # label-map: a file that renames, merges and drops their labels, or the name of one that comes with otx.
 # train, val, test: labelled images, and a COCO file that describes them, where that is not in their folder.
 # unlabeled: images without masks, all of them or those of file-list.
+# added: labelled images that came to train later (`otx build --add-data`); remove an entry to take it back.
 """
 
 
@@ -45,6 +46,21 @@ class Labelled(_Section):
         return self.data_roots is not None or self.ann_files is not None
 
 
+class Validation(Labelled):
+    """Images with masks to validate on; `images` names them where they lie among those of `train`."""
+
+    images: list[str] | None = Field(None, min_length=1)
+
+
+class Added(Labelled):
+    """Images with masks that came to those of `train` later, see `otx_seg.datasets.data_spec.Addition`."""
+
+    data_roots: str = Field(alias="data-roots", min_length=1)  # type: ignore[assignment]
+    data_format: str | None = Field(None, alias="data-format", min_length=1)
+    label_map: str | None = Field(None, alias="label-map", min_length=1)
+    left_out: dict[str, list[str]] = Field({}, alias="left-out")
+
+
 class Unlabelled(_Section):
     """Images without masks."""
 
@@ -58,17 +74,19 @@ class Data(_Section):
     Attributes:
         data_format: the name of the format of the labelled images; None: what they look like.
         label_map: a file, or the name of a label map that comes with the program, for the labelled images.
-        val: without a folder of its own, `ann_files` describes images in that of `train`.
+        val: without a folder of its own, `ann_files` describes images in that of `train`, or `images` names some.
+        added: by their names, the earliest first.
     """
 
     data_format: str | None = Field(None, alias="data-format", min_length=1)
     label_map: str | None = Field(None, alias="label-map", min_length=1)
     train: Labelled = Labelled()
-    val: Labelled = Labelled()
+    val: Validation = Validation()
     test: Labelled = Labelled()
     unlabeled: Unlabelled = Unlabelled()
+    added: dict[str, Added] = {}
 
-    @field_validator("train", "val", "test", "unlabeled", mode="before")
+    @field_validator("train", "val", "test", "unlabeled", "added", mode="before")
     @classmethod
     def _empty(cls, value: Any) -> Any:
         return {} if value is None else value
@@ -86,6 +104,13 @@ class Data(_Section):
             )
         return part
 
+    @field_validator("added")
+    @classmethod
+    def _has_other_names(cls, added: dict[str, Added]) -> dict[str, Added]:
+        if "train" in added:
+            raise ValueError("'train' is what left-out calls the data that the others came to: choose another name")
+        return added
+
     @property
     def summary(self) -> str:
         """What it names, in one line for people; empty where it names nothing."""
@@ -97,6 +122,7 @@ class Data(_Section):
             named += [" ".join(filter(None, words))] if part.named else []
         if self.unlabeled.data_roots is not None:
             named.append(f"unlabeled {self.unlabeled.data_roots}")
+        named += [f"added {part.data_roots}" for part in self.added.values()]
         return ", ".join(named)
 
 
@@ -113,6 +139,10 @@ class DataFile(_Section):
     def as_yaml(self) -> str:
         """The file, which `read_data_file` reads back."""
         plain = self.model_dump(by_alias=True)
+        if not plain["data"]["added"]:
+            del plain["data"]["added"]
+        if plain["data"]["val"]["images"] is None:
+            del plain["data"]["val"]["images"]
         return _HEAD + yaml.dump(plain, Dumper=_EmptyForNone, sort_keys=False, allow_unicode=True, width=1000)
 
 

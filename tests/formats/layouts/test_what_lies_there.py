@@ -103,7 +103,7 @@ def test_a_file_instead_of_a_folder(name, message, tmp_path):
 
 
 def test_many_subsets_are_not_listed(tmp_path):
-    from otx_seg.datasets.split import choose_subset
+    from otx_seg.datasets.chosen_subset import choose_subset
 
     names = [f"p{number:02}" for number in range(65)]
     with pytest.raises(
