@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from brief_training import PARAMETERS
 from refusals import refused
+from small_network import small_template
 
 from otx_seg.datasets.synthetic.draw import NAMES, draw_dataset
 
@@ -48,6 +50,32 @@ def test_wrong_use(otx: Any, workspace: Path, data: Path) -> None:
         refused(otx("build", "--add-data", folder, "--workspace", "w"), how, "as train in data.yaml")
     (workspace / "data.yaml").write_text("data: {}")
     refused(otx("build", *both), "w/data.yaml: names no training data to add to")
+
+
+def test_the_next_training_goes_on_and_is_compared(otx: Any, workspace: Path) -> None:
+    Path("small.yaml").write_text(small_template().override(PARAMETERS).as_yaml())
+    assert otx("build", "--model", "small.yaml", "--workspace", "w").code == 0
+    first = otx("train", "--workspace", "w")
+    assert first.code == 0, first.err
+    assert "Against" not in first.out
+    assert otx("build", "--add-data", "batch", "--workspace", "w").code == 0
+    second = otx("train", "--workspace", "w")
+    assert second.code == 0, second.err
+    assert "starts from the weights of the last training: " in second.message
+    printed = " ".join(second.out.split())
+    assert "_train, on the same 1 validation image: Dice " in printed
+    pages = sorted(Path("w/outputs").glob("2*_train*/report.html"))
+    assert ["Against the last training" in page.read_text() for page in pages] == [False, True]
+    measured = otx("eval", "--workspace", "w", "--json")  # on the images that it validated on
+    assert measured.code == 0, measured.err
+    found = json.loads(measured.out)["Dice Average"]
+    assert f"-> {found:.4f}" in printed
+    anew = otx("train", "--workspace", "w", "--from-pretrained")
+    assert "starts from the weights of the last" not in anew.message
+    assert "Against the last training" in anew.out
+    refused(otx("train", "--workspace", "w", "--from-pretrained", "--load-weights", "x.pth"), "cannot be combined")
+    folds = otx("train", "--workspace", "w", "--folds", "2", "--from-pretrained")
+    assert folds.code == 0, folds.err
 
 
 def test_a_workspace_without_masks_is_refused(otx: Any, workspace: Path, data: Path) -> None:

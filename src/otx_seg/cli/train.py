@@ -43,6 +43,11 @@ from otx_seg.workspace.command_line import otx_command
 )
 @click.option("--load-weights", metavar="FILE", help="Start from these weights; labels are matched by name.")
 @click.option(
+    "--from-pretrained",
+    is_flag=True,
+    help="In a workspace with added data: start from pretrained weights, not from those of its last training.",
+)
+@click.option(
     "--teacher",
     metavar="FILE",
     help="Learn from this trained or exported model too (.pth, .xml, .onnx, .zip); it has the labels of the data.",
@@ -137,9 +142,11 @@ def _has_folds(arguments: dict[str, Any]) -> bool:
 def _train(arguments: dict[str, Any]) -> None:
     from otx_seg.cli.screen import messages, results
     from otx_seg.report.progress import TrainingDisplay, format_duration
+    from otx_seg.report.run_report.last_round import last_round_lines
     from otx_seg.report.tables import scores_table
     from otx_seg.report.training_report import network_kept
     from otx_seg.verbs.train import train
+    from otx_seg.workspace.run_folder import RunFolder
 
     train_root, val_root = arguments.pop("train_data_roots"), arguments.pop("val_data_roots")
     with TrainingDisplay(messages) as display:
@@ -148,6 +155,8 @@ def _train(arguments: dict[str, Any]) -> None:
         return  # only the first process of a torchrun job prints
     if result.scores is not None:
         results.print(scores_table(result.scores, network_kept(result)))
+    for line in last_round_lines(RunFolder(result.report.parent)):
+        results.print(line)
     results.print(f"Trained for {format_duration(result.elapsed_s)}, {count(result.steps, 'step')}: {result.reason}.")
     results.print(f"Weights: {result.weights}")
     results.print(f"Report: {result.report}")
@@ -166,6 +175,7 @@ def _cross_validate(scaling: dict[str, Any], arguments: dict[str, Any]) -> None:
 
     if scaling:
         raise UsageError(SEVERAL_PROCESSES)
+    del arguments["from_pretrained"]  # as each fold does
     with TrainingDisplay(messages) as display:
         found = cross_validate(arguments.pop("train_data_roots"), loggers=[display], **arguments)
     if found.missing:

@@ -146,7 +146,7 @@ def finish(
         reason=result.reason,
         backbone=result.scores is None,
     )
-    report_training(run, trained, data, report, result)
+    report_training(run, trained, data, report, result, plan.last_round)
     if result.scores is not None:
         warn_unlearned(result.scores)
 

@@ -34,6 +34,7 @@ class RecordedData:
         data: where the data was, and how it was to be read. Its attributes stand beside the others in the file.
         teacher: what the run learns from beside the masks, or None.
         fold: which part of the images it validates on in a cross-validation; None outside of one.
+        last_round: folder of the training before, whose scores are of the same images, or None.
     """
 
     seed: int
@@ -48,6 +49,7 @@ class RecordedData:
     data: DataSpec = field(default_factory=DataSpec)
     teacher: TeacherFile | None = None
     fold: Fold | None = None
+    last_round: Path | None = None
 
     def write(self, run: RunFolder) -> None:
         """Write it into the folder of a run."""
@@ -56,6 +58,7 @@ class RecordedData:
         plain["load_weights"] = None if self.load_weights is None else str(self.load_weights.resolve())
         if self.teacher is not None:
             plain["teacher"] = {"path": str(self.teacher.path), "digest": self.teacher.digest}
+        plain["last_round"] = None if self.last_round is None else str(self.last_round.resolve())
         plain["val_images"] = [str(path.resolve()) for path in self.val_images]
         plain["known_labels"] = None if self.known_labels is None else labels_to_plain(self.known_labels)
         write_json(run.data, plain)

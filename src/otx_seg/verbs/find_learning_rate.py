@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.errors import OtxError, UsageError
+from otx_seg.inputs.last_round import with_last_round
 from otx_seg.inputs.resolver import open_resolver
 from otx_seg.inputs.training import complete_request
 from otx_seg.interrupts import interruptions_as_such
@@ -71,6 +72,7 @@ def find_learning_rate(
     train_data_roots: str | Path | None = None,
     val_data_roots: str | Path | None = None,
     *,
+    from_pretrained: bool = False,
     workspace: str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
@@ -82,7 +84,7 @@ def find_learning_rate(
     ``learning_rate.csv`` and ``learning_rate.png`` show the losses. No weights are written.
 
     Args:
-        train_data_roots, val_data_roots, workspace, output, overwrite, loggers: see `train`.
+        train_data_roots, val_data_roots, from_pretrained, workspace, output, overwrite, loggers: see `train`.
         arguments: others of `train`, which say what would be trained; not `resume_from` and `enable_hpo`.
 
     Raises:
@@ -94,7 +96,7 @@ def find_learning_rate(
     request = training_request(train_data_roots=train_data_roots, val_data_roots=val_data_roots, **arguments)
     _refuse(request)
     resolver = open_resolver(workspace)
-    plan = make_plan(complete_request(resolver, request))
+    plan = make_plan(with_last_round(resolver, complete_request(resolver, request), from_pretrained))
     run = open_run(resolver.destination(output, overwrite), "learning_rate", _PRODUCTS, plan.data.folders)
     with log_to(run) as note, interruptions_as_such():
         told = Loggers(loggers)

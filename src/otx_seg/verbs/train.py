@@ -19,6 +19,7 @@ from otx_seg.distributed.worker import end_with_launcher, naming_lost_processes,
 from otx_seg.errors import UsageError
 from otx_seg.hpo.promote import promote_next
 from otx_seg.hpo.trial import free_memory
+from otx_seg.inputs.last_round import with_last_round
 from otx_seg.inputs.resolver import Resolver, open_resolver
 from otx_seg.inputs.training import complete_request
 from otx_seg.interrupts import interruptions_as_such
@@ -77,6 +78,7 @@ def train(
     train_type: str | None = None,
     template: str | Path | None = None,
     load_weights: str | Path | None = None,
+    from_pretrained: bool = False,
     teacher: str | Path | None = None,
     resume_from: str | Path | None = None,
     workspace: str | Path | None = None,
@@ -111,7 +113,9 @@ def train(
             images, the third if `train_data_roots` holds nothing but images, else the first.
         template: name, id or path; None: that of the run to resume or of the weights, else one chosen for
             data, machine and time.
-        load_weights: `weights.pth` to start from; classifier rows are mapped by label name.
+        load_weights: `weights.pth` to start from; classifier rows are mapped by label name. None: in a workspace with
+            added data, those of its last training that validated on the same images; else pretrained weights.
+        from_pretrained: start from pretrained weights there too.
         teacher: a trained or exported model of the same labels, whose answers are learned too (see the group
             ``distillation`` of the parameters); None: none, or that of the run to resume.
         resume_from: folder of a run, or its checkpoint file, to continue with as if it had never stopped.
@@ -161,7 +165,7 @@ def train(
     )
     end_with_launcher()
     join_processes()
-    resolver, plan = all_or_none(lambda: _settle(workspace, request, trackers))
+    resolver, plan = all_or_none(lambda: _settle(workspace, request, from_pretrained, trackers))
     return train_planned(plan, resolver.destination(output, overwrite), trackers, loggers)
 
 
@@ -212,10 +216,12 @@ def join_processes() -> PartialState:
     return PartialState(cpu=on_cpu(), timeout=_LONGEST_WAIT)
 
 
-def _settle(workspace: str | Path | None, request: Request, trackers: Sequence[str]) -> tuple[Resolver, Plan]:
+def _settle(
+    workspace: str | Path | None, request: Request, anew: bool, trackers: Sequence[str]
+) -> tuple[Resolver, Plan]:
     check_trackers(trackers)
     resolver = open_resolver(workspace)
-    return resolver, make_plan(complete_request(resolver, request))
+    return resolver, make_plan(with_last_round(resolver, complete_request(resolver, request), anew))
 
 
 def _with_cache(parameters: dict[str, Any], size: str | int | None) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from otx_seg.inference.figures import NUMBERED_LABELS
 from otx_seg.metrics.confusion import Scores, scores_from_json
 from otx_seg.report.curves import best_step, curves_as_svg
 from otx_seg.report.page import as_address, as_jpeg, render
+from otx_seg.report.run_report.last_round import CHANGED, MASKS_CHANGED, better_and_worse
 from otx_seg.report.run_report.pictures import PICTURES
-from otx_seg.report.run_report.record import Evaluated, ModelRow, ShownImage, Sources, read_sources
+from otx_seg.report.run_report.record import Evaluated, ModelRow, RunRecord, ShownImage, Sources, read_sources
 from otx_seg.report.run_report.verdict import effort, largest_confusions, mostly_taken_for, next_step, verdict
 from otx_seg.training.loggers import read_metrics
 from otx_seg.training.picture_rows import TRUTH, prediction_rows
@@ -32,6 +33,7 @@ _TITLES = {
     "quickstart": "Quickstart",
 }
 _RANKS = {"worst": "error", "median": "note", "best": "fine"}
+_SHOWN_CHANGES = 10  # images that are better, and that are worse
 _CELL_SIDE = 900  # pixels of that picture, about
 _BLUE = np.array((8, 48, 107))  # of 100 %
 
@@ -70,6 +72,7 @@ def page_of(sources: Sources) -> str:
         **_models(record.models),
         **_training(sources, metrics),
         **_shares(sources),
+        **_last_round(record),
     )
 
 
@@ -202,6 +205,23 @@ def _rows(trained: RunFolder) -> list[tuple[str, str]]:
         return []
     every = [("images and ground truth", truth), *((f"step {step:,}", row) for step, row in predictions.items())]
     return [(name, as_address(file.read_bytes(), "image/jpeg")) for name, file in every]
+
+
+def _last_round(record: RunRecord) -> dict[str, Any]:
+    """The values of the template about the training before."""
+    found = record.last_round
+    if found is None:
+        return {"last_round": None}
+    files = list(found.files.items())
+    worse = [item for item in files if item[1][1] - item[1][0] <= -CHANGED][:_SHOWN_CHANGES]
+    better = [item for item in reversed(files) if item[1][1] - item[1][0] >= CHANGED][:_SHOWN_CHANGES]
+    numbers = better_and_worse(found)
+    return {
+        "last_round": found,
+        "labels_then": found.labels.items(),
+        "images_then": [("better", numbers[0], better), ("worse", numbers[1], worse)],
+        "masks_changed": MASKS_CHANGED if found.masks_changed else "",
+    }
 
 
 def _shares(sources: Sources) -> dict[str, Any]:

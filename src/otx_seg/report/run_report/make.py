@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from otx_seg.datasets import ScanReport, Subset, TrainingData
 from otx_seg.datasets.check.problems import Problem, label_problems
@@ -19,6 +21,7 @@ from otx_seg.metrics.confusion import Scores
 from otx_seg.metrics.counted_images import CountedImages
 from otx_seg.report.image_scores import write_image_scores
 from otx_seg.report.run_report.draw import write_page
+from otx_seg.report.run_report.last_round import compare_rounds
 from otx_seg.report.run_report.pictures import write_pictures
 from otx_seg.report.run_report.record import (
     Evaluated,
@@ -45,18 +48,27 @@ TORCH, FP32, INT8 = "torch", "OpenVINO FP32", "OpenVINO INT8"
 
 
 def report_training(
-    run: RunFolder, record: Trained, data: TrainingData, report: ScanReport | None, result: TrainResult
+    run: RunFolder,
+    record: Trained,
+    data: TrainingData,
+    report: ScanReport | None,
+    result: TrainResult,
+    last: Path | None = None,
 ) -> None:
     """The report of a training, with the scores of each validation image.
 
     Args:
+        last: folder of the training to compare with; None: there is none.
         report: what the training images hold; None where they have no masks.
     """
     evaluated = None
     if result.counted is not None and result.scores is not None and data.val is not None:
         shown = _pictures(run, result.counted, partial(load_predictor, run.weights), data.val)
         evaluated = _evaluated(record.template, "validation image", result.scores, result.counted, shown)
-    _write(run, RunRecord("train", environment_now(), evaluated, record, _used_data(data, report)), result.counted)
+    made = RunRecord("train", environment_now(), evaluated, record, _used_data(data, report))
+    if last is not None and result.counted is not None and result.scores is not None:
+        made = replace(made, last_round=compare_rounds(RunFolder(last), result.scores, result.counted))
+    _write(run, made, result.counted)
 
 
 def report_evaluation(run: RunFolder, name: str, evaluation: Evaluation, predictor: Predictor, subset: Subset) -> None:

@@ -180,6 +180,27 @@ class ModelRow:
 
 
 @dataclass(frozen=True)
+class LastRound:
+    """An earlier training on the same validation images, and what has changed since.
+
+    Attributes:
+        run: its folder.
+        images: the number of images, in words.
+        dice: the Dice then and now, 0..1.
+        labels: the Dice of each label then and now, in label order.
+        files: the Dice of each image then and now by its name, the one that lost most first.
+        masks_changed: whether the masks of these images are others than then, so that the figures cannot be compared.
+    """
+
+    run: str
+    images: str
+    dice: tuple[float, float]
+    labels: dict[str, tuple[float, float]]
+    files: dict[str, tuple[float, float]]
+    masks_changed: bool = False
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """All of it; what a verb knows nothing of is None or empty.
 
@@ -187,6 +208,7 @@ class RunRecord:
         verb: the command.
         findings: of a check of the data; they replace those in `data`.
         parts: folders of other runs, relative to this one, whose records have more.
+        last_round: what it is compared with.
     """
 
     verb: str
@@ -197,6 +219,7 @@ class RunRecord:
     models: tuple[ModelRow, ...] = ()
     findings: tuple[Finding, ...] = ()
     parts: tuple[str, ...] = ()
+    last_round: LastRound | None = None
 
     def write(self, run: RunFolder) -> None:
         """Write it into the folder of its run."""
@@ -225,9 +248,9 @@ def read_sources(run: RunFolder) -> Sources:
     Raises:
         UsageError: there is no record, or one is damaged.
     """
-    record = _read(run)
+    record = read_record(run)
     runs = [run, *(RunFolder(run.path / part) for part in record.parts)]
-    records = [record, *(_read(part) for part in runs[1:])]
+    records = [record, *(read_record(part) for part in runs[1:])]
 
     def first(attribute: str) -> tuple[Any, RunFolder | None]:
         found = ((getattr(each, attribute), at) for each, at in zip(records, runs, strict=True))
@@ -241,11 +264,17 @@ def read_sources(run: RunFolder) -> Sources:
         trained=trained[0],
         data=of_training or first("data")[0],
         models=first("models")[0] or (),
+        last_round=first("last_round")[0],
     )
     return Sources(complete, run, evaluated[1], trained[1])
 
 
-def _read(run: RunFolder) -> RunRecord:
+def read_record(run: RunFolder) -> RunRecord:
+    """What a run has written for its report.
+
+    Raises:
+        UsageError: there is none, or it is damaged.
+    """
     if not run.page_record.is_file():
         raise UsageError(
             f"{run.path}: has nothing to report; name the folder of a finished `otx train`, `eval`, `optimize`, `run` "

@@ -246,6 +246,7 @@ def describe_data(plan: Plan, data: TrainingData) -> RecordedData:
         fold=plan.fold,
         data=plan.data,
         teacher=plan.teacher,
+        last_round=plan.last_round,
     )
 
 

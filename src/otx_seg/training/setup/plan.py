@@ -54,6 +54,7 @@ class Plan:
             this one too.
         deterministic: whether only deterministic GPU kernels are used.
         teacher: what the training learns from beside the masks, or None.
+        last_round: folder of an earlier training that this one is compared with, or None.
     """
 
     template: Template
@@ -73,6 +74,7 @@ class Plan:
     template_reason: str = AS_GIVEN
     teacher: TeacherFile | None = None
     fold: Fold | None = None
+    last_round: Path | None = None
 
     @property
     def train_type(self) -> str:
@@ -85,7 +87,7 @@ class Request:
 
     Attributes:
         template_reason: where `template` comes from.
-        fold: see `Plan`; one that is resumed has its own.
+        fold, last_round: see `Plan`; one that is resumed has its own.
     """
 
     data: DataSpec = field(default_factory=DataSpec)
@@ -102,6 +104,7 @@ class Request:
     deterministic: bool = False
     template_reason: str = AS_GIVEN
     fold: Fold | None = None
+    last_round: Path | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", by_own_names(self.parameters))
@@ -124,7 +127,8 @@ def make_plan(request: Request) -> Plan:
         return _resumed_plan(request, Path(request.resume_from))
     by_weights = request.template is None
     reason = "that of the weights" if by_weights else request.template_reason
-    return replace(_new_plan(request), deterministic=request.deterministic, template_reason=reason, fold=request.fold)
+    plan = replace(_new_plan(request), deterministic=request.deterministic, template_reason=reason)
+    return replace(plan, fold=request.fold, last_round=request.last_round)
 
 
 def _new_plan(request: Request) -> Plan:
@@ -256,7 +260,8 @@ def _resumed_plan(request: Request, resume_from: Path) -> Plan:
     plan = Plan(chosen, reason, data, recorded.seed, begins_with, recorded.known_labels, state, run, search)
     teacher = resumed_teacher(request.teacher, recorded.teacher)
     deterministic = request.deterministic or recorded.deterministic
-    return replace(plan, deterministic=deterministic, teacher=teacher, fold=recorded.fold)
+    plan = replace(plan, deterministic=deterministic, teacher=teacher)
+    return replace(plan, fold=recorded.fold, last_round=recorded.last_round)
 
 
 def _find_resumed(

@@ -1,0 +1,116 @@
+"""A training against the one before it, on the same validation images."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from otx_seg.errors import OtxError, UsageError
+from otx_seg.metrics.confusion import Scores, scores_from_json
+from otx_seg.metrics.counted_images import CountedImages
+from otx_seg.metrics.definitions import METRICS
+from otx_seg.report.run_report.record import LastRound, read_record
+from otx_seg.runtime.plain_files import read_text
+from otx_seg.runtime.terminal import as_message
+from otx_seg.words import count
+from otx_seg.workspace.run_folder import RunFolder
+
+logger = logging.getLogger(__name__)
+
+CHANGED = 0.01
+"""Dice by which an image or a label changes for people to hear of it."""
+
+_TOLD = 2
+_LONGEST_FILE = 1 << 28  # bytes: the scores of some million images
+
+
+def compare_rounds(last: RunFolder, scores: Scores, counted: CountedImages) -> LastRound | None:
+    """What has changed since an earlier training; None: it has scores of other images, or none.
+
+    Args:
+        last: the folder of that training.
+        scores, counted: of this one.
+    """
+    try:
+        then = read_record(last).evaluated
+        before = _image_scores(last.image_scores)
+    except (OtxError, OSError) as error:
+        logger.info("no comparison with the last training: %s", error)
+        return None
+    if then is None or set(before) != set(counted.files):
+        logger.info("no comparison with the last training, %s: its scores are of other images", last.path)
+        return None
+    was = scores_from_json(then.scores)
+    labels = {name: (was.per_label[name], now) for name, now in scores.per_label.items() if name in was.per_label}
+    now_of = counted.of_images(METRICS["dice"])
+    files = {name: (old, now) for name, old in before.items() if old is not None and (now := now_of[name]) is not None}
+    return LastRound(
+        run=str(last.path.absolute()),
+        images=count(len(before), "validation image"),
+        dice=(was.dice_average, scores.dice_average),
+        labels={name: (old.dice, now.dice) for name, (old, now) in labels.items()},
+        files=dict(sorted(files.items(), key=lambda item: item[1][1] - item[1][0])),
+        masks_changed=any(old.pixels_true != now.pixels_true for old, now in labels.values()),
+    )
+
+
+def _image_scores(file: Path) -> dict[str, float | None]:
+    """The Dice of each image in a ``per_image.csv``.
+
+    Raises:
+        UsageError: the file is missing or damaged.
+    """
+    text = read_text(file, UsageError, _LONGEST_FILE)
+    try:
+        rows = list(csv.DictReader(io.StringIO(text)))
+        return {row["file"]: float(row["dice"]) if row["dice"] else None for row in rows}
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
+        raise UsageError(f"{file}: is damaged ({error})") from error
+
+
+def last_round_lines(run: RunFolder) -> Iterator[str]:
+    """What a finished training changed, in a line or two for the screen; none without a comparison."""
+    try:
+        found = read_record(run).last_round
+    except UsageError:  # the report could not be written, and that was said
+        return
+    if found is None:
+        return
+    name, change = Path(found.run).name, found.dice[1] - found.dice[0]
+    labels = ", ".join(f"{as_message(label)} {value:+.3f}" for label, value in most_changed(found.labels))
+    most = f"; most: {labels}" if labels else ""
+    yield (
+        f"Against the last training, {name}, on the same {found.images}: Dice {found.dice[0]:.4f} -> "
+        f"{found.dice[1]:.4f} ({change:+.4f}){most}."
+    )
+    better, worse = better_and_worse(found)
+    images = ", ".join(f"{as_message(name)} {then:.2f} -> {now:.2f}" for name, (then, now) in _extremes(found))
+    of_which = f": {images}" if images else ""
+    yield f"{count(better, 'image')} better and {worse:,} worse by {CHANGED} or more{of_which}."
+    if found.masks_changed:
+        yield MASKS_CHANGED
+
+
+MASKS_CHANGED = "The masks of these images have changed since, so the figures are not comparable."
+
+
+def better_and_worse(found: LastRound) -> tuple[int, int]:
+    """How many images have clearly gained, and how many lost."""
+    changes = [now - then for then, now in found.files.values()]
+    return sum(change >= CHANGED for change in changes), sum(change <= -CHANGED for change in changes)
+
+
+def most_changed(dices: Mapping[str, tuple[float, float]]) -> list[tuple[str, float]]:
+    """What changed most and clearly, with the change, the largest first."""
+    changes = {name: now - then for name, (then, now) in dices.items() if abs(now - then) >= CHANGED}
+    return sorted(changes.items(), key=lambda item: -abs(item[1]))[:_TOLD]
+
+
+def _extremes(found: LastRound) -> list[tuple[str, tuple[float, float]]]:
+    """The image that lost most and the one that gained most, if they did clearly."""
+    every = list(found.files.items())
+    ends = every[:1] + every[-1:] if len(every) > 1 else every
+    return [item for item in ends if abs(item[1][1] - item[1][0]) >= CHANGED]

@@ -1,0 +1,97 @@
+"""A training against the one before it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from run_records import evaluated, labels_called, record
+
+from otx_seg.metrics.confusion import PixelCounts, scores
+from otx_seg.metrics.counted_images import CountedImages
+from otx_seg.report.image_scores import write_image_scores
+from otx_seg.report.run_report.draw import write_page
+from otx_seg.report.run_report.last_round import compare_rounds, last_round_lines
+from otx_seg.report.run_report.record import read_record
+from otx_seg.workspace.run_folder import RunFolder
+
+LABELS = labels_called("cat", "dog")
+# Of two images of 100 pixels, by truth and prediction.
+THEN = torch.tensor([[[80, 0, 0], [10, 10, 0], [0, 0, 0]], [[80, 0, 0], [0, 0, 0], [0, 0, 20]]])
+NOW = torch.tensor([[[80, 0, 0], [0, 20, 0], [0, 0, 0]], [[80, 0, 0], [0, 0, 0], [5, 0, 15]]])
+
+
+def counted(confusions: torch.Tensor, files: tuple[str, ...] = ("a.png", "b.png")) -> CountedImages:
+    agreed = torch.diagonal(confusions, dim1=1, dim2=2)
+    per_image = torch.stack((agreed, confusions.sum(2), confusions.sum(1)), dim=2)
+    return CountedImages(LABELS, files, PixelCounts(confusions.sum(0), per_image))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """The training before."""
+    made = RunFolder(tmp_path / "1_train")
+    made.page_record.parent.mkdir(parents=True)
+    record("train", evaluated=evaluated(LABELS, THEN.sum(0), 2)).write(made)
+    write_image_scores(counted(THEN), made.image_scores)
+    return made
+
+
+def compared(run: RunFolder, now: torch.Tensor = NOW, **more: Any) -> Any:
+    return compare_rounds(run, scores(now.sum(0), LABELS), counted(now, **more))
+
+
+def test_what_has_changed(run: RunFolder) -> None:
+    found = compared(run)
+    # cat: 2 * 10 / (20 + 10), then all of it; dog: all of it, then 2 * 15 / (20 + 15).
+    assert found.labels["cat"] == pytest.approx((2 / 3, 1))
+    assert found.labels["dog"] == pytest.approx((1, 6 / 7))
+    assert found.dice == pytest.approx((5 / 6, 13 / 14))
+    assert list(found.files) == ["b.png", "a.png"]
+    assert found.files["a.png"] == pytest.approx((2 / 3, 1), abs=1e-4)
+    assert (found.run, found.images, found.masks_changed) == (str(run.path), "2 validation images", False)
+
+
+def test_it_is_told_on_the_screen_and_the_page(run: RunFolder, tmp_path: Path) -> None:
+    made = RunFolder(tmp_path / "2_train")
+    made.page_record.parent.mkdir(parents=True)
+    whole = record("train", evaluated=evaluated(LABELS, NOW.sum(0), 2), last_round=compared(run))
+    whole.write(made)
+    assert read_record(made).last_round == whole.last_round
+    assert list(last_round_lines(made)) == [
+        "Against the last training, 1_train, on the same 2 validation images: Dice 0.8333 -> 0.9286 (+0.0952); "
+        "most: cat +0.333, dog -0.143.",
+        "1 image better and 1 worse by 0.01 or more: b.png 1.00 -> 0.86, a.png 0.67 -> 1.00.",
+    ]
+    page = write_page(made).read_text()
+    assert "Against the last training" in page
+    assert all(text in page for text in ("+0.333", "-0.143", "+0.095", ">better<", ">worse<", "b.png"))
+    # Without one, nothing is said.
+    replace(whole, last_round=None).write(made)
+    assert list(last_round_lines(made)) == []
+    assert "Against the last training" not in write_page(made).read_text()
+    assert list(last_round_lines(RunFolder(tmp_path / "none"))) == []
+
+
+def test_corrected_masks_are_noticed(run: RunFolder, tmp_path: Path) -> None:
+    other = NOW.clone()
+    other[0, 1] = torch.tensor([0, 25, 0])
+    found = compared(run, other)
+    assert found.masks_changed
+    record("train", evaluated=evaluated(LABELS, other.sum(0), 2), last_round=found).write(run)
+    assert "masks of these images have changed since" in list(last_round_lines(run))[-1]
+    assert "masks of these images have changed since" in write_page(run).read_text()
+
+
+def test_other_images_or_none_are_not_compared(run: RunFolder, messages: Any) -> None:
+    assert compared(run, files=("a.png", "c.png")) is None
+    assert "its scores are of other images" in messages.text
+    run.image_scores.write_text("file,dice\na.png,high\n")
+    assert compared(run) is None
+    assert "per_image.csv: is damaged" in messages.text
+    run.image_scores.unlink()
+    assert compared(run) is None
+    assert compared(RunFolder(run.path / "none")) is None
