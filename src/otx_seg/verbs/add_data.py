@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 import itertools
-import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from otx_seg.annotations.samples import Subset
-from otx_seg.catalogue import nearest
-from otx_seg.datasets import DEFAULT_SEED, DataSpec, find_training, open_test, readable_samples, split_training
-from otx_seg.datasets.check.findings import find_problems
-from otx_seg.datasets.check.inspection import Inspection, inspect
-from otx_seg.datasets.check.problems import Problem
-from otx_seg.datasets.check.twins import Known, Twin, find_twins
+from otx_seg.datasets import DataSpec
+from otx_seg.datasets.check.twins import Twin, find_twins
 from otx_seg.datasets.data_spec import FIRST, Addition
-from otx_seg.datasets.joined import open_addition, training_parts, union
-from otx_seg.datasets.label_map import OPTION as LABEL_MAP
-from otx_seg.datasets.opening import find_subsets
-from otx_seg.datasets.scan import Progress, counter
-from otx_seg.datasets.split import TrainingData, Use
+from otx_seg.datasets.scan import Progress
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.inputs.edit_data_file import as_written, map_as_written
-from otx_seg.inputs.last_training import last_training
+from otx_seg.inputs.new_images import look
 from otx_seg.inputs.resolver import data_of, spec_of
-from otx_seg.labels import Labels
-from otx_seg.runtime.plain_files import shown
 from otx_seg.template import load
 from otx_seg.template.yaml_files import LONGEST_YAML
-from otx_seg.training.recorded_data import read_recorded
 from otx_seg.verbs.build import replace_file
-from otx_seg.words import count, listed
+from otx_seg.words import count
 from otx_seg.workspace.data_file import Added, Data, DataFile
 from otx_seg.workspace.workspace import WORKSPACE, Workspace, find_workspace
 
-logger = logging.getLogger(__name__)
-
 OPTION = "--add-data"
-NEW_LABELS = "--new-labels"
 
 
 @dataclass(frozen=True)
@@ -104,7 +88,7 @@ def add_data(
     named = _free_name(given.train_root, before)
     addition = Addition(named, given.train_root, data_format, given.train_annotations, given.label_map)
     _refuse_known_folder(addition, spec)
-    seen = _look(addition, spec, target, new_labels, progress)
+    seen = look(addition, spec, target.outputs, new_labels, progress)
     left_out, replaced = _sorted_out(find_twins(seen.new, seen.known))
     usable = seen.new.report.images - len(left_out)
     if not usable:
@@ -190,138 +174,6 @@ def _refuse_known_folder(addition: Addition, spec: DataSpec) -> None:
                 f"{addition.root}: {how} {root}, which is in the workspace already, as {part} in data.yaml; put the "
                 "new images into a folder of their own"
             )
-
-
-# ---------------------------------------------------------------------- what there is
-
-
-@dataclass(frozen=True)
-class _Looked:
-    """All images, with their labels numbered alike.
-
-    Attributes:
-        new: those to add.
-        known: those of the workspace.
-        validated: names of the training images to validate on; none where others are.
-        trained_on, validated_on: how many of the workspace there are.
-        new_labels: see `AddedData`.
-    """
-
-    new: Inspection
-    known: tuple[Known, ...]
-    validated: tuple[str, ...]
-    trained_on: int
-    validated_on: int
-    new_labels: dict[str, int]
-
-
-def _look(
-    addition: Addition, spec: DataSpec, target: Workspace, new_labels: bool, progress: Progress | None
-) -> _Looked:
-    """Read all images.
-
-    Raises:
-        UsageError, DataError: those of the workspace, or those to add, cannot be used, or have labels that the
-            workspace lacks, unless these are accepted.
-    """
-    batch = open_addition(addition)
-    there = find_training(replace(spec, added=(), val_names=()))
-    parts = training_parts(there.train, spec.added)
-    before = union(list(parts.values()))
-    if not new_labels:
-        _refuse_new_labels(batch, before, spec)
-    if lacking := [name for name in before.names if name not in batch.labels.names]:
-        told = "%s: its labels lack %s; where its images show that, they teach that it is something else"
-        logger.warning(told, batch.root, listed(lacking, 5))
-    labels = union([*parts.values(), batch])
-    new = _inspected(addition.name, batch.with_labels(labels), progress)
-    _tell_faults(find_problems([(new, "test")], None), addition)
-    seen = {name: _inspected(name, subset.with_labels(labels), progress) for name, subset in parts.items()}
-    validated = () if there.val is not None else _validated_on(target, spec, there, seen[FIRST])
-    known = [Known(name, "training", one, validated if name == FIRST else ()) for name, one in seen.items()]
-    for use, subset in _not_trained_on(spec, there):
-        alike = subset.with_labels(labels) if set(subset.labels.names) <= set(labels.names) else subset
-        known.append(Known(use, use, _inspected(use, alike, progress)))
-    shown = zip(labels.names, new.report.images_per_label, strict=True)
-    return _Looked(
-        new,
-        tuple(known),
-        validated,
-        sum(one.report.images for one in seen.values()) - len(validated),
-        len(validated) if there.val is None else len(there.val),
-        {name: images for name, images in shown if name not in before.names},
-    )
-
-
-def _inspected(name: str, subset: Subset, progress: Progress | None) -> Inspection:
-    return inspect(name, name, subset, counter(f"checking the images of {name}", len(subset), progress))
-
-
-def _not_trained_on(spec: DataSpec, there: TrainingData) -> Iterator[tuple[Use, Subset]]:
-    """The images to validate and to test on that are not among those to train on."""
-    assert spec.train_root is not None
-    if there.val is not None:
-        yield "validation", there.val
-    if spec.test_root is not None:
-        yield "test", open_test(spec)
-    elif spec.train_annotations is None:
-        subsets = find_subsets(spec.train_root, spec.data_format, label_map=spec.label_map, some_labels=True)
-        if "test" in subsets:
-            yield "test", subsets["test"]()
-
-
-def _validated_on(target: Workspace, spec: DataSpec, there: TrainingData, first: Inspection) -> tuple[str, ...]:
-    """The names of the training images to validate on: those of data.yaml, else of the last training, else those that
-    a training would choose."""
-    if spec.val_names:
-        return spec.val_names
-    last = last_training(target.outputs, spec)
-    if last is not None and last.fold is None:
-        names = read_recorded(last.run).val
-        if set(names) <= {sample.name for sample in there.train.samples}:
-            return names
-        logger.warning("%s: some of the images that it validated on are gone; others are chosen", last.run.path)
-    assert spec.train_root is not None
-    usable = replace(there, train=readable_samples(there.train, first.report))
-    data, _, _ = split_training(usable, first.report, spec.train_root, DEFAULT_SEED)
-    assert data.val is not None
-    return tuple(sample.name for sample in data.val.samples)
-
-
-# ---------------------------------------------------------------------- what is refused
-
-
-def _refuse_new_labels(batch: Subset, known: Labels, spec: DataSpec) -> None:
-    """
-    Raises:
-        DataError: the images have labels that the workspace lacks.
-    """
-    unknown = [name for name in batch.labels.names if name not in known.names]
-    if not unknown:
-        return
-    hint = nearest(unknown[0], list(known.names))
-    through = "" if spec.label_map is None else f" (that of the workspace is {spec.label_map.source})"
-    raise DataError(
-        f"{batch.root}: has labels that the workspace lacks: {listed([shown(name) for name in unknown], 5)} ({hint}); "
-        f"rename them with a {LABEL_MAP}{through}, or accept them with {NEW_LABELS}"
-    )
-
-
-def _tell_faults(problems: Sequence[Problem], addition: Addition) -> None:
-    """Say what is wrong with the new images.
-
-    Raises:
-        DataError: they cannot be used.
-    """
-    for problem in problems:
-        first = f", the first: {problem.files[0].path} ({problem.files[0].note})" if problem.files else ""
-        if problem.severity == "error":
-            raise DataError(
-                f"{addition.root}: {problem.what}{first}; {problem.advice}. `otx check --data-roots {addition.root}` "
-                "lists all"
-            )
-        if problem.severity == "warning":
-            logger.warning("%s: %s%s; %s", addition.root, problem.what, first, problem.advice)
 
 
 def _sorted_out(twins: Sequence[Twin]) -> tuple[tuple[Twin, ...], tuple[Twin, ...]]:
