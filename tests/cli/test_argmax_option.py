@@ -31,7 +31,7 @@ def test_export(otx: Any, tiny_weights: Path) -> None:
 
 def test_commands_that_take_it(otx: Any, decided: Path, tiny_data: Subset) -> None:
     images = tiny_data.root / "images"
-    for verb in (["predict", "-i", images], ["demo", "-i", images, "--delay", "-1"]):
+    for verb in (["predict", "--save-as", "coco", "-i", images], ["demo", "-i", images, "--delay", "-1"]):
         outcome = otx(*verb, "--load-weights", decided, "-o", verb[0])
         assert outcome.code == 0, outcome.err
     same = [Path(folder, "0.png").read_bytes() for folder in ("predict", "demo")]
@@ -46,6 +46,7 @@ def test_commands_that_take_it(otx: Any, decided: Path, tiny_data: Subset) -> No
     [
         ["predict", "--tta", "-i"],
         ["predict", "--save", "confidence", "-i"],
+        ["predict", "--save-as", "coco", "--min-confidence", "0.5", "-i"],
         ["explain", "--explain-data-roots"],
         ["explain", "--explain-algorithm", "probability", "--explain-data-roots"],
     ],

@@ -183,3 +183,17 @@ def test_the_export_as_json_comes_before_strokes_as_files(tmp_path):
     root = write(tmp_path, annotation(result(SQUARE)))
     put(root / "task-5-annotation-1-by-1-tag-cat-0.png", np.zeros(SIZE, np.uint8))
     assert looks_like(root) == ["label_studio"]
+
+
+def test_predictions_count_in_a_file_without_annotations(tmp_path, caplog):
+    predicted = {"model_version": "otx", "result": [result(SQUARE)]}
+    np.testing.assert_array_equal(mask_of(write(tmp_path, predictions=[predicted])), expected())
+    assert "1 masks are predictions that nobody has corrected" in caplog.text
+    path = tmp_path / "project-1.json"
+    (task,) = json.loads(path.read_text())
+    other = {"id": 6, "annotations": [annotation(result(SQUARE))], "data": {"image": "b.png"}, "predictions": []}
+    put(tmp_path / "images" / "b.png", np.zeros((*SIZE, 3), np.uint8))
+    path.write_text(json.dumps([task, other]))
+    (subset,) = open_folder(tmp_path).values()
+    assert [sample.name for sample in subset.samples] == ["images/b.png"]
+    assert "task without annotation" in str(subset.unmatched[0])

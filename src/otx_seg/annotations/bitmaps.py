@@ -23,6 +23,7 @@ _PNG_OVERHEAD = 1 << 16  # bytes of a PNG file beyond its pixels
 _CHANNELS = 4  # red, green, blue, alpha
 _HALF = 128
 _SIZE_BITS, _WORD_BITS, _LENGTH_BITS = 32, 5, 4
+_COUNTERS = (3, 4, 8, 16)  # bits of the counters of a code that is written, as Label Studio's own converter has them
 
 
 def png_pixels(text: Any, size: tuple[int, int], deflated: bool = False) -> NDArray[np.bool_]:
@@ -101,6 +102,31 @@ def brush_pixels(codes: Any, size: tuple[int, int]) -> NDArray[np.bool_]:
     for start, end, run in _runs(bits, expected):
         values[start:end] = run
     return values.reshape(*size, _CHANNELS)[:, :, 3] >= _HALF
+
+
+def brush_code(lengths: NDArray[np.int64]) -> list[int]:
+    """The code that `brush_pixels` reads, of an object that is opaque, with nothing around it.
+
+    Args:
+        lengths: of the image's runs of pixels row by row, the first one outside of the object.
+
+    Returns:
+        whole numbers from 0 to 255.
+    """
+    total = _CHANNELS * int(lengths.sum())
+    head = [(total, _SIZE_BITS), (8 - 1, _WORD_BITS), *((bits - 1, _LENGTH_BITS) for bits in _COUNTERS)]
+    parts = [f"{value:0{bits}b}" for value, bits in head]
+    for place, length in enumerate(lengths.tolist()):
+        opaque = 255 * (place % 2)
+        remaining = _CHANNELS * length
+        while remaining:
+            counter = next((n for n, bits in enumerate(_COUNTERS) if remaining <= 1 << bits), len(_COUNTERS) - 1)
+            values = min(remaining, 1 << _COUNTERS[counter])
+            parts.append(f"1{counter:02b}{values - 1:0{_COUNTERS[counter]}b}{opaque:08b}")
+            remaining -= values
+    bits = "".join(parts)
+    count = -(-len(bits) // 8)
+    return list(int(bits.ljust(8 * count, "0"), 2).to_bytes(count, "big"))
 
 
 def _runs(bits: _Bits, total: int) -> Iterator[tuple[int, int, Any]]:

@@ -17,7 +17,15 @@ from otx_seg.cli.options import (
     workspace_option,
 )
 from otx_seg.cli.verb import Verb
-from otx_seg.inference.predict_settings import BITS, DEFAULT_BITS, DEFAULT_CONFIDENCE_THRESHOLD, MAPS, MASK_VALUES
+from otx_seg.inference.predict_settings import (
+    BITS,
+    DEFAULT_BITS,
+    DEFAULT_CONFIDENCE_THRESHOLD,
+    DEFAULT_POLYGON_TOLERANCE,
+    MAPS,
+    MASK_VALUES,
+    annotation_formats,
+)
 
 
 @click.command("predict", cls=Verb)
@@ -61,6 +69,27 @@ from otx_seg.inference.predict_settings import BITS, DEFAULT_BITS, DEFAULT_CONFI
     help="The share of pixels with a lower confidence stands in per_image.csv; above 0, at most 1.  "
     f"[{DEFAULT_CONFIDENCE_THRESHOLD:g}]",
 )
+@click.option(
+    "--save-as",
+    type=ValueNeeded(annotation_formats()),
+    multiple=True,
+    help="Write annotations too, to annotations/FORMAT with the images, to be corrected in a labelling tool. May be "
+    "given several times.",
+)
+@click.option(
+    "--polygon-tolerance",
+    metavar="PIXELS",
+    type=float,
+    help="How far the polygons of these may be beside the border of a region; 0: not at all.  "
+    f"[{DEFAULT_POLYGON_TOLERANCE:g}]",
+)
+@click.option(
+    "--min-confidence",
+    metavar="P",
+    type=float,
+    help="Leave regions with a lower mean confidence out of these; a region is connected pixels of one label; above 0, "
+    "at most 1.  [none are left out]",
+)
 @workspace_option
 @output_options
 def command(input_path: str | None, **arguments: Any) -> None:
@@ -75,3 +104,6 @@ def command(input_path: str | None, **arguments: Any) -> None:
     maps = [f"{path.parent.name} {path}" for path in first.written[2:]]
     named = ", ".join([str(first.files.mask), f"overlay {first.files.overlay}", *maps])
     results.print(f"{count(len(result.written), 'mask')} written, the first: {named}")
+    for folder, regions in result.annotations.items():
+        left_out = f", {result.uncertain:,} left out as uncertain" if arguments["min_confidence"] is not None else ""
+        results.print(f"{count(regions, 'region')} annotated in {folder}{left_out}")

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+from otx_seg.annotations.mask_regions import MaskRegions
 from otx_seg.annotations.samples import Subset
+from otx_seg.labels import Labels
 
 Subsets = Mapping[str, Callable[[], Subset]]
 """What opens each subset, by its name: "default" where a data set is not divided, else "train", "val", "test", ..."""
@@ -44,4 +46,45 @@ class DataFormat(Protocol):
 
         Raises:
             DataError: the layout is not this one, or a file that lists labels or subsets is unusable.
+        """
+
+
+class AnnotationWriter(Protocol):
+    """Writes the annotations of one image after the other, for a tool; each is a class in `otx_seg.formats.writers`.
+
+    Attributes:
+        images: the folder that the images belong into, below that of the annotations.
+        simplifies: whether it writes polygons, so that a tolerance changes something.
+    """
+
+    images: ClassVar[str]
+    simplifies: ClassVar[bool]
+
+    def __init__(self, folder: Path, labels: Labels, tolerance: float) -> None:
+        """Choose where to write; nothing is written yet.
+
+        Args:
+            folder: for the annotations.
+            labels: all of the model's, in its order.
+            tolerance: of polygons, in pixels, see `otx_seg.annotations.contours.simplified`.
+
+        Raises:
+            ValueError: the format cannot hold the name of a label; says which and why.
+        """
+
+    def add(self, image: str, regions: MaskRegions) -> None:
+        """Write the regions of an image.
+
+        Args:
+            image: its file name in `images`.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+
+    def close(self) -> None:
+        """Write what comes after the last image, so that the files are complete for the images so far.
+
+        Raises:
+            OSError: it cannot be written.
         """

@@ -43,14 +43,16 @@ class LabelStudio(DataFormat):
         images/a.jpg           or beside the file; 1a2b3c4d-a.jpg is found as a.jpg too
 
     The same in folders train, val and test, which are subsets. Of the annotations of a task the ground truth counts,
-    else the last one that was not cancelled. Its regions are painted in their order.
+    else the last one that was not cancelled. Its regions are painted in their order. Predictions count in a file
+    without any annotation.
     """
 
     title = "Label Studio"
     layout = "a JSON file of tasks with annotations, and images beside it or in images/"
     notes = (
         "objects: brush strokes, polygons, rectangles, ellipses, in JSON or JSON-MIN. The ground truth of a task "
-        "counts, else its last annotation; cancelled ones and tasks without annotation are left out. Labels are those "
+        "counts, else its last annotation; cancelled ones and tasks without annotation are left out. Of a file without "
+        "any annotation the predictions are read, such as one of `otx predict --save-as`. Labels are those "
         "of `labels.txt`, else those that occur, in alphabetical order"
     )
 
@@ -76,7 +78,9 @@ def _is_export(path: Path) -> bool:
     if not beginning.startswith("["):
         return False
     keys = set(re.findall(r'"(\w+)"\s*:', beginning))
-    of_task = bool(keys & {"annotations", "completions"}) and bool(keys & {"data", "result", "completed_by"})
+    of_task = bool(keys & {"annotations", "completions", "predictions"}) and bool(
+        keys & {"data", "result", "completed_by"}
+    )
     return of_task or {"original_width", "original_height"} <= keys
 
 
@@ -87,7 +91,7 @@ def _read(root: Path, files: Iterable[str]) -> Annotations:
             tasks = as_list(read_json(root / file, not_finite=True), "the export")
         except ValueError as error:
             raise DataError(f"{root / file}: {error}") from error
-        for place, task in enumerate(tasks, 1):
+        for place, task in enumerate(_with_predictions(found, file, tasks), 1):
             try:
                 _add(found, file, as_mapping(task, "a task"))
             except ValueError as error:
@@ -97,6 +101,19 @@ def _read(root: Path, files: Iterable[str]) -> Annotations:
                 ) from error
     found.tell()
     return found
+
+
+def _with_predictions(found: Annotations, file: str, tasks: list[Any]) -> list[Any]:
+    """The tasks; if none of them has an annotation, with their predictions for annotations."""
+    described = [task for task in tasks if isinstance(task, dict)]
+    if any(task.get(key) for task in described for key in ("annotations", "completions")):
+        return tasks
+    for _ in filter(lambda task: task.get("predictions"), described):
+        found.remark("{} masks are predictions that nobody has corrected", file)
+    return [
+        {**task, "annotations": task["predictions"]} if isinstance(task, dict) and task.get("predictions") else task
+        for task in tasks
+    ]
 
 
 def _add(found: Annotations, file: str, task: Mapping[str, Any]) -> None:

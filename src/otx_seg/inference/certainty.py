@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.inference.predict_settings import CONFIDENCE, PROBABILITIES, PredictSettings
+from otx_seg.runtime.masks import Record
 
 _BYTES_IN_MEMORY = 1 << 26
 """Of the probabilities of an image; more are kept in a file until they are written."""
@@ -71,7 +72,7 @@ class CertaintyRecord:
         self, rows: slice, columns: slice, labels: NDArray[np.uint8], probabilities: NDArray[np.float32]
     ) -> None:
         """See `Record`."""
-        confidence = np.take_along_axis(probabilities, labels[None].astype(np.intp), axis=0)[0]
+        confidence = confidence_of(labels, probabilities)
         self._confidence += float(confidence.sum(dtype=np.float64))
         self._below += int(np.count_nonzero(confidence < self._threshold))
         self._pixels += np.bincount(labels.ravel(), minlength=self._classes)
@@ -114,3 +115,38 @@ class CertaintyRecord:
         """Forget the probabilities."""
         if self._kept is not None:
             self._kept.close()
+
+
+class ConfidenceMap:
+    """Keeps the confidence of each pixel, which `CertaintyRecord` explains, of what `predict_mask` tells.
+
+    Attributes:
+        values: float32 (H, W), 0..1.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.values = np.zeros(size, np.float32)
+
+    def __call__(
+        self, rows: slice, columns: slice, labels: NDArray[np.uint8], probabilities: NDArray[np.float32]
+    ) -> None:
+        """See `Record`."""
+        self.values[rows, columns] = confidence_of(labels, probabilities)
+
+
+def confidence_of(labels: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The probability of each pixel's label, (h, w), of labels (h, w) and probabilities (K, h, w)."""
+    found: NDArray[np.float32] = np.take_along_axis(probabilities, labels[None].astype(np.intp), axis=0)[0]
+    return found
+
+
+def told_all(records: Sequence[Record]) -> Record | None:
+    """One that tells all of these; None if there are none."""
+    if not records:
+        return None
+
+    def tell(*part: Any) -> None:
+        for record in records:
+            record(*part)
+
+    return tell

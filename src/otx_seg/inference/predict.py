@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
-from otx_seg.inference.certainty import Certainty, CertaintyRecord
+from otx_seg.inference.certainty import Certainty, CertaintyRecord, ConfidenceMap, told_all
 from otx_seg.inference.image_by_image import process_images
 from otx_seg.inference.mask_coding import MaskCoding
+from otx_seg.inference.pre_annotations import ANNOTATIONS, PreAnnotations
 from otx_seg.inference.predict_settings import CONFIDENCE, PROBABILITIES, PredictSettings
 from otx_seg.labels import Labels
 from otx_seg.runtime.augmented_views import ONE_VIEW
@@ -50,10 +51,19 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The outcome of `predict_images`: the written files, and the unreadable images with the reasons."""
+    """The outcome of `predict_images`.
+
+    Attributes:
+        written: the files of each image.
+        unreadable: images that could not be read, and why.
+        annotations: the folder of each format of `PredictSettings.save_as`, with the number of regions in it.
+        uncertain: how many regions are in none of them for their confidence.
+    """
 
     written: tuple[Prediction, ...]
     unreadable: tuple[tuple[Path, str], ...]
+    annotations: Mapping[Path, int] = field(default_factory=dict)
+    uncertain: int = 0
 
 
 def predict_images(
@@ -69,8 +79,8 @@ def predict_images(
 
     An image ``sub/a.jpg`` gives ``sub/a.png`` and ``overlays/sub/a.jpg``, with a legend, in `output`, and if they are
     asked for ``confidence/sub/a.png`` and ``probabilities/sub/a.tif``; where two images differ in nothing but their
-    suffix, it is kept: ``sub/a.jpg.png``. Mask and maps of a GeoTIFF are GeoTIFF, ``sub/a.tif``. Unreadable images are
-    logged and skipped.
+    suffix, it is kept: ``sub/a.jpg.png``. Mask and maps of a GeoTIFF are GeoTIFF, ``sub/a.tif``. Annotations are in
+    ``annotations/FORMAT``, see `PreAnnotations`. Unreadable images are logged and skipped.
 
     Args:
         source: an image or a folder.
@@ -82,13 +92,18 @@ def predict_images(
     Raises:
         DataError: there is no image, or none could be read.
         UsageError: a result would overwrite an image, or another file without `overwrite`; or see
-            `PathFilter.chosen` and `MaskCoding`.
+            `PathFilter.chosen`, `MaskCoding` and `PreAnnotations`.
         OtxError: a result cannot be written.
     """
     how = how or PredictSettings()
-    maker = _Maker(predictor, output, how, MaskCoding(predictor.labels, how.mask_values))
-    done = process_images(source, lambda *one: maker.planned(*one).written, maker.make, overwrite, progress, paths)
-    return Predictions(*done)
+    annotations = PreAnnotations(output / ANNOTATIONS, predictor.labels, how)
+    annotations.check_free(source, overwrite)
+    maker = _Maker(predictor, output, how, MaskCoding(predictor.labels, how.mask_values), annotations)
+    try:
+        done = process_images(source, lambda *one: maker.planned(*one).written, maker.make, overwrite, progress, paths)
+    finally:
+        annotations.close()
+    return Predictions(*done, annotations.regions, annotations.left_out)
 
 
 @dataclass(frozen=True)
@@ -99,6 +114,7 @@ class _Maker:
     output: Path
     how: PredictSettings
     coding: MaskCoding
+    annotations: PreAnnotations
 
     def planned(self, image: Path, name: PurePath) -> Prediction:
         """Where the results of an image go."""
@@ -115,8 +131,10 @@ class _Maker:
         size = (pixels.shape[0], pixels.shape[1])
         with writing(self.output):
             record = CertaintyRecord(size, len(labels), how, self.output) if how.save else None
+            confidence = ConfidenceMap(size) if how.min_confidence is not None else None
+            told = told_all([each for each in (record, confidence) if each is not None])
             try:
-                mask = predict_mask(self.predictor, pixels, how.window, how.views or ONE_VIEW, record)
+                mask = predict_mask(self.predictor, pixels, how.window, how.views or ONE_VIEW, told)
                 # Shrunk before they are tinted: of a large image there is no room for another of its size.
                 small = shrunk(mask)
                 drawn = overlay(shrunk(pixels), small, labels)
@@ -125,6 +143,7 @@ class _Maker:
                     draw_legend(drawn, small, labels)
                 write_raster(planned.files.mask, self.coding(mask), georeference)
                 write_picture(planned.files.overlay, drawn)
+                self.annotations.add(image, name, mask, None if confidence is None else confidence.values)
                 return planned if record is None else _with_maps(planned, record, labels, georeference)
             finally:
                 if record is not None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pkgutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from otx_seg.catalogue import nearest
 from otx_seg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +22,15 @@ BITS = (8, 16)
 DEFAULT_BITS = 8
 DEFAULT_CONFIDENCE_THRESHOLD = 0.75
 """Half of the way from undecided to certain, where there are two labels."""
+DEFAULT_POLYGON_TOLERANCE = 1.0
+"""Pixels: more than the steps of a slanted border, which are 0.71 pixels from it, and less than a hand draws by."""
+HIGHEST_POLYGON_TOLERANCE = 100.0
+
+
+def annotation_formats() -> tuple[str, ...]:
+    """What masks can be saved as, see `otx_seg.formats.writers`, which is not imported."""
+    folder = Path(__file__).parents[1] / "formats" / "writers"
+    return tuple(sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules([str(folder)])))
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,9 @@ class PredictSettings:
         save: which of `MAPS`.
         save_bits: of each value in these, 8 or 16.
         confidence_threshold: 0..1; of which share of an image's pixels the confidence is lower, is told.
+        save_as: which of `annotation_formats`.
+        polygon_tolerance: of annotations, in pixels, see `otx_seg.annotations.contours.simplified`.
+        min_confidence: 0..1; a region with a lower mean confidence is in no annotations; None: all regions are.
     """
 
     window: SlidingWindow | None = None
@@ -40,6 +55,9 @@ class PredictSettings:
     save: tuple[str, ...] = ()
     save_bits: int = DEFAULT_BITS
     confidence_threshold: float = DEFAULT_CONFIDENCE_THRESHOLD
+    save_as: tuple[str, ...] = ()
+    polygon_tolerance: float = DEFAULT_POLYGON_TOLERANCE
+    min_confidence: float | None = None
 
     def __post_init__(self) -> None:
         """Raises UsageError: an unknown map, or a number out of range."""
@@ -52,3 +70,11 @@ class PredictSettings:
             raise UsageError(f"--save-bits {self.save_bits}: can be {' or '.join(map(str, BITS))}")
         if not 0 < self.confidence_threshold <= 1:
             raise UsageError(f"--confidence-threshold {self.confidence_threshold:g}: is above 0 and at most 1")
+        for name in self.save_as:
+            if name not in annotation_formats():
+                raise UsageError(f"--save-as {name}: {nearest(name, [*annotation_formats()])}")
+        if not 0 <= self.polygon_tolerance <= HIGHEST_POLYGON_TOLERANCE:
+            most = f"{HIGHEST_POLYGON_TOLERANCE:g} pixels"
+            raise UsageError(f"--polygon-tolerance {self.polygon_tolerance:g}: is at least 0 and at most {most}")
+        if self.min_confidence is not None and not 0 < self.min_confidence <= 1:
+            raise UsageError(f"--min-confidence {self.min_confidence:g}: is above 0 and at most 1")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from otx_seg.errors import DataError, UsageError
+from otx_seg.formats.writers import writer_of
 from otx_seg.inference.certainty import Certainty
 from otx_seg.inference.ensemble import ensemble
 from otx_seg.inference.predict import Predictions, predict_images
@@ -14,6 +15,7 @@ from otx_seg.inference.predict_settings import (
     CONFIDENCE,
     DEFAULT_BITS,
     DEFAULT_CONFIDENCE_THRESHOLD,
+    DEFAULT_POLYGON_TOLERANCE,
     PROBABILITIES,
     MaskValues,
     PredictSettings,
@@ -52,6 +54,9 @@ def predict(
     save: Sequence[str] = (),
     save_bits: int | None = None,
     confidence_threshold: float | None = None,
+    save_as: Sequence[str] = (),
+    polygon_tolerance: float | None = None,
+    min_confidence: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
     """Write an index mask and an overlay for an image, or for every image in a folder and below.
@@ -81,6 +86,13 @@ def predict(
         save_bits: of each value in them: 8, for 0..1 as 0 to 255, or 16, as 0 to 65535; None: 8.
         confidence_threshold: above 0 and at most 1; of which share of an image's pixels the confidence is lower, stands
             in ``per_image.csv``; None: 0.75.
+        save_as: formats of labelling tools in which the masks are written too, with a copy of the images, to
+            ``<run>/annotations/FORMAT``: ``"coco"``, ``"cvat"``, ``"datumaro"``, ``"label-studio"``, ``"labelme"``,
+            ``"yolo"``; one or several.
+        polygon_tolerance: of polygons in these: by how many pixels, 0 to 100, they may be beside the border of a
+            region; None: 1.
+        min_confidence: above 0 and at most 1; connected pixels of one label with a lower mean confidence are left out
+            of these; None: none are.
         progress: called with the numbers of images done and to do.
 
     Raises:
@@ -88,8 +100,12 @@ def predict(
             output that would overwrite an input.
         DataError: there is no readable image.
     """
-    how = _settings(save, save_bits, confidence_threshold)
-    how = replace(how, window=parse_window(sliding_window, overlap), views=parse_views(tta), mask_values=mask_values)
+    how = replace(
+        _settings(save, save_bits, confidence_threshold, save_as, polygon_tolerance, min_confidence),
+        window=parse_window(sliding_window, overlap),
+        views=parse_views(tta),
+        mask_values=mask_values,
+    )
     looks, paths = parse_scales(scales), path_filter(include, exclude)
     resolver = open_resolver(workspace)
     images = images_to_run_on(resolver, input, "--input", "an image or a folder of images")
@@ -107,20 +123,41 @@ def predict(
     return result
 
 
-def _settings(save: Sequence[str], bits: int | None, threshold: float | None) -> PredictSettings:
+def _settings(
+    save: Sequence[str],
+    save_bits: int | None,
+    threshold: float | None,
+    save_as: Sequence[str],
+    tolerance: float | None,
+    min_confidence: float | None,
+) -> PredictSettings:
     """
     Raises:
         UsageError: one of them is out of range, or would change nothing.
     """
-    maps = (save,) if isinstance(save, str) else tuple(save)
-    for option, value in (("--save-bits", bits), ("--confidence-threshold", threshold)):
-        if value is not None and not maps:
-            raise UsageError(f"{option} changes nothing without --save {CONFIDENCE} or --save {PROBABILITIES}")
-    return PredictSettings(
+    maps, formats = ((names,) if isinstance(names, str) else tuple(names) for names in (save, save_as))
+    for needed, given, options in (
+        (
+            f"--save {CONFIDENCE} or --save {PROBABILITIES}",
+            maps,
+            {"save-bits": save_bits, "confidence-threshold": threshold},
+        ),
+        ("--save-as FORMAT", formats, {"polygon-tolerance": tolerance, "min-confidence": min_confidence}),
+    ):
+        idle = next((option for option, value in options.items() if value is not None and not given), None)
+        if idle:
+            raise UsageError(f"--{idle} changes nothing without {needed}")
+    settings = PredictSettings(
         save=maps,
-        save_bits=DEFAULT_BITS if bits is None else bits,
+        save_bits=DEFAULT_BITS if save_bits is None else save_bits,
         confidence_threshold=DEFAULT_CONFIDENCE_THRESHOLD if threshold is None else threshold,
+        save_as=formats,
+        polygon_tolerance=DEFAULT_POLYGON_TOLERANCE if tolerance is None else tolerance,
+        min_confidence=min_confidence,
     )
+    if tolerance is not None and not any(writer_of(name).simplifies for name in formats):
+        raise UsageError(f"--polygon-tolerance changes nothing with --save-as {formats[0]}, which holds no polygons")
+    return settings
 
 
 def _by_name(result: Predictions, source: Path) -> dict[str, Certainty]:
