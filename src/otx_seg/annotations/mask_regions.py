@@ -118,22 +118,24 @@ class MaskRegions:
         self._mask, self._labels = mask, labels
         self._number = np.zeros(mask.shape, np.int32)  # of the region of each pixel, from 1
         self._found: list[tuple[int, int, tuple[slice, slice], int]] = []  # pixels, number, box, label
-        self.left_out = 0
-        for label in sorted(set(np.flatnonzero(np.bincount(mask.ravel())).tolist()) & {*labels}):
+        self.left_out = self._numbers_used = 0
+        for label in sorted(labels):
             self._add(label, confidence, min_confidence)
         self._found.sort(key=lambda region: (-region[0], region[1]))
 
     def _add(self, label: int, confidence: NDArray[np.float32] | None, min_confidence: float) -> None:
         of_label = self._mask == label
+        if not of_label.any():
+            return
         count, numbers, stats, _ = cv2.connectedComponentsWithStats(of_label.view(np.uint8), connectivity=_CONNECTED_TO)
-        before = int(self._number.max())
+        before = self._numbers_used
+        self._numbers_used += count - 1
         np.add(self._number, numbers + before, out=self._number, where=of_label)
-        sums = None if confidence is None else np.bincount(numbers.ravel(), confidence.ravel())
         for number, (left, top, width, height, pixels) in enumerate(stats[1:count].tolist(), 1):
-            if sums is not None and sums[number] / pixels < min_confidence:
+            box = slice(top, top + height), slice(left, left + width)
+            if confidence is not None and confidence[box][numbers[box] == number].mean() < min_confidence:
                 self.left_out += 1
                 continue
-            box = slice(top, top + height), slice(left, left + width)
             self._found.append((pixels, before + number, box, label))
 
     def __len__(self) -> int:

@@ -22,8 +22,8 @@ BITS = (8, 16)
 DEFAULT_BITS = 8
 DEFAULT_CONFIDENCE_THRESHOLD = 0.75
 """Half of the way from undecided to certain, where there are two labels."""
-DEFAULT_POLYGON_TOLERANCE = 1.0
-"""Pixels: more than the steps of a slanted border, which are 0.71 pixels from it, and less than a hand draws by."""
+DEFAULT_POLYGON_TOLERANCE = 0.75
+"""Pixels: more than the 0.71 that the steps of a border at 45 degrees are beside it; docs/labelling.md has figures."""
 HIGHEST_POLYGON_TOLERANCE = 100.0
 
 

@@ -90,7 +90,7 @@ def predict(
             ``<run>/annotations/FORMAT``: ``"coco"``, ``"cvat"``, ``"datumaro"``, ``"label-studio"``, ``"labelme"``,
             ``"yolo"``; one or several.
         polygon_tolerance: of polygons in these: by how many pixels, 0 to 100, they may be beside the border of a
-            region; None: 1.
+            region; None: 0.75.
         min_confidence: above 0 and at most 1; connected pixels of one label with a lower mean confidence are left out
             of these; None: none are.
         progress: called with the numbers of images done and to do.

@@ -13,7 +13,7 @@ from otx_seg.labels import Labels
 from otx_seg.runtime.whole_file import write_atomic
 
 _VERSION = "5.5.0"  # of labelme, whose files look like this
-_INSET = 0.25
+INSET = 0.25
 """Pixels by which outlines lie inside of a region: labelme counts all pixels that an outline touches."""
 
 _CONFIGURATION = "labelmerc.yaml"
@@ -47,7 +47,7 @@ class Labelme:
         write_atomic(self._folder / PurePath(image).with_suffix(".json"), compact(content).encode())
 
     def _shape(self, region: MaskRegion) -> dict[str, object]:
-        points = plain_points(region.polygon(self._tolerance, _INSET))
+        points = plain_points(region.polygon(self._tolerance, INSET))
         shape = {"label": self._labels.names[region.label], "points": points, "group_id": None, "description": ""}
         return {**shape, "shape_type": "polygon", "flags": {}}
 
