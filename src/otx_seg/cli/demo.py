@@ -28,6 +28,12 @@ class _Demo(Verb):
 @weights_option(".pth, .xml, .onnx, or the .zip of `otx deploy`")
 @labels_option
 @workspace_option
+@click.option(
+    "--min-confidence",
+    type=float,
+    metavar="P",
+    help="Show pixels of a lower confidence as unknown, above 0 and at most 1; in saved masks they are 255.",
+)
 @click.option("--display-perf", is_flag=True, help="Show frames per second and milliseconds on the image.")
 @click.option("--loop", is_flag=True, help="Repeat from the start, until q, ESC or Ctrl-C.")
 @click.option(

@@ -67,7 +67,7 @@ def command(as_json: bool, **arguments: Any) -> None:
     """
     from otx_seg.cli.screen import counting, results
     from otx_seg.report.image_scores import worst_images
-    from otx_seg.report.tables import scores_table
+    from otx_seg.report.tables import confidence_line, scores_table
     from otx_seg.runtime.terminal import say_json
     from otx_seg.verbs.evaluate import evaluate
     from otx_seg.words import count
@@ -81,5 +81,6 @@ def command(as_json: bool, **arguments: Any) -> None:
     worst = "" if result.counted is None else worst_images(result.counted)
     if worst:
         results.print(f"lowest Dice of single images: {worst}")
+    results.print(confidence_line(result.reliability))
     results.print(f"{1000 * result.seconds_per_image:.1f} ms per image in the network")
     results.print(f"Report: {result.report}")

@@ -49,6 +49,7 @@ from otx_seg.inference.predict_settings import (
     help="What masks hold: label indices, the labels' colours as in overlays, or what the masks of the training data "
     "held.",
 )
+@click.option("--confidence", is_flag=True, help="Short for --save confidence.")
 @click.option(
     "--save",
     type=ValueNeeded(MAPS),

@@ -38,6 +38,7 @@ from otx_seg.deployment.converted_graph import (
 from otx_seg.deployment.dynamic import Dynamic, check_dynamic, open_axes
 from otx_seg.deployment.exported_form import exported_form
 from otx_seg.deployment.files import IR_XML, ONNX, save_ir, written_atomically
+from otx_seg.deployment.folded_temperature import fold_temperature
 from otx_seg.deployment.ignored_nodes import find_ignored_nodes
 from otx_seg.errors import OtxError, UsageError
 from otx_seg.inference.predictor import load_predictor
@@ -95,8 +96,8 @@ def export(
 ) -> Exported:
     """Write a trained network as a graph that other programs run.
 
-    The graph takes one RGB image (1, 3, H, W), values 0-255, and gives the probability of each label at each pixel,
-    (1, K, H, W). What it carries about itself lets OpenVINO Model API load it without settings. `output` gets
+    The graph takes one RGB image (1, 3, H, W), values 0-255, and gives the calibrated probability of each label at each
+    pixel, (1, K, H, W). What it carries about itself lets OpenVINO Model API load it without settings. `output` gets
     ``openvino.xml`` and ``openvino.bin``, or ``model.onnx``, and ``label_schema.json``; if anything fails it gets
     nothing.
 
@@ -274,7 +275,10 @@ def _graph(predictor: TorchPredictor, dump_features: bool, masks: bool) -> nn.Mo
     network = exported_form(predictor.network)
     if masks:
         return DeployableMask(network).eval()
-    return (OpenNetwork(network) if dump_features else Deployable(network)).eval()
+    temperature = predictor.post_processing.temperature
+    if temperature != 1 and fold_temperature(network, temperature, predictor.input_size):
+        temperature = 1.0
+    return (OpenNetwork if dump_features else Deployable)(network, temperature).eval()
 
 
 def _recorded(dynamic: Dynamic | None) -> AbstractContextManager[None]:

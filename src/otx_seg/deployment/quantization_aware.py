@@ -156,7 +156,9 @@ def fine_tune(
         # 5. after
         with written_atomically(run.path / FOLDER) as unfinished:
             best = read_weights(trained.weights)
-            write_weights(unfinished / WEIGHTS, best.state_dict, best.labels, how.made_from, best.origin)
+            write_weights(
+                unfinished / WEIGHTS, best.state_dict, best.labels, how.made_from, best.origin, best.temperature
+            )
             written = export(unfinished / WEIGHTS, unfinished, images=compared)
             new = OpenVinoPredictor(written.model)
             after = evaluate_stage(new, data.val, workers, "INT8", progress)

@@ -210,7 +210,8 @@ def _quantize_within(
 
         def answer(images: NDArray[np.uint8] | Tensor) -> NDArray[Any]:
             batch = np.asarray(images, dtype=np.float32)
-            return np.concatenate([compiled(image[None])[0].copy() for image in batch])
+            found = np.concatenate([compiled(image[None])[0].copy() for image in batch])
+            return predictor.post_processing.uncalibrated(found)
 
         def count(_: int) -> None:
             if told is not None:

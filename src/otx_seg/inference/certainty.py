@@ -1,4 +1,5 @@
-"""How certain a model is of an image: maps of its probabilities, and their figures for the image as a whole."""
+"""How certain a model is of an image: maps of its probabilities, their figures for the image as a whole, and whether
+they hold."""
 
 from __future__ import annotations
 
@@ -12,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.inference.predict_settings import CONFIDENCE, PROBABILITIES, PredictSettings
+from otx_seg.labels import IGNORE_INDEX
+from otx_seg.metrics.reliability import Reliability, reliability_of
+from otx_seg.runtime.confidence import confidence_of
 from otx_seg.runtime.masks import Record
 
 _BYTES_IN_MEMORY = 1 << 26
@@ -38,8 +42,8 @@ class Certainty:
 class CertaintyRecord:
     """Gathers what `predict_mask` tells of its decisions, see `Record`.
 
-    A pixel's confidence is the probability of its label in the mask, after smoothing. Where the mask is decided by a
-    soft threshold, that may not be the highest one: of pixels where all are below, it is the probability of label 0.
+    A pixel's confidence is the calibrated probability of its label in the mask, after smoothing. Where the mask is
+    decided by a soft threshold, that may not be the highest one: of pixels where all are below, it is that of label 0.
     """
 
     def __init__(self, size: tuple[int, int], classes: int, how: PredictSettings, folder: Path) -> None:
@@ -117,27 +121,24 @@ class CertaintyRecord:
             self._kept.close()
 
 
-class ConfidenceMap:
-    """Keeps the confidence of each pixel, which `CertaintyRecord` explains, of what `predict_mask` tells.
+class ReliabilityRecord:
+    """A `Record` that compares an image with its true mask, (H, W).
 
     Attributes:
-        values: float32 (H, W), 0..1.
+        found: of what was told so far.
     """
 
-    def __init__(self, size: tuple[int, int]) -> None:
-        self.values = np.zeros(size, np.float32)
+    def __init__(self, truth: NDArray[np.uint8]) -> None:
+        self._truth = truth
+        self.found = Reliability()
 
     def __call__(
         self, rows: slice, columns: slice, labels: NDArray[np.uint8], probabilities: NDArray[np.float32]
     ) -> None:
         """See `Record`."""
-        self.values[rows, columns] = confidence_of(labels, probabilities)
-
-
-def confidence_of(labels: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The probability of each pixel's label, (h, w), of labels (h, w) and probabilities (K, h, w)."""
-    found: NDArray[np.float32] = np.take_along_axis(probabilities, labels[None].astype(np.intp), axis=0)[0]
-    return found
+        truth = self._truth[rows, columns]
+        known = truth != IGNORE_INDEX
+        self.found += reliability_of(confidence_of(labels, probabilities)[known], (labels == truth)[known])
 
 
 def told_all(records: Sequence[Record]) -> Record | None:

@@ -19,12 +19,14 @@ from otx_seg.datasets import Subset
 from otx_seg.datasets.loading.loader import evaluation_loader, read_pair
 from otx_seg.datasets.loading.loader_processes import lost_in_words
 from otx_seg.errors import DataError, UsageError
+from otx_seg.inference.certainty import ReliabilityRecord
 from otx_seg.labels import Labels
 from otx_seg.metrics.boundary import boundary_counts, boundary_distance
 from otx_seg.metrics.choice import USUAL, MetricChoice
 from otx_seg.metrics.confusion import PixelCounts, Scores, confusion_matrix, counts_by_label, scores
 from otx_seg.metrics.counted_images import CountedImages
 from otx_seg.metrics.measured import Measured, measured, of_two_labels, usual
+from otx_seg.metrics.reliability import Reliability
 from otx_seg.runtime.augmented_views import ONE_VIEW, AugmentedViews, mirrored
 from otx_seg.runtime.masks import mask_from
 from otx_seg.runtime.predict_mask import SlidingWindow, predict_mask
@@ -71,9 +73,14 @@ class Evaluation:
             return usual(self.scores)
         return tuple(measured(self.counted, metric) for metric in self.choice.shown)
 
+    @property
+    def reliability(self) -> Reliability | None:
+        """That of the confidences; None where it was not measured, or the model gives none."""
+        return None if self.counted is None else self.counted.pixels.reliability
+
     def as_json(self) -> dict[str, Any]:
-        """Plain values as in ``performance.json``; chosen metrics, windows and test-time augmentation only where they
-        were used."""
+        """Plain values as in ``performance.json``; calibration, chosen metrics, windows and test-time augmentation
+        only where they were used."""
         values = {**self.scores.as_json(), "avg_time_per_image": self.seconds_per_image}
         if self.choice.metrics:
             every = self.measured
@@ -87,6 +94,8 @@ class Evaluation:
             if len(self.counted.labels) == 2:
                 values["binary"] = of_two_labels(self.scores, self.counted.labels)
             values["confusion"] = self.counted.confusions()
+        if self.reliability is not None:
+            values["calibration"] = self.reliability.as_json()
         if self.window is not None:
             values |= {"sliding_window": str(self.window), "overlap": self.window.overlap}
         if self.views != ONE_VIEW:
@@ -103,6 +112,7 @@ def evaluate(
     window: SlidingWindow | None = None,
     views: AugmentedViews = ONE_VIEW,
     choice: MetricChoice = USUAL,
+    reliability: bool = False,
 ) -> Evaluation:
     """Score a model on a subset.
 
@@ -114,6 +124,7 @@ def evaluate(
         progress: called with the number of images done so far.
         window, views: see `predict_mask`. With windows or scales, images are read one by one in this process.
         choice: what is to be measured.
+        reliability: whether that of the confidences is too, of a model that does not give masks alone.
 
     Raises:
         UsageError: the subset has labels the model does not know, or the window is much too small.
@@ -123,9 +134,9 @@ def evaluate(
     timed = AlteredPredictor(predictor, stopwatch.answer)
     if window is None and not views.scales:
         model = mirrored(timed) if views.flip else timed
-        counts = count_pixels(model, subset, range(len(subset)), batch_size, workers, progress, choice)
+        counts = count_pixels(model, subset, range(len(subset)), batch_size, workers, progress, choice, reliability)
     else:
-        counts = _count_whole_images(timed, subset, window, views, progress, choice)
+        counts = _count_whole_images(timed, subset, window, views, progress, choice, reliability)
     seconds = stopwatch.seconds() / len(subset)
     found = scores(counts.confusion, predictor.labels, choice.left_out)
     _tell_nothing_to_score(found, predictor.labels, subset)
@@ -153,12 +164,13 @@ def count_pixels(
     workers: int,
     progress: Callable[[int], None] | None = None,
     choice: MetricChoice = USUAL,
+    reliability: bool = False,
 ) -> PixelCounts:
     """How a model does on some samples of a subset; the matrices of several processes can be added.
 
     Args:
         indices: positions in ``subset.samples``; none is possible.
-        predictor, subset, batch_size, workers, progress, choice: see `evaluate`.
+        predictor, subset, batch_size, workers, progress, choice, reliability: see `evaluate`.
 
     Returns:
         Pixels at the original size of the images, those of each image in the order of `indices`.
@@ -172,9 +184,12 @@ def count_pixels(
     total = _Total(classes)
 
     def count(answer: Answer, mask: Tensor) -> _ImageCounts:
-        found = mask_from(answer, (mask.shape[0], mask.shape[1]), predictor.post_processing)
+        seen = ReliabilityRecord(mask.numpy()) if reliability else None
+        found = mask_from(answer, (mask.shape[0], mask.shape[1]), predictor.post_processing, seen)
         confusion = confusion_matrix(torch.from_numpy(found), mask, classes)
-        return _ImageCounts(confusion, _boundaries(found, mask.numpy(), classes, choice))
+        return _ImageCounts(
+            confusion, _boundaries(found, mask.numpy(), classes, choice), None if seen is None else seen.found
+        )
 
     def add(counted: Iterable[Future[_ImageCounts]]) -> None:
         for future in counted:
@@ -202,6 +217,7 @@ def _count_whole_images(
     views: AugmentedViews,
     progress: Callable[[int], None] | None,
     choice: MetricChoice,
+    reliability: bool,
 ) -> PixelCounts:
     """As `count_pixels`, from images as large as they are; no more than one is in memory."""
     subset = matched(predictor.labels, subset)
@@ -209,24 +225,29 @@ def _count_whole_images(
     total = _Total(classes)
     for done, sample in enumerate(subset.samples, start=1):
         image, mask = read_pair(subset, sample)
-        found = predict_mask(predictor, image, window, views)
+        seen = ReliabilityRecord(mask) if reliability else None
+        found = predict_mask(predictor, image, window, views, seen)
         del image
         rows = max(1, _PIXELS_AT_ONCE // mask.shape[1])  # counting takes many times the memory of what is counted
         confusion = torch.zeros(classes, classes, dtype=torch.int64)
         for start in range(0, len(mask), rows):
             band = slice(start, start + rows)
             confusion += confusion_matrix(torch.from_numpy(found[band]), torch.from_numpy(mask[band]), classes)
-        total.add(_ImageCounts(confusion, _boundaries(found, mask, classes, choice)))
+        total.add(
+            _ImageCounts(confusion, _boundaries(found, mask, classes, choice), None if seen is None else seen.found)
+        )
         if progress is not None:
             progress(done)
     return total.counts()
 
 
 class _ImageCounts(NamedTuple):
-    """Of one image: its confusion matrix (K, K), and the pixels (K, 3) of its boundary bands, if they are asked for."""
+    """Of one image: its confusion matrix (K, K); and the pixels (K, 3) of its boundary bands and the reliability of its
+    confidences, if they are asked for."""
 
     confusion: Tensor
     boundary: Tensor | None
+    reliability: Reliability | None
 
 
 def _boundaries(found: NDArray[np.uint8], mask: NDArray[np.uint8], classes: int, choice: MetricChoice) -> Tensor | None:
@@ -243,18 +264,22 @@ class _Total:
         self._confusion = torch.zeros(classes, classes, dtype=torch.int64)
         self._per_image: list[Tensor] = []
         self._boundary: list[Tensor] = []
+        self._reliability: Reliability | None = None
 
     def add(self, image: _ImageCounts) -> None:
         self._confusion += image.confusion
         self._per_image.append(counts_by_label(image.confusion))
         if image.boundary is not None:
             self._boundary.append(image.boundary)
+        if image.reliability is not None:
+            self._reliability = (self._reliability or Reliability()) + image.reliability
 
     def counts(self) -> PixelCounts:
         per_image = (
             torch.stack(self._per_image) if self._per_image else self._confusion.new_zeros(0, len(self._confusion), 3)
         )
-        return PixelCounts(self._confusion, per_image, torch.stack(self._boundary) if self._boundary else None)
+        boundary = torch.stack(self._boundary) if self._boundary else None
+        return PixelCounts(self._confusion, per_image, boundary, self._reliability)
 
 
 def matched(labels: Labels, subset: Subset) -> Subset:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import labels_called
+from otx_seg.runtime.confidence import ConfidenceMap
 from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.masks import mask_at, mask_from
 from otx_seg.runtime.predictor import Answer, Kind, Predictor, answer_of
@@ -28,7 +28,7 @@ class Segmentation:
 
     Attributes:
         mask: the label of each pixel, uint8 (H, W), an index into `Model.labels`.
-        confidence: its probability, float32 (H, W), 0..1. It is not calibrated. None: the model was exported with
+        confidence: its calibrated probability, float32 (H, W), 0..1. None: the model was exported with
             --argmax and gives masks alone.
     """
 
@@ -103,13 +103,9 @@ class Model:
         if self._predictor.gives_masks:
             return Segmentation(mask_from(answer, (height, width)), None)
         probabilities = answer.astype(np.float32, copy=False)
-        mask = mask_at(probabilities, (height, width), self._predictor.post_processing)
-        smooth = self._predictor.post_processing.smoothed(probabilities)  # what `otx predict --save confidence` shows
-        confidence = np.zeros((height, width), np.float32)
-        for index in np.unique(mask):
-            resized = cv2.resize(smooth[index], (width, height), interpolation=cv2.INTER_LINEAR)
-            np.copyto(confidence, resized, where=mask == index)
-        return Segmentation(mask, confidence)
+        confidence = ConfidenceMap((height, width))  # what `otx predict --confidence` shows
+        mask = mask_at(probabilities, (height, width), self._predictor.post_processing, confidence)
+        return Segmentation(mask, confidence.values)
 
 
 def _checked(image: object, what: str) -> NDArray[np.uint8]:

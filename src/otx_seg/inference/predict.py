@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
-from otx_seg.inference.certainty import Certainty, CertaintyRecord, ConfidenceMap, told_all
+from otx_seg.inference.certainty import Certainty, CertaintyRecord, told_all
 from otx_seg.inference.image_by_image import process_images
 from otx_seg.inference.mask_coding import MaskCoding
 from otx_seg.inference.pre_annotations import ANNOTATIONS, PreAnnotations
 from otx_seg.inference.predict_settings import CONFIDENCE, PROBABILITIES, PredictSettings
 from otx_seg.labels import Labels
 from otx_seg.runtime.augmented_views import ONE_VIEW
+from otx_seg.runtime.confidence import ConfidenceMap
 from otx_seg.runtime.georeference import GeoTag, georeference_of
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.overlay import LEAST_NAMED, draw_legend, overlay

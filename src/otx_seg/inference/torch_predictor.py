@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -39,18 +40,21 @@ class TorchPredictor:
         labels: Labels,
         input_size: tuple[int, int],
         template: Template | None = None,
+        temperature: float = 1.0,
     ) -> None:
         """
         Args:
             network: is switched to evaluation mode whenever it is used; who trains on switches it back.
             labels, input_size: see `Predictor`.
             template: what the network was made from; it says what happens to the probabilities. None: nothing.
+            temperature: of the calibration of its confidences.
         """
         self.network = network
         self.labels = labels
         self.input_size = input_size
         self.template = None if template is None else template.as_dict()
-        self.post_processing = PLAIN_ARGMAX if template is None else post_processing_of(template)
+        post_processing = PLAIN_ARGMAX if template is None else post_processing_of(template)
+        self.post_processing = replace(post_processing, temperature=temperature)
 
     @torch.inference_mode()
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
@@ -109,7 +113,7 @@ def open_checkpoint(
         made_from = made_from.model_copy(update={"model": with_test_scales(made_from.model, scales, str(path))})
     network = _network(weights, made_from, path)
     network.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    predictor = TorchPredictor(network, weights.labels, size, made_from)
+    predictor = TorchPredictor(network, weights.labels, size, made_from, weights.temperature)
     if not weights.has_digest:
         check_probabilities(predictor.probabilities, size, path)
     return predictor

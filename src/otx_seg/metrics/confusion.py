@@ -27,6 +27,7 @@ from otx_seg.metrics.definitions import (
     precision,
     recall,
 )
+from otx_seg.metrics.reliability import Reliability
 
 
 def confusion_matrix(prediction: Tensor, target: Tensor, classes: int) -> Tensor:
@@ -62,11 +63,13 @@ class PixelCounts(NamedTuple):
         per_image: int64 (N, K, 3): of each image and label the pixels on which both agree, of the truth, and of the
             prediction. From it a score can be taken again of other choices of images.
         boundary: the same of the boundary bands, see `otx_seg.metrics.boundary`; None where they were not counted.
+        reliability: of the confidences; None where it was not counted.
     """
 
     confusion: Tensor
     per_image: Tensor
     boundary: Tensor | None = None
+    reliability: Reliability | None = None
 
 
 def counts_by_label(confusion: Tensor) -> Tensor:

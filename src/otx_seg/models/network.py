@@ -187,12 +187,19 @@ def _modules(heads: Any) -> Sequence[Any]:
     return list(heads) if isinstance(heads, nn.ModuleList) else [heads]
 
 
+def cooled(logits: Tensor, temperature: float) -> Tensor:
+    """Logits divided by a temperature; a graph of 1 has no division."""
+    return logits if temperature == 1 else logits / temperature
+
+
 class Deployable(nn.Module):
     """What is exported: a segmentation network that ends in probabilities."""
 
-    def __init__(self, network: SegmentationNetwork) -> None:
+    def __init__(self, network: SegmentationNetwork, temperature: float = 1.0) -> None:
+        """Divide the logits by a temperature."""
         super().__init__()
         self.network = network
+        self.temperature = temperature
 
     def forward(self, images: Tensor) -> Tensor:
         """
@@ -202,7 +209,7 @@ class Deployable(nn.Module):
         Returns:
             Probabilities (B, K, H, W), summing to 1 over K.
         """
-        return self.network(images).softmax(dim=1)
+        return cooled(self.network(images), self.temperature).softmax(dim=1)
 
 
 class DeployableMask(nn.Module):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from otx_seg.errors import UsageError
 from otx_seg.models.heads.sub_pixel_head import SubPixelConv2d, sub_pixel_sums
-from otx_seg.models.network import SegmentationNetwork, is_binary, two_logits
+from otx_seg.models.network import SegmentationNetwork, cooled, is_binary, two_logits
 from otx_seg.models.quantized_conv import QuantizedConv2d
 from otx_seg.runtime.predictor import WITHOUT_FEATURES
 
@@ -59,16 +59,18 @@ class OpenClassifier(nn.Module):
 class OpenNetwork(nn.Module):
     """A network exported with features: probabilities as from `Deployable`, and the features behind them."""
 
-    def __init__(self, network: SegmentationNetwork) -> None:
+    def __init__(self, network: SegmentationNetwork, temperature: float = 1.0) -> None:
         """
         Args:
             network: stays as it is; the parameters are shared. Its head has to end in a convolution, mmseg's
                 `conv_seg`, with an output for each position, or in a sub-pixel convolution.
+            temperature: see `Deployable`.
 
         Raises:
             UsageError: it ends otherwise.
         """
         super().__init__()
+        self.temperature = temperature
         shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
         self.network = copy.deepcopy(network, shared)
         head = self.network.main_head
@@ -91,7 +93,7 @@ class OpenNetwork(nn.Module):
             Probabilities (B, K, H, W); feature vector (B, C), the mean over the feature map's places; feature map
             (B, C, h, w); class activation (B, K, h, w).
         """
-        probabilities = self.network(images).softmax(dim=1)
+        probabilities = cooled(self.network(images), self.temperature).softmax(dim=1)
         classifier = self.network.main_head.conv_seg
         feature_map = classifier.feature_map
         return probabilities, feature_map.mean(dim=(2, 3)), feature_map, classifier.class_activation

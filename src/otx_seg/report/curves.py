@@ -1,12 +1,14 @@
-"""Learning curves by Matplotlib: losses, validation scores and learning rate over the steps."""
+"""Curves by Matplotlib: losses, validation scores and learning rate over the steps, and reliability diagrams."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from otx_seg.metrics.reliability import BINS, Reliability
 from otx_seg.training.loggers import read_metrics
 
 Entries = Sequence[dict[str, Any]]
@@ -41,19 +43,26 @@ def draw_curves(journal: Path, picture: Path) -> dict[str, tuple[str, ...]]:
 
 def curves_as_svg(entries: Entries) -> list[tuple[str, bytes]]:
     """The title of each diagram, and the diagram as an SVG file."""
+    return [_as_svg(partial(draw, entries=entries)) for draw in _panels(entries)]
+
+
+def reliability_as_svg(reliability: Reliability) -> bytes:
+    """The share of right pixels over the confidence as an SVG file, and where the pixels are."""
+    return _as_svg(partial(_draw_reliability, reliability=reliability))[1]
+
+
+def _as_svg(draw: Callable[[Any], None]) -> tuple[str, bytes]:
+    """The title of a diagram, and the diagram as an SVG file."""
     import matplotlib
     from matplotlib.figure import Figure
 
-    drawn = []
-    for draw in _panels(entries):
-        figure = Figure(figsize=_PANEL, layout="constrained")
-        diagram = figure.subplots()
-        draw(diagram, entries)
-        file = io.BytesIO()
-        with matplotlib.rc_context({"svg.fonttype": "none"}):  # letters stay letters: a tenth of the size
-            figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-        drawn.append((diagram.get_title(), file.getvalue()))
-    return drawn
+    figure = Figure(figsize=_PANEL, layout="constrained")
+    diagram = figure.subplots()
+    draw(diagram)
+    file = io.BytesIO()
+    with matplotlib.rc_context({"svg.fonttype": "none"}):  # letters stay letters: a tenth of the size
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    return diagram.get_title(), file.getvalue()
 
 
 def best_step(entries: Entries) -> int | None:
@@ -103,6 +112,18 @@ def _draw_rate(axes: Any, entries: Entries) -> None:
     axes.set(title="learning rate")
     axes.set_ylim(bottom=0)
     _finish(axes, entries, legend=False)
+
+
+def _draw_reliability(axes: Any, reliability: Reliability) -> None:
+    confidence, accuracy, pixels = zip(*reliability.curve(), strict=True)
+    edges = [number / BINS for number in range(BINS + 1)]
+    shares = [each / sum(pixels) for each in reliability.pixels]
+    axes.stairs(shares, edges, fill=True, color="0.85", label="share of the pixels")
+    axes.plot((0, 1), (0, 1), "--", color="black", linewidth=0.9, label="reliable")
+    axes.plot(confidence, accuracy, "o-", markersize=3, label="model")
+    axes.set(title="reliability", xlabel="confidence", ylabel="share of right pixels", xlim=(0, 1), ylim=(0, 1))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="upper left")
 
 
 def _finish(axes: Any, entries: Entries, legend: bool) -> None:

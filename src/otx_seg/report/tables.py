@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from otx_seg.metrics.measured import Measured, usual
+from otx_seg.metrics.reliability import BINS, Reliability
 from otx_seg.report.console import Cell, PlainConsole
 
 if TYPE_CHECKING:  # needs torch, which tables do not
@@ -63,6 +64,15 @@ def scores_table(scores: Scores, title: str | None = None, measured: Sequence[Me
             told = found.metric.title if column in (None, *names) else found.metric.name
             made.add_row(told, *([""] * names.index(column) if column in names else []), _digits(found.mean))
     return made
+
+
+def confidence_line(reliability: Reliability | None) -> str:
+    """How reliable a model's confidences are, in a line."""
+    if reliability is None:
+        return "confidences: none, since the model was exported with --argmax and gives masks alone"
+    if reliability.error is None:
+        return "confidences: no pixel is labelled to compare them with"
+    return f"expected calibration error of the confidences: {reliability.error:.4f} ({BINS} bins)"
 
 
 def _label_rows(scores: Scores, columns: Sequence[Measured]) -> Iterator[tuple[object, ...]]:

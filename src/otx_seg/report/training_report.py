@@ -145,6 +145,7 @@ def finish(
         elapsed_s=result.elapsed_s,
         reason=result.reason,
         backbone=result.scores is None,
+        temperature=result.temperature,
     )
     report_training(run, trained, data, report, result, plan.last_round)
     if result.scores is not None:
@@ -196,5 +197,6 @@ def _results_text(result: TrainResult) -> str:
         return f"{outcome}model_path: {result.weights} (a backbone, for --load-weights)"
     return (
         f"{outcome}{network_kept(result)}\n{result.metric.name}: {result.metric.of(result.scores):.4f}\n"
+        f"temperature of the confidences: {result.temperature:.3g}\n"
         f"model_path: {result.weights}\n\n{as_text(scores_table(result.scores))}"
     )

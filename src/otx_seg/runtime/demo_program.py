@@ -14,6 +14,7 @@ from otx_seg.errors import OtxError
 from otx_seg.runtime.demonstration import DemoResult, DemoSettings, demonstrate
 from otx_seg.runtime.handed_over import open_handed_over
 from otx_seg.runtime.pipeline import in_turn, side_by_side
+from otx_seg.runtime.predictor import refuse_masks_alone
 from otx_seg.runtime.result_files import OVERLAYS
 from otx_seg.runtime.streams import open_stream
 from otx_seg.runtime.terminal import prepare_streams, read_names_as_utf8, say
@@ -35,11 +36,19 @@ def main(model: Path, arguments: list[str] | None = None) -> int:
     given = _parser(model).parse_args(arguments)
     logging.basicConfig(handlers=[_Messages(logging.WARNING)])
     try:
+        show = DemoSettings(
+            window=not given.no_show,
+            output=given.output,
+            overwrite=given.overwrite,
+            loop=given.loop,
+            min_confidence=given.min_confidence,
+        )
         stream = open_stream(given.input)
         predictor = open_handed_over(given.models, given.device)
-        way = side_by_side if given.inference_type == "async" else in_turn
-        show = DemoSettings(window=not given.no_show, output=given.output, overwrite=given.overwrite, loop=given.loop)
-        shown = demonstrate(stream, functools.partial(way, predictor), predictor.labels, show)
+        refuse_masks_alone(predictor, given.models, given.min_confidence)
+        way = functools.partial(side_by_side if given.inference_type == "async" else in_turn, predictor)
+        masks = functools.partial(way, min_confidence=given.min_confidence)
+        shown = demonstrate(stream, masks, predictor.labels, show)
         say(*in_words(shown, given.output))
     except OtxError as error:
         say(f"Error: {error}", error=True)
@@ -95,6 +104,9 @@ def _parser(model: Path) -> argparse.ArgumentParser:
     parser.add_argument("-l", "--loop", action="store_true", help="begin again at the end")
     parser.add_argument("--no_show", action="store_true", help="open no window")
     parser.add_argument("-d", "--device", choices=("CPU", "GPU"), default="CPU", help="where it runs (default: CPU)")
+    parser.add_argument(
+        "--min-confidence", type=float, metavar="P", help="show pixels of a lower confidence, 0 to 1, as unknown"
+    )
     parser.add_argument("--output", type=Path, help="folder for masks, NAME.png, and overlays, overlays/NAME.jpg")
     parser.add_argument("--overwrite", action="store_true", help="replace files of their names in that folder")
     return parser

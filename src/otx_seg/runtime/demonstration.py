@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
-from otx_seg.runtime.overlay import draw_legend, draw_note, overlay
+from otx_seg.runtime.confidence import check_min_confidence
+from otx_seg.runtime.overlay import draw_legend, draw_note, draw_unknown, overlay
 from otx_seg.runtime.pipeline import Masked, Masks
 from otx_seg.runtime.result_files import result_files
 from otx_seg.runtime.streams import Frame, Stream
@@ -46,9 +47,10 @@ class DemoSettings:
         overwrite: replace files of the results' names.
         loop: begin again at the end.
         display_perf: write frames per second and milliseconds, means of the last ten frames, onto the picture.
+        min_confidence: pixels of a lower one are unknown, see `without_unsure`, and drawn so; None: none is.
 
     Raises:
-        UsageError: results are to be kept of a loop.
+        UsageError: results are to be kept of a loop, or the confidence is out of range.
     """
 
     window: bool = True
@@ -58,8 +60,10 @@ class DemoSettings:
     overwrite: bool = False
     loop: bool = False
     display_perf: bool = False
+    min_confidence: float | None = None
 
     def __post_init__(self) -> None:
+        check_min_confidence(self.min_confidence)
         if self.loop and self.output is not None:
             raise UsageError("--output keeps each frame once, --loop shows them without end; leave one of them out")
 
@@ -171,10 +175,13 @@ class _Presenter:
         return self._window is None or self._window.show(picture, self._delay)
 
     def _draw(self, masked: Masked) -> NDArray[np.uint8]:
+        refuses = self._settings.min_confidence is not None
         picture = overlay(masked.frame.image, masked.mask, self._labels)
+        if refuses:
+            draw_unknown(picture, masked.mask)
         if self._settings.fit_to_size is not None:
             picture = _fitted(picture, self._settings.fit_to_size)
-        draw_legend(picture, masked.mask, self._labels)
+        draw_legend(picture, masked.mask, self._labels, refuses)
         if self._settings.display_perf:
             rate = (len(self._moments) - 1) / (self._moments[-1] - self._moments[0])
             latency = 1000 * sum(self._latencies) / len(self._latencies)

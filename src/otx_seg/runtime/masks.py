@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from otx_seg.runtime.confidence import tempered
+
 PIXELS_AT_ONCE = 1 << 17
 """Output pixels worked on at a time: few enough that one band's planes stay in a core's cache."""
 
@@ -22,7 +24,7 @@ _ALMOST_ONE = 0.999
 
 Record = Callable[[slice, slice, NDArray[np.uint8], NDArray[np.float32]], None]
 """Is given each part of a mask once: its rows and columns, its labels (h, w), and the smoothed probabilities
-(K, h, w), at the mask's size, that these were decided from."""
+(K, h, w), at the mask's size, that these were decided from, calibrated."""
 
 LARGEST_BLUR = 255
 """Of a `PostProcessing`, in pixels."""
@@ -37,10 +39,12 @@ class PostProcessing:
             At most 0.0: none are.
         blur_strength: side in pixels of the box filter that smooths each label's probabilities before the threshold.
             1: no smoothing. -1: neither smoothing nor threshold.
+        temperature: of the calibration, see `otx_seg.runtime.confidence`. Masks are decided without it.
     """
 
     soft_threshold: float
     blur_strength: int
+    temperature: float = 1.0
 
     @property
     def reach(self) -> int:
@@ -55,6 +59,16 @@ class PostProcessing:
     @property
     def _cuts(self) -> bool:
         return self.blur_strength != -1 and 0 < self.soft_threshold < float("inf")
+
+    def uncalibrated(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What masks are decided from, (B, K, h, w), from what an exported graph gives, which is calibrated."""
+        return tempered(probabilities, 1 / self.temperature)
+
+    def calibrating(self, record: Record | None) -> Record | None:
+        """A record that calibrates what is told to this one."""
+        if record is None or self.temperature == 1:
+            return record
+        return lambda rows, columns, labels, found: record(rows, columns, labels, tempered(found, self.temperature))
 
     def smoothed(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """(K, h, w), smoothed; the argument itself where nothing is to be done."""
@@ -94,6 +108,7 @@ def mask_at(
         uint8 (height, width), values 0..K-1.
     """
     height, width = size
+    record = post_processing.calibrating(record)
     smooth = post_processing.smoothed(probabilities)
     decided = post_processing.thresholded(smooth)
     labels = np.zeros((height, width), np.uint8)
@@ -150,6 +165,7 @@ def mask_from(
     answer: NDArray[np.float32] | NDArray[np.uint8],
     size: tuple[int, int],
     post_processing: PostProcessing = PLAIN_ARGMAX,
+    record: Record | None = None,
 ) -> NDArray[np.uint8]:
     """The index mask of one image at its original size, from what a model says of it, see `answer_of`.
 
@@ -158,10 +174,11 @@ def mask_from(
             nearest one.
         size: (height, width) in pixels of the result.
         post_processing: of probabilities.
+        record: see `Record`; labels alone have nothing to tell.
     """
     if answer.dtype == np.uint8:
         return np.asarray(cv2.resize(answer, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
-    return mask_at(answer.astype(np.float32, copy=False), size, post_processing)
+    return mask_at(answer.astype(np.float32, copy=False), size, post_processing, record)
 
 
 def _possible(probabilities: NDArray[np.float32], least_sum: float) -> NDArray[np.uint8]:

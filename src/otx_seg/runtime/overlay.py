@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from otx_seg.labels import Labels
+from otx_seg.runtime.confidence import UNKNOWN
 from otx_seg.runtime.fonts import font_for, readable_names
 
 LEAST_NAMED = 96
@@ -40,6 +41,27 @@ def overlay(image: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Labels) -
     return drawn
 
 
+def draw_unknown(picture: NDArray[np.uint8], mask: NDArray[np.uint8]) -> None:
+    """Grey and hatched: the pixels that a model is not sure of; `picture` is changed.
+
+    Args:
+        picture: uint8 (H, W, 3) RGB.
+        mask: uint8 (H, W); those of value `UNKNOWN`.
+    """
+    unknown = cv2.compare(mask, UNKNOWN, cv2.CMP_EQ)
+    if not cv2.countNonZero(unknown):
+        return
+    height, width = mask.shape
+    stripe = max(2, _line_height(height) // 6)
+    light = (np.arange(height)[:, None] + np.arange(width)) // stripe % _STRIPES == 0
+    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    drawn = cv2.addWeighted(grey, 1 - _SHARE_OF_COLOR, np.full_like(grey, _UNKNOWN_COLOR), _SHARE_OF_COLOR, 0)
+    drawn[light] = _UNKNOWN_COLOR
+    cv2.copyTo(drawn, unknown, picture)
+
+
+_UNKNOWN_COLOR = (176, 176, 176)  # no label's: they are coloured
+_STRIPES = 4  # of which one is plain
 _LINES_PER_IMAGE = 24
 _TEXT_PIXELS = (12, 40)
 """Smallest and largest height of a line: below, letters cannot be read; above, they only hide the picture."""
@@ -49,7 +71,9 @@ _BAR_LINES = 4  # how many times as long as a line is high
 _LARGEST_SHARE = 0.9  # of the image's width, for a line
 
 
-def draw_legend(picture: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Labels) -> None:
+def draw_legend(
+    picture: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Labels, with_unknown: bool = False
+) -> None:
     """List the labels that occur in a mask, with their colours, in the upper left corner; `picture` is changed.
 
     Background and ignored pixels are not tinted and not listed. Of more labels than there is room for, those with the
@@ -59,14 +83,18 @@ def draw_legend(picture: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Lab
         picture: uint8 (H, W, 3) RGB.
         mask: uint8 (H, W) or of any other size, values 0..K-1 or 255.
         labels: the K labels.
+        with_unknown: list pixels of value 255 as "unknown", the last, see `draw_unknown`.
     """
     height, width = picture.shape[:2]
     line = _line_height(height)
     area = cv2.calcHist([mask], [0], None, [256], [0, 256])[:, 0]
-    present = sorted((index for index in labels.foreground if area[index] > 0), key=lambda index: -area[index])
-    shown = sorted(present[: max(0, height // line - 3)])
-    names = readable_names(labels.names)
-    panel = _panel(tuple(names[index] for index in shown), tuple(labels.shown_colors[index] for index in shown), line)
+    names, colors = readable_names(labels.names), labels.shown_colors
+    entries = {index: (names[index], colors[index]) for index in labels.foreground}
+    if with_unknown:
+        entries[UNKNOWN] = ("unknown", _UNKNOWN_COLOR)
+    present = sorted((index for index in entries if area[index] > 0), key=lambda index: -area[index])
+    listed = [entries[index] for index in sorted(present[: max(0, height // line - 3)])]
+    panel = _panel(tuple(name for name, _ in listed), tuple(color for _, color in listed), line)
     if panel is not None and panel.shape[1] <= width * _LARGEST_SHARE:
         picture[: panel.shape[0], : panel.shape[1]] = panel
 

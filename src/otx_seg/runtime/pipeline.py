@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -15,6 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from otx_seg.runtime.augmented_views import ONE_VIEW
+from otx_seg.runtime.confidence import without_unsure
 from otx_seg.runtime.crops import network_input
 from otx_seg.runtime.masks import mask_from
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
@@ -38,7 +41,7 @@ class Masked:
     """A frame and its mask.
 
     Attributes:
-        mask: uint8 (H, W), the index of each pixel's label.
+        mask: uint8 (H, W), the index of each pixel's label, or `UNKNOWN`.
         seconds: from the moment the frame was given to the network until its mask was there.
     """
 
@@ -47,19 +50,27 @@ class Masked:
     seconds: float
 
 
-def in_turn(predictor: Predictor, frames: Iterable[Frame]) -> Generator[Masked, None, None]:
+def in_turn(
+    predictor: Predictor, frames: Iterable[Frame], min_confidence: float | None = None
+) -> Generator[Masked, None, None]:
     """Masks by any predictor, one frame after the other; the next one is being read meanwhile.
+
+    Args:
+        min_confidence: see `without_unsure`; of models that give probabilities alone.
 
     The network is run once before: the first run of many takes far longer than those that follow.
     """
     answer_of(predictor, np.zeros((1, 3, *predictor.input_size), np.uint8))
     for frame in read_ahead(frames):
         begun = time.perf_counter()
-        mask = predict_mask(predictor, frame.image)
+        make_mask = functools.partial(predict_mask, predictor, frame.image, None, ONE_VIEW)
+        mask = without_unsure(make_mask, _size(frame), min_confidence)
         yield Masked(frame, mask, time.perf_counter() - begun)
 
 
-def side_by_side(predictor: OpenVinoPredictor, frames: Iterable[Frame]) -> Generator[Masked, None, None]:
+def side_by_side(
+    predictor: OpenVinoPredictor, frames: Iterable[Frame], min_confidence: float | None = None
+) -> Generator[Masked, None, None]:
     """The masks of `in_turn`, pixel for pixel, as many frames at a time as OpenVINO takes for the highest throughput.
 
     One thread reads; others resize, wait for the network and make masks, each with a request of its own; who asks for
@@ -77,7 +88,7 @@ def side_by_side(predictor: OpenVinoPredictor, frames: Iterable[Frame]) -> Gener
         for frame in read_ahead(frames):
             while waiting and (len(waiting) == at_once or waiting[0].done()):
                 yield waiting.popleft().result()
-            waiting.append(workers.submit(_masked, predictor, idle, frame))
+            waiting.append(workers.submit(_masked, predictor, idle, frame, min_confidence))
         while waiting:
             yield waiting.popleft().result()
 
@@ -99,13 +110,19 @@ def requests_at_once(predictor: OpenVinoPredictor) -> int:
     return best + _SPARE_REQUESTS
 
 
-def _masked(predictor: OpenVinoPredictor, idle: SimpleQueue[Any], frame: Frame) -> Masked:
+def _size(frame: Frame) -> tuple[int, int]:
+    return frame.image.shape[0], frame.image.shape[1]
+
+
+def _masked(predictor: OpenVinoPredictor, idle: SimpleQueue[Any], frame: Frame, min_confidence: float | None) -> Masked:
     begun = time.perf_counter()
     values = network_input(frame.image, predictor.input_size).astype(np.float32)
     request = idle.get()
     try:
         answer = request.infer({0: values}, share_inputs=True, share_outputs=True)[0][0]
-        mask = mask_from(answer, (frame.image.shape[0], frame.image.shape[1]), predictor.post_processing)
+        decided_from = predictor.post_processing.uncalibrated(answer)
+        make_mask = functools.partial(mask_from, decided_from, _size(frame), predictor.post_processing)
+        mask = without_unsure(make_mask, _size(frame), min_confidence)
     finally:
         idle.put(request)
     return Masked(frame, mask, time.perf_counter() - begun)

@@ -63,7 +63,7 @@ class Predictor(Protocol):
     def gives_masks(self) -> bool: ...
 
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
-        """The probability of each label at each pixel.
+        """The probability of each label at each pixel, from which masks are decided: not calibrated.
 
         Args:
             images: uint8 RGB (B, 3, h, w) of the model's input size.
@@ -104,6 +104,15 @@ def no_probabilities(path: Path) -> UsageError:
         "--save, --min-confidence, --tta, several models, a teacher, explanations and suggestions); export it without "
         "--argmax"
     )
+
+
+def refuse_masks_alone(predictor: Predictor, path: Path, min_confidence: float | None) -> None:
+    """
+    Raises:
+        UsageError: a model, read from `path`, gives masks, so that there is no confidence to compare with the least.
+    """
+    if min_confidence is not None and predictor.gives_masks:
+        raise no_probabilities(path)
 
 
 @dataclass(frozen=True)

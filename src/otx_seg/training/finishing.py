@@ -3,6 +3,7 @@
 1. The statistics of its batch norms are estimated anew (`precise_bn_images`). That is kept unless it scores lower.
 2. The mean of the best networks (`average_best`), with such statistics too if they were kept. It takes the place of the
    kept network if it scores higher.
+3. The temperature of its confidences is fitted, see `otx_seg.training.temperature`. No mask changes.
 
 Nothing here changes the state of the training, which is over, or its random numbers.
 """
@@ -21,6 +22,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from otx_seg.datasets.loading.loader import evaluation_loader
+from otx_seg.inference.torch_predictor import TorchPredictor
 from otx_seg.metrics.confusion import PixelCounts, scores
 from otx_seg.models.network import SegmentationNetwork
 from otx_seg.models.precise_norms import estimate_norms
@@ -29,6 +31,7 @@ from otx_seg.training.best_networks import Scored
 from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import largest
 from otx_seg.training.state import TrainState
+from otx_seg.training.temperature import MOST_IMAGES, calibrate
 from otx_seg.training.validation import Validator
 from otx_seg.words import count, listed
 from otx_seg.workspace.weights import read_weights
@@ -56,15 +59,16 @@ class Finishing:
         self.context, self.accelerator, self.workers = context, accelerator, workers
         self.validator, self.kept, self.best = validator, validator.kept, validator.best
         self.images = parameters.precise_bn_images
-        self.done = context.data.val is None or not (self.images or self.best.count)
+        self.done = context.data.val is None
 
     @property
     def in_validations(self) -> float:
         """What it costs, as a multiple of a validation."""
         if self.done or self.context.data.val is None:
             return 0.0
-        networks = (self.images > 0) + (self.best.count > 0)
-        return networks * (1 + min(self.images, len(self.context.data.train)) / len(self.context.data.val))
+        networks, validation = (self.images > 0) + (self.best.count > 0), len(self.context.data.val)
+        improving = networks * (1 + min(self.images, len(self.context.data.train)) / validation)
+        return improving + min(MOST_IMAGES, validation) / validation
 
     def run(self, network: SegmentationNetwork, state: TrainState) -> None:
         """Try it.
@@ -77,6 +81,7 @@ class Finishing:
         if self.best.count:
             self._average(network, state, renews)
         self.best.forget()
+        self._calibrate(network, state)
         self.done = True
 
     def _renew_norms(self, network: SegmentationNetwork, state: TrainState) -> bool:
@@ -138,6 +143,18 @@ class Finishing:
         with evaluation_loader(subset, size, batch_size, self.workers) as loader:
             estimate_norms(network, (batch["image"].to(device) for batch in loader))
         return count(len(chosen), "training image")
+
+    def _calibrate(self, network: SegmentationNetwork, state: TrainState) -> None:
+        """Fit the temperature of the network that is kept, on the first process."""
+        subset, template = self.context.data.val, self.context.template
+        if not self.accelerator.is_main_process or subset is None:
+            return
+        network.network.load_state_dict(read_weights(self.context.run.weights).state_dict)
+        predictor = TorchPredictor(network, subset.labels, template.input_size, template)
+        found = calibrate(predictor, subset, state.batch_size, self.workers, self.context.seed)
+        if found is not None:
+            self.kept.calibrate(found.temperature)
+            logger.info("%s", found)
 
     def _share(self, network: SegmentationNetwork) -> None:
         """Give all processes the network of the first."""

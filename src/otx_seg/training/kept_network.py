@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
@@ -15,7 +14,7 @@ from otx_seg.models.network import SegmentationNetwork
 from otx_seg.training.context import TrainContext
 from otx_seg.training.devices import largest
 from otx_seg.workspace.run_folder import RunFolder
-from otx_seg.workspace.weights import write_backbone, write_weights
+from otx_seg.workspace.weights import read_weights, write_backbone, write_weights
 
 
 class KeptNetwork:
@@ -25,6 +24,7 @@ class KeptNetwork:
         counts: of the network on the validation images; None as long as none is kept, or without such images.
         choice: why it is this one, if it is not simply the best one; else empty.
         averaged: epochs of the networks whose mean it is; none if it is one of the training's own.
+        temperature: of the calibration of its confidences.
     """
 
     def __init__(self, context: TrainContext, origin: str, accelerator: Accelerator) -> None:
@@ -37,17 +37,35 @@ class KeptNetwork:
         self.counts: PixelCounts | None = None
         self.choice = ""
         self.averaged: tuple[int, ...] = ()
-        self._write: Callable[[Path], None] | None = None
+        self.temperature = 1.0
+        self._write: Callable[..., None] | None = None
 
     def keep(self, network: SegmentationNetwork, counts: PixelCounts | None) -> None:
         """Write a network, and remember how it does."""
-        self.counts = counts
+        self.counts, self.temperature = counts, 1.0
         template, labels = self.context.template, self.context.data.train.labels
         write = write_backbone if counts is None else functools.partial(write_weights, labels=labels)
         module = network.network.backbone if counts is None else network.network
         on_main = self.accelerator.is_main_process
         tensors = {key: value.detach().cpu().clone() for key, value in module.state_dict().items() if on_main}
         self._write = functools.partial(write, state_dict=tensors, template=template, origin=self.origin)
+        self.write_again(self.context.run)
+
+    def calibrate(self, temperature: float) -> None:
+        """Write it with the temperature of its confidences."""
+        self.temperature = temperature
+        if not self.accelerator.is_main_process:
+            return
+        if self._write is None:  # an earlier process kept it
+            found = read_weights(self.context.run.weights)
+            self._write = functools.partial(
+                write_weights,
+                state_dict=found.state_dict,
+                labels=found.labels,
+                template=self.context.template,
+                origin=found.origin,
+            )
+        self._write = functools.partial(self._write, temperature=temperature)
         self.write_again(self.context.run)
 
     def write_again(self, run: RunFolder) -> bool:
@@ -59,7 +77,7 @@ class KeptNetwork:
 
     def forget(self) -> None:
         """Keep none any more: its file is gone."""
-        self.counts, self.choice, self.averaged = None, "", ()
+        self.counts, self.choice, self.averaged, self.temperature = None, "", (), 1.0
 
     def is_lost(self) -> bool:
         """Whether the file of what was kept is missing; equal on all processes."""
@@ -73,6 +91,7 @@ class KeptNetwork:
             "best_per_image": None if self.counts is None else self.counts.per_image,
             "choice": self.choice,
             "averaged": list(self.averaged),
+            "temperature": self.temperature,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -83,6 +102,7 @@ class KeptNetwork:
                 per_image = confusion.new_zeros(0, len(confusion), 3)
             self.counts = PixelCounts(confusion, per_image)
         self.choice, self.averaged = state.get("choice", ""), tuple(state.get("averaged", ()))
+        self.temperature = state.get("temperature", 1.0)
 
     def scores(self) -> Scores | None:
         """The scores of what was kept."""

@@ -97,6 +97,7 @@ class TrainResult:
         metric: which of the scores networks were compared by.
         averaged: epochs of the networks whose mean was kept; none if it was one of the training's own.
         counted: the pixels that the scores are taken from, by image; None without validation images.
+        temperature: of the calibration of its confidences; 1 without validation images.
     """
 
     weights: Path
@@ -110,6 +111,7 @@ class TrainResult:
     metric: WatchedMetric = DICE
     averaged: tuple[int, ...] = ()
     counted: CountedImages | None = field(default=None, compare=False, repr=False)
+    temperature: float = 1.0
 
     @property
     def report(self) -> Path:

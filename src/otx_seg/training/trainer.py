@@ -151,7 +151,9 @@ class Trainer:
             at, kept = self.state, self.kept
             where = (at.best_epoch, at.epoch, at.step, self.elapsed_s)
             why = (at.ended, kept.choice, self.validator.metric, kept.averaged)
-            result = TrainResult(self.run.weights, kept.scores(), *where, *why, counted=kept.counted())
+            result = TrainResult(
+                self.run.weights, kept.scores(), *where, *why, counted=kept.counted(), temperature=kept.temperature
+            )
             ended = result if at.ended else None
         finally:
             self.loggers.on_end(ended)

@@ -15,7 +15,7 @@ from otx_seg.runtime.demonstration import DemoResult, DemoSettings, demonstrate
 from otx_seg.runtime.openvino_predictor import OpenVinoPredictor
 from otx_seg.runtime.path_filter import path_filter
 from otx_seg.runtime.pipeline import Masks, in_turn, side_by_side
-from otx_seg.runtime.predictor import Predictor
+from otx_seg.runtime.predictor import Predictor, refuse_masks_alone
 from otx_seg.runtime.streams import open_stream
 from otx_seg.workspace.logs import log_to
 from otx_seg.workspace.run_folder import Destination, open_run, watched
@@ -29,6 +29,7 @@ def demo(
     exclude: str | Sequence[str] = (),
     labels: str | Sequence[str] | None = None,
     workspace: str | Path | None = None,
+    min_confidence: float | None = None,
     display_perf: bool = False,
     loop: bool = False,
     delay: int | None = None,
@@ -46,6 +47,8 @@ def demo(
             workspace. OpenVINO models work on several frames at a time.
         include, exclude, labels: see `predict`; the former are for images of a folder alone.
         workspace: see `train`.
+        min_confidence: above 0 and at most 1: pixels of a lower confidence are shown as unknown, and are 255 in masks;
+            None: none is.
         display_perf: write frames per second and milliseconds, means of the last ten frames, onto the picture.
         loop: begin again at the end.
         delay: milliseconds each frame is shown, 0: until a key is pressed, negative: without a window; None: still
@@ -56,8 +59,8 @@ def demo(
         progress: called with the numbers of frames done and to do, None if that is not known.
 
     Raises:
-        UsageError: unusable weights, a pattern that matches nothing, `output` with `loop`, or an output that would
-            overwrite a file.
+        UsageError: unusable weights, a pattern that matches nothing, `output` with `loop`, an output that would
+            overwrite a file, or a confidence that is out of range or that the model does not give.
         DataError: there is nothing to show.
         OtxError: a result cannot be written.
     """
@@ -69,23 +72,26 @@ def demo(
         overwrite=overwrite,
         loop=loop,
         display_perf=display_perf,
+        min_confidence=min_confidence,
     )
     resolver = open_resolver(workspace)
     what = "an image, a video or a camera"
     source = str(images_to_run_on(resolver, None, "--input", what) if input is None else input)
     stream = open_stream(source, path_filter(include, exclude))
-    predictor = load_predictor(resolver.weights(load_weights), labels=given_labels(labels))
+    file = resolver.weights(load_weights)
+    predictor = load_predictor(file, labels=given_labels(labels))
+    refuse_masks_alone(predictor, file, min_confidence)
     run = None if show.output is None else open_run(Destination(show.output, overwrite), "demo", (), (Path(source),))
     with nullcontext() if run is None else log_to(run) as note:
         seen = progress if run is None else watched(run, progress)
-        shown = demonstrate(stream, _masks_by(predictor), predictor.labels, show, seen)
+        shown = demonstrate(stream, _masks_by(predictor, min_confidence), predictor.labels, show, seen)
         if note is not None:
             speed = f"{shown.frames_per_second:.1f} per second, {shown.milliseconds:.1f} ms to a mask"
             note(f"{shown.frames} frames, {speed}")
     return shown
 
 
-def _masks_by(predictor: Predictor) -> Masks:
+def _masks_by(predictor: Predictor, min_confidence: float | None) -> Masks:
     if isinstance(predictor, OpenVinoPredictor):
-        return functools.partial(side_by_side, predictor)
-    return functools.partial(in_turn, predictor)
+        return functools.partial(side_by_side, predictor, min_confidence=min_confidence)
+    return functools.partial(in_turn, predictor, min_confidence=min_confidence)

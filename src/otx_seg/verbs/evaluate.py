@@ -110,7 +110,9 @@ def evaluate(
         tell_skipped("test", subset.unmatched)
         workers = choose_workers(settings, processes=1)
         batch_size = settings.inference_batch_size
-        result = evaluate_predictor(predictor, subset, batch_size, workers, progress, window, views, choice)
+        result = evaluate_predictor(
+            predictor, subset, batch_size, workers, progress, window, views, choice, not predictor.gives_masks
+        )
         inputs: dict[str, Any] = {"models": [str(file) for file in files]} if len(files) > 1 else {}
         inputs |= {} if looks is None else {"scales": looks}
         inputs |= {} if spec.label_map is None else {"label_map": spec.label_map.as_plain()}

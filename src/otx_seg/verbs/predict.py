@@ -51,6 +51,7 @@ def predict(
     tta: str | None = None,
     scales: str | None = None,
     mask_values: MaskValues = "index",
+    confidence: bool = False,
     save: Sequence[str] = (),
     save_bits: int | None = None,
     confidence_threshold: float | None = None,
@@ -80,7 +81,8 @@ def predict(
             mix several; None: those of its template.
         mask_values: what masks hold: ``"index"``, label indices; ``"color"``, the colours of labels in overlays, RGB;
             ``"original"``, what the mask files of the training data held, with 8 or 16 bits or as RGB.
-        save: ``"confidence"``, the probability of each pixel's label, to ``<run>/confidence/NAME.png``;
+        confidence: the same as ``"confidence"`` among `save`.
+        save: ``"confidence"``, the calibrated probability of each pixel's label, to ``<run>/confidence/NAME.png``;
             ``"probabilities"``, those of all labels, a page for each, to ``<run>/probabilities/NAME.tif``; or both.
             With either, ``<run>/per_image.csv`` has figures of each image.
         save_bits: of each value in them: 8, for 0..1 as 0 to 255, or 16, as 0 to 65535; None: 8.
@@ -101,7 +103,7 @@ def predict(
         DataError: there is no readable image.
     """
     how = replace(
-        _settings(save, save_bits, confidence_threshold, save_as, polygon_tolerance, min_confidence),
+        _settings(_maps(save, confidence), save_bits, confidence_threshold, save_as, polygon_tolerance, min_confidence),
         window=parse_window(sliding_window, overlap),
         views=parse_views(tta),
         mask_values=mask_values,
@@ -123,8 +125,12 @@ def predict(
     return result
 
 
+def _maps(save: Sequence[str], confidence: bool) -> tuple[str, ...]:
+    return (*((save,) if isinstance(save, str) else save), *((CONFIDENCE,) if confidence else ()))
+
+
 def _settings(
-    save: Sequence[str],
+    maps: tuple[str, ...],
     save_bits: int | None,
     threshold: float | None,
     save_as: Sequence[str],
@@ -135,7 +141,7 @@ def _settings(
     Raises:
         UsageError: one of them is out of range, or would change nothing.
     """
-    maps, formats = ((names,) if isinstance(names, str) else tuple(names) for names in (save, save_as))
+    formats = (save_as,) if isinstance(save_as, str) else tuple(save_as)
     for needed, given, options in (
         (
             f"--save {CONFIDENCE} or --save {PROBABILITIES}",

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, background_index, default_colors, labels_to_plain
-from otx_seg.runtime.model_info import check_version, checked_labels, checked_size
+from otx_seg.runtime.model_info import check_version, checked_labels, checked_size, checked_temperature
 from otx_seg.runtime.plain_files import shown
 from otx_seg.runtime.written_digest import note_missing_digest
 from otx_seg.template import Template, from_dict
@@ -43,6 +43,7 @@ class WeightsFile:
         input_size: (height, width) in pixels of the network's input.
         origin: how training began ("random initialisation", or which weights it started from).
         has_digest: whether the file is known to be as it was written.
+        temperature: by which its logits are divided for calibrated confidences.
     """
 
     state_dict: dict[str, Tensor]
@@ -51,6 +52,7 @@ class WeightsFile:
     input_size: tuple[int, int]
     origin: str
     has_digest: bool = True
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,12 @@ def write_backbone(path: Path, state_dict: dict[str, Tensor], template: Template
 
 
 def write_weights(
-    path: Path, state_dict: dict[str, Tensor], labels: Labels | None, template: Template, origin: str
+    path: Path,
+    state_dict: dict[str, Tensor],
+    labels: Labels | None,
+    template: Template,
+    origin: str,
+    temperature: float = 1.0,
 ) -> None:
     """Write a trained network atomically; see `WeightsFile` for the arguments.
 
@@ -96,6 +103,7 @@ def write_weights(
         "template": template.as_dict(),
         "input_size": list(template.input_size),
         "origin": origin,
+        "temperature": temperature,
         "version": VERSION,
         _DIGEST: "SHA-256, the comment of this zip",
     }
@@ -168,7 +176,8 @@ def _whole(content: Any, path: Path, has_digest: bool) -> WeightsFile:
     for key, classifier in classifiers.items():
         if len(classifier) != (1 if is_binary and key == main else len(labels)):
             raise UsageError(f"{path}: has {len(classifier)} outputs but names {len(labels)} labels")
-    return WeightsFile(state_dict, labels, template, size, origin, has_digest)
+    temperature = checked_temperature(content.get("temperature", 1.0))  # an earlier version had none
+    return WeightsFile(state_dict, labels, template, size, origin, has_digest, temperature)
 
 
 def _state_dict(content: Any) -> dict[str, Tensor]:

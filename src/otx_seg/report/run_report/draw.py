@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from otx_seg.inference.figures import NUMBERED_LABELS
 from otx_seg.metrics.confusion import Scores, scores_from_json
-from otx_seg.report.curves import best_step, curves_as_svg
+from otx_seg.metrics.reliability import BINS, Reliability
+from otx_seg.report.curves import best_step, curves_as_svg, reliability_as_svg
 from otx_seg.report.page import as_address, as_jpeg, render
 from otx_seg.report.run_report.last_round import CHANGED, MASKS_CHANGED, better_and_worse
 from otx_seg.report.run_report.pictures import PICTURES
@@ -80,7 +81,7 @@ def _evaluation(sources: Sources) -> dict[str, Any]:
     """The values of the template about pictures, confusions and scores."""
     found = sources.record.evaluated
     if found is None or sources.evaluated is None:
-        return dict.fromkeys(("shown", "labels", "confusions", "matrix", "matrix_picture", "means"), ())
+        return dict.fromkeys(("shown", "labels", "confusions", "matrix", "matrix_picture", "means", "reliability"), ())
     small = len(found.labels) <= NUMBERED_LABELS  # of more labels, the matrix is a picture
     return {
         "shown": [_shown(image, found, sources.evaluated) for image in found.shown],
@@ -97,6 +98,7 @@ def _evaluation(sources: Sources) -> dict[str, Any]:
         "matrix": _matrix(found) if small else (),
         "matrix_picture": "" if small else _matrix_picture(found),
         "means": _means(scores_from_json(found.scores)),
+        "reliability": _reliability(found.reliability),
     }
 
 
@@ -136,6 +138,13 @@ def _means(scores: Scores) -> list[tuple[str, str]]:
         "pixel accuracy": scores.pixel_accuracy,
     }
     return [(name, f"{value:.4f}") for name, value in values.items()]
+
+
+def _reliability(found: Reliability | None) -> dict[str, Any]:
+    if found is None or found.error is None:
+        return {}
+    curve = as_address(reliability_as_svg(found), "image/svg+xml")
+    return {"error": f"{found.error:.4f}", "bins": BINS, "curve": curve}
 
 
 def _shares_of_rows(found: Evaluated) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
@@ -187,12 +196,13 @@ def _models(models: Sequence[ModelRow]) -> dict[str, Any]:
 def _training(sources: Sources, metrics: Sequence[dict[str, Any]]) -> dict[str, Any]:
     trained = sources.record.trained
     if trained is None:
-        return {"curves": (), "effort": "", "kept": ""}
+        return {"curves": (), "effort": "", "calibrated": "", "kept": ""}
     at = best_step(metrics)
     best = "" if at is None else f"; the best score was that of step {at:,}"
     return {
         "curves": [(title, as_address(svg, "image/svg+xml")) for title, svg in curves_as_svg(metrics)],
         "effort": effort(trained),
+        "calibrated": "" if trained.temperature == 1 else f"{trained.temperature:.3g}",
         "kept": f"{trained.kept[:1].upper()}{trained.kept[1:]}{best}",
     }
 

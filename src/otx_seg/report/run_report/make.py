@@ -164,6 +164,7 @@ def _evaluated(
         confusion=tuple(map(tuple, counted.pixels.confusion.tolist())),
         shown=shown,
         seconds_per_image=seconds_per_image,
+        reliability=counted.pixels.reliability,
     )
 
 

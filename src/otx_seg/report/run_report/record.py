@@ -16,6 +16,7 @@ from typing import Any
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
+from otx_seg.metrics.reliability import Reliability
 from otx_seg.training.devices import describe_device
 from otx_seg.workspace.atomic import write_json
 from otx_seg.workspace.own_files import read_own
@@ -95,6 +96,7 @@ class Evaluated:
         confusion: pixels (K, K), rows truth, columns prediction.
         shown: some of the images.
         seconds_per_image: in the network alone; None where it was not measured.
+        reliability: of its confidences; None where it was not measured.
     """
 
     model: str
@@ -105,6 +107,7 @@ class Evaluated:
     confusion: tuple[tuple[int, ...], ...]
     shown: tuple[ShownImage, ...] = ()
     seconds_per_image: float | None = None
+    reliability: Reliability | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ class Trained:
         kept: which network was kept, and why.
         epochs, steps, elapsed_s, reason: see `TrainResult`.
         backbone: whether there were no labels, so that what was trained is a backbone alone.
+        temperature: of the calibration of its confidences.
     """
 
     template: str
@@ -130,6 +134,7 @@ class Trained:
     elapsed_s: float
     reason: str
     backbone: bool = False
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
