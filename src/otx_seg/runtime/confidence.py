@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from otx_seg.errors import UsageError
 from otx_seg.labels import IGNORE_INDEX
 
-HIGHEST_TEMPERATURE = 10.0
-"""Of a network; the lowest is its reciprocal. Beyond, all labels are nearly equal, or one is nearly certain."""
+HIGHEST_TEMPERATURE = 5.0
+"""Of a network; the lowest is its reciprocal. Beyond, all labels are nearly equal, or the probabilities of all
+but one are too small to be told from 0."""
 
 UNKNOWN = IGNORE_INDEX
 """Value in a mask of a pixel whose confidence is too low to name its label."""

@@ -24,7 +24,7 @@ from otx_seg.runtime.confidence import HIGHEST_TEMPERATURE
 from otx_seg.runtime.masks import mask_at
 from otx_seg.words import count
 
-MOST_IMAGES = 100
+MOST_IMAGES = 50
 """That the sample is taken from. More cost the time of a further validation, and change the temperature little."""
 
 _MOST_PIXELS = 1 << 16
