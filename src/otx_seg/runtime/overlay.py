@@ -60,7 +60,7 @@ def draw_unknown(picture: NDArray[np.uint8], mask: NDArray[np.uint8]) -> None:
     cv2.copyTo(drawn, unknown, picture)
 
 
-_UNKNOWN_COLOR = (176, 176, 176)  # no label's: they are coloured
+_UNKNOWN_COLOR = (176, 176, 176)  # a label may be grey too, but has no stripes
 _STRIPES = 4  # of which one is plain
 _LINES_PER_IMAGE = 24
 _TEXT_PIXELS = (12, 40)
