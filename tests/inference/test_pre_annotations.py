@@ -13,7 +13,7 @@ import pytest
 
 from otx_seg.datasets import open_folder
 from otx_seg.errors import DataError, OtxError, UsageError
-from otx_seg.inference.certainty import ConfidenceMap
+from otx_seg.runtime.confidence import ConfidenceMap
 from otx_seg.inference.pre_annotations import PreAnnotations
 from otx_seg.inference.predict import predict_images
 from otx_seg.inference.predict_settings import PredictSettings, annotation_formats

@@ -27,29 +27,53 @@ if TYPE_CHECKING:
 @annotation_options("train", "val", "test")
 @workspace_option
 @click.option("--html", metavar="FILE", help="Write a page with charts and pictures of the masks.")
-@click.option("--overwrite", is_flag=True, help="Replace an existing page.")
+@click.option(
+    "--load-weights",
+    metavar="PATH",
+    multiple=True,
+    help="Rank masks that contradict networks: the folder of `otx train --folds`, where no network has seen the masks "
+    "that it judges, or a .pth, .xml, .onnx or .zip; several: the mean of their probabilities.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FOLDER",
+    help="Folder of mask_faults.html and mask_faults.csv, with --load-weights; default: a new one in the workspace.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an existing page, or existing files in the output folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print all results as JSON.")
-def command(as_json: bool, **arguments: Any) -> None:
+def command(as_json: bool, load_weights: tuple[str, ...], output: str | None, **arguments: Any) -> None:
     """Check labelled images before training.
 
     Reads every file. Shows the pixels and images of each label, files that are damaged, unmatched,
-    stored twice or in two subsets, masks with unknown values, and what to do.
+    stored twice or in two subsets, masks with unknown values, and what to do. With --load-weights it also shows which
+    masks seem to be wrong, and where.
 
     Exits with 0 if the data can be used, with or without warnings, and with 3 if not.
     """
     from otx_seg.cli.screen import counting, results
     from otx_seg.errors import DataError
     from otx_seg.report.check_tables import check_parts
+    from otx_seg.report.mask_faults_table import mask_faults_lines
     from otx_seg.runtime.terminal import say_json
     from otx_seg.verbs.check import check
 
     with counting("checking") as advance:
-        result = check(progress=lambda what, done, total: advance(done, total), **arguments)
+        result = check(
+            progress=lambda what, done, total: advance(done, total),
+            load_weights=load_weights or None,
+            output=output,
+            **arguments,
+        )
     if as_json:
         say_json(result.as_json())
     else:
         for part in check_parts(result):
             results.print(part)
+            results.print()
+        if result.mask_faults is not None:
+            for line in mask_faults_lines(result.mask_faults):
+                results.print(line)
             results.print()
     if result.usable_for is None:
         raise DataError(f"the data is {result.verdict}")

@@ -295,8 +295,8 @@ def matched(labels: Labels, subset: Subset) -> Subset:
     unknown = [name for name in subset.labels.names if name not in known]
     if unknown:
         raise UsageError(
-            f"{subset.root}: the model does not know the label {unknown[0]!r}; it knows {', '.join(known)}: evaluate "
-            "on data with these, turn others into these with --label-map, or train it on the new ones too"
+            f"{subset.root}: the model does not know the label {unknown[0]!r}; it knows {', '.join(known)}: use "
+            "data with these, turn others into these with --label-map, or train it on the new ones too"
         )
     return subset.with_labels(labels)
 

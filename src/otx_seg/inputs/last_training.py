@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from otx_seg.datasets import DataSpec, Fold, Subset, find_training, open_test
 from otx_seg.datasets.label_map import OPTION, LabelMap
 from otx_seg.errors import DataError, UsageError
+from otx_seg.labels import Labels
 from otx_seg.training.recorded_data import read_recorded
 from otx_seg.workspace.run_folder import RunFolder, latest_weights
 
@@ -68,6 +70,22 @@ def hint_to_label_map(weights: Path) -> str:
     """
     kept = RunFolder(weights.resolve().parent.parent).label_map
     return f"; it was trained through a label map: give {OPTION} {kept}" if kept.is_file() else ""
+
+
+def refuse_unmapped(known: Labels, subset: Subset, files: Sequence[Path]) -> None:
+    """
+    Args:
+        known: the labels of models.
+        files: these models.
+
+    Raises:
+        UsageError: the data has labels that a model does not know, and was read through another label map than in its
+            training.
+    """
+    unknown = next((name for name in subset.labels.names if name not in known.names), None)
+    hint = next(filter(None, map(hint_to_label_map, files)), "")
+    if unknown is not None and hint:
+        raise UsageError(f"{subset.root}: the model does not know the label {unknown!r}{hint}")
 
 
 def open_measured(spec: DataSpec, training: RunFolder | None, use_polygons: bool = False) -> Subset:

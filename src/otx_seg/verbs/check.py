@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +13,15 @@ from otx_seg.datasets import DataSpec
 from otx_seg.datasets.check.data_check import CheckedSubset, DataCheck, checked_subset
 from otx_seg.datasets.check.findings import find_problems
 from otx_seg.datasets.check.inspection import Inspection, inspect
+from otx_seg.datasets.check.mask_faults import MaskFaults
 from otx_seg.datasets.check.problems import SEVERITIES, FileNote, Problem
 from otx_seg.datasets.scan import Progress, counter
+from otx_seg.datasets.split import Use
 from otx_seg.datasets.unlabelled import ImageSet, check_images, leave_out_copies, open_unlabelled
 from otx_seg.errors import DataError, UsageError
 from otx_seg.inputs.check_sources import Sources, sources_given, sources_of_workspace
 from otx_seg.inputs.opened_data import open_all
-from otx_seg.inputs.resolver import open_resolver
+from otx_seg.inputs.resolver import Weights, open_resolver
 from otx_seg.words import count
 from otx_seg.workspace.atomic import write_text
 from otx_seg.workspace.data_folders import refuse_among_data
@@ -42,10 +44,13 @@ def check(
     label_map: str | Path | None = None,
     workspace: str | Path | None = None,
     html: str | Path | None = None,
+    load_weights: Weights = None,
+    output: str | Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> DataCheck:
-    """Look at every image and mask of a data set. Nothing is written but the page.
+    """Look at every image and mask of a data set. Nothing is written but the page, and what is asked for by
+    `load_weights`.
 
     Args:
         data_roots: folders of labelled data, or of images alone; all subsets of all of them are checked together. None:
@@ -57,14 +62,19 @@ def check(
         label_map: see `train`; None: that of the workspace, with its folders.
         workspace: see `train`.
         html: a page to write, with charts, pictures of the masks and all that is said about the data.
-        overwrite: replace the file `html` if there is one.
+        load_weights: the folder of a run of `cross_validate`, or one or several models, whose probabilities are
+            averaged: masks that contradict these networks are ranked, and written to ``mask_faults.html`` and
+            ``mask_faults.csv``. None: masks are compared with no network.
+        output: the folder of these files; None: a new one in the workspace.
+        overwrite: replace the file `html`, or these files, if they are there.
         progress: called with what is being done, and the numbers of images done and to do.
 
     Raises:
         UsageError: a folder is named twice, there is no such format, it is not clear which file describes which
-            folder, or `html` is missing, cannot be written to, or must not be replaced.
-        DataError: a folder is missing, or in no layout that is known. All else that is wrong with the data is in the
-            result.
+            folder, `html` or `output` cannot be written to or must not be replaced, or weights cannot be used, do not
+            know a label of the data, or are of folds of other data.
+        DataError: a folder is missing, or in no layout that is known, or there are no masks to compare with networks.
+            All else that is wrong with the data is in the result.
     """
     resolver = open_resolver(workspace)
     given = [Path(root) for root in ([data_roots] if isinstance(data_roots, (str, Path)) else data_roots or ())]
@@ -76,12 +86,37 @@ def check(
         test_annotations=test_ann_files,
     )
     sources = sources_given(given, spec) if given else sources_of_workspace(resolver, spec)
-    return inspect_data(sources, Path(html) if html is not None else None, overwrite, progress)
+    page = Path(html) if html is not None else None
+    if load_weights is None:
+        if output is not None:
+            raise UsageError("--output is for what --load-weights finds; leave it out, or name weights")
+        return inspect_data(sources, page, overwrite, progress)
+    if not sources.labelled:
+        raise DataError(
+            f"{sources.bare[0]}: has images without masks, and --load-weights is for comparing masks with networks; "
+            "leave it out, or give labelled data"
+        )
+    from otx_seg.verbs.check_masks import comparison  # which needs torch; the other checks begin sooner without it
+
+    to = resolver.destination(output, overwrite)
+    compare = comparison(resolver.all_weights(load_weights), to, sources.folders, progress)
+    return inspect_data(sources, page, overwrite, progress, compare)
 
 
-def inspect_data(sources: Sources, page: Path | None, overwrite: bool, progress: Progress | None) -> DataCheck:
-    """As `check`, of folders that may be known to be for something."""
-    _refuse_page(page, overwrite, sources)
+def inspect_data(
+    sources: Sources,
+    page: Path | None,
+    overwrite: bool,
+    progress: Progress | None,
+    compare: Callable[[Sequence[tuple[Inspection, Use]]], MaskFaults] | None = None,
+) -> DataCheck:
+    """As `check`, of folders that may be known to be for something.
+
+    Args:
+        compare: finds masks that contradict networks, given every labelled subset and its use; None: none are compared.
+    """
+    if page is not None or compare is None:
+        _refuse_page(page, overwrite, sources)
     opened, problems = open_all(sources)
     inspections: list[Inspection] = []
     for entry in opened:
@@ -89,7 +124,8 @@ def inspect_data(sources: Sources, page: Path | None, overwrite: bool, progress:
         done = counter(f"checking the {entry.name} images", len(entry.subset), progress)
         inspections.append(inspect(entry.name, entry.kind, entry.subset, done))
     input_size = _input_size(inspections)
-    problems += find_problems([(seen, entry.use) for seen, entry in zip(inspections, opened, strict=True)], input_size)
+    used = [(seen, entry.use) for seen, entry in zip(inspections, opened, strict=True)]
+    problems += find_problems(used, input_size)
     subsets = [
         checked_subset(seen, entry.use, entry.format, input_size)
         for seen, entry in zip(inspections, opened, strict=True)
@@ -103,7 +139,8 @@ def inspect_data(sources: Sources, page: Path | None, overwrite: bool, progress:
         learned_from = [seen for seen, entry in zip(inspections, opened, strict=True) if entry.use in _COMPARED]
         problems += [*found, *_labelled_among(name, images, pictures[name], learned_from)]
     label_map = None if sources.label_map is None else sources.label_map.source
-    result = replace(_judged(subsets, problems), input_size=input_size, label_map=label_map)
+    mask_faults = None if compare is None else compare(used)
+    result = replace(_judged(subsets, problems), input_size=input_size, label_map=label_map, mask_faults=mask_faults)
     return result if page is None else _with_page(result, inspections, pictures, page)
 
 

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from otx_seg.datasets import DataSpec, Subset
-from otx_seg.errors import UsageError
 from otx_seg.inference.ensemble import ensemble
 from otx_seg.inference.evaluate import Evaluation
 from otx_seg.inference.evaluate import evaluate as evaluate_predictor
 from otx_seg.inputs.data import evaluation_spec
-from otx_seg.inputs.last_training import hint_to_label_map, open_measured
+from otx_seg.inputs.last_training import open_measured, refuse_unmapped
 from otx_seg.inputs.open_model import open_model
 from otx_seg.inputs.resolver import Weights, open_resolver
-from otx_seg.labels import Labels
 from otx_seg.metrics.choice import choose_metrics
 from otx_seg.report.image_scores import write_image_scores
 from otx_seg.report.pictures import draw_confusions
@@ -103,7 +101,7 @@ def evaluate(
     settings = made_from.hyper_parameters.learning_parameters
     opened = test_data_roots if isinstance(test_data_roots, Subset) else None
     subset = opened or open_measured(spec, training, settings.use_otx_adapter)
-    _refuse_unmapped(predictor.labels, subset, files)
+    refuse_unmapped(predictor.labels, subset, files)
     to, roots = resolver.destination(output, overwrite), (*spec.folders, subset.root)
     run = open_run(to, "eval", ("performance.json", "per_image.csv", "report.html"), roots)
     with log_to(run) as note:
@@ -131,15 +129,3 @@ def _called(models: Sequence[Predictor], files: Sequence[Path]) -> str:
     templates = dict.fromkeys(str(model.template["name"]) for model in models if model.template is not None)
     names = listed([file.name for file in files], 3)
     return f"{listed(templates, 3)} ({names})" if templates else names
-
-
-def _refuse_unmapped(known: Labels, subset: Subset, files: Sequence[Path]) -> None:
-    """
-    Raises:
-        UsageError: the data has labels that a model does not know, and was read through another label map than in its
-            training.
-    """
-    unknown = next((name for name in subset.labels.names if name not in known.names), None)
-    hint = next(filter(None, map(hint_to_label_map, files)), "")
-    if unknown is not None and hint:
-        raise UsageError(f"{subset.root}: the model does not know the label {unknown!r}{hint}")

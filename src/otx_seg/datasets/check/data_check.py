@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from otx_seg.datasets.ceiling import ceilings
 from otx_seg.datasets.check.inspection import Inspection
+from otx_seg.datasets.check.mask_faults import MaskFaults
 from otx_seg.datasets.check.problems import Problem
 from otx_seg.datasets.split import Use
 from otx_seg.words import count
@@ -94,6 +95,7 @@ class DataCheck:
             None where there are no masks to tell.
         page: the HTML file written, if one was asked for.
         label_map: the file or name of the label map that the data was read through; None: there was none.
+        mask_faults: the masks that contradict networks; None: there were no networks to compare them with.
     """
 
     subsets: tuple[CheckedSubset, ...]
@@ -102,6 +104,7 @@ class DataCheck:
     input_size: tuple[int, int] | None = None
     page: Path | None = None
     label_map: str | None = None
+    mask_faults: MaskFaults | None = None
 
     @property
     def verdict(self) -> str:
@@ -125,6 +128,7 @@ class DataCheck:
             "subsets": [subset.as_json() for subset in self.subsets],
             "problems": [problem.as_json() for problem in self.problems],
             "page": None if self.page is None else str(self.page),
+            **({} if self.mask_faults is None else {"mask_faults": self.mask_faults.as_json()}),
         }
 
 
