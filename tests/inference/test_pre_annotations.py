@@ -13,12 +13,12 @@ import pytest
 
 from otx_seg.datasets import open_folder
 from otx_seg.errors import DataError, OtxError, UsageError
-from otx_seg.runtime.confidence import ConfidenceMap
 from otx_seg.inference.pre_annotations import PreAnnotations
 from otx_seg.inference.predict import predict_images
 from otx_seg.inference.predict_settings import PredictSettings, annotation_formats
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.labels import Labels, default_colors
+from otx_seg.runtime.confidence import ConfidenceMap
 from otx_seg.runtime.predict_mask import SlidingWindow, predict_mask
 from otx_seg.runtime.predictor import Predictor
 

@@ -101,7 +101,7 @@ def no_probabilities(path: Path) -> UsageError:
     """For a model, read from `path`, that gives masks where probabilities are needed."""
     return UsageError(
         f"{path}: was exported with --argmax, so it gives masks and no probabilities, which are needed here (for "
-        "--save, --min-confidence, --tta, several models, a teacher, explanations, suggestions and the check of masks); "
+        "--save, --min-confidence, --tta, several models, a teacher, explanations, suggestions and checks of masks); "
         "export it without --argmax"
     )
 
