@@ -70,6 +70,7 @@ def test_the_next_training_goes_on_and_is_compared(otx: Any, workspace: Path) ->
     assert measured.code == 0, measured.err
     found = json.loads(measured.out)["Dice Average"]
     assert f"-> {found:.4f}" in printed
+    assert "standard error" not in printed  # of a single image
     anew = otx("train", "--workspace", "w", "--from-pretrained")
     assert "starts from the weights of the last" not in anew.message
     assert "Against the last training" in anew.out

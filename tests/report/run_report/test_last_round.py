@@ -10,12 +10,17 @@ import pytest
 import torch
 from run_records import evaluated, labels_called, record
 
+from otx_seg.datasets import DataSpec
 from otx_seg.metrics.confusion import PixelCounts, scores
 from otx_seg.metrics.counted_images import CountedImages
+from otx_seg.metrics.paired import paired_difference
+from otx_seg.metrics.watched import DICE
 from otx_seg.report.image_scores import write_image_scores
+from otx_seg.report.run_report import last_round
 from otx_seg.report.run_report.draw import write_page
-from otx_seg.report.run_report.last_round import compare_rounds, last_round_lines
+from otx_seg.report.run_report.last_round import change_in_words, compare_rounds, last_round_lines
 from otx_seg.report.run_report.record import read_record
+from otx_seg.training.recorded_data import RecordedData
 from otx_seg.workspace.run_folder import RunFolder
 
 LABELS = labels_called("cat", "dog")
@@ -84,6 +89,30 @@ def test_corrected_masks_are_noticed(run: RunFolder, tmp_path: Path) -> None:
     record("train", evaluated=evaluated(LABELS, other.sum(0), 2), last_round=found).write(run)
     assert "masks of these images have changed since" in list(last_round_lines(run))[-1]
     assert "masks of these images have changed since" in write_page(run).read_text()
+
+
+def test_a_change_is_told_from_noise(run: RunFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert compared(run).standard_error is None  # the counts of the training before are gone
+    RecordedData(1, "", (), ("b.png", "a.png"), (), (), data=DataSpec(tmp_path)).write(run)
+    then = torch.tensor([[[80, 0, 0], [5, 15, 0], [5, 0, 15]], [[70, 5, 5], [0, 10, 0], [10, 0, 20]]])
+    before, now = counted(then).pixels.per_image, torch.flip(then, (0,)) + 1
+    monkeypatch.setattr(last_round, "read_checkpoint", lambda file: {"best_per_image": before[[1, 0]]})
+    found = compared(run, now)
+    expected = paired_difference(counted(now).pixels.per_image, before, DICE, LABELS).standard_error
+    assert found.standard_error == pytest.approx(expected)
+    assert expected > 0.001
+    for factor, where in ((1.9, "within"), (2.1, "beyond")):
+        for sign in (1, -1):
+            changed = replace(found, dice=(0.5, 0.5 + sign * factor * expected))
+            assert f"{sign * factor * expected:+.4f}, {where} the noise: standard error" in change_in_words(changed)
+    # The training before may know fewer labels, and no label by the same number.
+    fewer = record("train", evaluated=evaluated(labels_called("dog"), then.sum(0)[::2, ::2], 2))
+    fewer.write(run)
+    monkeypatch.setattr(last_round, "read_checkpoint", lambda file: {"best_per_image": before[[1, 0]][:, ::2]})
+    known = before.clone()
+    known[:, 1] = 0
+    expected = paired_difference(counted(now).pixels.per_image, known, DICE, LABELS).standard_error
+    assert compared(run, now).standard_error == pytest.approx(expected)
 
 
 def test_other_images_or_none_are_not_compared(run: RunFolder, messages: Any) -> None:

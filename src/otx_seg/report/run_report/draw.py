@@ -15,7 +15,7 @@ from otx_seg.metrics.confusion import Scores, scores_from_json
 from otx_seg.metrics.reliability import BINS, Reliability
 from otx_seg.report.curves import best_step, curves_as_svg, reliability_as_svg
 from otx_seg.report.page import as_address, as_jpeg, render
-from otx_seg.report.run_report.last_round import CHANGED, MASKS_CHANGED, better_and_worse
+from otx_seg.report.run_report.last_round import CHANGED, MASKS_CHANGED, better_and_worse, change_in_words
 from otx_seg.report.run_report.pictures import PICTURES
 from otx_seg.report.run_report.record import Evaluated, ModelRow, RunRecord, ShownImage, Sources, read_sources
 from otx_seg.report.run_report.verdict import effort, largest_confusions, mostly_taken_for, next_step, verdict
@@ -230,6 +230,7 @@ def _last_round(record: RunRecord) -> dict[str, Any]:
         "last_round": found,
         "labels_then": found.labels.items(),
         "images_then": [("better", numbers[0], better), ("worse", numbers[1], worse)],
+        "dice_change": change_in_words(found),
         "masks_changed": MASKS_CHANGED if found.masks_changed else "",
     }
 

@@ -5,16 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import torch
+
 from otx_seg.errors import OtxError, UsageError
+from otx_seg.labels import Labels
 from otx_seg.metrics.confusion import Scores, scores_from_json
 from otx_seg.metrics.counted_images import CountedImages
 from otx_seg.metrics.definitions import METRICS
+from otx_seg.metrics.paired import NOISE, paired_difference
+from otx_seg.metrics.watched import DICE
 from otx_seg.report.run_report.record import LastRound, read_record
 from otx_seg.runtime.plain_files import read_text
 from otx_seg.runtime.terminal import as_message
+from otx_seg.training.checkpoint import read_checkpoint
+from otx_seg.training.recorded_data import read_recorded
 from otx_seg.words import count
 from otx_seg.workspace.run_folder import RunFolder
 
@@ -54,7 +62,31 @@ def compare_rounds(last: RunFolder, scores: Scores, counted: CountedImages) -> L
         labels={name: (old.dice, now.dice) for name, (old, now) in labels.items()},
         files=dict(sorted(files.items(), key=lambda item: item[1][1] - item[1][0])),
         masks_changed=any(old.pixels_true != now.pixels_true for old, now in labels.values()),
+        standard_error=_standard_error(last, then.labels, counted),
     )
+
+
+def _standard_error(last: RunFolder, labels: Labels, counted: CountedImages) -> float | None:
+    """That of the difference in Dice, see `paired_difference`; None: the counts of the earlier training are gone.
+
+    Args:
+        labels: those of the earlier training.
+    """
+    try:
+        names, counts = read_recorded(last).val, read_checkpoint(last.checkpoint).get("best_per_image")
+    except UsageError as error:
+        logger.info("no standard error of the difference to the last training: %s", error)
+        return None
+    if counts is None or len(counts) != len(names) or set(names) != set(counted.files):
+        return None
+    now = counted.pixels.per_image
+    before = torch.zeros_like(now)
+    for number, name in enumerate(counted.labels.names):
+        if name in labels.names:
+            order = [names.index(file) for file in counted.files]
+            before[:, number] = counts[order][:, labels.names.index(name)]
+    of_difference = paired_difference(now, before, DICE, counted.labels).standard_error
+    return None if math.isinf(of_difference) else of_difference
 
 
 def _image_scores(file: Path) -> dict[str, float | None]:
@@ -79,12 +111,12 @@ def last_round_lines(run: RunFolder) -> Iterator[str]:
         return
     if found is None:
         return
-    name, change = Path(found.run).name, found.dice[1] - found.dice[0]
+    name = Path(found.run).name
     labels = ", ".join(f"{as_message(label)} {value:+.3f}" for label, value in most_changed(found.labels))
     most = f"; most: {labels}" if labels else ""
     yield (
         f"Against the last training, {name}, on the same {found.images}: Dice {found.dice[0]:.4f} -> "
-        f"{found.dice[1]:.4f} ({change:+.4f}){most}."
+        f"{found.dice[1]:.4f} ({change_in_words(found)}){most}."
     )
     better, worse = better_and_worse(found)
     images = ", ".join(f"{as_message(name)} {then:.2f} -> {now:.2f}" for name, (then, now) in _extremes(found))
@@ -92,6 +124,15 @@ def last_round_lines(run: RunFolder) -> Iterator[str]:
     yield f"{count(better, 'image')} better and {worse:,} worse by {CHANGED} or more{of_which}."
     if found.masks_changed:
         yield MASKS_CHANGED
+
+
+def change_in_words(found: LastRound) -> str:
+    """By how much the Dice has changed, and whether that is more than noise."""
+    change, error = found.dice[1] - found.dice[0], found.standard_error
+    if error is None:
+        return f"{change:+.4f}"
+    where = "beyond" if abs(change) > NOISE * error else "within"
+    return f"{change:+.4f}, {where} the noise: standard error {error:.4f}"
 
 
 MASKS_CHANGED = "The masks of these images have changed since, so the figures are not comparable."

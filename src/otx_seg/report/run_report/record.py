@@ -195,6 +195,7 @@ class LastRound:
         labels: the Dice of each label then and now, in label order.
         files: the Dice of each image then and now by its name, the one that lost most first.
         masks_changed: whether the masks of these images are others than then, so that the figures cannot be compared.
+        standard_error: of the difference in Dice, as other images of the same kind would change it; None: unknown.
     """
 
     run: str
@@ -203,6 +204,7 @@ class LastRound:
     labels: dict[str, tuple[float, float]]
     files: dict[str, tuple[float, float]]
     masks_changed: bool = False
+    standard_error: float | None = None
 
 
 @dataclass(frozen=True)
