@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import shutil
 from contextlib import nullcontext
@@ -13,10 +14,11 @@ import pytest
 from otx_seg.datasets import DataSpec
 from otx_seg.errors import UsageError
 from otx_seg.training.loggers import Logger
+from otx_seg.verbs.add_data import add_data
 from otx_seg.verbs.build import build
 from otx_seg.workflow.choice import Choice, choose_job
 from otx_seg.workflow.choice import settle as settle_job
-from otx_seg.workflow.job import Job, JobRequest, JobState
+from otx_seg.workflow.job import Job, JobRequest, JobState, first_change
 from otx_seg.workflow.steps import STEPS, _measured_on
 from otx_seg.workspace.run_folder import JOB_STATE
 
@@ -175,6 +177,19 @@ def test_a_job_is_measured_on_its_own_data(here: Path, drawn_data: Path, data: P
     assert in_workspace(JobRequest(DataSpec(test_root=data / "train"))).data.test_root == data / "train"
     build(test_data_roots=data / "val", workspace="w")
     assert in_workspace(JobRequest(DataSpec(val_root=data / "train"))).data.test_root == data / "val"
+
+
+def test_data_that_was_added_is_another_input(here: Path, drawn_data: Path, data: Path) -> None:
+    build(data / "train", data / "val", workspace="w")
+    before = in_workspace(JobRequest()).inputs()
+    shutil.copytree(drawn_data / "train", "more")
+    add_data("more", workspace="w")
+    now = json.loads(json.dumps(in_workspace(JobRequest()).inputs()))
+    assert first_change(before, now).startswith("data added as more was")
+    assert now["folders"]["data added as more"] == str((here / "more").resolve())
+    shutil.copy(next((data / "val" / "images").iterdir()), "more/images/new.png")
+    changed = first_change(now, in_workspace(JobRequest()).inputs())
+    assert changed == "the files of the data added as more have changed"
 
 
 def test_a_test_subset_is_for_measuring(here: Path, drawn_data: Path) -> None:
