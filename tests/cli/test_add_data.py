@@ -134,6 +134,22 @@ def test_unusable_data(otx: Any, workspace: Path, spoil: Any, message: str) -> N
     assert (workspace / "data.yaml").read_bytes() == before
 
 
+def test_an_interruption_leaves_the_workspace_as_it_was(
+    otx: Any, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()}
+    with monkeypatch.context() as patched:
+        patched.setattr("otx_seg.inputs.new_images.inspect", interrupted)
+        stopped = otx("build", "--add-data", "batch", "--workspace", "w")
+    assert stopped.code == 130
+    assert "interrupted" in stopped.message.lower()
+    assert {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()} == before
+    assert otx("build", "--add-data", "batch", "--workspace", "w").code == 0
+
+
 def test_a_mask_that_cannot_be_read_is_named_and_skipped(otx: Any, workspace: Path) -> None:
     broken = sorted(Path("batch/masks").iterdir())[0]
     broken.write_bytes(broken.read_bytes()[:60])
