@@ -174,6 +174,12 @@ def test_colours_are_in_what_tools_read(write: Write) -> None:
     assert settings["label_colors"]["red brick"] == [*color]
 
 
+def test_yolo_s_description_has_the_keys_that_ultralytics_asks_for(write: Write) -> None:
+    described = yaml.safe_load((write("yolo") / "data.yaml").read_text())
+    assert described.keys() == {"train", "val", "nc", "names"}
+    assert (described["train"], described["val"]) == ("images/train", None)
+
+
 def test_label_studio_s_tasks_fit_its_interface(write: Write) -> None:
     folder = write("label-studio")
     (first, *_) = json.loads((folder / "tasks.json").read_text())

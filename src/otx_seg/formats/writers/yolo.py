@@ -38,6 +38,8 @@ class Yolo:
 
     def close(self) -> None:
         """See `AnnotationWriter`."""
-        described = {_SUBSET: self.images, "nc": len(self._labels), "names": dict(enumerate(self._labels.names))}
+        names = dict(enumerate(self._labels.names))
+        # Ultralytics asks for the key, not for the images.
+        described = {_SUBSET: self.images, "val": None, "nc": len(names), "names": names}
         text = yaml.safe_dump(described, allow_unicode=True, sort_keys=False)
         write_atomic(self._folder / "data.yaml", text.encode())
