@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from otx_seg.datasets import open_folder
 from otx_seg.errors import DataError, OtxError, UsageError
@@ -79,6 +80,14 @@ def test_uncertain_regions_are_left_out(predictor: Predictor, tiny_data, tmp_pat
     np.testing.assert_array_equal(masks_in(folder)["0.png"], expected)
 
 
+def test_it_is_told_if_no_region_is_sure_enough(predictor: Predictor, tmp_path: Path, caplog) -> None:
+    how = PredictSettings(save_as=("coco",), min_confidence=1.0)
+    found = predict_images(predictor, put(tmp_path / "a.png"), tmp_path / "out", how)
+    assert found.uncertain > 0
+    assert f"none of {found.uncertain} region" in caplog.text
+    assert "has a mean confidence of 1; lower --min-confidence" in caplog.text
+
+
 def test_names_that_become_the_same(tmp_path: Path) -> None:
     annotations = PreAnnotations(tmp_path / "out", LABELS, PredictSettings(save_as=EVERY))
     for name in ("train/a", "train_a", "Train/A"):
@@ -86,6 +95,17 @@ def test_names_that_become_the_same(tmp_path: Path) -> None:
     annotations.close()
     for name in EVERY:
         assert masks_in(tmp_path / "out" / name).keys() == {"train_a.png", "train_a_2.png", "Train_A_3.png"}
+
+
+def test_pages_become_png_files(predictor: Predictor, tmp_path: Path) -> None:
+    pages = [Image.fromarray(np.full((20, 30, 3), shade, np.uint8)) for shade in (10, 200)]
+    (tmp_path / "in").mkdir()
+    pages[0].save(tmp_path / "in" / "a.tif", save_all=True, append_images=pages[1:])
+    found = predict_images(predictor, tmp_path / "in", tmp_path / "out", PredictSettings(save_as=EVERY))
+    for folder in found.annotations:
+        (subset,) = open_folder(folder).values()
+        shades = {Path(sample.name).name: subset.read_image(sample)[0, 0, 0] for sample in subset.samples}
+        assert shades == {"a#1.png": 10, "a#2.png": 200}
 
 
 def test_unreadable_images_are_in_no_annotations(predictor: Predictor, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path, PurePath
 
@@ -19,6 +20,9 @@ from otx_seg.runtime.image_headers import file_and_page, read_bytes
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.result_files import writing
 from otx_seg.runtime.whole_file import write_atomic
+from otx_seg.words import count
+
+logger = logging.getLogger(__name__)
 
 ANNOTATIONS = "annotations"
 """The folder, in that of a run, with a folder for each format."""
@@ -113,6 +117,12 @@ class PreAnnotations:
         for folder, writer in self._writers.items() if self._taken else ():
             with writing(folder):
                 writer.close()
+        if self.left_out and not any(self.regions.values()):
+            logger.warning(
+                "nothing annotated: none of %s has a mean confidence of %g; lower --min-confidence, or train longer",
+                count(self.left_out, "region"),
+                self._least,
+            )
 
 
 def _as_png(image: Path) -> bytes:
