@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from otx_seg.labels import Labels
-from otx_seg.runtime.overlay import draw_legend, draw_note
+from otx_seg.runtime.overlay import draw_legend, draw_note, draw_unknown
 
 LABELS = Labels(("road", "background", "tree", "sky"), ((250, 0, 0), (9, 9, 9), (0, 250, 0), (0, 0, 250)), background=1)
 
@@ -97,3 +97,26 @@ def test_a_note_with_a_square_and_a_bar() -> None:
     tiny = np.full((5, 7, 3), 100, np.uint8)
     draw_note(tiny, "tree", (0, 250, 0), np.uint8([[0, 0, 250], [250, 0, 0]]))
     assert tiny.shape == (5, 7, 3)
+
+
+def test_unsure_pixels_are_grey_with_stripes_and_listed_last() -> None:
+    mask = np.full((200, 300), 3, np.uint8)
+    mask[100:] = 255
+    picture = np.full((200, 300, 3), (200, 40, 40), np.uint8)
+    draw_unknown(picture, mask)
+    assert colors(picture[:100]) == {(200, 40, 40)}
+    drawn_below = colors(picture[100:])
+    assert len(drawn_below) == 2
+    assert all(red == green == blue for red, green, blue in drawn_below)
+    with_legend, without = picture.copy(), picture.copy()
+    draw_legend(with_legend, mask, LABELS, with_unknown=True)
+    draw_legend(without, mask, LABELS)
+    column = [tuple(map(int, color)) for color in with_legend[:60, 8]]
+    assert column.index((0, 0, 250)) < column.index((176, 176, 176))
+    assert (176, 176, 176) not in colors(without[:60])
+
+
+def test_where_all_is_sure_nothing_is_drawn() -> None:
+    picture = np.full((20, 30, 3), (200, 40, 40), np.uint8)
+    draw_unknown(picture, np.zeros((20, 30), np.uint8))
+    assert colors(picture) == {(200, 40, 40)}

@@ -17,6 +17,7 @@ from otx_seg.datasets import open_folder
 from otx_seg.inference.torch_predictor import open_checkpoint
 from otx_seg.runtime.confidence import HIGHEST_TEMPERATURE
 from otx_seg.training import temperature
+from otx_seg.training.finishing import Finishing
 from otx_seg.training.temperature import calibrate, fit_temperature
 from otx_seg.workspace.weights import read_weights
 
@@ -119,3 +120,17 @@ def test_another_process_may_write_it(drawn_data: Path, tmp_path: Path) -> None:
     kept.calibrate(1.25)
     assert read_weights(result.weights).temperature == 1.25
     assert all(torch.equal(tensor, before[name]) for name, tensor in weights_of(tmp_path / "run").items())
+
+
+def test_a_time_budget_leaves_room_for_it(drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    run = Finishing.run
+
+    def watched(self: Finishing, *arguments: Any) -> None:
+        seen.append(self.in_validations)
+        run(self, *arguments)
+        seen.append(self.in_validations)
+
+    monkeypatch.setattr(Finishing, "run", watched)
+    train_briefly(drawn_data, tmp_path / "run")
+    assert seen == [1.0, 0.0]  # both of two validation images are looked at once more; then it is done
