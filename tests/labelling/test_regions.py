@@ -49,7 +49,7 @@ def test_what_seems_to_be_wrong(mask: np.ndarray, predicted: np.ndarray, kind: s
     assert region.kind == kind
     assert (region.box, region.pixels) == ((10, 40, 30, 20), 600)
     assert (region.in_mask, region.predicted) == (mask[50, 20], predicted[50, 20])
-    assert region.weight == pytest.approx(600 * 245 / 255)
+    assert region.weight == pytest.approx(600 * np.log(250 / 5) / np.log(255))
 
 
 def test_a_band_along_a_border_is_a_shifted_border() -> None:

@@ -8,14 +8,15 @@ labels that the network is bad at are not suspected everywhere.
 2. The mean probability of each label in the masks that have it gives the thresholds.
 3. In each image, connected regions are found in which a confident network sees another label than the mask, and how
    far the mask as a whole lies beside what the network sees.
-4. A region scores how many times as large it is as regions of the same two labels are in the other images, on average;
-   a move of the mask, how many times as much it helps. A mask that is contradicted nearly everywhere is that of another
-   image, and scores as its regions do.
+4. A region scores how many times as large it is as regions of the same two labels usually are, the root of the mean
+   square over the other images that could have one; a move of the mask, how many times as much it helps as in the other
+   images on average. A mask that is contradicted nearly everywhere is that of another image, and scores as its regions.
 5. A mask scores as the worst that is found in it.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -36,8 +37,8 @@ LEAST_SCORE = 3.0
 """Of what is told."""
 MOST_TOLD = 5
 """Contradictions of a mask."""
-_LEAST_REGION = 0.001
-"""What counts as the usual size of a region at least, as a share of the image: smaller means are chance."""
+_LEAST_REGION = 0.0005
+"""What counts as the usual size of a region at least, as a share of the image: smaller ones are chance."""
 _LEAST_GAIN = 0.0005
 """The same of the gain of a move, as a share of the pixels."""
 _NEARLY_EVERYWHERE = 0.15
@@ -147,7 +148,7 @@ def _look(judgement: Judgement, thresholds: NDArray[np.float64], labels: Labels)
 
 
 class _Scores:
-    """How large contradictions are compared with the mean over the other images: step 4."""
+    """How large contradictions are compared with those in the other images: step 4."""
 
     def __init__(self, found: Sequence[_Found]) -> None:
         self._largest: dict[tuple[int, int, int], float] = {}
@@ -156,17 +157,17 @@ class _Scores:
                 place = number, region.in_mask, region.predicted
                 share = region.weight / (each.size[0] * each.size[1])
                 self._largest[place] = max(self._largest.get(place, 0.0), share)
-        self._total: dict[tuple[int, int], float] = defaultdict(float)
-        for (_, *pair), share in self._largest.items():
-            self._total[pair[0], pair[1]] += share
+        self._squares: dict[tuple[int, int], float] = defaultdict(float)
+        for (_, in_mask, predicted), share in self._largest.items():
+            self._squares[in_mask, predicted] += share**2
         self._showing = np.sum([each.shown for each in found], axis=0)
         self._gains = np.array([each.offset.gain for each in found])
 
     def of_region(self, number: int, region: Region, size: tuple[int, int]) -> float:
         """Of a region of an image: compared with the largest one of its labels in each image that has the mask's."""
         pair = region.in_mask, region.predicted
-        others = self._total[pair] - self._largest[number, region.in_mask, region.predicted]
-        usual = others / max(1, self._showing[region.in_mask] - 1)
+        others = self._squares[pair] - self._largest[number, region.in_mask, region.predicted] ** 2
+        usual = math.sqrt(max(0.0, others) / max(1, self._showing[region.in_mask] - 1))
         return float(region.weight / (size[0] * size[1]) / max(usual, _LEAST_REGION))
 
     def of_offset(self, number: int) -> float:

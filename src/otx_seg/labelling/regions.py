@@ -29,7 +29,8 @@ class Region(NamedTuple):
     Attributes:
         in_mask, predicted: these labels.
         pixels: how many.
-        weight: the same, each counted by how much more probable the network finds its label than the mask's, 0..1.
+        weight: the same, each counted by the logarithm of how many times more probable the network finds its label than
+            the mask's, as a share of that of 255 times, 0..1.
         box: x, y, width and height in pixels.
         kind: what seems to be wrong.
     """
@@ -92,11 +93,12 @@ class _Finder:
         return found
 
     def _described(self, labels: tuple[int, int], place: tuple[slice, slice], inside: Flags) -> Region:
-        surer = self._judgement.confidence[place][inside].astype(np.float64) - self._judgement.given[place][inside]
+        sure, given = (np.maximum(part[place][inside], 1) for part in self._judgement[2:])
+        ratio = np.log(sure.astype(np.float64)) - np.log(given.astype(np.float64))
         kind = self._kind(labels, place, inside)
         rows, columns = place
         box = (columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
-        return Region(*labels, int(inside.sum()), float(surer.clip(0).sum() / 255), box, kind)
+        return Region(*labels, int(inside.sum()), float(ratio.clip(0).sum() / np.log(255)), box, kind)
 
     def _kind(self, labels: tuple[int, int], place: tuple[slice, slice], inside: Flags) -> Kind:
         """What is wrong with the mask in a region.

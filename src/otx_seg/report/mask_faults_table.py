@@ -36,7 +36,8 @@ def write_mask_faults(found: MaskFaults, path: Path) -> None:
 
 def mask_faults_lines(found: MaskFaults) -> Iterator[Text]:
     """What is printed: the verdict, the first masks with what seems to be wrong most of all, and the files."""
-    yield Text(as_message(f"{found.verdict}; {found.judged_by}."), "bold")
+    yield Text(as_message(f"{found.verdict}."), "bold")
+    yield Text(as_message(f"{found.judged_by[0].upper()}{found.judged_by[1:]}."))
     if found.caution:
         yield Text(as_message(f"Warning: {found.caution}."), "yellow")
     for mask in found.masks[:_FIRST]:

@@ -44,15 +44,15 @@ class Contradiction:
         """One sentence without full stop."""
         seen = f"{self.predicted!r} where the mask has {self.in_mask!r}"
         if self.kind == "shifted mask":
-            return f"the mask seems to lie {_offset_in_words(self.offset)} of where it should"
+            return f"the mask seems to lie {_offset_in_words(self.offset)}"
         if self.kind == "mask of another image":
             return f"the mask does not seem to be this image's; most of all the network sees {seen}"
         return f"the network sees {seen}"
 
 
 def _offset_in_words(offset: tuple[int, int]) -> str:
-    names = (("left", "right"), ("above", "below"))
-    parts = [f"{count(abs(by), 'pixel')} {names[axis][by > 0]}" for axis, by in enumerate(offset) if by]
+    ways = (("left", "right"), ("up", "down"))
+    parts = [f"{count(abs(by), 'pixel')} too far {ways[axis][by > 0]}" for axis, by in enumerate(offset) if by]
     return " and ".join(parts)
 
 
