@@ -11,11 +11,13 @@ from brief_training import PARAMETERS
 from small_network import small_file
 
 from otx_seg.datasets import open_folder
+from otx_seg.datasets.synthetic.draw import draw_dataset
 from otx_seg.errors import UsageError
 from otx_seg.inference.predictor import load_predictor
 from otx_seg.labelling.judgement import judge
 from otx_seg.labelling.judges import open_judges
 from otx_seg.training.recorded_data import read_recorded
+from otx_seg.verbs.check import check
 from otx_seg.verbs.cross_validate import cross_validate
 from otx_seg.workspace.run_folder import RunFolder
 
@@ -81,3 +83,20 @@ def test_what_was_learned_by_heart_is_told(folds: Path, tiny_weights: Path) -> N
     assert "otx train --folds" in caution
     assert judges.caution(recorded.val) == ""
     assert "it is not known which images" in open_judges([tiny_weights]).caution(["a.png"])
+
+
+def test_a_whole_data_set_is_checked_by_its_folds(folds: Path, drawn_data: Path, tmp_path: Path) -> None:
+    """Training and validation images; nothing is said of faults that were learned by heart."""
+    found = check(drawn_data, load_weights=folds, output=tmp_path / "out").mask_faults
+    assert found is not None
+    assert (found.images, found.caution) == (10, "")
+
+
+def test_a_data_set_that_the_folds_do_not_know_is_refused(folds: Path, tmp_path: Path) -> None:
+    draw_dataset(tmp_path / "data", images=20, size=64, seed=3)
+    with pytest.raises(
+        UsageError, match=r"these folds are of other data: none of them has \d+ images of .*data"
+    ) as error:
+        check(tmp_path / "data", load_weights=folds, output=tmp_path / "out")
+    assert error.value.exit_code == 2
+    assert list((tmp_path / "out").iterdir()) == []
