@@ -185,10 +185,10 @@ def test_the_export_as_json_comes_before_strokes_as_files(tmp_path):
     assert looks_like(root) == ["label_studio"]
 
 
-def test_predictions_count_in_a_file_without_annotations(tmp_path, caplog):
+def test_predictions_count_in_a_file_without_annotations(tmp_path, messages):
     predicted = {"model_version": "otx", "result": [result(SQUARE)]}
     np.testing.assert_array_equal(mask_of(write(tmp_path, predictions=[predicted])), expected())
-    assert "1 masks are predictions that nobody has corrected" in caplog.text
+    assert "1 masks are predictions that nobody has corrected" in messages.text
     path = tmp_path / "project-1.json"
     (task,) = json.loads(path.read_text())
     other = {"id": 6, "annotations": [annotation(result(SQUARE))], "data": {"image": "b.png"}, "predictions": []}
