@@ -18,6 +18,9 @@ Points = NDArray[np.float64]
 _AREA_CHANGE = 0.2
 """Share of a region's area by which its polygon may be larger or smaller: thin regions do not vanish."""
 
+_PLANE = np.array([1, 1j])
+"""Makes complex numbers of points, with which NumPy is twice as fast."""
+
 _LEAST_TOLERANCE = 0.25
 """In pixels; what still loses too much is not simplified."""
 
@@ -239,8 +242,7 @@ def _simplified(contour: Contour, tolerance: float) -> NDArray[np.intp]:
 def _needed(line: Points, tolerance: float) -> NDArray[np.bool_]:
     """Which points of a line are needed; the same ones in both directions."""
     turned = tuple(line[0]) > tuple(line[-1])
-    if turned:
-        line = line[::-1]
+    places = line[::-1] @ _PLANE if turned else line @ _PLANE
     needed = np.zeros(len(line), bool)
     needed[[0, -1]] = True
     pending = [(0, len(line) - 1)]
@@ -248,7 +250,7 @@ def _needed(line: Points, tolerance: float) -> NDArray[np.bool_]:
         first, last = pending.pop()
         if last - first < 2:
             continue
-        distances = _from_side(line[first + 1 : last], line[first], line[last])
+        distances = _from_side(places[first + 1 : last], complex(places[first]), complex(places[last]))
         farthest = int(distances.argmax())
         if distances[farthest] > tolerance:
             needed[first + 1 + farthest] = True
@@ -256,12 +258,14 @@ def _needed(line: Points, tolerance: float) -> NDArray[np.bool_]:
     return needed[::-1] if turned else needed
 
 
-def _from_side(points: Points, start: Points, end: Points) -> NDArray[np.float64]:
-    """The distance of points (N, 2) from the line between two others, in pixels."""
-    side, offsets = end - start, points - start
-    length = float(side @ side)
-    share = np.clip(offsets @ side / length, 0, 1) if length else np.zeros(len(points))
-    return np.asarray(np.hypot(*(offsets - share[:, None] * side).T))
+def _from_side(places: NDArray[np.complex128], start: complex, end: complex) -> NDArray[np.float64]:
+    """The distance of points, as complex numbers (N,), from the line between two others, in pixels."""
+    side, offsets = end - start, places - start
+    if not side:
+        return np.abs(offsets)
+    share = (offsets * side.conjugate()).real / (side.real**2 + side.imag**2)
+    np.minimum(np.maximum(share, 0, out=share), 1, out=share)
+    return np.abs(offsets - share * side)
 
 
 def _area(points: Points) -> float:
