@@ -244,7 +244,7 @@ def test_a_graph_that_does_not_follow_its_input_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     deployable = export_module.Deployable
-    monkeypatch.setattr(export_module, "Deployable", lambda network: wrapper(deployable(network)))
+    monkeypatch.setattr(export_module, "Deployable", lambda *how: wrapper(deployable(*how)))
     with pytest.raises(OtxError, match=message):
         export(tiny_weights, tmp_path / "out", kind, dynamic=dynamic)
     assert not (tmp_path / "out").exists()

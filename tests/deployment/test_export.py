@@ -143,7 +143,7 @@ def test_a_graph_that_says_something_else_is_refused(
 ) -> None:
     (tmp_path / "model.onnx").write_text("an older one")
     deployable = export_module.Deployable
-    monkeypatch.setattr(export_module, "Deployable", lambda network: Different(deployable(network)))
+    monkeypatch.setattr(export_module, "Deployable", lambda *how: Different(deployable(*how)))
     with pytest.raises(OtxError, match=r"agrees with the network on \d+\.\d\d\d% of the pixels only, 99\.9% are"):
         export(tiny_weights, tmp_path, "onnx")
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
