@@ -30,26 +30,13 @@ from typing import Any
 
 import numpy as np
 from learning_modes import epochs
+from suggest import HELD_OUT, copy_labelled
 
 import otx_seg
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.workspace import Workspace
 
-HELD_OUT = 4
-"""Of so many images one is held out."""
 FIRST, SUGGESTED, RANDOM = "first", "suggested", "random"
-
-
-def copy_labelled(camvid: Path, names: Sequence[str], folder: Path) -> Path:
-    """Copy images of these names, with their masks; that folder."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for kind in ("images", "masks"):
-        (folder / kind).mkdir(parents=True)
-    for name in names:
-        shutil.copy(camvid / "train" / "images" / name, folder / "images")
-        shutil.copy(camvid / "train" / "masks" / f"{Path(name).stem}.png", folder / "masks")
-    shutil.copy(camvid / "train" / "dataset_meta.json", folder)
-    return folder
 
 
 def once(file: Path, make: Callable[[], Any]) -> Any:

@@ -110,8 +110,6 @@ def test_the_program_in_the_readme_runs(unpacked: Path, tiny_data: Subset, capsy
         (PostProcessing(0.5, -1), "Nothing is done"),
         (PostProcessing(0.25, 1), "Probabilities below 0.25 are set to 0 ("),
         (PostProcessing(0.0, 5), "Each label's probabilities are smoothed with a box filter of 5 x 5 pixels ("),
-        (PostProcessing(0.0, 1, 1.5), "calibrated with a temperature of 1.5. Each is raised to the power of that"),
-        (PostProcessing(0.25, 1, 1.5), "decided without it. Probabilities below 0.25 are set to 0 ("),
         (PostProcessing(0.25, 5), "5 x 5 pixels, then probabilities below 0.25 are set to 0 ("),
     ],
 )

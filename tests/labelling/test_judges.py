@@ -65,7 +65,7 @@ def test_folds_of_other_images_are_refused(folds: Path) -> None:
 def test_an_unfinished_fold_is_refused(folds: Path, tmp_path: Path) -> None:
     shutil.copytree(folds, tmp_path / "folds")
     (tmp_path / "folds" / "fold-2" / "models" / "weights.pth").unlink()
-    with pytest.raises(UsageError, match=r"fold 2 of 2 is not trained yet.*otx train --resume-from"):
+    with pytest.raises(UsageError, match=r"not trained yet: fold 2 of 2; .*otx train --resume-from"):
         open_judges([tmp_path / "folds"])
 
 

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from otx_seg.datasets import open_folder
 from otx_seg.inference.torch_predictor import open_checkpoint
-from otx_seg.runtime.confidence import HIGHEST_TEMPERATURE
 from otx_seg.training import temperature
 from otx_seg.training.finishing import Finishing
 from otx_seg.training.temperature import calibrate, fit_temperature
-from otx_seg.workspace.weights import read_weights
+from otx_seg.workspace.weights import HIGHEST_TEMPERATURE, read_weights
 
 
 def _drawn(true_temperature: float, pixels: int = 40_000) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
@@ -78,6 +77,7 @@ def test_it_is_that_of_the_pixels_themselves(drawn_data: Path, tmp_path: Path) -
     result = train_briefly(drawn_data, tmp_path / "run")
     val = open_folder(drawn_data)["val"]
     predictor = open_checkpoint(result.weights, device="cpu")
+    predictor.temperature = 1.0
     probabilities, truth = [], []
     for sample in val.samples:  # 64 x 64 pixels, as the network takes them
         image = val.read_image(sample).transpose(2, 0, 1)[None]

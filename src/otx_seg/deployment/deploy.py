@@ -7,7 +7,7 @@ import json
 import re
 import string
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -207,12 +207,6 @@ def _what_is_open(predictor: OpenVinoPredictor) -> str:
 
 def _in_words(post_processing: PostProcessing) -> str:
     """The step between the network and the enlarging, for a reader who does not know the settings."""
-    if post_processing.temperature != 1:
-        taken_back = (
-            f"The probabilities are calibrated with a temperature of {post_processing.temperature:.4g}. Each is raised "
-            "to the power of that\n   and divided by their sum over the labels: masks are decided without it. "
-        )
-        return taken_back + _in_words(replace(post_processing, temperature=1.0))
     blur, threshold = post_processing.blur_strength, post_processing.soft_threshold
     if blur == -1 or (blur <= 1 and threshold <= 0):
         return f"Nothing is done to the probabilities (`soft_threshold` {threshold}, `blur_strength` {blur})."

@@ -275,7 +275,7 @@ def _graph(predictor: TorchPredictor, dump_features: bool, masks: bool) -> nn.Mo
     network = exported_form(predictor.network)
     if masks:
         return DeployableMask(network).eval()
-    temperature = predictor.post_processing.temperature
+    temperature = predictor.temperature
     if temperature != 1 and fold_temperature(network, temperature, predictor.input_size):
         temperature = 1.0
     return (OpenNetwork if dump_features else Deployable)(network, temperature).eval()

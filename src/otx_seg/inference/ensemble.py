@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +22,7 @@ def ensemble(models: Mapping[Path, Predictor]) -> Predictor:
 
     Args:
         models: by the file they were read from. Labels, their order, input size and all else are those of the first;
-            the others may have the same labels in another order. The temperature is the geometric mean of theirs.
+            the others may have the same labels in another order.
 
     Raises:
         UsageError: a model has other labels or another input size than the first one, or gives masks.
@@ -40,10 +38,7 @@ def ensemble(models: Mapping[Path, Predictor]) -> Predictor:
             total = total + model.probabilities(images)[:, order]
         return np.asarray(total / np.float32(len(models)), np.float32)
 
-    together = AlteredPredictor(first, mean)
-    logarithms = [math.log(model.post_processing.temperature) for model in models.values()]
-    together.post_processing = replace(first.post_processing, temperature=math.exp(sum(logarithms) / len(logarithms)))
-    return together
+    return AlteredPredictor(first, mean)
 
 
 def label_orders(models: Mapping[Path, Predictor]) -> list[list[int]]:

@@ -109,7 +109,7 @@ class OnnxPredictor:
         """See `Predictor.probabilities`."""
         if self.gives_masks:
             raise no_probabilities(self._path)
-        return self.post_processing.uncalibrated(self._answers(images))
+        return self._answers(images)
 
     def masks(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.uint8]:
         """See `Predictor.masks`."""
@@ -129,8 +129,7 @@ class OnnxPredictor:
             raise no_probabilities(self._path)
         names = [self._output_name, FEATURE_MAP, CLASS_ACTIVATION]
         found = self._session_with_activations.run(names, {self._input_name: image.astype(np.float32)})
-        probabilities, *features = found
-        return Activations(self.post_processing.uncalibrated(probabilities)[0], *(values[0] for values in features))
+        return Activations(*(values[0] for values in found))
 
     @functools.cached_property
     def _session_with_activations(self) -> onnxruntime.InferenceSession:

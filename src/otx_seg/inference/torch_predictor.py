@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +14,7 @@ from torch import Tensor
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels
 from otx_seg.models.build import build_model
-from otx_seg.models.network import SegmentationNetwork
+from otx_seg.models.network import SegmentationNetwork, cooled
 from otx_seg.models.open_network import OpenNetwork
 from otx_seg.models.quantized_conv import restore_quantized
 from otx_seg.runtime.graph_shape import check_probabilities
@@ -47,14 +46,14 @@ class TorchPredictor:
             network: is switched to evaluation mode whenever it is used; who trains on switches it back.
             labels, input_size: see `Predictor`.
             template: what the network was made from; it says what happens to the probabilities. None: nothing.
-            temperature: of the calibration of its confidences.
+            temperature: by which its logits are divided.
         """
         self.network = network
         self.labels = labels
         self.input_size = input_size
         self.template = None if template is None else template.as_dict()
-        post_processing = PLAIN_ARGMAX if template is None else post_processing_of(template)
-        self.post_processing = replace(post_processing, temperature=temperature)
+        self.post_processing = PLAIN_ARGMAX if template is None else post_processing_of(template)
+        self.temperature = temperature
 
     @torch.inference_mode()
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
@@ -63,7 +62,7 @@ class TorchPredictor:
             self.network.eval()
         device = next(self.network.parameters()).device
         batch = torch.as_tensor(images).to(device, non_blocking=True)
-        result: NDArray[np.float32] = torch.softmax(self.network(batch).float(), dim=1).cpu().numpy()
+        result: NDArray[np.float32] = cooled(self.network(batch).float(), self.temperature).softmax(dim=1).cpu().numpy()
         return result
 
     def masks(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.uint8]:
@@ -74,7 +73,7 @@ class TorchPredictor:
     def activations(self, image: NDArray[np.uint8]) -> Activations:
         """See `ExplainablePredictor.activations`."""
         device = next(self.network.parameters()).device
-        found = OpenNetwork(self.network).eval()(torch.as_tensor(image).to(device))
+        found = OpenNetwork(self.network, self.temperature).eval()(torch.as_tensor(image).to(device))
         probabilities, _, feature_map, class_activation = (values.float().cpu().numpy() for values in found)
         return Activations(probabilities[0], feature_map[0], class_activation[0])
 

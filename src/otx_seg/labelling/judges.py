@@ -129,7 +129,7 @@ def _all_finished(folder: Path) -> list[FinishedFold]:
     missing = [each for each, fold in enumerate(found, start=1) if fold is None]
     if missing:
         raise UsageError(
-            f"{folder}: fold {listed(missing)} of {number} is not trained yet, and each fold judges its own images; "
+            f"{folder}: not trained yet: fold {listed(missing)} of {number}; each fold judges its own images, so "
             f"train the rest: {otx_command(TRAIN, '--resume-from', folder)}"
         )
     return [fold for fold in found if fold is not None]

@@ -1,48 +1,17 @@
-"""How sure a model is of each pixel: the calibrated probability of the label that it gives.
-
-Temperature scaling divides a network's logits by a temperature T before the softmax (Guo et al., 2017,
-https://arxiv.org/abs/1706.04599, section 4.2). It changes no order of labels, but between interpolated or averaged
-probabilities it would move a border by a pixel here and there. So masks are decided from the probabilities of T = 1,
-and only what is told of them is calibrated.
-"""
+"""How sure a model is of each pixel: the probability of the label that it gives."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import IGNORE_INDEX
 
-HIGHEST_TEMPERATURE = 5.0
-"""Of a network; the lowest is its reciprocal. Beyond, all labels are nearly equal, or the probabilities of all
-but one are too small to be told from 0."""
-
 UNKNOWN = IGNORE_INDEX
 """Value in a mask of a pixel whose confidence is too low to name its label."""
-
-
-def tempered(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """The softmax of logits divided by a temperature, from their softmax: p^(1/T), divided by its sum.
-
-    Args:
-        probabilities: float32 (K, h, w) or (B, K, h, w); they sum to 1 over K.
-        temperature: above 0; 1: the argument itself comes back.
-
-    Returns:
-        A new array of the same shape.
-    """
-    if temperature == 1:
-        return probabilities
-    plain = np.ascontiguousarray(probabilities).reshape(-1, probabilities.shape[-1])
-    powers = np.asarray(cv2.pow(plain, 1 / temperature), np.float32).reshape(
-        probabilities.shape
-    )  # NumPy: 4 times slower
-    powers /= powers.sum(axis=-3, keepdims=True)
-    return powers
 
 
 def confidence_of(labels: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,8 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from otx_seg.runtime.confidence import tempered
-
 PIXELS_AT_ONCE = 1 << 17
 """Output pixels worked on at a time: few enough that one band's planes stay in a core's cache."""
 
@@ -39,12 +37,10 @@ class PostProcessing:
             At most 0.0: none are.
         blur_strength: side in pixels of the box filter that smooths each label's probabilities before the threshold.
             1: no smoothing. -1: neither smoothing nor threshold.
-        temperature: of the calibration, see `otx_seg.runtime.confidence`. Masks are decided without it.
     """
 
     soft_threshold: float
     blur_strength: int
-    temperature: float = 1.0
 
     @property
     def reach(self) -> int:
@@ -59,16 +55,6 @@ class PostProcessing:
     @property
     def _cuts(self) -> bool:
         return self.blur_strength != -1 and 0 < self.soft_threshold < float("inf")
-
-    def uncalibrated(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What masks are decided from, (B, K, h, w), from what an exported graph gives, which is calibrated."""
-        return tempered(probabilities, 1 / self.temperature)
-
-    def calibrating(self, record: Record | None) -> Record | None:
-        """A record that calibrates what is told to this one."""
-        if record is None or self.temperature == 1:
-            return record
-        return lambda rows, columns, labels, found: record(rows, columns, labels, tempered(found, self.temperature))
 
     def smoothed(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """(K, h, w), smoothed; the argument itself where nothing is to be done."""
@@ -108,7 +94,6 @@ def mask_at(
         uint8 (height, width), values 0..K-1.
     """
     height, width = size
-    record = post_processing.calibrating(record)
     smooth = post_processing.smoothed(probabilities)
     decided = post_processing.thresholded(smooth)
     labels = np.zeros((height, width), np.uint8)

@@ -28,7 +28,6 @@ from otx_seg.labels import (
     labels_to_plain,
     one_value_each,
 )
-from otx_seg.runtime.confidence import HIGHEST_TEMPERATURE
 from otx_seg.runtime.masks import LARGEST_BLUR, PLAIN_ARGMAX, PostProcessing
 from otx_seg.runtime.plain_files import number, parse_json, read_json, shown, whole_number
 from otx_seg.runtime.written_digest import DIGEST, note_missing_digest
@@ -51,7 +50,6 @@ _AS_IT_COMES = {
 }
 """What a model may tell of how its input is made: nothing but resizing an RGB image of values 0-255. In lower case."""
 _INPUT_SIZE, _VERSION, _OUTPUT = "otx_input_size", "otx_version", "otx_output"
-_TEMPERATURE = "otx_temperature"  # by which the logits were divided before the softmax
 _MASK = "mask"  # the only thing that `_OUTPUT` may say
 _KNOWN_VERSION = 1
 """Of what stands in these entries; files without one are of version 1."""
@@ -122,21 +120,11 @@ def checked_size(plain: Any) -> tuple[int, int]:
     return height, width
 
 
-def checked_temperature(plain: Any) -> float:
-    """By which logits are divided.
-
-    Raises:
-        ValueError: it is no number, or out of range.
-    """
-    return number(plain, 1 / HIGHEST_TEMPERATURE, HIGHEST_TEMPERATURE, "temperature")
-
-
-def checked_post_processing(soft_threshold: Any, blur_strength: Any, temperature: Any = 1.0) -> PostProcessing:
+def checked_post_processing(soft_threshold: Any, blur_strength: Any) -> PostProcessing:
     """
     Args:
         soft_threshold: from -1 to 1, or ``inf`` or ``-inf``, the values of Model API that mean none.
         blur_strength: -1, or from 1 to `LARGEST_BLUR`.
-        temperature: see `checked_temperature`.
 
     Raises:
         ValueError: one of them is something else.
@@ -148,11 +136,11 @@ def checked_post_processing(soft_threshold: Any, blur_strength: Any, temperature
     blur = whole_number(blur_strength, -1, LARGEST_BLUR, "blur_strength")
     if blur == 0:
         raise ValueError(f"blur_strength is 0; it should be -1, or from 1 to {LARGEST_BLUR}")
-    return PostProcessing(threshold, blur, checked_temperature(temperature))
+    return PostProcessing(threshold, blur)
 
 
 def plain_post_processing(post_processing: PostProcessing) -> tuple[float | str, int]:
-    """Threshold and blur, from which `checked_post_processing` makes the same, in values that JSON has."""
+    """The inverse of `checked_post_processing`, in values that JSON has."""
     threshold = post_processing.soft_threshold
     return threshold if math.isfinite(threshold) else str(threshold), post_processing.blur_strength
 
@@ -218,8 +206,6 @@ class ModelInfo:
             entries[_INPUT_SIZE] = "{}x{}".format(*self.input_size)
         if self.gives_masks:
             entries[_OUTPUT] = _MASK
-        elif self.post_processing.temperature != 1:
-            entries[_TEMPERATURE] = str(self.post_processing.temperature)
         return entries
 
 
@@ -244,13 +230,12 @@ def read_model_info(
     _refuse_other_input(entry, path)
     if entry(LABELS) is not None and entry(DIGEST) is None:
         note_missing_digest(path)
-    threshold, blur, temperature, version = map(entry, (SOFT_THRESHOLD, BLUR_STRENGTH, _TEMPERATURE, _VERSION))
+    threshold, blur, version = map(entry, (SOFT_THRESHOLD, BLUR_STRENGTH, _VERSION))
     with damage_told(path):
         check_version(str(_KNOWN_VERSION) if version is None else version, _KNOWN_VERSION, path)
         post_processing = checked_post_processing(
             PLAIN_ARGMAX.soft_threshold if threshold is None else threshold,
             PLAIN_ARGMAX.blur_strength if blur is None else blur,
-            PLAIN_ARGMAX.temperature if temperature is None else temperature,
         )
         if classes is None and not post_processing.is_plain:
             raise ValueError(f"{SOFT_THRESHOLD} and {BLUR_STRENGTH} change nothing, since it gives masks")

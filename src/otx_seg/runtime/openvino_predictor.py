@@ -167,7 +167,7 @@ class OpenVinoPredictor:
         """See `Predictor.probabilities`."""
         if self.gives_masks:
             raise no_probabilities(self._path)
-        return self.post_processing.uncalibrated(self._answers(images))
+        return self._answers(images)
 
     def masks(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.uint8]:
         """See `Predictor.masks`."""
@@ -179,8 +179,7 @@ class OpenVinoPredictor:
         return results[0] if len(results) == 1 else np.concatenate(results)
 
     def borrowed_answer(self, image: NDArray[np.uint8]) -> Answer:
-        """What the graph gives for one image, uint8 (1, 3, h, w), calibrated, in OpenVINO's own memory: the next call
-        overwrites it."""
+        """`answer_of` one image, uint8 (1, 3, h, w), in OpenVINO's own memory: the next call overwrites it."""
         result: Answer = self._compiled(image.astype(np.float32))[0]
         return result
 
@@ -189,10 +188,7 @@ class OpenVinoPredictor:
         if self.gives_masks:
             raise no_probabilities(self._path)
         found = self._compiled_with_activations(image.astype(np.float32))
-        probabilities = self.post_processing.uncalibrated(found[0])
-        return Activations(
-            probabilities[0].copy(), *(found[name][0].copy() for name in (FEATURE_MAP, CLASS_ACTIVATION))
-        )
+        return Activations(*(found[name][0].copy() for name in (0, FEATURE_MAP, CLASS_ACTIVATION)))
 
 
 def _fix_shape(model: Any, size: tuple[int, int], path: Path) -> None:

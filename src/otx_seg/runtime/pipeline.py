@@ -120,8 +120,7 @@ def _masked(predictor: OpenVinoPredictor, idle: SimpleQueue[Any], frame: Frame, 
     request = idle.get()
     try:
         answer = request.infer({0: values}, share_inputs=True, share_outputs=True)[0][0]
-        decided_from = predictor.post_processing.uncalibrated(answer)
-        make_mask = functools.partial(mask_from, decided_from, _size(frame), predictor.post_processing)
+        make_mask = functools.partial(mask_from, answer, _size(frame), predictor.post_processing)
         mask = without_unsure(make_mask, _size(frame), min_confidence)
     finally:
         idle.put(request)

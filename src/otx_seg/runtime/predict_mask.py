@@ -199,7 +199,6 @@ def mask_by_windows(
     rows = _Side(image_size[0], window.height, input_size[0], window.overlap)
     columns = _Side(image_size[1], window.width, input_size[1], window.overlap)
     mask = np.zeros(image_size, np.uint8)
-    record = post_processing.calibrating(record)
     bytes_per_column = 4 * classes * rows.network * columns.canvas / columns.image
     width = max(1, int(_BYTES_AT_ONCE / bytes_per_column))
     for left in range(0, columns.image, width):

@@ -63,7 +63,7 @@ class Predictor(Protocol):
     def gives_masks(self) -> bool: ...
 
     def probabilities(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
-        """The probability of each label at each pixel, from which masks are decided: not calibrated.
+        """The probability of each label at each pixel.
 
         Args:
             images: uint8 RGB (B, 3, h, w) of the model's input size.

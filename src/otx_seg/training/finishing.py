@@ -3,7 +3,7 @@
 1. The statistics of its batch norms are estimated anew (`precise_bn_images`). That is kept unless it scores lower.
 2. The mean of the best networks (`average_best`), with such statistics too if they were kept. It takes the place of the
    kept network if it scores higher.
-3. The temperature of its confidences is fitted, see `otx_seg.training.temperature`. No mask changes.
+3. The temperature of its confidences is fitted, see `otx_seg.training.temperature`.
 
 Nothing here changes the state of the training, which is over, or its random numbers.
 """

@@ -20,9 +20,9 @@ from otx_seg.datasets.loading.loader import evaluation_loader
 from otx_seg.inference.torch_predictor import TorchPredictor
 from otx_seg.labels import IGNORE_INDEX
 from otx_seg.metrics.reliability import Reliability, reliability_of
-from otx_seg.runtime.confidence import HIGHEST_TEMPERATURE
 from otx_seg.runtime.masks import mask_at
 from otx_seg.words import count
+from otx_seg.workspace.weights import HIGHEST_TEMPERATURE
 
 MOST_IMAGES = 50
 """That the sample is taken from. More cost the time of a further validation, and change the temperature little."""

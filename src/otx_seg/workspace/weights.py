@@ -15,8 +15,8 @@ from torch import Tensor
 
 from otx_seg.errors import UsageError
 from otx_seg.labels import Labels, background_index, default_colors, labels_to_plain
-from otx_seg.runtime.model_info import check_version, checked_labels, checked_size, checked_temperature
-from otx_seg.runtime.plain_files import shown
+from otx_seg.runtime.model_info import check_version, checked_labels, checked_size
+from otx_seg.runtime.plain_files import number, shown
 from otx_seg.runtime.written_digest import note_missing_digest
 from otx_seg.template import Template, from_dict
 from otx_seg.template.heads import heads_of
@@ -30,6 +30,10 @@ _BACKBONE, _CLASSIFIER = "backbone.", "decode_head.conv_seg.weight"
 _CLASSIFIERS = re.compile(r"decode_head(\.\d+)?\.conv_seg\.weight")
 _VARIANCE = "running_var"
 _DIGEST = "digest"
+HIGHEST_TEMPERATURE = 5.0
+"""Of a network's calibration; the lowest is its reciprocal. Beyond, all labels are nearly equal, or the probabilities
+of all but one are too small to be told from 0."""
+
 _REMEDY = "take the file as `otx train` wrote it, or train again"
 
 
@@ -176,7 +180,9 @@ def _whole(content: Any, path: Path, has_digest: bool) -> WeightsFile:
     for key, classifier in classifiers.items():
         if len(classifier) != (1 if is_binary and key == main else len(labels)):
             raise UsageError(f"{path}: has {len(classifier)} outputs but names {len(labels)} labels")
-    temperature = checked_temperature(content.get("temperature", 1.0))  # an earlier version had none
+    temperature = number(
+        content.get("temperature", 1.0), 1 / HIGHEST_TEMPERATURE, HIGHEST_TEMPERATURE, "temperature"
+    )  # an earlier version had none
     return WeightsFile(state_dict, labels, template, size, origin, has_digest, temperature)
 
 
