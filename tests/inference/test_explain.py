@@ -219,7 +219,9 @@ def test_a_model_without_features_has_probabilities_only(tiny_ir: Path, source: 
     expected = predictor.probabilities(network_input(IMAGE, (64, 64)))[0]
     assert_array_equal([np.load(explanation.map) for explanation in found.written], expected)
     for algorithm in ("classwisesaliencymap", "activationmap", "eigencam"):
-        with pytest.raises(UsageError, match="export it with --dump-features, or choose --explain-algorithm prob"):
+        with pytest.raises(
+            UsageError, match="export it with --dump-features, or choose what needs none: --explain-algorithm prob"
+        ):
             explain_images(predictor, source, tmp_path / "none", ExplainSettings(algorithm))
     assert not (tmp_path / "none").exists()
 
