@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from mmcv.cnn.bricks import Conv2dAdaptivePadding
+from mmcv.cnn.bricks.wrappers import Conv2d as MmcvConv2d
 from torch import nn
 
 from otx_seg.models.backbones.efficientnet_lite import SameConv2d
@@ -158,6 +159,7 @@ def test_rounding_the_weights_for_good_changes_nothing_but_the_weights() -> None
         nn.Conv2d(3, 4, 3, 2, 1, bias=False),
         SameConv2d(3, 4, 5, 2),
         SameConv2d(3, 4, 5),
+        MmcvConv2d(3, 4, 3, padding=1),
         Conv2dAdaptivePadding(3, 4, 3, stride=2, bias=False),
         Conv2dAdaptivePadding(3, 4, 3, stride=2, dilation=2),
     ],

@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 import torch.nn.functional as functional
 from mmcv.cnn.bricks import Conv2dAdaptivePadding
+from mmcv.cnn.bricks.wrappers import Conv2d as MmcvConv2d
 from torch import Tensor, nn
 
 from otx_seg.models.backbones.efficientnet_lite import SameConv2d
@@ -111,13 +112,17 @@ class QuantizedConv2d(nn.Conv2d):
         return self._conv_forward(self._padded(self.quantizer(x)), self.rounded_weight(), self.bias)
 
 
+_PLAIN = (nn.Conv2d.forward, MmcvConv2d.forward)
+"""What convolves and nothing else; that of MMCV differs for empty inputs alone, in old versions of torch."""
+
+
 def _padding_of(conv: nn.Conv2d) -> Callable[[Tensor], Tensor]:
     """What a convolution does to its input beyond what `nn.Conv2d` does."""
     if isinstance(conv, SameConv2d):
         return conv.padded
     if isinstance(conv, Conv2dAdaptivePadding):
         return partial(_padded_to_stride, kernel=conv.kernel_size, stride=conv.stride, dilation=conv.dilation)
-    if type(conv).forward is not nn.Conv2d.forward:
+    if type(conv).forward not in _PLAIN:
         raise TypeError(f"a {type(conv).__name__} cannot be quantised")
     return _unchanged
 
