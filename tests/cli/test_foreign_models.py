@@ -103,7 +103,9 @@ def test_explaining_knows_what_is_possible(otx: Any, data: Path, foreign: Path, 
     outcome = otx(*words, "-o", tmp_path / "out")
     assert outcome.code == 2, outcome.err
     assert "is another tool's model, which keeps no features" in outcome.message
-    assert outcome.message.endswith("choose --explain-algorithm probability")
+    assert outcome.message.endswith(
+        "--explain-algorithm probability of `otx explain`, --method uncertainty of `otx suggest`"
+    )
     assert "dump" not in outcome.message
     assert not (tmp_path / "out").exists()
     assert otx(*words, "-o", tmp_path / "out", "--explain-algorithm", "probability").code == 0
