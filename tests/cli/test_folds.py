@@ -76,7 +76,7 @@ def test_a_whole_one(train: Any, otx: Any, data: Path, tmp_path: Path) -> None:
     refused(train("--folds", "2", "--seed", "7"), "--seed: 42 there, 7 here")
     refused(train("--folds", "2", more=("--learning_parameters.ema_keep=0.9",)), "given twice")
     other = otx("train", "--resume-from", run, "params", "--learning_parameters.ema_keep=0.9")
-    refused(other, "learning_parameters.ema_keep: 0.5 there, 0.9 here", "choose another --output")
+    refused(other, "learning_parameters.ema_decay: 0.5 there, 0.9 here", "choose another --output")
     weights = run / "fold-2" / "models" / "weights.pth"
     refused(otx("train", "--resume-from", run, "--load-weights", weights), "cannot be combined")
     refused(train("--folds", "2", "--load-weights", weights), "--load-weights: None there")

@@ -25,7 +25,7 @@ def test_the_first_process_that_differs_is_named() -> None:
     found = first_difference([process(), process(), process(val="x"), process(seed=2)])
     assert found.startswith("process 2 has other validation images than process 0: start all machines with the same")
     found = first_difference([process(), process(learning_rate=0.5e-3)])
-    assert "process 1 has hyper_parameters.learning_parameters.learning_rate = 0.0005, process 0 0.003: start" in found
+    assert "process 1 has learning_parameters.learning_rate = 0.0005, process 0 0.003: start" in found
     assert first_difference([process(), process(seed=2)]).startswith("process 1 has seed = 2, process 0 1: ")
 
 

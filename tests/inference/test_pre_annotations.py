@@ -6,6 +6,7 @@ import gc
 import json
 import tracemalloc
 from pathlib import Path, PurePath
+from typing import Any
 
 import cv2
 import numpy as np
@@ -80,12 +81,12 @@ def test_uncertain_regions_are_left_out(predictor: Predictor, tiny_data, tmp_pat
     np.testing.assert_array_equal(masks_in(folder)["0.png"], expected)
 
 
-def test_it_is_told_if_no_region_is_sure_enough(predictor: Predictor, tmp_path: Path, caplog) -> None:
+def test_it_is_told_if_no_region_is_sure_enough(predictor: Predictor, tmp_path: Path, messages: Any) -> None:
     how = PredictSettings(save_as=("coco",), min_confidence=1.0)
     found = predict_images(predictor, put(tmp_path / "a.png"), tmp_path / "out", how)
     assert found.uncertain > 0
-    assert f"none of {found.uncertain} region" in caplog.text
-    assert "has a mean confidence of 1; lower --min-confidence" in caplog.text
+    assert f"none of {found.uncertain} region" in messages.text
+    assert "has a mean confidence of 1; lower --min-confidence" in messages.text
 
 
 def test_names_that_become_the_same(tmp_path: Path) -> None:
