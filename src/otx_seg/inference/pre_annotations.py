@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -12,8 +13,6 @@ from numpy.typing import NDArray
 
 from otx_seg.annotations.mask_regions import MaskRegions
 from otx_seg.errors import UsageError
-from otx_seg.formats import AnnotationWriter
-from otx_seg.formats.writers import writer_of
 from otx_seg.inference.predict_settings import PredictSettings
 from otx_seg.labels import Labels, background_index
 from otx_seg.runtime.image_headers import file_and_page, read_bytes
@@ -21,6 +20,9 @@ from otx_seg.runtime.images import read_image
 from otx_seg.runtime.result_files import writing
 from otx_seg.runtime.whole_file import write_atomic
 from otx_seg.words import count
+
+if TYPE_CHECKING:
+    from otx_seg.formats import AnnotationWriter
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,8 @@ class PreAnnotations:
         self._taken: set[str] = set()
         self.left_out = 0
         for name in dict.fromkeys(how.save_as):
+            from otx_seg.formats.writers import writer_of  # without annotations, a prediction begins sooner
+
             try:
                 self._writers[folder / name] = writer_of(name)(folder / name, labels, how.polygon_tolerance)
             except ValueError as error:
@@ -96,8 +100,8 @@ class PreAnnotations:
         if len(self._taken) == 1:
             for folder in filter(Path.exists, self._writers):
                 shutil.rmtree(folder)  # an image of an earlier call that has no annotations now would be background
+        content = _as_png(image) if is_page else read_bytes(image)
         for folder, writer in self._writers.items():
-            content = _as_png(image) if is_page else read_bytes(image)
             write_atomic(folder / writer.images / file, content)
             writer.add(file, regions)
             self.regions[folder] += len(regions)

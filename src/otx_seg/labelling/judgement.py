@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.labels import IGNORE_INDEX
+from otx_seg.runtime.confidence import confidence_of
 from otx_seg.runtime.predict_mask import predict_mask
 from otx_seg.runtime.predictor import Predictor
 from otx_seg.runtime.result_files import shrunk, write_picture
@@ -50,16 +51,12 @@ def judge(predictor: Predictor, image: NDArray[np.uint8], mask: NDArray[np.uint8
     def record(rows: slice, columns: slice, labels: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> None:
         masked = small_mask[rows, columns]
         counts = masked != IGNORE_INDEX
-        of_mask = _probability_of(np.where(counts, masked, 0), probabilities)
-        confidence[rows, columns] = _as_bytes(_probability_of(labels, probabilities))
+        of_mask = confidence_of(np.where(counts, masked, 0), probabilities)
+        confidence[rows, columns] = _as_bytes(confidence_of(labels, probabilities))
         given[rows, columns] = np.where(counts, _as_bytes(of_mask), 0)
 
     predicted = predict_mask(predictor, small_image, record=record)
     return Judgement(small_mask, predicted, confidence, given)
-
-
-def _probability_of(labels: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.take_along_axis(probabilities, labels[None].astype(np.intp), axis=0)[0]
 
 
 def _as_bytes(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:

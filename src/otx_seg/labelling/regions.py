@@ -48,7 +48,7 @@ def confident(judgement: Judgement, thresholds: NDArray[np.float64]) -> Flags:
     label.
 
     Args:
-        thresholds: float64 (K,), see `self_confidence`.
+        thresholds: float64 (K,), see `judge_masks`.
 
     Returns:
         bool (H, W).

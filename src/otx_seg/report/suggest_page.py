@@ -17,7 +17,8 @@ from otx_seg.labelling.methods import RANDOM
 from otx_seg.labelling.models import Models
 from otx_seg.labelling.suggestions import Suggested, Suggestion
 from otx_seg.labelling.uncertainty import Uncertainty
-from otx_seg.report.page import chip, embedded, page
+from otx_seg.report.contact_sheet import legend
+from otx_seg.report.page import embedded, page
 from otx_seg.runtime.images import read_image
 from otx_seg.runtime.masks import mask_at
 from otx_seg.runtime.overlay import overlay
@@ -55,12 +56,7 @@ def _parts(found: Suggested, models: Models, method: str, root: Path) -> Iterato
         '<p class="faint small">Of each image the prediction (without it under the pointer), and where the model is '
         f"uncertain, from blue, 0 bits, to red, {_most_bits(models):.2g} bits and more of entropy.</p>"
     )
-    names = models.labels.names
-    chips = " ".join(
-        f"<span>{chip(models.labels.shown_colors[index])}{escape(names[index])}</span>"
-        for index in models.labels.foreground
-    )
-    yield f'<p class="legend small">{chips}</p>'
+    yield f'<p class="small">{legend(models.labels, models.labels.foreground)}</p>'
     figures = (_figure(rank, one, models, method) for rank, one in enumerate(found.suggestions, start=1))
     yield '<div class="sheet">\n' + "\n".join(figures) + "\n</div>"
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from otx_seg.errors import DataError, UsageError
-from otx_seg.formats.writers import writer_of
 from otx_seg.inference.certainty import Certainty
 from otx_seg.inference.ensemble import ensemble
 from otx_seg.inference.predict import Predictions, predict_images
@@ -161,8 +160,12 @@ def _settings(
         polygon_tolerance=DEFAULT_POLYGON_TOLERANCE if tolerance is None else tolerance,
         min_confidence=min_confidence,
     )
-    if tolerance is not None and not any(writer_of(name).simplifies for name in formats):
-        raise UsageError(f"--polygon-tolerance changes nothing with --save-as {formats[0]}, which holds no polygons")
+    if tolerance is not None:
+        from otx_seg.formats.writers import writer_of  # without annotations, a prediction begins sooner
+
+        if not any(writer_of(name).simplifies for name in formats):
+            exact = formats[0]
+            raise UsageError(f"--polygon-tolerance changes nothing with --save-as {exact}, which holds no polygons")
     return settings
 
 
