@@ -70,7 +70,7 @@ class Exported:
     Attributes:
         model: the ``.xml`` or ``.onnx``.
         agreement: share of pixels, 0..1, on which it agrees with the network it was made from; of a quantised one,
-            labels agree whose probabilities there differ by less than `ROUNDING_8_BITS`.
+            labels agree whose probabilities there, before calibration, differ by less than `ROUNDING_8_BITS`.
         images: number of images this was measured on; 0: on drawn ones, since no real ones were given.
         quantized: whether the network is quantised.
     """
@@ -148,7 +148,9 @@ def export(
         if dynamic is not None:
             check_dynamic(predictor, model, dynamic, required, rounding)
         compared = list(images) or drawn_images(predictor.input_size)
-        share = agreement(predictor, load_predictor(model), compared, rounding)
+        # Without its temperature: a low one would make more of the same rounding, a high one less.
+        original = TorchPredictor(predictor.network, predictor.labels, predictor.input_size)
+        share = agreement(original, load_predictor(model), compared, rounding)
         if share < required:
             raise OtxError(
                 f"{weights}: the exported model agrees with the network on {share:.3%} of the pixels only, "
