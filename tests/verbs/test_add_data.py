@@ -184,6 +184,16 @@ def test_labels_that_the_new_images_lack_are_named(here: Path, data: Path, batch
     assert f"batch: its labels lack {NAMES[-1]}; where its images show that" in messages.text
 
 
+def test_subsets_that_are_not_added_are_named(here: Path, data: Path, batch: Path, messages: Any) -> None:
+    build(data / "train", workspace="w")
+    batch.rename(here / "train")
+    (here / "several").mkdir()
+    (here / "train").rename(here / "several" / "train")
+    shutil.copytree(data / "val", here / "several" / "val")
+    assert add_data("several", workspace="w").new == 4
+    assert "several: images to train on are added, those of val are not; to validate or test on" in messages.text
+
+
 def test_an_interruption_changes_nothing(here: Path, data: Path, batch: Path) -> None:
     build(data / "train", workspace="w")
     before = {path: path.read_bytes() for path in Path("w").rglob("*") if path.is_file()}

@@ -15,7 +15,7 @@ from otx_seg.datasets.check.inspection import Inspection, inspect
 from otx_seg.datasets.check.problems import Problem
 from otx_seg.datasets.check.twins import Known
 from otx_seg.datasets.data_spec import FIRST, Addition
-from otx_seg.datasets.joined import open_addition, training_parts, union
+from otx_seg.datasets.joined import open_addition, training_parts, union, unused_subsets
 from otx_seg.datasets.label_map import OPTION as LABEL_MAP
 from otx_seg.datasets.opening import find_subsets
 from otx_seg.datasets.scan import Progress, counter
@@ -66,6 +66,9 @@ def look(addition: Addition, spec: DataSpec, outputs: Path, new_labels: bool, pr
             workspace lacks, unless these are accepted.
     """
     batch = open_addition(addition)
+    if unused := unused_subsets(addition):
+        told = "%s: images to train on are added, those of %s are not; to validate or test on them, name their folder"
+        logger.warning(told, addition.root, listed(unused))
     there = find_training(replace(spec, added=(), val_names=()))
     parts = training_parts(there.train, spec.added)
     before = union(list(parts.values()))
