@@ -450,7 +450,7 @@ class TestWhatFoldersAreMeantFor:
 
     def look(self, **folders: Path) -> DataCheck:
         sources = Sources(tuple(Source(root, None, part) for part, root in folders.items()))
-        return inspect_data(sources, None, overwrite=False, progress=None)
+        return inspect_data(sources, None, progress=None)
 
     def uses(self, **folders: Path) -> dict[str, str]:
         result = self.look(**folders)

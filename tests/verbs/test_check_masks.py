@@ -121,3 +121,9 @@ def test_pictures_are_drawn_in_the_colours_of_the_labels(faulty: Path, tiny_weig
     apart = np.abs(mask[inside].astype(int) - prediction[inside]).mean()
     outside = np.abs(mask[:16].astype(int) - prediction[:16]).mean()
     assert apart > 10 * outside
+
+
+def test_a_refused_page_leaves_no_folder(faulty: Path, tiny_weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--html .*: is a folder"):
+        check(faulty, load_weights=tiny_weights, output=tmp_path / "out", html=tmp_path)
+    assert not (tmp_path / "out").exists()

@@ -87,10 +87,12 @@ def check(
     )
     sources = sources_given(given, spec) if given else sources_of_workspace(resolver, spec)
     page = Path(html) if html is not None else None
+    if page is not None or load_weights is None:
+        _refuse_page(page, overwrite, sources)
     if load_weights is None:
         if output is not None:
             raise UsageError("--output is for what --load-weights finds; leave it out, or name weights")
-        return inspect_data(sources, page, overwrite, progress)
+        return inspect_data(sources, page, progress)
     if not sources.labelled:
         raise DataError(
             f"{sources.bare[0]}: has images without masks, and --load-weights is for comparing masks with networks; "
@@ -100,23 +102,21 @@ def check(
 
     to = resolver.destination(output, overwrite)
     compare = comparison(resolver.all_weights(load_weights), to, sources.folders, progress)
-    return inspect_data(sources, page, overwrite, progress, compare)
+    return inspect_data(sources, page, progress, compare)
 
 
 def inspect_data(
     sources: Sources,
     page: Path | None,
-    overwrite: bool,
     progress: Progress | None,
     compare: Callable[[Sequence[tuple[Inspection, Use]]], MaskFaults] | None = None,
 ) -> DataCheck:
     """As `check`, of folders that may be known to be for something.
 
     Args:
+        page: may be replaced.
         compare: finds masks that contradict networks, given every labelled subset and its use; None: none are compared.
     """
-    if page is not None or compare is None:
-        _refuse_page(page, overwrite, sources)
     opened, problems = open_all(sources)
     inspections: list[Inspection] = []
     for entry in opened:

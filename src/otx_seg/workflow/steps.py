@@ -55,7 +55,7 @@ _TOLD = ("severity", "what", "advice")
 def _check(job: Job, done: Done) -> dict[str, Any]:
     page = job.folder / "check" / "check.html"
     with job.shown() as display:
-        result = inspect_data(sources_of(job.data), page, overwrite=True, progress=display.on_scan)
+        result = inspect_data(sources_of(job.data), page, progress=display.on_scan)
     if result.usable_for != "training":
         worst = f": {result.problems[0].what}; {result.problems[0].advice}" if result.problems else ""
         raise DataError(f"the data is {result.verdict}{worst}; see {page}")
