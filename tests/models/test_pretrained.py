@@ -85,10 +85,10 @@ def test_modes(
 
     network = build_model("Lite-HRNet-s-mod2", 2)
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    assert "random weights" in initialise_backbone(network, "none", there, cache)
+    assert "random weights" in initialise_backbone(network, "none", there, cache).told
     with caplog.at_level(logging.WARNING):
-        sentence = initialise_backbone(network, "auto", absent, cache)
-    assert "random weights" in sentence
+        sentence, learned = initialise_backbone(network, "auto", absent, cache)
+    assert not learned
     assert sentence == "the backbone starts from random weights, since no published ones could be had"
     assert "NO PRETRAINED WEIGHTS" in caplog.text
     assert "404" in caplog.text
@@ -104,11 +104,13 @@ def test_modes(
                 initialise_backbone(network, mode, wrong, cache)
     digest = hashlib.sha256(published.read_bytes()).hexdigest()
     for known, said in ((digest, False), (digest[:8], True)):
-        sentence = initialise_backbone(network, "required", Pretrained(url=f"{address}/w.pth", sha256=known), cache)
+        published_one = Pretrained(url=f"{address}/w.pth", sha256=known)
+        sentence = initialise_backbone(network, "required", published_one, cache).told
         assert ("of its sha256 only the first 8 digits are known and checked" in sentence) == said
     for mode in ("auto", "required", str(published)):
         network = build_model("Lite-HRNet-s-mod2", 2)
-        sentence = initialise_backbone(network, mode, there, cache)
+        sentence, learned = initialise_backbone(network, mode, there, cache)
+        assert learned
         assert _is_published(network)
         assert "tensors" in sentence
         assert ("licence MIT" in sentence) == (mode in ("auto", "required"))

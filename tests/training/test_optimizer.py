@@ -15,6 +15,7 @@ from otx_seg.optimizers.padam import Padam
 from otx_seg.template import Template, load
 from otx_seg.template.template import ParameterGroup
 from otx_seg.training.optimizer import (
+    at_one_rate,
     build_optimizer,
     clear_frozen_gradients,
     parameter_groups,
@@ -66,6 +67,24 @@ def test_a_group_has_its_rate_and_waits_for_its_epoch() -> None:
         lost.append({name: float((before[name] - part).mean()) for name, part in parts.items()})
     assert lost[0] == pytest.approx({"weight": 0.1, "bias": 0.0, "rest": 0.01}, abs=1e-6)
     assert lost[1] == pytest.approx({"weight": 0.1, "bias": 0.01, "rest": 0.01}, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("groups", "even"),
+    [
+        ([{"match": "conv", "rate": 10.0, "decay": 0.5}], [("conv", 10.0, 0.5), (".", 10.0, 1.0)]),
+        ([{"match": "norm", "rate": 0.1}], [("norm", 1.0, 1.0)]),
+        ([{"match": "norm", "rate": 2.0}, {"match": "conv"}], [("norm", 2.0, 1.0), ("conv", 2.0, 1.0)]),
+        ([{"match": "norm", "rate": 0.1}, {"match": "conv", "rate": 0.2}], [("norm", 0.2, 1.0), ("conv", 0.2, 1.0)]),
+        ([], []),
+    ],
+)
+def test_all_at_the_highest_rate(groups: list[dict[str, Any]], even: list[tuple[str, float, float]]) -> None:
+    network = Network()
+    template = at_one_rate(with_optimizer(*groups, type="SGD", weight_decay=0.1), network)
+    assert [(group.match, group.rate, group.decay) for group in template.parameter_groups] == even
+    refuse_idle_groups(network, template)
+    assert len({group.rate for group in parameter_groups(network, template)}) == 1
 
 
 def test_names_are_those_of_the_network_whatever_trains_it() -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
@@ -54,9 +55,21 @@ def _first_of(names: tuple[str, ...]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
+class BackboneStart(NamedTuple):
+    """How a backbone begins.
+
+    Attributes:
+        told: a sentence on where its weights come from, and under which licence they are, as far as the template says.
+        learned: whether they are those of a training, not random.
+    """
+
+    told: str
+    learned: bool
+
+
 def initialise_backbone(
     network: EncoderDecoder, mode: str, published: Pretrained, cache_dir: Path | None = None
-) -> str:
+) -> BackboneStart:
     """Give a new network's backbone its starting weights.
 
     Args:
@@ -67,9 +80,6 @@ def initialise_backbone(
         published: where the published weights are.
         cache_dir: folder of downloaded files; by default ``otx_seg`` in the user's cache folder.
 
-    Returns:
-        A sentence on where the weights come from, and under which licence they are, as far as the template says.
-
     Raises:
         OtxError: ``required`` weights cannot be had.
         UsageError: a file that is missing, is no checkpoint or does not fit the network; ``required`` where none are
@@ -77,9 +87,10 @@ def initialise_backbone(
     """
     _check(network, published)
     if mode == "none":
-        return "the backbone starts from random weights, as pretrained: none asks for"
+        return BackboneStart("the backbone starts from random weights, as pretrained: none asks for", False)
     if mode not in ("auto", "required"):
-        return f"the backbone starts from {mode} ({load_backbone(network, Path(mode), published)})"
+        loaded = load_backbone(network, Path(mode), published)
+        return BackboneStart(f"the backbone starts from {mode} ({loaded})", True)
     if not published.exists:
         return _without_published_weights(mode)
     try:
@@ -88,21 +99,21 @@ def initialise_backbone(
         if mode == "required":
             raise
         _warn(str(error), error)
-        return "the backbone starts from random weights, since no published ones could be had"
+        return BackboneStart("the backbone starts from random weights, since no published ones could be had", False)
     about = f", licence {published.licence}" if published.licence else ""
     if published.sha256 and not has_whole_digest(published):
         about += f", of its sha256 only the first {len(published.sha256)} digits are known and checked"
-    return f"the backbone starts from {source_of(published)} ({loaded}{about})"
+    return BackboneStart(f"the backbone starts from {source_of(published)} ({loaded}{about})", True)
 
 
-def _without_published_weights(mode: str) -> str:
+def _without_published_weights(mode: str) -> BackboneStart:
     if mode == "required":
         raise UsageError(
             "learning_parameters.pretrained=required, but the template names no published weights; pass the path of a "
             "downloaded file, or none, as learning_parameters.pretrained"
         )
     _warn("the template names none")
-    return "the backbone starts from random weights, since the template names no published ones"
+    return BackboneStart("the backbone starts from random weights, since the template names no published ones", False)
 
 
 def _warn(reason: str, error: Exception | None = None) -> None:

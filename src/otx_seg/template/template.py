@@ -192,7 +192,7 @@ class Template(_Section):
     parameter_groups: tuple[ParameterGroup, ...] = Field(
         (),
         description="groups of parameters with match, rate, decay and frozen_epochs each; a parameter belongs to "
-        "the first group that matches",
+        "the first group that matches. Without the published weights of the template, all have the highest rate",
     )
     schedule: Schedule = Schedule()
     gradient_clip_norm: float | None = Field(

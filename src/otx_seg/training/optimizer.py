@@ -13,6 +13,7 @@ from torch import nn
 from otx_seg.catalogue import classes, nearest
 from otx_seg.errors import UsageError
 from otx_seg.template import Template
+from otx_seg.template.template import ParameterGroup
 
 _WRAPPERS = re.compile(r"^.*?network\.network\.")
 """What algorithms put before the names of the network's parameters."""
@@ -67,6 +68,9 @@ class GroupSettings(NamedTuple):
     frozen_epochs: int = 0
 
 
+_USUAL = ParameterGroup(match=".")
+"""What the other parameters are."""
+
 Groups: TypeAlias = dict[GroupSettings, list[nn.Parameter]]
 
 
@@ -84,6 +88,17 @@ def parameter_groups(algorithm: nn.Module, template: Template) -> Groups:
             )
             groups[next(matching, GroupSettings())].append(parameter)
     return {learning: parameters for learning, parameters in groups.items() if parameters}
+
+
+def at_one_rate(template: Template, network: nn.Module) -> Template:
+    """The template with the highest learning rate of its groups for all parameters of its network."""
+    names = [name for name, _ in network.named_parameters()]
+    rest = [name for name in names if not any(re.search(group.match, name) for group in template.parameter_groups)]
+    highest = max(group.rate for group in (*template.parameter_groups, *([_USUAL] if rest else [])))
+    groups = [group.model_copy(update={"rate": highest}) for group in template.parameter_groups]
+    if rest and highest != _USUAL.rate:
+        groups.append(_USUAL.model_copy(update={"rate": highest}))
+    return template.model_copy(update={"parameter_groups": tuple(groups)})
 
 
 def refuse_idle_groups(network: nn.Module, template: Template) -> None:

@@ -25,7 +25,7 @@ from otx_seg.training import rate_range
 from otx_seg.training.context import TrainContext
 from otx_seg.training.loggers import Logger, Loggers, StepReport
 from otx_seg.training.rate_range import RatePoint, measure, proposed_rate
-from otx_seg.training.setup.build import build_trainer, initial_network, make_deterministic
+from otx_seg.training.setup.build import begin, build_trainer, make_deterministic
 from otx_seg.training.setup.data import label_weights
 from otx_seg.training.setup.plan import Plan, Request, make_plan
 from otx_seg.training.trainer import Trainer
@@ -138,7 +138,7 @@ def _prepare(plan: Plan, run: RunFolder, loggers: Loggers) -> tuple[Trainer, Tem
     data, report = open_training_data(plan, run, loggers.on_scan)
     plan = settled(plan, data, report, join_processes())
     make_deterministic(plan.seed, plan.deterministic)
-    network, origin = initial_network(plan, data)
+    plan, network, origin = begin(plan, data)
     announce_plan(plan, data, run, origin)
     weights = () if report is None else label_weights(plan, report)
     context = TrainContext(plan.template.override(_LEFT_OUT), data, weights, run, plan.seed, teacher=plan.teacher)

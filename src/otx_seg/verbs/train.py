@@ -36,7 +36,7 @@ from otx_seg.training.loss_guard import DivergedError
 from otx_seg.training.out_of_memory import OutOfMemoryError
 from otx_seg.training.picture_rows import PictureRows
 from otx_seg.training.setup.auto_configuration import configure, with_validation
-from otx_seg.training.setup.build import build_trainer, initial_network, make_deterministic
+from otx_seg.training.setup.build import begin, build_trainer, make_deterministic
 from otx_seg.training.setup.data import (
     check_data,
     label_weights,
@@ -238,13 +238,13 @@ def _train(plan: Plan, run: RunFolder, processes: PartialState, loggers: Loggers
     plan = settled(plan, data, report, processes)
     weights = () if report is None else label_weights(plan, report)
     cache = open_training_cache(data, plan.template)
-    context = TrainContext(plan.template, data, weights, run, plan.seed, loggers, cache, plan.teacher)
     # 2. The network, after a search perhaps for what it is trained with.
     make_deterministic(plan.seed, plan.deterministic)
-    network, origin = initial_network(plan, data)
+    plan, network, origin = begin(plan, data)
+    context = TrainContext(plan.template, data, weights, run, plan.seed, loggers, cache, plan.teacher)
     if plan.search is not None:
         plan, context = _search(plan, context, network, origin)
-        network, origin = initial_network(plan, data)
+        plan, network, origin = begin(plan, data)
     # 3. The training.
     training = _begin(plan, context, network, origin)
     if training.is_over:
@@ -303,7 +303,7 @@ def _fit(training: Trainer, plan: Plan, context: TrainContext) -> tuple[Plan, Tr
             plan = following
         del training
         free_memory()
-        network, origin = initial_network(plan, context.data)
+        plan, network, origin = begin(plan, context.data)
         training = _begin(plan, replace(context, template=plan.template), network, origin)
 
 

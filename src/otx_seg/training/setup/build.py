@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import NamedTuple
+
 import torch
 from accelerate.utils import set_seed
 from torch import nn
@@ -11,17 +14,34 @@ from otx_seg.datasets import TrainingData
 from otx_seg.inference.teacher import open_teacher
 from otx_seg.models import build_model
 from otx_seg.models.network import SegmentationNetwork
-from otx_seg.models.pretrained import initialise_backbone
+from otx_seg.models.pretrained import BackboneStart, initialise_backbone
 from otx_seg.template import Template
 from otx_seg.template.heads import main_head_of
 from otx_seg.training.context import TrainContext
+from otx_seg.training.optimizer import at_one_rate
 from otx_seg.training.setup.plan import Plan
 from otx_seg.training.starting_weights import load_starting_backbone, load_starting_weights
 from otx_seg.training.trainer import Trainer
 
 
-def initial_network(plan: Plan, data: TrainingData) -> tuple[SegmentationNetwork, str]:
-    """The network that a plan starts from, and a sentence on where its weights come from.
+class Beginning(NamedTuple):
+    """What a training begins with.
+
+    Attributes:
+        plan: as it was, or with other learning rates because of how the network begins.
+        origin: a sentence on where its weights come from.
+    """
+
+    plan: Plan
+    network: SegmentationNetwork
+    origin: str
+
+
+def begin(plan: Plan, data: TrainingData) -> Beginning:
+    """The network that a plan starts from.
+
+    The factors of the learning rate in a template with published weights are for a backbone that has them: it learns
+    slowly, to keep what it knows. One with random weights learns as fast as what learns fastest.
 
     Raises:
         UsageError: the network cannot be built, or the weights to start from do not fit it.
@@ -29,8 +49,13 @@ def initial_network(plan: Plan, data: TrainingData) -> tuple[SegmentationNetwork
     """
     network = new_network(plan.template, data)
     if plan.search is not None and plan.resumed_run is not None and plan.state is None:
-        return network, "resuming the search, from its initial weights"
-    return network, _initial_weights(network.network, data, plan)
+        return Beginning(plan, network, "resuming the search, from its initial weights")
+    start = _initial_weights(network.network, data, plan)
+    if start.learned or not plan.template.pretrained.exists:
+        return Beginning(plan, network, start.told)
+    even = at_one_rate(plan.template, network.network)
+    told = start.told if even == plan.template else f"{start.told}, and learns as fast as the rest of the network"
+    return Beginning(replace(plan, template=even), network, told)
 
 
 def new_network(template: Template, data: TrainingData) -> SegmentationNetwork:
@@ -70,13 +95,14 @@ def make_deterministic(seed: int, deterministic: bool) -> None:
         torch.backends.cudnn.benchmark = False
 
 
-def _initial_weights(network: nn.Module, data: TrainingData, plan: Plan) -> str:
-    """Initialise the network; a sentence on how."""
+def _initial_weights(network: nn.Module, data: TrainingData, plan: Plan) -> BackboneStart:
+    """Initialise the network."""
     if plan.state is not None:
-        return str(plan.state["origin"])
+        return BackboneStart(str(plan.state["origin"]), True)
     if plan.load_weights is not None and plan.train_type == "Selfsupervised":
-        return load_starting_backbone(network, plan.load_weights, plan.template)
+        return BackboneStart(load_starting_backbone(network, plan.load_weights, plan.template), True)
     if plan.load_weights is not None:
-        return load_starting_weights(network, plan.load_weights, data.train.labels, plan.template)
+        told = load_starting_weights(network, plan.load_weights, data.train.labels, plan.template)
+        return BackboneStart(told, True)
     mode = plan.template.hyper_parameters.learning_parameters.pretrained
     return initialise_backbone(network, mode, plan.template.pretrained)
