@@ -29,7 +29,9 @@ _STAGES = (  # blocks, kernel, stride, expansion, channels: table 1 of the paper
 )
 _SCALES = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}  # of channels, of blocks
 _STEM = 32
-_NORM = {"type": "BN", "eps": 1e-3, "momentum": 0.01}
+_NORM = {"type": "BN", "eps": 1e-3}
+"""The momentum is the usual 0.1. The published 0.01 is for hundreds of thousands of steps: after a few hundred from
+random weights, the running statistics are still those of earlier ones."""
 
 
 def _channels(count: int, factor: float) -> int:
@@ -112,7 +114,7 @@ class EfficientNetLite(BaseModule):
             arch: how wide and how deep.
             out_indices: which of the five levels are given, 0 at stride 2 to 4 at stride 32; what no level needs is not
                 built.
-            norm_cfg: of the normalisation layers; None: as published, batch norm with eps 0.001 and momentum 0.01.
+            norm_cfg: of the normalisation layers; None: batch norm with the published eps, 0.001, and momentum 0.1.
             init_cfg: of mmengine's `BaseModule`.
         """
         super().__init__(init_cfg)
