@@ -12,7 +12,7 @@ from otx_seg.datasets import Subset
 from otx_seg.datasets.check.mask_faults import SuspectMask
 from otx_seg.labelling.judgement import Judgement, KeptJudgements
 from otx_seg.labelling.judges import open_judges
-from otx_seg.labelling.mask_faults import GivenMask, judge_masks, suspect_masks
+from otx_seg.labelling.mask_faults import GivenMask, hardly_known, judge_masks, suspect_masks
 from otx_seg.labels import labels_called
 
 LABELS = labels_called(["background", "road", "car", "tree"])
@@ -94,3 +94,10 @@ def test_the_thresholds_are_the_mean_self_confidence(tmp_path: Path, tiny_weight
     for label in range(4):
         given = np.concatenate([one.given[one.mask == label] for one in judgements])
         assert thresholds[label] == pytest.approx(given.mean() / 255 if given.size else np.inf)
+
+
+def test_labels_that_the_networks_have_not_learned_are_named() -> None:
+    """A label that no mask has is not one of them."""
+    said = hardly_known(LABELS, np.array([0.9, 0.0999, np.inf, 0.02]))
+    assert said.startswith("the networks hardly know 'road', 'tree': ")
+    assert hardly_known(LABELS, np.array([0.9, 0.1, np.inf, 0.5])) == ""

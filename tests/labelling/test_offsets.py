@@ -45,3 +45,17 @@ def test_ignored_pixels_do_not_count() -> None:
 def test_small_images_have_no_offset() -> None:
     mask = scene((60, 160))
     assert compared(np.roll(mask, -8, 1), mask) == Offset(0, 0, 0.0)
+
+
+def test_a_mask_that_fits_the_better_the_farther_it_is_moved_is_not_shifted() -> None:
+    halves = np.repeat([[0, 1]], 80, axis=1).repeat(120, axis=0).astype(np.uint8)
+    assert compared(np.roll(halves, 30, 1), halves) == Offset(0, 0, 0.0)
+
+
+@pytest.mark.parametrize(("width", "down"), [(55, 0), (60, 6)])
+def test_a_little_gain_along_the_other_axis_is_chance(width: int, down: int) -> None:
+    """In a strip of the image, the prediction is the mask moved down."""
+    mask, predicted = np.roll(scene(), -8, 1), scene()
+    predicted[:, 60 : 60 + width] = np.roll(mask, 6, 0)[:, 60 : 60 + width]
+    found = compared(mask, predicted)
+    assert (found.right, found.down) == (8, down)

@@ -32,11 +32,15 @@ from otx_seg.labelling.judges import Judges
 from otx_seg.labelling.offsets import Offset, best_offset
 from otx_seg.labelling.regions import Region, confident, regions_of
 from otx_seg.labels import IGNORE_INDEX, Labels
+from otx_seg.runtime.plain_files import shown
+from otx_seg.words import listed
 
 LEAST_SCORE = 3.0
 """Of what is told."""
 MOST_TOLD = 5
 """Contradictions of a mask."""
+_HARDLY_KNOWN = 0.1
+"""Mean probability of a label where masks have it, below which networks do not know it."""
 _LEAST_REGION = 0.0005
 """What counts as the usual size of a region at least, as a share of the image: smaller ones are chance."""
 _LEAST_GAIN = 0.0005
@@ -110,6 +114,21 @@ def judge_masks(
             done(number + 1)
     known = slice(0, len(judges.labels))
     return np.where(pixels[known] > 0, total[known] / np.maximum(pixels[known], 1), np.inf)
+
+
+def hardly_known(labels: Labels, thresholds: NDArray[np.float64]) -> str:
+    """What is to be said of labels that the networks have not learned; empty if there are none.
+
+    Args:
+        thresholds: see `judge_masks`.
+    """
+    names = [shown(name) for name, mean in zip(labels.names, thresholds, strict=True) if mean < _HARDLY_KNOWN]
+    if not names:
+        return ""
+    return (
+        f"the networks hardly know {listed(names, 5)}: what they say where masks have them means little; a longer "
+        "training tells more"
+    )
 
 
 def suspect_masks(

@@ -14,6 +14,8 @@ REACH = 16
 """Pixels by which a mask is moved at most, to each side."""
 STEP = 2
 _STEPS = range(-REACH, REACH + 1, STEP)
+_BESIDES = 0.5
+"""A move along the other axis is one, too, if it gains at least this share of what the better one does."""
 _STILL = 2
 """Pixels by which a mask may lie beside a prediction for other reasons: networks answer for squares of pixels."""
 
@@ -38,11 +40,13 @@ def best_offset(judgement: Judgement) -> Offset:
         return Offset(0, 0, 0.0)
     right, gain = _along(judgement.mask, judgement.predicted, axis=1)
     down, other_gain = _along(judgement.mask, judgement.predicted, axis=0)
-    return Offset(right, down, max(gain, other_gain))
+    most = max(gain, other_gain)
+    return Offset(right * (gain >= _BESIDES * most), down * (other_gain >= _BESIDES * most), most)
 
 
 def _along(mask: NDArray[np.uint8], predicted: NDArray[np.uint8], axis: int) -> tuple[int, float]:
-    """The best move along an axis, and the gain; both 0 where the mask fits best as it is."""
+    """The best move along an axis, and the gain; both 0 where the mask fits best as it is, or the better the farther it
+    is moved, so that something else is wrong."""
     inner = predicted[REACH:-REACH, REACH:-REACH]
     agreed = {}
     for step in _STEPS:
@@ -51,4 +55,4 @@ def _along(mask: NDArray[np.uint8], predicted: NDArray[np.uint8], axis: int) -> 
         agreed[step] = int(np.count_nonzero(moved == inner)) / max(1, counts)
     best = max(agreed, key=lambda step: agreed[step])
     gain = agreed[best] - max(agreed[step] for step in agreed if abs(step) <= _STILL)
-    return (best, gain) if gain > 0 else (0, 0.0)
+    return (best, gain) if gain > 0 and abs(best) < REACH else (0, 0.0)

@@ -16,7 +16,7 @@ from otx_seg.inference.evaluate import matched
 from otx_seg.inputs.last_training import refuse_unmapped
 from otx_seg.labelling.judgement import KeptJudgements
 from otx_seg.labelling.judges import Judges, open_judges
-from otx_seg.labelling.mask_faults import GivenMask, judge_masks, suspect_masks
+from otx_seg.labelling.mask_faults import GivenMask, hardly_known, judge_masks, suspect_masks
 from otx_seg.report.mask_faults_page import draw_mask_faults
 from otx_seg.report.mask_faults_table import write_mask_faults
 from otx_seg.runtime.result_files import writing
@@ -74,8 +74,8 @@ def check_masks(
             )
         except KeyboardInterrupt as error:
             raise OtxError(f"{interrupted_by(error)} while masks were compared; nothing was written") from error
-        names = {mask.sample.name for mask in masks}
-        found = MaskFaults(len(masks), judges.in_words, ranked, judges.caution(names))
+        cautions = (judges.caution({mask.sample.name for mask in masks}), hardly_known(judges.labels, thresholds))
+        found = MaskFaults(len(masks), judges.in_words, ranked, "; ".join(filter(None, cautions)))
         found = replace(found, page=run.path / PAGE, table=run.path / TABLE)
         with writing(run.path):
             write_mask_faults(found, run.path / TABLE)
