@@ -15,6 +15,7 @@ any colour counts as the nearest label's, as long as most pixels are close to on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -71,6 +72,14 @@ class MaskCode(MaskReader):
     def stored_values(self, sample: Sample) -> tuple[MaskValue | None, ...]:
         """See `MaskReader`. Files of one data set may be of several kinds: the sample's tells which one."""
         return _stored_values(decode_stored(read_bytes(sample.mask), sample.mask), self)
+
+    def meanings(self) -> Mapping[MaskValue, str | None]:
+        """See `MaskReader`."""
+        if self.instance_bits:
+            return {}
+        learned = [None if name in self.void else name for name in self.names]
+        by_value: dict[MaskValue, str | None] = dict(zip(_values_of(self), learned, strict=True))
+        return by_value | {color: learned[index] for color, index in self.index_of_color.items()}
 
     @property
     def index_of_color(self) -> dict[Color, int]:

@@ -144,6 +144,11 @@ class MaskReader:
         """
         return ()
 
+    def meanings(self) -> Mapping[MaskValue, str | None]:
+        """The label of every value that a mask file may hold, None for those that are ignored; nothing where masks are
+        made otherwise."""
+        return {}
+
     def verify(self, sample: Sample) -> None:
         """Look for damage that `read` passes over. Raises DataError naming the file."""
         for path in self.files_of(sample):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -27,12 +30,16 @@ from otx_seg.annotations.pages import masks_that_fit
 from otx_seg.annotations.samples import Sample
 from otx_seg.annotations.stored_masks import MaskContentError, frequent_colors, stored_mask
 from otx_seg.errors import DataError
-from otx_seg.labels import IGNORE_INDEX, Labels
+from otx_seg.labels import IGNORE_INDEX, Labels, MaskValue
 from otx_seg.runtime.processors import processor_count
 from otx_seg.words import count
 from otx_seg.words import listed as in_words
 
 logger = logging.getLogger(__name__)
+
+_named_elsewhere: ContextVar[bool] = ContextVar("named_elsewhere", default=False)
+_OF_VALUE, _OF_COLOR = "label_{}", "color_{:02x}{:02x}{:02x}"  # names of labels
+_NAME = re.compile(r"label_(\d{1,5})|color_([\da-f]{6})")
 
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _OF_16_BITS = {_BLACK, ((1 << 16) - 1,) * 3}
@@ -47,6 +54,33 @@ _ALMOST_WHITE = 250
 _SOME = 32  # shades that are more than labels of black and white masks would be
 _LOOKED_AT = 20  # masks that tell whether all are black and white, where labels are listed
 _SHOWN = 5  # values named in a message
+
+
+@contextmanager
+def named_elsewhere() -> Iterator[None]:
+    """While labels that no list names get their names from somewhere else, nobody is told to write a list."""
+    token = _named_elsewhere.set(True)
+    try:
+        yield
+    finally:
+        _named_elsewhere.reset(token)
+
+
+def name_of_value(value: MaskValue) -> str:
+    """What a label is called that nothing names. It does not depend on the other values: the same value is the same
+    label in any folder."""
+    return _OF_VALUE.format(value) if isinstance(value, int) else _OF_COLOR.format(*value)
+
+
+def value_of_name(name: str) -> MaskValue | None:
+    """The value of a label that is called as `name_of_value` says; None for other names."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return None
+    if found[1]:
+        return int(found[1])
+    red, green, blue = bytes.fromhex(found[2])
+    return red, green, blue
 
 
 def listed_or_found(root: Path, places: Iterable[Path], samples: Iterable[Sample]) -> tuple[Labels, MaskCode]:
@@ -256,8 +290,7 @@ def _count_white_and_others(by_color: bool, black: int, white: int, one: _Found)
 def _of_colors(root: Path, colors: Sequence[Color], advice: str, soft: bool = False) -> tuple[Labels, MaskCode]:
     ignored = _WHITE in colors and len(colors) > 2
     kept = [color for color in colors if not (ignored and color == _WHITE)]
-    # Names that do not depend on what other colours there are: the same colour is the same label in any folder.
-    listed = {"color_{:02x}{:02x}{:02x}".format(*color): color for color in kept}
+    listed = {name_of_value(color): color for color in kept}
     more = "white is ignored, unless it is named" if ignored else ""
     if soft:
         more = "what lies between black and white (soft edges, JPEG) counts as the nearer one"
@@ -282,13 +315,15 @@ def _of_values(root: Path, values: list[int], advice: str) -> tuple[Labels, Mask
             f"{root}: the value {wrong} occurs in its masks, and nothing names the labels; without names they are 0 to "
             f"{MAX_LABELS - 1}: write labels.txt with a line for each value ({wrong}: road), or save 8-bit masks"
         )
-    listed: dict[str, Color | None] = {f"label_{value}": None for value in range(values[-1] + 1 if values else 0)}
+    listed: dict[str, Color | None] = {name_of_value(value): None for value in range(values[-1] + 1 if values else 0)}
     unused = [name for value, name in enumerate(listed) if value not in values]
     _tell(root, [name for name in listed if name not in unused], f"{IGNORE_INDEX} is ignored", advice)
     return labels_and_code(listed, root, unused)
 
 
 def _tell(root: Path, names: list[str], ignored: str, advice: str) -> None:
+    if _named_elsewhere.get():
+        return
     more = f"; {ignored}" if ignored else ""
     logger.warning(
         "%s: nothing names the labels, so each value in the masks is one: %s%s; %s, and call the background background",

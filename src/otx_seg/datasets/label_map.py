@@ -37,6 +37,7 @@ class LabelMap:
     Attributes:
         new_names: each label of the data, and its new label or `IGNORE`, in order.
         source: the file it was read from, or the name of one that comes with the program; for messages.
+        some_labels: whether data may lack old labels of it.
 
     Raises:
         ValueError: a name that no label can have, an old label twice, or fewer than two new labels.
@@ -44,6 +45,7 @@ class LabelMap:
 
     new_names: tuple[tuple[str, str], ...]
     source: str = field(default="", compare=False)
+    some_labels: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         check_names([old for old, _ in self.new_names])
@@ -71,12 +73,17 @@ class LabelMap:
 
     def as_plain(self) -> dict[str, Any]:
         """Lists and texts, for a file; see `from_plain`."""
-        return {"new_names": [list(pair) for pair in self.new_names], "source": self.source}
+        return {
+            "new_names": [list(pair) for pair in self.new_names],
+            "source": self.source,
+            "some_labels": self.some_labels,
+        }
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> LabelMap:
         """What `as_plain` has given."""
-        return cls(tuple((old, new) for old, new in plain["new_names"]), plain["source"])
+        pairs = tuple((old, new) for old, new in plain["new_names"])
+        return cls(pairs, plain["source"], plain.get("some_labels", False))
 
     def as_yaml(self) -> str:
         """A file that `read_label_map` reads."""
@@ -105,6 +112,21 @@ def read_label_map(named: str | Path, folder: Path = Path(), where: str = OPTION
         return LabelMap(tuple((_name(old), _name(new)) for old, new in content.items()), source)
     except ValueError as error:
         raise UsageError(f"{path}: as a label map: {error}") from error
+
+
+def label_map_here(new_names: Mapping[str, str], where: str) -> LabelMap:
+    """A label map that stands in another file, for labels of which data may show some; see `known_values`.
+
+    Args:
+        where: its place, for messages.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return LabelMap(tuple(new_names.items()), where, some_labels=True)
+    except ValueError as error:
+        raise UsageError(f"{where}: as a label map: {error}") from error
 
 
 def _name(value: Any) -> str:
@@ -141,7 +163,7 @@ def through_map(subset: Subset, label_map: LabelMap | None, some: bool = False) 
     if label_map is None:
         return subset
     old, new = subset.labels, dict(label_map.new_names)
-    _refuse_other_labels(subset, label_map, some)
+    _refuse_other_labels(subset, label_map, some or label_map.some_labels)
     number_of = {name: number for number, name in enumerate(label_map.names)} | {IGNORE: IGNORE_INDEX}
     numbers = tuple(number_of[new[name]] for name in old.names)
     labels = Labels(label_map.names, _colors(old, numbers, label_map), _background(old, numbers, label_map.names))
@@ -213,6 +235,12 @@ class MappedMasks(MaskReader):
         values = self.origin.stored_values(sample)
         first = dict(reversed(list(zip(self.numbers, values, strict=False))))
         return tuple(first.get(number) for number in range(len(self.names))) if values else ()
+
+    def meanings(self) -> Mapping[MaskValue, str | None]:
+        """See `MaskReader`."""
+        new = dict(zip(self.origin.labels.names, self.numbers, strict=True))
+        numbers = {value: new.get(old or "", IGNORE_INDEX) for value, old in self.origin.mask_code.meanings().items()}
+        return {value: None if number == IGNORE_INDEX else self.names[number] for value, number in numbers.items()}
 
     def files_of(self, sample: Sample) -> tuple[str, ...]:
         """See `MaskReader`."""

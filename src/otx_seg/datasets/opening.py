@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
 from otx_seg import catalogue
 from otx_seg.annotations.pages import with_pages
 from otx_seg.annotations.samples import Subset
+from otx_seg.annotations.values_found import named_elsewhere
 from otx_seg.datasets.label_map import LabelMap, through_map
 from otx_seg.errors import DataError, UsageError
 from otx_seg.formats import DataFormat, Subsets
@@ -87,7 +89,8 @@ def find_subsets(
 
 
 def _opened(open_it: Callable[[], Subset], label_map: LabelMap | None, some_labels: bool) -> Subset:
-    return through_map(with_pages(open_it()), label_map, some_labels)
+    with nullcontext() if label_map is None else named_elsewhere():
+        return through_map(with_pages(open_it()), label_map, some_labels)
 
 
 def format_of(root: Path, data_format: str | None = None, annotations: Path | None = None, silent: bool = False) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from otx_seg.annotations.samples import Subset
+from otx_seg.annotations.values_found import named_elsewhere
 from otx_seg.catalogue import nearest
 from otx_seg.datasets import DEFAULT_SEED, DataSpec, find_training, open_test, readable_samples, split_training
 from otx_seg.datasets.check.findings import find_problems
@@ -16,7 +17,9 @@ from otx_seg.datasets.check.problems import Problem
 from otx_seg.datasets.check.twins import Known
 from otx_seg.datasets.data_spec import FIRST, Addition
 from otx_seg.datasets.joined import open_addition, training_parts, union, unused_subsets
+from otx_seg.datasets.known_values import known_values
 from otx_seg.datasets.label_map import OPTION as LABEL_MAP
+from otx_seg.datasets.label_map import LabelMap, through_map
 from otx_seg.datasets.opening import find_subsets
 from otx_seg.datasets.scan import Progress, counter
 from otx_seg.datasets.split import TrainingData, Use
@@ -37,6 +40,7 @@ class Looked:
     """All images, with their labels numbered alike.
 
     Attributes:
+        recognised: the label map of masks without a list of labels, whose values the workspace knows.
         new: those to add.
         known: those of the workspace.
         validated: names of the training images to validate on; none where others are.
@@ -44,6 +48,7 @@ class Looked:
         new_labels: labels that the workspace lacks, each with the number of the new images that show it.
     """
 
+    recognised: LabelMap | None
     new: Inspection
     known: tuple[Known, ...]
     validated: tuple[str, ...]
@@ -65,13 +70,19 @@ def look(addition: Addition, spec: DataSpec, outputs: Path, new_labels: bool, pr
         UsageError, DataError: those of the workspace, or those to add, cannot be used, or have labels that the
             workspace lacks, unless these are accepted.
     """
-    batch = open_addition(addition)
+    with named_elsewhere():
+        batch = open_addition(addition)
     if unused := unused_subsets(addition):
         told = "%s: images to train on are added, those of %s are not; to validate or test on them, name their folder"
         logger.warning(told, addition.root, listed(unused))
     there = find_training(replace(spec, added=(), val_names=()))
     parts = training_parts(there.train, spec.added)
     before = union(list(parts.values()))
+    recognised = (
+        _recognised(batch, before, list(parts.values()), spec, new_labels) if addition.label_map is None else None
+    )
+    if recognised is not None:
+        batch = through_map(batch, recognised)
     if not new_labels:
         _refuse_new_labels(batch, before, spec)
     if lacking := [name for name in before.names if name not in batch.labels.names]:
@@ -88,6 +99,7 @@ def look(addition: Addition, spec: DataSpec, outputs: Path, new_labels: bool, pr
         known.append(Known(use, use, _inspected(use, alike, progress)))
     shown = zip(labels.names, new.report.images_per_label, strict=True)
     return Looked(
+        recognised,
         new,
         tuple(known),
         validated,
@@ -95,6 +107,16 @@ def look(addition: Addition, spec: DataSpec, outputs: Path, new_labels: bool, pr
         len(validated) if there.val is None else len(there.val),
         {name: images for name, images in shown if name not in before.names},
     )
+
+
+def _recognised(
+    batch: Subset, before: Labels, known: Sequence[Subset], spec: DataSpec, new_labels: bool
+) -> LabelMap | None:
+    """See `known_values`; None also where all labels are known by their names."""
+    if set(batch.labels.names) <= set(before.names):
+        return None
+    root = spec.train_root if spec.label_map is None else None
+    return known_values(batch, known, None if new_labels else NEW_LABELS, root)
 
 
 def _inspected(name: str, subset: Subset, progress: Progress | None) -> Inspection:

@@ -322,15 +322,19 @@ def additions_of(data: Data, workspace: Workspace) -> tuple[Addition, ...]:
 def _addition(name: str, part: Added, workspace: Workspace) -> Addition:
     from otx_seg.datasets import check_format_name
     from otx_seg.datasets.data_spec import Addition
-    from otx_seg.datasets.label_map import read_label_map
+    from otx_seg.datasets.label_map import label_map_here, read_label_map
 
     where = f"{workspace.data}: data.added.{name}"
     if part.data_format is not None:
         check_format_name(part.data_format, f"{where}.data-format:")
-    label_map = part.label_map and read_label_map(part.label_map, workspace.path, f"{where}.label-map:")
+    label_map = None
+    if isinstance(part.label_map, dict):
+        label_map = label_map_here(part.label_map, f"{where}.label-map")
+    elif part.label_map is not None:
+        label_map = read_label_map(part.label_map, workspace.path, f"{where}.label-map:")
     file = None if part.ann_files is None else workspace.path / part.ann_files
     left_out = {of: tuple(images) for of, images in part.left_out.items()}
-    return Addition(name, workspace.path / part.data_roots, part.data_format, file, label_map or None, left_out)
+    return Addition(name, workspace.path / part.data_roots, part.data_format, file, label_map, left_out)
 
 
 def label_map_of(data: Data, workspace: Workspace) -> LabelMap | None:

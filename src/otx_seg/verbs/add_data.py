@@ -10,6 +10,7 @@ from pathlib import Path
 from otx_seg.datasets import DataSpec
 from otx_seg.datasets.check.twins import Twin, find_twins
 from otx_seg.datasets.data_spec import FIRST, Addition
+from otx_seg.datasets.label_map import LabelMap
 from otx_seg.datasets.scan import Progress
 from otx_seg.errors import DataError, OtxError, UsageError
 from otx_seg.inputs.edit_data_file import as_written, map_as_written
@@ -96,7 +97,7 @@ def add_data(
             f"{folder}: nothing to add: the workspace has all {count(seen.new.report.images, 'image')} of it already, "
             "to train, validate or test on, and those to train on with the same masks"
         )
-    entry = _entry(addition, target, left_out, replaced)
+    entry = _entry(addition, seen.recognised, target, left_out, replaced)
     validation = before.val.model_copy(update={"images": list(seen.validated) or None})
     now = before.model_copy(update={"val": validation, "added": {**before.added, named: entry}})
     kept = _write(target, before, now)
@@ -186,18 +187,27 @@ def _sorted_out(twins: Sequence[Twin]) -> tuple[tuple[Twin, ...], tuple[Twin, ..
 # ---------------------------------------------------------------------- what is written
 
 
-def _entry(addition: Addition, target: Workspace, left_out: Sequence[Twin], replaced: Sequence[Twin]) -> Added:
+def _entry(
+    addition: Addition,
+    recognised: LabelMap | None,
+    target: Workspace,
+    left_out: Sequence[Twin],
+    replaced: Sequence[Twin],
+) -> Added:
     names: dict[str, list[str]] = {}
     for twin in left_out:
         names.setdefault(addition.name, []).append(twin.name)
     for twin in replaced:
         names.setdefault(twin.known, []).append(twin.known_name)
-    file, label_map = addition.annotations, addition.label_map
+    file = addition.annotations
+    label_map: str | dict[str, str] | None = None if recognised is None else dict(recognised.new_names)
+    if addition.label_map is not None:
+        label_map = map_as_written(addition.label_map, target)
     return Added(
         data_roots=as_written(addition.root, target),
         data_format=addition.data_format,
         ann_files=None if file is None else as_written(file, target),
-        label_map=None if label_map is None else map_as_written(label_map, target),
+        label_map=label_map,
         left_out={name: list(dict.fromkeys(images)) for name, images in names.items()},
     )
 

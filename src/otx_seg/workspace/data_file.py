@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
@@ -30,6 +30,9 @@ class _EmptyForNone(yaml.SafeDumper):
 _EmptyForNone.add_representer(type(None), lambda dumper, value: dumper.represent_scalar("tag:yaml.org,2002:null", ""))
 
 
+_Text = Annotated[str, Field(min_length=1)]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
@@ -53,11 +56,15 @@ class Validation(Labelled):
 
 
 class Added(Labelled):
-    """Images with masks that came to those of `train` later, see `otx_seg.datasets.data_spec.Addition`."""
+    """Images with masks that came to those of `train` later, see `otx_seg.datasets.data_spec.Addition`.
+
+    Attributes:
+        label_map: a file, the name of a label map that comes with the program, or what each label becomes.
+    """
 
     data_roots: str = Field(alias="data-roots", min_length=1)  # type: ignore[assignment]
     data_format: str | None = Field(None, alias="data-format", min_length=1)
-    label_map: str | None = Field(None, alias="label-map", min_length=1)
+    label_map: _Text | dict[str, str] | None = Field(None, alias="label-map")
     left_out: dict[str, list[str]] = Field({}, alias="left-out")
 
 
