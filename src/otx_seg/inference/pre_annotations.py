@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.annotations.mask_regions import MaskRegions
+from otx_seg.annotations.predicted import record_predictions
 from otx_seg.errors import UsageError
 from otx_seg.inference.predict_settings import PredictSettings
 from otx_seg.labels import Labels, background_index
@@ -121,6 +122,7 @@ class PreAnnotations:
         for folder, writer in self._writers.items() if self._taken else ():
             with writing(folder):
                 writer.close()
+                record_predictions(folder)
         if self.left_out and not any(self.regions.values()):
             logger.warning(
                 "nothing annotated: none of %s has a mean confidence of %g; lower --min-confidence, or train longer",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from otx_seg.annotations.predicted import uncorrected
 from otx_seg.annotations.samples import Subset
 from otx_seg.annotations.values_found import named_elsewhere
 from otx_seg.catalogue import nearest
@@ -41,6 +42,7 @@ class Looked:
 
     Attributes:
         recognised: the label map of masks without a list of labels, whose values the workspace knows.
+        uncorrected: names of the new images whose mask is a prediction that nobody has corrected.
         new: those to add.
         known: those of the workspace.
         validated: names of the training images to validate on; none where others are.
@@ -49,6 +51,7 @@ class Looked:
     """
 
     recognised: LabelMap | None
+    uncorrected: frozenset[str]
     new: Inspection
     known: tuple[Known, ...]
     validated: tuple[str, ...]
@@ -100,6 +103,7 @@ def look(addition: Addition, spec: DataSpec, outputs: Path, new_labels: bool, pr
     shown = zip(labels.names, new.report.images_per_label, strict=True)
     return Looked(
         recognised,
+        frozenset(sample.name for sample in uncorrected(batch.samples)),
         new,
         tuple(known),
         validated,

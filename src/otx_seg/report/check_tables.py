@@ -114,8 +114,12 @@ def twin_lines(left_out: Sequence[Twin], replaced: Sequence[Twin]) -> Iterator[s
         left_out, replaced: see `otx_seg.verbs.add_data.AddedData`.
     """
     others = [twin for twin in left_out if twin.use != "training"]
+    trained_on = [twin for twin in left_out if twin.use == "training"]
     kinds = {
-        "left out, trained on already with the same mask": [twin for twin in left_out if twin.use == "training"],
+        "left out, trained on already with the same mask": [twin for twin in trained_on if twin.same_mask],
+        "left out, trained on already: the new mask is a prediction that nobody has corrected": [
+            twin for twin in trained_on if not twin.same_mask
+        ],
         "with another mask than before, which the new one replaces": replaced,
     }
     for use, verb in (("validation", "validated"), ("test", "tested")):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +66,8 @@ def add_data(
 
     1. All images are read. What `check` calls an error is refused.
     2. An image with the pixels of one that is validated or tested on is left out, whatever its mask. One that is
-       trained on already is left out if its mask is the same; else the new mask replaces the old one.
+       trained on already is left out if its mask is the same, or a prediction that nobody has corrected; else the new
+       mask replaces the old one.
     3. ``data.yaml`` is written at once, at the end: an interruption leaves it as it was.
 
     Args:
@@ -90,12 +91,13 @@ def add_data(
     addition = Addition(named, given.train_root, data_format, given.train_annotations, given.label_map)
     _refuse_known_folder(addition, spec)
     seen = look(addition, spec, target.outputs, new_labels, progress)
-    left_out, replaced = _sorted_out(find_twins(seen.new, seen.known))
+    left_out, replaced = _sorted_out(find_twins(seen.new, seen.known), seen.uncorrected)
     usable = seen.new.report.images - len(left_out)
     if not usable:
         raise DataError(
             f"{folder}: nothing to add: the workspace has all {count(seen.new.report.images, 'image')} of it already, "
             "to train, validate or test on, and those to train on with the same masks"
+            + (", or with masks that predictions nobody has corrected do not replace" if seen.uncorrected else "")
         )
     entry = _entry(addition, seen.recognised, target, left_out, replaced)
     validation = before.val.model_copy(update={"images": list(seen.validated) or None})
@@ -168,7 +170,10 @@ def _refuse_known_folder(addition: Addition, spec: DataSpec) -> None:
         if new == old and (file and file.resolve()) != (described and described.resolve()):
             continue  # each file describes images of its own in the folder
         if new == old:
-            raise UsageError(f"{addition.root}: is in the workspace already, as {part} in data.yaml; name new data")
+            raise UsageError(
+                f"{addition.root}: is in the workspace already, as {part} in data.yaml; name new data. "
+                "Masks that were corrected in it need no command: the next `otx train` reads them"
+            )
         if old in new.parents or new in old.parents:
             how = "lies in" if old in new.parents else "holds"
             raise UsageError(
@@ -177,9 +182,14 @@ def _refuse_known_folder(addition: Addition, spec: DataSpec) -> None:
             )
 
 
-def _sorted_out(twins: Sequence[Twin]) -> tuple[tuple[Twin, ...], tuple[Twin, ...]]:
-    """One twin of each image that is left out, and all of those whose old mask is replaced."""
-    left_out = {twin.name: twin for twin in reversed(twins) if twin.use != "training" or twin.same_mask}
+def _sorted_out(twins: Sequence[Twin], uncorrected: Collection[str]) -> tuple[tuple[Twin, ...], tuple[Twin, ...]]:
+    """One twin of each image that is left out, and all of those whose old mask is replaced.
+
+    Args:
+        uncorrected: names of the new images whose mask is a mere prediction.
+    """
+    stays = [twin for twin in twins if twin.use != "training" or twin.same_mask or twin.name in uncorrected]
+    left_out = {twin.name: twin for twin in reversed(stays)}
     replaced = [twin for twin in twins if twin.name not in left_out]
     return tuple(sorted(left_out.values(), key=lambda twin: twin.name)), tuple(replaced)
 

@@ -20,6 +20,7 @@ from otx_seg.datasets.check.problems import (
     size_text,
     snapped_pixels,
     split_message,
+    uncorrected_predictions,
     untrained_labels,
     unvalidated_labels,
 )
@@ -136,6 +137,7 @@ def _file_problems(inspection: Inspection) -> Iterator[Problem]:
         what = f"{len(values):,} of {count(total, 'mask')} hold what is no label"
         yield Problem("error", "unknown_mask_values", name, what, *_said_once(values))
     yield from snapped_pixels(name, inspection.report)
+    yield from uncorrected_predictions(name, subset)
     if sizes:
         what = f"{len(sizes):,} of {count(total, 'mask')} have another size than their image"
         yield Problem("error", "mask_sizes", name, what, *_said_once(sizes))

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from otx_seg.annotations.predicted import uncorrected
+from otx_seg.annotations.samples import Subset
 from otx_seg.datasets.scan import ScanReport
 from otx_seg.errors import DataError
 from otx_seg.labels import Labels
@@ -105,6 +107,27 @@ def label_problems(name: str, labels: Labels, report: ScanReport, expected: Coll
         advice = "add images that show more of them, or images in which they are larger"
         found.append(Problem("warning", "labels_with_few_pixels", name, what, advice))
     return found
+
+
+def uncorrected_predictions(name: str, subset: Subset) -> list[Problem]:
+    """Images whose annotations are predictions that nobody has corrected, see `otx_seg.annotations.predicted`.
+
+    Args:
+        name: what the images are called.
+    """
+    found = uncorrected(subset.samples)
+    if not found:
+        return []
+    verb = "has" if len(found) == 1 else "have"
+    what = (
+        f"{len(found):,} of {count(len(subset), 'image')} {verb} a mask that is a prediction, as `otx predict` wrote it"
+    )
+    advice = (
+        "correct the predictions in the labelling tool and use its export: training on them teaches a network what it "
+        "says already"
+    )
+    files = tuple(FileNote(sample.image, f"predicted in {sample.mask_name}") for sample in found)
+    return [Problem("warning", "uncorrected_predictions", name, what, advice, files)]
 
 
 def snapped_pixels(name: str, report: ScanReport) -> list[Problem]:

@@ -23,7 +23,13 @@ from otx_seg.datasets import (
     split_training,
 )
 from otx_seg.datasets.check.copies import equal_files
-from otx_seg.datasets.check.problems import label_problems, shared_images, snapped_pixels, unvalidated_labels
+from otx_seg.datasets.check.problems import (
+    label_problems,
+    shared_images,
+    snapped_pixels,
+    uncorrected_predictions,
+    unvalidated_labels,
+)
 from otx_seg.datasets.regions import Division, open_regions
 from otx_seg.datasets.scan import Progress, counter
 from otx_seg.errors import DataError, UsageError
@@ -149,6 +155,8 @@ def _tell_problems(data: TrainingData, train: ScanReport, val: ScanReport, was_s
     subsets = {"training": data.train, "validation": data.val}
     subset_of = {sample.image: name for name, subset in subsets.items() for sample in subset.samples}
     problems += shared_images([[(subset_of[path], path) for path in group] for group in equal_files(subset_of)])
+    for name, subset in subsets.items():
+        problems += uncorrected_predictions(name, subset)
     for problem in problems:
         first = f", the first: {problem.files[0].path} ({problem.files[0].note})" if problem.files else ""
         logger.warning("%s data: %s%s; see `otx check`", problem.subset, problem.what, first)
