@@ -55,7 +55,7 @@ def command(as_json: bool, load_weights: tuple[str, ...], output: str | None, **
     from otx_seg.errors import DataError
     from otx_seg.report.check_tables import check_parts
     from otx_seg.report.mask_faults_table import mask_faults_lines
-    from otx_seg.runtime.terminal import say_json
+    from otx_seg.runtime.terminal import as_message, say_json
     from otx_seg.verbs.check import check
 
     with counting("checking") as advance:
@@ -75,6 +75,8 @@ def command(as_json: bool, load_weights: tuple[str, ...], output: str | None, **
             for line in mask_faults_lines(result.mask_faults):
                 results.print(line)
             results.print()
+        if arguments["html"] is not None:
+            results.print(f"Page: {as_message(arguments['html'])}")
     if result.usable_for is None:
         raise DataError(f"the data is {result.verdict}")
     if not as_json:

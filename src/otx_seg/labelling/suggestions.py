@@ -27,13 +27,13 @@ class Suggestion:
     Attributes:
         path: of the image.
         name: its path below the folder of the unlabelled images.
-        more_uncertain_than: share, 0..1, of the other new images that are less uncertain.
+        by_uncertainty: its place among the new images by uncertainty, 1 for the most uncertain.
         candidate, choice: the figures.
     """
 
     path: Path
     name: str
-    more_uncertain_than: float
+    by_uncertainty: int
     candidate: Candidate
     choice: Choice
 
@@ -106,9 +106,8 @@ def suggest_images(
 
 def _suggestion(pool: Pool, choice: Choice) -> Suggestion:
     candidate = pool.candidates[choice.candidate]
-    lower = sum(other.uncertainty < candidate.uncertainty for other in pool.candidates)
-    rank = lower / max(1, len(pool.candidates) - 1)
-    return Suggestion(Path(pool.paths[choice.candidate]), candidate.name, rank, candidate, choice)
+    place = 1 + sum(other.uncertainty > candidate.uncertainty for other in pool.candidates)
+    return Suggestion(Path(pool.paths[choice.candidate]), candidate.name, place, candidate, choice)
 
 
 def as_csv(suggestions: Iterable[Suggestion]) -> str:

@@ -11,7 +11,7 @@ from otx_seg.datasets.check.inspection import Inspection
 from otx_seg.datasets.check.problems import Problem
 from otx_seg.report import contact_sheet
 from otx_seg.report.check_tables import label_map_explained, sizes_text
-from otx_seg.report.page import bar, chip, page
+from otx_seg.report.page import bar, chip, page, prose
 from otx_seg.words import count, label_share
 
 _SHOWN_FILES = 5  # of a problem; of more, only their number until it is asked for
@@ -82,8 +82,8 @@ def _problem(problem: Problem) -> str:
         files = f"<details{shown}><summary>{count(len(problem.files), 'file')}</summary><ul>{listed}</ul></details>"
     return (
         f'<div class="problem"><span class="badge {problem.severity}">{problem.severity}</span> '
-        f"<b>{escape(problem.subset)}</b>: {escape(problem.what)}."
-        f'<br><span class="faint">What to do:</span> {escape(problem.advice)}.{files}</div>'
+        f"<b>{escape(problem.subset)}</b>: {prose(problem.what)}."
+        f'<br><span class="faint">What to do:</span> {prose(problem.advice)}.{files}</div>'
     )
 
 
@@ -98,23 +98,39 @@ def _labels(subset: CheckedSubset, inspection: Inspection, input_size: tuple[int
         f"{''.join(_number(f'{label.ceilings[s]:.2f}' if label.ceilings else '-') for s in strides)}</tr>"
         for label, color in zip(subset.labels, inspection.subset.labels.shown_colors, strict=True)
     ]
-    headings = (
-        '<tr><th>label</th><th colspan="2">share of the pixels</th><th colspan="2">images that show it</th>'
-        f'<th class="number">region across</th>{"".join(_number(f"1/{stride}", "th") for stride in strides)}</tr>'
-    )
-    explained = ""
-    if input_size is not None:
-        explained = (
-            '<p class="faint small">Region across: about the side of a square and twice the width of a line, in the '
-            f"median image that shows the label, at {input_size[0]}x{input_size[1]}, the input size for the "
-            "training images with enough time.</p>"
-        )
+    table = f"<table>{_label_headings(list(strides))}{''.join(rows)}</table>"
+    return f'<div class="scroll">{table}</div>{_explained(input_size, list(strides))}'
+
+
+def _label_headings(strides: Sequence[int]) -> str:
+    over, fractions = "", ""
     if strides:
-        explained += (
-            '<p class="faint small">1/8, 1/4, 1/2: the Dice of a perfect network with this input size whose output has '
-            "so much of its width and height; few trainings get beyond it.</p>"
+        over = f'<th class="group" colspan="{len(strides)}">Dice at most, output of</th>'
+        fractions = f"<tr>{''.join(_number(f'1/{stride}', 'th') for stride in strides)}</tr>"
+    both = f' rowspan="{2 if strides else 1}"'
+    return (
+        f'<tr><th{both}>label</th><th{both} colspan="2">share of the pixels</th><th{both} colspan="2">images that show '
+        f'it</th><th{both} class="number">region size</th>{over}</tr>{fractions}'
+    )
+
+
+def _explained(input_size: tuple[int, int] | None, strides: Sequence[int]) -> str:
+    """What the last columns mean."""
+    if input_size is None:
+        return ""
+    size = f"{input_size[0]}x{input_size[1]}"
+    parts = [
+        f"Region size: 4 x area / perimeter, in pixels of images that are resized to {size}; the median over the "
+        "images that show the label. A square of 20 x 20 pixels has size 20; so has a long line 10 pixels wide. "
+        f"{size} is the input size that a training takes if it has enough time."
+    ]
+    if strides:
+        shares = ", ".join(f"1/{stride}" for stride in strides)
+        parts.append(
+            f"Dice at most: what a perfect network with this input size would reach, if its output had {shares} of the "
+            "width and height of its input. Few trainings get beyond it."
         )
-    return f"<table>{headings}{''.join(rows)}</table>{explained}"
+    return "".join(f'<p class="faint small">{part}</p>' for part in parts)
 
 
 def _number(text: str, cell: str = "td") -> str:

@@ -84,13 +84,19 @@ def groups(equal: Sequence[Sequence[Copy]]) -> str:
     return shown + (f'<p class="faint">and {more:,} more</p>' if more > 0 else "")
 
 
-def legend(labels: Labels, shown: Sequence[int]) -> str:
-    """HTML of the names of some labels beside their colours, without the background, which is not tinted."""
-    entries = (
+def legend(labels: Labels, shown: Sequence[int], with_background: bool = False) -> str:
+    """HTML of the names of some labels beside their colours.
+
+    Args:
+        with_background: name the background, too, if it is shown; it is not tinted.
+    """
+    entries = [
         f"<span>{chip(labels.shown_colors[index])}{escape(labels.names[index])}</span>"
         for index in shown
         if index != labels.background
-    )
+    ]
+    if with_background and labels.background is not None and labels.background in shown:
+        entries.append(f"<span>{escape(labels.names[labels.background])}: no colour</span>")
     return f'<span class="legend">{" ".join(entries)}</span>'
 
 

@@ -132,9 +132,10 @@ def _finish(axes: Any, entries: Entries, legend: bool) -> None:
     for step, style, name in ((best_step(entries), "--", "best score"), (teacher_step(entries), ":", "teacher begins")):
         if step is not None:
             axes.axvline(step, color="black", linestyle=style, linewidth=0.9, label=f"_{name}")
+            late = step > sum(axes.get_xlim()) / 2  # right of the line its name would be cut off
             axes.annotate(
-                name, (step, 1), (2, -2), xycoords=("data", "axes fraction"), textcoords="offset points", rotation=90,
-                va="top", fontsize=7,
+                name, (step, 1), (-2 if late else 2, -2), xycoords=("data", "axes fraction"),
+                textcoords="offset points", rotation=90, va="top", ha="right" if late else "left", fontsize=7,
             )  # fmt: skip
     axes.grid(alpha=0.3)
     if legend:

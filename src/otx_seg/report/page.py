@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import functools
+import re
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 _JPEG_QUALITY = 82
+_TYPED = re.compile(r"`([^`\n]+)`|(?<![\w-])(--[a-z][\w-]*)")
+"""A command between backticks, or an option without them."""
 
 
 def page(title: str, parts: Iterable[str]) -> str:
@@ -38,8 +42,24 @@ def render(file: str, **values: Any) -> str:
 def _pages() -> Environment:
     pages = FileSystemLoader(Path(__file__).with_name("pages"))
     made = Environment(loader=pages, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters["prose"] = lambda text: Markup(prose(text))
     made.globals |= {"chip": lambda color: Markup(chip(color)), "bar": lambda share: Markup(bar(share))}
     return made
+
+
+def prose(text: str) -> str:
+    """HTML of a sentence whose commands and options are set as code, and break between their words alone.
+
+    Args:
+        text: plain, with commands between backticks.
+    """
+    parts, end = [], 0
+    for found in _TYPED.finditer(text):
+        words = (found[1] or found[2]).split(" ")
+        code = " ".join(f'<span class="word">{escape(word)}</span>' for word in words)
+        parts += [escape(text[end : found.start()]), f"<code>{code}</code>"]
+        end = found.end()
+    return "".join((*parts, escape(text[end:])))
 
 
 def embedded(image: NDArray[np.uint8]) -> str:

@@ -79,7 +79,7 @@ def check_masks(
         found = replace(found, page=run.path / PAGE, table=run.path / TABLE)
         with writing(run.path):
             write_mask_faults(found, run.path / TABLE)
-            write_text(run.path / PAGE, draw_mask_faults(found, judges.labels, kept))
+            write_text(run.path / PAGE, draw_mask_faults(found, judges.labels, kept, len(inspections)))
     return found
 
 

@@ -94,16 +94,39 @@ def test_what_a_report_says(whole: RunFolder) -> None:
     text = _Page(write_page(whole).read_text()).text
     # 300 of 1300 pixels of the second label, which follows the first.
     assert "23.1 % of the pixels of <script>alert(1)</script> are taken for background (300 pixels)." in text
-    for words in ("Dice 0.250, 12.5 % of the pixels wrong", "Kept: the network of epoch 3 of 4", "step 30"):
+    for words in ("Dice 0.250, 12.5 % of the pixels wrong", "kept: the network of epoch 3 of 4", "step 30"):
         assert words in text, words
     rows = re.findall(r"OpenVINO INT8 0\.8900 -1\.00 2\.0 4\.00 x 2\.00 x 1\.0", text)
     assert len(rows) == 1
     # In this order:
     places = [text.index(heading) for heading in (
-        "Worst, median and best images", "Labels that are confused", "Scores of the labels", "Models", "Training",
+        "All images, the lowest Dice first", "Labels that are confused", "Scores of the labels", "Models", "Training",
         "What it learned, step by step", "What was decided, and why", "Data", "To do it again",
     )]  # fmt: skip
     assert places == sorted(places)
+
+
+def test_badges_of_worst_median_and_best_images_need_images_between(whole: RunFolder) -> None:
+    few = _Page(write_page(whole).read_text())
+    assert "worst a<b>.png" not in few.text
+    told = json.loads(whole.page_record.read_text())
+    shown = told["evaluated"]["shown"]
+    told["evaluated"]["shown"] = [shown[0], {**shown[0], "rank": "median"}, {**shown[0], "rank": "best"}]
+    whole.page_record.write_text(json.dumps(told))
+    many = _Page(write_page(whole).read_text())
+    assert "Worst, median and best images" in many.text
+    assert all(f"{rank} a<b>.png" in many.text for rank in ("worst", "median", "best"))
+
+
+def test_parameters_have_the_names_that_the_screen_gives_them(whole: RunFolder) -> None:
+    name = "learning_parameters.num_iters"
+    decision = {"parameter": name, "value": 7, "reason": "see `otx train --time-budget 4`", "given": False}
+    whole.decisions.write_text(json.dumps([decision]))
+    page = write_page(whole).read_text()
+    assert "<td>learning_parameters.epochs</td><td>7</td>" in page
+    assert "num_iters" not in page
+    assert '<code><span class="word">otx</span> <span class="word">train</span>' in page
+    assert "`" not in page
 
 
 def test_a_report_of_parts_comes_from_their_folders(whole: RunFolder, tmp_path: Path) -> None:
@@ -113,7 +136,7 @@ def test_a_report_of_parts_comes_from_their_folders(whole: RunFolder, tmp_path: 
     text = _Page(write_page(job, tmp_path / "page.html").read_text()).text
     assert "labels in few images" in text  # the data is that of the training
     assert "Small as OpenVINO INT8 reaches a Dice" in text
-    assert "Worst, median and best images" in text
+    assert "All images, the lowest Dice first" in text
     assert not job.page.exists()
 
 

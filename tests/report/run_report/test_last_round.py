@@ -74,6 +74,8 @@ def test_it_is_told_on_the_screen_and_the_page(run: RunFolder, tmp_path: Path) -
     page = write_page(made).read_text()
     assert "Against the last training" in page
     assert all(text in page for text in ("+0.333", "-0.143", "+0.095", ">better<", ">worse<", "b.png"))
+    assert "The last training had 0.833 on the same images (+0.0952)." in page
+    assert page.index("Against the last training") < page.index("Scores of the labels")
     # Without one, nothing is said.
     replace(whole, last_round=None).write(made)
     assert list(last_round_lines(made)) == []
@@ -88,6 +90,7 @@ def test_corrected_masks_are_noticed(run: RunFolder, tmp_path: Path) -> None:
     assert found.masks_changed
     record("train", evaluated=evaluated(LABELS, other.sum(0), 2), last_round=found).write(run)
     assert "masks of these images have changed since" in list(last_round_lines(run))[-1]
+    assert "had 0.833, on other masks of the same images." in write_page(run).read_text()
     assert "masks of these images have changed since" in write_page(run).read_text()
 
 

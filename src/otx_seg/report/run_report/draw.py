@@ -15,10 +15,17 @@ from otx_seg.metrics.confusion import Scores, scores_from_json
 from otx_seg.metrics.reliability import BINS, Reliability
 from otx_seg.report.curves import best_step, curves_as_svg, reliability_as_svg
 from otx_seg.report.page import as_address, as_jpeg, render
-from otx_seg.report.run_report.last_round import CHANGED, MASKS_CHANGED, better_and_worse, change_in_words
+from otx_seg.report.run_report.last_round import (
+    CHANGED,
+    MASKS_CHANGED,
+    against_last,
+    better_and_worse,
+    change_in_words,
+)
 from otx_seg.report.run_report.pictures import PICTURES
 from otx_seg.report.run_report.record import Evaluated, ModelRow, RunRecord, ShownImage, Sources, read_sources
 from otx_seg.report.run_report.verdict import effort, largest_confusions, mostly_taken_for, next_step, verdict
+from otx_seg.template.plain_names import plainly
 from otx_seg.training.loggers import read_metrics
 from otx_seg.training.picture_rows import TRUTH, prediction_rows
 from otx_seg.training.setup.folder import decisions_of
@@ -64,11 +71,10 @@ def page_of(sources: Sources) -> str:
         folder=str(sources.run.path.absolute()),
         date=record.environment.date.replace("T", " "),
         record=record,
-        ranks=_RANKS,
         verdict=verdict(record),
         next_step=next_step(record, metrics),
         rows=() if trained is None else _rows(trained),
-        decisions=() if trained is None else decisions_of(trained),
+        decisions=() if trained is None else _decisions(trained),
         **_evaluation(sources),
         **_models(record.models),
         **_training(sources, metrics),
@@ -81,9 +87,15 @@ def _evaluation(sources: Sources) -> dict[str, Any]:
     """The values of the template about pictures, confusions and scores."""
     found = sources.record.evaluated
     if found is None or sources.evaluated is None:
-        return dict.fromkeys(("shown", "labels", "confusions", "matrix", "matrix_picture", "means", "reliability"), ())
+        return dict.fromkeys(
+            ("heading", "ranks", "shown", "labels", "confusions", "matrix", "matrix_picture", "means", "reliability"),
+            (),
+        )
+    heading, ranks = _ranks(found)
     small = len(found.labels) <= NUMBERED_LABELS  # of more labels, the matrix is a picture
     return {
+        "heading": heading,
+        "ranks": ranks,
         "shown": [_shown(image, found, sources.evaluated) for image in found.shown],
         "labels": _labels(found),
         "confusions": [
@@ -100,6 +112,13 @@ def _evaluation(sources: Sources) -> dict[str, Any]:
         "means": _means(scores_from_json(found.scores)),
         "reliability": _reliability(found.reliability),
     }
+
+
+def _ranks(found: Evaluated) -> tuple[str, dict[str, str]]:
+    """What the shown images are, and the badge of each rank."""
+    if any(image.rank == "median" for image in found.shown):
+        return "Worst, median and best images", _RANKS
+    return "All images, the lowest Dice first", {}  # so few that none is between the worst and the best
 
 
 def _shown(image: ShownImage, found: Evaluated, run: RunFolder) -> dict[str, Any]:
@@ -196,15 +215,25 @@ def _models(models: Sequence[ModelRow]) -> dict[str, Any]:
 def _training(sources: Sources, metrics: Sequence[dict[str, Any]]) -> dict[str, Any]:
     trained = sources.record.trained
     if trained is None:
-        return {"curves": (), "effort": "", "calibrated": "", "kept": ""}
+        return {"curves": (), "training": ()}
     at = best_step(metrics)
     best = "" if at is None else f"; the best score was that of step {at:,}"
+    rows = {
+        "template": f"{trained.template}: {trained.summary}",
+        "training": trained.kind,
+        "begin": trained.origin,
+        "end": f"after {effort(trained)}: {trained.reason}",
+        "result": f"{trained.kept}{best}",
+        "calibration": "" if trained.temperature == 1 else f"temperature {trained.temperature:.3g} of the confidences",
+    }
     return {
         "curves": [(title, as_address(svg, "image/svg+xml")) for title, svg in curves_as_svg(metrics)],
-        "effort": effort(trained),
-        "calibrated": "" if trained.temperature == 1 else f"{trained.temperature:.3g}",
-        "kept": f"{trained.kept[:1].upper()}{trained.kept[1:]}{best}",
+        "training": [(name, text) for name, text in rows.items() if text],
     }
+
+
+def _decisions(trained: RunFolder) -> list[dict[str, Any]]:
+    return [{**decision.as_json(), "parameter": plainly(decision.parameter)} for decision in decisions_of(trained)]
 
 
 def _rows(trained: RunFolder) -> list[tuple[str, str]]:
@@ -221,13 +250,14 @@ def _last_round(record: RunRecord) -> dict[str, Any]:
     """The values of the template about the training before."""
     found = record.last_round
     if found is None:
-        return {"last_round": None}
+        return {"last_round": None, "against_last": ""}
     files = list(found.files.items())
     worse = [item for item in files if item[1][1] - item[1][0] <= -CHANGED][:_SHOWN_CHANGES]
     better = [item for item in reversed(files) if item[1][1] - item[1][0] >= CHANGED][:_SHOWN_CHANGES]
     numbers = better_and_worse(found)
     return {
         "last_round": found,
+        "against_last": against_last(found),
         "labels_then": found.labels.items(),
         "images_then": [("better", numbers[0], better), ("worse", numbers[1], worse)],
         "dice_change": change_in_words(found),

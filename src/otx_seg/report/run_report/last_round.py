@@ -126,6 +126,13 @@ def last_round_lines(run: RunFolder) -> Iterator[str]:
         yield MASKS_CHANGED
 
 
+def against_last(found: LastRound) -> str:
+    """The change of the Dice, a sentence for the verdict."""
+    if found.masks_changed:
+        return f"The last training had {found.dice[0]:.3f}, on other masks of the same images."
+    return f"The last training had {found.dice[0]:.3f} on the same images ({change_in_words(found)})."
+
+
 def change_in_words(found: LastRound) -> str:
     """By how much the Dice has changed, and whether that is more than noise."""
     change, error = found.dice[1] - found.dice[0], found.standard_error
