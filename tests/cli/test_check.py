@@ -117,9 +117,13 @@ def test_nothing_but_json_on_stdout(otx: Any, valid: Path) -> None:
 
 def test_the_page_is_complete_in_itself(otx: Any, valid: Path, tmp_path: Path) -> None:
     page = tmp_path / "new" / "page.html"
-    assert otx("check", "--data-roots", valid, "--html", page).code == 0
+    outcome = otx("check", "--data-roots", valid, "--html", page)
+    assert (outcome.code, outcome.out.splitlines()[-2]) == (0, f"Page: {page}")
     text = page.read_text(encoding="utf-8")
     assert "washer" in text
+    heads = '<th class="group" colspan="3">Dice at most, output of</th></tr><tr><th class="number">1/8</th>'
+    assert heads in text
+    assert "A square of 20 x 20 pixels has size 20" in text
     assert text.count("data:image/jpeg;base64,") == 2 * 15  # each with and without its mask
     assert not [address for address in ("http:", "https:", "<script", 'src="/', "url(") if address in text]
 
@@ -138,7 +142,8 @@ def test_the_page_shows_images_without_masks(otx: Any, data: Path, tmp_path: Pat
 def test_a_page_is_written_of_data_that_cannot_be_used(otx: Any, data: Path, tmp_path: Path) -> None:
     for path in (data / "train" / "masks").iterdir():
         path.write_bytes(b"text")
-    assert otx("check", "--data-roots", data, "--html", tmp_path / "page.html").code == 3
+    outcome = otx("check", "--data-roots", data, "--html", tmp_path / "page.html")
+    assert (outcome.code, outcome.out.splitlines()[-1]) == (3, f"Page: {tmp_path / 'page.html'}")
     assert "not usable: 1 error" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 

@@ -16,7 +16,7 @@ from otx_seg.metrics.confusion import scores
 from otx_seg.metrics.definitions import METRICS
 from otx_seg.metrics.measured import Measured
 from otx_seg.metrics.watched import metric_named
-from otx_seg.report.curves import draw_curves
+from otx_seg.report.curves import _finish, draw_curves
 from otx_seg.report.pictures import draw_comparison
 from otx_seg.report.progress import TrainingDisplay, format_duration
 from otx_seg.report.tables import as_text, scores_table
@@ -173,3 +173,15 @@ def test_the_display_of_a_second_training(caplog: pytest.LogCaptureFixture) -> N
             display.on_end(None)
     assert "expected duration: at most 1:40" in caplog.text
     assert "expected duration: at most 18:20" in caplog.text  # 1000 s and 100 s
+
+
+@pytest.mark.parametrize(("best", "side"), [(0, "left"), (3, "right")])
+def test_the_name_of_a_line_stays_within_the_diagram(best: int, side: str) -> None:
+    from matplotlib.figure import Figure
+
+    scored = [{"step": step, "score": float(number == best)} for number, step in enumerate((10, 20, 30, 40))]
+    axes = Figure().subplots()
+    axes.plot((10, 40), (0, 1))
+    _finish(axes, scored, legend=False)
+    (name,) = axes.texts
+    assert (name.get_text(), name.get_ha()) == ("best score", side)

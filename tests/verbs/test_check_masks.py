@@ -71,6 +71,11 @@ def test_what_is_written(faulty: Path, tiny_weights: Path, tmp_path: Path) -> No
     assert "1. 1.png" in page
     assert found.verdict in page
     assert "it is not known which images" in page
+    for head in ("image", "mask", "prediction", "difference"):
+        assert f"<figcaption>{head}</figcaption>" in page
+    assert "`" not in page
+    assert '<span class="word">--load-weights</span>' in page
+    assert found.masks[0].subset not in page.partition("</h1>")[2]  # the only one needs no name
     assert {file: file.read_bytes() for file in faulty.rglob("*.*")} == before
 
 

@@ -68,7 +68,7 @@ def _subsets(result: DataCheck) -> str:
         '<tr><th>subset</th><th class="number">images</th><th class="number">usable</th><th>width x height</th>'
         "<th>format</th><th>folder</th></tr>"
     )
-    return f"<h2>Subsets</h2>\n<table>{headings}{''.join(rows)}</table>"
+    return f'<h2>Subsets</h2>\n<div class="scroll"><table>{headings}{"".join(rows)}</table></div>'
 
 
 def _problem(problem: Problem) -> str:

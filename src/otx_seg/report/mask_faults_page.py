@@ -97,10 +97,10 @@ def _pictures(mask: SuspectMask, labels: Labels, judgement: Judgement) -> Sequen
     scale = width / original.shape[1]
     image = np.asarray(cv2.resize(original, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     picture = Picture(mask.file, labels, image, judgement.mask, judgement.predicted)
-    return (*picture.drawn(), _difference(picture, mask.contradictions, judgement, scale))
+    return (*picture.drawn(), draw_difference(picture, mask.contradictions, judgement, scale))
 
 
-def _difference(
+def draw_difference(
     picture: Picture, told: Sequence[Contradiction], judgement: Judgement, scale: float
 ) -> NDArray[np.uint8]:
     """What is told in strong colours, all else that differs pale."""

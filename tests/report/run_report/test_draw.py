@@ -123,7 +123,7 @@ def test_parameters_have_the_names_that_the_screen_gives_them(whole: RunFolder) 
     decision = {"parameter": name, "value": 7, "reason": "see `otx train --time-budget 4`", "given": False}
     whole.decisions.write_text(json.dumps([decision]))
     page = write_page(whole).read_text()
-    assert "<td>learning_parameters.epochs</td><td>7</td>" in page
+    assert "learning_parameters.<wbr>epochs</td><td>7</td>" in page
     assert "num_iters" not in page
     assert '<code><span class="word">otx</span> <span class="word">train</span>' in page
     assert "`" not in page
