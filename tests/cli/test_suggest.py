@@ -59,7 +59,7 @@ def test_images_are_listed_copied_and_shown(otx: Any, given: list[object], pool:
     assert "http" not in page.replace("http-equiv", "")
     for row in listed:
         assert row["file"] in page
-        assert f"at a distance of {float(row['distance']):.2f}" in page
+        assert f"<td>{float(row['distance']):.2f}</td>" in page
     again = otx("suggest", *given, "-n", 3, "-o", output)
     assert (again.code, "--overwrite" in again.message) == (2, True)
     fewer = otx("suggest", *given, "-n", 1, "--list-only", "--overwrite", "-o", output)
