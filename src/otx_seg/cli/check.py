@@ -80,7 +80,10 @@ def command(as_json: bool, load_weights: tuple[str, ...], output: str | None, **
     if result.usable_for is None:
         raise DataError(f"the data is {result.verdict}")
     if not as_json:
-        results.print(f"Next: {_next(result, **arguments)}")
+        following, faults = _next(result, **arguments), result.mask_faults
+        if faults is not None and faults.masks:
+            following = f"correct the masks that {faults.page} shows to be wrong; then {following}"
+        results.print(f"Next: {following}")
 
 
 def _next(

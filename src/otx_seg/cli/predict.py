@@ -108,3 +108,17 @@ def command(input_path: str | None, **arguments: Any) -> None:
     for folder, regions in result.annotations.items():
         left_out = f", {result.uncertain:,} left out as uncertain" if arguments["min_confidence"] is not None else ""
         results.print(f"{count(regions, 'region')} annotated in {folder}{left_out}")
+    if result.annotations:
+        results.print(f"Next: {_next(arguments['workspace'])}")
+
+
+def _next(workspace: str | None) -> str:
+    """What to do with annotations."""
+    from otx_seg.workspace.command_line import otx_command
+    from otx_seg.workspace.workspace import find_workspace
+
+    first = "correct them in the labelling tool, and export them to a folder; then"
+    if find_workspace(workspace) is None:
+        return f"{first} train on all that is labelled: {otx_command('train', '--train-data-roots', 'FOLDER')}"
+    where = ["--workspace", workspace] if workspace else []
+    return f"{first} {otx_command('build', '--add-data', 'FOLDER', *where)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,11 +46,18 @@ def prepare_screen() -> None:
     logging.getLogger().addHandler(logging.NullHandler())  # else Python prints what no one takes
 
 
+LINE_EVERY_S = 30.0
+"""Between two lines about progress where there is no terminal for a bar, and before the first one."""
+
+
 @contextmanager
 def counting(text: str) -> Iterator[Callable[..., None]]:
-    """A bar that counts: call the yielded function with the number done and, if it is known, the number to do."""
+    """A bar that counts: call the yielded function with the number done and, if it is known, the number to do.
+
+    Where there is no terminal, a line about it now and then.
+    """
     if not messages.is_terminal:
-        yield lambda done, total=None: None
+        yield _lines(text)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -68,3 +76,16 @@ def counting(text: str) -> Iterator[Callable[..., None]]:
             progress.update(task, completed=done, total=total)
 
         yield advance
+
+
+def _lines(text: str) -> Callable[..., None]:
+    told = time.monotonic()
+
+    def advance(done: int, total: int | None = None) -> None:
+        nonlocal told
+        if time.monotonic() - told < LINE_EVERY_S:
+            return
+        told = time.monotonic()
+        messages.print(f"{text}: {done:,}" + ("" if total is None else f" of {total:,}"))
+
+    return advance

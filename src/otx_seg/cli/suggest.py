@@ -15,6 +15,7 @@ from otx_seg.cli.options import (
     workspace_option,
 )
 from otx_seg.cli.verb import Verb
+from otx_seg.inference.predict_settings import annotation_formats
 from otx_seg.labelling.methods import DEFAULT_COUNT, METHODS
 
 
@@ -65,6 +66,7 @@ def command(input_path: str | None, **arguments: Any) -> None:
     from otx_seg.cli.screen import counting, results
     from otx_seg.verbs.suggest import suggest
     from otx_seg.words import count
+    from otx_seg.workspace.command_line import otx_command
 
     with counting("looking at images") as advance:
         done = suggest(input_path, progress=advance, **arguments)
@@ -74,3 +76,9 @@ def command(input_path: str | None, **arguments: Any) -> None:
     results.print(f"{count(len(done.suggestions), 'image')} of {found.new:,} new ones suggested{where}; first: {first}")
     results.print(f"List: {done.list}")
     results.print(f"Page: {done.page}")
+    if done.images is not None:
+        by = [word for file in arguments["load_weights"] or () for word in ("--load-weights", file)]
+        by += [word for name in ("labels", "workspace") if arguments[name] for word in (f"--{name}", arguments[name])]
+        first, *others = annotation_formats()
+        drafts = otx_command("predict", "--input", done.images, *by, "--save-as", first)
+        results.print(f"Next: {drafts} (or {', '.join(others)}), to correct masks instead of drawing them")

@@ -160,7 +160,7 @@ def choose_frozen_start(packaged: bool, continued: bool) -> Decision:
         return Decision(FROZEN_START, 0, "the weights are those of a training")
     if not packaged:
         return Decision(FROZEN_START, 0, "the backbone starts from no weights of a package")
-    return Decision(FROZEN_START, _FROZEN_STEPS, "until the new head has learned something")
+    return Decision(FROZEN_START, _FROZEN_STEPS, "until the new head has learned something; at most a fifth of the run")
 
 
 def choose_class_weights(found: LabelStatistics, names: tuple[str, ...]) -> Decision:

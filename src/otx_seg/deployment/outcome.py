@@ -123,7 +123,7 @@ class FineTuned(Quantized):
     Attributes:
         weights: the ``.pth`` of the new model, quantised too.
         epochs: of fine-tuning; 0 if none was needed.
-        best_epoch: finished epochs when the network that was kept was found.
+        best_epoch: the one in or after which the network that was kept was found, from 1; 0: before the first one.
         reason: why the fine-tuning ended.
         reached: whether the network in torch lost no more than allowed.
         zeros: share, 0..1, of the weights of the quantised layers that are pruned.

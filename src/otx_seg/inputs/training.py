@@ -9,7 +9,7 @@ from otx_seg import template as templates
 from otx_seg.inputs.data import training_spec
 from otx_seg.inputs.resolver import Resolver
 from otx_seg.training.setup.plan import Request
-from otx_seg.training.setup.train_type import PARAMETER, TRAIN_TYPES
+from otx_seg.training.setup.train_type import ASKED, OF_TEMPLATE, OF_WORKSPACE, PARAMETER, TRAIN_TYPES
 
 logger = logging.getLogger(__name__)
 
@@ -31,15 +31,16 @@ def complete_request(resolver: Resolver, request: Request) -> Request:
         return request
     given = data = request.data
     asked = request.train_type or request.parameters.get(PARAMETER)
-    template = resolver.template(request.template)
+    template, why = resolver.template(request.template), ASKED
     if asked is None and given.unlabelled_root is None and template is not None:
         asked = templates.load(template).hyper_parameters.algo_backend.train_type
+        why = OF_WORKSPACE if request.template is None else OF_TEMPLATE
     chosen = next((name for name in TRAIN_TYPES if name.lower() == str(asked).lower()), None)
     filled = replace(request, template=template)
     if request.template is None:
         filled = replace(filled, template_reason="that of the workspace; `otx build --model` changes it")
     if chosen is not None and PARAMETER not in request.parameters:
-        filled = replace(filled, train_type=chosen)
+        filled = replace(filled, train_type=chosen, train_type_reason=why)
     if chosen == "Selfsupervised":
         data = replace(data, train_root=resolver.train_root(data.train_root))
     else:

@@ -48,6 +48,11 @@ class Judges:
         return self.of_others.labels
 
     @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) in pixels of what the networks look at."""
+        return self.of_others.input_size
+
+    @property
     def in_words(self) -> str:
         """Which network judges which image, a sentence without full stop."""
         if self.folder is not None:

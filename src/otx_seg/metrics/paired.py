@@ -16,6 +16,10 @@ from otx_seg.words import count
 NOISE = 2.0
 """Standard errors that a difference has to exceed to be more than noise."""
 
+FEW_IMAGES = 10
+"""Fewer prove little: their standard error is itself off by about 1 / sqrt(2 (N - 1)), a quarter and more (of normal
+values), and two of them are exceeded by chance more often than in one of 13 cases (Student's t)."""
+
 
 @dataclass(frozen=True)
 class PairedDifference:
@@ -37,8 +41,11 @@ class PairedDifference:
         return self.difference <= NOISE * self.standard_error
 
     def __str__(self) -> str:
+        images = count(self.images, "image")
+        if self.images < FEW_IMAGES and not self.is_noise:
+            return f"more than two standard errors ({self.error_in_words}), though {images} prove little"
         relation = "within" if self.is_noise else "beyond"
-        return f"{relation} the noise of {count(self.images, 'image')} (standard error {self.error_in_words})"
+        return f"{relation} the noise of {images} (standard error {self.error_in_words})"
 
     @property
     def error_in_words(self) -> str:

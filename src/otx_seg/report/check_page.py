@@ -10,7 +10,7 @@ from otx_seg.datasets.check.findings import equal_images
 from otx_seg.datasets.check.inspection import Inspection
 from otx_seg.datasets.check.problems import Problem
 from otx_seg.report import contact_sheet
-from otx_seg.report.check_tables import label_map_explained, sizes_text
+from otx_seg.report.check_tables import label_map_explained, size_explained, sizes_text
 from otx_seg.report.page import bar, chip, page, prose
 from otx_seg.words import count, label_share
 
@@ -44,7 +44,7 @@ def _parts(
     if labelled and result.label_map is not None:
         yield f'<p class="faint small">{escape(label_map_explained(result))}</p>'
     for subset, inspection in zip(labelled, inspections, strict=True):
-        yield f"<h2>Labels: {escape(subset.name)}</h2>\n{_labels(subset, inspection, result.input_size)}"
+        yield f"<h2>Labels: {escape(subset.name)}</h2>\n{_labels(subset, inspection, result)}"
     yield from _pictures(inspections)
     for name, paths in pictures.items():
         if paths:
@@ -87,7 +87,7 @@ def _problem(problem: Problem) -> str:
     )
 
 
-def _labels(subset: CheckedSubset, inspection: Inspection, input_size: tuple[int, int] | None) -> str:
+def _labels(subset: CheckedSubset, inspection: Inspection, result: DataCheck) -> str:
     largest = max((label.share for label in subset.labels), default=0.0) or 1.0
     strides = next((label.ceilings for label in subset.labels if label.ceilings), {})
     rows = [
@@ -99,7 +99,7 @@ def _labels(subset: CheckedSubset, inspection: Inspection, input_size: tuple[int
         for label, color in zip(subset.labels, inspection.subset.labels.shown_colors, strict=True)
     ]
     table = f"<table>{_label_headings(list(strides))}{''.join(rows)}</table>"
-    return f'<div class="scroll">{table}</div>{_explained(input_size, list(strides))}'
+    return f'<div class="scroll">{table}</div>{_explained(result, list(strides))}'
 
 
 def _label_headings(strides: Sequence[int]) -> str:
@@ -114,15 +114,14 @@ def _label_headings(strides: Sequence[int]) -> str:
     )
 
 
-def _explained(input_size: tuple[int, int] | None, strides: Sequence[int]) -> str:
+def _explained(result: DataCheck, strides: Sequence[int]) -> str:
     """What the last columns mean."""
-    if input_size is None:
+    if result.input_size is None:
         return ""
-    size = f"{input_size[0]}x{input_size[1]}"
     parts = [
-        f"Region size: 4 x area / perimeter, in pixels of images that are resized to {size}; the median over the "
-        "images that show the label. A square of 20 x 20 pixels has size 20; so has a long line 10 pixels wide. "
-        f"{size} is the input size that a training takes if it has enough time."
+        "Region size: 4 x area / perimeter, in pixels of images that are resized to the input size "
+        f"{size_explained(result)}; the median over the images that show the label. A square of 20 x 20 pixels has size "
+        "20; so has a long line 10 pixels wide."
     ]
     if strides:
         shares = ", ".join(f"1/{stride}" for stride in strides)

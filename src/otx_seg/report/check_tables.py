@@ -56,11 +56,18 @@ def ceilings_explained(result: DataCheck) -> str:
     """What the ceilings of the labels are of; empty where there are none."""
     if result.input_size is None or not any(label.ceilings for subset in result.subsets for label in subset.labels):
         return ""
-    height, width = result.input_size
     return (
-        f"Dice at most: of a perfect network with the input size {height}x{width}, which these images get with enough "
-        "time, and an output of 1/8, 1/4 or 1/2 of it."
+        f"Dice at most: of a perfect network with the input size {size_explained(result)}, and an output of 1/8, 1/4 "
+        "or 1/2 of it."
     )
+
+
+def size_explained(result: DataCheck) -> str:
+    """The input size, and whose it is."""
+    assert result.input_size is not None
+    height, width = result.input_size
+    whose = "which these images get with enough time" if result.mask_faults is None else "that of the given weights"
+    return f"{height}x{width}, {whose}"
 
 
 def _table(*headings: RenderableType) -> Table:

@@ -87,7 +87,9 @@ class LearningParameters(Group):
         le=100,
         description="repeats of each training image in an epoch, so that epochs of a small data set are not too short",
     )
-    max_minutes: float = Field(0.0, ge=0, le=100_000, description="time budget of the training; 0: none")
+    max_minutes: float = Field(
+        0.0, ge=0, le=100_000, description="time budget of the training, with --folds of each fold; 0: none"
+    )
     num_workers: int = decided(2, ge=0, le=32, description="processes that load training images; 0: none")
     auto_num_workers: bool = Field(False, description="choose num_workers from the CPU cores instead")
     watch: str = Field(

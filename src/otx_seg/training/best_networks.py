@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class Scored(NamedTuple):
-    """A network that was validated: its score, 0..1, and the finished epochs and steps then."""
+    """A network that was validated: its score, 0..1, and the epochs begun and the steps finished then."""
 
     score: float
     epoch: int

@@ -95,8 +95,13 @@ def _check_position(position: dict[str, Any]) -> None:
     if not isinstance(position["ended"], str) or len(position["ended"]) > _LONGEST_REASON:
         raise ValueError(f"position.ended is {shown(position['ended'])}, not text of a line or two")
     _check_numbers({name: value for name, value in position.items() if name != "ended"}, "position")
-    for name, limit in (("validated_epoch", "epoch"), ("best_epoch", "epoch"), ("validated_step", "step")):
-        if position[name] > position[limit]:
+    # The best network may be of the epoch that has only begun.
+    for name, limit, more in (
+        ("validated_epoch", "epoch", 0),
+        ("best_epoch", "epoch", 1),
+        ("validated_step", "step", 0),
+    ):
+        if position[name] > position[limit] + more:
             raise ValueError(f"position.{name} is {position[name]}, but {limit} {position[limit]}")
 
 

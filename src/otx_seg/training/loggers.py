@@ -91,7 +91,8 @@ class TrainResult:
     Attributes:
         weights: the file with the network that was kept.
         scores: its validation scores; None where there were no validation images.
-        epoch: finished epochs when it was saved.
+        epoch: the one it was saved in or after, from 1; 0: before the first one.
+        epochs: that have begun.
         reason: why the training ended.
         choice: which network was kept, and why, if the last one was not simply the best; else empty.
         metric: which of the scores networks were compared by.

@@ -45,6 +45,11 @@ class TrainState:
     best_epoch: int = 0
     ended: str = ""
 
+    @property
+    def begun_epochs(self) -> int:
+        """Epochs that have begun: what a person calls the present one, from 1."""
+        return self.epoch + (self.batch > 0)
+
 
 def write_state(run: RunFolder, state: dict[str, Any]) -> None:
     """Write the state of a training into the folder of a run, atomically."""

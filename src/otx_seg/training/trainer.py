@@ -149,7 +149,7 @@ class Trainer:
             self.loggers.on_begin(self.state.step)
             self._train()
             at, kept = self.state, self.kept
-            where = (at.best_epoch, at.epoch, at.step, self.elapsed_s)
+            where = (at.best_epoch, at.begun_epochs, at.step, self.elapsed_s)
             why = (at.ended, kept.choice, self.validator.metric, kept.averaged)
             result = TrainResult(
                 self.run.weights, kept.scores(), *where, *why, counted=kept.counted(), temperature=kept.temperature
@@ -263,7 +263,7 @@ class Trainer:
         found, scored = self.kept.counts, self.kept.scores()
         if found is not None and scored is not None and found is not before:
             how = (at.best_score, self.elapsed_s, tuple, found.per_image, self.validator.metric)
-            self.loggers.on_validation(ValidationReport(at.step, at.epoch, scored, *how))
+            self.loggers.on_validation(ValidationReport(at.step, at.begun_epochs, scored, *how))
         self.save_checkpoint()
 
     def _find_lost(self) -> None:
@@ -407,11 +407,17 @@ class Trainer:
         if result is not None:
             if self.data.scorable:
                 self.learning_rate.observe(at.step, metric.of(result.scores))
-            begun = at.epoch + (at.batch > 0)
             draw = functools.partial(self.validator.pictures, network)
             pictures = functools.cache(draw) if self.validator.improved else tuple
             report = ValidationReport(
-                at.step, begun, result.scores, at.best_score, self.elapsed_s, pictures, result.per_image, metric
+                at.step,
+                at.begun_epochs,
+                result.scores,
+                at.best_score,
+                self.elapsed_s,
+                pictures,
+                result.per_image,
+                metric,
             )
             self.loggers.on_validation(report)
         self.model.train()

@@ -167,7 +167,7 @@ class Validator:
         """
         if self.data.val is None:
             state.validated_epoch, state.validated_step = state.epoch, state.step
-            state.best_epoch = state.epoch
+            state.best_epoch = state.begun_epochs
             self.kept.keep(network, None)
             return None
         started = time.monotonic()
@@ -182,9 +182,9 @@ class Validator:
         if not self.improved and self.settles and (last or self.over):
             self.improved = self._is_as_good(counts, state.best_epoch)
         if self.improved:
-            state.best_score, state.best_epoch = score, state.epoch
+            state.best_score, state.best_epoch = score, state.begun_epochs
             self.kept.keep(network, counts)
-        self.best.note(Scored(score, state.epoch, state.step), network.network)
+        self.best.note(Scored(score, state.begun_epochs, state.step), network.network)
         self.pace.note(started)
         state.validation_s = self.pace.duration_s
         return Validation(result, counts.per_image)

@@ -149,11 +149,15 @@ def _readable(template: Path) -> Template | None:
 
 
 def _train_type(asked: str | None, before: str | None, given: DataSpec, data: Data, target: Workspace) -> str:
-    """The given train type, else that of the workspace, else as the data allows."""
+    """The given train type, else that of the workspace, else as the data allows.
+
+    Unlabelled images may be there for `otx suggest` alone, so supervised training does not exclude them.
+    """
     if asked is None and before is not None and given.unlabelled_root is None:
         return before
     needs_unlabelled = asked is not None and asked.lower() == "semisupervised"
     unlabelled = given.unlabelled_root is not None or (needs_unlabelled and data.unlabeled.data_roots is not None)
+    unlabelled = unlabelled and str(asked).lower() != "incremental"
     # Data that is said to be of some format is not looked at as bare images.
     described = data.data_format is not None or data.train.ann_files is not None
     bare = None if described or data.train.data_roots is None else target.path / data.train.data_roots

@@ -98,11 +98,12 @@ def check(
             f"{sources.bare[0]}: has images without masks, and --load-weights is for comparing masks with networks; "
             "leave it out, or give labelled data"
         )
+    from otx_seg.labelling.judges import open_judges
     from otx_seg.verbs.check_masks import comparison  # which needs torch; the other checks begin sooner without it
 
-    to = resolver.destination(output, overwrite)
-    compare = comparison(resolver.all_weights(load_weights), to, sources.folders, progress)
-    return inspect_data(sources, page, progress, compare)
+    judges = open_judges(resolver.all_weights(load_weights))
+    compare = comparison(judges, resolver.destination(output, overwrite), sources.folders, progress)
+    return inspect_data(sources, page, progress, compare, judges.input_size)
 
 
 def inspect_data(
@@ -110,12 +111,14 @@ def inspect_data(
     page: Path | None,
     progress: Progress | None,
     compare: Callable[[Sequence[tuple[Inspection, Use]]], MaskFaults] | None = None,
+    input_size: tuple[int, int] | None = None,
 ) -> DataCheck:
     """As `check`, of folders that may be known to be for something.
 
     Args:
         page: may be replaced.
         compare: finds masks that contradict networks, given every labelled subset and its use; None: none are compared.
+        input_size: (height, width) in pixels of these networks; None: that which `otx train` chooses.
     """
     opened, problems = open_all(sources)
     inspections: list[Inspection] = []
@@ -123,7 +126,7 @@ def inspect_data(
         assert entry.subset is not None
         done = counter(f"checking the {entry.name} images", len(entry.subset), progress)
         inspections.append(inspect(entry.name, entry.kind, entry.subset, done))
-    input_size = _input_size(inspections)
+    input_size = input_size or _input_size(inspections)
     used = [(seen, entry.use) for seen, entry in zip(inspections, opened, strict=True)]
     problems += find_problems(used, input_size)
     subsets = [

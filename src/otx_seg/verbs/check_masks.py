@@ -15,7 +15,7 @@ from otx_seg.errors import DataError, OtxError, interrupted_by
 from otx_seg.inference.evaluate import matched
 from otx_seg.inputs.last_training import refuse_unmapped
 from otx_seg.labelling.judgement import KeptJudgements
-from otx_seg.labelling.judges import Judges, open_judges
+from otx_seg.labelling.judges import Judges
 from otx_seg.labelling.mask_faults import GivenMask, hardly_known, judge_masks, suspect_masks
 from otx_seg.report.mask_faults_page import draw_mask_faults
 from otx_seg.report.mask_faults_table import write_mask_faults
@@ -27,21 +27,19 @@ PAGE, TABLE = "mask_faults.html", "mask_faults.csv"
 
 
 def comparison(
-    weights: Sequence[Path], to: Destination, data_roots: tuple[Path, ...], progress: Progress | None
+    judges: Judges, to: Destination, data_roots: tuple[Path, ...], progress: Progress | None
 ) -> Callable[[Sequence[tuple[Inspection, Use]]], MaskFaults]:
-    """What compares masks, once they were read, with networks that are opened now.
+    """What compares masks with networks, once they were read.
 
     Args:
-        weights: see `open_judges`.
         to: where the files go.
         data_roots: folders of data, in which nothing is written.
         progress: see `check`.
 
     Raises:
-        UsageError: see `open_judges` and `open_run`.
+        UsageError: see `open_run`.
         OtxError: the folder cannot be written to.
     """
-    judges = open_judges(weights)
     run = open_run(to, "check", (PAGE, TABLE), data_roots)
     return lambda inspections: check_masks(inspections, judges, run, progress)
 

@@ -108,6 +108,12 @@ def suggest(
     roots = (images.root, *spec.folders)
     run = open_run(resolver.destination(output, overwrite), "suggest", ("suggest.csv", "suggest.html", "images"), roots)
     with log_to(run) as note:
+        logger.info(
+            "choosing among %s; compared with %s, looked at by %s",
+            counted(len(images), "image"),
+            counted(len(labelled), "labelled image"),
+            counted(len(models.models), "model"),
+        )
         drawn_by = DEFAULT_SEED if seed is None else seed
         found = suggest_images(images, labelled, models, count, method, drawn_by, watched(run, progress))
         if len(found.suggestions) < count:

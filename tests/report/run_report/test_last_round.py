@@ -13,7 +13,7 @@ from run_records import evaluated, labels_called, record
 from otx_seg.datasets import DataSpec
 from otx_seg.metrics.confusion import PixelCounts, scores
 from otx_seg.metrics.counted_images import CountedImages
-from otx_seg.metrics.paired import paired_difference
+from otx_seg.metrics.paired import FEW_IMAGES, paired_difference
 from otx_seg.metrics.watched import DICE
 from otx_seg.report.image_scores import write_image_scores
 from otx_seg.report.run_report import last_round
@@ -46,7 +46,14 @@ def run(tmp_path: Path) -> RunFolder:
 
 
 def compared(run: RunFolder, now: torch.Tensor = NOW, **more: Any) -> Any:
-    return compare_rounds(run, scores(now.sum(0), LABELS), counted(now, **more))
+    return compare_rounds(run, RunFolder(run.path.parent / "2_train"), scores(now.sum(0), LABELS), counted(now, **more))
+
+
+def began_with(weights: Path | None, run: RunFolder) -> None:
+    """What the training that is compared recorded."""
+    made = RunFolder(run.path.parent / "2_train")
+    made.data.parent.mkdir(parents=True, exist_ok=True)
+    RecordedData(1, "", (), (), (), (), data=DataSpec(run.path), load_weights=weights).write(made)
 
 
 def test_what_has_changed(run: RunFolder) -> None:
@@ -67,9 +74,10 @@ def test_it_is_told_on_the_screen_and_the_page(run: RunFolder, tmp_path: Path) -
     whole.write(made)
     assert read_record(made).last_round == whole.last_round
     assert list(last_round_lines(made)) == [
-        "Against the last training, 1_train, on the same 2 validation images: Dice 0.8333 -> 0.9286 (+0.0952); "
-        "most: cat +0.333, dog -0.143.",
-        "1 image better and 1 worse by 0.01 or more: b.png 1.00 -> 0.86, a.png 0.67 -> 1.00.",
+        "Against the last training, 1_train, on all pixels of the same 2 validation images: Dice 0.8333 -> 0.9286 "
+        "(+0.0952; 2 validation images prove little); most: cat +0.333, dog -0.143.",
+        "Each image by itself: 1 better and 1 worse by 0.01 or more; most changed: a.png 0.67 -> 1.00, b.png 1.00 -> "
+        "0.86.",
     ]
     page = write_page(made).read_text()
     assert "Against the last training" in page
@@ -81,6 +89,32 @@ def test_it_is_told_on_the_screen_and_the_page(run: RunFolder, tmp_path: Path) -
     assert list(last_round_lines(made)) == []
     assert "Against the last training" not in write_page(made).read_text()
     assert list(last_round_lines(RunFolder(tmp_path / "none"))) == []
+
+
+def test_few_images_prove_little(run: RunFolder) -> None:
+    found = replace(compared(run), dice=(0.4, 0.5), standard_error=0.001, images="5 validation images")
+    assert found.few_images
+    assert change_in_words(found) == "+0.1000, standard error 0.0010; 5 validation images prove little"
+    for number in (FEW_IMAGES - 1, FEW_IMAGES):
+        names = tuple(map(str, range(number)))
+        many = counted(NOW[:1].expand(number, 3, 3), names)
+        write_image_scores(many, run.image_scores)
+        few = compare_rounds(run, run, scores(many.pixels.confusion, LABELS), many)
+        assert few is not None
+        assert few.few_images == (number < FEW_IMAGES)
+
+
+def test_more_minutes_of_training_are_not_taken_for_new_labels(run: RunFolder) -> None:
+    made = RunFolder(run.path.parent / "2_train")
+    for weights, continued in ((None, False), (run.path / "other.pth", False), (run.weights, True)):
+        began_with(weights, run)
+        found = compared(run)
+        assert found.continued == continued
+        made.page_record.parent.mkdir(parents=True, exist_ok=True)
+        record("train", evaluated=evaluated(LABELS, NOW.sum(0), 2), last_round=found).write(made)
+        told = "its minutes of training count in the change too, not only new labels"
+        assert [told in line for line in last_round_lines(made)] == ([False, True, False] if continued else [False] * 2)
+        assert (told in write_page(made).read_text()) == continued
 
 
 def test_corrected_masks_are_noticed(run: RunFolder, tmp_path: Path) -> None:
@@ -100,7 +134,7 @@ def test_a_change_is_told_from_noise(run: RunFolder, monkeypatch: pytest.MonkeyP
     then = torch.tensor([[[80, 0, 0], [5, 15, 0], [5, 0, 15]], [[70, 5, 5], [0, 10, 0], [10, 0, 20]]])
     before, now = counted(then).pixels.per_image, torch.flip(then, (0,)) + 1
     monkeypatch.setattr(last_round, "read_checkpoint", lambda file: {"best_per_image": before[[1, 0]]})
-    found = compared(run, now)
+    found = replace(compared(run, now), few_images=False)
     expected = paired_difference(counted(now).pixels.per_image, before, DICE, LABELS).standard_error
     assert found.standard_error == pytest.approx(expected)
     assert expected > 0.001
@@ -126,4 +160,4 @@ def test_other_images_or_none_are_not_compared(run: RunFolder, messages: Any) ->
     assert "per_image.csv: is damaged" in messages.text
     run.image_scores.unlink()
     assert compared(run) is None
-    assert compared(RunFolder(run.path / "none")) is None
+    assert compared(RunFolder(run.path.parent / "none")) is None

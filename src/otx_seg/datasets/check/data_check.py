@@ -91,8 +91,8 @@ class DataCheck:
         subsets: what each holds, the training images first.
         problems: what is wrong, errors first.
         usable_for: what the data can be used for as it is; None: for nothing.
-        input_size: (height, width) in pixels that `otx train` chooses for the training images where time allows it;
-            None where there are no masks to tell.
+        input_size: (height, width) in pixels of the networks that masks were compared with; without these, what
+            `otx train` chooses for the training images where time allows it, or None where there are no masks to tell.
         page: the HTML file written, if one was asked for.
         label_map: the file or name of the label map that the data was read through; None: there was none.
         mask_faults: the masks that contradict networks; None: there were no networks to compare them with.

@@ -17,6 +17,7 @@ from otx_seg.report.curves import best_step, curves_as_svg, reliability_as_svg
 from otx_seg.report.page import as_address, as_jpeg, render
 from otx_seg.report.run_report.last_round import (
     CHANGED,
+    CONTINUED,
     MASKS_CHANGED,
     against_last,
     better_and_worse,
@@ -260,7 +261,7 @@ def _last_round(record: RunRecord) -> dict[str, Any]:
         "against_last": against_last(found),
         "labels_then": found.labels.items(),
         "images_then": [("better", numbers[0], better), ("worse", numbers[1], worse)],
-        "dice_change": change_in_words(found),
+        "dice_change": ". ".join((change_in_words(found), *((CONTINUED,) if found.continued else ()))),
         "masks_changed": MASKS_CHANGED if found.masks_changed else "",
     }
 

@@ -16,7 +16,7 @@ from otx_seg.labels import Labels
 from otx_seg.metrics.confusion import Scores, scores_from_json
 from otx_seg.metrics.counted_images import CountedImages
 from otx_seg.metrics.definitions import METRICS
-from otx_seg.metrics.paired import NOISE, paired_difference
+from otx_seg.metrics.paired import FEW_IMAGES, NOISE, paired_difference
 from otx_seg.metrics.watched import DICE
 from otx_seg.report.run_report.record import LastRound, read_record
 from otx_seg.runtime.plain_files import read_text
@@ -35,12 +35,18 @@ _TOLD = 2
 _LONGEST_FILE = 1 << 28  # bytes: the scores of some million images
 
 
-def compare_rounds(last: RunFolder, scores: Scores, counted: CountedImages) -> LastRound | None:
+CONTINUED = (
+    "This training went on from the weights of the last one: its minutes of training count in the change too, not only "
+    "new labels"
+)
+
+
+def compare_rounds(last: RunFolder, run: RunFolder, scores: Scores, counted: CountedImages) -> LastRound | None:
     """What has changed since an earlier training; None: it has scores of other images, or none.
 
     Args:
         last: the folder of that training.
-        scores, counted: of this one.
+        run, scores, counted: of this one.
     """
     try:
         then = read_record(last).evaluated
@@ -63,7 +69,18 @@ def compare_rounds(last: RunFolder, scores: Scores, counted: CountedImages) -> L
         files=dict(sorted(files.items(), key=lambda item: item[1][1] - item[1][0])),
         masks_changed=any(old.pixels_true != now.pixels_true for old, now in labels.values()),
         standard_error=_standard_error(last, then.labels, counted),
+        few_images=len(before) < FEW_IMAGES,
+        continued=_continues(run, last),
     )
+
+
+def _continues(run: RunFolder, last: RunFolder) -> bool:
+    """Whether a training began with the weights of an earlier one."""
+    try:
+        began_with = read_recorded(run).load_weights
+    except UsageError:  # what it began with is unknown
+        return False
+    return began_with is not None and began_with.resolve() == last.weights.resolve()
 
 
 def _standard_error(last: RunFolder, labels: Labels, counted: CountedImages) -> float | None:
@@ -104,7 +121,7 @@ def _image_scores(file: Path) -> dict[str, float | None]:
 
 
 def last_round_lines(run: RunFolder) -> Iterator[str]:
-    """What a finished training changed, in a line or two for the screen; none without a comparison."""
+    """What a finished training changed, in a few lines for the screen; none without a comparison."""
     try:
         found = read_record(run).last_round
     except UsageError:  # the report could not be written, and that was said
@@ -115,13 +132,15 @@ def last_round_lines(run: RunFolder) -> Iterator[str]:
     labels = ", ".join(f"{as_message(label)} {value:+.3f}" for label, value in most_changed(found.labels))
     most = f"; most: {labels}" if labels else ""
     yield (
-        f"Against the last training, {name}, on the same {found.images}: Dice {found.dice[0]:.4f} -> "
+        f"Against the last training, {name}, on all pixels of the same {found.images}: Dice {found.dice[0]:.4f} -> "
         f"{found.dice[1]:.4f} ({change_in_words(found)}){most}."
     )
+    if found.continued:
+        yield f"{CONTINUED}."
     better, worse = better_and_worse(found)
     images = ", ".join(f"{as_message(name)} {then:.2f} -> {now:.2f}" for name, (then, now) in _extremes(found))
-    of_which = f": {images}" if images else ""
-    yield f"{count(better, 'image')} better and {worse:,} worse by {CHANGED} or more{of_which}."
+    of_which = f"; most changed: {images}" if images else ""
+    yield f"Each image by itself: {better:,} better and {worse:,} worse by {CHANGED} or more{of_which}."
     if found.masks_changed:
         yield MASKS_CHANGED
 
@@ -134,8 +153,11 @@ def against_last(found: LastRound) -> str:
 
 
 def change_in_words(found: LastRound) -> str:
-    """By how much the Dice has changed, and whether that is more than noise."""
+    """By how much the Dice has changed, and whether that is more than noise, which few images cannot tell."""
     change, error = found.dice[1] - found.dice[0], found.standard_error
+    if found.few_images:
+        known = "" if error is None else f", standard error {error:.4f}"
+        return f"{change:+.4f}{known}; {found.images} prove little"
     if error is None:
         return f"{change:+.4f}"
     where = "beyond" if abs(change) > NOISE * error else "within"
@@ -158,7 +180,7 @@ def most_changed(dices: Mapping[str, tuple[float, float]]) -> list[tuple[str, fl
 
 
 def _extremes(found: LastRound) -> list[tuple[str, tuple[float, float]]]:
-    """The image that lost most and the one that gained most, if they did clearly."""
+    """The image that gained most and the one that lost most, if they did clearly."""
     every = list(found.files.items())
-    ends = every[:1] + every[-1:] if len(every) > 1 else every
+    ends = every[-1:] + every[:1] if len(every) > 1 else every
     return [item for item in ends if abs(item[1][1] - item[1][0]) >= CHANGED]

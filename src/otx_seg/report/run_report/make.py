@@ -67,7 +67,7 @@ def report_training(
         evaluated = _evaluated(record.template, "validation image", result.scores, result.counted, shown)
     made = RunRecord("train", environment_now(), evaluated, record, _used_data(data, report))
     if last is not None and result.counted is not None and result.scores is not None:
-        made = replace(made, last_round=compare_rounds(RunFolder(last), result.scores, result.counted))
+        made = replace(made, last_round=compare_rounds(RunFolder(last), run, result.scores, result.counted))
     _write(run, made, result.counted)
 
 

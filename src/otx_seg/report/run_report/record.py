@@ -196,6 +196,8 @@ class LastRound:
         files: the Dice of each image then and now by its name, the one that lost most first.
         masks_changed: whether the masks of these images are others than then, so that the figures cannot be compared.
         standard_error: of the difference in Dice, as other images of the same kind would change it; None: unknown.
+        few_images: whether there are too few of them to prove anything.
+        continued: whether this training began with the weights of that one, so that it trained for longer in all.
     """
 
     run: str
@@ -205,6 +207,8 @@ class LastRound:
     files: dict[str, tuple[float, float]]
     masks_changed: bool = False
     standard_error: float | None = None
+    few_images: bool = False
+    continued: bool = False
 
 
 @dataclass(frozen=True)

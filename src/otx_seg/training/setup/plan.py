@@ -28,7 +28,7 @@ from otx_seg.training.optimizer import refuse_idle_groups
 from otx_seg.training.recorded_data import read_recorded
 from otx_seg.training.setup.search_settings import Settings, check_settings, read_settings
 from otx_seg.training.setup.teacher import choose_teacher, resumed_teacher
-from otx_seg.training.setup.train_type import PARAMETER, choose_train_type
+from otx_seg.training.setup.train_type import ASKED, OF_TEMPLATE, PARAMETER, choose_train_type
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.teacher_file import TeacherFile
 from otx_seg.workspace.weights import BackboneFile, WeightsFile, read_start
@@ -86,7 +86,7 @@ class Request:
     """The arguments of `train` that decide the plan; see there.
 
     Attributes:
-        template_reason: where `template` comes from.
+        template_reason, train_type_reason: where `template` and `train_type` come from.
         fold, last_round: see `Plan`; one that is resumed has its own.
     """
 
@@ -103,6 +103,7 @@ class Request:
     hpo_parallel: int | None = None
     deterministic: bool = False
     template_reason: str = AS_GIVEN
+    train_type_reason: str = ASKED
     fold: Fold | None = None
     last_round: Path | None = None
 
@@ -140,11 +141,13 @@ def _new_plan(request: Request) -> Plan:
     start = None if weights is None else read_start(weights)
     chosen = _choose_template(request.template, start)
     in_template = chosen.hyper_parameters.algo_backend.train_type
-    asked = request.train_type or by_parameter or (in_template if in_template != "Incremental" else None)
+    asked, why = request.train_type or by_parameter, request.train_type_reason
+    if asked is None and in_template != "Incremental":
+        asked, why = in_template, OF_TEMPLATE
     # Data that is said to be of some format is not looked at as bare images.
     bare = None if request.data.described else request.data.train_root
     unlabelled = request.data.unlabelled_root is not None
-    train_type, reason = choose_train_type(asked, bare, request.data.validation_named, unlabelled)
+    train_type, reason = choose_train_type(asked, bare, request.data.validation_named, unlabelled, why)
     if train_type == "Selfsupervised" and (request.data.described or request.data.label_map is not None):
         raise UsageError(
             "--train-type Selfsupervised uses only images: leave out --data-format, --label-map and "

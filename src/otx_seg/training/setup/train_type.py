@@ -14,7 +14,13 @@ TRAIN_TYPES: tuple[str, ...] = get_args(AlgoBackend.model_fields["train_type"].a
 PARAMETER = "algo_backend.train_type"
 
 
-def choose_train_type(asked: str | None, train_root: Path | None, val: bool, unlabelled: bool) -> tuple[str, str]:
+ASKED, OF_TEMPLATE, OF_WORKSPACE = "as asked for", "as in the template", "as in the workspace"
+"""Where a train type comes from, if it is not chosen here."""
+
+
+def choose_train_type(
+    asked: str | None, train_root: Path | None, val: bool, unlabelled: bool, why: str = ASKED
+) -> tuple[str, str]:
     """The train type, and the reason for it in a few words.
 
     Args:
@@ -22,6 +28,7 @@ def choose_train_type(asked: str | None, train_root: Path | None, val: bool, unl
         train_root: the training data.
         val: whether validation data is given.
         unlabelled: whether images without masks are given beside those with masks.
+        why: where `asked` comes from.
 
     Raises:
         UsageError: an unknown name, or one that does not go with the data.
@@ -47,4 +54,4 @@ def choose_train_type(asked: str | None, train_root: Path | None, val: bool, unl
         raise UsageError(f"--train-type {chosen} does not use unlabelled images: leave out --unlabeled-data-roots")
     if chosen == "Selfsupervised" and val:
         raise UsageError("--train-type Selfsupervised uses no masks: leave out --val-data-roots")
-    return chosen, "as asked for"
+    return chosen, why
