@@ -63,9 +63,13 @@ def test_the_next_training_goes_on_and_is_compared(otx: Any, workspace: Path) ->
     assert second.code == 0, second.err
     assert "starts from the weights of the last training: " in second.message
     printed = " ".join(second.out.split())
-    assert "_train, on the same 1 validation image: Dice " in printed
+    assert "_train, on all pixels of the same 1 validation image: Dice " in printed
+    assert "so few images prove little)" in printed
+    went_on = "This training went on from the weights of the last one: its minutes of training count in the change too"
+    assert went_on in printed
     pages = sorted(Path("w/outputs").glob("2*_train*/report.html"))
     assert ["Against the last training" in page.read_text() for page in pages] == [False, True]
+    assert [went_on in page.read_text() for page in pages] == [False, True]
     measured = otx("eval", "--workspace", "w", "--json")  # on the images that it validated on
     assert measured.code == 0, measured.err
     found = json.loads(measured.out)["Dice Average"]
@@ -74,6 +78,7 @@ def test_the_next_training_goes_on_and_is_compared(otx: Any, workspace: Path) ->
     anew = otx("train", "--workspace", "w", "--from-pretrained")
     assert "starts from the weights of the last" not in anew.message
     assert "Against the last training" in anew.out
+    assert "went on from the weights" not in " ".join(anew.out.split())
     refused(otx("train", "--workspace", "w", "--from-pretrained", "--load-weights", "x.pth"), "cannot be combined")
     folds = otx("train", "--workspace", "w", "--folds", "2", "--from-pretrained")
     assert folds.code == 0, folds.err

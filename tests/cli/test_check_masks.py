@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from otx_seg.datasets import Subset
+from otx_seg.datasets.check.mask_faults import Contradiction, SuspectMask
 from otx_seg.deployment.export import export
+from otx_seg.verbs import check_masks
+from otx_seg.workspace.weights import read_weights
 
 
 def test_what_is_printed(otx: Any, tiny_data: Subset, tiny_weights: Path) -> None:
@@ -23,6 +26,29 @@ def test_what_is_printed(otx: Any, tiny_data: Subset, tiny_weights: Path) -> Non
     assert "otx train --folds" in outcome.out
     assert "To work through: out/mask_faults.html and out/mask_faults.csv" in outcome.out
     assert outcome.out.splitlines()[-1] == f"Next: otx train --train-data-roots {tiny_data.root}"
+
+
+def test_masks_that_seem_wrong_are_corrected_first(
+    otx: Any, tiny_data: Subset, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = Contradiction("missing region", "background", "dot", (0, 0, 1, 1), 1, 9.0)
+    ranked = (SuspectMask(1, "training", "a.png", "a.jpg", 0, (wrong,)),)
+    monkeypatch.setattr(check_masks, "suspect_masks", lambda *_: ranked)
+    monkeypatch.setattr(check_masks, "draw_mask_faults", lambda *_: "")
+    outcome = otx("check", "--data-roots", tiny_data.root, "--load-weights", tiny_weights, "--output", "out")
+    first = "Next: correct the masks that out/mask_faults.html shows to be wrong; then otx train --train-data-roots "
+    assert outcome.out.splitlines()[-1].startswith(first), outcome.err
+
+
+def test_ceilings_are_those_of_the_weights(otx: Any, tiny_data: Subset, tiny_weights: Path) -> None:
+    height, width = read_weights(tiny_weights).input_size
+    fixed = ["check", "--data-roots", tiny_data.root]
+    told = " ".join(otx(*fixed, "--load-weights", tiny_weights, "--html", "page.html", "--output", "out").out.split())
+    assert f"with the input size {height}x{width}, that of the given weights, and an output of" in told
+    assert f"at the input size {height}x{width}, that of the given weights." in Path("page.html").read_text()
+    told = " ".join(otx(*fixed).out.split())
+    assert ", which these images get with enough time, and an output of" in told
+    assert f"size {height}x{width}, " not in told
 
 
 def test_json_alone(otx: Any, tiny_data: Subset, tiny_weights: Path) -> None:

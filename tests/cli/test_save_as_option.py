@@ -56,6 +56,8 @@ def test_every_format_at_once(otx: Any, tiny_weights: Path, tiny_data: Subset) -
         checked = otx("check", "--data-roots", f"out/annotations/{name}")
         assert checked.code == 0, checked.message
     assert "left out as uncertain" in told
+    first = "correct them in the labelling tool, and export them to a folder; then"
+    assert told.endswith(f"Next: {first} train on all that is labelled: otx train --train-data-roots FOLDER")
     again = otx(*fixed)
     assert again.code == 2
     assert "--overwrite" in again.message
@@ -94,3 +96,11 @@ def test_no_image_can_be_read(otx: Any, tiny_ir: Path) -> None:
     assert outcome.code == 3
     assert "none of 1 images could be read" in outcome.message
     assert not Path("out/annotations").exists()
+
+
+def test_in_a_workspace_what_was_corrected_is_added(otx: Any, tiny_ir: Path, tiny_data: Subset) -> None:
+    assert otx("build", "--train-data-roots", tiny_data.root, "--workspace", "w").code == 0
+    fixed = ["predict", "-i", tiny_data.root / "images", "--load-weights", tiny_ir, "--workspace", "w", "-o", "out"]
+    outcome = otx(*fixed, "--save-as", "coco")
+    assert outcome.out.splitlines()[-1].endswith("; then otx build --add-data FOLDER --workspace w")
+    assert "Next" not in otx(*fixed, "--overwrite").out

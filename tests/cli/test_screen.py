@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from otx_seg.cli.screen import prepare_screen
+from otx_seg.cli import screen
+from otx_seg.cli.screen import counting, prepare_screen
 from otx_seg.report.progress import TrainingDisplay
 from otx_seg.workspace.logs import PROGRESS
 
@@ -54,3 +55,16 @@ def test_the_text_of_a_library_stays_in_the_log_file(capsys: pytest.CaptureFixtu
     prepare_screen()
     logger.warning("the tracker failed", exc_info=OSError("<urlopen error>"))
     assert capsys.readouterr().err == "Warning: the tracker failed\n"
+
+
+def test_without_a_terminal_lines_tell_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = iter([0.0, 1.0, 31.0, 31.0, 32.0, 62.0, 62.0])
+    monkeypatch.setattr(screen.time, "monotonic", lambda: next(now))
+    with counting("looking at images") as advance:
+        advance(10, 2000)
+        advance(1000, 2000)
+        advance(1010, 2000)
+        advance(1200)
+    assert capsys.readouterr().err == "looking at images: 1,000 of 2,000\nlooking at images: 1,200\n"

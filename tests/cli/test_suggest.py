@@ -45,6 +45,9 @@ def test_images_are_listed_copied_and_shown(otx: Any, given: list[object], pool:
     done = otx("suggest", *given, "-n", 3, "-o", output)
     assert done.code == 0, done.err
     assert f"3 images of 6 new ones suggested, copied to {output / 'images'}; first: " in done.out
+    drafts = f"otx predict --input {output / 'images'} --load-weights {given[3]} --save-as coco (or cvat, datumaro, "
+    assert done.out.splitlines()[-1].startswith(f"Next: {drafts}")
+    assert "choosing among 6 images; compared with 8 labelled images, looked at by 1 model\n" in done.err
     listed = rows(output)
     assert [row["rank"] for row in listed] == ["1", "2", "3"]
     for row in listed:
@@ -65,6 +68,7 @@ def test_images_are_listed_copied_and_shown(otx: Any, given: list[object], pool:
     fewer = otx("suggest", *given, "-n", 1, "--list-only", "--overwrite", "-o", output)
     assert fewer.code == 0, fewer.err
     assert "copied to" not in fewer.out
+    assert "Next" not in fewer.out
     assert len(rows(output)) == 1
     assert not [path for path in (output / "images").rglob("*") if path.is_file()]
 

@@ -117,4 +117,6 @@ def test_class_weights_say_what_they_do() -> None:
 def test_a_backbone_is_kept_where_it_knows_something_and_the_head_does_not(
     published: bool, continued: bool, steps: int
 ) -> None:
-    assert choose_frozen_start(published, continued).value == steps
+    decided = choose_frozen_start(published, continued)
+    assert decided.value == steps
+    assert ("at most a fifth of the run" in decided.reason) == (steps > 0)

@@ -34,6 +34,7 @@ from otx_seg.training import validation
 from otx_seg.training.checkpoint import find_checkpoint, read_checkpoint
 from otx_seg.training.loggers import Logger, StepReport, TrainResult, ValidationReport, read_metrics
 from otx_seg.training.loss_guard import DivergedError
+from otx_seg.training.trainer import Trainer
 from otx_seg.training.validation import ValidationPace
 from otx_seg.workspace.run_folder import RunFolder
 from otx_seg.workspace.weights import read_weights
@@ -490,3 +491,14 @@ def test_the_last_network_is_kept_unless_an_earlier_one_is_better_by_more_than_n
     is_last = all(torch.equal(value, average[f"module.network.{key}"]) for key, value in saved.items())
     assert is_last == (kept == 3)
     assert train_briefly(drawn_data, run, resume_from=run).choice == result.choice
+
+
+def test_an_epoch_counts_from_its_begin(drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose time ends within an epoch has trained in it, in messages and in the result alike."""
+    monkeypatch.setattr(Trainer, "progress", property(lambda trainer: min(trainer.state.step / 2, 1.0)))
+    ends = Recorder()
+    result = train_briefly(drawn_data, tmp_path, loggers=[ends])
+    assert [(report.step, report.epoch) for report in ends.validations] == [(2, 1)]
+    assert (result.epoch, result.epochs, result.steps) == (1, 1, 2)
+    assert "kept: the network of epoch 1 of 1" in (tmp_path / "cli_report.log").read_text()
+    assert train_briefly(drawn_data, tmp_path, resume_from=tmp_path).epoch == 1

@@ -14,6 +14,7 @@ from otx_seg.inputs.resolver import open_resolver
 from otx_seg.inputs.training import complete_request
 from otx_seg.template import load
 from otx_seg.training.setup.plan import Request, make_plan
+from otx_seg.training.setup.train_type import PARAMETER
 from otx_seg.verbs.build import build
 from otx_seg.workspace.data_file import read_data_file
 
@@ -114,6 +115,24 @@ def test_the_train_type_is_kept_and_rules(here: Path, drawn_data: Path, unlabell
         )
     )
     assert (plan.train_type, plan.data.unlabelled_root) == ("Semisupervised", unlabelled)
+
+
+def test_unlabelled_images_may_be_for_suggestions_alone(
+    here: Path, drawn_data: Path, unlabelled: Path, messages: Any
+) -> None:
+    made = build(drawn_data / "train", unlabeled_data_roots=unlabelled, train_type="incremental", workspace="w")
+    assert made.template.hyper_parameters.algo_backend.train_type == "Incremental"
+    resolver = open_resolver("w")
+    assert resolver.root(None, "unlabeled") == unlabelled
+    plan = make_plan(complete_request(resolver, Request()))
+    assert (plan.train_type, plan.reason, plan.data.unlabelled_root) == ("Incremental", "as in the workspace", None)
+    assert "the unlabelled images that data.yaml names are not used in Incremental training" in messages.text
+    # A train type that the arguments name is asked for.
+    assert make_plan(complete_request(resolver, Request(train_type="Incremental"))).reason == "as asked for"
+    named = complete_request(resolver, Request(parameters={PARAMETER: "Incremental"}))
+    assert make_plan(named).reason == "as asked for"
+    # Another template than that of the workspace has a train type of its own.
+    assert make_plan(complete_request(resolver, Request(template="SegNext-t"))).reason == "as in the template"
 
 
 @pytest.mark.parametrize(

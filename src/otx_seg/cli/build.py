@@ -17,7 +17,11 @@ from otx_seg.words import count
 @click.option("--val-data-roots", metavar="FOLDER", help="Validation data, see `otx train`.")
 @click.option("--test-data-roots", metavar="FOLDER", help="Test data, see `otx eval`.")
 @annotation_options("train", "val", "test")
-@click.option("--unlabeled-data-roots", metavar="FOLDER", help="Images without masks for semi-supervised training.")
+@click.option(
+    "--unlabeled-data-roots",
+    metavar="FOLDER",
+    help="Images without masks for semi-supervised training; with --train-type Incremental only for `otx suggest`.",
+)
 @click.option(
     "--unlabeled-file-list", metavar="FILE", help="List of the images to use, one path per line; default: all."
 )

@@ -77,7 +77,9 @@ def command(input_path: str | None, **arguments: Any) -> None:
     results.print(f"List: {done.list}")
     results.print(f"Page: {done.page}")
     if done.images is not None:
-        by = [word for file in arguments["load_weights"] or () for word in ("--load-weights", file)]
+        weights = arguments["load_weights"] or ()
+        files = [weights] if isinstance(weights, str) else weights
+        by = [word for file in files for word in ("--load-weights", file)]
         by += [word for name in ("labels", "workspace") if arguments[name] for word in (f"--{name}", arguments[name])]
         first, *others = annotation_formats()
         drafts = otx_command("predict", "--input", done.images, *by, "--save-as", first)

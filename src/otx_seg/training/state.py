@@ -30,6 +30,7 @@ class TrainState:
         validated_step: steps that were, -1 before the first one.
         validation_s: seconds that the last validation took, 0 before the first one.
         best_score: best validation score, that of the watched metric, -1 before the first validation.
+        best_epoch: the one in or after which the network with it was validated, as `begun_epochs` counts.
         ended: why the training is over; empty while it is not.
     """
 

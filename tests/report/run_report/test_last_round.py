@@ -75,7 +75,7 @@ def test_it_is_told_on_the_screen_and_the_page(run: RunFolder, tmp_path: Path) -
     assert read_record(made).last_round == whole.last_round
     assert list(last_round_lines(made)) == [
         "Against the last training, 1_train, on all pixels of the same 2 validation images: Dice 0.8333 -> 0.9286 "
-        "(+0.0952; 2 validation images prove little); most: cat +0.333, dog -0.143.",
+        "(+0.0952; so few images prove little); most: cat +0.333, dog -0.143.",
         "Each image by itself: 1 better and 1 worse by 0.01 or more; most changed: a.png 0.67 -> 1.00, b.png 1.00 -> "
         "0.86.",
     ]
@@ -92,9 +92,9 @@ def test_it_is_told_on_the_screen_and_the_page(run: RunFolder, tmp_path: Path) -
 
 
 def test_few_images_prove_little(run: RunFolder) -> None:
-    found = replace(compared(run), dice=(0.4, 0.5), standard_error=0.001, images="5 validation images")
+    found = replace(compared(run), dice=(0.4, 0.5), standard_error=0.001)
     assert found.few_images
-    assert change_in_words(found) == "+0.1000, standard error 0.0010; 5 validation images prove little"
+    assert change_in_words(found) == "+0.1000, standard error 0.0010; so few images prove little"
     for number in (FEW_IMAGES - 1, FEW_IMAGES):
         names = tuple(map(str, range(number)))
         many = counted(NOW[:1].expand(number, 3, 3), names)

@@ -157,7 +157,7 @@ def change_in_words(found: LastRound) -> str:
     change, error = found.dice[1] - found.dice[0], found.standard_error
     if found.few_images:
         known = "" if error is None else f", standard error {error:.4f}"
-        return f"{change:+.4f}{known}; {found.images} prove little"
+        return f"{change:+.4f}{known}; so few images prove little"
     if error is None:
         return f"{change:+.4f}"
     where = "beyond" if abs(change) > NOISE * error else "within"
