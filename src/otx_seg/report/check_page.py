@@ -120,8 +120,8 @@ def _explained(result: DataCheck, strides: Sequence[int]) -> str:
         return ""
     parts = [
         "Region size: 4 x area / perimeter, in pixels of images that are resized to the input size "
-        f"{size_explained(result)}; the median over the images that show the label. A square of 20 x 20 pixels has size "
-        "20; so has a long line 10 pixels wide."
+        f"{size_explained(result)}; the median over the images that show the label. A square of 20 x 20 pixels has "
+        "size 20; so has a long line 10 pixels wide."
     ]
     if strides:
         shares = ", ".join(f"1/{stride}" for stride in strides)
