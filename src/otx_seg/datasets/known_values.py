@@ -98,7 +98,7 @@ def _beside(batch: Subset, known: Subset, root: Path | None) -> str:
     return (
         f"write their list of labels, labels.txt or dataset_meta.json, into {batch.root}"
         if path is None
-        else (f"copy {path} to {batch.root}, with what is missing in it")
+        else (f"copy {path} into {batch.root} and complete it there")
     )
 
 
