@@ -45,7 +45,7 @@ def test_ceilings_are_those_of_the_weights(otx: Any, tiny_data: Subset, tiny_wei
     fixed = ["check", "--data-roots", tiny_data.root]
     told = " ".join(otx(*fixed, "--load-weights", tiny_weights, "--html", "page.html", "--output", "out").out.split())
     assert f"with the input size {height}x{width}, that of the given weights, and an output of" in told
-    assert f"at the input size {height}x{width}, that of the given weights." in Path("page.html").read_text()
+    assert f"to the input size {height}x{width}, that of the given weights;" in Path("page.html").read_text()
     told = " ".join(otx(*fixed).out.split())
     assert ", which these images get with enough time, and an output of" in told
     assert f"size {height}x{width}, " not in told

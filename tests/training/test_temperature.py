@@ -65,7 +65,7 @@ def test_a_training_ends_with_it(drawn_data: Path, tmp_path: Path, messages: Any
     assert "of 2 validation images: expected calibration error" in messages.text
     record = json.loads((tmp_path / "run" / "logs" / "report" / "report.json").read_text())
     assert record["trained"]["temperature"] == result.temperature
-    assert f"a temperature of {result.temperature:.3g}." in result.report.read_text()
+    assert f"temperature {result.temperature:.3g} of the confidences" in result.report.read_text()
     assert (
         f"temperature of the confidences: {result.temperature:.3g}" in (tmp_path / "run" / "cli_report.log").read_text()
     )

@@ -83,7 +83,8 @@ def test_the_promise_of_the_choice_names_it(drawn_data: Path, tmp_path: Path, mo
     scored = iter([{"others": 900}, {"others": 600}, {"others": 895}])
     monkeypatch.setattr(validation, "count_on_all_processes", lambda *how: _counts_of(next(scored)))
     result = train_briefly(drawn_data, tmp_path / "run", parameters={WATCH: "accuracy"})
-    assert result.choice.startswith("the pixel accuracy of epoch 1 is 0.0050 higher than that of the last one, beyond")
+    told = "the pixel accuracy of epoch 1 is 0.0050 higher than that of the last one, more than two standard errors"
+    assert result.choice.startswith(told)
 
 
 def test_a_resumed_run_goes_on_with_it(drawn_data: Path, tmp_path: Path) -> None:

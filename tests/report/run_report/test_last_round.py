@@ -82,7 +82,7 @@ def test_it_is_told_on_the_screen_and_the_page(run: RunFolder, tmp_path: Path) -
     page = write_page(made).read_text()
     assert "Against the last training" in page
     assert all(text in page for text in ("+0.333", "-0.143", "+0.095", ">better<", ">worse<", "b.png"))
-    assert "The last training had 0.833 on the same images (+0.0952)." in page
+    assert "The last training had 0.833 on the same images (+0.0952; so few images prove little)." in page
     assert page.index("Against the last training") < page.index("Scores of the labels")
     # Without one, nothing is said.
     replace(whole, last_round=None).write(made)
