@@ -180,9 +180,8 @@ def test_an_exported_model_predicts_without_what_trains_it(tiny_ir: Path, save: 
     }
 
 
-@pytest.mark.parametrize("verb", ["--help", "find"])
-def test_the_light_commands_are_quick(verb: str) -> None:
-    assert seconds("-m", "otx_seg", verb) <= 3 * seconds("-c", "import click")
+def test_help_is_quick() -> None:
+    assert seconds("-m", "otx_seg", "--help") <= 3 * seconds("-c", "import click")
 
 
 def types_in(value: object) -> set[str]:
