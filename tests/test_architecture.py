@@ -174,6 +174,7 @@ def test_an_exported_model_predicts_without_what_trains_it(tiny_ir: Path, save: 
         "datumaro",
         "nncf",
         "pydantic",
+        "otx_seg.annotations.samples",
         "otx_seg.datasets",
         "otx_seg.formats",
         "rich.progress",

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.annotations.samples import MaskReader, Sample, Subset
-from otx_seg.datasets.chosen_subset import TRAINED_ON, choose_subset, open_chosen
+from otx_seg.datasets.chosen_subset import TRAINED_ON, open_chosen
 from otx_seg.datasets.data_spec import FIRST, Addition
 from otx_seg.datasets.opening import find_subsets
 from otx_seg.errors import DataError
-from otx_seg.formats import Subsets
 from otx_seg.labels import Labels, MaskValue, extended
 
 logger = logging.getLogger(__name__)
@@ -28,27 +27,19 @@ def open_addition(addition: Addition, use_polygons: bool = False) -> Subset:
         UsageError: see `open_folder`.
         DataError: unusable data (see `open_folder`), or several subsets none of which is meant for training.
     """
-    return open_chosen(addition.root, subsets_of(addition), TRAINED_ON, "train on", use_polygons)[1]
+    return open_with_rest(addition, use_polygons)[0]
 
 
-def unused_subsets(addition: Addition) -> list[str]:
-    """The names of the subsets of an addition that are not those to train on.
+def open_with_rest(addition: Addition, use_polygons: bool = False) -> tuple[Subset, list[str]]:
+    """As `open_addition`; and the names of the subsets of it that are not used.
 
     Raises:
         UsageError, DataError: see `open_addition`.
     """
-    names = list(subsets_of(addition))
-    used = choose_subset(addition.root, names, TRAINED_ON, "train on")
-    return [name for name in names if name != used]
-
-
-def subsets_of(addition: Addition) -> Subsets:
-    """The subsets of an addition, which are not opened yet.
-
-    Raises:
-        UsageError, DataError: see `open_folder`.
-    """
-    return find_subsets(addition.root, addition.data_format, addition.annotations, addition.label_map)
+    root = addition.root
+    subsets = find_subsets(root, addition.data_format, addition.annotations, addition.label_map)
+    used, subset = open_chosen(root, subsets, TRAINED_ON, "train on", use_polygons)
+    return subset, [name for name in subsets if name != used]
 
 
 def training_parts(first: Subset, added: Sequence[Addition], use_polygons: bool = False) -> dict[str, Subset]:

@@ -95,11 +95,9 @@ def _beside(batch: Subset, known: Subset, root: Path | None) -> str:
     source = getattr(known.mask_code, "source", "")
     places = [] if root is None or not source else [known.root / source, root / source]
     path = next((path for path in places if path.is_file()), None)
-    return (
-        f"write their list of labels, labels.txt or dataset_meta.json, into {batch.root}"
-        if path is None
-        else (f"copy {path} into {batch.root} and complete it there")
-    )
+    if path is None:
+        return f"write their list of labels, labels.txt or dataset_meta.json, into {batch.root}"
+    return f"copy {path} into {batch.root} and complete it there"
 
 
 def _refuse_other_reading(batch: Subset, mapped: Subset, known: Subset, some_unknown: bool, advice: str) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otx_seg.annotations.mask_regions import MaskRegions
-from otx_seg.annotations.predicted import record_predictions
 from otx_seg.errors import UsageError
 from otx_seg.inference.predict_settings import PredictSettings
 from otx_seg.labels import Labels, background_index
@@ -121,6 +120,8 @@ class PreAnnotations:
         """Complete the files, also if not all images are done. Raises OtxError if they cannot be written."""
         for folder, writer in self._writers.items() if self._taken else ():
             with writing(folder):
+                from otx_seg.annotations.predicted import record_predictions  # as above
+
                 writer.close()
                 record_predictions(folder)
         if self.left_out and not any(self.regions.values()):

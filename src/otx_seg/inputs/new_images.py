@@ -17,7 +17,7 @@ from otx_seg.datasets.check.inspection import Inspection, inspect
 from otx_seg.datasets.check.problems import Problem
 from otx_seg.datasets.check.twins import Known
 from otx_seg.datasets.data_spec import FIRST, Addition
-from otx_seg.datasets.joined import open_addition, training_parts, union, unused_subsets
+from otx_seg.datasets.joined import open_with_rest, training_parts, union
 from otx_seg.datasets.known_values import known_values
 from otx_seg.datasets.label_map import OPTION as LABEL_MAP
 from otx_seg.datasets.label_map import LabelMap, through_map
@@ -74,17 +74,16 @@ def look(addition: Addition, spec: DataSpec, outputs: Path, new_labels: bool, pr
             workspace lacks, unless these are accepted.
     """
     with named_elsewhere():
-        batch = open_addition(addition)
-    if unused := unused_subsets(addition):
+        batch, unused = open_with_rest(addition)
+    if unused:
         told = "%s: images to train on are added, those of %s are not; to validate or test on them, name their folder"
         logger.warning(told, addition.root, listed(unused))
     there = find_training(replace(spec, added=(), val_names=()))
     parts = training_parts(there.train, spec.added)
     before = union(list(parts.values()))
-    recognised = (
-        _recognised(batch, before, list(parts.values()), spec, new_labels) if addition.label_map is None else None
-    )
-    if recognised is not None:
+    recognised = None
+    if addition.label_map is None:
+        recognised = _recognised(batch, before, list(parts.values()), spec, new_labels)
         batch = through_map(batch, recognised)
     if not new_labels:
         _refuse_new_labels(batch, before, spec)

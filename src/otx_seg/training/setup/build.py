@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import torch
-from accelerate.utils import set_seed
+from accelerate.utils import broadcast_object_list, set_seed
 from torch import nn
 
 from otx_seg import algorithms
@@ -51,7 +51,9 @@ def begin(plan: Plan, data: TrainingData) -> Beginning:
     if plan.search is not None and plan.resumed_run is not None and plan.state is None:
         return Beginning(plan, network, "resuming the search, from its initial weights")
     start = _initial_weights(network.network, data, plan)
-    if start.learned or not plan.template.pretrained.exists:
+    # DistributedDataParallel gives all processes the weights of the first one, so its rates go with them.
+    learned = broadcast_object_list([start.learned])[0]
+    if learned or not plan.template.pretrained.exists:
         return Beginning(plan, network, start.told)
     even = at_one_rate(plan.template, network.network)
     told = start.told if even == plan.template else f"{start.told}, and learns as fast as the rest of the network"
