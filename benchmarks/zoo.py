@@ -125,8 +125,10 @@ def draw(results: dict[str, Result], path: Path) -> None:
         of_family = [point for name, point in points.items() if families[name] == family]
         axes.scatter(*zip(*of_family, strict=True), color=f"C{number % 10}", marker="os^Dv"[number // 10], label=family)
     for number, (name, point) in enumerate(sorted(points.items(), key=lambda named: named[1])):
-        side, way = ("left", 1) if number % 2 == 0 else ("right", -1)  # neighbours do not cover each other
-        axes.annotate(name, point, xytext=(5 * way, 3), textcoords="offset points", fontsize=7, ha=side)
+        # Neighbours do not cover each other: on the right, on the left; the next two below instead of above.
+        side, way = ("left", 1) if number % 2 == 0 else ("right", -1)
+        height = 3 if number % 4 < 2 else -8
+        axes.annotate(name, point, xytext=(5 * way, height), textcoords="offset points", fontsize=7, ha=side)
     axes.plot(*zip(*(points[name] for name in best_for_their_time(points)), strict=True), "k--", lw=0.8)
     axes.set(xscale="log", xlabel="latency of the INT8 model, ms", ylabel="Dice of the INT8 model")
     axes.xaxis.set_major_formatter("{x:g}")
