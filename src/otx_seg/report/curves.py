@@ -16,6 +16,8 @@ Entries = Sequence[dict[str, Any]]
 
 _NO_LOSSES = ("step", "epoch", "learning_rate", "kept pixels")
 _PANEL = (4.6, 3.4)  # width and height in inches
+# Inches around a diagram, for its title, its axes' names and numbers; to have them found out takes as long as the rest.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 0.85, 0.15, 0.35, 0.5
 
 
 def draw_curves(journal: Path, picture: Path) -> dict[str, tuple[str, ...]]:
@@ -29,12 +31,9 @@ def draw_curves(journal: Path, picture: Path) -> dict[str, tuple[str, ...]]:
     Raises:
         OSError: the journal cannot be read or the picture not written.
     """
-    from matplotlib.figure import Figure
-
     entries = read_metrics(journal)
     panels = list(_panels(entries))
-    figure = Figure(figsize=(_PANEL[0] * len(panels), _PANEL[1] + 0.6), layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    figure, axes = _diagrams(len(panels), _PANEL[1] + 0.6)
     for diagram, draw in zip(axes, panels, strict=True):
         draw(diagram, entries)
     figure.savefig(picture, dpi=110)
@@ -51,13 +50,28 @@ def reliability_as_svg(reliability: Reliability) -> bytes:
     return _as_svg(partial(_draw_reliability, reliability=reliability))[1]
 
 
+def _diagrams(count: int, height: float) -> tuple[Any, Sequence[Any]]:
+    """A figure of this height in inches, and empty diagrams in it side by side."""
+    from matplotlib.figure import Figure
+
+    width = _PANEL[0] * count
+    around, inside = _LEFT + _RIGHT, _PANEL[0] - _LEFT - _RIGHT
+    figure = Figure(figsize=(width, height))
+    figure.subplots_adjust(
+        left=_LEFT / width,
+        right=1 - _RIGHT / width,
+        top=1 - _TOP / height,
+        bottom=_BOTTOM / height,
+        wspace=around / inside,
+    )
+    return figure, figure.subplots(1, count, squeeze=False)[0]
+
+
 def _as_svg(draw: Callable[[Any], None]) -> tuple[str, bytes]:
     """The title of a diagram, and the diagram as an SVG file."""
     import matplotlib
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=_PANEL, layout="constrained")
-    diagram = figure.subplots()
+    figure, (diagram,) = _diagrams(1, _PANEL[1])
     draw(diagram)
     file = io.BytesIO()
     with matplotlib.rc_context({"svg.fonttype": "none"}):  # letters stay letters: a tenth of the size

@@ -6,6 +6,7 @@ completely, with validation, is `otx_seg.template.load`.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +55,13 @@ def find_templates() -> list[TemplateSummary]:
     Raises:
         UsageError: one of them does not begin with who it is.
     """
+    return list(_templates_in(templates_folder()))
+
+
+@functools.cache  # each template that extends another one asks for all
+def _templates_in(folder: Path) -> tuple[TemplateSummary, ...]:
     found = []
-    for path in sorted(templates_folder().glob("*.yaml")):
+    for path in sorted(folder.glob("*.yaml")):
         # A shipped template begins with who it is; parsing its network too would take most of a listing's time.
         head = path.read_text(encoding="utf-8").partition("\nmodel:")[0]
         content = yaml.load(head, Loader=_YamlLoader)
@@ -64,7 +70,7 @@ def find_templates() -> list[TemplateSummary]:
         if missing:
             raise UsageError(f"{path}: a shipped template needs these keys above `model`: {', '.join(missing)}")
         found.append(TemplateSummary(path=path, **{name: content[name] for name in names}))
-    return sorted(found, key=lambda template: template.gigaflops)
+    return tuple(sorted(found, key=lambda template: template.gigaflops))
 
 
 def find_recipes() -> dict[str, Path]:
