@@ -166,7 +166,7 @@ def test_other_files_are_not_even_opened(tmp_path):
     ("content", "message"),
     [
         ("name,id\na,1\nb,1", "the labels 'a' and 'b' have the same mask value 1"),
-        ("x" * 200 + "\nb", "is no label; write one name per line"),
+        ("x" * 201 + "\nb", "is no label; write one name per line"),
         ("a.jpg\nb.jpg", "'a.jpg' is no label"),
         ("# nothing", "lists no labels that can be told"),
         ("\n".join(map(str, range(300))), "300 labels; at most 254 are possible"),

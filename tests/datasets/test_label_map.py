@@ -104,7 +104,7 @@ def test_a_name_that_is_none(tmp_path: Path) -> None:
 
 
 def test_the_maps_that_come_with_the_program() -> None:
-    assert {"cityscapes-7", "cityscapes-19", "coco-voc21"} <= set(shipped_label_maps())
+    assert {"ade20k-32", "cityscapes-7", "cityscapes-19", "coco-voc21"} <= set(shipped_label_maps())
     for name in shipped_label_maps():
         assert read_label_map(name).is_shipped
         assert name in read_label_map(name).source
@@ -149,6 +149,31 @@ def test_cityscapes_with_a_list_of_all_labels(tmp_path: Path) -> None:
     subset = open_folder(tmp_path, label_map=read_label_map("cityscapes-19"))["train"]
     assert subset.labels.names == tuple(scored_labels()[0])
     assert subset.read_mask(subset.samples[0]).tolist() == [[255, 0, 255, 18]]
+
+
+def test_ade20k_as_32_labels(tmp_path: Path) -> None:
+    found = read_label_map("ade20k-32")
+    old = [name for name, new in found.new_names if new != "background"]
+    old += [name for name, new in found.new_names if new == "background"]
+    # From the list that comes with the data.
+    assert len(old) == 150
+    assert [old[number - 1] for number in (1, 2, 31, 32, 150)] == [
+        "wall",
+        "building, edifice",
+        "armchair",
+        "seat",
+        "flag",
+    ]
+    assert max(old, key=len).startswith("computer, computing machine")
+    lines = ["Idx\tRatio\tTrain\tVal\tName", *(f"{number}\t0.01\t9\t1\t{name}" for number, name in enumerate(old, 1))]
+    (tmp_path / "objectInfo150.txt").write_text("\n".join(lines))
+    put(tmp_path / "images/training/ADE_train_00000001.png", np.zeros((1, 6, 3), np.uint8))
+    put(tmp_path / "annotations/training/ADE_train_00000001.png", np.array([[0, 1, 31, 32, 75, 150]], np.uint8))
+    assert len(open_folder(tmp_path)["train"].labels) == 150
+    subset = open_folder(tmp_path, label_map=found)["train"]
+    assert subset.labels.names[:3] == ("background", "wall", "building")
+    assert len(subset.labels) == 32
+    assert subset.read_mask(subset.samples[0]).tolist() == [[255, 1, 31, 0, 0, 0]]
 
 
 def test_coco_as_pascal_voc(tmp_path: Path) -> None:

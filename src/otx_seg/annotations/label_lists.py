@@ -26,7 +26,7 @@ OWN_LIST = "labels.txt"
 """What our own documentation calls a list of labels; it comes before all others."""
 
 _MOST_BYTES = 1 << 18
-_LONGEST_NAME = 100  # characters
+_LONGEST_NAME = 200  # characters; the longest of ADE20K has 113
 _TELLING = re.compile(r"label|class|categor|codes?$|colou?r|names|legend|palette|objectinfo|masktargets")
 _MAYBE = {".json": ("metadata", "notes"), ".yaml": ("data", "dataset"), ".yml": ("data", "dataset")}
 _SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".names", ".yaml", ".yml", ".pbtxt")

@@ -328,7 +328,7 @@ def _tell(root: Path, names: list[str], ignored: str, advice: str) -> None:
     logger.warning(
         "%s: nothing names the labels, so each value in the masks is one: %s%s; %s, and call the background background",
         root,
-        ", ".join(names),
+        in_words(names),
         more,
         advice,
     )
