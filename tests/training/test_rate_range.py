@@ -146,6 +146,9 @@ def test_other_trainings(
         else:
             find_briefly(drawn_data, tmp_path / "run", **more)
     assert {"semi": "Semisupervised", "self": "Selfsupervised", "contrast": "Incremental"}[kind] in messages.text
+    # It announces its own length, not that of the training it is for.
+    assert f"{rate_range.STEPS} steps of growing learning rate; results go to" in messages.text
+    assert "up to" not in messages.text
     assert len(rows_of(tmp_path / "run")) == 14
     assert not list(tmp_path.rglob("*.pth"))
 

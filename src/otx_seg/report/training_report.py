@@ -17,6 +17,7 @@ from otx_seg.report.run_report.make import report_training
 from otx_seg.report.run_report.record import Trained, environment_now
 from otx_seg.report.tables import as_text, scores_table
 from otx_seg.report.trials import describe_trials, read_trials
+from otx_seg.template.hyper_parameters import LearningParameters
 from otx_seg.template.plain_names import in_short, plainly
 from otx_seg.training.devices import describe_device
 from otx_seg.training.loggers import TrainResult
@@ -32,11 +33,12 @@ logger = logging.getLogger(__name__)
 _SAID_ELSEWHERE = ("algo_backend.train_type", "validation")  # of the decisions
 
 
-def announce_plan(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -> None:
+def announce_plan(plan: Plan, data: TrainingData, run: RunFolder, origin: str, length: str = "") -> None:
     """Print the plan of a training, with the decisions.
 
     Args:
         origin: where the network's weights come from.
+        length: how long it takes, in words, where the plan is that of another training.
     """
     parameters = plan.template.hyper_parameters.learning_parameters
     what: list[str] = []
@@ -47,16 +49,21 @@ def announce_plan(plan: Plan, data: TrainingData, run: RunFolder, origin: str) -
         what = [f"template {plan.template.name}", f"input {size}", f"batches of {batch}"]
     if data.unlabelled is not None:
         what.append(f"{parameters.unlabeled_batch_size} unlabelled images with each batch")
-    limits = [f"at most {count(parameters.max_minutes, 'minute')}"] if parameters.max_minutes else []
-    if not limits or parameters.num_iters < MOST_EPOCHS:
-        limits.insert(0, f"up to {count(parameters.num_iters, 'epoch')}")
     logger.info("device: %s; %s", describe_device(), origin)
     logger.info("training: %s, %s", plan.train_type, plan.reason)
     if plan.teacher is not None:
         logger.info("%s", _teacher_text(plan, plan.teacher))
     if data.val is None:  # else it has been said, with what the images show
         logger.info("%s", data.split)
-    logger.info("%s; results go to %s", ", ".join((*what, *limits)), run.path)
+    logger.info("%s; results go to %s", ", ".join((*what, length or _length(parameters))), run.path)
+
+
+def _length(parameters: LearningParameters) -> str:
+    """When a training ends at the latest, in words."""
+    limits = [f"at most {count(parameters.max_minutes, 'minute')}"] if parameters.max_minutes else []
+    if not limits or parameters.num_iters < MOST_EPOCHS:
+        limits.insert(0, f"up to {count(parameters.num_iters, 'epoch')}")
+    return ", ".join(limits)
 
 
 def _teacher_text(plan: Plan, teacher: TeacherFile) -> str:

@@ -139,7 +139,7 @@ def _prepare(plan: Plan, run: RunFolder, loggers: Loggers) -> tuple[Trainer, Tem
     plan = settled(plan, data, report, join_processes())
     make_deterministic(plan.seed, plan.deterministic)
     plan, network, origin = begin(plan, data)
-    announce_plan(plan, data, run, origin)
+    announce_plan(plan, data, run, origin, f"{rate_range.STEPS} steps of growing learning rate")
     weights = () if report is None else label_weights(plan, report)
     context = TrainContext(plan.template.override(_LEFT_OUT), data, weights, run, plan.seed, teacher=plan.teacher)
     return build_trainer(context, network, origin), plan.template
