@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
-from torch.nn import functional
 
 from otx_seg.labels import IGNORE_INDEX
 
@@ -18,6 +18,6 @@ def masked_one_hot(mask: Tensor, labels: int) -> tuple[Tensor, Tensor]:
         One plane per label, float32 (B, K, H, W): 1 where a pixel has the label, else 0, and 0 in all planes where it
         does not count; and which pixels count, bool (B, 1, H, W).
     """
-    counted = (mask != IGNORE_INDEX)[:, None]
-    planes = functional.one_hot(mask.long().masked_fill(~counted[:, 0], 0), max(2, labels)).movedim(-1, 1)
-    return (planes[:, -labels:] * counted).float(), counted
+    # One comparison takes a fraction of the time and memory of `functional.one_hot`, which makes int64.
+    indices = torch.arange(max(2, labels), device=mask.device)[-labels:]
+    return (mask[:, None] == indices[:, None, None]).float(), (mask != IGNORE_INDEX)[:, None]
