@@ -71,8 +71,25 @@ def test_few_images_make_several_rounds(images: int, rounds: int) -> None:
 
 
 def test_a_list_of_losses_stays() -> None:
-    assert choose_loss(listed=False).value == choose_loss(listed=True).value == "cross_entropy"
-    assert "lists its losses" in choose_loss(listed=True).reason
+    found = choose_loss(listed=True, packaged=True, weighted=False, unlabelled=False)
+    assert (found.value, "lists its losses" in found.reason) == ("cross_entropy", True)
+
+
+@pytest.mark.parametrize(
+    ("packaged", "weighted", "unlabelled", "loss", "reason"),
+    [
+        (True, False, False, "dice", "fewer steps"),
+        (True, True, False, "cross_entropy", "label weights that are given"),
+        (True, False, True, "cross_entropy", "with unlabelled images"),
+        (False, False, False, "cross_entropy", "from random weights"),
+    ],
+)
+def test_dice_is_the_loss_from_weights_of_a_package(
+    packaged: bool, weighted: bool, unlabelled: bool, loss: str, reason: str
+) -> None:
+    found = choose_loss(False, packaged, weighted, unlabelled)
+    assert found.value == loss
+    assert reason in found.reason
 
 
 @pytest.mark.parametrize(("cores", "processes", "workers"), [(1, 1, 1), (4, 1, 4), (4, 2, 2), (2, 4, 0), (64, 1, 8)])

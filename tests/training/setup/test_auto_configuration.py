@@ -180,6 +180,19 @@ def test_a_published_backbone_keeps_its_weights_at_first(drawn_data: Path, tmp_p
     assert configured(**asked, load_weights=weights)[frozen].value == 0
 
 
+def test_the_loss_from_published_weights_has_no_label_weights_unless_they_are_given(drawn_data: Path) -> None:
+    loss, weights = "learning_parameters.loss", "learning_parameters.class_weights"
+
+    def chosen(**parameters: str) -> tuple[Any, Any]:
+        named = {f"learning_parameters.{name}": value for name, value in parameters.items()}
+        found = configured(data=DataSpec(drawn_data), template="EfficientNet-Lite0-FPN", parameters=named)
+        return found[loss].value, found[weights].value
+
+    assert chosen() == ("dice", "none")
+    assert chosen(pretrained="none") == ("cross_entropy", "inverse_root")
+    assert chosen(class_weights="erfnet") == ("cross_entropy", "erfnet")
+
+
 @pytest.mark.parametrize(("memory", "batch"), [(16_000_000_000, 8), (4_000_000_000, 3)])
 def test_images_alone_come_in_batches_that_fit_into_memory(drawn_data: Path, memory: int, batch: int) -> None:
     images = drawn_data / "train" / "images"

@@ -117,9 +117,11 @@ def _with_masks(
     template, size = _settle(template, _trained_size(plan) or size)
     template, batch = _settle_batch(template, plan, data, machine, _batch_size(template, facts, machine))
     made = [decision, size, *batch]
-    for choose in (_workers, _rounds, _epochs, _interval, _loss):
+    for choose in (_workers, _rounds, _epochs, _interval):
         template, decision = _settle(template, choose(template, facts, machine))
         made.append(decision)
+    template, decision = _settle(template, _loss(plan, template))
+    made.append(decision)
     weights = Decision(CLASS_WEIGHTS, "none", "the loss has no label weights")
     if takes_label_weights(template):
         weights = choose_class_weights(report.label_statistics, names)
@@ -280,13 +282,18 @@ def _interval(template: Template, data: DataFacts, machine: MachineFacts) -> Dec
     return choose_interval(_epoch(template, data.images, data.new, machine), minutes)
 
 
+def _packaged(template: Template) -> bool:
+    """Whether the backbone has published weights that are installed as a package."""
+    return template.pretrained.package is not None and _has_weights(template)
+
+
 def _frozen_start(plan: Plan, template: Template) -> Decision:
-    packaged = template.pretrained.package is not None and _has_weights(template)
-    return choose_frozen_start(packaged, continued=plan.load_weights is not None)
+    return choose_frozen_start(_packaged(template), continued=plan.load_weights is not None)
 
 
-def _loss(template: Template, data: DataFacts, machine: MachineFacts) -> Decision:
-    return choose_loss(listed=template.lists_main_losses)
+def _loss(plan: Plan, template: Template) -> Decision:
+    weighted = CLASS_WEIGHTS not in template.left_open
+    return choose_loss(template.lists_main_losses, _packaged(template), weighted, plan.train_type == "Semisupervised")
 
 
 def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tuple[Template, list[Decision]]:
