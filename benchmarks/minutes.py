@@ -35,6 +35,7 @@ VARIANTS: dict[str, tuple[str | None, dict[str, Any]]] = {
     "os8": ("EfficientNet-Lite0-FPN-os8", {}),
     "256": (None, {"learning_parameters.input_size": "256x256"}),
     "384": (None, {"learning_parameters.input_size": "384x384"}),
+    "cross-entropy": (None, {"learning_parameters.loss": "cross_entropy"}),
     "rate 0.001": ("EfficientNet-Lite0-FPN", {"learning_parameters.learning_rate": 0.001}),
     "rate 0.006": ("EfficientNet-Lite0-FPN", {"learning_parameters.learning_rate": 0.006}),
 }
