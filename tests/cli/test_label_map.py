@@ -18,7 +18,7 @@ VERBS = ("train", "check", "eval", "optimize", "convert", "run", "build", "bench
 def test_every_verb_that_reads_labels_has_it(otx: Any, verb: str) -> None:
     shown = " ".join(otx(verb, "--help").out.split())
     assert "--label-map FILE" in shown
-    assert "one of cityscapes-19, cityscapes-7, coco-voc21." in shown.replace("- ", "-")
+    assert "one of ade20k-32, cityscapes-19, cityscapes-7, coco-voc21." in shown.replace("- ", "-")
 
 
 def test_a_check_says_that_the_labels_are_changed(otx: Any, drawn_data: Path) -> None:
