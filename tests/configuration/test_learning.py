@@ -71,23 +71,20 @@ def test_few_images_make_several_rounds(images: int, rounds: int) -> None:
 
 
 def test_a_list_of_losses_stays() -> None:
-    found = choose_loss(listed=True, packaged=True, weighted=False, unlabelled=False)
+    found = choose_loss(listed=True, packaged=True, weighted=False)
     assert (found.value, "lists its losses" in found.reason) == ("cross_entropy", True)
 
 
 @pytest.mark.parametrize(
-    ("packaged", "weighted", "unlabelled", "loss", "reason"),
+    ("packaged", "weighted", "loss", "reason"),
     [
-        (True, False, False, "dice", "fewer steps"),
-        (True, True, False, "cross_entropy", "label weights that are given"),
-        (True, False, True, "cross_entropy", "with unlabelled images"),
-        (False, False, False, "cross_entropy", "from random weights"),
+        (True, False, "dice", "fewer steps"),
+        (True, True, "cross_entropy", "label weights that are given"),
+        (False, False, "cross_entropy", "no weights of a package"),
     ],
 )
-def test_dice_is_the_loss_from_weights_of_a_package(
-    packaged: bool, weighted: bool, unlabelled: bool, loss: str, reason: str
-) -> None:
-    found = choose_loss(False, packaged, weighted, unlabelled)
+def test_dice_is_the_loss_from_weights_of_a_package(packaged: bool, weighted: bool, loss: str, reason: str) -> None:
+    found = choose_loss(False, packaged, weighted)
     assert found.value == loss
     assert reason in found.reason
 

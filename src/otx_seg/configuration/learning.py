@@ -140,24 +140,21 @@ def choose_interval(epoch: EpochSize, minutes: float) -> Decision:
     return Decision(INTERVAL, False, f"epochs have {count(epoch.steps, 'step')}")
 
 
-def choose_loss(listed: bool, packaged: bool, weighted: bool, unlabelled: bool) -> Decision:
+def choose_loss(listed: bool, packaged: bool, weighted: bool) -> Decision:
     """
     Args:
         listed: whether the template has a list of losses of its own.
         packaged: whether the backbone has published weights that come as a package, which are those it was measured
             with.
         weighted: whether label weights are given, which Dice does not take.
-        unlabelled: whether images without masks are learned from too.
     """
     if listed:
         return Decision(LOSS, "cross_entropy", "unused: the template lists its losses")
     if weighted:
         return Decision(LOSS, "cross_entropy", "it takes the label weights that are given")
-    if packaged and not unlabelled:
+    if packaged:
         return Decision(LOSS, "dice", "from ImageNet weights it finds rare and thin labels in fewer steps")
-    return Decision(
-        LOSS, "cross_entropy", f"measured best {'with unlabelled images' if unlabelled else 'from random weights'}"
-    )
+    return Decision(LOSS, "cross_entropy", "the backbone starts from no weights of a package")
 
 
 def choose_frozen_start(packaged: bool, continued: bool) -> Decision:

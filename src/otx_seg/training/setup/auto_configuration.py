@@ -292,8 +292,7 @@ def _frozen_start(plan: Plan, template: Template) -> Decision:
 
 
 def _loss(plan: Plan, template: Template) -> Decision:
-    weighted = CLASS_WEIGHTS not in template.left_open
-    return choose_loss(template.lists_main_losses, _packaged(template), weighted, plan.train_type == "Semisupervised")
+    return choose_loss(template.lists_main_losses, _packaged(template), CLASS_WEIGHTS not in template.left_open)
 
 
 def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tuple[Template, list[Decision]]:
