@@ -59,6 +59,8 @@ def by_itself(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
 
 def test_a_step_is_that_of_the_larger_batch(drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.BatchNorm2d, "forward", by_itself)
+    # oneDNN rounds differently for other numbers of images on some processors.
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
     path = tmp_path / "small.yaml"
     # Adam divides by the gradient itself in its first steps, and so enlarges what rounding changes.
     path.write_text(small_template().model_copy(update={"optimizer": {"type": "SGD"}}).as_yaml())
@@ -75,5 +77,5 @@ def test_a_step_is_that_of_the_larger_batch(drawn_data: Path, tmp_path: Path, mo
     steps, whole = found[1]
     for accumulate in (2, 4):
         assert found[accumulate][0] == steps
-        for name, tensor in whole.items():  # some processors round up to 3e-6 differently for other numbers of images
-            torch.testing.assert_close(found[accumulate][1][name], tensor, rtol=1e-4, atol=1e-5)
+        for name, tensor in whole.items():
+            torch.testing.assert_close(found[accumulate][1][name], tensor, rtol=1e-4, atol=1e-6)

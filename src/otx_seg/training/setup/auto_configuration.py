@@ -120,12 +120,13 @@ def _with_masks(
     for choose in (_workers, _rounds, _epochs, _interval):
         template, decision = _settle(template, choose(template, facts, machine))
         made.append(decision)
-    template, decision = _settle(template, _loss(plan, template))
+    packaged, weighted = _packaged(template), CLASS_WEIGHTS not in template.left_open
+    template, decision = _settle(template, choose_loss(template.lists_main_losses, packaged, weighted))
     made.append(decision)
     weights = Decision(CLASS_WEIGHTS, "none", "the loss has no label weights")
     if takes_label_weights(template):
         weights = choose_class_weights(report.label_statistics, names)
-    for choice in (weights, _frozen_start(plan, template)):
+    for choice in (weights, choose_frozen_start(packaged, continued=plan.load_weights is not None)):
         template, decision = _settle(template, choice)
         made.append(decision)
     _tell_ceiling(template, reachable[output_grid(template.input_size, template.output_stride)], size)
@@ -285,14 +286,6 @@ def _interval(template: Template, data: DataFacts, machine: MachineFacts) -> Dec
 def _packaged(template: Template) -> bool:
     """Whether the backbone has published weights that are installed as a package."""
     return template.pretrained.package is not None and _has_weights(template)
-
-
-def _frozen_start(plan: Plan, template: Template) -> Decision:
-    return choose_frozen_start(_packaged(template), continued=plan.load_weights is not None)
-
-
-def _loss(plan: Plan, template: Template) -> Decision:
-    return choose_loss(template.lists_main_losses, _packaged(template), CLASS_WEIGHTS not in template.left_open)
 
 
 def _without_masks(plan: Plan, data: TrainingData, machine: MachineFacts) -> tuple[Template, list[Decision]]:
