@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from otx_seg.datasets.loading.loader_processes import in_words
+from otx_seg.datasets.loading.loader_processes import exit_codes, in_words
 
 CODE = """
 import resource, sys
@@ -86,3 +90,16 @@ def test_processes_that_run_out_of_files_end_with_one_message(images: Path) -> N
 )
 def test_every_end_has_its_words(said: str, words: str) -> None:
     assert words in str(in_words(RuntimeError(said), 2))
+
+
+def close_files_and_be_killed() -> None:
+    os.closerange(3, 256)  # with the pipe whose end the other side waits for, as the system does when a process ends
+    time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, a process is waited for by its handle")
+def test_the_exit_code_of_a_process_that_has_closed_its_files_but_not_ended() -> None:
+    process = multiprocessing.get_context("fork").Process(target=close_files_and_be_killed)
+    process.start()
+    assert exit_codes([process]) == [-signal.SIGKILL]

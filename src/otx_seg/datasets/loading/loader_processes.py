@@ -167,7 +167,10 @@ def lost_in_words(workers: int) -> Iterator[None]:
 def exit_codes(processes: Sequence[multiprocessing.Process]) -> list[int | None]:
     """How processes ended of which one is about to; its pipe is closed a moment before the system tells of its end."""
     if processes:
-        multiprocessing.connection.wait([process.sentinel for process in processes], timeout=_MOMENT_S)
+        ending = multiprocessing.connection.wait([process.sentinel for process in processes], timeout=_MOMENT_S)
+        for process in processes:
+            if process.sentinel in ending:
+                process.join()
     return [process.exitcode for process in processes]
 
 
